@@ -1,0 +1,26 @@
+// The program's log: one call per event, with fields. It goes to stderr as text and, when stderr is the
+// journal, to the journal with each field as DORMOUSE_<FIELD>, so that `journalctl DORMOUSE_RUN_ID=…` is one
+// run's story. Only worker, relay and cli call it: code below them returns errors instead of logging.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace dormouse::log {
+
+enum class Level { debug, info, warning, error };
+
+struct Field {
+    std::string_view name;  ///< lower_case; DORMOUSE_<NAME> in the journal
+    std::string value;
+};
+
+/// Sets the sinks up. Call once, before the first event; without it events are dropped.
+void start(Level least);
+
+/// Logs one event. `event` is one of the stable names in ARCHITECTURE.md ("run_dispatched"); `text` is for people.
+/// Control characters in values are escaped in the text sink. From the loop's thread only.
+void event(Level level, std::string_view event, std::string_view text, std::initializer_list<Field> fields = {});
+
+}  // namespace dormouse::log

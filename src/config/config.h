@@ -1,0 +1,74 @@
+// The configuration of one pool, as plain values. Made by config::load from flags, environment, file and defaults
+// (options.h is the one table they all come from); read by everybody above, changed by nobody.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace dormouse::config {
+
+struct Backoff {
+    Millis base{5'000};
+    Millis max{600'000};
+};
+
+enum class HandlerKind { exec };
+
+/// One [task.NAME] table.
+struct Task {
+    std::string name;
+    HandlerKind handler = HandlerKind::exec;
+    std::vector<std::string> command;  ///< argument vector; command[0] is a path or is looked up in PATH
+    std::string working_directory;     ///< empty: the worker's
+    std::string environment_file;      ///< empty: the small, listed environment alone
+    Millis timeout{3'600'000};         ///< 0: none
+    int max_attempts = 5;
+    Backoff backoff;
+};
+
+struct Database {
+    std::string url;  ///< libpq URL or keyword string. Secret: never print it, see config::redacted()
+    Millis connect_timeout{10'000};  ///< for each address that is tried
+    Millis retry_max{300'000};       ///< the longest pause between two tries while the database cannot be had
+};
+
+struct Worker {
+    std::vector<std::string> queues{"default"};  ///< strict order
+    int concurrency = 4;
+    int batch_size = 0;  ///< a cap on one claim; 0: follows the load
+    Millis idle_exit{1'800'000};  ///< 0: never
+    Millis look_exit{60'000};
+    Millis lease{300'000};
+    Millis shutdown_grace{300'000};
+};
+
+struct Wake {
+    Millis max_sleep{0};  ///< 0: off
+};
+
+struct Limits {
+    std::int64_t payload_bytes = 1 << 20;
+    std::int64_t result_bytes = 1 << 20;
+    std::int64_t log_bytes = 1 << 16;  ///< of a handler's stderr, kept with a failure
+};
+
+struct Paths {
+    std::string runtime_directory;  ///< /run/dormouse: POOL.sock, POOL.failures and POOL/due lie there
+};
+
+struct Config {
+    std::string pool;
+    std::string file;  ///< where it was read from; empty: no file
+    Database database;
+    Worker worker;
+    Wake wake;
+    Limits limits;
+    Paths paths;
+    std::map<std::string, Task> tasks;
+};
+
+}  // namespace dormouse::config
