@@ -1,0 +1,153 @@
+-- What producers call and what people look at. Functions run as the schema's owner with a pinned search_path, so that a
+-- producer needs EXECUTE and nothing else.
+
+-- Enqueues one run in the caller's transaction and returns its id. `run_at` or `delay` (from now) puts it off. With `key`
+-- the first run of that task and key is returned instead of a second one, also when it has finished long ago.
+CREATE FUNCTION dormouse.enqueue(
+    task         text,
+    payload      jsonb       DEFAULT '{}',
+    queue        text        DEFAULT 'default',
+    priority     integer     DEFAULT 0,
+    run_at       timestamptz DEFAULT NULL,
+    delay        interval    DEFAULT NULL,
+    key          text        DEFAULT NULL,
+    max_attempts integer     DEFAULT NULL,
+    timeout      interval    DEFAULT NULL,
+    traceparent  text        DEFAULT NULL,
+    watched      boolean     DEFAULT false
+) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    new_id uuid := dormouse.new_id();
+    owner  uuid;
+BEGIN
+    IF enqueue.run_at IS NOT NULL AND enqueue.delay IS NOT NULL THEN
+        RAISE EXCEPTION 'dormouse.enqueue: run_at and delay exclude each other'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the time, or the delay from now.';
+    END IF;
+    WHILE enqueue.key IS NOT NULL LOOP
+        INSERT INTO dormouse.keys (task, key, run_id) VALUES (enqueue.task, enqueue.key, new_id) ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+        SELECT k.run_id INTO owner FROM dormouse.keys k WHERE k.task = enqueue.task AND k.key = enqueue.key;
+        IF FOUND THEN
+            RETURN owner;
+        END IF;  -- it was there and has just been dropped with its run: try again
+    END LOOP;
+    INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms, traceparent, watched)
+    VALUES (new_id, coalesce(enqueue.queue, 'default'), enqueue.task, coalesce(enqueue.payload, 'null'),
+            coalesce(enqueue.priority, 0), coalesce(enqueue.run_at, now() + enqueue.delay, now()), enqueue.key,
+            enqueue.max_attempts, (extract(epoch FROM enqueue.timeout) * 1000)::bigint, enqueue.traceparent,
+            coalesce(enqueue.watched, false));
+    RETURN new_id;
+END $$;
+
+-- Enqueues one run for each payload, in that order, and returns their ids in that order. `keys`, if given, has one key
+-- (or null) for each payload; a payload whose key is taken gives the id of the run that has it.
+CREATE FUNCTION dormouse.enqueue_many(
+    task         text,
+    payloads     jsonb[],
+    queue        text        DEFAULT 'default',
+    priority     integer     DEFAULT 0,
+    run_at       timestamptz DEFAULT NULL,
+    delay        interval    DEFAULT NULL,
+    keys         text[]      DEFAULT NULL,
+    max_attempts integer     DEFAULT NULL,
+    timeout      interval    DEFAULT NULL
+) RETURNS SETOF uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    due        timestamptz := coalesce(enqueue_many.run_at, now() + enqueue_many.delay, now());
+    timeout_ms bigint := (extract(epoch FROM enqueue_many.timeout) * 1000)::bigint;
+    ids        uuid[];
+BEGIN
+    IF enqueue_many.keys IS NULL THEN
+        RETURN QUERY INSERT INTO dormouse.runs (queue, task, payload, priority, run_at, max_attempts, timeout_ms)
+            SELECT coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(p.payload, 'null'),
+                   coalesce(enqueue_many.priority, 0), due, enqueue_many.max_attempts, timeout_ms
+              FROM unnest(enqueue_many.payloads) WITH ORDINALITY p (payload, n) ORDER BY p.n
+            RETURNING id;
+        RETURN;
+    END IF;
+    IF cardinality(enqueue_many.keys) <> cardinality(enqueue_many.payloads) THEN
+        RAISE EXCEPTION 'dormouse.enqueue_many: % payloads and % keys', cardinality(enqueue_many.payloads),
+            cardinality(enqueue_many.keys)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one key (or null) for each payload.';
+    END IF;
+    ids := ARRAY(SELECT dormouse.new_id() FROM generate_series(1, cardinality(enqueue_many.payloads)));
+    -- in the order of the keys, so that two callers with the same keys cannot block each other
+    INSERT INTO dormouse.keys (task, key, run_id)
+        SELECT enqueue_many.task, i.key, i.id FROM unnest(enqueue_many.keys, ids) i (key, id)
+         WHERE i.key IS NOT NULL ORDER BY i.key, i.id
+        ON CONFLICT DO NOTHING;
+    INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms)
+        SELECT i.id, coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(i.payload, 'null'),
+               coalesce(enqueue_many.priority, 0), due, i.key, enqueue_many.max_attempts, timeout_ms
+          FROM unnest(enqueue_many.payloads, enqueue_many.keys, ids) WITH ORDINALITY i (payload, key, id, n)
+         WHERE i.key IS NULL
+            OR EXISTS (SELECT FROM dormouse.keys k WHERE k.task = enqueue_many.task AND k.key = i.key AND k.run_id = i.id)
+         ORDER BY i.n;
+    RETURN QUERY SELECT coalesce(k.run_id, i.id)
+          FROM unnest(enqueue_many.keys, ids) WITH ORDINALITY i (key, id, n)
+          LEFT JOIN dormouse.keys k ON k.task = enqueue_many.task AND k.key = i.key
+         ORDER BY i.n;
+END $$;
+
+-- How a run stands, for whoever enqueued it. No row: no run of that id (any more).
+CREATE FUNCTION dormouse.result(id uuid)
+RETURNS TABLE (status text, result jsonb, error jsonb, attempts integer, finished_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at FROM dormouse.runs r WHERE r.id = $1
+$$;
+
+CREATE VIEW dormouse.attempts AS
+    SELECT a.run_id, row_number() OVER (PARTITION BY a.run_id ORDER BY a.started_at, a.fence) AS attempt, a.worker, a.fence,
+           a.started_at, a.ended_at, a.outcome, a.exit_code, a.signal, a.cpu_ms, a.peak_memory_bytes, a.error
+      FROM (SELECT run_id, worker, fence, started_at, ended_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error
+              FROM dormouse.attempt_log
+            UNION ALL
+            SELECT id, worker, last_fence, started_at, finished_at, status, exit_code, signal, cpu_ms, peak_memory_bytes, error
+              FROM dormouse.runs
+             WHERE status IN ('completed', 'failed', 'canceled') AND started_at IS NOT NULL AND last_fence IS NOT NULL
+            UNION ALL
+            SELECT id, worker, fence, started_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL
+              FROM dormouse.runs
+             WHERE status = 'running') a;
+COMMENT ON VIEW dormouse.attempts IS 'Every start of every run, and how it ended.';
+
+CREATE VIEW dormouse.queue_stats AS
+    SELECT queue,
+           count(*) FILTER (WHERE status IN ('queued', 'retry') AND run_at <= now()) AS due,
+           count(*) FILTER (WHERE status IN ('queued', 'retry') AND run_at > now())  AS put_off,
+           count(*) FILTER (WHERE status = 'running')                                AS running,
+           count(*) FILTER (WHERE status = 'retry')                                  AS retrying,
+           count(*) FILTER (WHERE status = 'blocked')                                AS blocked,
+           min(run_at) FILTER (WHERE status IN ('queued', 'retry') AND run_at <= now()) AS oldest_due_at,
+           min(run_at) FILTER (WHERE status IN ('queued', 'retry') AND run_at > now())  AS next_run_at
+      FROM dormouse.runs
+     WHERE status IN ('queued', 'running', 'retry', 'blocked')
+     GROUP BY queue;
+COMMENT ON VIEW dormouse.queue_stats IS 'What each queue holds that has not finished.';
+
+CREATE VIEW dormouse.workers AS
+    SELECT w.id, w.pool, w.queues, w.unit, w.host, w.pid, w.pid_start, w.boot_id, w.instance_id, w.version, w.state, w.started_at,
+           w.left_at, coalesce(h.runs, 0) AS runs, h.lease_until
+      FROM dormouse.worker_registry w
+      LEFT JOIN (SELECT worker, count(*) AS runs, max(lease_until) AS lease_until
+                   FROM dormouse.runs WHERE status = 'running' GROUP BY worker) h ON h.worker = w.id;
+COMMENT ON VIEW dormouse.workers IS 'Who was awake, who left cleanly, and what each still holds.';
+
+CREATE VIEW dormouse.stuck_runs AS
+    SELECT id, queue, task, status, run_at, started_at, worker, lease_until,
+           CASE WHEN status = 'running' THEN 'its lease ended and nobody has taken it back'
+                ELSE 'due for 15 minutes and nobody has claimed it' END AS reason
+      FROM dormouse.runs
+     WHERE (status = 'running' AND lease_until < now())
+        OR (status IN ('queued', 'retry') AND run_at < now() - interval '15 minutes');
+COMMENT ON VIEW dormouse.stuck_runs IS 'Empty when all is well.';
+
+-- Nobody but the owner until roles.sql says so.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dormouse FROM PUBLIC;
+-- Whoever may INSERT into dormouse.runs runs these through its defaults and triggers; anybody can NOTIFY anyway.
+GRANT EXECUTE ON FUNCTION dormouse.new_id, dormouse.notify_queue, dormouse.notify_worker TO PUBLIC;

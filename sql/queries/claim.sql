@@ -1,0 +1,32 @@
+-- Claims up to $2 due runs of the queues $1 (strict order) for worker $3 with a lease of $4 ms; payloads above $5 bytes stay.
+-- Within a queue: priority, then age. Index runs_live_claim, one descent for each (queue, priority): rows that are not due
+-- yet lie behind the due ones of their priority and are never walked over. Whoever is locked is skipped.
+-- The rows come back in no order; the caller sorts them. Plan tested in tests/postgres/plans_test.cpp.
+UPDATE dormouse.runs_live r
+   SET status = 'running', started_at = now(), worker = $3, fence = nextval('dormouse.fence'),
+       lease_until = now() + $4::bigint * interval '1 ms'
+ WHERE r.ctid = ANY (ARRAY(
+       SELECT due.ctid
+         FROM unnest($1::text[]) AS lane (queue)
+        CROSS JOIN LATERAL (
+              WITH RECURSIVE level (priority) AS (
+                  (SELECT l.priority FROM dormouse.runs_live l
+                    WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry')
+                    ORDER BY l.priority LIMIT 1)
+                  UNION ALL
+                  SELECT (SELECT l.priority FROM dormouse.runs_live l
+                           WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry') AND l.priority > level.priority
+                           ORDER BY l.priority LIMIT 1)
+                    FROM level WHERE level.priority IS NOT NULL)
+              SELECT d.ctid
+                FROM level CROSS JOIN LATERAL (
+                     SELECT c.ctid FROM dormouse.runs_live c
+                      WHERE c.queue = lane.queue AND c.status IN ('queued', 'retry') AND c.priority = level.priority
+                        AND c.run_at <= now()
+                      ORDER BY c.run_at, c.id LIMIT $2::integer
+                        FOR UPDATE SKIP LOCKED) d
+               LIMIT $2::integer) due
+        LIMIT $2::integer))
+   AND r.status IN ('queued', 'retry')
+RETURNING r.id, r.fence, r.queue, r.task, CASE WHEN pg_column_size(r.payload) <= $5::bigint THEN r.payload END, r.attempts,
+          r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint

@@ -1,0 +1,20 @@
+-- How long until the queues $1 need a look, in ms from the database's now(): the claim's predicate without its time test, and
+-- the end of leases that others than worker $2 hold plus one lease of margin ($3 ms). Null: nothing is due, ever.
+-- Index runs_live_claim, one descent for each (queue, priority), and runs_live_lease, one for each queue.
+SELECT (extract(epoch FROM least(min(next.run_at), min(next.lease_end)) - now()) * 1000)::bigint
+  FROM unnest($1::text[]) AS lane (queue)
+ CROSS JOIN LATERAL (
+       SELECT (WITH RECURSIVE level (priority, run_at) AS (
+                   (SELECT l.priority, l.run_at FROM dormouse.runs_live l
+                     WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry')
+                     ORDER BY l.priority, l.run_at LIMIT 1)
+                   UNION ALL
+                   SELECT n.priority, n.run_at
+                     FROM level CROSS JOIN LATERAL (
+                          SELECT l.priority, l.run_at FROM dormouse.runs_live l
+                           WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry') AND l.priority > level.priority
+                           ORDER BY l.priority, l.run_at LIMIT 1) n)
+               SELECT min(run_at) FROM level) AS run_at,
+              (SELECT l.lease_until + $3::bigint * interval '1 ms' FROM dormouse.runs_live l
+                WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker <> $2
+                ORDER BY l.lease_until LIMIT 1) AS lease_end) next

@@ -1,0 +1,27 @@
+-- Puts runs back into their queues: arrays $2… hold one element for each run, $1 is the worker. `delay_ms` null keeps the run's
+-- place in the line (handed back), else it is due that long from now. The attempt is logged; `counts` says whether it uses
+-- one up. Only rows that still show the fence; locked rows are skipped. Other workers hear of runs that are due at once.
+-- Returns the ids that went back. Index: primary key of runs_live.
+WITH input AS (
+    SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::bigint[], $6::boolean[], $7::text[], $8::smallint[],
+                         $9::smallint[], $10::bigint[], $11::bigint[])
+        AS i (id, fence, outcome, delay_ms, counts, error, exit_code, signal, cpu_ms, peak_memory_bytes)
+), held AS (
+    SELECT h.id, h.fence, h.started_at FROM input j JOIN dormouse.runs_live h ON h.id = j.id
+     WHERE h.status = 'running' AND h.fence = j.fence AND h.worker = $1
+       FOR UPDATE OF h SKIP LOCKED
+), logged AS (
+    INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error)
+    SELECT h.id, $1, h.fence, h.started_at, i.outcome, i.exit_code, i.signal, i.cpu_ms, i.peak_memory_bytes, i.error::jsonb
+      FROM held h JOIN input i ON i.id = h.id
+), back AS (
+    UPDATE dormouse.runs_live r
+       SET status = CASE WHEN i.delay_ms IS NULL THEN 'queued' ELSE 'retry' END,
+           run_at = CASE WHEN i.delay_ms IS NULL THEN r.run_at ELSE now() + i.delay_ms * interval '1 ms' END,
+           attempts = r.attempts + i.counts::int, error = coalesce(i.error::jsonb, r.error),
+           fence = NULL, lease_until = NULL, worker = NULL, started_at = NULL
+      FROM held h JOIN input i ON i.id = h.id
+     WHERE r.id = h.id
+    RETURNING r.id, r.queue, i.delay_ms
+)
+SELECT id, CASE WHEN delay_ms IS NULL THEN dormouse.notify_queue(queue) END FROM back

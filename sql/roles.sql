@@ -1,0 +1,26 @@
+-- Applied by `dormouse migrate --roles`, as often as one likes: the three roles and what each may do. Roles belong to the
+-- whole cluster, so this is a step of its own that an administrator may refuse.
+--   dormouse_producer  enqueues and asks for results            (GRANT dormouse_producer TO app)
+--   dormouse_worker    claims, completes, registers             (the login of the pools)
+--   dormouse_reader    looks                                    (dashboards, people)
+DO $$
+DECLARE
+    role text;
+BEGIN
+    FOREACH role IN ARRAY ARRAY['dormouse_producer', 'dormouse_worker', 'dormouse_reader'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+    END LOOP;
+END $$;
+
+GRANT USAGE ON SCHEMA dormouse TO dormouse_producer, dormouse_worker, dormouse_reader;
+
+GRANT EXECUTE ON FUNCTION dormouse.enqueue, dormouse.enqueue_many, dormouse.result TO dormouse_producer, dormouse_worker;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA dormouse TO dormouse_worker, dormouse_reader;
+GRANT INSERT, UPDATE, DELETE ON dormouse.runs, dormouse.runs_live, dormouse.runs_finished, dormouse.attempt_log,
+    dormouse.worker_registry TO dormouse_worker;
+GRANT USAGE ON SEQUENCE dormouse.fence TO dormouse_worker;

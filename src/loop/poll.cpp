@@ -1,0 +1,36 @@
+#include "loop/poll.h"
+
+#include <cstdlib>
+
+namespace dormouse::loop {
+
+Poll::Poll(Loop& loop, int fd) {
+    if (uv_poll_init(loop.get(), handle_.get(), fd) != 0) std::abort();
+    handle_.get()->data = this;
+}
+
+void Poll::watch(int events, OnReady on_ready) {
+    on_ready_ = std::move(on_ready);
+    change(events);
+}
+
+void Poll::change(int events) {
+    if (events == events_) return;
+    events_ = events;
+    if (events == none) {
+        uv_poll_stop(handle_.get());
+    } else {
+        uv_poll_start(handle_.get(), events, on_event);
+    }
+}
+
+void Poll::stop() { change(none); }
+
+void Poll::on_event(uv_poll_t* handle, int status, int events) {
+    auto* self = static_cast<Poll*>(handle->data);
+    const auto call = self->on_ready_;  // a copy: the callee may destroy the Poll
+    // With an error libuv has stopped nothing; whoever reads the descriptor next sees the error itself.
+    call(status < 0 ? (readable | writable) : events);
+}
+
+}  // namespace dormouse::loop

@@ -1,0 +1,12 @@
+#include "loop/signal.h"
+
+namespace dormouse::loop {
+
+Signal::Signal(Loop& loop, int number, std::function<void()> on_signal) : on_signal_(std::move(on_signal)) {
+    uv_signal_init(loop.get(), handle_.get());
+    handle_.get()->data = this;
+    uv_signal_start(
+        handle_.get(), [](uv_signal_t* handle, int) { static_cast<Signal*>(handle->data)->on_signal_(); }, number);
+}
+
+}  // namespace dormouse::loop
