@@ -8,6 +8,7 @@ DECLARE
     role text;
 BEGIN
     FOREACH role IN ARRAY ARRAY['dormouse_producer', 'dormouse_worker', 'dormouse_reader'] LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);  -- who made them need not be who grants
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN

@@ -1,0 +1,31 @@
+// One name resolution off the loop's thread. Destroying it abandons the answer; a resolver that hangs then holds a thread of
+// libuv's pool, never the loop.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "loop/loop.h"
+
+namespace dormouse::loop {
+
+class Resolve {
+  public:
+    /// Numeric addresses of both families, in the system's order of preference.
+    using Done = std::function<void(Result<std::vector<std::string>>)>;
+
+    /// Starts resolving; `done` is called once, from the loop, unless this object is destroyed before.
+    /// Errors: transient, naming the host. Source: uv_getaddrinfo, getaddrinfo(3).
+    Resolve(Loop& loop, const std::string& host, Done done);
+    ~Resolve();
+    Resolve(const Resolve&) = delete;
+    Resolve& operator=(const Resolve&) = delete;
+
+  private:
+    struct Request;
+    Request* request_;
+};
+
+}  // namespace dormouse::loop

@@ -1,0 +1,23 @@
+#include "loop/watch.h"
+
+namespace dormouse::loop {
+
+Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_change) : on_change_(std::move(on_change)) {
+    const auto slash = path.rfind('/');
+    const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+    name_ = slash == std::string::npos ? path : path.substr(slash + 1);
+    uv_fs_event_init(loop.get(), handle_.get());
+    handle_.get()->data = this;
+    uv_fs_event_start(
+        handle_.get(),
+        [](uv_fs_event_t* handle, const char* name, int, int) {
+            auto* self = static_cast<Watch*>(handle->data);
+            if (name == nullptr || self->name_ == name) {
+                const auto call = self->on_change_;
+                call();
+            }
+        },
+        directory.c_str(), 0);
+}
+
+}  // namespace dormouse::loop

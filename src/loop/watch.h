@@ -1,0 +1,23 @@
+// Tells when a file may have changed, also when it is made or replaced: watches its directory by inotify.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "loop/handle.h"
+#include "loop/loop.h"
+
+namespace dormouse::loop {
+
+class Watch {
+  public:
+    /// Calls `on_change` each time something happens to `path`. A directory that does not exist is not watched.
+    Watch(Loop& loop, const std::string& path, std::function<void()> on_change);
+
+  private:
+    std::string name_;
+    std::function<void()> on_change_;
+    Handle<uv_fs_event_t> handle_;
+};
+
+}  // namespace dormouse::loop

@@ -1,0 +1,79 @@
+// What worker and database say to each other, as values: a Round goes out as one transaction, its Answer comes back. Made by
+// worker, carried by Database. No SQL and no libpq here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/uuid.h"
+
+namespace dormouse::store {
+
+/// A run as its worker holds it. With the worker's uuid, `fence` is the token that every write about the run shows.
+struct Held {
+    Uuid id;
+    std::int64_t fence = 0;
+};
+
+struct ClaimedRun {
+    Held held;
+    std::string queue;
+    std::string task;
+    std::optional<std::string> payload;  ///< JSON text; none when it is over the limit
+    int attempts = 0;                    ///< used up before this one
+    std::optional<int> max_attempts;     ///< the run's own; else its task's
+    std::optional<Millis> timeout;       ///< the run's own; else its task's
+    std::string traceparent;
+};
+
+/// How an attempt ended. The first three end the run; the others put it back into its queue.
+enum class Fate { completed, failed, canceled, retry, put_off, not_started, handed_back };
+
+/// The name of a fate as it is stored: a status for those that end the run, an attempt's outcome for the others.
+const char* to_string(Fate fate);
+inline bool ends_run(Fate fate) { return fate <= Fate::canceled; }
+
+struct Ending {
+    Held held;
+    Fate fate = Fate::failed;
+    bool counts = true;           ///< uses up an attempt
+    std::optional<Millis> delay;  ///< when put back: due that long from now; none: keeps its place in the line
+    std::string result;           ///< JSON text, or empty
+    std::string error_class;      ///< empty: no error
+    std::string error_message;
+    std::optional<int> exit_code;
+    std::optional<int> signal;
+    std::optional<std::int64_t> cpu_ms;
+    std::optional<std::int64_t> peak_memory_bytes;
+};
+
+/// One transaction. Empty parts send nothing.
+struct Round {
+    bool arrive = false;             ///< register this worker
+    bool release_forgotten = false;  ///< hand back what is ours in the database and not in `known`
+    std::vector<Uuid> known;
+    std::vector<Ending> endings;
+    std::vector<Held> extend;     ///< leases to extend
+    std::vector<Held> ask_held;   ///< is it still ours?
+    bool rescue = false;          ///< take back runs whose lease has ended
+    int claim = 0;                ///< at most so many
+    bool ask_due = false;         ///< when must somebody look next?
+    bool leave = false;           ///< this worker is going
+
+    [[nodiscard]] bool empty() const;
+};
+
+struct Answer {
+    std::vector<Uuid> ended;       ///< of Round::endings, those that were written
+    std::vector<Uuid> extended;    ///< of Round::extend
+    std::vector<Uuid> still_held;  ///< of Round::ask_held
+    std::int64_t rescued = 0;
+    std::int64_t released = 0;
+    std::vector<ClaimedRun> claimed;  ///< in the order in which they are to start
+    std::optional<Millis> due_in;     ///< of Round::ask_due: none when nothing is due, ever; 0 when it is due now
+};
+
+}  // namespace dormouse::store

@@ -1,0 +1,222 @@
+#include "store/statements.h"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "sql/embedded.h"
+
+namespace dormouse::store {
+namespace {
+
+using postgres::Params;
+using postgres::Reply;
+using postgres::Statement;
+
+Statement statement(const char* sql, Params params, bool prepare = true) { return Statement{sql, std::move(params), prepare}; }
+
+/// Endings as the columns that finish.sql and put_back.sql unnest.
+struct Columns {
+    std::vector<Uuid> ids;
+    std::vector<std::optional<std::int64_t>> fences, delays, cpu, memory;
+    std::vector<std::string> fates;
+    std::vector<std::optional<std::string>> results, errors;
+    std::vector<std::optional<int>> exit_codes, signals;
+    std::vector<bool> counts;
+};
+
+std::optional<std::string> error_json(const Ending& ending) {
+    if (ending.error_class.empty()) return std::nullopt;
+    std::string message = ending.error_message;
+    std::replace(message.begin(), message.end(), '\0', ' ');  // jsonb knows no NUL
+    const nlohmann::json error{{"class", ending.error_class}, {"message", message}};
+    return error.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Columns columns_of(const std::vector<Ending>& endings, bool ending_runs) {
+    Columns columns;
+    for (const Ending& ending : endings) {
+        if (ends_run(ending.fate) != ending_runs) continue;
+        columns.ids.push_back(ending.held.id);
+        columns.fences.emplace_back(ending.held.fence);
+        columns.fates.emplace_back(to_string(ending.fate));
+        columns.results.push_back(ending.result.empty() ? std::nullopt : std::optional(ending.result));
+        columns.errors.push_back(error_json(ending));
+        columns.delays.push_back(ending.delay ? std::optional(std::int64_t{ending.delay->count()}) : std::nullopt);
+        columns.exit_codes.push_back(ending.exit_code);
+        columns.signals.push_back(ending.signal);
+        columns.cpu.push_back(ending.cpu_ms);
+        columns.memory.push_back(ending.peak_memory_bytes);
+        columns.counts.push_back(ending.counts);
+    }
+    return columns;
+}
+
+Params finish_params(const Columns& c, const Uuid& worker) {
+    Params params;
+    params.uuid(worker).uuids(c.ids).bigints(c.fences).texts(c.fates).texts(c.results).texts(c.errors);
+    params.smallints(c.exit_codes).smallints(c.signals).bigints(c.cpu).bigints(c.memory).booleans(c.counts);
+    return params;
+}
+
+Params put_back_params(const Columns& c, const Uuid& worker) {
+    Params params;
+    params.uuid(worker).uuids(c.ids).bigints(c.fences).texts(c.fates).bigints(c.delays).booleans(c.counts).texts(c.errors);
+    params.smallints(c.exit_codes).smallints(c.signals).bigints(c.cpu).bigints(c.memory);
+    return params;
+}
+
+Params held_params(const std::vector<Held>& runs, const Uuid& worker) {
+    std::vector<Uuid> ids;
+    std::vector<std::optional<std::int64_t>> fences;
+    for (const Held& run : runs) {
+        ids.push_back(run.id);
+        fences.emplace_back(run.fence);
+    }
+    Params params;
+    params.uuid(worker).uuids(ids).bigints(fences);
+    return params;
+}
+
+Params identity_params(const Identity& who) {
+    Params params;
+    params.uuid(who.id).text(who.pool).texts(who.queues);
+    who.unit.empty() ? params.null() : params.text(who.unit);
+    params.text(who.host).integer(who.pid).bigint(who.pid_start).uuid(who.boot_id).null().text(who.version);
+    return params;
+}
+
+void take_ids(const Reply& reply, std::vector<Uuid>& into) {
+    for (int row = 0; row < reply.rows(); ++row) into.push_back(reply.uuid(row, 0));
+}
+
+ClaimedRun claimed_run(const Reply& reply, int row) {
+    ClaimedRun run;
+    run.held = Held{reply.uuid(row, 0), reply.integer(row, 1)};
+    run.queue = reply.text(row, 2);
+    run.task = reply.text(row, 3);
+    if (!reply.is_null(row, 4)) run.payload = reply.text(row, 4).substr(1);  // jsonb comes with its version in front
+    run.attempts = static_cast<int>(reply.integer(row, 5));
+    if (!reply.is_null(row, 6)) run.max_attempts = static_cast<int>(reply.integer(row, 6));
+    if (!reply.is_null(row, 7)) run.timeout = Millis{reply.integer(row, 7)};
+    run.traceparent = reply.text(row, 8);
+    return run;
+}
+
+/// claim.sql returns rows in no order; the strict order of the queues, priority and age are restored here.
+std::vector<ClaimedRun> claimed_from(const Reply& reply, const std::vector<std::string>& queues) {
+    using Key = std::tuple<std::ptrdiff_t, std::int64_t, std::int64_t, Uuid>;
+    std::vector<std::pair<Key, ClaimedRun>> rows;
+    for (int row = 0; row < reply.rows(); ++row) {
+        ClaimedRun run = claimed_run(reply, row);
+        const auto place = std::find(queues.begin(), queues.end(), run.queue) - queues.begin();
+        rows.emplace_back(Key{place, reply.integer(row, 9), reply.integer(row, 10), run.held.id}, std::move(run));
+    }
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<ClaimedRun> runs;
+    runs.reserve(rows.size());
+    for (auto& row : rows) runs.push_back(std::move(row.second));
+    return runs;
+}
+
+/// Walks the parts of a Round in the order in which they are sent; both directions use it, so they cannot disagree.
+template <typename Visit>
+void for_each_part(const Round& round, const Visit& visit) {
+    const auto ends = [&](bool ending_runs) {
+        return std::any_of(round.endings.begin(), round.endings.end(),
+                           [&](const Ending& ending) { return ends_run(ending.fate) == ending_runs; });
+    };
+    if (round.arrive) visit(sql::worker_arrives);
+    if (round.release_forgotten) visit(sql::release_forgotten);
+    if (ends(true)) visit(sql::finish);
+    if (ends(false)) visit(sql::put_back);
+    if (!round.extend.empty()) visit(sql::extend);
+    if (!round.ask_held.empty()) visit(sql::held);
+    if (round.rescue) visit(sql::rescue);
+    if (round.claim > 0) visit(sql::claim);
+    if (round.ask_due) visit(sql::due);
+    if (round.leave) visit(sql::worker_leaves);
+}
+
+}  // namespace
+
+std::vector<Statement> statements_for(const Round& round, const Identity& who, const ClaimTerms& terms) {
+    std::vector<Statement> out;
+    for_each_part(round, [&](const char* sql) {
+        Params params;
+        bool prepare = true;
+        if (sql == sql::worker_arrives) {
+            params = identity_params(who);
+            prepare = false;
+        } else if (sql == sql::release_forgotten) {
+            params.texts(who.queues).uuid(who.id).uuids(round.known);
+            prepare = false;
+        } else if (sql == sql::finish) {
+            params = finish_params(columns_of(round.endings, true), who.id);
+        } else if (sql == sql::put_back) {
+            params = put_back_params(columns_of(round.endings, false), who.id);
+        } else if (sql == sql::extend) {
+            params = held_params(round.extend, who.id);
+            params.bigint(terms.lease.count());
+        } else if (sql == sql::held) {
+            params = held_params(round.ask_held, who.id);
+        } else if (sql == sql::rescue) {
+            params.texts(who.queues);
+            prepare = false;
+        } else if (sql == sql::claim) {
+            params.texts(who.queues).integer(round.claim).uuid(who.id).bigint(terms.lease.count());
+            params.bigint(terms.payload_bytes);
+        } else if (sql == sql::due) {
+            params.texts(who.queues).uuid(who.id).bigint(terms.lease.count());
+        } else if (sql == sql::worker_leaves) {
+            params.uuid(who.id);
+            prepare = false;
+        }
+        out.push_back(statement(sql, std::move(params), prepare));
+    });
+    return out;
+}
+
+Answer answer_from(const Round& round, const std::vector<postgres::Reply>& results, const Identity& who) {
+    Answer answer;
+    std::size_t at = 0;
+    for_each_part(round, [&](const char* sql) {
+        const Reply& reply = results.at(at++);
+        if (sql == sql::finish || sql == sql::put_back) take_ids(reply, answer.ended);
+        if (sql == sql::extend) take_ids(reply, answer.extended);
+        if (sql == sql::held) take_ids(reply, answer.still_held);
+        if (sql == sql::rescue) answer.rescued = reply.integer(0, 0);
+        if (sql == sql::release_forgotten) answer.released = reply.integer(0, 0);
+        if (sql == sql::claim) answer.claimed = claimed_from(reply, who.queues);
+        if (sql == sql::due && !reply.is_null(0, 0))
+            answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, 0), 0)};
+    });
+    return answer;
+}
+
+const char* to_string(Fate fate) {
+    switch (fate) {
+        case Fate::completed:
+            return "completed";
+        case Fate::failed:
+            return "failed";
+        case Fate::canceled:
+            return "canceled";
+        case Fate::retry:
+            return "retry";
+        case Fate::put_off:
+            return "put_off";
+        case Fate::not_started:
+            return "not_started";
+        case Fate::handed_back:
+            return "handed_back";
+    }
+    return "failed";
+}
+
+bool Round::empty() const {
+    return !arrive && !release_forgotten && endings.empty() && extend.empty() && ask_held.empty() && !rescue && claim == 0 &&
+           !ask_due && !leave;
+}
+
+}  // namespace dormouse::store

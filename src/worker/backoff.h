@@ -1,0 +1,14 @@
+// How long to wait before the next try: of a run, of a connection, of a look. Pure, but for the dice.
+#pragma once
+
+#include "base/clock.h"
+
+namespace dormouse::worker {
+
+/// Full jitter: evenly between 0 and min(max, base · 2^tries), for runs that are tried again. `tries` from 0.
+Millis full_jitter(Millis base, Millis max, int tries);
+
+/// Between half and all of min(max, base · 2^tries), for connections: never at once, never all together.
+Millis half_jitter(Millis base, Millis max, int tries);
+
+}  // namespace dormouse::worker

@@ -1,0 +1,153 @@
+#include "worker/flights.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/log.h"
+#include "worker/verdict.h"
+
+namespace dormouse::worker {
+namespace {
+
+constexpr Millis patience_when_taken_away{10'000};
+
+/// The part of a lease that is kept back for ending a handler's tree when the lease cannot be extended.
+Millis margin_of(Millis lease) { return std::min(lease / 5, Millis{10'000}); }
+
+}  // namespace
+
+Flights::Flights(const config::Config& config, handlers::Handlers& handlers, std::string worker, OnLanded on_landed)
+    : config_(config), handlers_(handlers), worker_(std::move(worker)), on_landed_(std::move(on_landed)) {}
+
+std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
+    const auto task = config_.tasks.find(run.task);
+    handlers::Handler* handler = handlers_.find(run.task);
+    const int attempt = run.attempts + 1;
+    const auto refused = [&](std::string error_class, std::string message) {
+        return Parcel{refuse(run.held, std::move(error_class), std::move(message)), run.task, attempt};
+    };
+    if (flights_.contains(run.held.id)) {  // somebody took it away and put it back, and its first handler is not gone yet
+        store::Ending ending{};
+        ending.held = run.held;
+        ending.fate = store::Fate::not_started;
+        ending.counts = false;
+        ending.delay = Millis{1'000};
+        return Parcel{std::move(ending), run.task, attempt};
+    }
+    if (task == config_.tasks.end() || handler == nullptr)
+        return refused("no_handler", "no handler: add [task." + run.task + "] to " +
+                                         (config_.file.empty() ? "the pool's configuration" : config_.file));
+    const std::int64_t limit = config_.limits.payload_bytes;
+    if (!run.payload || static_cast<std::int64_t>(run.payload->size()) > limit)
+        return refused("payload_too_large",
+                       "the payload is over " + std::to_string(limit) + " bytes (limits.payload_bytes)");
+    const int allowed = run.max_attempts.value_or(task->second.max_attempts);
+    if (run.attempts >= allowed)
+        return refused("attempts_used_up", "all " + std::to_string(allowed) +
+                                               " attempts are used up; the last was lost with its worker");
+
+    handlers::RunSpec spec;
+    spec.id = run.held.id;
+    spec.task = run.task;
+    spec.queue = std::move(run.queue);
+    spec.payload = std::move(*run.payload);
+    spec.fence = std::to_string(run.held.fence) + ":" + worker_;
+    spec.traceparent = std::move(run.traceparent);
+    spec.attempt = attempt;
+    spec.max_attempts = allowed;
+    spec.timeout = run.timeout.value_or(task->second.timeout);
+    log::event(log::Level::info, "run_dispatched", run.task + " attempt " + std::to_string(attempt),
+               {{"run_id", run.held.id.to_string()}, {"task", run.task}, {"queue", spec.queue},
+                {"attempt", std::to_string(attempt)}});
+    flights_[run.held.id] =
+        Flight{run.held, run.task, handler, run.attempts, allowed, claimed_at + config_.worker.lease, Tie::ours};
+    handler->start(
+        std::move(spec), [this](Uuid id, const handlers::Outcome& outcome) { landed(id, outcome); },
+        [name = run.task](Uuid id, std::string_view line) {
+            log::event(log::Level::info, "run_log", line, {{"run_id", id.to_string()}, {"task", name}});
+        });
+    return std::nullopt;
+}
+
+void Flights::landed(const Uuid& id, const handlers::Outcome& outcome) {
+    const auto found = flights_.find(id);
+    if (found == flights_.end()) return;
+    const Flight flight = std::move(found->second);
+    flights_.erase(found);
+    int& not_started = not_started_[flight.task];
+    Tries tries{flight.used, flight.allowed, not_started};
+    not_started = outcome.verdict == handlers::Verdict::not_started ? not_started + 1 : 0;
+    if (flight.tie == Tie::taken_away) {
+        log::event(log::Level::info, "run_canceled", flight.task + " was taken away while it ran",
+                   {{"run_id", id.to_string()}, {"task", flight.task}});
+        on_landed_(std::nullopt);
+        return;
+    }
+    const config::Backoff& backoff = config_.tasks.at(flight.task).backoff;
+    on_landed_(Parcel{judge(flight.held, outcome, tries, backoff), flight.task, flight.used + 1});
+}
+
+void Flights::add_held(std::vector<store::Held>& into) const {
+    for (const auto& [id, flight] : flights_)
+        if (flight.tie != Tie::taken_away) into.push_back(flight.held);
+}
+
+Flights::Time Flights::extend_at(const Flight& flight) const { return flight.lease_until - config_.worker.lease * 2 / 3; }
+
+Flights::Time Flights::stop_at(const Flight& flight) const {
+    return flight.lease_until - margin_of(config_.worker.lease);
+}
+
+bool Flights::extension_wanted(Time now) const {
+    return now >= no_extension_before_ && std::any_of(flights_.begin(), flights_.end(), [&](const auto& entry) {
+        return entry.second.tie == Tie::ours && now >= extend_at(entry.second);
+    });
+}
+
+void Flights::extension_sent(Time now) {
+    no_extension_before_ = now + std::clamp(config_.worker.lease / 30, Millis{200}, Millis{5'000});
+}
+
+void Flights::extended(const std::vector<Uuid>& ids, Time sent_at) {
+    for (const Uuid& id : ids)
+        if (const auto found = flights_.find(id); found != flights_.end())
+            found->second.lease_until = sent_at + config_.worker.lease;
+}
+
+void Flights::stop_before_lease_ends(Time now) {
+    for (auto& [id, flight] : flights_) {
+        if (flight.tie != Tie::ours || now < stop_at(flight)) continue;
+        flight.tie = Tie::lease_lost;
+        log::event(log::Level::warning, "lease_lost", flight.task + " is stopped: its lease could not be extended",
+                   {{"run_id", id.to_string()}, {"task", flight.task}});
+        flight.handler->stop(id, handlers::StopReason::lease_lost, margin_of(config_.worker.lease) / 2);
+    }
+}
+
+std::optional<Millis> Flights::next_lease_event(Time now) const {
+    std::optional<Time> next;
+    for (const auto& [id, flight] : flights_) {
+        if (flight.tie != Tie::ours) continue;
+        const Time extend = std::max(extend_at(flight), no_extension_before_);
+        const Time event = now < extend ? std::min(extend, stop_at(flight)) : stop_at(flight);
+        if (!next || event < *next) next = event;
+    }
+    if (!next) return std::nullopt;
+    return std::max(Millis{0}, std::chrono::ceil<Millis>(*next - now));
+}
+
+void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector<Uuid>& still_held) {
+    const std::unordered_set<Uuid> held(still_held.begin(), still_held.end());
+    for (const store::Held& run : asked) {
+        const auto found = flights_.find(run.id);
+        if (found == flights_.end() || found->second.held.fence != run.fence || held.contains(run.id)) continue;
+        found->second.tie = Tie::taken_away;
+        found->second.handler->stop(run.id, handlers::StopReason::canceled, patience_when_taken_away);
+    }
+}
+
+void Flights::stop_all(Millis patience) {
+    for (auto& [id, flight] : flights_) flight.handler->stop(id, handlers::StopReason::leaving, patience);
+}
+
+}  // namespace dormouse::worker

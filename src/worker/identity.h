@@ -1,0 +1,15 @@
+// Who this process is, for the registry: enough to tell it from a later process with the same pid, on this host or another.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "store/statements.h"
+
+namespace dormouse::worker {
+
+/// Reads host name, boot id, start time (proc(5)) and the unit's own cgroup path. A part that cannot be read is left empty:
+/// the registry is for people and for rescue, which then waits for the lease.
+store::Identity make_identity(const std::string& pool, const std::vector<std::string>& queues);
+
+}  // namespace dormouse::worker

@@ -1,0 +1,99 @@
+#include "worker/outbox.h"
+
+#include <algorithm>
+#include <iterator>
+#include <unordered_set>
+#include <utility>
+
+namespace dormouse::worker {
+namespace {
+
+using Ids = std::unordered_set<Uuid>;
+
+constexpr const char* rejected_class = "result_rejected";
+
+template <typename From, typename To>
+void move_to_front(From& from, To& to) {
+    to.insert(to.begin(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    from.clear();
+}
+
+}  // namespace
+
+void Outbox::fill(store::Round& round, Time now) {
+    if (!locked_.empty() && now >= locked_until_) move_to_front(locked_, waiting_);
+    while (!waiting_.empty() && sent_.size() < limit_) {
+        sent_.push_back(std::move(waiting_.front()));
+        waiting_.pop_front();
+    }
+    for (const Parcel& parcel : sent_) round.endings.push_back(parcel.ending);
+    asked_ = std::exchange(doubtful_, {});
+    for (const Parcel& parcel : asked_) round.ask_held.push_back(parcel.ending.held);
+}
+
+void Outbox::answered(const store::Answer& answer, Time now) {
+    const Ids ended(answer.ended.begin(), answer.ended.end());
+    for (Parcel& parcel : sent_) {
+        if (ended.contains(parcel.ending.held.id)) {
+            events_.on_written(parcel);
+        } else {
+            doubtful_.push_back(std::move(parcel));
+        }
+    }
+    sent_.clear();
+    const Ids held(answer.still_held.begin(), answer.still_held.end());
+    for (Parcel& parcel : asked_) {
+        if (held.contains(parcel.ending.held.id)) {
+            locked_.push_back(std::move(parcel));
+            locked_until_ = now + lock_pause;
+        } else {
+            events_.on_refused(parcel);
+        }
+    }
+    asked_.clear();
+    limit_ = std::min(limit_ * 2, most_in_a_round);
+}
+
+void Outbox::rejected(const std::string& why) {
+    if (sent_.size() == 1) {
+        Parcel& parcel = sent_.front();
+        if (parcel.ending.error_class == rejected_class) {  // not even the bare failure: the lease will end it
+            events_.on_refused(parcel);
+            sent_.clear();
+        } else {
+            parcel.ending.fate = store::Fate::failed;
+            parcel.ending.result.clear();
+            parcel.ending.error_class = rejected_class;
+            parcel.ending.error_message = "the database does not take what the handler returned: " + why;
+        }
+    }
+    limit_ = std::max<std::size_t>(sent_.size() / 2, 1);
+    again();
+}
+
+void Outbox::again() {
+    move_to_front(sent_, waiting_);
+    move_to_front(asked_, doubtful_);
+}
+
+bool Outbox::has_something_for(Time now) const {
+    return !waiting_.empty() || !doubtful_.empty() || (!locked_.empty() && now >= locked_until_);
+}
+
+std::optional<Millis> Outbox::wait(Time now) const {
+    if (locked_.empty()) return std::nullopt;
+    return std::max(Millis{0}, std::chrono::ceil<Millis>(locked_until_ - now));
+}
+
+void Outbox::add_held(std::vector<store::Held>& into) const {
+    const auto add = [&](const auto& parcels) {
+        for (const Parcel& parcel : parcels) into.push_back(parcel.ending.held);
+    };
+    add(waiting_);
+    add(sent_);
+    add(doubtful_);
+    add(asked_);
+    add(locked_);
+}
+
+}  // namespace dormouse::worker

@@ -1,0 +1,64 @@
+// Endings on their way to the database. What finishes while a round is on the wire collects here and goes with the next one, so
+// batches grow with the load. An ending leaves only when it is written, or when it is certain that it never will be: nothing in
+// here is forgotten because a session was lost. Driven by Worker; no loop, no session.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "store/round.h"
+
+namespace dormouse::worker {
+
+/// An ending, with what the log says about it.
+struct Parcel {
+    store::Ending ending;
+    std::string task;
+    int attempt = 1;
+};
+
+class Outbox {
+  public:
+    using Time = BootClock::time_point;
+    struct Events {
+        std::function<void(const Parcel&)> on_written;
+        std::function<void(const Parcel&)> on_refused;  ///< the fence is gone: the run is somebody else's
+    };
+    explicit Outbox(Events events) : events_(std::move(events)) {}
+
+    void add(Parcel parcel) { waiting_.push_back(std::move(parcel)); }
+    /// Puts what can go now into `round`: endings, and questions about those that were not written last time.
+    void fill(store::Round& round, Time now);
+    void answered(const store::Answer& answer, Time now);
+    /// The round was undone because of a value in it: finds out whose by halves; the one alone becomes a failure of its run.
+    void rejected(const std::string& why);
+    /// The round was undone, or its answer is lost: all of it goes again. One that was written after all is then neither
+    /// written nor held, which settles it.
+    void again();
+
+    [[nodiscard]] bool empty() const { return waiting_.empty() && sent_.empty() && doubtful_.empty() && locked_.empty(); }
+    [[nodiscard]] bool has_something_for(Time now) const;
+    /// When something that waits for a lock goes again; none: nothing waits.
+    [[nodiscard]] std::optional<Millis> wait(Time now) const;
+    /// Everything in here is still held by this worker and needs its lease.
+    void add_held(std::vector<store::Held>& into) const;
+
+  private:
+    static constexpr std::size_t most_in_a_round = 1'000;
+    static constexpr Millis lock_pause{1'000};
+
+    Events events_;
+    std::deque<Parcel> waiting_;
+    std::vector<Parcel> sent_;      ///< with the round on the wire
+    std::vector<Parcel> doubtful_;  ///< not written: locked by somebody, or no longer ours
+    std::vector<Parcel> asked_;     ///< of doubtful_, with the round on the wire
+    std::vector<Parcel> locked_;    ///< ours, but somebody holds the row
+    Time locked_until_{};
+    std::size_t limit_ = most_in_a_round;  ///< smaller while a rejected value is being looked for
+};
+
+}  // namespace dormouse::worker

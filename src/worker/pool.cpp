@@ -1,0 +1,138 @@
+#include "worker/pool.h"
+
+#include <csignal>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "systemd/listen.h"
+#include "systemd/notify.h"
+#include "systemd/wake_files.h"
+#include "worker/backoff.h"
+#include "worker/identity.h"
+
+namespace dormouse::worker {
+namespace {
+
+constexpr Millis first_reload{1'000};
+constexpr Millis longest_reload{300'000};
+
+bool is_explicit(const config::Loaded& loaded, const std::string& option) {
+    const auto origin = loaded.origins.find(option);
+    return origin != loaded.origins.end() && origin->second != "default";
+}
+
+std::string names_of(const std::map<std::string, config::Task>& tasks) {
+    std::string names;
+    for (const auto& [name, task] : tasks) names += (names.empty() ? "" : ", ") + name;
+    return names.empty() ? "none" : names;
+}
+
+}  // namespace
+
+Pool::Pool(loop::Loop& loop, config::Sources sources)
+    : loop_(loop),
+      sources_(std::move(sources)),
+      supervised_(std::getenv("RUNTIME_DIRECTORY") != nullptr),
+      doorbell_(loop, systemd::take_listening_sockets()),
+      on_sigterm_(loop, SIGTERM, [this] { on_signal(); }),
+      on_sigint_(loop, SIGINT, [this] { on_signal(); }),
+      watchdog_(loop, "pool.watchdog"),
+      retry_(loop, "pool.reload") {}
+
+void Pool::start() {
+    log::event(log::Level::info, "worker_pool_starting", "pool " + sources_.pool + ", dormouse " DORMOUSE_VERSION,
+               {{"pool", sources_.pool}});
+    doorbell_.answer([this] {
+        if (worker_) worker_->rung();  // without one the ring is owed by the look that comes with it
+    });
+    if (supervised_) {
+        failures_ = systemd::failures_in_a_row(runtime_directory(), sources_.pool);
+        systemd::remove_due_file(runtime_directory(), sources_.pool);
+    }
+    start_watchdog();
+    retry_.once(Millis{0}, [this] {
+        systemd::notify_ready();  // the loop runs
+        load();
+    });
+}
+
+/// systemd says where: RUNTIME_DIRECTORY is <runtime directory>/POOL. The option is for everybody else.
+std::string Pool::runtime_directory() const {
+    const char* given = std::getenv("RUNTIME_DIRECTORY");
+    const std::string directory = given == nullptr ? "" : given;
+    const std::string tail = "/" + sources_.pool;
+    if (directory.ends_with(tail)) return directory.substr(0, directory.size() - tail.size());
+    return loaded_ ? loaded_->config.paths.runtime_directory : "/run/dormouse";
+}
+
+void Pool::load() {
+    auto loaded = config::load(sources_);
+    loaded ? make_worker(std::move(*loaded)) : configuration_failed(loaded.error());
+}
+
+void Pool::make_worker(config::Loaded loaded) {
+    failed_loads_ = 0;
+    last_failure_.clear();
+    worker_.reset();
+    handlers_.reset();
+    loaded_ = std::move(loaded);
+    const config::Config& config = loaded_->config;
+    for (const std::string& warning : loaded_->warnings) log::event(log::Level::warning, "configuration", warning);
+    handlers_ = std::make_unique<handlers::Handlers>(loop_, config.tasks, config.limits);
+    const std::string problem = handlers_->check();
+    log::event(problem.empty() ? log::Level::info : log::Level::warning, "tasks_loaded",
+               names_of(config.tasks) + (problem.empty() ? "" : "; " + problem), {{"pool", config.pool}});
+    Worker::Circumstances circumstances;
+    circumstances.identity = make_identity(config.pool, config.worker.queues);
+    circumstances.leaves_when_idle = doorbell_.present() || supervised_ || is_explicit(*loaded_, "worker.idle_exit");
+    circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
+    circumstances.on_gone = [this](const Farewell& farewell) { on_gone(farewell); };
+    worker_ = std::make_unique<Worker>(loop_, config, doorbell_, *handlers_, std::move(circumstances));
+    if (!watch_) watch_ = std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
+    worker_->start();
+}
+
+void Pool::configuration_failed(const Error& error) {
+    const bool news = error.message != last_failure_;
+    last_failure_ = error.message;
+    log::event(news ? log::Level::error : log::Level::debug, "configuration", error.message);
+    systemd::notify_status("waits for a configuration it can use: " + error.message);
+    if (!watch_) watch_ = std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
+    retry_.once(half_jitter(first_reload, longest_reload, failed_loads_++), [this] { load(); });
+}
+
+// A worker that has its database keeps the configuration it was started with.
+void Pool::on_configuration_changed() {
+    if (worker_ && !worker_->is_waiting_for_database()) return;
+    failed_loads_ = 0;
+    failures_ = 0;
+    retry_.once(Millis{50}, [this] {  // an editor writes in several steps
+        if (!worker_ || worker_->is_waiting_for_database()) load();
+    });
+}
+
+void Pool::on_signal() {
+    if (worker_) return worker_->terminate();
+    log::event(log::Level::info, "worker_pool_signal_received", "leaving: nothing was running");
+    on_gone(Farewell{true, false, std::nullopt});
+}
+
+void Pool::on_gone(const Farewell& farewell) {
+    if (supervised_ && farewell.due_known) {
+        const auto written = systemd::write_due_file(runtime_directory(), sources_.pool, farewell.due);
+        if (!written) log::event(log::Level::error, "due_file", written.error().message);
+    }
+    const std::string due = !farewell.due_known ? "unknown"
+                            : farewell.due      ? "in " + std::to_string(farewell.due->count()) + " ms"
+                                                : "none";
+    log::event(farewell.graceful ? log::Level::info : log::Level::error, "worker_pool_stopped", "next due: " + due,
+               {{"graceful", farewell.graceful ? "true" : "false"}, {"pool", sources_.pool}});
+    exit_code_ = farewell.graceful ? 0 : 1;
+    loop_.stop();
+}
+
+void Pool::start_watchdog() {
+    if (const auto period = systemd::watchdog_period()) watchdog_.every(*period / 2, [] { systemd::notify_watchdog(); });
+}
+
+}  // namespace dormouse::worker

@@ -1,0 +1,60 @@
+// One pool's process from start to end: answers the doorbell before anything else, reads the configuration, makes the Worker,
+// writes the due file when it has left. Nothing that is wrong with configuration or database ends it (W7): it stays, says why
+// in its status text, and tries again, at once when the configuration changes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/load.h"
+#include "handlers/registry.h"
+#include "loop/loop.h"
+#include "loop/signal.h"
+#include "loop/timer.h"
+#include "loop/watch.h"
+#include "worker/doorbell.h"
+#include "worker/worker.h"
+
+namespace dormouse::worker {
+
+class Pool {
+  public:
+    Pool(loop::Loop& loop, config::Sources sources);
+
+    /// Announces readiness and starts; the loop stops when the pool has ended.
+    void start();
+    /// 0 after every end that was decided here; systemd restarts after any other.
+    [[nodiscard]] int exit_code() const { return exit_code_; }
+    /// For tests: the worker, once the configuration could be read.
+    [[nodiscard]] Worker* worker() { return worker_.get(); }
+
+  private:
+    void load();
+    void make_worker(config::Loaded loaded);
+    void configuration_failed(const Error& error);
+    void on_configuration_changed();
+    void on_signal();
+    void on_gone(const Farewell& farewell);
+    void start_watchdog();
+    [[nodiscard]] std::string runtime_directory() const;
+
+    loop::Loop& loop_;
+    config::Sources sources_;
+    bool supervised_;  ///< a unit of ours: it has a doorbell and a helper that reads the due file
+    int failures_ = 0;
+    int exit_code_ = 0;
+    Doorbell doorbell_;
+    loop::Signal on_sigterm_;
+    loop::Signal on_sigint_;
+    loop::Timer watchdog_;
+    loop::Timer retry_;
+    int failed_loads_ = 0;
+    std::string last_failure_;
+    std::unique_ptr<loop::Watch> watch_;  ///< only while there is nothing better to wait for
+    std::optional<config::Loaded> loaded_;
+    std::unique_ptr<handlers::Handlers> handlers_;
+    std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace dormouse::worker

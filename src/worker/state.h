@@ -1,0 +1,23 @@
+// The worker's states. One function, Worker::enter(), assigns them.
+//
+//   starting ──► claiming ⇄ running ──► idle ──► leaving ──► parting ──► gone
+//                    ▲________________________│
+//
+// Whether a session is open is not a state: idle with and without one is the same.
+#pragma once
+
+namespace dormouse::worker {
+
+enum class State {
+    starting,  ///< no look has been answered since this process started
+    claiming,  ///< a look is owed or on the wire
+    running,   ///< handlers are at work or endings are unwritten, and no look is owed
+    idle,      ///< nothing in flight, nothing unwritten, no ring owed
+    leaving,   ///< decided to exit: never accepts, never claims; handlers finish, endings are written
+    parting,   ///< the last round is on the wire: what is due next, and good-bye
+    gone,      ///< the session is closed
+};
+
+const char* to_string(State state);
+
+}  // namespace dormouse::worker

@@ -1,0 +1,64 @@
+#include "worker/verdict.h"
+
+#include "worker/backoff.h"
+
+namespace dormouse::worker {
+namespace {
+
+using handlers::Verdict;
+using store::Fate;
+
+constexpr Millis not_started_base{5'000};
+constexpr Millis not_started_max{300'000};
+
+}  // namespace
+
+store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, const Tries& tries,
+                    const config::Backoff& backoff) {
+    store::Ending ending;
+    ending.held = held;
+    ending.error_class = outcome.error_class;
+    ending.error_message = outcome.error_message;
+    ending.exit_code = outcome.exit_code;
+    ending.signal = outcome.signal;
+    if (outcome.cpu) ending.cpu_ms = outcome.cpu->count();
+    ending.peak_memory_bytes = outcome.peak_memory_bytes;
+    switch (outcome.verdict) {
+        case Verdict::completed:
+            ending.fate = Fate::completed;
+            ending.result = outcome.result;
+            break;
+        case Verdict::failed:
+        case Verdict::timed_out:
+            ending.fate = tries.used + 1 >= tries.allowed ? Fate::failed : Fate::retry;
+            if (ending.fate == Fate::retry) ending.delay = full_jitter(backoff.base, backoff.max, tries.used);
+            break;
+        case Verdict::try_again:
+            ending.fate = Fate::put_off;
+            ending.counts = false;
+            ending.delay = outcome.retry_in.value_or(backoff.base);
+            break;
+        case Verdict::stopped:
+            ending.fate = Fate::handed_back;
+            ending.counts = false;
+            break;
+        case Verdict::not_started:
+            ending.fate = Fate::not_started;
+            ending.counts = false;
+            ending.delay = half_jitter(not_started_base, not_started_max, tries.not_started);
+            break;
+    }
+    return ending;
+}
+
+store::Ending refuse(const store::Held& held, std::string error_class, std::string message) {
+    store::Ending ending;
+    ending.held = held;
+    ending.fate = Fate::failed;
+    ending.counts = false;
+    ending.error_class = std::move(error_class);
+    ending.error_message = std::move(message);
+    return ending;
+}
+
+}  // namespace dormouse::worker

@@ -1,0 +1,190 @@
+#include "worker/worker.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "systemd/notify.h"
+
+namespace dormouse::worker {
+namespace {
+
+Outbox::Events outbox_events() {
+    const auto fields_of = [](const Parcel& parcel, log::Level level, const char* event, const std::string& text) {
+        log::event(level, event, text,
+                   {{"run_id", parcel.ending.held.id.to_string()}, {"task", parcel.task},
+                    {"attempt", std::to_string(parcel.attempt)}});
+    };
+    Outbox::Events events;
+    events.on_written = [fields_of](const Parcel& parcel) {
+        const store::Ending& ending = parcel.ending;
+        if (ending.fate == store::Fate::completed) return fields_of(parcel, log::Level::info, "run_completed", parcel.task);
+        const std::string why = parcel.task + (ending.error_message.empty() ? "" : ": " + ending.error_message);
+        if (ending.fate == store::Fate::failed) return fields_of(parcel, log::Level::warning, "run_failed", why);
+        fields_of(parcel, log::Level::info, "run_retry",
+                  why + " (" + store::to_string(ending.fate) + ", due " +
+                      (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")");
+    };
+    events.on_refused = [fields_of](const Parcel& parcel) {
+        fields_of(parcel, log::Level::warning, "result_refused", parcel.task + ": the run is no longer this worker's");
+    };
+    return events;
+}
+
+}  // namespace
+
+Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbell, handlers::Handlers& handlers,
+               Circumstances circumstances)
+    : config_(config),
+      doorbell_(doorbell),
+      circumstances_(std::move(circumstances)),
+      flights_(config, handlers, circumstances_.identity.id.to_string(),
+               [this](std::optional<Parcel> parcel) {
+                   if (parcel) outbox_.add(std::move(*parcel));
+                   step();
+               }),
+      outbox_(outbox_events()),
+      database_(loop, store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout},
+                circumstances_.identity, store::ClaimTerms{config.worker.lease, config.limits.payload_bytes},
+                store::Database::Events{.on_open = [this] { on_open(); },
+                                        .on_refused = [this](const Error& error) { on_unavailable(error); },
+                                        .on_lost = [this](const Error& error) { on_lost(error); },
+                                        .on_queue = [this] { looks_.owe(), step(); },
+                                        .on_taken_away = [this] { held_in_doubt_ = true, step(); }}),
+      step_timer_(loop, "worker.next"),
+      exit_timer_(loop, "worker.exit"),
+      retry_timer_(loop, "worker.retry"),
+      grace_timer_(loop, "worker.grace") {}
+
+void Worker::start() {
+    tell_status("connecting to the database");
+    if (circumstances_.first_connect_delay > Millis{0})
+        tell_status("waits " + std::to_string(circumstances_.first_connect_delay.count() / 1'000) +
+                    " s before it connects, because workers of this pool have failed in a row");
+    retry_timer_.once(circumstances_.first_connect_delay, [this] { open_database(); });
+}
+
+void Worker::rung() {
+    constexpr Millis least_between_tries{5'000};
+    looks_.owe();
+    if (!database_.is_open() && tries_ > 0 && retry_timer_.armed() && since(last_try_) >= least_between_tries) open_database();
+    step();
+}
+
+bool Worker::is_waiting_for_database() const {
+    return state_ < State::leaving && !database_.is_open() && !database_.is_opening() && flights_.empty() && outbox_.empty();
+}
+
+int Worker::free_slots() const { return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count())); }
+
+bool Worker::may_look(BootClock::time_point now) const {
+    return state_ < State::leaving && looks_.owed() && free_slots() > 0 && looks_.wait(now) <= Millis{0};
+}
+
+// Everything that happens ends here.
+void Worker::step() {
+    if (state_ == State::parting || state_ == State::gone) return;
+    send_round();
+    if (state_ == State::leaving) {
+        step_leaving();
+    } else {
+        choose_state();
+    }
+    arm_timers();
+}
+
+void Worker::choose_state() {
+    const bool at_work = !flights_.empty() || !outbox_.empty();
+    const bool look_on_wire = on_wire_ && on_wire_->claim > 0;
+    if (at_work) quiet_since_.reset();
+    if (!looks_.ever_answered()) {
+        enter(State::starting, "no look has been answered yet");
+    } else if (look_on_wire || (looks_.owed() && free_slots() > 0)) {
+        enter(State::claiming, "a look is owed");
+    } else if (at_work) {
+        enter(State::running, "handlers are at work");
+    } else {
+        if (!quiet_since_) quiet_since_ = BootClock::now();
+        enter(State::idle, "nothing to do");
+    }
+}
+
+/// The one place that assigns the state.
+void Worker::enter(State state, const char* reason) {
+    if (state == state_) return;
+    log::event(log::Level::debug, "state", std::string(to_string(state_)) + " -> " + to_string(state) + ": " + reason);
+    state_ = state;
+    switch (state) {
+        case State::idle:
+            tell_status("idle: listening, nothing to do");
+            break;
+        case State::running:
+            tell_status("running");
+            break;
+        case State::leaving:
+            doorbell_.stop();
+            exit_timer_.stop();
+            systemd::notify_stopping(std::string("leaving: ") + reason);
+            break;
+        case State::starting:
+        case State::claiming:
+        case State::parting:
+        case State::gone:
+            break;
+    }
+}
+
+std::optional<Millis> Worker::exit_in() const {
+    if (state_ != State::idle || on_wire_ || !database_.is_open() || !circumstances_.leaves_when_idle) return std::nullopt;
+    if (config_.worker.idle_exit == Millis{0} || !quiet_since_) return std::nullopt;
+    const Millis delay =
+        ran_anything_ ? config_.worker.idle_exit : std::min(config_.worker.look_exit, config_.worker.idle_exit);
+    return std::max(Millis{0}, delay - since(*quiet_since_));
+}
+
+void Worker::arm_timers() {
+    if (state_ == State::gone) return;
+    const auto now = BootClock::now();
+    std::optional<Millis> next;
+    const auto consider = [&](std::optional<Millis> wait) {
+        if (wait && (!next || *wait < *next)) next = std::max(Millis{0}, *wait);
+    };
+    consider(flights_.next_lease_event(now));
+    if (database_.is_open() && !on_wire_ && !retry_timer_.armed()) {
+        consider(outbox_.wait(now));
+        if (state_ < State::leaving && free_slots() > 0) {
+            if (looks_.owed()) consider(looks_.wait(now));
+            if (!looks_.owed() && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));
+        }
+    }
+    next ? step_timer_.once(*next, [this] { on_step_time(); }) : step_timer_.stop();
+    if (const auto wait = exit_in()) {
+        exit_timer_.once(*wait, [this] { on_exit_time(); });
+    } else {
+        exit_timer_.stop();
+    }
+}
+
+void Worker::on_step_time() {
+    const auto now = BootClock::now();
+    flights_.stop_before_lease_ends(now);
+    if (due_at_ && now >= *due_at_) {
+        due_at_.reset();
+        rescue_wanted_ = true;
+        looks_.owe();
+    }
+    step();
+}
+
+// W4: whoever rang until now is answered by this worker; from the decision on nobody is.
+void Worker::on_exit_time() {
+    if (doorbell_.empty_now()) {
+        rung();
+        return;
+    }
+    log::event(log::Level::info, "idle_exit", ran_anything_ ? "quiet for worker.idle_exit" : "found nothing to run");
+    leave("quiet");
+}
+
+void Worker::tell_status(const std::string& text) { systemd::notify_status(text); }
+
+}  // namespace dormouse::worker

@@ -1,0 +1,125 @@
+// The worker: joins database, handlers and doorbell. One thread, one loop, one state machine: every event ends in step(), which
+// sends what can be sent, enters the state that follows and arms the timers that are left. Data goes one way:
+// wake → claim → dispatch → execute → complete.
+//
+// Made and driven by Pool. It opens its database by itself and tries again by itself; it ends by on_gone.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "config/config.h"
+#include "handlers/registry.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+#include "store/database.h"
+#include "worker/doorbell.h"
+#include "worker/flights.h"
+#include "worker/looks.h"
+#include "worker/outbox.h"
+#include "worker/state.h"
+
+namespace dormouse::worker {
+
+/// How a worker ended.
+struct Farewell {
+    bool graceful = false;       ///< nothing was left behind: the registry knows, and `due` is true
+    bool due_known = false;      ///< the database said when somebody must look next
+    std::optional<Millis> due;   ///< none: nothing is due, ever
+};
+
+class Worker {
+  public:
+    struct Circumstances {
+        store::Identity identity;
+        bool leaves_when_idle = true;   ///< false in the foreground, unless told
+        Millis first_connect_delay{0};  ///< after crashes in a row
+        std::function<void(Farewell)> on_gone;
+    };
+
+    /// `config`, `doorbell` and `handlers` outlive the worker.
+    Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbell, handlers::Handlers& handlers,
+           Circumstances circumstances);
+
+    /// Connects, and goes on from there.
+    void start();
+    /// Somebody rang: a look is owed.
+    void rung();
+    /// SIGTERM or SIGINT: stop claiming, finish what runs within the grace, hand back the rest, leave. The second call ends
+    /// the grace.
+    void terminate();
+
+    [[nodiscard]] State state() const { return state_; }
+    /// No session, nothing in flight, nothing unwritten: the configuration may be read anew.
+    [[nodiscard]] bool is_waiting_for_database() const;
+    [[nodiscard]] const store::Database& database() const { return database_; }
+
+  private:
+    // worker.cpp: events and states
+    void step();
+    void enter(State state, const char* reason);
+    void choose_state();
+    void arm_timers();
+    void on_step_time();
+    void on_exit_time();
+    [[nodiscard]] int free_slots() const;
+    [[nodiscard]] bool may_look(BootClock::time_point now) const;
+    [[nodiscard]] std::optional<Millis> exit_in() const;
+    void tell_status(const std::string& text);
+
+    // worker_session.cpp: the session, and the rounds over it
+    void open_database();
+    void on_open();
+    void on_lost(const Error& error);
+    void on_unavailable(const Error& error);
+    void try_again_in(Millis delay);
+    void send_round();
+    [[nodiscard]] store::Round next_round(BootClock::time_point now);
+    void on_answer(store::Answer answer);
+    void on_round_failed(const Error& error);
+    void take_claimed(const store::Round& asked, store::Answer answer);
+    void take_due(const store::Round& asked, const store::Answer& answer);
+
+    // worker_leaving.cpp: every way to end that is not a crash
+    void leave(const char* reason);
+    void step_leaving();
+    void stop_handlers();
+    void part();
+    void be_gone(Farewell farewell);
+
+    const config::Config& config_;
+    Doorbell& doorbell_;
+    Circumstances circumstances_;
+    State state_ = State::starting;
+
+    Looks looks_;
+    Flights flights_;
+    Outbox outbox_;
+    store::Database database_;
+
+    std::optional<store::Round> on_wire_;  ///< the round whose answer is awaited
+    BootClock::time_point sent_at_{};      ///< when it was sent: leases count from there
+    bool registered_ = false;              ///< arrive has been answered
+    bool forgotten_wanted_ = false;        ///< after a reconnect: claims whose answer was lost
+    bool rescue_wanted_ = true;            ///< somebody's lease may have ended
+    bool held_in_doubt_ = false;           ///< somebody may have taken a run away
+    bool last_claim_full_ = false;         ///< there is probably more
+    bool due_known_ = false;               ///< due_at_ is as of the last look that came back short
+    std::optional<BootClock::time_point> due_at_;
+    int fruitless_dues_ = 0;               ///< due now, but locked by somebody, so often in a row
+    bool ran_anything_ = false;
+    std::optional<BootClock::time_point> quiet_since_;
+    bool lost_was_logged_ = false;
+    int tries_ = 0;                        ///< connections or rounds that failed in a row
+    BootClock::time_point last_try_{};
+    std::string trouble_;                  ///< why there is no session, for the status text
+    int terminations_ = 0;
+
+    loop::Timer step_timer_;     ///< when something here is next due: a held-back look, a lease, a lock, a due run
+    loop::Timer exit_timer_;     ///< idle_exit or look_exit
+    loop::Timer retry_timer_;    ///< the next try of a connection or a round
+    loop::Timer grace_timer_;    ///< while leaving
+};
+
+}  // namespace dormouse::worker

@@ -1,0 +1,76 @@
+// Every way to end that is not a crash: handlers finish or are stopped, endings are written, and the last round asks what is due.
+#include "base/log.h"
+#include "systemd/notify.h"
+#include "worker/worker.h"
+
+namespace dormouse::worker {
+namespace {
+
+constexpr Millis handler_patience{10'000};   ///< between SIGTERM and SIGKILL
+constexpr Millis last_writes{10'000};        ///< for endings after the last handler is gone
+constexpr Millis systemd_margin{20'000};
+
+}  // namespace
+
+void Worker::terminate() {
+    ++terminations_;
+    log::event(log::Level::info, "worker_pool_signal_received",
+               terminations_ == 1 ? "leaving: running handlers may finish" : "leaving: the grace ends now");
+    if (state_ < State::leaving) return leave("signal");
+    if (state_ == State::leaving) stop_handlers();
+}
+
+void Worker::leave(const char* reason) {
+    enter(State::leaving, reason);
+    log::event(log::Level::info, "worker_pool_shutting_down",
+               std::string(reason) + ", " + std::to_string(flights_.count()) + " runs in flight");
+    systemd::extend_stop_timeout(config_.worker.shutdown_grace + handler_patience + last_writes + systemd_margin);
+    grace_timer_.once(config_.worker.shutdown_grace, [this] { stop_handlers(); });
+    step();
+}
+
+void Worker::step_leaving() {
+    if (!flights_.empty() || on_wire_) return;
+    if (!outbox_.empty()) return;
+    part();
+}
+
+void Worker::stop_handlers() {
+    flights_.stop_all(handler_patience);
+    grace_timer_.once(handler_patience + last_writes, [this] {
+        log::event(log::Level::error, "worker_pool_shutting_down",
+                   "gave up on " + std::to_string(flights_.count()) + " handlers or on writing results; their leases will end");
+        be_gone(Farewell{});
+    });
+    step();
+}
+
+void Worker::part() {
+    if (!database_.is_open()) return be_gone(Farewell{true, false, std::nullopt});
+    enter(State::parting, "everything is written");
+    store::Round round;
+    round.leave = registered_;
+    round.ask_due = true;
+    database_.exchange(std::move(round), [this](const Result<store::Answer>& answer) {
+        if (!answer) return be_gone(Farewell{true, false, std::nullopt});
+        Farewell farewell{true, true, answer->due_in};
+        if (looks_.owed()) farewell.due = Millis{0};  // told of work after the decision
+        const Millis max_sleep = config_.wake.max_sleep;
+        if (max_sleep > Millis{0} && (!farewell.due || *farewell.due > max_sleep)) farewell.due = max_sleep;
+        be_gone(farewell);
+    });
+}
+
+void Worker::be_gone(Farewell farewell) {
+    if (state_ == State::gone) return;
+    enter(State::gone, "the end");
+    for (loop::Timer* timer : {&step_timer_, &exit_timer_, &retry_timer_}) timer->stop();
+    // On a turn of its own: this may run inside a callback of the session.
+    grace_timer_.once(Millis{0}, [this, farewell] {
+        database_.close();
+        const auto call = circumstances_.on_gone;
+        call(farewell);
+    });
+}
+
+}  // namespace dormouse::worker

@@ -1,0 +1,192 @@
+// The worker's session, and the rounds that go over it: one on the wire, the next one collecting.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "systemd/notify.h"
+#include "worker/backoff.h"
+#include "worker/worker.h"
+
+namespace dormouse::worker {
+namespace {
+
+constexpr Millis first_retry{500};
+
+Parcel hand_back(const store::ClaimedRun& run) {
+    store::Ending ending;
+    ending.held = run.held;
+    ending.fate = store::Fate::handed_back;
+    ending.counts = false;
+    return Parcel{std::move(ending), run.task, run.attempts + 1};
+}
+
+}  // namespace
+
+void Worker::open_database() {
+    retry_timer_.stop();
+    last_try_ = BootClock::now();
+    database_.open();
+}
+
+void Worker::on_open() {
+    if (lost_was_logged_) log::event(log::Level::info, "database_back", "connected to " + database_.where());
+    lost_was_logged_ = false;
+    trouble_.clear();
+    looks_.owe();  // LISTEN, then look
+    rescue_wanted_ = true;
+    step();
+}
+
+void Worker::on_lost(const Error& error) {
+    if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
+    if (on_wire_ && on_wire_->claim > 0) looks_.failed();
+    on_wire_.reset();
+    outbox_.again();
+    forgotten_wanted_ = registered_;
+    held_in_doubt_ = !flights_.empty();
+    due_at_.reset();
+    looks_.owe();
+    on_unavailable(error);
+}
+
+void Worker::on_unavailable(const Error& error) {
+    log::event(lost_was_logged_ ? log::Level::debug : log::Level::warning, "database_lost", error.message,
+               {{"kind", to_string(error.kind)}});
+    lost_was_logged_ = true;
+    trouble_ = error.message;
+    try_again_in(half_jitter(first_retry, config_.database.retry_max, tries_));
+    tell_status("no database (tries again by itself): " + trouble_);
+    step();
+}
+
+void Worker::try_again_in(Millis delay) {
+    ++tries_;
+    retry_timer_.once(delay, [this] {
+        if (database_.is_open()) return step();
+        open_database();
+    });
+}
+
+void Worker::send_round() {
+    if (!database_.is_open() || on_wire_ || retry_timer_.armed()) return;
+    const auto now = BootClock::now();
+    store::Round round = next_round(now);
+    if (round.empty()) return;
+    if (round.claim > 0) looks_.sent(now);
+    if (!round.extend.empty()) flights_.extension_sent(now);
+    sent_at_ = now;
+    auto endings = std::exchange(round.endings, {});
+    on_wire_ = round;  // what was asked; the endings stay in the outbox until they are written
+    round.endings = std::move(endings);
+    database_.exchange(std::move(round), [this](Result<store::Answer> answer) {
+        answer ? on_answer(std::move(*answer)) : on_round_failed(answer.error());
+    });
+}
+
+store::Round Worker::next_round(BootClock::time_point now) {
+    store::Round round;
+    if (outbox_.has_something_for(now)) outbox_.fill(round, now);
+    if (held_in_doubt_) flights_.add_held(round.ask_held);
+    if (flights_.extension_wanted(now)) {
+        flights_.add_held(round.extend);
+        outbox_.add_held(round.extend);
+    }
+    if (forgotten_wanted_) {
+        std::vector<store::Held> held;
+        flights_.add_held(held);
+        outbox_.add_held(held);
+        for (const store::Held& run : held) round.known.push_back(run.id);
+        round.release_forgotten = true;
+    }
+    if (may_look(now)) {
+        const int cap = config_.worker.batch_size;
+        round.arrive = !registered_;
+        round.rescue = rescue_wanted_;
+        round.claim = cap > 0 ? std::min(cap, free_slots()) : free_slots();
+        round.ask_due = !last_claim_full_;
+    } else if (state_ < State::leaving && looks_.ever_answered() && !looks_.owed() && !due_known_) {
+        round.ask_due = true;
+    }
+    return round;
+}
+
+void Worker::on_answer(store::Answer answer) {
+    const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
+    tries_ = 0;
+    registered_ = registered_ || asked.arrive;
+    outbox_.answered(answer, BootClock::now());
+    if (!asked.extend.empty()) {
+        flights_.extended(answer.extended, sent_at_);
+        held_in_doubt_ = answer.extended.size() < asked.extend.size() && !flights_.empty();
+    }
+    if (!asked.ask_held.empty()) {
+        flights_.keep_only(asked.ask_held, answer.still_held);
+        held_in_doubt_ = false;
+    }
+    if (asked.release_forgotten) forgotten_wanted_ = false;
+    if (answer.released > 0)
+        log::event(log::Level::warning, "runs_released",
+                   std::to_string(answer.released) + " runs whose claim was never answered go back to their queues");
+    if (asked.rescue) rescue_wanted_ = false;
+    if (answer.rescued > 0)
+        log::event(log::Level::warning, "runs_rescued",
+                   std::to_string(answer.rescued) + " runs whose lease had ended were taken back");
+    if (asked.ask_due) take_due(asked, answer);
+    if (asked.claim > 0) take_claimed(asked, std::move(answer));
+    step();
+}
+
+void Worker::take_claimed(const store::Round& asked, store::Answer answer) {
+    looks_.answered(!answer.claimed.empty());
+    last_claim_full_ = static_cast<int>(answer.claimed.size()) == asked.claim;
+    if (last_claim_full_) looks_.owe();
+    if (!asked.ask_due) due_known_ = false;
+    if (state_ == State::leaving) {  // claimed before the decision, answered after it
+        for (const store::ClaimedRun& run : answer.claimed) outbox_.add(hand_back(run));
+        return;
+    }
+    if (!answer.claimed.empty()) ran_anything_ = true;
+    for (store::ClaimedRun& run : answer.claimed)
+        if (auto parcel = flights_.start(std::move(run), sent_at_)) outbox_.add(std::move(*parcel));
+}
+
+void Worker::take_due(const store::Round& asked, const store::Answer& answer) {
+    constexpr Millis locked_pause{100};
+    constexpr Millis longest_pause{5'000};
+    due_known_ = true;
+    due_at_.reset();
+    if (!answer.due_in) return;
+    // Due at once, and yet a look with room for it did not bring it: somebody holds the row, so look again, but slowly.
+    const bool locked = *answer.due_in == Millis{0} && static_cast<int>(answer.claimed.size()) < asked.claim;
+    fruitless_dues_ = locked ? fruitless_dues_ + 1 : 0;
+    const Millis wait = locked ? half_jitter(locked_pause, longest_pause, fruitless_dues_) : *answer.due_in;
+    due_at_ = BootClock::now() + wait;
+}
+
+void Worker::on_round_failed(const Error& error) {
+    const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
+    if (asked.claim > 0) looks_.failed();
+    if (error.kind == ErrorKind::invalid) {
+        outbox_.rejected(error.message);
+    } else {
+        outbox_.again();
+    }
+    if (error.kind == ErrorKind::denied || error.kind == ErrorKind::incompatible) {
+        database_.close();
+        return on_lost(error);
+    }
+    if (error.kind == ErrorKind::disconnected) return;  // on_lost follows
+    constexpr int tries_at_once = 3;
+    if (error.kind == ErrorKind::conflict && tries_ < tries_at_once) {
+        try_again_in(Millis{0});
+    } else if (error.kind == ErrorKind::invalid && asked.claim == 0) {
+        try_again_in(Millis{0});  // the half of a batch: the next one is smaller
+    } else {
+        log::event(log::Level::warning, "claim_failed", error.message, {{"kind", to_string(error.kind)}});
+        tell_status("the database refuses (tries again by itself): " + error.message);
+        try_again_in(half_jitter(first_retry, config_.database.retry_max, tries_));
+    }
+    step();
+}
+
+}  // namespace dormouse::worker
