@@ -31,6 +31,8 @@ BEGIN
         EXIT WHEN FOUND;
         SELECT k.run_id INTO owner FROM dormouse.keys k WHERE k.task = enqueue.task AND k.key = enqueue.key;
         IF FOUND THEN
+            UPDATE dormouse.runs r SET watched = true  -- whoever waits for it now is told, too
+             WHERE enqueue.watched AND r.id = owner AND r.finished_at IS NULL AND NOT r.watched;
             RETURN owner;
         END IF;  -- it was there and has just been dropped with its run: try again
     END LOOP;

@@ -1,5 +1,5 @@
-// The configuration of one pool, as plain values. Made by config::load from flags, environment, file and defaults
-// (options.h is the one table they all come from); read by everybody above, changed by nobody.
+// The configuration of one pool, as plain values. Made by config::load from flags, environment, file and
+// defaults (options.h is the one table they all come from); read by everybody above, changed by nobody.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,8 @@ struct Task {
 };
 
 struct Database {
-    std::string url;  ///< libpq URL or keyword string. Secret: never print it, see config::redacted()
+    std::string url;       ///< libpq URL or keyword string. Secret: never print it, see config::redacted()
+    std::string passfile;  ///< the systemd credential "pgpass"; empty: libpq's own search
     Millis connect_timeout{10'000};  ///< for each address that is tried
     Millis retry_max{300'000};       ///< the longest pause between two tries while the database cannot be had
 };
@@ -39,7 +40,7 @@ struct Database {
 struct Worker {
     std::vector<std::string> queues{"default"};  ///< strict order
     int concurrency = 4;
-    int batch_size = 0;  ///< a cap on one claim; 0: follows the load
+    int batch_size = 0;           ///< a cap on one claim; 0: follows the load
     Millis idle_exit{1'800'000};  ///< 0: never
     Millis look_exit{60'000};
     Millis lease{300'000};
@@ -57,7 +58,7 @@ struct Limits {
 };
 
 struct Paths {
-    std::string runtime_directory;  ///< /run/dormouse: POOL.sock, POOL.failures and POOL/due lie there
+    std::string runtime_directory = "/run/dormouse";  ///< POOL.sock, POOL.failures and POOL/due lie there
 };
 
 struct Config {

@@ -30,6 +30,7 @@ void Worker::open_database() {
 
 void Worker::on_open() {
     if (lost_was_logged_) log::event(log::Level::info, "database_back", "connected to " + database_.where());
+    log::event(log::Level::info, "listening", "connected to " + database_.where());
     lost_was_logged_ = false;
     trouble_.clear();
     looks_.owe();  // LISTEN, then look
