@@ -1,0 +1,14 @@
+// What is odd about an environment: variables of the workers before dormouse that mean nothing here, and
+// variables that look like ours and are not. Driven by load.h, which turns the right ones into options.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace dormouse::config {
+
+/// One line for each odd variable, naming it and what to use instead; never its value.
+std::vector<std::string> odd_variables(const std::map<std::string, std::string>& environment);
+
+}  // namespace dormouse::config

@@ -1,0 +1,231 @@
+#include "config/load.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "config/document.h"
+#include "config/environment.h"
+#include "config/file.h"
+#include "config/options.h"
+#include "config/redact.h"
+#include "config/tasks.h"
+#include "config/text.h"
+
+namespace dormouse::config {
+
+namespace {
+
+constexpr std::string_view suffix = ".toml";
+
+std::vector<std::string> section_names() {
+    std::vector<std::string> names;
+    for (const Option& option : options()) {
+        const std::string section(option.key.name.substr(0, option.key.name.find('.')));
+        if (names.empty() || names.back() != section) names.push_back(section);
+    }
+    names.emplace_back("task");
+    return names;
+}
+
+/// Why a name that no option has is refused.
+std::string why_unknown(const std::string& name) {
+    if (is_planned(name)) return "is not in this release yet; remove it";
+    return unknown("key", name, option_names());
+}
+
+Status set_option(Loaded& loaded, const Option& option, const Value& value, const std::string& place,
+                  const std::string& origin) {
+    if (Status done = assign(option.key, option.slot(loaded.config), value); !done)
+        return fail(done.error().kind,
+                    place + ": " + std::string(option.key.name) + ": " + done.error().message);
+    loaded.origins[std::string(option.key.name)] = origin;
+    return {};
+}
+
+/// One [section] of the file, other than [task].
+Status apply_section(Loaded& loaded, const std::string& section, const Value& table,
+                     const std::string& path) {
+    for (const auto& [key, value] : table.entries) {
+        const std::string name = section + "." + key;
+        const std::string place = path + ":" + std::to_string(value.line);
+        const Option* option = find_option(name);
+        if (option == nullptr)
+            return fail(ErrorKind::invalid, place + ": " + named(name) + ": " + why_unknown(name));
+        if (Status done = set_option(loaded, *option, value, place, "file " + place); !done) return done;
+    }
+    return {};
+}
+
+Status apply_file(Loaded& loaded, const Value& document, const std::string& path) {
+    const std::vector<std::string> sections = section_names();
+    for (const auto& [name, value] : document.entries) {
+        const auto refused = [&, line = value.line, about = named(name)](const std::string& why) {
+            return fail(ErrorKind::invalid, path + ":" + std::to_string(line) + ": " + about + ": " + why);
+        };
+        const bool known = std::find(sections.begin(), sections.end(), name) != sections.end();
+        const bool is_table = value.kind == Value::Kind::table;
+        if (!known && !is_table) return refused(unknown("key", name, option_names()));
+        const bool planned =
+            is_table && value.entries.size() == 1 && is_planned(name + "." + value.entries[0].key);
+        if (!known && !planned) return refused(unknown("table", name, sections));
+        if (!is_table) return refused("expected a table: [" + name + (name == "task" ? ".NAME]" : "]"));
+        const Status done = name == "task" ? read_tasks(value, path, loaded.config, loaded.origins)
+                                           : apply_section(loaded, name, value, path);
+        if (!done) return done;
+    }
+    return {};
+}
+
+Status read_into(Loaded& loaded, const Sources& sources) {
+    const std::string path = file_of(sources);
+    if (is_missing(path)) {
+        if (sources.file)
+            return fail(ErrorKind::invalid, path + ": no such file; correct --config or create it");
+        return {};  // check_database() knows whether it was needed
+    }
+    const auto file = read_file(path);
+    if (!file) return tl::unexpected(file.error());
+    const auto document = parse_document(file->text, path);
+    if (!document) return tl::unexpected(document.error());
+    loaded.config.file = path;
+    if (Status done = apply_file(loaded, *document, path); !done) return done;
+    if (file->world_readable && has_password(loaded.config.database.url))
+        loaded.warnings.push_back(
+            path +
+            ": database.url holds a password and everybody may read the file; chmod o-r, or "
+            "move the password to a credential, passfile or service file");
+    return {};
+}
+
+Status apply_environment(Loaded& loaded, const Environment& environment) {
+    for (const Option& option : options()) {
+        for (const std::string& name : {std::string(option.old_environment), environment_name(option)}) {
+            const auto found = environment.find(name);
+            if (name.empty() || found == environment.end() || found->second.empty()) continue;
+            const std::string place = "environment " + name;
+            if (Status done = set_option(loaded, option, Value::typed(found->second), place, place); !done)
+                return done;
+        }
+    }
+    return {};
+}
+
+Status apply_sets(Loaded& loaded, const std::vector<std::string>& sets) {
+    for (const std::string& set : sets) {
+        const std::size_t equals = set.find('=');
+        const std::string name(trimmed(std::string_view(set).substr(0, equals)));
+        const std::string place = "--set " + named(name);
+        if (equals == std::string::npos)  // not repeated: it may be a URL
+            return fail(ErrorKind::invalid,
+                        "--set: expected section.key=value, such as worker.concurrency=8");
+        if (name.starts_with("task."))
+            return fail(ErrorKind::invalid, place + ": tasks are set in the file only, under [task.NAME]");
+        const Option* option = find_option(name);
+        if (option == nullptr) return fail(ErrorKind::invalid, place + ": " + why_unknown(name));
+        const std::string_view value = std::string_view(set).substr(equals + 1);
+        if (option->key.type == Type::secret && has_password(value))
+            return fail(
+                ErrorKind::invalid,
+                place +
+                    ": a password on the command line can be seen in ps; leave it out and use a passfile "
+                    "(PGPASSFILE), a service file, the systemd credential pgpass, or DATABASE_URL");
+        if (Status done = set_option(loaded, *option, Value::typed(value), "--set", "flag"); !done)
+            return done;
+    }
+    return {};
+}
+
+/// libpq reads passwords from a passfile of its own format; systemd hands it to the unit
+/// (LoadCredential=pgpass:…).
+void find_credential(Loaded& loaded, const Environment& environment) {
+    const auto directory = environment.find("CREDENTIALS_DIRECTORY");
+    if (directory == environment.end() || directory->second.empty()) return;
+    const std::string path = directory->second + "/pgpass";
+    if (is_missing(path)) return;
+    loaded.config.database.passfile = path;
+    loaded.origins["database.passfile"] = "credential " + path;
+}
+
+Status check_database(const Loaded& loaded, const Sources& sources) {
+    if (!loaded.config.database.url.empty() || !sources.database_required) return {};
+    const std::string path = file_of(sources);
+    if (loaded.config.file.empty())
+        return fail(ErrorKind::invalid,
+                    path + ": no such file, so pool " + quote(sources.pool) +
+                        " is not configured; create it, name another with --config, or set "
+                        "DATABASE_URL");
+    return fail(ErrorKind::invalid,
+                path +
+                    ": database.url is missing; add url = \"postgresql://…\" under [database], "
+                    "or set DATABASE_URL");
+}
+
+}  // namespace
+
+Environment of_process() {
+    Environment all;
+    for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        const std::size_t equals = text.find('=');
+        if (equals != std::string_view::npos) all.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return all;
+}
+
+Status check_pool_name(std::string_view name) {
+    constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    const bool right = !name.empty() && name.size() <= 63 &&
+                       letters.find(name.front()) != std::string_view::npos &&
+                       name.find_first_not_of(std::string(letters) + ".-") == std::string_view::npos &&
+                       name.find("..") == std::string_view::npos;
+    if (right) return {};
+    return fail(ErrorKind::invalid,
+                "pool: found " + quote(name) +
+                    R"(, expected 1 to 63 of A-Z a-z 0-9 _ . - without "..", starting with none )"
+                    "of . and -");
+}
+
+std::string directory(const Environment& environment) {
+    const auto found = environment.find("DORMOUSE_CONFIG_DIR");
+    return found == environment.end() || found->second.empty() ? "/etc/dormouse" : found->second;
+}
+
+std::string file_of(const Sources& sources) {
+    if (sources.file) return *sources.file;
+    return directory(sources.environment) + "/" + sources.pool + std::string(suffix);
+}
+
+std::vector<std::string> pools(const Environment& environment) {
+    std::vector<std::string> names;
+    std::error_code ignored;  // an unreadable directory has no pools for this user
+    std::filesystem::directory_iterator entry(directory(environment), ignored);
+    for (const std::filesystem::directory_iterator end; !ignored && entry != end; entry.increment(ignored)) {
+        const std::string file = entry->path().filename().string();
+        if (!file.ends_with(suffix)) continue;
+        std::string name = file.substr(0, file.size() - suffix.size());
+        if (check_pool_name(name)) names.push_back(std::move(name));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+Result<Loaded> load(const Sources& sources) {
+    if (Status done = check_pool_name(sources.pool); !done) return tl::unexpected(done.error());
+    Loaded loaded{defaults(), {}, {}};
+    loaded.config.pool = sources.pool;
+    for (const Option& option : options()) loaded.origins[std::string(option.key.name)] = "default";
+    Status done = read_into(loaded, sources)
+                      .and_then([&] { return apply_environment(loaded, sources.environment); })
+                      .and_then([&] { return apply_sets(loaded, sources.sets); })
+                      .and_then([&] { return check_database(loaded, sources); });
+    if (!done) return tl::unexpected(done.error());
+    find_credential(loaded, sources.environment);
+    for (std::string& warning : odd_variables(sources.environment))
+        loaded.warnings.push_back(std::move(warning));
+    return loaded;
+}
+
+}  // namespace dormouse::config

@@ -1,0 +1,145 @@
+#include "config/options.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "config/text.h"
+
+namespace dormouse::config {
+
+namespace {
+
+constexpr std::int64_t second = 1'000;
+constexpr std::int64_t minute = 60 * second;
+constexpr std::int64_t hour = 60 * minute;
+constexpr std::int64_t day = 24 * hour;
+constexpr std::int64_t mebibyte = 1 << 20;
+
+constexpr Option table[] = {
+    {{"database.url", Type::secret, "",
+      "Where the runs are, as a libpq URL or keyword string; a password is better kept in a credential, "
+      "passfile or "
+      "service file."},
+     "DATABASE_URL",
+     [](Config& config) -> Slot { return &config.database.url; }},
+    {{"database.connect_timeout", Type::duration, "10s",
+      "How long each address of the server is tried; leave it alone unless the network is slow.", second / 10,
+      10 * minute},
+     "",
+     [](Config& config) -> Slot { return &config.database.connect_timeout; }},
+    {{"database.retry_max", Type::duration, "5min",
+      "The longest pause between two tries while the database cannot be had; leave it alone unless runs must "
+      "start "
+      "sooner after an outage.",
+      second / 10, hour},
+     "",
+     [](Config& config) -> Slot { return &config.database.retry_max; }},
+    {{"worker.queues", Type::names, "default",
+      "The queues this pool serves, in strict order: a later one is looked at when the earlier ones are "
+      "empty.",
+      1, 48},
+     "",
+     [](Config& config) -> Slot { return &config.worker.queues; }},
+    {{"worker.concurrency", Type::integer, "4", "How many runs are executed at the same time.", 1, 10'000},
+     "WORKER_CONCURRENCY",
+     [](Config& config) -> Slot { return &config.worker.concurrency; }},
+    {{"worker.batch_size", Type::integer, "0",
+      "The most runs one claim takes; leave it at 0, which follows the load, unless other workers go hungry.",
+      0, 10'000},
+     "WORKER_BATCH_SIZE",
+     [](Config& config) -> Slot { return &config.worker.batch_size; }},
+    {{"worker.idle_exit", Type::duration, "30min",
+      "How long the queues have to be quiet before the worker exits, to be started again by a doorbell.", 1,
+      365 * day, "never"},
+     "",
+     [](Config& config) -> Slot { return &config.worker.idle_exit; }},
+    {{"worker.look_exit", Type::duration, "1min",
+      "The same for a worker that has run nothing since it woke, instead of idle_exit.", 1, 365 * day},
+     "",
+     [](Config& config) -> Slot { return &config.worker.look_exit; }},
+    {{"worker.lease", Type::duration, "5min",
+      "How long a claimed run stays with a worker that is not heard of, before another host may take it; "
+      "extended at a "
+      "third while the run is in flight.",
+      2 * second, day},
+     "",
+     [](Config& config) -> Slot { return &config.worker.lease; }},
+    {{"worker.shutdown_grace", Type::duration, "5min",
+      "How long runs may go on after the worker was told to stop, before they are ended and handed back.", 0,
+      day},
+     "",
+     [](Config& config) -> Slot { return &config.worker.shutdown_grace; }},
+    {{"wake.max_sleep", Type::duration, "off",
+      "The longest sleep without a look, at the cost of one look each time; leave it off unless runs are "
+      "inserted where "
+      "nobody can ring a doorbell.",
+      second, 365 * day, "off"},
+     "",
+     [](Config& config) -> Slot { return &config.wake.max_sleep; }},
+    {{"limits.payload_bytes", Type::bytes, "1MiB", "The largest payload a run may have.", 2, 255 * mebibyte},
+     "",
+     [](Config& config) -> Slot { return &config.limits.payload_bytes; }},
+    {{"limits.result_bytes", Type::bytes, "1MiB",
+      "The largest result a handler may give; a larger one fails the run.", 2, 255 * mebibyte},
+     "",
+     [](Config& config) -> Slot { return &config.limits.result_bytes; }},
+    {{"limits.log_bytes", Type::bytes, "64KiB", "How much of a handler's stderr is kept with a failure.", 0,
+      16 * mebibyte},
+     "",
+     [](Config& config) -> Slot { return &config.limits.log_bytes; }},
+    {{"paths.runtime_directory", Type::path, "/run/dormouse",
+      "Where sockets and due files lie; leave it alone unless the units were changed likewise."},
+     "",
+     [](Config& config) -> Slot { return &config.paths.runtime_directory; }},
+};
+
+constexpr std::array<std::string_view, 2> planned{"database.close_after", "retention.finished"};
+
+}  // namespace
+
+std::span<const Option> options() {
+    return table;
+}
+
+const Option* find_option(std::string_view name) {
+    for (const Option& option : table)
+        if (option.key.name == name) return &option;
+    return nullptr;
+}
+
+std::string environment_name(const Option& option) {
+    std::string name = "DORMOUSE_";
+    for (const char c : option.key.name)
+        name += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return name;
+}
+
+std::vector<std::string> option_names() {
+    std::vector<std::string> names;
+    for (const Option& option : table) names.emplace_back(option.key.name);
+    return names;
+}
+
+Config defaults() {
+    Config config;
+    for (const Option& option : table)
+        if (!option.key.fallback.empty())
+            static_cast<void>(assign(option.key, option.slot(config), Value::typed(option.key.fallback)));
+    return config;
+}
+
+bool is_planned(std::string_view name) {
+    return std::find(planned.begin(), planned.end(), name) != planned.end();
+}
+
+std::string unknown(std::string_view what, std::string_view name, const std::vector<std::string>& known) {
+    const std::string start = "unknown " + std::string(what);
+    const std::string near = nearest(name, known);
+    if (!near.empty()) return start + "; did you mean " + near + "?";
+    std::string all;
+    for (const std::string& one : known) all += (all.empty() ? "" : ", ") + one;
+    return start + "; there are " + all;
+}
+
+}  // namespace dormouse::config

@@ -1,0 +1,44 @@
+// The one table of options, from which the file's keys, the environment's names, --set, `dormouse config` and
+// the man page come. To add an option: a field in config.h and a row in options.cpp. The keys of [task.NAME]
+// are in tasks.h.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "config/value.h"
+
+namespace dormouse::config {
+
+struct Option {
+    Key key;                           ///< key.name is "section.key"
+    std::string_view old_environment;  ///< a name from before dormouse that is still read; empty: none
+    Slot (*slot)(Config& config);      ///< the place it fills
+};
+
+/// All of them, by section.
+std::span<const Option> options();
+
+/// The option of that name ("worker.lease"), or nullptr.
+const Option* find_option(std::string_view name);
+
+/// DORMOUSE_SECTION_KEY.
+std::string environment_name(const Option& option);
+
+/// The names of all options.
+std::vector<std::string> option_names();
+
+/// A Config with every option at its default.
+Config defaults();
+
+/// Designed, but not in this release: its use is an error that says so.
+bool is_planned(std::string_view name);
+
+/// What to say of a key that does not exist: the nearest right one, or what there is. `what` is "key" or
+/// "table".
+std::string unknown(std::string_view what, std::string_view name, const std::vector<std::string>& known);
+
+}  // namespace dormouse::config

@@ -1,0 +1,110 @@
+#include "config/text.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace dormouse::config {
+
+namespace {
+
+constexpr std::size_t longest_quote = 60;
+constexpr std::size_t longest_name =
+    100;  // beyond it nobody mistyped anything, and edit_distance() is quadratic
+
+unsigned byte_at(std::string_view text, std::size_t at) {
+    return static_cast<unsigned char>(text[at]);
+}
+
+/// The bytes of the printable character at `at`; 0 if there is a control character or no valid UTF-8.
+std::size_t character_length(std::string_view text, std::size_t at) {
+    const unsigned first = byte_at(text, at);
+    if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || at + length > text.size()) return 0;
+    unsigned code = first & (0x7fU >> length);
+    for (std::size_t i = 1; i < length; ++i) {
+        const unsigned next = byte_at(text, at + i);
+        if ((next & 0xc0U) != 0x80U) return 0;
+        code = (code << 6U) | (next & 0x3fU);
+    }
+    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+    const bool surrogate = code >= 0xd800 && code <= 0xdfff;
+    return overlong || surrogate || code < 0xa0 || code > 0x10ffff ? 0 : length;
+}
+
+std::string_view last_part(std::string_view name) {
+    return name.substr(name.rfind('.') + 1);
+}
+
+}  // namespace
+
+std::string quote(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string out = "\"";
+    std::size_t at = 0;
+    while (at < text.size() && out.size() <= longest_quote) {
+        const std::size_t length = character_length(text, at);
+        if (length == 0) {
+            out += "\\x";
+            out += digits[byte_at(text, at) >> 4U];
+            out += digits[byte_at(text, at) & 0xfU];
+        } else {
+            out += text.substr(at, length);
+        }
+        at += std::max<std::size_t>(length, 1);
+    }
+    return out + (at < text.size() ? "…\"" : "\"");
+}
+
+std::string named(const std::string& name) {
+    return printable(name) && name.size() <= 80 ? name : quote(name);
+}
+
+bool printable(std::string_view text) {
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const std::size_t length = character_length(text, at);
+        if (length == 0) return false;
+        at += length;
+    }
+    return true;
+}
+
+std::string_view trimmed(std::string_view text) {
+    const std::size_t begin = text.find_first_not_of(" \t");
+    if (begin == std::string_view::npos) return {};
+    return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+std::size_t edit_distance(std::string_view left, std::string_view right) {
+    std::vector<std::size_t> row(right.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < left.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (std::size_t j = 0; j < right.size(); ++j) {
+            const std::size_t replaced = diagonal + (left[i] == right[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
+    if (name.size() > longest_name) return {};
+    std::string best;
+    std::size_t least = std::max<std::size_t>(2, last_part(name).size() / 3) + 1;
+    for (const std::string& candidate : candidates) {
+        const std::size_t whole = edit_distance(name, candidate);
+        const std::size_t moved = edit_distance(last_part(name), last_part(candidate)) + 1;
+        const std::size_t here = std::min(whole, moved);
+        if (here < least) {
+            least = here;
+            best = candidate;
+        }
+    }
+    return best;
+}
+
+}  // namespace dormouse::config

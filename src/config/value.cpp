@@ -1,0 +1,219 @@
+#include "config/value.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "config/duration.h"
+#include "config/redact.h"
+#include "config/size.h"
+#include "config/text.h"
+
+namespace dormouse::config {
+
+namespace {
+
+/// The value as a message may show it.
+std::string described(const Value& value) {
+    switch (value.kind) {
+        case Value::Kind::text:
+            return quote(value.text);
+        case Value::Kind::integer:
+            return std::to_string(value.integer);
+        case Value::Kind::real:
+        case Value::Kind::boolean:
+            return value.text;
+        case Value::Kind::date:
+            return "a date or time";
+        case Value::Kind::list:
+            return "a list";
+        case Value::Kind::table:
+            return "a table";
+    }
+    return "something else";
+}
+
+tl::unexpected<Error> refused(const Key& key, const std::string& found) {
+    return fail(ErrorKind::invalid, "found " + found + ", expected " + expected(key));
+}
+
+Result<Millis> to_duration(const Key& key, const Value& value) {
+    if (value.kind != Value::Kind::text && value.kind != Value::Kind::integer)
+        return refused(key, described(value));
+    if (value.kind == Value::Kind::text && !key.zero.empty() && trimmed(value.text) == key.zero)
+        return Millis{0};
+    if (value.kind == Value::Kind::integer && value.integer < 0) return refused(key, described(value));
+    const auto read =
+        parse_duration(value.kind == Value::Kind::text ? value.text : std::to_string(value.integer));
+    if (!read) {
+        const std::string word = key.zero.empty() ? "" : ", or " + quote(key.zero);
+        return fail(ErrorKind::invalid, read.error().message + word);
+    }
+    if (read->count() < key.min || read->count() > key.max) return refused(key, described(value));
+    return *read;
+}
+
+Result<int> to_integer(const Key& key, const Value& value) {
+    std::int64_t number = value.integer;
+    if (value.loose) {
+        const std::string_view text = trimmed(value.text);
+        const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (read.ec != std::errc{} || read.ptr != text.data() + text.size())
+            return refused(key, described(value));
+    } else if (value.kind != Value::Kind::integer) {
+        return refused(key, described(value));
+    }
+    if (number < key.min || number > key.max) return refused(key, described(value));
+    return static_cast<int>(number);
+}
+
+Result<std::int64_t> to_bytes(const Key& key, const Value& value) {
+    std::int64_t bytes = value.integer;
+    if (value.kind == Value::Kind::text) {
+        const auto read = parse_size(value.text);
+        if (!read) return tl::unexpected(read.error());
+        bytes = *read;
+    } else if (value.kind != Value::Kind::integer) {
+        return refused(key, described(value));
+    }
+    if (bytes < key.min || bytes > key.max) return refused(key, described(value));
+    return bytes;
+}
+
+std::vector<Value> split(std::string_view text) {
+    std::vector<Value> items;
+    while (true) {
+        const std::size_t end = std::min(text.find(','), text.size());
+        items.push_back(Value::typed(trimmed(text.substr(0, end))));
+        if (end == text.size()) return items;
+        text.remove_prefix(end + 1);
+    }
+}
+
+Result<std::vector<std::string>> to_list(const Key& key, const Value& value) {
+    if (value.kind != Value::Kind::list && !value.loose) return refused(key, described(value));
+    const std::vector<Value> items = value.loose ? split(value.text) : value.items;
+    if (items.empty()) return refused(key, "an empty list");
+    std::vector<std::string> texts;
+    for (const Value& item : items) {
+        if (item.kind != Value::Kind::text) return refused(key, described(item) + " in the list");
+        const bool name = key.type == Type::names;
+        const bool empty = item.text.empty() && (name || texts.empty());
+        const bool odd = name ? !printable(item.text) || static_cast<std::int64_t>(item.text.size()) > key.max
+                              : item.text.find('\0') != std::string::npos;
+        if (empty || odd) return refused(key, described(item) + " in the list");
+        if (name && std::find(texts.begin(), texts.end(), item.text) != texts.end())
+            return refused(key, described(item) + " twice");
+        texts.push_back(item.text);
+    }
+    return texts;
+}
+
+Result<std::string> to_text(const Key& key, const Value& value) {
+    const bool secret = key.type == Type::secret;
+    if (value.kind != Value::Kind::text)
+        return refused(key, secret ? "something that is not text" : described(value));
+    const bool path = key.type == Type::path;
+    if (!printable(value.text) || trimmed(value.text).empty() || (path && value.text.front() != '/'))
+        return refused(key, secret ? "an empty text or control characters" : described(value));
+    return value.text;
+}
+
+Result<HandlerKind> to_handler(const Key& key, const Value& value) {
+    if (value.kind == Value::Kind::text && value.text == "exec") return HandlerKind::exec;
+    const bool later = value.kind == Value::Kind::text && value.text == "warm";
+    return refused(key, described(value) + (later ? ", which is not in this release yet" : ""));
+}
+
+template <typename T>
+Status put(Slot slot, Result<T> value) {
+    if (!value) return tl::unexpected(std::move(value.error()));
+    *std::get<T*>(slot) = std::move(*value);
+    return {};
+}
+
+std::string joined(const std::vector<std::string>& texts, std::string_view between) {
+    std::string all;
+    for (const std::string& text : texts) all += (all.empty() ? "" : std::string(between)) + text;
+    return all;
+}
+
+}  // namespace
+
+Value Value::typed(std::string_view text) {
+    Value value;
+    value.text = text;
+    value.loose = true;
+    return value;
+}
+
+std::string expected(const Key& key) {
+    const std::string zero = key.zero.empty() ? "" : ", or " + quote(key.zero);
+    switch (key.type) {
+        case Type::duration:
+            return "a duration from " + duration_text(Millis{key.min}) + " to " +
+                   duration_text(Millis{key.max}) + zero;
+        case Type::integer:
+            return "a whole number from " + std::to_string(key.min) + " to " + std::to_string(key.max);
+        case Type::bytes:
+            return "a size from " + size_text(key.min) + " to " + size_text(key.max);
+        case Type::names:
+            return "distinct names of 1 to " + std::to_string(key.max) +
+                   R"( printable bytes, such as ["default", "mail"])";
+        case Type::arguments:
+            return R"(a list of texts, such as ["/usr/bin/python3", "job.py"], the first not empty)";
+        case Type::path:
+            return "an absolute path";
+        case Type::secret:
+            return R"(a connection string, such as "postgresql://user@host/dbname")";
+        case Type::handler:
+            return R"("exec")";
+    }
+    return {};
+}
+
+Status assign(const Key& key, Slot slot, const Value& value) {
+    switch (key.type) {
+        case Type::duration:
+            return put(slot, to_duration(key, value));
+        case Type::integer:
+            return put(slot, to_integer(key, value));
+        case Type::bytes:
+            return put(slot, to_bytes(key, value));
+        case Type::names:
+        case Type::arguments:
+            return put(slot, to_list(key, value));
+        case Type::path:
+        case Type::secret:
+            return put(slot, to_text(key, value));
+        case Type::handler:
+            return put(slot, to_handler(key, value));
+    }
+    return fail(ErrorKind::internal, "unknown type of key");
+}
+
+std::string shown(const Key& key, Slot slot) {
+    switch (key.type) {
+        case Type::duration: {
+            const Millis value = *std::get<Millis*>(slot);
+            return value.count() == 0 && !key.zero.empty() ? std::string(key.zero) : duration_text(value);
+        }
+        case Type::integer:
+            return std::to_string(*std::get<int*>(slot));
+        case Type::bytes:
+            return size_text(*std::get<std::int64_t*>(slot));
+        case Type::names:
+            return joined(*std::get<std::vector<std::string>*>(slot), ",");
+        case Type::arguments:
+            return joined(*std::get<std::vector<std::string>*>(slot), " ");
+        case Type::path:
+            return *std::get<std::string*>(slot);
+        case Type::secret:
+            return redacted(*std::get<std::string*>(slot));
+        case Type::handler:
+            return "exec";
+    }
+    return {};
+}
+
+}  // namespace dormouse::config
