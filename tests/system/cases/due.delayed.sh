@@ -1,0 +1,18 @@
+#!/bin/bash
+# Twenty delayed runs, a second and a half apart, all start unrung while nobody is awake.
+source "$(dirname "$0")/../lib.sh"
+pool=delayed
+new_pool $pool
+wait_for 20 asleep $pool
+sql "SELECT count(dormouse.enqueue('work', delay => 2 * interval '1 s' + n * interval '1.5 s')) FROM generate_series(1, 20) n" >/dev/null
+ring $pool
+wait_for 20 armed_count_is $pool 1
+before=$(activations $pool)
+wait_for 90 all_completed
+wait_for 20 asleep $pool
+equal "completed" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")" 20
+equal "early" "$(sql "SELECT count(*) FROM dormouse.runs WHERE started_at < run_at")" 0
+equal "timers left" "$(armed $pool)" ""
+say "activations by timer: $(($(activations $pool) - before))"
+say "late: $(sql "SELECT 'median ' || round(1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY late)) || ' ms, most ' || round(1000 * max(late)) || ' ms'
+    FROM (SELECT extract(epoch FROM started_at - run_at)::float AS late FROM dormouse.runs) l") (aim: at most 2000)"

@@ -1,0 +1,43 @@
+#!/bin/bash
+# Over a quiet minute a sleeping pool costs 0 processes, 0 sessions and 0 statements, and an idle worker that is awake sends
+# nothing: a proxy between it and Postgres counts the bytes.
+source "$(dirname "$0")/../lib.sh"
+seconds=${DORMOUSE_QUIET_SECONDS:-60}
+port=15432 counter=/run/dormouse-test-bytes
+systemd-run --quiet --unit=dormouse-test-proxy --property=Type=exec /usr/bin/python3 "$(dirname "$0")/../proxy.py" $port $counter
+trap 'systemctl stop dormouse-test-proxy.service; on_end' EXIT
+wait_for 20 test -s $counter
+
+new_pool awake
+configure awake "postgresql://pool@127.0.0.1:$port/awake" <<<'idle_exit = "1h"
+look_exit = "1h"'
+systemctl restart dormouse@awake.service
+run=$(enqueue work)
+ring awake
+wait_for 20 completed "$run"
+awake_database=$database
+
+new_pool asleep
+run=$(enqueue work)
+ring asleep
+wait_for 20 completed "$run"
+wait_for 20 asleep asleep
+
+database=$awake_database
+quiet_now() { # nothing passed for half a second: the last answer is in
+    local before
+    before=$(cat $counter)
+    sleep 0.5
+    [ "$(cat $counter)" = "$before" ]
+}
+wait_for 20 quiet_now
+reset_statements
+bytes=$(cat $counter)
+began=$(database=postgres sql "SELECT sessions FROM pg_stat_database WHERE datname = 'asleep'")
+sleep "$seconds" # the minute that is measured
+equal "asleep: processes" "$(processes dormouse@asleep.service)" 0
+equal "asleep: sessions" "$(database=postgres sql "SELECT count(*) FROM pg_stat_activity WHERE datname = 'asleep'")" 0
+equal "asleep: new sessions" "$(($(database=postgres sql "SELECT sessions FROM pg_stat_database WHERE datname = 'asleep'") - began))" 0
+equal "asleep and awake: statements" "$(statements)" 0
+equal "awake: sessions" "$(database=postgres sql "SELECT count(*) FROM pg_stat_activity WHERE datname = 'awake'")" 1
+equal "awake: bytes in $seconds s" "$(($(cat $counter) - bytes))" 0

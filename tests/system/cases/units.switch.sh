@@ -1,0 +1,31 @@
+#!/bin/bash
+# The units are clean, hardened and switched as said: one target per pool, and none of them switches another.
+source "$(dirname "$0")/../lib.sh"
+seen=$(systemd-analyze verify --man=no dormouse@x.target dormouse@x.socket dormouse@x.service dormouse.target 2>&1 |
+    grep -v '/usr/bin/dormouse is not executable: No such file' || true)
+equal "systemd-analyze verify" "$seen" ""
+say "$(systemd-analyze security --no-pager dormouse@x.service | tail -n 1)"
+holds "exposure is at most 1.5" systemd-analyze security --no-pager --threshold=15 dormouse@x.service >/dev/null
+
+holds "the bare template cannot be enabled" not systemctl enable --quiet dormouse@.target 2>/dev/null
+for pool in switch-a switch-b; do
+    use_pool $pool
+    stand_in $pool <<'WORKER'
+due none
+WORKER
+    systemctl enable --quiet --now dormouse@$pool.target
+    wait_for 20 starts_are $pool 1
+    wait_for 20 asleep $pool
+done
+systemctl disable --quiet --now dormouse@switch-a.target
+equal "socket of the disabled pool" "$(property dormouse@switch-a.socket ActiveState)" inactive
+equal "socket of the other" "$(property dormouse@switch-b.socket ActiveState)" active
+holds "the other is still enabled" systemctl is-enabled --quiet dormouse@switch-b.target
+holds "all pools are still started at boot" test -e /usr/lib/systemd/system/multi-user.target.wants/dormouse.target
+equal "directory of the doorbells" "$(stat -c '%U %a' /run/dormouse)" "root 755"
+equal "directory of the worker" "$(stat -c '%U %a' /run/dormouse/switch-b)" "dormouse 755"
+equal "doorbell" "$(stat -c '%a' /run/dormouse/switch-b.sock)" 666
+systemctl stop dormouse.target
+equal "after the stop of all pools" "$(property dormouse@switch-b.socket ActiveState)" inactive
+systemctl start dormouse.target
+wait_for 20 starts_are switch-b 2
