@@ -1,0 +1,191 @@
+#include "handlers/child.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+namespace dormouse::handlers {
+
+namespace {
+
+constexpr std::size_t piece_bytes = 64U << 10U;
+constexpr int drain_pieces =
+    32;  // 2 MiB: more than an unprivileged pipe holds, so only an outsider can write on
+constexpr Millis longest_pause{50};
+
+Millis to_millis(const timeval& time) {
+    return std::chrono::duration_cast<Millis>(std::chrono::seconds(time.tv_sec) +
+                                              std::chrono::microseconds(time.tv_usec));
+}
+
+/// Until it has loaded its program a child shares our memory, and the kernel counts that as the child's peak.
+std::optional<std::int64_t> peak_memory(const rusage& usage) {
+    rusage own{};
+    ::getrusage(RUSAGE_SELF, &own);
+    if (usage.ru_maxrss <= own.ru_maxrss) return std::nullopt;
+    return std::int64_t{usage.ru_maxrss} * 1024;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Child>> Child::start(const ChildHost& host, const Launch& launch, std::string input,
+                                            std::string fence, Events events) {
+    std::optional<RunCgroup> cgroup;
+    if (host.cgroups.available()) {
+        auto made = host.cgroups.make();
+        if (!made) return tl::unexpected(made.error());
+        cgroup.emplace(std::move(*made));
+    }
+    auto process = spawn(launch, cgroup ? cgroup->procs_fd() : -1);
+    if (!process) return tl::unexpected(process.error());
+    return std::unique_ptr<Child>(new Child(host, std::move(*process), std::move(cgroup), std::move(input),
+                                            std::move(fence), std::move(events)));
+}
+
+Child::Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input,
+             std::string fence, Events events)
+    : loop_(host.loop),
+      orphans_(host.orphans),
+      cgroup_(std::move(cgroup)),
+      input_(std::move(input)),
+      events_(std::move(events)),
+      process_(std::move(process)) {
+    orphans_.add(process_.pid, std::move(fence));
+    watch();
+}
+
+Child::~Child() {
+    if (state_ == State::gone) return;
+    end_tree();
+    if (!reaped_) ::waitpid(process_.pid, nullptr, WNOHANG);
+    orphans_.sweep(process_.pid);
+    orphans_.remove(process_.pid);
+}
+
+void Child::watch() {
+    exit_poll_ = std::make_unique<loop::Poll>(loop_, process_.pidfd.get());
+    exit_poll_->watch(loop::Poll::readable, [this](int) { enter(State::ending); });
+    output_poll_ = std::make_unique<loop::Poll>(loop_, process_.output.get());
+    output_poll_->watch(loop::Poll::readable,
+                        [this](int) { read_piece(process_.output, output_poll_, events_.on_output); });
+    errors_poll_ = std::make_unique<loop::Poll>(loop_, process_.errors.get());
+    errors_poll_->watch(loop::Poll::readable,
+                        [this](int) { read_piece(process_.errors, errors_poll_, events_.on_errors); });
+    feed();
+}
+
+void Child::feed() {
+    while (written_ < input_.size()) {
+        const ssize_t taken =
+            ::write(process_.input.get(), input_.data() + written_, input_.size() - written_);
+        if (taken >= 0) {
+            written_ += static_cast<std::size_t>(taken);
+        } else if (errno == EAGAIN) {
+            if (input_poll_) return;
+            input_poll_ = std::make_unique<loop::Poll>(loop_, process_.input.get());
+            input_poll_->watch(loop::Poll::writable, [this](int) { feed(); });
+            return;
+        } else if (errno != EINTR) {
+            break;  // EPIPE: it does not want to read on, which is its own business
+        }
+    }
+    close_input();
+}
+
+void Child::close_input() {
+    input_poll_.reset();
+    process_.input.reset();
+    input_ = {};
+    written_ = 0;
+}
+
+bool Child::read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll,
+                       const std::function<void(std::string_view)>& take) {
+    std::array<char, piece_bytes> piece;  // NOLINT: filled by read
+    const ssize_t got = ::read(fd.get(), piece.data(), piece.size());
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (got <= 0) {
+        poll.reset();
+        fd.reset();
+        return false;
+    }
+    take(std::string_view(piece.data(), static_cast<std::size_t>(got)));
+    return true;
+}
+
+void Child::terminate() {
+    // Until it is reaped its pid, which is its group's too, cannot belong to anybody else.
+    if (!reaped_) ::kill(-process_.pid, SIGTERM);
+}
+
+void Child::kill() {
+    if (state_ == State::running) end_tree();
+}
+
+void Child::end_tree() {
+    if (cgroup_) return cgroup_->kill();
+    if (reaped_) return;
+    orphans_.claim_descendants(process_.pid);
+    ::kill(-process_.pid, SIGKILL);
+}
+
+void Child::enter(State state) {
+    state_ = state;
+    if (state == State::ending) {
+        exit_poll_.reset();
+        if (!reaped_) {
+            end_tree();
+            reap();
+        }
+        if (reaped_ && tree_gone()) return enter(State::gone);
+        if (!retry_) retry_ = std::make_unique<loop::Timer>(loop_, "exec.ending");
+        retry_->once(pause_, [this] { enter(State::ending); });
+        pause_ = std::min(pause_ * 2, longest_pause);
+        return;
+    }
+    drain();
+    orphans_.remove(process_.pid);
+    if (cgroup_) exit_.cpu = cgroup_->cpu().value_or(exit_.cpu);
+    cgroup_.reset();
+    const auto on_gone = std::move(events_.on_gone);
+    on_gone(Exit(exit_));  // may destroy us
+}
+
+void Child::reap() {
+    rusage usage{};
+    const pid_t got = ::wait4(process_.pid, &exit_.status, WNOHANG, &usage);
+    if (got == 0 || (got < 0 && errno == EINTR)) return;
+    reaped_ = true;
+    exit_.cpu = to_millis(usage.ru_utime) + to_millis(usage.ru_stime);
+    exit_.peak_memory_bytes = peak_memory(usage);
+}
+
+bool Child::tree_gone() {
+    if (cgroup_) {
+        if (!cgroup_->populated()) return orphans_.sweep(process_.pid) == 0;
+        cgroup_->kill();  // again: nothing may hide behind a moment in which the first did not reach it
+        return false;
+    }
+    return orphans_.sweep(process_.pid) == 0;
+}
+
+void Child::drain() {
+    close_input();
+    for (int i = 0; i < drain_pieces && process_.output.valid(); ++i) {
+        if (!read_piece(process_.output, output_poll_, events_.on_output)) break;
+    }
+    for (int i = 0; i < drain_pieces && process_.errors.valid(); ++i) {
+        if (!read_piece(process_.errors, errors_poll_, events_.on_errors)) break;
+    }
+    output_poll_.reset();
+    errors_poll_.reset();
+    process_.output.reset();
+    process_.errors.reset();
+}
+
+}  // namespace dormouse::handlers

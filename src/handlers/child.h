@@ -1,0 +1,107 @@
+// One child process with its whole tree: started, fed, listened to, ended, reaped. Driven by ExecHandler on
+// the loop's thread. Knows no run and no verdict: it must not decide what an exit means or how much output is
+// too much.
+//
+//   running ──leader has ended──▶ ending ──nobody of the tree is left, pipes read to their end──▶ gone
+//
+// The leader decides when it is over: what it left in the background is killed and does not delay the end.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "handlers/orphans.h"
+#include "handlers/run_cgroup.h"
+#include "handlers/spawn.h"
+#include "loop/poll.h"
+#include "loop/timer.h"
+
+namespace dormouse::handlers {
+
+/// What all children of this process share; made once, by Handlers, and outlives them.
+struct ChildHost {
+    loop::Loop& loop;
+    RunCgroups& cgroups;
+    Orphans& orphans;
+};
+
+/// How the leader ended.
+struct Exit {
+    int status = 0;  ///< as wait4(2) gives it
+    Millis cpu{0};   ///< of the whole tree with a cgroup, else of what was waited for
+    std::optional<std::int64_t>
+        peak_memory_bytes;  ///< of the largest process; absent when below our own, which hides it
+};
+
+class Child {
+  public:
+    struct Events {
+        /// A piece of stdout or stderr, at most 64 KiB. May call terminate() and kill(); must not destroy the
+        /// Child.
+        std::function<void(std::string_view piece)> on_output;
+        std::function<void(std::string_view piece)> on_errors;
+        /// Exactly once, last, when nothing of the tree is left; may destroy the Child. Never from inside
+        /// start().
+        std::function<void(const Exit& exit)> on_gone;
+    };
+
+    /// Starts the program and writes `input` to its stdin, which it may leave unread. `fence` is the value of
+    /// DORMOUSE_FENCE in its environment, by which orphans are recognised. Errors: see spawn().
+    static Result<std::unique_ptr<Child>> start(const ChildHost& host, const Launch& launch,
+                                                std::string input, std::string fence, Events events);
+    /// Of a child that is not gone: kills what can be reached and waits for nothing.
+    ~Child();
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+
+    /// SIGTERM to the leader's process group.
+    void terminate();
+    /// SIGKILL to the whole tree.
+    void kill();
+    [[nodiscard]] pid_t pid() const { return process_.pid; }
+
+  private:
+    enum class State { running, ending, gone };
+
+    Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input,
+          std::string fence, Events events);
+    void watch();
+    void feed();
+    void close_input();
+    /// Reads one piece; false when there is nothing more to read, now or ever.
+    bool read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll,
+                    const std::function<void(std::string_view)>& take);
+    void enter(State state);
+    void end_tree();
+    void reap();
+    [[nodiscard]] bool tree_gone();
+    void drain();
+
+    loop::Loop& loop_;
+    Orphans& orphans_;
+    State state_ = State::running;
+    std::optional<RunCgroup> cgroup_;
+    std::string input_;
+    std::size_t written_ = 0;
+    Events events_;
+    bool reaped_ = false;
+    Exit exit_;
+    Millis pause_{1};
+    Spawned process_;  // before what watches its descriptors
+    std::unique_ptr<loop::Poll> exit_poll_;
+    std::unique_ptr<loop::Poll> input_poll_;
+    std::unique_ptr<loop::Poll> output_poll_;
+    std::unique_ptr<loop::Poll> errors_poll_;
+    std::unique_ptr<loop::Timer> retry_;
+};
+
+}  // namespace dormouse::handlers

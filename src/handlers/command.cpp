@@ -1,0 +1,151 @@
+#include "handlers/command.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+
+#include "handlers/environment_file.h"
+
+namespace dormouse::handlers {
+
+namespace {
+
+constexpr std::array inherited{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL"};
+constexpr const char* default_path = "/usr/local/bin:/usr/bin:/bin";
+
+std::string named(const config::Task& task) {
+    return "task " + task.name + ": ";
+}
+
+const std::string* find(const Variables& variables, const std::string& name) {
+    for (const auto& [key, value] : variables) {
+        if (key == name) return &value;
+    }
+    return nullptr;
+}
+
+void set(Variables& variables, const std::string& name, std::string value) {
+    for (auto& [key, old] : variables) {
+        if (key == name) {
+            old = std::move(value);
+            return;
+        }
+    }
+    variables.emplace_back(name, std::move(value));
+}
+
+Result<Variables> base_environment(const config::Task& task) {
+    Variables variables;
+    for (const char* name : inherited) {
+        const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+        if (value != nullptr) variables.emplace_back(name, value);
+    }
+    if (find(variables, "PATH") == nullptr) variables.emplace_back("PATH", default_path);
+    if (task.environment_file.empty()) return variables;
+    auto file = read_environment_file(task.environment_file);
+    if (!file) return fail(file.error().kind, named(task) + file.error().message);
+    for (auto& [name, value] : *file) set(variables, name, std::move(value));
+    return variables;
+}
+
+/// 0, or the errno that says why this file cannot be executed.
+int why_not_executable(const std::string& path) {
+    struct stat about{};
+    if (::stat(path.c_str(), &about) != 0) return errno;
+    if (S_ISDIR(about.st_mode)) return EISDIR;
+    return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+tl::unexpected<Error> cannot_execute(const config::Task& task, const std::string& path, int problem) {
+    std::string message = named(task) + "command " + path;
+    if (problem == EACCES)
+        message += " is not executable (chmod +x it, or name its interpreter first in command)";
+    if (problem == ENOENT) message += " does not exist";
+    if (problem == EACCES || problem == ENOENT)
+        return fail(from_errno(problem, path).kind, std::move(message));
+    return tl::unexpected(from_errno(problem, message));
+}
+
+/// Looks the program up as execvp would, in the handler's own PATH, leaving out entries that are not
+/// absolute.
+Result<std::string> find_program(const config::Task& task, const Variables& environment) {
+    if (task.command.empty() || task.command.front().empty()) {
+        return fail(ErrorKind::invalid, named(task) + "command is empty");
+    }
+    const std::string& name = task.command.front();
+    if (name.find('/') != std::string::npos) {
+        const bool relative = name.front() != '/' && !task.working_directory.empty();
+        const int problem = why_not_executable(relative ? task.working_directory + "/" + name : name);
+        if (problem != 0) return cannot_execute(task, name, problem);
+        return name;
+    }
+    const std::string* path = find(environment, "PATH");
+    std::string_view rest = path == nullptr ? std::string_view() : *path;
+    std::string unusable;
+    while (!rest.empty()) {
+        const auto entry = rest.substr(0, rest.find(':'));
+        rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
+        if (!entry.starts_with('/')) continue;
+        auto candidate = std::string(entry) + "/" + name;
+        const int problem = why_not_executable(candidate);
+        if (problem == 0) return candidate;
+        if (problem == EACCES && unusable.empty()) unusable = candidate;
+    }
+    if (!unusable.empty()) return cannot_execute(task, unusable, EACCES);
+    return fail(ErrorKind::invalid, named(task) + "command " + name + " is not in PATH (" +
+                                        (path == nullptr ? std::string() : *path) + "); give its full path");
+}
+
+Status check_directory(const config::Task& task) {
+    if (task.working_directory.empty()) return {};
+    const std::string what = named(task) + "working_directory " + task.working_directory;
+    struct stat about{};
+    if (::stat(task.working_directory.c_str(), &about) != 0) return tl::unexpected(from_errno(errno, what));
+    if (!S_ISDIR(about.st_mode)) return fail(ErrorKind::invalid, what + " is not a directory");
+    if (::faccessat(AT_FDCWD, task.working_directory.c_str(), X_OK, AT_EACCESS) != 0) {
+        return tl::unexpected(from_errno(errno, what));
+    }
+    return {};
+}
+
+void add_run(Variables& variables, const RunSpec& run) {
+    set(variables, "DORMOUSE_RUN_ID", run.id.to_string());
+    set(variables, "DORMOUSE_TASK", run.task);
+    set(variables, "DORMOUSE_QUEUE", run.queue);
+    set(variables, "DORMOUSE_ATTEMPT", std::to_string(run.attempt));
+    set(variables, "DORMOUSE_MAX_ATTEMPTS", std::to_string(run.max_attempts));
+    set(variables, "DORMOUSE_FENCE", run.fence);
+    if (run.timeout > Millis{0}) {
+        const auto deadline = std::chrono::system_clock::now() + run.timeout;
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(deadline.time_since_epoch());
+        set(variables, "DORMOUSE_DEADLINE", std::to_string(seconds.count()));
+    }
+    if (!run.traceparent.empty()) set(variables, "TRACEPARENT", run.traceparent);
+}
+
+}  // namespace
+
+Result<Launch> launch_for(const config::Task& task, const RunSpec& run) {
+    if (const auto directory = check_directory(task); !directory) return tl::unexpected(directory.error());
+    auto variables = base_environment(task);
+    if (!variables) return tl::unexpected(variables.error());
+    auto program = find_program(task, *variables);
+    if (!program) return tl::unexpected(program.error());
+    add_run(*variables, run);
+    Launch launch{std::move(*program), task.command, {}, task.working_directory};
+    for (const auto& [name, value] : *variables) launch.environment.push_back(name + "=" + value);
+    return launch;
+}
+
+Status check_command(const config::Task& task) {
+    const auto launch = launch_for(task, RunSpec{});
+    if (!launch) return tl::unexpected(launch.error());
+    return {};
+}
+
+}  // namespace dormouse::handlers

@@ -1,0 +1,23 @@
+// From a task's config and a run to what is started: program file, arguments, environment, directory. Used by
+// exec. Starts nothing.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "handlers/handler.h"
+#include "handlers/spawn.h"
+
+namespace dormouse::handlers {
+
+/// Finds the program and reads the environment file now, so that edits take effect with the next run. The
+/// environment is small and listed: PATH, HOME, USER, LOGNAME, LANG, LC_ALL, TZ, TMPDIR and SHELL from ours,
+/// the environment file over them, and DORMOUSE_* and TRACEPARENT of the run over both; nothing else of ours
+/// gets through. Errors: invalid or denied, naming the thing, the place and the remedy.
+Result<Launch> launch_for(const config::Task& task, const RunSpec& run);
+
+/// The same without a run: whether it could be started now.
+Status check_command(const config::Task& task);
+
+}  // namespace dormouse::handlers

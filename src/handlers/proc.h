@@ -1,0 +1,38 @@
+// What /proc says about other processes. Used by Orphans alone; tells, and never signals or reaps anything.
+// Every answer may be out of date by the time it is read: a pid is only safe to act on while its process
+// cannot be reaped by anybody else, which is so for our own children.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dormouse::handlers {
+
+struct ProcessStat {
+    char state = '?';
+    pid_t parent = 0;
+    pid_t session = 0;
+};
+
+/// Nothing when there is no such process. Source: proc(5), /proc/PID/stat.
+std::optional<ProcessStat> stat_of(pid_t pid);
+
+/// The direct children of a process, zombies among them; complete for our own, a good guess for others.
+/// Reads /proc/PID/task/*/children, or every stat where the kernel has no such file (CONFIG_PROC_CHILDREN).
+std::vector<pid_t> children_of(pid_t pid);
+
+/// Children, their children, and so on, without `pid` itself.
+std::vector<pid_t> descendants_of(pid_t pid);
+
+/// The value of one variable in the environment the process was started with; nothing when it has none, or
+/// when it is a zombie or somebody else's.
+std::optional<std::string> variable_of(pid_t pid, const std::string& name);
+
+/// Whether the process is inside execve, between its old and its new program: it has no environment to read
+/// for a moment. False for one whose environment is empty for good, and for one that we may not look into.
+bool is_loading(pid_t pid);
+
+}  // namespace dormouse::handlers

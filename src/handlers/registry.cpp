@@ -1,0 +1,59 @@
+#include "handlers/registry.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "handlers/exec.h"
+
+namespace dormouse::handlers {
+
+namespace {
+
+/// A handler that does not read its stdin must not end us, and an ignored SIGCHLD, which we may have
+/// inherited, would throw exit statuses away. Source: wait(2), NOTES.
+void prepare_signals() {
+    ::signal(SIGPIPE, SIG_IGN);
+    struct sigaction present{};
+    ::sigaction(SIGCHLD, nullptr, &present);
+    if (present.sa_handler == SIG_IGN || (present.sa_flags & SA_NOCLDWAIT) != 0) ::signal(SIGCHLD, SIG_DFL);
+}
+
+}  // namespace
+
+Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks,
+                   const config::Limits& limits, RunCgroups cgroups)
+    : cgroups_(std::move(cgroups)), orphans_(loop) {
+    prepare_signals();
+    // Process 1 gets orphans whether it wants them or not.
+    if (!cgroups_.available() || ::getpid() == 1) orphans_.adopt();
+    const ChildHost host{loop, cgroups_, orphans_};
+    for (const auto& [name, task] : tasks) {
+        switch (task.handler) {
+            case config::HandlerKind::exec:
+                handlers_[name] = std::make_unique<ExecHandler>(host, task, limits);
+                break;
+        }
+    }
+}
+
+Handlers::~Handlers() = default;
+
+Handler* Handlers::find(const std::string& task) const {
+    const auto found = handlers_.find(task);
+    return found == handlers_.end() ? nullptr : found->second.get();
+}
+
+std::string Handlers::check() const {
+    for (const auto& [name, handler] : handlers_) {
+        if (auto problem = handler->check(); !problem.empty()) return problem;
+    }
+    return {};
+}
+
+std::string Handlers::isolation() const {
+    if (cgroups_.available()) return "a cgroup for each run";
+    return "a process group for each run: " + cgroups_.why_not();
+}
+
+}  // namespace dormouse::handlers

@@ -1,0 +1,38 @@
+// All handlers of one pool, by task. main makes one from the config and the loop; the worker asks it for the
+// handler of each run it has claimed. It owns the handlers and what their processes share.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "config/config.h"
+#include "handlers/child.h"
+#include "handlers/handler.h"
+
+namespace dormouse::handlers {
+
+class Handlers {
+  public:
+    /// Prepares this process for having children, once: SIGPIPE ignored, exit statuses kept, and either its
+    /// own sub-cgroup entered or orphans adopted. `cgroups` is for tests.
+    Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks, const config::Limits& limits,
+             RunCgroups cgroups = RunCgroups());
+    ~Handlers();
+    Handlers(const Handlers&) = delete;
+    Handlers& operator=(const Handlers&) = delete;
+
+    /// Null when the pool has no such task. Valid as long as this object.
+    [[nodiscard]] Handler* find(const std::string& task) const;
+    /// The first problem that Handler::check() finds, of every task; empty when all could be started now.
+    [[nodiscard]] std::string check() const;
+    /// One line for the status text: how a handler's processes are kept together, and why not better.
+    [[nodiscard]] std::string isolation() const;
+
+  private:
+    RunCgroups cgroups_;
+    Orphans orphans_;
+    std::map<std::string, std::unique_ptr<Handler>> handlers_;
+};
+
+}  // namespace dormouse::handlers

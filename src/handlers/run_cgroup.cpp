@@ -1,0 +1,158 @@
+#include "handlers/run_cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+namespace dormouse::handlers {
+
+namespace {
+
+constexpr const char* main_name = "main";
+constexpr std::string_view run_prefix = "run-";
+
+std::string read_text(const std::string& path) {
+    const std::ifstream file(path);
+    std::ostringstream text;
+    if (file) text << file.rdbuf();
+    return text.str();
+}
+
+Status write_text(const std::string& path, std::string_view text) {
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd.valid() || ::write(fd.get(), text.data(), text.size()) < 0) {
+        return tl::unexpected(from_errno(errno, path));
+    }
+    return {};
+}
+
+/// The path in the line "0::/path". Source: cgroups(7), /proc/PID/cgroup.
+std::optional<std::string> unified_path(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("0::/")) return line.substr(3);
+    }
+    return std::nullopt;
+}
+
+/// The number in a line "name number" of a cgroup's flat file.
+std::optional<long long> number_in(const std::string& path, const std::string& name) {
+    std::istringstream words(read_text(path));
+    std::string key;
+    for (long long value = 0; words >> key >> value;) {
+        if (key == name) return value;
+    }
+    return std::nullopt;
+}
+
+/// systemd marks what it has delegated. Being allowed to write is not enough: root may write everywhere, and
+/// a user in every scope of the own session, where other people's processes are. Source: systemd NEWS 252,
+/// user.delegate.
+bool marked_delegated(const std::string& directory) {
+    for (const char* name : {"user.delegate", "trusted.delegate"}) {
+        char value = '0';
+        if (::getxattr(directory.c_str(), name, &value, 1) == 1 && value == '1') return true;
+    }
+    return false;
+}
+
+/// In a container that was given a cgroup of its own nobody marks anything, and nobody else is in it.
+bool alone_at_root(const std::string& directory, const std::string& path) {
+    return path == "/" && read_text(directory + "/cgroup.procs") == std::to_string(::getpid()) + "\n";
+}
+
+/// Removes a cgroup and what is below it; what still has processes stays. Cgroups hold no other directories.
+void remove_tree(const std::string& directory) {
+    if (::rmdir(directory.c_str()) == 0 || errno != EBUSY) return;
+    {
+        const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
+        while (const dirent* entry = stream ? ::readdir(stream.get()) : nullptr) {
+            const std::string name = static_cast<const char*>(entry->d_name);
+            if (entry->d_type == DT_DIR && name != "." && name != "..") remove_tree(directory + "/" + name);
+        }
+    }
+    ::rmdir(directory.c_str());
+}
+
+/// Removes empty run-N that a worker left which was killed.
+void remove_leftovers(const std::string& base) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(base.c_str()), ::closedir);
+    while (const dirent* entry = stream ? ::readdir(stream.get()) : nullptr) {
+        const std::string name = static_cast<const char*>(entry->d_name);
+        if (entry->d_type == DT_DIR && name.starts_with(run_prefix)) remove_tree(base + "/" + name);
+    }
+}
+
+}  // namespace
+
+RunCgroup::~RunCgroup() {
+    if (!directory_.empty()) remove_tree(directory_);
+}
+
+void RunCgroup::kill() const {
+    (void)write_text(directory_ + "/cgroup.kill", "1");
+}
+
+bool RunCgroup::populated() const {
+    return number_in(directory_ + "/cgroup.events", "populated").value_or(0) != 0;
+}
+
+std::optional<Millis> RunCgroup::cpu() const {
+    const auto used = number_in(directory_ + "/cpu.stat", "usage_usec");
+    if (!used) return std::nullopt;
+    return std::chrono::duration_cast<Millis>(std::chrono::microseconds(*used));
+}
+
+RunCgroups::RunCgroups(const std::string& root, const std::string& own) : why_not_(set_up(root, own)) {}
+
+std::string RunCgroups::set_up(const std::string& root, const std::string& own) {
+    struct statfs mounted{};
+    if (::statfs(root.c_str(), &mounted) != 0 || mounted.f_type != CGROUP2_SUPER_MAGIC) {
+        return "no unified cgroup hierarchy at " + root;
+    }
+    auto path = unified_path(read_text(own));
+    if (!path) return "no cgroup v2 line in " + own;
+    base_ = *path == "/" ? root : root + *path;
+    // Already moved, by an earlier life of this process.
+    const auto cut = base_.rfind('/');
+    const bool moved = base_.substr(cut + 1) == main_name && marked_delegated(base_.substr(0, cut));
+    if (moved) base_.resize(cut);
+    if (!moved && !marked_delegated(base_) && !alone_at_root(base_, *path)) {
+        return "cgroup " + *path + " is not delegated (Delegate=yes in the unit)";
+    }
+    if (::access((base_ + "/cgroup.kill").c_str(), F_OK) != 0) return "the kernel has no cgroup.kill (5.14)";
+    const std::string home = base_ + "/" + main_name;
+    if (::mkdir(home.c_str(), 0755) != 0 && errno != EEXIST) return from_errno(errno, home).message;
+    if (const auto entered = write_text(home + "/cgroup.procs", "0"); !entered)
+        return entered.error().message;
+    remove_leftovers(base_);
+    return {};
+}
+
+Result<RunCgroup> RunCgroups::make() {
+    std::string directory;
+    do {
+        directory = base_ + "/" + std::string(run_prefix) + std::to_string(++last_);
+    } while (::mkdir(directory.c_str(), 0755) != 0 && errno == EEXIST);
+    const std::string procs = directory + "/cgroup.procs";
+    UniqueFd fd(::open(procs.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd.valid()) {
+        const int problem = errno;
+        ::rmdir(directory.c_str());
+        return tl::unexpected(from_errno(problem, procs));
+    }
+    return RunCgroup(std::move(directory), std::move(fd));
+}
+
+}  // namespace dormouse::handlers

@@ -1,0 +1,142 @@
+#include "handlers/text.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace dormouse::handlers {
+
+namespace {
+
+constexpr std::size_t line_bytes = 8U << 10U;
+constexpr std::size_t tail_bytes = 2U << 10U;
+constexpr std::string_view replacement = "\xEF\xBF\xBD";
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+bool continues(char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
+}
+
+/// Length of the valid sequence at the start of `bytes`; 0 when there is none. Source: table 3-7 of the
+/// Unicode standard.
+std::size_t sequence_at(std::string_view bytes) {
+    const auto at = [&](std::size_t i) {
+        return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;
+    };
+    const unsigned first = at(0);
+    if (first < 0x80) return 1;
+    std::size_t length = 0;
+    unsigned low = 0x80;
+    unsigned high = 0xBF;
+    if (first >= 0xC2 && first <= 0xDF) {
+        length = 2;
+    } else if (first >= 0xE0 && first <= 0xEF) {
+        length = 3;
+        if (first == 0xE0) low = 0xA0;
+        if (first == 0xED) high = 0x9F;
+    } else if (first >= 0xF0 && first <= 0xF4) {
+        length = 4;
+        if (first == 0xF0) low = 0x90;
+        if (first == 0xF4) high = 0x8F;
+    } else {
+        return 0;
+    }
+    if (at(1) < low || at(1) > high) return 0;
+    for (std::size_t i = 2; i < length; ++i) {
+        if (i >= bytes.size() || !continues(bytes[i])) return 0;
+    }
+    return length;
+}
+
+/// How much of a cut text ends with a whole character.
+std::size_t whole_characters(std::string_view bytes) {
+    for (std::size_t back = 1; back <= std::min<std::size_t>(3, bytes.size()); ++back) {
+        const char c = bytes[bytes.size() - back];
+        if (continues(c)) continue;
+        const bool whole = sequence_at(bytes.substr(bytes.size() - back)) == back;
+        return whole ? bytes.size() : bytes.size() - back;
+    }
+    return bytes.size();
+}
+
+bool is_json(const std::string& bytes) {
+    // The parser takes a NUL for the end of the text and passes over a byte order mark; Postgres refuses
+    // both.
+    return bytes.find('\0') == std::string::npos && !bytes.starts_with(byte_order_mark) &&
+           nlohmann::json::accept(bytes);
+}
+
+}  // namespace
+
+std::string clean_text(std::string_view bytes) {
+    std::string text;
+    text.reserve(bytes.size());
+    while (!bytes.empty()) {
+        const std::size_t length = bytes.front() == '\0' ? 0 : sequence_at(bytes);
+        text += length == 0 ? replacement : bytes.substr(0, length);
+        bytes.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    return text;
+}
+
+std::string result_of(const std::string& bytes) {
+    if (bytes.find_first_not_of(" \t\r\n\f\v") == std::string::npos) return {};
+    if (is_json(bytes)) return bytes;
+    std::string text = clean_text(bytes);
+    if (text.ends_with('\n')) text.pop_back();
+    return nlohmann::json(std::move(text)).dump();
+}
+
+void Lines::add(std::string_view piece) {
+    tail_.append(piece.substr(piece.size() - std::min(piece.size(), tail_bytes)));
+    if (tail_.size() > tail_bytes) tail_.erase(0, tail_.size() - tail_bytes);
+    while (!piece.empty() && !cut_said_) {
+        const auto end = std::min(piece.find('\n'), piece.size());
+        append(piece.substr(0, end));
+        if (end == piece.size() || cut_said_) return;
+        give();
+        piece.remove_prefix(end + 1);
+    }
+}
+
+void Lines::append(std::string_view part) {
+    const std::size_t fits = std::min({part.size(), line_bytes - line_.size(), limit_ - total_});
+    line_.append(part.substr(0, fits));
+    total_ += fits;
+    if (total_ < limit_) {
+        long_line_ |= fits < part.size();
+        return;
+    }
+    if (!line_.empty()) give();
+    cut_said_ = true;
+    take_("[log cut: the handler wrote more than " + std::to_string(limit_) + " bytes to stderr]");
+}
+
+void Lines::give() {
+    if (long_line_) line_.resize(whole_characters(line_));
+    if (line_.ends_with('\r')) line_.pop_back();
+    std::string text = clean_text(line_);
+    if (long_line_) text += " [line cut at " + std::to_string(line_bytes) + " bytes]";
+    line_.clear();
+    long_line_ = false;
+    total_ = std::min(total_ + 1, limit_);  // the line break counts, or a flood of empty lines would not end
+    take_(text);
+}
+
+void Lines::finish() {
+    if (!line_.empty() && !cut_said_) give();
+}
+
+std::string Lines::tail() const {
+    std::string_view rest = tail_;
+    if (rest.size() ==
+        tail_bytes) {  // probably cut: begin with a whole line, or at least with a whole character
+        const auto line_end = rest.find('\n');
+        if (line_end != std::string_view::npos && line_end + 1 < rest.size())
+            rest.remove_prefix(line_end + 1);
+        while (!rest.empty() && continues(rest.front())) rest.remove_prefix(1);
+    }
+    const auto last = rest.find_last_not_of(" \t\r\n");
+    return clean_text(rest.substr(0, last == std::string_view::npos ? 0 : last + 1));
+}
+
+}  // namespace dormouse::handlers

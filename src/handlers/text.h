@@ -1,0 +1,48 @@
+// Turns the bytes a handler wrote into text that may be stored: valid UTF-8 without NUL, within bounds. Used
+// by exec. Pure: no descriptor, no loop.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace dormouse::handlers {
+
+/// The text with every invalid byte sequence and every NUL (which Postgres takes in no text) replaced by
+/// U+FFFD.
+std::string clean_text(std::string_view bytes);
+
+/// What stdout means as a result: empty for nothing but white space; unchanged when it is JSON; else a JSON
+/// string of the text, without its last line break.
+std::string result_of(const std::string& bytes);
+
+/// Cuts a stream of bytes into lines, with bounds: a line is cut at 8 KiB, and after `limit_bytes` in total
+/// no more lines are given. Both cuts are said, in the line itself or in one last line. The tail is kept
+/// whatever was dropped.
+class Lines {
+  public:
+    using Take = std::function<void(std::string_view line)>;
+
+    Lines(std::size_t limit_bytes, Take take) : limit_(limit_bytes), take_(std::move(take)) {}
+
+    void add(std::string_view piece);
+    /// Gives out a last line that has no line break. Call it once, at the end of the stream.
+    void finish();
+    /// The last lines of the stream, about 2 KiB, clean; not empty lines at its end.
+    [[nodiscard]] std::string tail() const;
+
+  private:
+    void append(std::string_view part);
+    void give();
+
+    std::size_t limit_;
+    Take take_;
+    std::size_t total_ = 0;
+    bool cut_said_ = false;
+    bool long_line_ = false;
+    std::string line_;
+    std::string tail_;
+};
+
+}  // namespace dormouse::handlers

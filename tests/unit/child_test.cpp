@@ -1,0 +1,192 @@
+// spawn, Child and the /proc reader below the exec kind.
+#include "handlers/child.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <fstream>
+
+#include "exec_fixture.h"
+
+using namespace dormouse;
+using namespace dormouse::handlers;
+using namespace dormouse::handlers::test;
+
+namespace {
+
+Launch launch(std::vector<std::string> arguments) {
+    const std::string file = arguments.front();
+    return {file, std::move(arguments), {"PATH=/usr/bin:/bin"}, ""};
+}
+
+int status_of(const Spawned& child) {
+    int status = 0;
+    BOOST_REQUIRE(::waitpid(child.pid, &status, 0) == child.pid);
+    return status;
+}
+
+std::string all_of(const UniqueFd& fd) {
+    std::string text;
+    std::array<char, 4096> chunk{};
+    for (ssize_t got = 0; (got = ::read(fd.get(), chunk.data(), chunk.size())) > 0;) {
+        text.append(chunk.data(), static_cast<std::size_t>(got));
+    }
+    return text;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(child)
+
+BOOST_AUTO_TEST_CASE(what_is_spawned_leads_a_session_of_its_own) {
+    const auto child = spawn(
+        launch({"/bin/sh", "-c", "ps -o sid=,pgid= -p $$ | tr -s ' ' '\\n' | sort -u | grep -c ."}), -1);
+    BOOST_REQUIRE(child);
+    BOOST_TEST(status_of(*child) == 0);
+    BOOST_TEST(all_of(child->output) == "1\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_start_leaves_nothing_to_reap_and_no_descriptor) {
+    const int before = open_descriptors();
+    const auto children = children_of(::getpid()).size();
+    const auto missing = spawn(launch({"/nowhere/x"}), -1);
+    BOOST_REQUIRE(!missing);
+    BOOST_TEST((missing.error().kind == ErrorKind::invalid));
+    auto astray = launch({"/bin/true"});
+    astray.directory = "/nowhere";
+    const auto lost = spawn(astray, -1);
+    BOOST_REQUIRE(!lost);
+    BOOST_TEST(lost.error().message == "cannot change to /nowhere: No such file or directory");
+    BOOST_TEST(open_descriptors() == before);
+    BOOST_TEST(children_of(::getpid()).size() == children);
+}
+
+BOOST_AUTO_TEST_CASE(a_process_without_stdio_can_still_spawn) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        for (const int fd : {0, 1, 2}) ::close(fd);
+        const auto child = spawn(launch({"/bin/echo", "x"}), -1);
+        int status = -1;
+        if (child) ::waitpid(child->pid, &status, 0);
+        ::_exit(child && status == 0 && all_of(child->output) == "x\n" ? 0 : 1);
+    }
+    int status = -1;
+    ::waitpid(pid, &status, 0);
+    BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(no_descriptor_of_ours_is_passed_on_even_without_close_on_exec) {
+    int leaky[2];
+    BOOST_REQUIRE(::pipe(leaky) == 0);  // NOLINT: that is the point
+    const auto child = spawn(launch({"/bin/sh", "-c", "ls /proc/self/fd | tr '\\n' ' '"}), -1);
+    BOOST_REQUIRE(child);
+    BOOST_TEST(status_of(*child) == 0);
+    BOOST_TEST(all_of(child->output) == "0 1 2 3 ");
+    ::close(leaky[0]);
+    ::close(leaky[1]);
+}
+
+BOOST_AUTO_TEST_CASE(our_own_signal_mask_and_dispositions_are_as_before) {
+    sigset_t before;
+    sigset_t after;
+    ::sigprocmask(SIG_SETMASK, nullptr, &before);
+    const auto child = spawn(launch({"/bin/true"}), -1);
+    BOOST_REQUIRE(child);
+    status_of(*child);
+    ::sigprocmask(SIG_SETMASK, nullptr, &after);
+    for (int number = 1; number < SIGRTMIN; ++number) {
+        BOOST_TEST(::sigismember(&before, number) == ::sigismember(&after, number));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_dies_with_the_process_that_started_it) {
+    const Directory directory;
+    int alive[2];
+    BOOST_REQUIRE(::pipe2(alive, O_CLOEXEC) == 0);
+    const pid_t worker = ::fork();
+    if (worker == 0) {
+        const auto child = spawn(launch({"/bin/sleep", "1000"}), -1);
+        std::ofstream(directory / "pid") << (child ? child->pid : 0) << std::endl;
+        ::raise(SIGKILL);
+    }
+    ::waitpid(worker, nullptr, 0);
+    const pid_t handler = pid_in(directory, "pid");
+    BOOST_REQUIRE(handler > 0);
+    ::waitpid(handler, nullptr, 0);  // ours when we adopt orphans; somebody else's, or gone, when not
+    const auto begin = BootClock::now();
+    while (!is_gone(handler) && stat_of(handler).value_or(ProcessStat{'Z'}).state != 'Z' &&
+           since(begin) < deadline) {
+    }
+    BOOST_TEST(since(begin) < deadline);
+    ::close(alive[0]);
+    ::close(alive[1]);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
+    loop::Loop loop;
+    RunCgroups cgroups("/nowhere");
+    Orphans orphans(loop);
+    orphans.adopt();
+    std::string said;
+    int ends = 0;
+    Exit last;
+    std::unique_ptr<Child> child;
+    auto started = Child::start(
+        {loop, cgroups, orphans}, launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"}), "in", "1:x",
+        {[&](std::string_view piece) { said += piece; }, [&](std::string_view piece) { said += piece; },
+         [&](const Exit& exit) {
+             ++ends;
+             last = exit;
+             child.reset();  // allowed here
+         }});
+    BOOST_REQUIRE(started);
+    child = std::move(*started);
+    const auto begin = BootClock::now();
+    while (ends == 0 && since(begin) < deadline) loop.turn();
+    loop.turn(false);
+    BOOST_TEST(ends == 1);
+    BOOST_TEST(said.size() == 4U);
+    BOOST_TEST(WEXITSTATUS(last.status) == 7);
+}
+
+BOOST_AUTO_TEST_CASE(proc_tells_session_parent_and_environment) {
+    const Directory directory;
+    const auto odd = directory / "a) S (b";  // becomes the name in /proc/PID/stat
+    std::filesystem::copy_file("/bin/sleep", odd);
+    auto plan = launch({odd, "1000"});
+    plan.environment.emplace_back("DORMOUSE_FENCE=5:x");
+    const auto child = spawn(plan, -1);
+    BOOST_REQUIRE(child);
+    const auto begin = BootClock::now();
+    while (is_loading(child->pid) &&
+           since(begin) < deadline) {  // spawn returns while the program is being loaded
+    }
+    BOOST_TEST(!is_loading(child->pid));
+    const auto stat = stat_of(child->pid);
+    BOOST_REQUIRE(stat.has_value());
+    BOOST_TEST(stat->parent == ::getpid());
+    BOOST_TEST(stat->session == child->pid);
+    BOOST_TEST(variable_of(child->pid, "DORMOUSE_FENCE").value() == "5:x");
+    BOOST_TEST(!variable_of(child->pid, "DORMOUSE").has_value());
+    const auto children = children_of(::getpid());
+    BOOST_TEST((std::find(children.begin(), children.end(), child->pid) != children.end()));
+    ::kill(child->pid, SIGKILL);
+    status_of(*child);
+    BOOST_TEST(!stat_of(child->pid).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_process_whose_environment_is_empty_is_not_taken_for_one_that_loads) {
+    auto plan = launch({"/bin/sleep", "1000"});
+    plan.environment.clear();
+    const auto child = spawn(plan, -1);
+    BOOST_REQUIRE(child);
+    const auto begin = BootClock::now();
+    while (is_loading(child->pid) && since(begin) < deadline) {
+    }
+    BOOST_TEST(!is_loading(child->pid));
+    ::kill(child->pid, SIGKILL);
+    status_of(*child);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
