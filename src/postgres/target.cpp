@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 namespace dormouse::postgres {
 namespace {
@@ -34,6 +35,29 @@ void take(std::map<std::string, std::string>& into, const PQconninfoOption* list
         if (list->val != nullptr && *list->val != '\0') into[list->keyword] = list->val;
 }
 
+/// PGSERVICE for as long as this lives: libpq reads a service file only for a service it is told of in the environment.
+class ServiceInEnvironment {
+  public:
+    explicit ServiceInEnvironment(const std::string& name) {
+        if (const char* before = std::getenv("PGSERVICE"); before != nullptr) before_ = before;
+        setenv("PGSERVICE", name.c_str(), 1);
+    }
+    ~ServiceInEnvironment() { before_ ? setenv("PGSERVICE", before_->c_str(), 1) : unsetenv("PGSERVICE"); }
+    ServiceInEnvironment(const ServiceInEnvironment&) = delete;
+    ServiceInEnvironment& operator=(const ServiceInEnvironment&) = delete;
+
+  private:
+    std::optional<std::string> before_;
+};
+
+std::map<std::string, std::string> defaults() {
+    std::map<std::string, std::string> all;
+    const Options list(PQconndefaults(), PQconninfoFree);
+    take(all, list.get());
+    all.erase("service");
+    return all;
+}
+
 std::string pop(std::map<std::string, std::string>& from, const std::string& key) {
     const auto found = from.find(key);
     if (found == from.end()) return {};
@@ -54,14 +78,20 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
     }
     std::map<std::string, std::string> own;
     take(own, given.get());
-    // libpq reads a service file only for a service it is told of here or in the environment.
-    if (const auto service = own.find("service"); service != own.end()) setenv("PGSERVICE", service->second.c_str(), 1);
     Target target;
-    const Options defaults(PQconndefaults(), PQconninfoFree);
-    take(target.options, defaults.get());
+    if (const std::string service = pop(own, "service"); !service.empty()) {
+        const ServiceInEnvironment named(service);
+        target.options = defaults();
+        const ServiceInEnvironment none("");
+        // libpq says nothing about a service that it does not find.
+        if (target.options == defaults())
+            return fail(ErrorKind::invalid, "database.url names the service \"" + service +
+                                                "\", which is in no service file (PGSERVICEFILE, ~/.pg_service.conf)");
+    } else {
+        target.options = defaults();
+    }
     if (!passfile.empty()) target.options["passfile"] = passfile;
     for (const auto& [key, value] : own) target.options[key] = value;
-    pop(target.options, "service");
     // Dead peers are found by TCP, without a statement; Kerberos encryption only when somebody asks for it.
     for (const auto& [key, value] : std::initializer_list<std::pair<const char*, const char*>>{
              {"keepalives_idle", "30"}, {"keepalives_interval", "10"}, {"keepalives_count", "3"},

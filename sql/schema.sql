@@ -1,0 +1,698 @@
+-- What the migrations make. Written by tests/support/dump_schema.sh; a test compares it.
+
+CREATE SCHEMA dormouse;
+
+CREATE FUNCTION dormouse.enqueue(task text, payload jsonb DEFAULT '{}'::jsonb, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, key text DEFAULT NULL::text, max_attempts integer DEFAULT NULL::integer, timeout interval DEFAULT NULL::interval, traceparent text DEFAULT NULL::text, watched boolean DEFAULT false) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    new_id uuid := dormouse.new_id();
+    owner  uuid;
+BEGIN
+    IF enqueue.run_at IS NOT NULL AND enqueue.delay IS NOT NULL THEN
+        RAISE EXCEPTION 'dormouse.enqueue: run_at and delay exclude each other'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the time, or the delay from now.';
+    END IF;
+    WHILE enqueue.key IS NOT NULL LOOP
+        INSERT INTO dormouse.keys (task, key, run_id) VALUES (enqueue.task, enqueue.key, new_id) ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+        SELECT k.run_id INTO owner FROM dormouse.keys k WHERE k.task = enqueue.task AND k.key = enqueue.key;
+        IF FOUND THEN
+            UPDATE dormouse.runs r SET watched = true  -- whoever waits for it now is told, too
+             WHERE enqueue.watched AND r.id = owner AND r.finished_at IS NULL AND NOT r.watched;
+            RETURN owner;
+        END IF;  -- it was there and has just been dropped with its run: try again
+    END LOOP;
+    INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms, traceparent, watched)
+    VALUES (new_id, coalesce(enqueue.queue, 'default'), enqueue.task, coalesce(enqueue.payload, 'null'),
+            coalesce(enqueue.priority, 0), coalesce(enqueue.run_at, now() + enqueue.delay, now()), enqueue.key,
+            enqueue.max_attempts, (extract(epoch FROM enqueue.timeout) * 1000)::bigint, enqueue.traceparent,
+            coalesce(enqueue.watched, false));
+    RETURN new_id;
+END $$;
+
+CREATE FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text DEFAULT 'default'::text, priority integer DEFAULT 0, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, keys text[] DEFAULT NULL::text[], max_attempts integer DEFAULT NULL::integer, timeout interval DEFAULT NULL::interval) RETURNS SETOF uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    due        timestamptz := coalesce(enqueue_many.run_at, now() + enqueue_many.delay, now());
+    timeout_ms bigint := (extract(epoch FROM enqueue_many.timeout) * 1000)::bigint;
+    ids        uuid[];
+BEGIN
+    IF enqueue_many.keys IS NULL THEN
+        RETURN QUERY INSERT INTO dormouse.runs (queue, task, payload, priority, run_at, max_attempts, timeout_ms)
+            SELECT coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(p.payload, 'null'),
+                   coalesce(enqueue_many.priority, 0), due, enqueue_many.max_attempts, timeout_ms
+              FROM unnest(enqueue_many.payloads) WITH ORDINALITY p (payload, n) ORDER BY p.n
+            RETURNING id;
+        RETURN;
+    END IF;
+    IF cardinality(enqueue_many.keys) <> cardinality(enqueue_many.payloads) THEN
+        RAISE EXCEPTION 'dormouse.enqueue_many: % payloads and % keys', cardinality(enqueue_many.payloads),
+            cardinality(enqueue_many.keys)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one key (or null) for each payload.';
+    END IF;
+    ids := ARRAY(SELECT dormouse.new_id() FROM generate_series(1, cardinality(enqueue_many.payloads)));
+    -- in the order of the keys, so that two callers with the same keys cannot block each other
+    INSERT INTO dormouse.keys (task, key, run_id)
+        SELECT enqueue_many.task, i.key, i.id FROM unnest(enqueue_many.keys, ids) i (key, id)
+         WHERE i.key IS NOT NULL ORDER BY i.key, i.id
+        ON CONFLICT DO NOTHING;
+    INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms)
+        SELECT i.id, coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(i.payload, 'null'),
+               coalesce(enqueue_many.priority, 0), due, i.key, enqueue_many.max_attempts, timeout_ms
+          FROM unnest(enqueue_many.payloads, enqueue_many.keys, ids) WITH ORDINALITY i (payload, key, id, n)
+         WHERE i.key IS NULL
+            OR EXISTS (SELECT FROM dormouse.keys k WHERE k.task = enqueue_many.task AND k.key = i.key AND k.run_id = i.id)
+         ORDER BY i.n;
+    RETURN QUERY SELECT coalesce(k.run_id, i.id)
+          FROM unnest(enqueue_many.keys, ids) WITH ORDINALITY i (key, id, n)
+          LEFT JOIN dormouse.keys k ON k.task = enqueue_many.task AND k.key = i.key
+         ORDER BY i.n;
+END $$;
+
+CREATE FUNCTION dormouse.new_id() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    AS $$
+    SELECT (overlay(lpad(to_hex((date_part('epoch', clock_timestamp()) * 4096000)::bigint), 15, '0') PLACING '7' FROM 13 FOR 0)
+            || substr(gen_random_uuid()::text, 20))::uuid
+$$;
+
+CREATE FUNCTION dormouse.notify_queue(queue text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF current_setting('dormouse.notify', true) IS DISTINCT FROM 'off' THEN
+        PERFORM pg_notify('dormouse:' || queue, '');
+    END IF;
+END $$;
+
+CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
+    LANGUAGE sql
+    AS $$ SELECT pg_notify('dormouse@' || worker, '') $$;
+
+CREATE FUNCTION dormouse.own_key() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO dormouse.keys AS k (task, key, run_id) VALUES (NEW.task, NEW.key, NEW.id)
+        ON CONFLICT (task, key) DO UPDATE SET run_id = k.run_id WHERE k.run_id = EXCLUDED.run_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'dormouse.runs: key "%" of task "%" is taken by another run', NEW.key, NEW.task
+            USING ERRCODE = 'unique_violation',
+                  HINT = 'dormouse.enqueue(…, key => …) returns the run that has it instead.';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION dormouse.refuse_unknown_status() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    meant CONSTANT text := CASE lower(NEW.status)
+        WHEN 'error' THEN 'failed' WHEN 'errored' THEN 'failed' WHEN 'failure' THEN 'failed' WHEN 'dead' THEN 'failed'
+        WHEN 'discarded' THEN 'failed' WHEN 'cancelled' THEN 'canceled' WHEN 'aborted' THEN 'canceled'
+        WHEN 'done' THEN 'completed' WHEN 'success' THEN 'completed' WHEN 'succeeded' THEN 'completed' WHEN 'complete' THEN 'completed'
+        WHEN 'finished' THEN 'completed' WHEN 'pending' THEN 'queued' WHEN 'available' THEN 'queued' WHEN 'waiting' THEN 'queued'
+        WHEN 'new' THEN 'queued' WHEN 'scheduled' THEN 'queued' WHEN 'retryable' THEN 'retry' WHEN 'active' THEN 'running'
+        WHEN 'executing' THEN 'running' WHEN 'processing' THEN 'running' END;
+BEGIN
+    RAISE EXCEPTION 'dormouse.runs: status "%" is not known', NEW.status
+        USING ERRCODE = 'check_violation',
+              HINT = coalesce('Use "' || meant || '". ', '')
+                     || 'It is one of queued, running, retry, blocked, completed, failed, canceled.';
+END $$;
+
+CREATE FUNCTION dormouse.result(id uuid) RETURNS TABLE(status text, result jsonb, error jsonb, attempts integer, finished_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at FROM dormouse.runs r WHERE r.id = $1
+$_$;
+
+CREATE FUNCTION dormouse.run_changes_status() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
+BEGIN
+    IF OLD.status = 'running' AND OLD.fence IS NOT NULL THEN
+        IF NEW.status = ANY (finished) THEN
+            NEW.last_fence := OLD.fence;
+        ELSE
+            INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome)
+            VALUES (OLD.id, OLD.worker, OLD.fence, OLD.started_at, 'taken_back');
+            NEW.worker := NULL;
+            NEW.started_at := NULL;
+        END IF;
+        NEW.fence := NULL;
+        NEW.lease_until := NULL;
+    END IF;
+    IF NEW.status = ANY (finished) AND NEW.finished_at IS NULL THEN
+        NEW.finished_at := now();
+    END IF;
+    IF OLD.status = ANY (finished) AND NEW.status <> ALL (finished) THEN
+        IF OLD.started_at IS NOT NULL AND OLD.last_fence IS NOT NULL THEN
+            INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, ended_at, outcome, exit_code, signal, cpu_ms,
+                                              peak_memory_bytes, error)
+            VALUES (OLD.id, OLD.worker, OLD.last_fence, OLD.started_at, OLD.finished_at, OLD.status, OLD.exit_code, OLD.signal,
+                    OLD.cpu_ms, OLD.peak_memory_bytes, OLD.error)
+            ON CONFLICT DO NOTHING;
+        END IF;
+        NEW.finished_at := NULL;
+        NEW.archived_at := NULL;
+        NEW.started_at := NULL;
+        NEW.worker := NULL;
+        NEW.result := NULL;
+        NEW.error := NULL;
+        NEW.progress := NULL;
+        NEW.progress_text := NULL;
+        NEW.last_fence := NULL;
+        NEW.exit_code := NULL;
+        NEW.signal := NULL;
+        NEW.cpu_ms := NULL;
+        NEW.peak_memory_bytes := NULL;
+        IF NEW.attempts = OLD.attempts THEN
+            NEW.attempts := 0;  -- who starts a finished run again wants it attempted
+        END IF;
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION dormouse.runs_deleted() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM dormouse.notify_worker(w.worker)
+       FROM (SELECT DISTINCT o.worker FROM old_rows o WHERE o.status = 'running') w;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM dormouse.notify_queue(q.queue)
+       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status IN ('queued', 'retry')) q;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION dormouse.runs_updated() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- claimable now and not before, or due earlier
+    PERFORM dormouse.notify_queue(q.queue)
+       FROM (SELECT DISTINCT n.queue
+               FROM new_rows n LEFT JOIN old_rows o USING (id)
+              WHERE n.status IN ('queued', 'retry')
+                AND (o.id IS NULL OR o.status NOT IN ('queued', 'retry') OR n.run_at < o.run_at OR n.queue <> o.queue)) q;
+    -- taken away from the worker that has it
+    PERFORM dormouse.notify_worker(w.worker)
+       FROM (SELECT DISTINCT o.worker
+               FROM old_rows o LEFT JOIN new_rows n USING (id)
+              WHERE o.status = 'running' AND (n.fence, n.worker) IS DISTINCT FROM (o.fence, o.worker)) w;
+    -- finished under the eyes of somebody who waits
+    PERFORM pg_notify('dormouse:done', n.id::text)
+       FROM new_rows n LEFT JOIN old_rows o USING (id)
+      WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
+    RETURN NULL;
+END $$;
+
+CREATE TABLE dormouse.attempt_log (
+    run_id uuid NOT NULL,
+    worker uuid NOT NULL,
+    fence bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone DEFAULT now() NOT NULL,
+    outcome text NOT NULL,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    error jsonb,
+    CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'lost'::text, 'taken_back'::text])))
+);
+
+CREATE TABLE dormouse.runs (
+    id uuid DEFAULT dormouse.new_id() NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    task text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint,
+    timeout_ms bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    worker uuid,
+    fence bigint,
+    lease_until timestamp with time zone,
+    result jsonb,
+    error jsonb,
+    progress real,
+    progress_text text,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    last_fence bigint,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
+    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
+    CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
+    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
+    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
+CASE
+    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    ELSE ((lease_until IS NULL) AND (fence IS NULL))
+END),
+    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
+    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+)
+PARTITION BY LIST (status);
+
+COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dormouse.enqueue().';
+
+COMMENT ON COLUMN dormouse.runs.priority IS 'Smaller is sooner; 0 is ordinary.';
+
+COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
+
+COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told on channel dormouse:done.';
+
+COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
+
+CREATE VIEW dormouse.attempts AS
+ SELECT a.run_id,
+    row_number() OVER (PARTITION BY a.run_id ORDER BY a.started_at, a.fence) AS attempt,
+    a.worker,
+    a.fence,
+    a.started_at,
+    a.ended_at,
+    a.outcome,
+    a.exit_code,
+    a.signal,
+    a.cpu_ms,
+    a.peak_memory_bytes,
+    a.error
+   FROM ( SELECT attempt_log.run_id,
+            attempt_log.worker,
+            attempt_log.fence,
+            attempt_log.started_at,
+            attempt_log.ended_at,
+            attempt_log.outcome,
+            attempt_log.exit_code,
+            attempt_log.signal,
+            attempt_log.cpu_ms,
+            attempt_log.peak_memory_bytes,
+            attempt_log.error
+           FROM dormouse.attempt_log
+        UNION ALL
+         SELECT runs.id,
+            runs.worker,
+            runs.last_fence,
+            runs.started_at,
+            runs.finished_at,
+            runs.status,
+            runs.exit_code,
+            runs.signal,
+            runs.cpu_ms,
+            runs.peak_memory_bytes,
+            runs.error
+           FROM dormouse.runs
+          WHERE ((runs.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) AND (runs.started_at IS NOT NULL) AND (runs.last_fence IS NOT NULL))
+        UNION ALL
+         SELECT runs.id,
+            runs.worker,
+            runs.fence,
+            runs.started_at,
+            NULL::timestamp with time zone,
+            'running'::text,
+            NULL::smallint,
+            NULL::smallint,
+            NULL::bigint,
+            NULL::bigint,
+            NULL::jsonb
+           FROM dormouse.runs
+          WHERE (runs.status = 'running'::text)) a;
+
+COMMENT ON VIEW dormouse.attempts IS 'Every start of every run, and how it ended.';
+
+CREATE SEQUENCE dormouse.fence
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE dormouse.keys (
+    task text NOT NULL,
+    key text NOT NULL,
+    run_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE dormouse.migrations (
+    version integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    oldest_release text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE VIEW dormouse.queue_stats AS
+ SELECT runs.queue,
+    count(*) FILTER (WHERE ((runs.status = ANY (ARRAY['queued'::text, 'retry'::text])) AND (runs.run_at <= now()))) AS due,
+    count(*) FILTER (WHERE ((runs.status = ANY (ARRAY['queued'::text, 'retry'::text])) AND (runs.run_at > now()))) AS put_off,
+    count(*) FILTER (WHERE (runs.status = 'running'::text)) AS running,
+    count(*) FILTER (WHERE (runs.status = 'retry'::text)) AS retrying,
+    count(*) FILTER (WHERE (runs.status = 'blocked'::text)) AS blocked,
+    min(runs.run_at) FILTER (WHERE ((runs.status = ANY (ARRAY['queued'::text, 'retry'::text])) AND (runs.run_at <= now()))) AS oldest_due_at,
+    min(runs.run_at) FILTER (WHERE ((runs.status = ANY (ARRAY['queued'::text, 'retry'::text])) AND (runs.run_at > now()))) AS next_run_at
+   FROM dormouse.runs
+  WHERE (runs.status = ANY (ARRAY['queued'::text, 'running'::text, 'retry'::text, 'blocked'::text]))
+  GROUP BY runs.queue;
+
+COMMENT ON VIEW dormouse.queue_stats IS 'What each queue holds that has not finished.';
+
+CREATE TABLE dormouse.runs_finished (
+    id uuid DEFAULT dormouse.new_id() NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    task text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint,
+    timeout_ms bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    worker uuid,
+    fence bigint,
+    lease_until timestamp with time zone,
+    result jsonb,
+    error jsonb,
+    progress real,
+    progress_text text,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    last_fence bigint,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
+    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
+    CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
+    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
+    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
+CASE
+    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    ELSE ((lease_until IS NULL) AND (fence IS NULL))
+END),
+    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
+    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+)
+PARTITION BY RANGE (finished_at);
+
+CREATE TABLE dormouse.runs_finished_default (
+    id uuid DEFAULT dormouse.new_id() NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    task text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint,
+    timeout_ms bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    worker uuid,
+    fence bigint,
+    lease_until timestamp with time zone,
+    result jsonb,
+    error jsonb,
+    progress real,
+    progress_text text,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    last_fence bigint,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
+    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
+    CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
+    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
+    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
+CASE
+    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    ELSE ((lease_until IS NULL) AND (fence IS NULL))
+END),
+    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
+    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+);
+
+CREATE TABLE dormouse.runs_live (
+    id uuid DEFAULT dormouse.new_id() NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    task text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint,
+    timeout_ms bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    worker uuid,
+    fence bigint,
+    lease_until timestamp with time zone,
+    result jsonb,
+    error jsonb,
+    progress real,
+    progress_text text,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    last_fence bigint,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
+    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
+    CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
+    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
+    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
+CASE
+    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    ELSE ((lease_until IS NULL) AND (fence IS NULL))
+END),
+    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
+    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+);
+
+CREATE TABLE dormouse.runs_unknown (
+    id uuid DEFAULT dormouse.new_id() NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    task text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint,
+    timeout_ms bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    worker uuid,
+    fence bigint,
+    lease_until timestamp with time zone,
+    result jsonb,
+    error jsonb,
+    progress real,
+    progress_text text,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    last_fence bigint,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
+    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
+    CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
+    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
+    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
+    CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
+CASE
+    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    ELSE ((lease_until IS NULL) AND (fence IS NULL))
+END),
+    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
+    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+);
+
+CREATE VIEW dormouse.stuck_runs AS
+ SELECT runs.id,
+    runs.queue,
+    runs.task,
+    runs.status,
+    runs.run_at,
+    runs.started_at,
+    runs.worker,
+    runs.lease_until,
+        CASE
+            WHEN (runs.status = 'running'::text) THEN 'its lease ended and nobody has taken it back'::text
+            ELSE 'due for 15 minutes and nobody has claimed it'::text
+        END AS reason
+   FROM dormouse.runs
+  WHERE (((runs.status = 'running'::text) AND (runs.lease_until < now())) OR ((runs.status = ANY (ARRAY['queued'::text, 'retry'::text])) AND (runs.run_at < (now() - '00:15:00'::interval))));
+
+COMMENT ON VIEW dormouse.stuck_runs IS 'Empty when all is well.';
+
+CREATE TABLE dormouse.worker_registry (
+    id uuid NOT NULL,
+    pool text NOT NULL,
+    queues text[] NOT NULL,
+    unit text,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    pid_start bigint NOT NULL,
+    boot_id uuid NOT NULL,
+    instance_id uuid,
+    version text NOT NULL,
+    state text DEFAULT 'awake'::text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    left_at timestamp with time zone,
+    CONSTRAINT worker_registry_state_check CHECK ((state = ANY (ARRAY['awake'::text, 'left'::text])))
+);
+
+COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
+
+CREATE VIEW dormouse.workers AS
+ SELECT w.id,
+    w.pool,
+    w.queues,
+    w.unit,
+    w.host,
+    w.pid,
+    w.pid_start,
+    w.boot_id,
+    w.instance_id,
+    w.version,
+    w.state,
+    w.started_at,
+    w.left_at,
+    COALESCE(h.runs, (0)::bigint) AS runs,
+    h.lease_until
+   FROM (dormouse.worker_registry w
+     LEFT JOIN ( SELECT runs.worker,
+            count(*) AS runs,
+            max(runs.lease_until) AS lease_until
+           FROM dormouse.runs
+          WHERE (runs.status = 'running'::text)
+          GROUP BY runs.worker) h ON ((h.worker = w.id)));
+
+COMMENT ON VIEW dormouse.workers IS 'Who was awake, who left cleanly, and what each still holds.';
+
+ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_finished FOR VALUES IN ('completed', 'failed', 'canceled');
+
+ALTER TABLE ONLY dormouse.runs_finished ATTACH PARTITION dormouse.runs_finished_default DEFAULT;
+
+ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_live FOR VALUES IN ('queued', 'running', 'retry', 'blocked');
+
+ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_unknown DEFAULT;
+
+ALTER TABLE ONLY dormouse.attempt_log
+    ADD CONSTRAINT attempt_log_pkey PRIMARY KEY (run_id, fence, worker);
+
+ALTER TABLE ONLY dormouse.keys
+    ADD CONSTRAINT keys_pkey PRIMARY KEY (task, key);
+
+ALTER TABLE ONLY dormouse.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY dormouse.runs_live
+    ADD CONSTRAINT runs_live_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY dormouse.worker_registry
+    ADD CONSTRAINT worker_registry_pkey PRIMARY KEY (id);
+
+CREATE INDEX runs_finished_id ON ONLY dormouse.runs_finished USING btree (id);
+
+CREATE INDEX runs_finished_default_id_idx ON dormouse.runs_finished_default USING btree (id);
+
+CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, priority, run_at, id) WHERE (status = ANY (ARRAY['queued'::text, 'retry'::text]));
+
+CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
+
+ALTER INDEX dormouse.runs_finished_id ATTACH PARTITION dormouse.runs_finished_default_id_idx;
+
+CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live FOR EACH ROW WHEN ((new.key IS NOT NULL)) EXECUTE FUNCTION dormouse.own_key();
+
+CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown FOR EACH ROW EXECUTE FUNCTION dormouse.refuse_unknown_status();
+
+CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (((old.status = 'running'::text) AND (new.fence IS NOT NULL)) OR (new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) OR (old.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text]))))) EXECUTE FUNCTION dormouse.run_changes_status();
+
+CREATE TRIGGER runs_deleted AFTER DELETE ON dormouse.runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_deleted();
+
+CREATE TRIGGER runs_inserted AFTER INSERT ON dormouse.runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_inserted();
+
+CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_updated();
+
+REVOKE ALL ON FUNCTION dormouse.enqueue(task text, payload jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, key text, max_attempts integer, timeout interval, traceparent text, watched boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text, priority integer, run_at timestamp with time zone, delay interval, keys text[], max_attempts integer, timeout interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.own_key() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.refuse_unknown_status() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.result(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.run_changes_status() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.runs_deleted() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.runs_inserted() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.runs_updated() FROM PUBLIC;
+

@@ -1,0 +1,70 @@
+#include "cli/config_command.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/text.h"
+#include "config/describe.h"
+#include "config/load.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// With --config the name matters only for messages.
+Try<std::string> pool_of(const ConfigOptions& options, const config::Environment& environment) {
+    if (!options.pool.empty()) return options.pool;
+    const std::vector<std::string> pools = config::pools(environment);
+    if (options.file || pools.empty()) return std::string("default");
+    if (pools.size() == 1) return pools.front();
+    std::string names;
+    for (const std::string& name : pools) names += (names.empty() ? "" : ", ") + name;
+    return give_up(Exit::usage, "config: which pool? There are " + names);
+}
+
+void print_json(const config::Loaded& loaded, const std::vector<config::Row>& rows) {
+    Json document{{"pool", loaded.config.pool},
+                  {"file", loaded.config.file},
+                  {"options", Json::array()},
+                  {"warnings", loaded.warnings}};
+    for (const config::Row& row : rows)
+        document["options"].push_back({{"option", row.option}, {"value", row.value}, {"origin", row.origin}});
+    print(safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
+}
+
+}  // namespace
+
+Outcome show_config(const ConfigOptions& options) {
+    if (options.reference) {
+        print(config::reference());
+        return Exit::ok;
+    }
+    config::Sources sources;
+    sources.environment = config::of_process();
+    const auto pool = pool_of(options, sources.environment);
+    if (!pool) return tl::unexpected(pool.error());
+    sources.pool = *pool;
+    sources.file = options.file;
+    sources.sets = options.sets;
+    sources.database_required = false;
+    const auto loaded = config::load(sources);
+    if (!loaded) return give_up(Exit::config, loaded.error().message);
+    const std::vector<config::Row> rows = config::describe(*loaded);
+    if (options.json) {
+        print_json(*loaded, rows);
+        return Exit::ok;
+    }
+    const std::string& file = loaded->config.file;
+    print(paint(Colour::bold, "pool " + escaped(*pool)) +
+          (file.empty() ? " (no file)" : " (" + escaped(file) + ")") + "\n");
+    Table table({"OPTION", "VALUE", "FROM"});
+    for (const config::Row& row : rows)
+        table.add(
+            {{row.option}, {row.value}, {row.origin, row.origin == "default" ? Colour::dim : Colour::none}});
+    print(table.text());
+    for (const std::string& warning : loaded->warnings) complain("warning: " + warning);
+    return Exit::ok;
+}
+
+}  // namespace dormouse::cli

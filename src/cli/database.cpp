@@ -1,0 +1,118 @@
+#include "cli/database.h"
+
+#include <cstdlib>
+#include <optional>
+#include <vector>
+
+#include "cli/version.h"
+#include "config/redact.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+constexpr const char* ways =
+    "name one with --pool POOL, set DATABASE_URL, or say --database-url postgresql://USER@HOST/DATABASE";
+
+config::Environment without_database(config::Environment environment) {
+    environment.erase("DATABASE_URL");
+    environment.erase("DORMOUSE_DATABASE_URL");
+    return environment;
+}
+
+Try<DatabaseChoice> of_pool(const std::string& pool, const config::Environment& environment) {
+    config::Sources sources;
+    sources.pool = pool;
+    // what somebody typed counts more than a variable; only a file that names no database leaves it to the
+    // variable
+    sources.environment = without_database(environment);
+    sources.database_required = false;
+    auto loaded = config::load(sources);
+    if (loaded && loaded->config.database.url.empty()) {
+        sources.environment = environment;
+        sources.database_required = true;
+        loaded = config::load(sources);
+    }
+    if (!loaded) return give_up(Exit::config, loaded.error().message);
+    const std::string file = loaded->config.file.empty() ? "" : " (" + loaded->config.file + ")";
+    return DatabaseChoice{loaded->config.database, loaded->config.limits, "pool " + pool + file};
+}
+
+std::optional<DatabaseChoice> of_environment(const config::Environment& environment) {
+    for (const char* const name : {"DORMOUSE_DATABASE_URL", "DATABASE_URL"}) {
+        const auto found = environment.find(name);
+        if (found == environment.end() || found->second.empty()) continue;
+        DatabaseChoice choice;
+        choice.database.url = found->second;
+        choice.origin = name;
+        return choice;
+    }
+    return std::nullopt;
+}
+
+/// The pools may be several, as long as they all mean the same database.
+Try<DatabaseChoice> of_directory(const config::Environment& environment) {
+    const std::vector<std::string> pools = config::pools(environment);
+    const std::string directory = config::directory(environment);
+    if (pools.empty())
+        return give_up(Exit::config, "no database: there is no pool in " + directory + "; " + ways);
+    std::optional<DatabaseChoice> first;
+    for (const std::string& pool : pools) {
+        auto choice = of_pool(pool, environment);
+        if (!choice) return choice;
+        if (first && first->database.url != choice->database.url)
+            return give_up(Exit::config, "no database: the pools in " + directory + " name several; " + ways);
+        if (!first) first = std::move(*choice);
+    }
+    return *first;
+}
+
+}  // namespace
+
+Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment) {
+    if (!options.url.empty()) {
+        if (config::has_password(options.url))
+            return give_up(Exit::usage,
+                           "--database-url: a password on the command line can be seen in ps, or this cannot "
+                           "be read as a connection "
+                           "string; leave the password out and use DATABASE_URL, a passfile (PGPASSFILE) or "
+                           "a service file");
+        DatabaseChoice choice;
+        choice.database.url = options.url;
+        choice.origin = "--database-url";
+        return choice;
+    }
+    if (!options.pool.empty()) return of_pool(options.pool, environment);
+    if (auto choice = of_environment(environment)) return *choice;
+    return of_directory(environment);
+}
+
+Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, const std::string& command) {
+    ::setenv(
+        "PGTZ", "UTC",
+        1);  // libpq sends it while connecting, which also a pooler understands; times are shown by when.h
+    const postgres::BlockingOptions options{"dormouse " + command, choice.database.passfile,
+                                            choice.database.connect_timeout};
+    auto connection = postgres::BlockingConnection::open(choice.database.url, options);
+    if (connection) return std::move(*connection);
+    Failure failure = from(connection.error());
+    failure.message = choice.origin + ": " + failure.message;
+    if (failure.exit == Exit::usage) failure.exit = Exit::config;
+    if (failure.exit == Exit::unreachable) failure.message += "; is the server up, and is this its address?";
+    return tl::unexpected(std::move(failure));
+}
+
+Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command) {
+    const auto choice = choose_database(options, config::of_process());
+    if (!choice) return tl::unexpected(choice.error());
+    return open_database(*choice, command);
+}
+
+Try<void> check_schema(postgres::BlockingConnection& connection) {
+    const auto state = postgres::schema_state(connection, migrations(), release());
+    if (!state) return give_up(state.error());
+    if (const Status fits = postgres::require_fit(*state, release()); !fits) return give_up(fits.error());
+    return {};
+}
+
+}  // namespace dormouse::cli

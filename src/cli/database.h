@@ -1,0 +1,37 @@
+// Which database a command means, and the session with it. Used by every command that asks the database.
+#pragma once
+
+#include <string>
+
+#include "cli/exit_code.h"
+#include "config/load.h"
+#include "postgres/blocking.h"
+
+namespace dormouse::cli {
+
+/// The flags that every command with a database has.
+struct DatabaseOptions {
+    std::string url;   ///< --database-url
+    std::string pool;  ///< --pool
+};
+
+struct DatabaseChoice {
+    config::Database database;
+    config::Limits limits;
+    std::string origin;  ///< for messages: "DATABASE_URL", "pool default (/etc/dormouse/default.toml)"
+};
+
+/// Finds it: --database-url, --pool, DORMOUSE_DATABASE_URL or DATABASE_URL, else the one database that the
+/// pools of this machine name. A password in --database-url is refused. Fails with the ways there are.
+Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment);
+
+/// Connects as "dormouse COMMAND".
+Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, const std::string& command);
+
+/// Both, for commands that need no more of the choice.
+Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command);
+
+/// Fails with the remedy unless the schema fits this release.
+[[nodiscard]] Try<void> check_schema(postgres::BlockingConnection& connection);
+
+}  // namespace dormouse::cli

@@ -1,0 +1,183 @@
+#include "cli/enqueue.h"
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "cli/payload.h"
+#include "cli/pools.h"
+#include "cli/queries.h"
+#include "cli/ring.h"
+#include "cli/text.h"
+#include "cli/wait.h"
+#include "cli/when.h"
+#include "config/duration.h"
+#include "config/text.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+using Parameter = std::optional<std::string>;
+
+struct Rings {
+    std::vector<std::string> rung;
+    std::vector<std::pair<std::string, std::string>> missed;  ///< pool and why
+};
+
+Parameter unless_empty(const std::string& text) {
+    return text.empty() ? std::nullopt : Parameter(text);
+}
+
+Try<Parameter> milliseconds(const char* flag, const std::string& text) {
+    if (text.empty()) return std::nullopt;
+    const auto duration = config::parse_duration(text);
+    if (!duration) return give_up(Exit::usage, std::string(flag) + ": " + duration.error().message);
+    return std::to_string(duration->count());
+}
+
+/// Everything that can be wrong without a database is found first.
+Try<std::vector<Parameter>> parameters_of(const EnqueueOptions& options, std::int64_t payload_limit) {
+    const auto delay = milliseconds("--in", options.in);
+    if (!delay) return tl::unexpected(delay.error());
+    const auto timeout = milliseconds("--timeout", options.timeout);
+    if (!timeout) return tl::unexpected(timeout.error());
+    Parameter at;
+    if (!options.at.empty()) {
+        const auto time = parse_time(options.at);
+        if (!time) return give_up(Exit::usage, "--at: " + time.error().message);
+        at = std::to_string(*time);
+    }
+    if (at && *delay)
+        return give_up(Exit::usage, "--in and --at exclude each other: give the delay, or the time");
+    auto payload = read_payload(options.payload, payload_limit);
+    if (!payload) return tl::unexpected(payload.error());
+    const Parameter most =
+        options.max_attempts ? Parameter(std::to_string(*options.max_attempts)) : std::nullopt;
+    return std::vector<Parameter>{options.task,
+                                  std::move(*payload),
+                                  options.queue,
+                                  std::to_string(options.priority),
+                                  at,
+                                  *delay,
+                                  unless_empty(options.key),
+                                  most,
+                                  *timeout,
+                                  options.wait ? "true" : "false"};
+}
+
+Try<std::string> insert(postgres::BlockingConnection& connection, const std::vector<Parameter>& parameters) {
+    const auto reply = connection.ask("enqueue", queries::enqueue, parameters);
+    if (reply) return std::string(reply->text(0, 0));
+    Failure failure = from(reply.error());
+    if (failure.exit == Exit::schema)
+        failure.message += "; the schema is missing or older: run `dormouse migrate`";
+    if (failure.exit == Exit::denied)
+        failure.message += "; run `dormouse migrate --roles` and GRANT dormouse_producer to this user";
+    return tl::unexpected(std::move(failure));
+}
+
+/// Whoever sleeps is woken; whoever is awake has heard of the run by NOTIFY.
+Rings ring_pools(const std::string& queue, const config::Environment& environment) {
+    Rings rings;
+    for (const LocalPool& pool : local_pools(environment)) {
+        if (!may_serve(pool, queue)) continue;
+        if (const Status done = ring(doorbell_of(pool))) {
+            rings.rung.push_back(pool.name);
+        } else {
+            rings.missed.emplace_back(pool.name, done.error().message);
+        }
+    }
+    return rings;
+}
+
+void tell_rings(const Rings& rings, const std::string& queue) {
+    std::string names;
+    for (const std::string& name : rings.rung) names += (names.empty() ? "" : ", ") + name;
+    if (!names.empty()) complain("rang pool " + names);
+    for (const auto& [pool, why] : rings.missed)
+        complain("could not ring pool " + pool + " (" + why +
+                 "); if it is to be rung: systemctl enable --now dormouse@" + pool + ".target");
+    if (rings.rung.empty() && rings.missed.empty())
+        complain("hint: no pool on this machine serves queue " + config::quote(queue) +
+                 "; the run waits for one that does, here or elsewhere (`dormouse status`)");
+}
+
+void print_json(const EnqueueOptions& options, const std::string& id, const Rings& rings,
+                const Standing* standing) {
+    nlohmann::ordered_json missed = nlohmann::ordered_json::array();
+    for (const auto& [pool, why] : rings.missed) missed.push_back({{"pool", pool}, {"error", why}});
+    nlohmann::ordered_json document{{"id", id},
+                                    {"task", options.task},
+                                    {"queue", options.queue},
+                                    {"rung", rings.rung},
+                                    {"not_rung", missed}};
+    if (standing != nullptr) {
+        document["status"] = standing->status;
+        document["attempts"] = standing->attempts;
+    }
+    // names of tasks and queues that came here are UTF-8: Postgres has taken them
+    std::string text = document.dump();
+    if (standing != nullptr) {
+        // as Postgres wrote them: a number of any size stays what it is
+        text.pop_back();
+        text += ",\"result\":" + (standing->result.empty() ? "null" : standing->result);
+        text += ",\"error\":" + (standing->error.empty() ? "null" : standing->error) + "}";
+    }
+    print(safe_json(text) + "\n");
+}
+
+Outcome outcome_of(const Standing& standing, const EnqueueOptions& options, const std::string& id) {
+    if (!options.json && standing.status == "completed")
+        print(safe_json(standing.result.empty() ? "null" : standing.result) + "\n");
+    if (standing.status == "completed") return Exit::ok;
+    const std::string see = "; see `dormouse show " + id + "`";
+    if (standing.status == "failed") {
+        const std::string why = standing.error_message.substr(0, standing.error_message.find('\n'));
+        return give_up(Exit::run_failed, "run " + id + " failed" + (why.empty() ? "" : ": " + why) + see);
+    }
+    if (standing.status == "canceled")
+        return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);
+    return give_up(Exit::timeout, "run " + id + " has not ended within " + *options.wait + ", it is " +
+                                      standing.status + " and goes on without us" + see);
+}
+
+}  // namespace
+
+Outcome enqueue(const EnqueueOptions& options) {
+    const config::Environment environment = config::of_process();
+    Millis patience{0};
+    if (options.wait && !options.wait->empty()) {
+        const auto duration = config::parse_duration(*options.wait);
+        if (!duration) return give_up(Exit::usage, "--wait: " + duration.error().message);
+        patience = *duration;
+    }
+    const auto choice = choose_database(options.database, environment);
+    if (!choice) return tl::unexpected(choice.error());
+    const auto parameters = parameters_of(options, choice->limits.payload_bytes);
+    if (!parameters) return tl::unexpected(parameters.error());
+
+    auto connection = open_database(*choice, "enqueue");
+    if (!connection) return tl::unexpected(connection.error());
+    if (options.wait)
+        if (auto listening = listen_for_ends(*connection); !listening)
+            return tl::unexpected(listening.error());
+    const auto id = insert(*connection, *parameters);
+    if (!id) return tl::unexpected(id.error());
+    const Rings rings = ring_pools(options.queue, environment);
+    if (!options.json) {
+        print(*id + "\n");
+        tell_rings(rings, options.queue);
+    }
+    if (!options.wait) {
+        if (options.json) print_json(options, *id, rings, nullptr);
+        return Exit::ok;
+    }
+    std::optional<BootClock::time_point> deadline;
+    if (!options.wait->empty()) deadline = BootClock::now() + patience;
+    const auto standing = wait_for_end(*connection, *choice, *id, deadline);
+    if (!standing) return tl::unexpected(standing.error());
+    if (options.json) print_json(options, *id, rings, &*standing);
+    return outcome_of(*standing, options, *id);
+}
+
+}  // namespace dormouse::cli

@@ -1,0 +1,70 @@
+#include "cli/migrate.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/text.h"
+#include "cli/version.h"
+#include "sql/embedded.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+Outcome apply_roles(postgres::BlockingConnection& connection, const MigrateOptions& options) {
+    if (const Status done = postgres::apply_roles(connection, sql::roles); !done)
+        return give_up(done.error());
+    if (options.json) {
+        print(nlohmann::ordered_json{{"roles", {"dormouse_producer", "dormouse_worker", "dormouse_reader"}}}
+                  .dump() +
+              "\n");
+    } else {
+        print(
+            "roles dormouse_producer, dormouse_worker and dormouse_reader are in place\n"
+            "next: GRANT dormouse_producer TO the login of your application\n"
+            "      GRANT dormouse_worker TO the login of your pools\n");
+    }
+    return Exit::ok;
+}
+
+void tell(const postgres::SchemaState& state, int applied, const MigrateOptions& options) {
+    if (options.json) {
+        print(nlohmann::ordered_json{{"schema", to_string(state.fit)},
+                                     {"version", state.version},
+                                     {"known", state.known},
+                                     {"oldest_release", state.oldest_release},
+                                     {"applied", applied}}
+                  .dump() +
+              "\n");
+        return;
+    }
+    if (options.check && require_fit(state, release()).has_value()) {
+        print("schema dormouse is at version " + std::to_string(state.version) + " and fits dormouse " +
+              std::string(release()) + "\n");
+    } else if (!options.check && applied == 0) {
+        print("nothing to do: schema dormouse is at version " + std::to_string(state.version) + "\n");
+    } else if (!options.check) {
+        print("schema dormouse is now at version " + std::to_string(state.version) + " (" +
+              std::to_string(applied) + " applied)\n");
+    }
+}
+
+}  // namespace
+
+Outcome migrate(const MigrateOptions& options) {
+    auto connection = open_database(options.database, "migrate");
+    if (!connection) return tl::unexpected(connection.error());
+    if (options.roles) return apply_roles(*connection, options);
+    int applied = 0;
+    if (!options.check) {
+        const auto done = postgres::migrate(*connection, migrations(), release());
+        if (!done) return give_up(done.error());
+        applied = *done;
+    }
+    const auto state = postgres::schema_state(*connection, migrations(), release());
+    if (!state) return give_up(state.error());
+    tell(*state, applied, options);
+    if (const Status fits = require_fit(*state, release()); !fits) return give_up(fits.error());
+    return Exit::ok;
+}
+
+}  // namespace dormouse::cli

@@ -1,0 +1,17 @@
+// dormouse migrate: the schema of this release, or a word on what is there.
+#pragma once
+
+#include "cli/database.h"
+
+namespace dormouse::cli {
+
+struct MigrateOptions {
+    DatabaseOptions database;
+    bool roles = false;  ///< only the roles and their grants
+    bool check = false;  ///< change nothing; the exit code tells whether the schema fits
+    bool json = false;
+};
+
+Outcome migrate(const MigrateOptions& options);
+
+}  // namespace dormouse::cli

@@ -1,0 +1,67 @@
+// What `dormouse status` shows, gathered from this machine's configuration and from the database, before it
+// becomes text or JSON.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/exit_code.h"
+#include "cli/pools.h"
+#include "postgres/blocking.h"
+
+namespace dormouse::cli {
+
+struct WorkerSeen {
+    std::string host;
+    std::string state;  ///< awake, asleep (left), gone (says awake, but its process is not there)
+    std::string version;
+    double started_at = 0;
+    std::optional<double> left_at;
+    std::int64_t runs = 0;
+};
+
+struct PoolSeen {
+    std::string name;
+    std::vector<std::string> queues;
+    std::optional<LocalPool> local;
+    bool doorbell = false;  ///< there is a socket of that name here
+    std::vector<WorkerSeen> workers;
+};
+
+struct QueueSeen {
+    std::string name;
+    std::int64_t due = 0;
+    std::int64_t put_off = 0;
+    std::int64_t running = 0;
+    std::int64_t retrying = 0;
+    std::int64_t blocked = 0;
+    std::optional<double> oldest_due_at;
+    std::optional<double> next_run_at;
+    std::vector<std::string> served_by;
+};
+
+struct StuckRun {
+    std::string id;
+    std::string queue;
+    std::string task;
+    std::string status;
+    std::string reason;
+    double since = 0;
+};
+
+struct Overview {
+    double now = 0;  ///< the database's
+    std::vector<PoolSeen> pools;
+    std::vector<QueueSeen> queues;
+    std::vector<StuckRun> stuck;
+    std::int64_t stuck_count = 0;
+};
+
+/// The pools that have a file here; no database is asked.
+Overview overview_of_this_machine(const config::Environment& environment);
+
+/// Adds what the database knows.
+Try<void> add_database(Overview& overview, postgres::BlockingConnection& connection);
+
+}  // namespace dormouse::cli

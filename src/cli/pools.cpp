@@ -1,0 +1,47 @@
+#include "cli/pools.h"
+
+#include <algorithm>
+
+#include "config/options.h"
+
+namespace dormouse::cli {
+
+std::string default_runtime_directory(const config::Environment& environment) {
+    const config::Option* const option = config::find_option("paths.runtime_directory");
+    const auto found =
+        option == nullptr ? environment.end() : environment.find(config::environment_name(*option));
+    return found == environment.end() || found->second.empty() ? config::Paths{}.runtime_directory
+                                                               : found->second;
+}
+
+LocalPool local_pool(const std::string& name, const config::Environment& environment) {
+    config::Sources sources;
+    sources.pool = name;
+    sources.environment = environment;
+    sources.database_required = false;
+    LocalPool pool{name, config::file_of(sources), {}, default_runtime_directory(environment), {}};
+    if (auto loaded = config::load(sources)) {
+        pool.queues = std::move(loaded->config.worker.queues);
+        pool.runtime_directory = std::move(loaded->config.paths.runtime_directory);
+    } else {
+        pool.problem = loaded.error().message;
+    }
+    return pool;
+}
+
+std::vector<LocalPool> local_pools(const config::Environment& environment) {
+    std::vector<LocalPool> all;
+    for (const std::string& name : config::pools(environment)) all.push_back(local_pool(name, environment));
+    return all;
+}
+
+std::string doorbell_of(const LocalPool& pool) {
+    return pool.runtime_directory + "/" + pool.name + ".sock";
+}
+
+bool may_serve(const LocalPool& pool, const std::string& queue) {
+    return !pool.problem.empty() ||
+           std::find(pool.queues.begin(), pool.queues.end(), queue) != pool.queues.end();
+}
+
+}  // namespace dormouse::cli

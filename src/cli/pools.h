@@ -1,0 +1,34 @@
+// The pools that this machine has: one for each file in the configuration directory. Used by enqueue, wake
+// and status. A pool with a broken file is a pool all the same: it can be rung.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/load.h"
+
+namespace dormouse::cli {
+
+struct LocalPool {
+    std::string name;
+    std::string file;
+    std::vector<std::string> queues;  ///< empty when the file is broken
+    std::string runtime_directory;
+    std::string problem;  ///< why the file cannot be used; empty: it can
+};
+
+/// Where sockets lie when no file says otherwise.
+std::string default_runtime_directory(const config::Environment& environment);
+
+LocalPool local_pool(const std::string& name, const config::Environment& environment);
+
+/// All of them, by name.
+std::vector<LocalPool> local_pools(const config::Environment& environment);
+
+/// RUNTIME/POOL.sock.
+std::string doorbell_of(const LocalPool& pool);
+
+/// True if its configuration names the queue, or cannot be read, so that it may.
+bool may_serve(const LocalPool& pool, const std::string& queue);
+
+}  // namespace dormouse::cli

@@ -1,0 +1,88 @@
+// What the commands ask the database: all of their SQL, read-only but for the call of dormouse.enqueue().
+// Times come as seconds since 1970; JSON is made by Postgres, so that a number of any size stays what it is.
+#pragma once
+
+namespace dormouse::cli::queries {
+
+/// $1 status, $2 task, $3 queue, $4 created since (epoch), $5 limit; null: any. Newest first by id, which is
+/// ordered by time: the primary key of runs_live and the index runs_finished_id, merged. Partitions that the
+/// status rules out are pruned.
+inline constexpr const char* runs = R"sql(
+SELECT r.id, r.status, r.task, r.queue, r.attempts, r.max_attempts,
+       extract(epoch FROM r.created_at), extract(epoch FROM r.run_at), extract(epoch FROM r.started_at),
+       extract(epoch FROM r.finished_at), extract(epoch FROM clock_timestamp()),
+       coalesce(r.error ->> 'message', r.error #>> '{}'), r.progress, r.progress_text,
+       json_build_object('id', r.id, 'task', r.task, 'queue', r.queue, 'status', r.status, 'priority', r.priority,
+                         'created_at', r.created_at, 'run_at', r.run_at, 'started_at', r.started_at,
+                         'finished_at', r.finished_at, 'attempts', r.attempts, 'max_attempts', r.max_attempts,
+                         'worker', r.worker, 'progress', r.progress, 'progress_text', r.progress_text, 'key', r.key,
+                         'error', r.error)
+  FROM dormouse.runs r
+ WHERE ($1::text IS NULL OR r.status = $1::text)
+   AND ($2::text IS NULL OR r.task = $2::text)
+   AND ($3::text IS NULL OR r.queue = $3::text)
+   AND ($4::float8 IS NULL OR r.created_at >= to_timestamp($4::float8))
+ ORDER BY r.id DESC
+ LIMIT $5::int)sql";
+
+/// The ids from $1 to $2, at most four: who typed a piece of an id wants one. The same indexes.
+inline constexpr const char* find = R"sql(
+SELECT DISTINCT r.id FROM dormouse.runs r WHERE r.id >= $1::uuid AND r.id <= $2::uuid ORDER BY r.id LIMIT 4)sql";
+
+/// $1 id. An id that was used again after its first run had finished: the live one.
+inline constexpr const char* show = R"sql(
+SELECT r.id, r.task, r.queue, r.status, r.priority, r.attempts, r.max_attempts,
+       extract(epoch FROM r.created_at), extract(epoch FROM r.run_at), extract(epoch FROM r.started_at),
+       extract(epoch FROM r.finished_at), extract(epoch FROM r.lease_until), extract(epoch FROM clock_timestamp()),
+       r.timeout_ms, r.worker, r.key, r.traceparent, r.progress, r.progress_text, r.payload, r.result,
+       r.error ->> 'class', coalesce(r.error ->> 'message', r.error #>> '{}'),
+       json_build_object('id', r.id, 'task', r.task, 'queue', r.queue, 'status', r.status, 'priority', r.priority,
+                         'created_at', r.created_at, 'run_at', r.run_at, 'started_at', r.started_at,
+                         'finished_at', r.finished_at, 'lease_until', r.lease_until, 'attempts', r.attempts,
+                         'max_attempts', r.max_attempts, 'timeout_ms', r.timeout_ms, 'worker', r.worker, 'key', r.key,
+                         'traceparent', r.traceparent, 'progress', r.progress, 'progress_text', r.progress_text,
+                         'payload', r.payload, 'result', r.result, 'error', r.error,
+                         'attempt_log', coalesce((SELECT json_agg(json_build_object(
+                              'attempt', a.attempt, 'outcome', a.outcome, 'started_at', a.started_at, 'ended_at', a.ended_at,
+                              'worker', a.worker, 'fence', a.fence, 'exit_code', a.exit_code, 'signal', a.signal,
+                              'cpu_ms', a.cpu_ms, 'peak_memory_bytes', a.peak_memory_bytes, 'error', a.error)
+                              ORDER BY a.attempt) FROM dormouse.attempts a WHERE a.run_id = r.id), '[]'))
+  FROM dormouse.runs r WHERE r.id = $1::uuid
+ ORDER BY r.finished_at DESC NULLS FIRST LIMIT 1)sql";
+
+/// $1 id. The attempts of one run, oldest first.
+inline constexpr const char* attempts = R"sql(
+SELECT a.attempt, a.outcome, extract(epoch FROM a.started_at), extract(epoch FROM a.ended_at - a.started_at), a.exit_code,
+       a.signal, a.cpu_ms, a.peak_memory_bytes, a.worker, coalesce(a.error ->> 'message', a.error #>> '{}')
+  FROM dormouse.attempts a WHERE a.run_id = $1::uuid ORDER BY a.attempt)sql";
+
+inline constexpr const char* queues = R"sql(
+SELECT queue, due, put_off, running, retrying, blocked, extract(epoch FROM oldest_due_at), extract(epoch FROM next_run_at)
+  FROM dormouse.queue_stats ORDER BY queue)sql";
+
+/// The last worker of each pool on each host.
+inline constexpr const char* workers = R"sql(
+SELECT DISTINCT ON (pool, host)
+       pool, host, pid, pid_start, boot_id, array_to_json(queues), state, extract(epoch FROM started_at),
+       extract(epoch FROM left_at), runs, version
+  FROM dormouse.workers ORDER BY pool, host, started_at DESC)sql";
+
+/// The 20 that wait longest, with the number of all of them.
+inline constexpr const char* stuck = R"sql(
+SELECT id, queue, task, status, reason, extract(epoch FROM coalesce(started_at, run_at)), count(*) OVER ()
+  FROM dormouse.stuck_runs ORDER BY run_at LIMIT 20)sql";
+
+inline constexpr const char* now = "SELECT extract(epoch FROM clock_timestamp())";
+
+/// $1 task, $2 payload, $3 queue, $4 priority, $5 run_at (epoch), $6 delay (ms), $7 key, $8 max_attempts, $9
+/// timeout (ms), $10 watched. Commits by itself.
+inline constexpr const char* enqueue = R"sql(
+SELECT dormouse.enqueue(task => $1::text, payload => $2::jsonb, queue => $3::text, priority => $4::int,
+                        run_at => to_timestamp($5::float8), delay => $6::bigint * interval '1 ms', key => $7::text,
+                        max_attempts => $8::int, timeout => $9::bigint * interval '1 ms', watched => $10::boolean))sql";
+
+/// $1 id. How a run stands, also for a role that may only enqueue.
+inline constexpr const char* result = R"sql(
+SELECT status, result, error, coalesce(error ->> 'message', error #>> '{}'), attempts FROM dormouse.result($1::uuid))sql";
+
+}  // namespace dormouse::cli::queries

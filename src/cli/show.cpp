@@ -1,0 +1,154 @@
+#include "cli/show.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/uuid.h"
+#include "cli/queries.h"
+#include "cli/text.h"
+#include "cli/when.h"
+#include "config/size.h"
+#include "config/text.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+constexpr std::size_t most_characters = 4'000;
+
+Try<std::string> find_run(postgres::BlockingConnection& connection, const std::string& prefix) {
+    const auto range = ids_from(prefix);
+    if (!range) return tl::unexpected(range.error());
+    const auto found = connection.ask("show", queries::find, {range->low, range->high});
+    if (!found) return give_up(found.error());
+    if (found->rows() == 0)
+        return give_up(Exit::not_found,
+                       "run " + prefix + ": there is none (any more); `dormouse runs` lists what there is");
+    if (found->rows() == 1) return std::string(found->text(0, 0));
+    std::string several;
+    for (int row = 0; row < std::min(found->rows(), 3); ++row)
+        several += (row == 0 ? "" : ", ") + std::string(found->text(row, 0));
+    return give_up(Exit::usage, "run " + prefix + ": several begin like this (" + several +
+                                    (found->rows() > 3 ? ", …" : "") + "); give more of the id");
+}
+
+void line(std::string_view name, std::string_view value, Colour colour = Colour::none) {
+    if (value.empty()) return;
+    std::string label(name);
+    label.resize(12, ' ');
+    print(paint(Colour::dim, label) + paint(colour, cut(value, most_characters)) + "\n");
+}
+
+void time_line(std::string_view name, const postgres::Reply& reply, int column) {
+    if (reply.is_null(0, column)) return;
+    const double time = reply.real(0, column);
+    line(name, absolute(time) + " (" + relative(time, reply.real(0, 12)) + ")");
+}
+
+/// A handler's last words have several lines; each is made harmless, and stays a line.
+void several_lines(std::string_view name, std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        line(name, end == 0 ? " " : text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+        name = "";
+    }
+}
+
+void json_line(std::string_view name, std::string_view value) {
+    if (width(value) <= most_characters) return line(name, value);
+    line(name, value);
+    line(" ", "(" + config::size_text(static_cast<std::int64_t>(value.size())) + "; --json shows all of it)");
+}
+
+void print_run(const postgres::Reply& reply) {
+    line("run", reply.text(0, 0), Colour::bold);
+    line("task", reply.text(0, 1));
+    line("queue", reply.text(0, 2));
+    line("status", reply.text(0, 3), colour_of_status(reply.text(0, 3)));
+    line("priority", reply.text(0, 4));
+    line("attempts",
+         std::string(reply.text(0, 5)) + (reply.is_null(0, 6) ? "" : " of " + std::string(reply.text(0, 6))));
+    time_line("created", reply, 7);
+    time_line("due", reply, 8);
+    time_line("started", reply, 9);
+    time_line("finished", reply, 10);
+    time_line("lease until", reply, 11);
+    if (!reply.is_null(0, 13)) line("timeout", length(reply.real(0, 13) / 1000));
+    line("worker", reply.text(0, 14));
+    line("key", reply.text(0, 15));
+    line("trace", reply.text(0, 16));
+    if (!reply.is_null(0, 17))
+        line("progress", std::to_string(static_cast<int>(reply.real(0, 17) * 100)) + " %");
+    line("doing", reply.text(0, 18));
+    json_line("payload", reply.text(0, 19));
+    json_line("result", reply.text(0, 20));
+    const std::string error_class = reply.is_null(0, 21) ? "" : std::string(reply.text(0, 21)) + ": ";
+    several_lines("error", error_class + std::string(reply.text(0, 22)));
+}
+
+void print_attempts(const postgres::Reply& reply, double now) {
+    Table table({"ATTEMPT", "OUTCOME", "STARTED", "TOOK", "ENDED BY", "CPU", "MEMORY", "WORKER", "NOTE"});
+    for (int row = 0; row < reply.rows(); ++row) {
+        std::string ended_by;
+        if (!reply.is_null(row, 4)) ended_by = "exit " + std::string(reply.text(row, 4));
+        if (!reply.is_null(row, 5)) ended_by = "signal " + std::string(reply.text(row, 5));
+        const std::string_view note = reply.text(row, 9);
+        table.add({{std::string(reply.text(row, 0))},
+                   {std::string(reply.text(row, 1)), colour_of_status(reply.text(row, 1))},
+                   {relative(reply.real(row, 2), now)},
+                   {reply.is_null(row, 3) ? "" : length(reply.real(row, 3))},
+                   {ended_by},
+                   {reply.is_null(row, 6) ? "" : length(reply.real(row, 6) / 1000)},
+                   {reply.is_null(row, 7) ? "" : config::size_text(reply.integer(row, 7))},
+                   {std::string(reply.text(row, 8).substr(0, 8))},
+                   {cut(note.substr(0, note.find('\n')), 60)}});
+    }
+    if (!table.empty()) print("\n" + table.text());
+}
+
+}  // namespace
+
+Try<IdRange> ids_from(const std::string& prefix) {
+    std::string digits;
+    bool right = prefix.size() <= 36;
+    const bool hyphens = prefix.find('-') != std::string::npos;
+    for (std::size_t i = 0; i < prefix.size() && right; ++i) {
+        const bool place_of_hyphen = hyphens && (i == 8 || i == 13 || i == 18 || i == 23);
+        right =
+            place_of_hyphen ? prefix[i] == '-' : std::isxdigit(static_cast<unsigned char>(prefix[i])) != 0;
+        if (!place_of_hyphen) digits += prefix[i];
+    }
+    if (!right || digits.size() < 8 || digits.size() > 32)
+        return give_up(
+            Exit::usage,
+            "run: found " + config::quote(prefix) +
+                ", expected an id or its first 8 or more characters, as `dormouse runs` shows them");
+    const auto filled = [&](char with) {
+        return Uuid::parse(digits + std::string(32 - digits.size(), with)).value_or(Uuid{});
+    };
+    return IdRange{filled('0').to_string(), filled('f').to_string()};
+}
+
+Outcome show(const ShowOptions& options) {
+    if (auto range = ids_from(options.run); !range) return tl::unexpected(range.error());
+    auto connection = open_database(options.database, "show");
+    if (!connection) return tl::unexpected(connection.error());
+    if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
+    const auto id = find_run(*connection, options.run);
+    if (!id) return tl::unexpected(id.error());
+    const auto reply = connection->ask("show", queries::show, {*id});
+    if (!reply) return give_up(reply.error());
+    if (reply->rows() == 0) return give_up(Exit::not_found, "run " + *id + ": it has just been removed");
+    if (options.json) {
+        print(safe_json(reply->text(0, 23)) + "\n");
+        return Exit::ok;
+    }
+    const auto attempts = connection->ask("show", queries::attempts, {*id});
+    if (!attempts) return give_up(attempts.error());
+    print_run(*reply);
+    print_attempts(*attempts, reply->real(0, 12));
+    return Exit::ok;
+}
+
+}  // namespace dormouse::cli

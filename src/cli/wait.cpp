@@ -1,0 +1,72 @@
+#include "cli/wait.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "cli/queries.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+constexpr const char* channel = "dormouse:done";
+
+bool passed(std::optional<BootClock::time_point> deadline) {
+    return deadline && BootClock::now() >= *deadline;
+}
+
+/// A new session that listens; tries again, ever more slowly, until the deadline.
+Try<postgres::BlockingConnection> again(const DatabaseChoice& choice,
+                                        std::optional<BootClock::time_point> deadline) {
+    for (Millis pause{500};; pause = std::min(pause * 2, Millis{30'000})) {
+        auto connection = open_database(choice, "enqueue");
+        if (connection) {
+            auto listening = listen_for_ends(*connection);
+            if (listening) return connection;
+            if (listening.error().exit != Exit::unreachable) return tl::unexpected(listening.error());
+        } else if (connection.error().exit != Exit::unreachable || passed(deadline)) {
+            return connection;
+        }
+        BootClock::time_point until = BootClock::now() + pause;
+        if (deadline) until = std::min(until, *deadline);
+        std::this_thread::sleep_for(until - BootClock::now());
+    }
+}
+
+}  // namespace
+
+Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::string& id) {
+    const auto reply = connection.ask("result", queries::result, {id});
+    if (!reply) return give_up(reply.error());
+    if (reply->rows() == 0) return give_up(Exit::not_found, "run " + id + ": it is gone");
+    return Standing{std::string(reply->text(0, 0)), std::string(reply->text(0, 1)),
+                    std::string(reply->text(0, 2)), std::string(reply->text(0, 3)),
+                    static_cast<int>(reply->integer(0, 4))};
+}
+
+Try<void> listen_for_ends(postgres::BlockingConnection& connection) {
+    if (const Status done = connection.listen(channel); !done) return give_up(done.error());
+    return {};
+}
+
+Try<Standing> wait_for_end(postgres::BlockingConnection& connection, const DatabaseChoice& choice,
+                           const std::string& id, std::optional<BootClock::time_point> deadline) {
+    // with a key the run may be an old one, which ended before we listened
+    auto standing = standing_of(connection, id);
+    while (!standing || !standing->finished()) {
+        if (!standing && standing.error().exit != Exit::unreachable) return standing;
+        const auto heard = standing ? connection.wait(deadline) : fail(ErrorKind::disconnected, "");
+        if (heard && !*heard) return standing_of(connection, id);
+        if (heard && (*heard)->payload != id) continue;
+        if (!heard) {
+            auto fresh = again(choice, deadline);
+            if (!fresh) return tl::unexpected(fresh.error());
+            connection = std::move(*fresh);
+        }
+        standing = standing_of(connection, id);
+    }
+    return standing;
+}
+
+}  // namespace dormouse::cli

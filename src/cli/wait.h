@@ -1,0 +1,36 @@
+// Waiting for the end of one run by NOTIFY, without polling. Used by enqueue --wait.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "cli/database.h"
+
+namespace dormouse::cli {
+
+/// How a run stands.
+struct Standing {
+    std::string status;
+    std::string result;  ///< JSON text; empty: none
+    std::string error;   ///< JSON text; empty: none
+    std::string error_message;
+    int attempts = 0;
+
+    [[nodiscard]] bool finished() const {
+        return status == "completed" || status == "failed" || status == "canceled";
+    }
+};
+
+/// Asks once. Fails with not_found when the run is gone.
+Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::string& id);
+
+/// Hears of every watched run that ends. Call it before the run is enqueued: then no end is missed.
+Try<void> listen_for_ends(postgres::BlockingConnection& connection);
+
+/// Waits for the end of run `id` on a session that listens. A session that is lost is replaced, and then
+/// asked once. Returns how the run stands, finished or, when the deadline has passed, not.
+Try<Standing> wait_for_end(postgres::BlockingConnection& connection, const DatabaseChoice& choice,
+                           const std::string& id, std::optional<BootClock::time_point> deadline);
+
+}  // namespace dormouse::cli

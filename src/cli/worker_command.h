@@ -1,0 +1,22 @@
+// dormouse worker: from flags to what the worker reads; the worker itself is in src/worker.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dormouse::cli {
+
+struct WorkerOptions {
+    std::string pool = "default";
+    std::optional<std::string> file;  ///< --config
+    std::vector<std::string> sets;    ///< --set section.key=value
+    std::string database_url;
+    bool check = false;    ///< try everything, run nothing
+    bool verbose = false;  ///< log what is for debugging, too
+};
+
+/// Returns the worker's own exit code.
+int run_worker(const WorkerOptions& options);
+
+}  // namespace dormouse::cli

@@ -1,0 +1,169 @@
+#include "postgres/blocking.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+#include "postgres/sqlstate.h"
+
+namespace dormouse::postgres {
+
+namespace {
+
+/// libpq quotes in its message what it could not read, which may be a piece of a password: nothing from the
+/// quote on.
+Error unreadable(const char* message) {
+    std::string text = message == nullptr ? "" : message;
+    text = text.substr(0, text.find_first_of("\"\n"));
+    while (!text.empty() && text.back() == ' ') text.pop_back();
+    return {ErrorKind::invalid,
+            "the connection string cannot be read" + (text.empty() ? "" : " (" + text + " …)") +
+                "; expected postgresql://USER@HOST:PORT/DATABASE, special characters as %XX"};
+}
+
+/// A password with a raw "@" or "/" ends too early: the rest of it is taken for a host, a port or a database,
+/// and libpq names these in its errors.
+bool torn(const std::string& url) {
+    const std::size_t scheme = url.find("://");
+    if (scheme == std::string::npos) return false;
+    const std::string_view rest = std::string_view(url).substr(scheme + 3);
+    const std::string_view place = rest.substr(0, rest.find('?'));
+    const std::size_t last = place.rfind('@');
+    return last != std::string_view::npos && (place.find('@') != last || place.find('/') < last);
+}
+
+bool harmless_in_errors(const PQconninfoOption& option) {
+    if (option.val == nullptr) return true;
+    const std::string_view value = option.val;
+    if (std::string_view(option.keyword) == "port")
+        return value.find_first_not_of("0123456789,") == std::string_view::npos;
+    return std::string_view(option.keyword) != "host" || value.find('@') == std::string_view::npos;
+}
+
+Status readable(const std::string& url) {
+    char* message = nullptr;
+    PQconninfoOption* const options = PQconninfoParse(url.c_str(), &message);
+    bool right = options != nullptr && !torn(url);
+    for (const PQconninfoOption* option = options; right && option != nullptr && option->keyword != nullptr;
+         ++option)
+        right = harmless_in_errors(*option);
+    PQconninfoFree(options);
+    const Error error = unreadable(message);
+    PQfreemem(message);
+    if (!right) return tl::unexpected(error);
+    return {};
+}
+
+std::string at_line(const PGresult* result, const std::string& sql) {
+    const char* const position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+    if (position == nullptr) return {};
+    const auto characters = std::strtoul(position, nullptr, 10);
+    std::size_t bytes = 0;
+    for (std::size_t seen = 0; bytes < sql.size(); ++bytes) {
+        const bool starts_one = (static_cast<unsigned char>(sql[bytes]) & 0xC0U) != 0x80U;
+        if (starts_one && ++seen == characters) break;
+    }
+    return ", line " + std::to_string(1 + std::count(sql.begin(),
+                                                     sql.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));
+}
+
+int remaining_ms(std::optional<BootClock::time_point> deadline) {
+    if (!deadline) return -1;
+    const auto left = std::chrono::ceil<Millis>(*deadline - BootClock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
+}
+
+}  // namespace
+
+Result<BlockingConnection> BlockingConnection::open(const std::string& url, const BlockingOptions& options) {
+    // expand_dbname takes a string without "=" and scheme for a database's name; "" would mean libpq's
+    // defaults
+    const bool is_string = url.find('=') != std::string::npos || url.find("://") != std::string::npos;
+    if (!is_string) return fail(ErrorKind::invalid, unreadable(nullptr).message);
+    if (const Status status = readable(url); !status) return tl::unexpected(status.error());
+    const std::string seconds =
+        std::to_string(std::max<std::int64_t>(2, (options.connect_timeout.count() + 999) / 1000));
+    // Of two equal keywords the later counts, so what the string says wins.
+    const std::array keywords{"connect_timeout",
+                              "application_name",
+                              "gssencmode",
+                              "client_encoding",
+                              "keepalives_idle",
+                              "keepalives_interval",
+                              "keepalives_count",
+                              "tcp_user_timeout",
+                              "passfile",
+                              "dbname",
+                              static_cast<const char*>(nullptr)};
+    const std::array values{seconds.c_str(),
+                            options.application_name.c_str(),
+                            "disable",
+                            "UTF8",
+                            "30",
+                            "10",
+                            "3",
+                            "30000",
+                            options.passfile.c_str(),
+                            url.c_str(),
+                            static_cast<const char*>(nullptr)};
+    BlockingConnection connection(PQconnectdbParams(keywords.data(), values.data(), 1));
+    if (PQstatus(connection.get()) != CONNECTION_OK)
+        return tl::unexpected(from_connection(connection.get(), "database"));
+    PQsetNoticeProcessor(connection.get(), [](void*, const char*) {}, nullptr);
+    return connection;
+}
+
+Result<Reply> BlockingConnection::ask(const std::string& what, const std::string& sql,
+                                      const Texts& parameters) {
+    std::vector<const char*> values;
+    for (const auto& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
+    Reply reply(PQexecParams(get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
+                             nullptr, nullptr, 0));
+    if (reply.ok()) return reply;
+    if (PQstatus(get()) != CONNECTION_OK && reply.sqlstate().empty())
+        return tl::unexpected(from_connection(get(), what));
+    return tl::unexpected(from_result(reply.get(), what));
+}
+
+Status BlockingConnection::script(const std::string& what, const std::string& sql) {
+    const Reply reply(PQexec(get(), sql.c_str()));
+    if (reply.ok()) return {};
+    if (PQstatus(get()) != CONNECTION_OK && reply.sqlstate().empty())
+        return tl::unexpected(from_connection(get(), what));
+    return tl::unexpected(from_result(reply.get(), what + at_line(reply.get(), sql)));
+}
+
+Status BlockingConnection::listen(const std::string& channel) {
+    char* const quoted = PQescapeIdentifier(get(), channel.data(), channel.size());
+    if (quoted == nullptr) return tl::unexpected(from_connection(get(), "LISTEN"));
+    const std::string statement = std::string("LISTEN ") + quoted;
+    PQfreemem(quoted);
+    if (PQserverVersion(get()) >= 140000)
+        if (const Status status = script("LISTEN", "SET idle_session_timeout = 0"); !status) return status;
+    return script("LISTEN", statement);
+}
+
+Result<std::optional<Notification>> BlockingConnection::wait(std::optional<BootClock::time_point> deadline) {
+    while (true) {
+        // first what has come already, also with the answer to another statement
+        if (PQconsumeInput(get()) != 1)
+            return tl::unexpected(from_connection(get(), "waiting for a notification"));
+        if (PGnotify* const notify = PQnotifies(get()); notify != nullptr) {
+            Notification notification{notify->relname, notify->extra};
+            PQfreemem(notify);
+            return notification;
+        }
+        if (PQstatus(get()) != CONNECTION_OK)
+            return tl::unexpected(from_connection(get(), "waiting for a notification"));
+        const int left = remaining_ms(deadline);
+        if (left == 0) return std::nullopt;
+        pollfd descriptor{PQsocket(get()), POLLIN, 0};
+        if (::poll(&descriptor, 1, left) < 0 && errno != EINTR)
+            return tl::unexpected(from_errno(errno, "poll"));
+    }
+}
+
+}  // namespace dormouse::postgres

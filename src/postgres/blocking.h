@@ -1,0 +1,60 @@
+// A blocking session for the command line and for tests: connect, ask, wait for a notification. Driven by one
+// command from one thread. The worker must not use it: there nothing may block (connection.h).
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "postgres/result.h"
+
+namespace dormouse::postgres {
+
+struct Notification {
+    std::string channel;
+    std::string payload;
+};
+
+struct BlockingOptions {
+    std::string application_name = "dormouse";
+    std::string passfile;            ///< empty: libpq's own search. The connection string's own comes first
+    Millis connect_timeout{10'000};  ///< for each address; whole seconds, 2 at least
+};
+
+class BlockingConnection {
+  public:
+    /// A statement's parameters as text; the server infers their types, so the SQL casts where it matters.
+    using Texts = std::vector<std::optional<std::string>>;
+
+    /// Connects. `url` is a libpq URL or keyword string; what it says wins over the options. The session
+    /// speaks UTF-8. Errors: invalid (the string cannot be read), disconnected, denied, transient. None holds
+    /// the string or a password.
+    static Result<BlockingConnection> open(const std::string& url, const BlockingOptions& options);
+
+    /// Runs one statement. Errors: as sqlstate.h maps them, starting with `what`.
+    Result<Reply> ask(const std::string& what, const std::string& sql, const Texts& parameters = {});
+    /// Runs any number of statements; without BEGIN in it they are one transaction. Errors: as ask(); a
+    /// syntax error comes with its line.
+    Status script(const std::string& what, const std::string& sql);
+    /// LISTENs on a channel of any name. The session is not ended for idleness from then on.
+    Status listen(const std::string& channel);
+    /// Waits for the next notification; nullopt when `deadline` has passed (no deadline: for ever).
+    /// Errors: disconnected.
+    Result<std::optional<Notification>> wait(std::optional<BootClock::time_point> deadline);
+
+    [[nodiscard]] PGconn* get() const { return connection_.get(); }
+
+  private:
+    struct Finish {
+        void operator()(PGconn* connection) const { PQfinish(connection); }
+    };
+    explicit BlockingConnection(PGconn* connection) : connection_(connection) {}
+    std::unique_ptr<PGconn, Finish> connection_;
+};
+
+}  // namespace dormouse::postgres

@@ -1,0 +1,245 @@
+#include "postgres/migrator.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+
+#include "postgres/sqlstate.h"
+
+namespace dormouse::postgres {
+
+const char* const schema_check_sql =
+    "SELECT version, name, checksum, oldest_release FROM dormouse.migrations ORDER BY version";
+
+namespace {
+
+/// The lock is held by whoever changes the schema: "dormouse" as a number.
+constexpr const char* lock_sql = "SELECT pg_advisory_xact_lock(7237128940554646373)";
+
+/// search_path, so that nothing in somebody's schema is taken for a thing of Postgres; the timeouts a role
+/// may have are for its ordinary statements.
+constexpr const char* begin_sql =
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+    "SET LOCAL search_path = pg_catalog, pg_temp;"
+    "SET LOCAL lock_timeout = 0;"
+    "SET LOCAL statement_timeout = 0";
+
+/// The schema may have been made by an administrator for a role that could not make it itself.
+constexpr const char* ground_sql =
+    "DO $$ BEGIN IF to_regnamespace('dormouse') IS NULL THEN CREATE SCHEMA dormouse; END IF; END $$;"
+    "CREATE TABLE IF NOT EXISTS dormouse.migrations ("
+    " version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, oldest_release text NOT NULL,"
+    " applied_at timestamptz NOT NULL DEFAULT now())";
+
+/// FNV-1a over 64 bits: it is to notice an edit, not to withstand an attack.
+std::string checksum(std::string_view text) {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (const char c : text) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3U;
+    char digits[17];
+    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+    return digits;
+}
+
+/// What the migration says, or what was said before it.
+std::string oldest_release_of(const Migration& migration, std::string before) {
+    constexpr std::string_view mark = "-- oldest release: ";
+    const std::size_t at = migration.text.find(mark);
+    if (at == std::string_view::npos) return before;
+    const std::string_view rest = migration.text.substr(at + mark.size());
+    return std::string(rest.substr(0, rest.find_first_not_of("0123456789.")));
+}
+
+/// Undoes an open transaction, so that the session can be used again.
+void roll_back(BlockingConnection& connection) {
+    if (PQtransactionStatus(connection.get()) != PQTRANS_IDLE)
+        static_cast<void>(connection.script("ROLLBACK", "ROLLBACK"));
+}
+
+std::string file_of(const Migration& migration) {
+    return "migration " + std::string(migration.name) + ".sql";
+}
+
+/// Inside the transaction. Returns false when somebody else was faster.
+Result<bool> apply(BlockingConnection& connection, const Migration& migration, const std::string& oldest) {
+    const std::string what = file_of(migration);
+    if (auto done = connection.script(what, begin_sql); !done) return tl::unexpected(done.error());
+    if (auto done = connection.script(what, lock_sql); !done) return tl::unexpected(done.error());
+    if (auto done = connection.script(what, ground_sql); !done) return tl::unexpected(done.error());
+    auto row = connection.ask(
+        what,
+        "INSERT INTO dormouse.migrations (version, name, checksum, oldest_release) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (version) DO NOTHING",
+        {std::to_string(migration.version), std::string(migration.name), checksum(migration.text), oldest});
+    if (!row) return tl::unexpected(row.error());
+    const bool ours = row->affected() == 1;
+    if (ours)
+        if (auto done = connection.script(what, std::string(migration.text)); !done)
+            return tl::unexpected(done.error());
+    if (auto done = connection.script(what, "COMMIT"); !done) return tl::unexpected(done.error());
+    return ours;
+}
+
+int next_number(std::string_view& text) {
+    int number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    if (text.starts_with('.')) {
+        text.remove_prefix(1);
+    } else {
+        text = {};  // "~rc1" and the like
+    }
+    return error == std::errc{} ? number : 0;
+}
+
+/// Compares the rows of dormouse.migrations, which are in order, with ours.
+SchemaState compare(const Reply& rows, std::span<const Migration> migrations, std::string_view release) {
+    SchemaState state;
+    std::size_t found = 0;
+    for (const Migration& migration : migrations) state.known = std::max(state.known, migration.version);
+    for (int row = 0; row < rows.rows(); ++row) {
+        const auto version = static_cast<int>(rows.integer(row, 0));
+        state.version = std::max(state.version, version);
+        state.oldest_release = rows.text(row, 3);
+        const auto same = std::find_if(migrations.begin(), migrations.end(),
+                                       [&](const Migration& m) { return m.version == version; });
+        if (same == migrations.end()) continue;
+        ++found;
+        if (rows.text(row, 2) != checksum(same->text) && state.detail.empty())
+            state.detail = rows.text(row, 1);
+    }
+    if (rows.rows() == 0) {
+        state.fit = SchemaFit::missing;
+    } else if (!state.detail.empty()) {
+        state.fit = SchemaFit::changed;
+    } else if (found < migrations.size()) {
+        state.fit = SchemaFit::older;
+    } else if (state.version == state.known) {
+        state.fit = SchemaFit::right;
+    } else {
+        state.fit = release_before(release, state.oldest_release) ? SchemaFit::too_new : SchemaFit::newer;
+    }
+    return state;
+}
+
+}  // namespace
+
+const char* to_string(SchemaFit fit) {
+    switch (fit) {
+        case SchemaFit::missing:
+            return "missing";
+        case SchemaFit::older:
+            return "older";
+        case SchemaFit::right:
+            return "right";
+        case SchemaFit::newer:
+            return "newer";
+        case SchemaFit::too_new:
+            return "too_new";
+        case SchemaFit::changed:
+            return "changed";
+    }
+    return "missing";
+}
+
+bool release_before(std::string_view left, std::string_view right) {
+    while (!left.empty() || !right.empty()) {
+        const int l = next_number(left);
+        const int r = next_number(right);
+        if (l != r) return l < r;
+    }
+    return false;
+}
+
+Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Migration> migrations,
+                                     std::string_view release) {
+    if (PQresultStatus(answer) == PGRES_TUPLES_OK) {
+        // Reply wants to own what it reads; PQcopyResult costs nothing for a handful of rows
+        return compare(Reply(PQcopyResult(answer, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES)), migrations,
+                       release);
+    }
+    Error error = from_result(answer, "schema dormouse");
+    if (error.kind == ErrorKind::incompatible) {
+        SchemaState state;
+        for (const Migration& migration : migrations) state.known = std::max(state.known, migration.version);
+        return state;
+    }
+    if (error.kind == ErrorKind::denied)
+        error.message +=
+            "; run `dormouse migrate --roles` and GRANT dormouse_worker (or dormouse_reader) to this user";
+    return tl::unexpected(std::move(error));
+}
+
+Result<SchemaState> schema_state(BlockingConnection& connection, std::span<const Migration> migrations,
+                                 std::string_view release) {
+    const Reply reply(PQexec(connection.get(), schema_check_sql));
+    return interpret_schema(reply.get(), migrations, release);
+}
+
+Status require_fit(const SchemaState& state, std::string_view release) {
+    const std::string schema = "schema dormouse (version " + std::to_string(state.version) + ")";
+    const std::string ours = "dormouse " + std::string(release);
+    switch (state.fit) {
+        case SchemaFit::right:
+        case SchemaFit::newer:
+            return {};
+        case SchemaFit::missing:
+            return fail(ErrorKind::incompatible,
+                        "the database has no schema dormouse; run `dormouse migrate`");
+        case SchemaFit::older:
+            return fail(ErrorKind::incompatible, schema + " is older than " + ours + " needs (version " +
+                                                     std::to_string(state.known) +
+                                                     "); run `dormouse migrate`");
+        case SchemaFit::too_new:
+            return fail(ErrorKind::incompatible, schema + " serves dormouse " + state.oldest_release +
+                                                     " and later, this is " + ours +
+                                                     "; install a later release");
+        case SchemaFit::changed:
+            return fail(ErrorKind::incompatible,
+                        "migration " + state.detail + " was applied here with other contents than in " +
+                            ours + "; use the release that applied it, or restore the schema from a backup");
+    }
+    return fail(ErrorKind::internal, "unknown state of the schema");
+}
+
+Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations,
+                    std::string_view release) {
+    auto state = schema_state(connection, migrations, release);
+    if (!state) return tl::unexpected(state.error());
+    int applied = 0;
+    std::string oldest = "0.0.0";
+    if (state->fit == SchemaFit::missing || state->fit == SchemaFit::older) {
+        for (const Migration& migration : migrations) {
+            oldest = oldest_release_of(migration, oldest);
+            if (migration.version <= state->version) continue;
+            const auto done = apply(connection, migration, oldest);
+            roll_back(connection);
+            if (!done) return tl::unexpected(done.error());
+            applied += *done ? 1 : 0;
+        }
+        state = schema_state(connection, migrations, release);
+        if (!state) return tl::unexpected(state.error());
+    }
+    if (auto fits = require_fit(*state, release); !fits) return tl::unexpected(fits.error());
+    return applied;
+}
+
+Status apply_roles(BlockingConnection& connection, std::string_view roles) {
+    const std::string what = "roles.sql";
+    Status done = connection.script(what, begin_sql);
+    if (done) done = connection.script(what, lock_sql);
+    if (done) done = connection.script(what, std::string(roles));
+    if (done) done = connection.script(what, "COMMIT");
+    roll_back(connection);
+    if (done) return done;
+    Error error = done.error();
+    if (error.kind == ErrorKind::denied)
+        error.message +=
+            "; run `dormouse migrate --roles` as the schema's owner with CREATEROLE, or have an "
+            "administrator create the "
+            "roles dormouse_producer, dormouse_worker and dormouse_reader first";
+    if (error.kind == ErrorKind::incompatible) error.message += "; run `dormouse migrate` first";
+    return tl::unexpected(std::move(error));
+}
+
+}  // namespace dormouse::postgres

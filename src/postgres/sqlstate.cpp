@@ -1,0 +1,130 @@
+#include "postgres/sqlstate.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+namespace dormouse::postgres {
+
+namespace {
+
+struct Rule {
+    std::string_view prefix;
+    ErrorKind kind;
+};
+
+/// The first that fits; what fits none is an error in our own statements.
+constexpr std::array rules{
+    Rule{"08", ErrorKind::disconnected},  // connection exception
+    Rule{"57P",
+         ErrorKind::disconnected},  // shutdown, crash, starting up, database dropped, idle session timeout
+    Rule{"25P03", ErrorKind::disconnected},  // idle in transaction session timeout
+    Rule{"40", ErrorKind::conflict},         // serialization failure, deadlock
+    Rule{"55P03", ErrorKind::conflict},      // lock not available
+    Rule{"72", ErrorKind::conflict},         // snapshot too old
+    Rule{"22", ErrorKind::invalid},          // data exception
+    Rule{"23", ErrorKind::invalid},          // a constraint
+    Rule{"54", ErrorKind::invalid},          // too deep, too long
+    Rule{"P0001", ErrorKind::invalid},       // somebody's trigger says no
+    Rule{"28", ErrorKind::denied},           // authentication
+    Rule{"42501", ErrorKind::denied},
+    Rule{"0A000", ErrorKind::incompatible},  // not supported by this server
+    Rule{"26000", ErrorKind::incompatible},  // no such prepared statement: a pooler in between
+    Rule{"3D000", ErrorKind::incompatible},  // no such database
+    Rule{"3F000", ErrorKind::incompatible},  // no such schema
+    Rule{"42P01", ErrorKind::incompatible},  // no such table
+    Rule{"42703", ErrorKind::incompatible},  // no such column
+    Rule{"42883", ErrorKind::incompatible},  // no such function
+    Rule{"25006", ErrorKind::transient},     // read-only: a standby, for now
+    Rule{"53", ErrorKind::transient},        // disk full, out of memory, too many connections
+    Rule{"55", ErrorKind::transient},        // not now
+    Rule{"57014", ErrorKind::transient},     // canceled, statement timeout
+    Rule{"58", ErrorKind::transient},        // the server's file system
+};
+
+std::string one_line(std::string_view text) {
+    std::string line;
+    for (const char c : text) {
+        if (c != '\n' && c != '\r' && c != '\t') {
+            line += c;
+        } else if (!line.empty() && line.back() != ' ') {
+            line += ' ';
+        }
+    }
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    return line;
+}
+
+std::string_view field(const PGresult* result, int code) {
+    const char* const text = PQresultErrorField(result, code);
+    return text == nullptr ? std::string_view{} : std::string_view{text};
+}
+
+/// "FATAL:  28P01: password …": the form PQERRORS_VERBOSE gives. Empty if there is none.
+std::string_view verbose_sqlstate(std::string_view message) {
+    constexpr std::string_view mark = ":  ";
+    for (std::size_t at = message.find(mark); at != std::string_view::npos; at = message.find(mark, at + 1)) {
+        const std::string_view state = message.substr(at + mark.size(), 5);
+        const auto in_code = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+        if (state.size() == 5 && std::all_of(state.begin(), state.end(), in_code) &&
+            message[at + mark.size() + 5] == ':')
+            return state;
+    }
+    return {};
+}
+
+bool says_no_in_english(std::string_view message) {
+    constexpr std::array<std::string_view, 5> phrases{"authentication failed", "pg_hba.conf",
+                                                      "no password supplied", "is not permitted to log in",
+                                                      "permission denied for database"};
+    return message.find("FATAL:") != std::string_view::npos &&
+           std::any_of(phrases.begin(), phrases.end(), [&](std::string_view phrase) {
+               return message.find(phrase) != std::string_view::npos;
+           });
+}
+
+}  // namespace
+
+ErrorKind kind_of(std::string_view sqlstate) {
+    for (const Rule& rule : rules)
+        if (sqlstate.starts_with(rule.prefix)) return rule.kind;
+    return ErrorKind::internal;
+}
+
+Error from_result(const PGresult* result, std::string_view what) {
+    const std::string start = what.empty() ? "" : std::string(what) + ": ";
+    if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
+        return {ErrorKind::transient, start + "not executed, because a statement before it failed"};
+    const std::string_view state = field(result, PG_DIAG_SQLSTATE);
+    if (state.empty()) {
+        const std::string message = one_line(result == nullptr ? "" : PQresultErrorMessage(result));
+        return {ErrorKind::disconnected, start + (message.empty() ? "the session is gone" : message)};
+    }
+    std::string message =
+        start + one_line(field(result, PG_DIAG_MESSAGE_PRIMARY)) + " (" + std::string(state) + ")";
+    const std::string hint = one_line(field(result, PG_DIAG_MESSAGE_HINT));
+    if (!hint.empty()) message += ". " + hint;
+    return {kind_of(state), std::move(message)};
+}
+
+Error from_connection(const PGconn* connection, std::string_view what) {
+    const std::string message =
+        connection == nullptr ? "out of memory" : one_line(PQerrorMessage(connection));
+    ErrorKind kind = ErrorKind::disconnected;
+    const std::string_view state = verbose_sqlstate(message);
+    if (!state.empty()) {
+        kind = kind_of(state);
+    } else if (connection != nullptr &&
+               (PQconnectionNeedsPassword(connection) == 1 || says_no_in_english(message))) {
+        kind = ErrorKind::denied;
+    } else if (message.find("FATAL:  database \"") != std::string::npos) {
+        kind = ErrorKind::incompatible;
+    } else if (message.find("too many c") != std::string::npos ||
+               message.find("remaining connection slots") != std::string::npos) {
+        kind = ErrorKind::transient;
+    }
+    return {kind, std::string(what) + ": " + (message.empty() ? "the session is gone" : message)};
+}
+
+}  // namespace dormouse::postgres

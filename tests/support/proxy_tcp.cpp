@@ -1,0 +1,141 @@
+#include "support/proxy_tcp.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <list>
+#include <stdexcept>
+#include <vector>
+
+namespace dormouse::testing {
+namespace {
+
+bool write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t count = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+        if (count <= 0) return false;
+        text.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return true;
+}
+
+/// False at the end.
+bool read_some(int fd, std::string& into) {
+    std::array<char, 65'536> chunk{};
+    const ssize_t count = ::recv(fd, chunk.data(), chunk.size(), 0);
+    if (count > 0) into.append(chunk.data(), static_cast<std::size_t>(count));
+    return count > 0;
+}
+
+UniqueFd connect_to(const std::string& path) {
+    UniqueFd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (::connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) server.reset();
+    return server;
+}
+
+}  // namespace
+
+struct ProxyTcp::Pair {
+    UniqueFd client;
+    UniqueFd server;
+    std::string held;
+    bool over = false;
+};
+
+ProxyTcp::ProxyTcp(const std::string& socket_directory, int port)
+    : server_path_(socket_directory + "/.s.PGSQL." + std::to_string(port)),
+      listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+      nudge_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(listener_.get(), 64) != 0 ||
+        ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        throw std::runtime_error("no port for the proxy");
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { run(); });
+}
+
+ProxyTcp::~ProxyTcp() {
+    over_ = true;
+    nudge();
+    thread_.join();
+}
+
+std::string ProxyTcp::url(const std::string& database) const {
+    return "postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + database + "?sslmode=disable";
+}
+
+void ProxyTcp::nudge() const {
+    const std::uint64_t one = 1;
+    static_cast<void>(::write(nudge_.get(), &one, sizeof one) == sizeof one);
+}
+
+void ProxyTcp::hold_answers() {
+    holding_ = true;
+    nudge();
+}
+
+void ProxyTcp::let_go() {
+    holding_ = false;
+    nudge();
+}
+
+void ProxyTcp::cut() {
+    ++cuts_;
+    nudge();
+}
+
+void ProxyTcp::run() {
+    std::list<Pair> pairs;
+    int cuts = 0;
+    while (!over_) {
+        std::vector<pollfd> fds{{listener_.get(), POLLIN, 0}, {nudge_.get(), POLLIN, 0}};
+        for (const Pair& pair : pairs) {
+            fds.push_back({pair.client.get(), POLLIN, 0});
+            fds.push_back({pair.server.get(), POLLIN, 0});
+        }
+        if (::poll(fds.data(), fds.size(), -1) < 0) continue;
+        std::uint64_t ignored = 0;
+        static_cast<void>(::read(nudge_.get(), &ignored, sizeof ignored) > 0);
+        std::size_t at = 2;
+        for (Pair& pair : pairs) {
+            std::string said;
+            if (fds[at++].revents != 0) pair.over = !read_some(pair.client.get(), said) || !write_all(pair.server.get(), said);
+            bytes_ += said.size();
+            std::string answer;
+            if (fds[at++].revents != 0 && !read_some(pair.server.get(), answer)) pair.over = true;
+            pair.held += answer;
+            held_ += answer.size();
+            if (holding_ || pair.held.empty()) continue;
+            held_ -= pair.held.size();
+            bytes_ += pair.held.size();
+            if (!write_all(pair.client.get(), pair.held)) pair.over = true;
+            pair.held.clear();
+        }
+        if (cuts != cuts_) {
+            cuts = cuts_;
+            pairs.clear();
+            held_ = 0;
+        }
+        std::erase_if(pairs, [](const Pair& pair) { return pair.over; });
+        if (fds[0].revents != 0) {
+            UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            UniqueFd server = connect_to(server_path_);
+            ++connections_;
+            if (client.valid() && server.valid()) pairs.push_back({std::move(client), std::move(server), {}, false});
+        }
+    }
+}
+
+}  // namespace dormouse::testing

@@ -1,0 +1,54 @@
+// A TCP port of the loopback that leads to a Postgres's unix socket, and can count, hold back and cut what passes. It stands
+// between a worker and its database in tests of silence and of lost answers. Runs on a thread of its own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+
+#include "base/unique_fd.h"
+
+namespace dormouse::testing {
+
+class ProxyTcp {
+  public:
+    /// Leads to the server whose socket is DIRECTORY/.s.PGSQL.PORT.
+    ProxyTcp(const std::string& socket_directory, int port);
+    ~ProxyTcp();
+    ProxyTcp(const ProxyTcp&) = delete;
+    ProxyTcp& operator=(const ProxyTcp&) = delete;
+
+    [[nodiscard]] int port() const { return port_; }
+    /// postgresql://postgres@127.0.0.1:PORT/DATABASE
+    [[nodiscard]] std::string url(const std::string& database) const;
+    /// Both ways together, as far as it was passed on.
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    [[nodiscard]] int connections() const { return connections_; }
+    /// Keeps what the server says from now on; let_go() passes it on.
+    void hold_answers();
+    void let_go();
+    /// What the server has said and was held back.
+    [[nodiscard]] std::uint64_t held() const { return held_; }
+    /// Ends every connection; what was held back is lost. New connections are taken.
+    void cut();
+
+  private:
+    struct Pair;
+    void run();
+    void nudge() const;
+
+    std::string server_path_;
+    int port_ = 0;
+    UniqueFd listener_;
+    UniqueFd nudge_;
+    std::atomic<std::uint64_t> bytes_{0};
+    std::atomic<std::uint64_t> held_{0};
+    std::atomic<int> connections_{0};
+    std::atomic<bool> holding_{false};
+    std::atomic<int> cuts_{0};
+    std::atomic<bool> over_{false};
+    std::thread thread_;
+};
+
+}  // namespace dormouse::testing
