@@ -54,7 +54,7 @@ CREATE TABLE dormouse.runs (
     CONSTRAINT key_is_1_to_500_bytes CHECK (octet_length(key) BETWEEN 1 AND 500),
     CONSTRAINT attempts_are_not_negative CHECK (attempts >= 0 AND max_attempts > 0),
     CONSTRAINT timeout_is_not_negative CHECK (timeout_ms >= 0),
-    CONSTRAINT run_at_is_finite CHECK (isfinite(run_at)),
+    CONSTRAINT run_at_is_a_time_or_never CHECK (run_at > '-infinity'),
     CONSTRAINT progress_is_0_to_1 CHECK (progress BETWEEN 0 AND 1)
 ) PARTITION BY LIST (status);
 

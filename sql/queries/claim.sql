@@ -1,4 +1,4 @@
--- Claims up to $2 due runs of the queues $1 (strict order) for worker $3 with a lease of $4 ms; payloads above $5 bytes stay.
+-- Claims up to $2 due runs of the queues $1 (strict order) for worker $3 with a lease of $4 ms; payloads above $5 bytes of text stay.
 -- Within a queue: priority, then age. Index runs_live_claim, one descent for each (queue, priority): rows that are not due
 -- yet lie behind the due ones of their priority and are never walked over. Whoever is locked is skipped.
 -- The rows come back in no order; the caller sorts them. Plan tested in tests/postgres/plans_test.cpp.
@@ -28,5 +28,6 @@ UPDATE dormouse.runs_live r
                LIMIT $2::integer) due
         LIMIT $2::integer))
    AND r.status IN ('queued', 'retry')
-RETURNING r.id, r.fence, r.queue, r.task, CASE WHEN pg_column_size(r.payload) <= $5::bigint THEN r.payload END, r.attempts,
-          r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint
+RETURNING r.id, r.fence, r.queue, r.task,
+          CASE WHEN pg_column_size(r.payload) <= $5::bigint * 4 THEN r.payload END,  -- [1, 1, …]: 12 bytes for 3 of text
+          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint

@@ -11,7 +11,7 @@ WITH input AS (
            SELECT h.ctid FROM input j JOIN dormouse.runs_live h ON h.id = j.id
             WHERE h.status = 'running' AND h.fence = j.fence AND h.worker = $1
               FOR UPDATE OF h SKIP LOCKED))
-       AND i.id = r.id
+       AND i.id = r.id AND i.fence = r.fence
     RETURNING r.*, i.status AS new_status, i.result::jsonb AS new_result, i.error::jsonb AS new_error,
               i.exit_code AS new_exit_code, i.signal AS new_signal, i.cpu_ms AS new_cpu_ms,
               i.peak_memory_bytes AS new_peak_memory_bytes, i.counts

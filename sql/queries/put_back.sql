@@ -13,14 +13,14 @@ WITH input AS (
 ), logged AS (
     INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error)
     SELECT h.id, $1, h.fence, h.started_at, i.outcome, i.exit_code, i.signal, i.cpu_ms, i.peak_memory_bytes, i.error::jsonb
-      FROM held h JOIN input i ON i.id = h.id
+      FROM held h JOIN input i ON i.id = h.id AND i.fence = h.fence
 ), back AS (
     UPDATE dormouse.runs_live r
        SET status = CASE WHEN i.delay_ms IS NULL THEN 'queued' ELSE 'retry' END,
            run_at = CASE WHEN i.delay_ms IS NULL THEN r.run_at ELSE now() + i.delay_ms * interval '1 ms' END,
            attempts = r.attempts + i.counts::int, error = coalesce(i.error::jsonb, r.error),
            fence = NULL, lease_until = NULL, worker = NULL, started_at = NULL
-      FROM held h JOIN input i ON i.id = h.id
+      FROM held h JOIN input i ON i.id = h.id AND i.fence = h.fence
      WHERE r.id = h.id
     RETURNING r.id, r.queue, i.delay_ms
 )

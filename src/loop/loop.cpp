@@ -12,13 +12,12 @@ Loop::Loop() {
 }
 
 Loop::~Loop() {
-    while (uv_run(&loop_, UV_RUN_NOWAIT) != 0) {
-        bool closing = false;
-        uv_walk(
-            &loop_, [](uv_handle_t* handle, void* flag) { *static_cast<bool*>(flag) |= uv_is_closing(handle) != 0; },
-            &closing);
-        if (!closing && uv_loop_alive(&loop_) == 0) break;
-    }
+    bool open = false;
+    uv_walk(
+        &loop_, [](uv_handle_t* handle, void* flag) { *static_cast<bool*>(flag) |= uv_is_closing(handle) == 0; }, &open);
+    if (open) std::abort();
+    // Close callbacks, and abandoned resolutions, which libuv cannot give up.
+    while (uv_run(&loop_, UV_RUN_DEFAULT) != 0) continue;
     if (uv_loop_close(&loop_) != 0) std::abort();
 }
 

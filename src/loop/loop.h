@@ -12,7 +12,8 @@ namespace dormouse::loop {
 class Loop {
   public:
     Loop();
-    /// Lets pending close callbacks run. A handle that is still open is a broken invariant: aborts.
+    /// Lets pending close callbacks run, and waits for name resolutions that were abandoned. A handle that is still open is a
+    /// broken invariant: aborts.
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;

@@ -29,7 +29,9 @@ void Poll::stop() { change(none); }
 void Poll::on_event(uv_poll_t* handle, int status, int events) {
     auto* self = static_cast<Poll*>(handle->data);
     const auto call = self->on_ready_;  // a copy: the callee may destroy the Poll
-    // With an error libuv has stopped nothing; whoever reads the descriptor next sees the error itself.
+    // On an error libuv stops watching, but there may be more to read than the callee takes at once: go on until it has
+    // met the error itself.
+    if (status < 0) uv_poll_start(handle, self->events_, on_event);
     call(status < 0 ? (readable | writable) : events);
 }
 

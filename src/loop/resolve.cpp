@@ -53,11 +53,18 @@ Resolve::Resolve(Loop& loop, const std::string& host, Done done)
         delete request;
     };
     const int status = uv_getaddrinfo(loop.get(), &request_->uv, on_answer, request_->host.c_str(), nullptr, &hints);
-    if (status != 0) on_answer(&request_->uv, status, nullptr);
+    if (status == 0) return;
+    // A name that cannot be one. On a turn of its own, like every answer.
+    refused_.emplace(loop, "resolve.refused");
+    refused_->once(Millis{0}, [on_answer, status, request = request_] { on_answer(&request->uv, status, nullptr); });
 }
 
 Resolve::~Resolve() {
     if (request_ == nullptr) return;
+    if (refused_) {
+        delete request_;
+        return;
+    }
     request_->owner = nullptr;
     uv_cancel(reinterpret_cast<uv_req_t*>(&request_->uv));  // NOLINT: libuv's way of inheritance
 }

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "loop/loop.h"
+#include "loop/timer.h"
 
 namespace dormouse::loop {
 
@@ -26,6 +28,7 @@ class Resolve {
   private:
     struct Request;
     Request* request_;
+    std::optional<Timer> refused_;  ///< when libuv would not even try
 };
 
 }  // namespace dormouse::loop

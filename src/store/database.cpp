@@ -45,6 +45,7 @@ Database::Database(loop::Loop& loop, Place place, Identity identity, ClaimTerms 
       terms_(terms),
       events_(std::move(events)),
       deferred_(loop, "database.refused"),
+      deadline_(loop, "database.deadline"),
       retirement_(loop, "database.retirement") {
     for (const std::string& queue : identity_.queues) listen_sql_.push_back("LISTEN " + quoted("dormouse:" + queue));
     listen_sql_.push_back("LISTEN " + quoted(worker_channel(identity_.id)));
@@ -69,6 +70,7 @@ void Database::open() {
 void Database::close() {
     open_ = false;
     deferred_.stop();
+    deadline_.stop();
     connector_.reset();
     for (auto* session : {&session_, &probe_}) {
         if (!*session) continue;
@@ -83,6 +85,11 @@ void Database::on_connected(postgres::ConnectionPtr connection) {
     events.on_notification = [this](const std::string& channel, const std::string&) { on_notification(channel); };
     events.on_lost = [this](Error error) { on_session_lost(std::move(error)); };
     session_ = std::make_unique<postgres::Session>(loop_, std::move(connection), std::move(events));
+    deadline_.once(place_.connect_timeout, [this] {
+        refuse(Error{ErrorKind::transient, "connected to " + where() + ", but it does not answer within " +
+                                               std::to_string(place_.connect_timeout.count()) +
+                                               " ms (database.connect_timeout)"});
+    });
     set_up(false);
     connector_.reset();
 }
@@ -155,6 +162,7 @@ void Database::listen() {
     session_->exchange(std::move(statements), [this](Result<std::vector<postgres::Reply>> replies) {
         if (!replies) return refuse(replies.error());
         open_ = true;
+        deadline_.stop();
         events_.on_open();
     });
 }

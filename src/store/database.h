@@ -33,7 +33,8 @@ class Database {
 
     Database(loop::Loop& loop, Place place, Identity identity, ClaimTerms terms, Events events);
 
-    /// Connects, checks server, pooler and schema, LISTENs; then on_open or on_refused, never from inside this call.
+    /// Connects, checks server, pooler and schema, LISTENs; then on_open or on_refused, never from inside this call. A server
+    /// that took the connection has Place::connect_timeout for all the rest.
     void open();
     /// Closes whatever there is; no event follows.
     void close();
@@ -66,6 +67,7 @@ class Database {
     std::vector<std::string> listen_sql_;
     bool open_ = false;
     loop::Timer deferred_;
+    loop::Timer deadline_;  ///< for everything between connection and on_open
     std::unique_ptr<postgres::Session> session_;
     std::unique_ptr<postgres::Connector> connector_;
     std::unique_ptr<postgres::Session> probe_;

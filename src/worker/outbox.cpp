@@ -12,6 +12,8 @@ using Ids = std::unordered_set<Uuid>;
 
 constexpr const char* rejected_class = "result_rejected";
 
+std::size_t size_of(const Parcel& parcel) { return parcel.ending.result.size() + parcel.ending.error_message.size(); }
+
 template <typename From, typename To>
 void move_to_front(From& from, To& to) {
     to.insert(to.begin(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
@@ -20,9 +22,22 @@ void move_to_front(From& from, To& to) {
 
 }  // namespace
 
+// A run that comes again was claimed again: what an earlier attempt left here unwritten shows a fence that is gone.
+void Outbox::add(Parcel parcel) {
+    for (auto* parcels : {&doubtful_, &locked_})
+        std::erase_if(*parcels, [&](const Parcel& old) {
+            const bool same = old.ending.held.id == parcel.ending.held.id;
+            if (same) events_.on_refused(old);
+            return same;
+        });
+    waiting_.push_back(std::move(parcel));
+}
+
 void Outbox::fill(store::Round& round, Time now) {
     if (!locked_.empty() && now >= locked_until_) move_to_front(locked_, waiting_);
-    while (!waiting_.empty() && sent_.size() < limit_) {
+    std::size_t bytes = 0;
+    while (!waiting_.empty() && sent_.size() < limit_ && bytes < most_bytes_in_a_round) {
+        bytes += size_of(waiting_.front());
         sent_.push_back(std::move(waiting_.front()));
         waiting_.pop_front();
     }
@@ -52,9 +67,12 @@ void Outbox::answered(const store::Answer& answer, Time now) {
     }
     asked_.clear();
     limit_ = std::min(limit_ * 2, most_in_a_round);
+    alone_ = alone_ && limit_ < most_in_a_round;
 }
 
-void Outbox::rejected(const std::string& why) {
+void Outbox::rejected(const std::string& why, bool were_alone) {
+    alone_ = true;
+    if (!were_alone) return again();
     if (sent_.size() == 1) {
         Parcel& parcel = sent_.front();
         if (parcel.ending.error_class == rejected_class) {  // not even the bare failure: the lease will end it

@@ -30,12 +30,17 @@ class Outbox {
     };
     explicit Outbox(Events events) : events_(std::move(events)) {}
 
-    void add(Parcel parcel) { waiting_.push_back(std::move(parcel)); }
+    void add(Parcel parcel);
     /// Puts what can go now into `round`: endings, and questions about those that were not written last time.
     void fill(store::Round& round, Time now);
     void answered(const store::Answer& answer, Time now);
-    /// The round was undone because of a value in it: finds out whose by halves; the one alone becomes a failure of its run.
-    void rejected(const std::string& why);
+    /// Endings went with the round on the wire.
+    [[nodiscard]] bool is_on_wire() const { return !sent_.empty(); }
+    /// The round was undone because of a value in it. Unless the endings were alone in it, they ask to go alone next time;
+    /// else it is found out by halves whose value it was, and that one becomes a failure of its run.
+    void rejected(const std::string& why, bool were_alone);
+    /// A rejected value is being looked for: send nothing else along.
+    [[nodiscard]] bool wants_to_go_alone() const { return alone_ && !waiting_.empty(); }
     /// The round was undone, or its answer is lost: all of it goes again. One that was written after all is then neither
     /// written nor held, which settles it.
     void again();
@@ -49,6 +54,7 @@ class Outbox {
 
   private:
     static constexpr std::size_t most_in_a_round = 1'000;
+    static constexpr std::size_t most_bytes_in_a_round = 16 << 20;  ///< far below the 1 GB that Postgres takes
     static constexpr Millis lock_pause{1'000};
 
     Events events_;
@@ -59,6 +65,7 @@ class Outbox {
     std::vector<Parcel> locked_;    ///< ours, but somebody holds the row
     Time locked_until_{};
     std::size_t limit_ = most_in_a_round;  ///< smaller while a rejected value is being looked for
+    bool alone_ = false;                   ///< a rejected value is being looked for
 };
 
 }  // namespace dormouse::worker

@@ -65,7 +65,9 @@ std::string Pool::runtime_directory() const {
     return loaded_ ? loaded_->config.paths.runtime_directory : "/run/dormouse";
 }
 
+// Also called by a retry that was armed before the worker found its database.
 void Pool::load() {
+    if (worker_ && !worker_->is_waiting_for_database()) return;
     auto loaded = config::load(sources_);
     loaded ? make_worker(std::move(*loaded)) : configuration_failed(loaded.error());
 }
@@ -106,9 +108,7 @@ void Pool::on_configuration_changed() {
     if (worker_ && !worker_->is_waiting_for_database()) return;
     failed_loads_ = 0;
     failures_ = 0;
-    retry_.once(Millis{50}, [this] {  // an editor writes in several steps
-        if (!worker_ || worker_->is_waiting_for_database()) load();
-    });
+    retry_.once(Millis{50}, [this] { load(); });  // an editor writes in several steps
 }
 
 void Pool::on_signal() {

@@ -8,15 +8,16 @@
 namespace dormouse::worker {
 namespace {
 
-Outbox::Events outbox_events() {
+Outbox::Events outbox_events(std::function<void(Millis)> put_back_until) {
     const auto fields_of = [](const Parcel& parcel, log::Level level, const char* event, const std::string& text) {
         log::event(level, event, text,
                    {{"run_id", parcel.ending.held.id.to_string()}, {"task", parcel.task},
                     {"attempt", std::to_string(parcel.attempt)}});
     };
     Outbox::Events events;
-    events.on_written = [fields_of](const Parcel& parcel) {
+    events.on_written = [fields_of, put_back_until = std::move(put_back_until)](const Parcel& parcel) {
         const store::Ending& ending = parcel.ending;
+        if (ending.delay) put_back_until(*ending.delay);
         if (ending.fate == store::Fate::completed) return fields_of(parcel, log::Level::info, "run_completed", parcel.task);
         const std::string why = parcel.task + (ending.error_message.empty() ? "" : ": " + ending.error_message);
         if (ending.fate == store::Fate::failed) return fields_of(parcel, log::Level::warning, "run_failed", why);
@@ -42,7 +43,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                    if (parcel) outbox_.add(std::move(*parcel));
                    step();
                }),
-      outbox_(outbox_events()),
+      outbox_(outbox_events([this](Millis delay) { put_back_until(delay); })),
       database_(loop, store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout},
                 circumstances_.identity, store::ClaimTerms{config.worker.lease, config.limits.payload_bytes},
                 store::Database::Events{.on_open = [this] { on_open(); },
@@ -71,7 +72,7 @@ void Worker::rung() {
 }
 
 bool Worker::is_waiting_for_database() const {
-    return state_ < State::leaving && !database_.is_open() && !database_.is_opening() && flights_.empty() && outbox_.empty();
+    return state_ < State::leaving && !database_.is_open() && flights_.empty() && outbox_.empty();
 }
 
 int Worker::free_slots() const { return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count())); }

@@ -51,7 +51,7 @@ class Worker {
     void terminate();
 
     [[nodiscard]] State state() const { return state_; }
-    /// No session, nothing in flight, nothing unwritten: the configuration may be read anew.
+    /// No session (or one being opened), nothing in flight, nothing unwritten: the configuration may be read anew.
     [[nodiscard]] bool is_waiting_for_database() const;
     [[nodiscard]] const store::Database& database() const { return database_; }
 
@@ -74,12 +74,14 @@ class Worker {
     void on_lost(const Error& error);
     void on_unavailable(const Error& error);
     void try_again_in(Millis delay);
+    [[nodiscard]] Millis pause() const;
     void send_round();
     [[nodiscard]] store::Round next_round(BootClock::time_point now);
     void on_answer(store::Answer answer);
     void on_round_failed(const Error& error);
     void take_claimed(const store::Round& asked, store::Answer answer);
     void take_due(const store::Round& asked, const store::Answer& answer);
+    void put_back_until(Millis delay);
 
     // worker_leaving.cpp: every way to end that is not a crash
     void leave(const char* reason);
@@ -98,9 +100,11 @@ class Worker {
     Outbox outbox_;
     store::Database database_;
 
-    std::optional<store::Round> on_wire_;  ///< the round whose answer is awaited
+    std::optional<store::Round> on_wire_;  ///< the round whose answer is awaited, without its endings
+    bool endings_alone_on_wire_ = false;   ///< nothing but endings and questions is in it
     BootClock::time_point sent_at_{};      ///< when it was sent: leases count from there
     bool registered_ = false;              ///< arrive has been answered
+    bool ever_claimed_ = false;            ///< a claim was sent: there may be runs we do not know of, if its answer is lost
     bool forgotten_wanted_ = false;        ///< after a reconnect: claims whose answer was lost
     bool rescue_wanted_ = true;            ///< somebody's lease may have ended
     bool held_in_doubt_ = false;           ///< somebody may have taken a run away

@@ -17,6 +17,7 @@ void Worker::terminate() {
     log::event(log::Level::info, "worker_pool_signal_received",
                terminations_ == 1 ? "leaving: running handlers may finish" : "leaving: the grace ends now");
     if (state_ < State::leaving) return leave("signal");
+    if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
     if (state_ == State::leaving) stop_handlers();
 }
 
@@ -51,6 +52,7 @@ void Worker::part() {
     store::Round round;
     round.leave = registered_;
     round.ask_due = true;
+    looks_.sent(BootClock::now());  // its answer knows of everything that we were told of until now
     database_.exchange(std::move(round), [this](const Result<store::Answer>& answer) {
         if (!answer) return be_gone(Farewell{true, false, std::nullopt});
         Farewell farewell{true, true, answer->due_in};

@@ -43,7 +43,7 @@ void Worker::on_lost(const Error& error) {
     if (on_wire_ && on_wire_->claim > 0) looks_.failed();
     on_wire_.reset();
     outbox_.again();
-    forgotten_wanted_ = registered_;
+    forgotten_wanted_ = ever_claimed_;
     held_in_doubt_ = !flights_.empty();
     due_at_.reset();
     looks_.owe();
@@ -55,9 +55,16 @@ void Worker::on_unavailable(const Error& error) {
                {{"kind", to_string(error.kind)}});
     lost_was_logged_ = true;
     trouble_ = error.message;
-    try_again_in(half_jitter(first_retry, config_.database.retry_max, tries_));
+    try_again_in(pause());
     tell_status("no database (tries again by itself): " + trouble_);
     step();
+}
+
+/// Before the next try. While something here has a lease it is short enough for several tries before that ends.
+Millis Worker::pause() const {
+    const bool leased = !flights_.empty() || !outbox_.empty();
+    const Millis longest = leased ? std::min(config_.database.retry_max, config_.worker.lease / 10) : config_.database.retry_max;
+    return half_jitter(first_retry, longest, tries_);
 }
 
 void Worker::try_again_in(Millis delay) {
@@ -73,11 +80,18 @@ void Worker::send_round() {
     const auto now = BootClock::now();
     store::Round round = next_round(now);
     if (round.empty()) return;
-    if (round.claim > 0) looks_.sent(now);
+    if (round.claim > 0) {
+        looks_.sent(now);
+        ever_claimed_ = true;
+    }
     if (!round.extend.empty()) flights_.extension_sent(now);
+    if (!round.ask_held.empty()) held_in_doubt_ = false;  // who is taken away from here on needs another question
     sent_at_ = now;
     auto endings = std::exchange(round.endings, {});
     on_wire_ = round;  // what was asked; the endings stay in the outbox until they are written
+    auto questions = std::exchange(round.ask_held, {});
+    endings_alone_on_wire_ = round.empty();
+    round.ask_held = std::move(questions);
     round.endings = std::move(endings);
     database_.exchange(std::move(round), [this](Result<store::Answer> answer) {
         answer ? on_answer(std::move(*answer)) : on_round_failed(answer.error());
@@ -86,7 +100,9 @@ void Worker::send_round() {
 
 store::Round Worker::next_round(BootClock::time_point now) {
     store::Round round;
+    const bool alone = outbox_.wants_to_go_alone();
     if (outbox_.has_something_for(now)) outbox_.fill(round, now);
+    if (alone) return round;
     if (held_in_doubt_) flights_.add_held(round.ask_held);
     if (flights_.extension_wanted(now)) {
         flights_.add_held(round.extend);
@@ -118,12 +134,9 @@ void Worker::on_answer(store::Answer answer) {
     outbox_.answered(answer, BootClock::now());
     if (!asked.extend.empty()) {
         flights_.extended(answer.extended, sent_at_);
-        held_in_doubt_ = answer.extended.size() < asked.extend.size() && !flights_.empty();
+        if (answer.extended.size() < asked.extend.size()) held_in_doubt_ = true;
     }
-    if (!asked.ask_held.empty()) {
-        flights_.keep_only(asked.ask_held, answer.still_held);
-        held_in_doubt_ = false;
-    }
+    if (!asked.ask_held.empty()) flights_.keep_only(asked.ask_held, answer.still_held);
     if (asked.release_forgotten) forgotten_wanted_ = false;
     if (answer.released > 0)
         log::event(log::Level::warning, "runs_released",
@@ -142,7 +155,7 @@ void Worker::take_claimed(const store::Round& asked, store::Answer answer) {
     last_claim_full_ = static_cast<int>(answer.claimed.size()) == asked.claim;
     if (last_claim_full_) looks_.owe();
     if (!asked.ask_due) due_known_ = false;
-    if (state_ == State::leaving) {  // claimed before the decision, answered after it
+    if (state_ >= State::leaving) {  // claimed before the decision, answered after it
         for (const store::ClaimedRun& run : answer.claimed) outbox_.add(hand_back(run));
         return;
     }
@@ -154,6 +167,7 @@ void Worker::take_claimed(const store::Round& asked, store::Answer answer) {
 void Worker::take_due(const store::Round& asked, const store::Answer& answer) {
     constexpr Millis locked_pause{100};
     constexpr Millis longest_pause{5'000};
+    constexpr Millis longest_wait{std::chrono::hours{24 * 365}};  // a time that is years away must not overflow
     due_known_ = true;
     due_at_.reset();
     if (!answer.due_in) return;
@@ -161,31 +175,36 @@ void Worker::take_due(const store::Round& asked, const store::Answer& answer) {
     const bool locked = *answer.due_in == Millis{0} && static_cast<int>(answer.claimed.size()) < asked.claim;
     fruitless_dues_ = locked ? fruitless_dues_ + 1 : 0;
     const Millis wait = locked ? half_jitter(locked_pause, longest_pause, fruitless_dues_) : *answer.due_in;
-    due_at_ = BootClock::now() + wait;
+    due_at_ = BootClock::now() + std::min(wait, longest_wait);
+}
+
+/// An ending that was written has put its run back: nobody will tell us when that is due.
+void Worker::put_back_until(Millis delay) {
+    const auto at = BootClock::now() + delay;
+    if (!due_at_ || at < *due_at_) due_at_ = at;
 }
 
 void Worker::on_round_failed(const Error& error) {
     const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
     if (asked.claim > 0) looks_.failed();
-    if (error.kind == ErrorKind::invalid) {
-        outbox_.rejected(error.message);
-    } else {
-        outbox_.again();
+    if (!asked.ask_held.empty()) held_in_doubt_ = true;
+    if (error.kind == ErrorKind::invalid && outbox_.is_on_wire()) {
+        outbox_.rejected(error.message, endings_alone_on_wire_);
+        try_again_in(Millis{0});  // by itself, or a half of it
+        return step();
     }
-    if (error.kind == ErrorKind::denied || error.kind == ErrorKind::incompatible) {
+    outbox_.again();
+    if (error.kind == ErrorKind::denied || error.kind == ErrorKind::incompatible || error.kind == ErrorKind::disconnected) {
         database_.close();
         return on_lost(error);
     }
-    if (error.kind == ErrorKind::disconnected) return;  // on_lost follows
     constexpr int tries_at_once = 3;
     if (error.kind == ErrorKind::conflict && tries_ < tries_at_once) {
         try_again_in(Millis{0});
-    } else if (error.kind == ErrorKind::invalid && asked.claim == 0) {
-        try_again_in(Millis{0});  // the half of a batch: the next one is smaller
     } else {
         log::event(log::Level::warning, "claim_failed", error.message, {{"kind", to_string(error.kind)}});
         tell_status("the database refuses (tries again by itself): " + error.message);
-        try_again_in(half_jitter(first_retry, config_.database.retry_max, tries_));
+        try_again_in(pause());
     }
     step();
 }

@@ -1,0 +1,198 @@
+// Which database a command means, what it says when it cannot have it, and that no secret is in any of it.
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "support/cluster.h"
+#include "support/process.h"
+
+using namespace dormouse::testing;
+using nlohmann::json;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+struct Fixture {
+    TestDatabase database;
+    TemporaryDirectory directory;
+    std::map<std::string, std::string> environment{{"DORMOUSE_CONFIG_DIR", directory.path()},
+                                                   {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", directory.path()}};
+
+    Ended cli(std::vector<std::string> arguments) {
+        return run(cli_program(std::move(arguments), environment));
+    }
+    void fails(std::vector<std::string> arguments, int exit_code, const std::string& because) {
+        const Ended ended = cli(std::move(arguments));
+        BOOST_TEST(ended.exit_code == exit_code, ended.err);
+        BOOST_TEST(has(ended.err, because), ended.err);
+        BOOST_TEST(!has(ended.err + ended.out, password));
+        BOOST_TEST(ended.err.starts_with("dormouse: "), ended.err);
+        BOOST_TEST(std::count(ended.err.begin(), ended.err.end(), '\n') == 1, ended.err);
+    }
+    void pool(const std::string& name, const std::string& url) const {
+        std::ofstream(directory.path() + "/" + name + ".toml") << "[database]\nurl = \"" << url << "\"\n";
+    }
+    /// A connection string for a user who has a password.
+    [[nodiscard]] std::string with_password(const std::string& word) const {
+        return "postgresql://with_password:" + word + "@/" + database.name() +
+               "?host=" + Cluster::shared().socket_directory() +
+               "&port=" + std::to_string(Cluster::shared().port());
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(cli_database, Fixture, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(a_flag_counts_more_than_a_variable_and_a_variable_more_than_a_file) {
+    TestDatabase other;
+    other.exec("SELECT dormouse.enqueue('other')");
+    database.exec("SELECT dormouse.enqueue('ours')");
+    const auto task = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), {"runs", "--json"});
+        const Ended ended = cli(arguments);
+        BOOST_REQUIRE_MESSAGE(ended.exit_code == 0, ended.err);
+        return json::parse(ended.out).at("task").get<std::string>();
+    };
+    pool("main", database.url());
+    BOOST_TEST(task({}) == "ours");
+    environment["DATABASE_URL"] = other.url();
+    BOOST_TEST(task({}) == "other");
+    environment["DORMOUSE_DATABASE_URL"] = database.url();
+    BOOST_TEST(task({}) == "ours");
+    BOOST_TEST(task({"--database-url", other.url()}) == "other");
+    environment["DORMOUSE_DATABASE_URL"] = other.url();
+    BOOST_TEST(task({"--pool", "main"}) == "ours");
+    environment.erase("DORMOUSE_DATABASE_URL");
+    environment.erase("DATABASE_URL");
+    pool("second", database.url());
+    BOOST_TEST(task({}) == "ours");
+    pool("third", other.url());
+    fails({"runs"}, 9, "name several; name one with --pool");
+}
+
+BOOST_AUTO_TEST_CASE(no_database_is_told_with_the_ways_to_name_one) {
+    fails({"runs"}, 9, "DATABASE_URL");
+    fails({"runs", "--pool", "none"}, 9, "none.toml");
+    fails({"runs", "--pool", "../x"}, 9, "pool");
+}
+
+BOOST_AUTO_TEST_CASE(a_broken_file_is_told_with_its_line) {
+    std::ofstream(directory.path() + "/main.toml")
+        << "[database]\nurl = \"postgresql://x@/y\"\n[worker]\nidle_exits = \"1s\"\n";
+    fails({"runs"}, 9, "main.toml:4");
+}
+
+BOOST_AUTO_TEST_CASE(a_password_on_the_command_line_is_refused) {
+    fails({"runs", "--database-url", with_password(password)}, 2, "ps");
+    fails({"runs", "--database-url", "host=/tmp user=x password=" + std::string(password)}, 2, "ps");
+}
+
+BOOST_AUTO_TEST_CASE(a_right_password_from_the_environment_works_and_a_wrong_one_is_denied) {
+    environment["DATABASE_URL"] = with_password(password);
+    BOOST_TEST(cli({"runs"}).exit_code == 0);
+    environment["DATABASE_URL"] = with_password("wrong-secret");
+    fails({"runs"}, 7, "password authentication failed");
+    BOOST_TEST(!has(cli({"runs"}).err, "wrong-secret"));
+    environment["DATABASE_URL"] = database.url("with_password");
+    fails({"runs"}, 7, "password");
+}
+
+BOOST_AUTO_TEST_CASE(connection_strings_that_cannot_be_read_do_not_give_their_secret_away) {
+    for (const std::string& url :
+         {"postgresql://u:" + std::string(password) + "/x@h:port/d",
+          "postgresql://u@h/d?password" + std::string(password), "host=x " + std::string(password),
+          "postgresql://u:" + std::string(password) + "@[::1/d", std::string(password),
+          "postgresql://u:a@" + std::string(password) + "@h/d",
+          "postgresql://u:1/" + std::string(password) + "@h/d"}) {
+        environment["DATABASE_URL"] = url;
+        const Ended ended = cli({"runs"});
+        BOOST_TEST(ended.exit_code != 0);
+        BOOST_TEST(!has(ended.err + ended.out, password), ended.err);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(every_reason_has_its_exit_code) {
+    environment["DATABASE_URL"] = "postgresql://u@/d?host=" + directory.path();
+    fails({"runs"}, 6, "DATABASE_URL: database: ");
+    environment["DATABASE_URL"] = database.url() + "&port=1";
+    fails({"status"}, 6, "is the server up");
+    environment["DATABASE_URL"] = Cluster::shared().url("no_such_database");
+    fails({"runs"}, 8, "no_such_database");
+    TestDatabase empty(TestDatabase::Schema::none);
+    environment["DATABASE_URL"] = empty.url();
+    for (const std::string command : {"runs", "status", "show"}) {
+        if (command == "show") {
+            fails({command, "019ad1f2"}, 8, "dormouse migrate");
+        } else {
+            fails({command}, 8, "dormouse migrate");
+        }
+    }
+    fails({"enqueue", "t"}, 8, "dormouse migrate");
+    fails({"migrate", "--roles"}, 8, "run `dormouse migrate` first");
+    environment["DATABASE_URL"] = database.url();
+    database.exec(
+        "INSERT INTO dormouse.migrations (version, name, checksum, oldest_release) VALUES (99, '0099_later', "
+        "'', '99.0.0')");
+    fails({"runs"}, 8, "install a later release");
+    fails({"migrate"}, 8, "install a later release");
+    database.exec("UPDATE dormouse.migrations SET oldest_release = '0.0.0' WHERE version = 99");
+    BOOST_TEST(cli({"runs"}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(who_may_not_look_is_told_what_to_grant) {
+    database.exec("DROP ROLE IF EXISTS nosy; CREATE ROLE nosy LOGIN");
+    environment["DATABASE_URL"] = database.url("nosy");
+    fails({"runs"}, 7, "GRANT dormouse_worker");
+    fails({"migrate", "--roles"}, 7, "CREATEROLE");
+    database.exec("DROP ROLE nosy");
+}
+
+BOOST_AUTO_TEST_CASE(config_shows_where_each_value_comes_from_and_no_password) {
+    pool("main", with_password(password));
+    environment["DORMOUSE_WORKER_LEASE"] = "2min";
+    const Ended ended = cli({"config", "main", "--set", "worker.concurrency=9"});
+    BOOST_TEST(ended.exit_code == 0, ended.err);
+    BOOST_TEST(!has(ended.out + ended.err, password), ended.out);
+    for (const char* const part : {"***", "main.toml:2", "DORMOUSE_WORKER_LEASE", "flag", "default"})
+        BOOST_TEST(has(ended.out, part), part << " is not in:\n" << ended.out);
+    const json document = json::parse(cli({"config", "--json"}).out);
+    BOOST_TEST(document.at("pool") == "main");
+    BOOST_TEST(!has(document.dump(), password));
+    BOOST_TEST(cli({"config", "--reference"}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(wake_needs_no_database_and_says_when_nobody_answers) {
+    fails({"wake", "main"}, 10, "systemctl enable --now dormouse@main.target");
+    fails({"wake", directory.path() + "/none.sock"}, 10, "none.sock");
+    fails({"wake", "--all"}, 9, "no pool");
+    fails({"wake", "a b"}, 2, "pool");
+    fails({"wake"}, 2, "--all");
+}
+
+BOOST_AUTO_TEST_CASE(usage_errors_name_the_help) {
+    fails({}, 2, "--help");
+    fails({"enqeue"}, 2, "did you mean enqueue?");
+    fails({"runs", "--nonsense"}, 2, "dormouse runs --help");
+    for (const char* const command :
+         {"migrate", "worker", "enqueue", "wake", "runs", "show", "status", "config"}) {
+        const Ended help = cli({command, "--help"});
+        BOOST_TEST(help.exit_code == 0);
+        BOOST_TEST(has(help.out, "Example"), help.out);
+    }
+    BOOST_TEST(has(cli({"--help"}).out, "  10  nobody answered the ring"));
+    BOOST_TEST(cli({"--version"}).out == "dormouse 0.1.0\n");
+}
+
+BOOST_AUTO_TEST_CASE(output_that_cannot_be_written_is_an_error) {
+    environment["DATABASE_URL"] = database.url();
+    const Ended ended =
+        run({{"/bin/sh", "-c", std::string(DORMOUSE_BINARY) + " version >/dev/full"}, "", environment, ""});
+    BOOST_TEST(ended.exit_code == 1);
+    BOOST_TEST(has(ended.err, "stdout"), ended.err);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
