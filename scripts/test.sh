@@ -1,0 +1,65 @@
+#!/bin/bash
+# ./dev test [--full] [OPTION OF ctest…]
+# Sets up, builds the preset dev, checks the style and runs all tests: unit, postgres (on private servers) and system (in a
+# systemd booted in a container, which takes root; elsewhere these are skipped, with the reason). What was skipped stands
+# above ctest's own summary, which comes last.
+#   --full            the long variants of tests (DORMOUSE_FULL=1), clang-tidy, and unit and postgres tests once more under
+#                     address and undefined behaviour sanitizers
+#   -R REGEX, -L …    are ctest's, for instance: ./dev test -R unit.config
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+help_if_asked "$@"
+
+full=no
+options=()
+for argument in "$@"; do
+    case $argument in
+    --full) full=yes ;;
+    *) options+=("$argument") ;;
+    esac
+done
+if [ "$full" = yes ]; then export DORMOUSE_FULL=1; fi
+failed=()
+held=$(mktemp) # ctest's summary, until the rest has been said
+trap 'rm -f "$held"' EXIT
+
+# Everything up to ctest's summary passes, the summary is held back.
+hold_summary() {
+    awk -v held="$held" '/^[0-9]+% tests passed/ { summary = 1 } { if (summary) print >held; else { print; fflush() } }'
+}
+
+# run_ctest PRESET [OPTION…]
+run_ctest() {
+    local preset=$1
+    shift
+    : >"$held"
+    # the cases of a container go one after the other, most of them waiting: two at a time leave room for what is measured
+    ctest --test-dir "$root/build/$preset" --parallel "${DORMOUSE_JOBS:-2}" --output-on-failure --no-tests=error "$@" 2>&1 |
+        hold_summary || failed+=("tests of preset $preset")
+    "$root/scripts/skipped.sh" "$root/build/$preset"
+    if [ ! -s "$held" ]; then failed+=("ctest of preset $preset, which came to no end"); fi
+}
+
+begin=$EPOCHREALTIME
+step() { say "--- $1 (after $(printf '%.0f' "$(seconds_since "$begin")") s)"; }
+
+"$root/scripts/setup.sh"
+step "build"
+"$root/scripts/build.sh" dev
+step "style"
+if [ "$full" = yes ]; then style=(--full); else style=(); fi
+"$root/scripts/check.sh" "${style[@]}" || failed+=("style checks, see above")
+if [ "$full" = yes ]; then
+    step "unit and postgres tests under sanitizers"
+    "$root/scripts/build.sh" asan
+    run_ctest asan --no-tests=ignore --label-regex '^(unit|postgres)$' "${options[@]}"
+    cat "$held"
+fi
+step "tests"
+run_ctest dev "${options[@]}"
+if [ "$full" = no ]; then say "not run without --full: long variants of tests, clang-tidy, tests under sanitizers"; fi
+for one in "${failed[@]}"; do say "FAILED: $one"; done
+step "summary"
+cat "$held"
+[ "${#failed[@]}" = 0 ]
