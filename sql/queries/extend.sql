@@ -1,10 +1,12 @@
 -- Extends the leases of the runs $2 with the fences $3, held by worker $1, to $4 ms from now. Returns the ids that were
 -- extended: what is missing is locked by somebody or no longer ours. Index: primary key of runs_live.
 WITH held AS (
-    SELECT h.ctid FROM unnest($2::uuid[], $3::bigint[]) j (id, fence) JOIN dormouse.runs_live h ON h.id = j.id
-     WHERE h.status = 'running' AND h.fence = j.fence AND h.worker = $1
-       FOR UPDATE OF h SKIP LOCKED
+    SELECT h.tid
+      FROM unnest($2::uuid[], $3::bigint[]) j (id, fence) CROSS JOIN LATERAL (
+           SELECT l.ctid AS tid FROM dormouse.runs_live l
+            WHERE l.id = j.id AND l.fence = j.fence AND l.worker = $1
+              FOR UPDATE SKIP LOCKED) h
 )
 UPDATE dormouse.runs_live r SET lease_until = now() + $4::bigint * interval '1 ms'
- WHERE r.ctid = ANY (ARRAY(SELECT ctid FROM held))
+  FROM held WHERE r.ctid = held.tid
 RETURNING r.id

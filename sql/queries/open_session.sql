@@ -1,7 +1,7 @@
 -- The first statement of a session. $1 is the backend's pid as the protocol told it: if the two differ, a pooler is in between,
 -- nothing is set (it would leak into other people's sessions) and the caller finds out whether LISTEN can work at all.
--- idle_session_timeout would kill a listener; a role's default isolation level must not reach the claim; the plans are chosen
--- for parameters nobody has seen yet.
+-- idle_session_timeout would kill a listener; a role's default isolation level must not reach the claim; the plans are
+-- made once, often on an empty leaf, so they must not depend on what the leaf holds just then (bench/layout).
 SELECT pg_backend_pid(),
        CASE WHEN pg_backend_pid() = $1::integer OR $2::boolean THEN (
             SELECT count(set_config(s.name, s.value, false))
@@ -12,5 +12,6 @@ SELECT pg_backend_pid(),
                            ('idle_in_transaction_session_timeout', '0'),
                            ('idle_session_timeout', '0'),
                            ('plan_cache_mode', 'force_generic_plan'),
+                           ('enable_seqscan', 'off'),
                            ('jit', 'off')) AS s (name, value)
              WHERE s.name <> 'idle_session_timeout' OR current_setting('server_version_num')::integer >= 140000) END

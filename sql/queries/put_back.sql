@@ -7,21 +7,21 @@ WITH input AS (
                          $9::smallint[], $10::bigint[], $11::bigint[])
         AS i (id, fence, outcome, delay_ms, counts, error, exit_code, signal, cpu_ms, peak_memory_bytes)
 ), held AS (
-    SELECT h.id, h.fence, h.started_at FROM input j JOIN dormouse.runs_live h ON h.id = j.id
-     WHERE h.status = 'running' AND h.fence = j.fence AND h.worker = $1
-       FOR UPDATE OF h SKIP LOCKED
-), logged AS (
-    INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error)
-    SELECT h.id, $1, h.fence, h.started_at, i.outcome, i.exit_code, i.signal, i.cpu_ms, i.peak_memory_bytes, i.error::jsonb
-      FROM held h JOIN input i ON i.id = h.id AND i.fence = h.fence
+    SELECT h.tid, h.started_at, j.*
+      FROM input j CROSS JOIN LATERAL (
+           SELECT l.ctid AS tid, l.started_at FROM dormouse.runs_live l
+            WHERE l.id = j.id AND l.fence = j.fence AND l.worker = $1
+              FOR UPDATE SKIP LOCKED) h
 ), back AS (
     UPDATE dormouse.runs_live r
        SET status = CASE WHEN i.delay_ms IS NULL THEN 'queued' ELSE 'retry' END,
            run_at = CASE WHEN i.delay_ms IS NULL THEN r.run_at ELSE now() + i.delay_ms * interval '1 ms' END,
            attempts = r.attempts + i.counts::int, error = coalesce(i.error::jsonb, r.error),
            fence = NULL, lease_until = NULL, worker = NULL, started_at = NULL
-      FROM held h JOIN input i ON i.id = h.id AND i.fence = h.fence
-     WHERE r.id = h.id
-    RETURNING r.id, r.queue, i.delay_ms
+      FROM held i WHERE r.ctid = i.tid
+    RETURNING r.queue, i.*
+), logged AS (
+    INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error)
+    SELECT id, $1, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error::jsonb FROM back
 )
 SELECT id, CASE WHEN delay_ms IS NULL THEN dormouse.notify_queue(queue) END FROM back

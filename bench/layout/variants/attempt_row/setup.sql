@@ -1,0 +1,1 @@
+-- Each completion writes its attempt to attempt_log as well.

@@ -1,0 +1,1 @@
+-- Columns of fixed width that are never null come first.

@@ -1,0 +1,1 @@
+s/h\.status = 'running' AND h\.fence/h.fence/

@@ -1,0 +1,1 @@
+-- The claim goes on behind the last row it got ($6 priority, $7 run_at in us, $8 id for each queue; null: from the start).

@@ -1,0 +1,1 @@
+-- Ranges and lengths as domains, which are checked where a value comes in, not at each write of a row.

@@ -1,0 +1,21 @@
+WITH input AS (
+    SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::smallint[],
+                         $9::bigint[], $10::bigint[], $11::boolean[])
+        AS i (id, fence, status, result, error, exit_code, signal, cpu_ms, peak_memory_bytes, counts)
+), moved AS (
+    DELETE FROM dormouse.runs_live r USING input i
+     WHERE r.id = i.id AND r.status = 'running' AND r.fence = i.fence AND r.worker = $1
+    RETURNING r.*, i.status AS new_status, i.result::jsonb AS new_result, i.error::jsonb AS new_error,
+              i.exit_code AS new_exit_code, i.signal AS new_signal, i.cpu_ms AS new_cpu_ms,
+              i.peak_memory_bytes AS new_peak_memory_bytes, i.counts
+), finished AS (
+    INSERT INTO dormouse.runs_finished (id, queue, task, status, priority, payload, run_at, attempts, max_attempts, timeout_ms,
+                created_at, started_at, finished_at, worker, result, error, progress, progress_text, key, traceparent, watched,
+                last_fence, exit_code, signal, cpu_ms, peak_memory_bytes)
+    SELECT id, queue, task, new_status, priority, payload, run_at, attempts + counts::int, max_attempts, timeout_ms,
+           created_at, started_at, now(), worker, new_result, new_error, progress, progress_text, key, traceparent, watched,
+           fence, new_exit_code, new_signal, new_cpu_ms, new_peak_memory_bytes
+      FROM moved
+    RETURNING id, watched
+)
+SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', id::text) END FROM finished

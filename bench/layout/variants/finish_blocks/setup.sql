@@ -1,0 +1,1 @@
+-- Not usable (waits for a row that somebody else has locked): what skipping locked rows costs.

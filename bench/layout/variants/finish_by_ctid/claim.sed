@@ -1,0 +1,1 @@
+s/^RETURNING r.id, /&/; s/^RETURNING \(.*\)/RETURNING \1/; $s/$/, r.ctid AS tid/

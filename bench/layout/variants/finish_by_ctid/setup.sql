@@ -1,0 +1,1 @@
+-- The claim returns where it put each row; finish looks there instead of in the primary key.

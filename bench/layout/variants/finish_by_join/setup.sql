@@ -1,0 +1,1 @@
+-- Finish joins the held rows by ctid instead of an array of ctids and a second join by id.

@@ -1,0 +1,1 @@
+-- Finish without "status = 'running'": the fence says it, and no plan can then take the lease index for the primary key.

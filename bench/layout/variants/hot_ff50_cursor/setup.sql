@@ -1,0 +1,4 @@
+-- hot_ff50 and cursor together.
+DROP INDEX dormouse.runs_live_claim, dormouse.runs_live_lease;
+CREATE INDEX runs_live_claim ON dormouse.runs_live (queue, priority, run_at, id);
+ALTER TABLE dormouse.runs_live SET (fillfactor = 50);

@@ -1,0 +1,1 @@
+DROP INDEX dormouse.runs_live_lease;

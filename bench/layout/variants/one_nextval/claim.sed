@@ -1,0 +1,1 @@
+s/nextval('dormouse.fence')/(SELECT nextval('dormouse.fence'))/

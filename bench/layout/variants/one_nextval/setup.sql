@@ -1,0 +1,1 @@
+-- One fence number for all rows of a claim.

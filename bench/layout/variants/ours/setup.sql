@@ -1,0 +1,1 @@
+-- sql/migrations and sql/queries as they are.

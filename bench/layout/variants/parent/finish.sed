@@ -1,0 +1,1 @@
+s/runs_live/runs/g; s/runs_finished/runs/g

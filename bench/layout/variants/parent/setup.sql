@@ -1,0 +1,1 @@
+-- Ours, the worker's statements addressed to the parent instead of the leaves.

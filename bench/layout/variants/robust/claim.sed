@@ -1,0 +1,1 @@
+s/^   AND r.status IN ('queued', 'retry')$/   AND r.fence IS NULL/

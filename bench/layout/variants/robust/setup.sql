@@ -1,0 +1,2 @@
+-- Statements and settings that leave the planner one way: finish looks up each id on its own and joins by ctid; claim's recheck
+-- names no column of an index; nothing scans the whole leaf, nothing is compiled.

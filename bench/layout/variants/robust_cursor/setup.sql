@@ -1,0 +1,1 @@
+-- robust and cursor together.

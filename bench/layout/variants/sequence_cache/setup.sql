@@ -1,0 +1,1 @@
+ALTER SEQUENCE dormouse.fence CACHE 100;
