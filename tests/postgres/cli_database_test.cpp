@@ -113,6 +113,9 @@ BOOST_AUTO_TEST_CASE(connection_strings_that_cannot_be_read_do_not_give_their_se
         BOOST_TEST(ended.exit_code != 0);
         BOOST_TEST(!has(ended.err + ended.out, password), ended.err);
     }
+    // a password of digits and a slash would be taken for a port
+    environment["DATABASE_URL"] = "postgresql://localhost:7319/sesame@db/d";
+    BOOST_TEST(!has(cli({"runs"}).err, "7319"));
 }
 
 BOOST_AUTO_TEST_CASE(every_reason_has_its_exit_code) {
