@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/unique_fd.h"
@@ -32,19 +33,16 @@ Result<FileText> read_file(const std::string& path) {
         return fail(ErrorKind::invalid, path + ": not a regular file; put one there");
     FileText file;
     file.world_readable = (about.st_mode & S_IROTH) != 0;
-    file.text.resize(largest_file + 1);  // not st_size: the file may grow, and some files report 0
-    std::size_t size = 0;
-    while (size < file.text.size()) {
-        const ssize_t got = ::read(fd.get(), file.text.data() + size, file.text.size() - size);
+    std::array<char, 16U << 10U> piece;  // NOLINT: filled by read; st_size is no help, some files report 0
+    for (;;) {
+        const ssize_t got = ::read(fd.get(), piece.data(), piece.size());
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return tl::unexpected(system_error(path));
         if (got == 0) break;
-        size += static_cast<std::size_t>(got);
+        file.text.append(piece.data(), static_cast<std::size_t>(got));
+        if (file.text.size() > largest_file)
+            return fail(ErrorKind::invalid, path + ": larger than 1 MiB; is it the right file?");
     }
-    if (size > largest_file)
-        return fail(ErrorKind::invalid, path + ": larger than 1 MiB; is it the right file?");
-    file.text.resize(size);
-    file.text.shrink_to_fit();
     return file;
 }
 

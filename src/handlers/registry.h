@@ -14,8 +14,8 @@ namespace dormouse::handlers {
 
 class Handlers {
   public:
-    /// Prepares this process for having children, once: SIGPIPE ignored, exit statuses kept, and either its
-    /// own sub-cgroup entered or orphans adopted. `cgroups` is for tests.
+    /// Prepares this process for having children, once: SIGPIPE ignored, exit statuses kept, and orphans
+    /// adopted where there is no cgroup for each run. `cgroups` is for tests.
     Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks, const config::Limits& limits,
              RunCgroups cgroups = RunCgroups());
     ~Handlers();

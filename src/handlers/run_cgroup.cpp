@@ -19,7 +19,6 @@ namespace dormouse::handlers {
 
 namespace {
 
-constexpr const char* main_name = "main";
 constexpr std::string_view run_prefix = "run-";
 
 std::string read_text(const std::string& path) {
@@ -124,18 +123,10 @@ std::string RunCgroups::set_up(const std::string& root, const std::string& own) 
     auto path = unified_path(read_text(own));
     if (!path) return "no cgroup v2 line in " + own;
     base_ = *path == "/" ? root : root + *path;
-    // Already moved, by an earlier life of this process.
-    const auto cut = base_.rfind('/');
-    const bool moved = base_.substr(cut + 1) == main_name && marked_delegated(base_.substr(0, cut));
-    if (moved) base_.resize(cut);
-    if (!moved && !marked_delegated(base_) && !alone_at_root(base_, *path)) {
+    if (!marked_delegated(base_) && !alone_at_root(base_, *path)) {
         return "cgroup " + *path + " is not delegated (Delegate=yes in the unit)";
     }
     if (::access((base_ + "/cgroup.kill").c_str(), F_OK) != 0) return "the kernel has no cgroup.kill (5.14)";
-    const std::string home = base_ + "/" + main_name;
-    if (::mkdir(home.c_str(), 0755) != 0 && errno != EEXIST) return from_errno(errno, home).message;
-    if (const auto entered = write_text(home + "/cgroup.procs", "0"); !entered)
-        return entered.error().message;
     remove_leftovers(base_);
     return {};
 }

@@ -140,20 +140,23 @@ void Database::ask_pids() {
         probe_->exchange({Statement{"BEGIN", {}, false}, Statement{"SELECT pg_backend_pid()", {}, false}},
                          [this, pid, first = pid(ours)](Result<std::vector<postgres::Reply>> theirs) {
             if (!theirs) return refuse(theirs.error());
-            const bool shared = theirs->at(1).integer(0, 0) == first;
-            session_->exchange({Statement{"SELECT pg_backend_pid()", {}, false}}, [this, pid, first, shared](Result<std::vector<postgres::Reply>> again) {
+            // Ours would wait for its backend if that was the pooler's only one.
+            if (theirs->at(1).integer(0, 0) == first) return refuse_pooler();
+            session_->exchange({Statement{"SELECT pg_backend_pid()", {}, false}}, [this, pid, first](Result<std::vector<postgres::Reply>> again) {
                 if (!again) return refuse(again.error());
-                if (!shared && pid(again) == first) {
-                    deferred_.once(Millis{0}, [this] { probe_.reset(); });
-                    return set_up(true);
-                }
-                const std::string direct = direct_host_for(session_->host());
-                refuse(Error{ErrorKind::incompatible,
-                             "the pooler at " + where() + " hands sessions around (transaction mode), so LISTEN cannot work: " +
-                                 "put the direct host into database.url" + (direct.empty() ? "" : " (" + direct + ")")});
+                if (pid(again) != first) return refuse_pooler();
+                deferred_.once(Millis{0}, [this] { probe_.reset(); });
+                set_up(true);
             });
         });
     });
+}
+
+void Database::refuse_pooler() {
+    const std::string direct = direct_host_for(session_->host());
+    refuse(Error{ErrorKind::incompatible,
+                 "the pooler at " + where() + " hands sessions around (transaction mode), so LISTEN cannot work: " +
+                     "put the direct host into database.url" + (direct.empty() ? "" : " (" + direct + ")")});
 }
 
 void Database::listen() {

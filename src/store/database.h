@@ -54,6 +54,7 @@ class Database {
     void set_up(bool through_pooler);
     void probe_pooler();
     void ask_pids();
+    void refuse_pooler();
     void listen();
     void refuse(Error error);
     void on_session_lost(Error error);

@@ -115,13 +115,17 @@ store::Round Worker::next_round(BootClock::time_point now) {
         for (const store::Held& run : held) round.known.push_back(run.id);
         round.release_forgotten = true;
     }
-    if (may_look(now)) {
-        const int cap = config_.worker.batch_size;
+    // The first look is the claim alone: whoever rang waits for a handler to start, not for the registry.
+    const bool chores = looks_.ever_answered() && state_ < State::leaving;
+    if (chores) {
         round.arrive = !registered_;
         round.rescue = rescue_wanted_;
+    }
+    if (may_look(now)) {
+        const int cap = config_.worker.batch_size;
         round.claim = cap > 0 ? std::min(cap, free_slots()) : free_slots();
-        round.ask_due = !last_claim_full_;
-    } else if (state_ < State::leaving && looks_.ever_answered() && !looks_.owed() && !due_known_) {
+        round.ask_due = chores && !last_claim_full_;
+    } else if (chores && !looks_.owed() && !due_known_) {
         round.ask_due = true;
     }
     return round;
@@ -142,6 +146,7 @@ void Worker::on_answer(store::Answer answer) {
         log::event(log::Level::warning, "runs_released",
                    std::to_string(answer.released) + " runs whose claim was never answered go back to their queues");
     if (asked.rescue) rescue_wanted_ = false;
+    if (answer.rescued > 0) looks_.owe();
     if (answer.rescued > 0)
         log::event(log::Level::warning, "runs_rescued",
                    std::to_string(answer.rescued) + " runs whose lease had ended were taken back");
