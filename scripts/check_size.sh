@@ -5,9 +5,9 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 most=400
-while IFS= read -r file; do
-    lines=$(wc -l <"$file")
-    [ "$lines" -le "$most" ] || finding "$file:$most" "$lines lines, $most are the most; split it by noun"
+cd "$root"
+while read -r lines file; do
+    if [ "$lines" -gt "$most" ] && [ "$file" != total ]; then finding "$file:$most" "$lines lines, $most are the most; split it by noun"; fi
 done < <(tree_files dev 'src/*' 'include/*' 'tests/*' 'bench/*' 'scripts/*' 'clients/*' 'examples/*' |
-    grep -E '(^dev|\.(h|cpp|c|sh|py|js|ts|mjs|txt|sql|cmake))$')
+    grep -E '(^dev|\.(h|cpp|c|sh|py|js|ts|mjs|txt|sql|cmake))$' | xargs --delimiter='\n' wc -l)
 checked

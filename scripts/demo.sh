@@ -51,12 +51,19 @@ run() {
     child=
 }
 
+# In a container the demo is a grandchild, behind nsenter, which hands no signal on.
+demo_process() {
+    local behind
+    behind=$(pgrep --parent "$child" nsenter) && behind=$(pgrep --parent "$behind") || behind=$child
+    say "$behind"
+}
+
 leave() {
     local code=$?
     trap - EXIT
     trap '' INT TERM HUP
     if [ -n "$child" ]; then
-        kill -TERM "$child" 2>/dev/null || true
+        kill -TERM "$(demo_process)" 2>/dev/null || true
         wait "$child" 2>/dev/null || true
     fi
     if [ -n "${DORMOUSE_SYSTEM_STATE:-}" ]; then

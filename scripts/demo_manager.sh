@@ -6,16 +6,19 @@
 
 ctl() { if [ "$manager" = user ]; then systemctl --user "$@"; else systemctl "$@"; fi; }
 property() { ctl show --value --property="$1" "$unit.service" 2>/dev/null; }
-as_worker() { # without a process in between, so that a signal arrives
-    if [ -z "$worker_user" ]; then "$@"; else setpriv --reuid="$worker_user" --regid="$worker_user" --init-groups -- "$@"; fi
+# as_worker COMMAND …; no process stays in between, so that a signal arrives (in the background: exec_as_worker).
+exec_as_worker() {
+    if [ -z "$worker_user" ]; then exec "$@"; fi
+    exec setpriv --reuid="$worker_user" --regid="$worker_user" --init-groups -- "$@"
 }
+as_worker() { (exec_as_worker "$@"); }
 
 # The same lines as in units/dormouse@.socket and dormouse@.service, without the sandbox; see there for the reasons.
 pool_up() {
     local options=() helper=("$work/bin/dormouse-due" --runtime-directory "$work/run" --unit "$unit.service" --target none)
     if [ "$manager" = activate ]; then
         [ -z "$worker_user" ] || chown "$worker_user" "$work/run"
-        as_worker "$root/scripts/demo_door.sh" "$work" "$pool" >>"$work/log/worker" 2>&1 &
+        exec_as_worker "$root/scripts/demo_door.sh" "$work" "$pool" >>"$work/log/worker" 2>&1 &
         door=$!
         wait_for 10 pool_listens
         return
@@ -82,7 +85,7 @@ worker_log() {
 pool_down() {
     local timer
     if [ "$manager" = activate ]; then
-        if [ -n "${door:-}" ]; then end_process "$door"; fi
+        end_process TERM "${door:-}"
         return 0
     fi
     ctl stop "$unit.socket" "$unit.service" 2>/dev/null || true

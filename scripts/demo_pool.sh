@@ -33,10 +33,13 @@ wait_for() { # wait_for SECONDS COMMAND …
         sleep 0.05
     done
 }
-end_process() { # end_process PID: ours, and gone when this returns
-    kill -TERM "$1" 2>/dev/null || true
-    wait "$1" 2>/dev/null || true
+# end_process SIGNAL PID: a child of ours, gone when this returns; one that does not go is killed.
+end_process() {
+    [ -n "$2" ] && kill "-$1" "$2" 2>/dev/null || return 0
+    wait_for 10 process_ended "$2" || kill -KILL "$2" 2>/dev/null || true
+    wait "$2" 2>/dev/null || true
 }
+process_ended() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 
 # --- the end, however it comes -----------------------------------------------------------------------------------------
 leave() {
@@ -173,7 +176,7 @@ sql "SELECT to_char(run_at, 'HH24:MI:SS.MS'), to_char(started_at, 'HH24:MI:SS.MS
 step "Then it sleeps again, and what that costs is counted over $quiet_s quiet seconds."
 wait_for 15 sleeps_now
 before=$(statements)
-sleep "$quiet_s" # the quiet time that is measured
+read -r -t "$quiet_s" <> <(:) || true # the quiet time that is measured; a signal ends it, as it would not end a sleep
 row() { printf '   %-32s %18s %24s\n' "$@"; }
 counted=$(($(statements) - before))
 processes=$(pool_processes)

@@ -15,7 +15,8 @@ postgres_up() {
     cd "$work/db" || return 1 # initdb and postgres want a directory they may read
     as_worker "$bin/initdb" --pgdata="$work/db/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 \
         --no-sync >"$work/log/initdb" 2>&1
-    as_worker "$bin/postgres" -D "$work/db/data" -c listen_addresses='' -c unix_socket_directories="$work/db" \
+    # setsid: Ctrl-C is for the demo, which stops it last
+    exec_as_worker setsid "$bin/postgres" -D "$work/db/data" -c listen_addresses='' -c unix_socket_directories="$work/db" \
         -c shared_preload_libraries=pg_stat_statements -c max_connections=30 >"$work/log/postgres" 2>&1 </dev/null &
     postgres_pid=$!
     cd /
@@ -33,12 +34,8 @@ postgres_migrate() {
     sql "CREATE ROLE dormouse_demo LOGIN" "GRANT dormouse_worker TO dormouse_demo"
 }
 
-postgres_down() {
-    [ -n "$postgres_pid" ] || return 0
-    kill -INT "$postgres_pid" 2>/dev/null || true # fast: open sessions are ended
-    wait "$postgres_pid" 2>/dev/null || true
-    postgres_pid=
-}
+# SIGINT is a fast shutdown: open sessions are ended.
+postgres_down() { end_process INT "$postgres_pid"; }
 
 # sql STATEMENT…: as the watcher; rows come as tab-separated lines.
 sql() {

@@ -5,10 +5,10 @@ set -euo pipefail
 
 log=$1/Testing/Temporary/LastTest.log
 [ -f "$log" ] || exit 0
-awk '
+sed "s/$(printf '\033')\\[[0-9;]*m//g" "$log" | awk '
     /^[0-9]+\/[0-9]+ Testing: / { test = $3 }
     /^SKIPPED: / { note(test, substr($0, 10)) }
-    /is skipped because/ {
+    /is skipped because/ && !/is skipped because disabled/ { # disabled: of another suite
         if (match($0, /Test (case|suite|unit|module) "[^"]+"/)) name = substr($0, RSTART, RLENGTH); else name = test
         gsub(/^Test [a-z]+ |"/, "", name)
         reason = $0
@@ -25,4 +25,4 @@ awk '
     END {
         if (!reasons) { print "nothing was skipped"; exit }
         for (i = 1; i <= reasons; i++) printf "skipped %d, because %s: %s\n", count[order[i]], order[i], names[order[i]]
-    }' "$log"
+    }'

@@ -20,6 +20,7 @@ for argument in "$@"; do
     esac
 done
 if [ "$full" = yes ]; then export DORMOUSE_FULL=1; fi
+export BOOST_TEST_COLOR_OUTPUT=no # logs are read in files
 failed=()
 held=$(mktemp) # ctest's summary, until the rest has been said
 trap 'rm -f "$held"' EXIT
