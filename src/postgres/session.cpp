@@ -92,8 +92,9 @@ void Session::flush() {
 }
 
 void Session::take_notifications() {
-    while (PGnotify* raw = PQnotifies(connection_.get())) {
-        const std::unique_ptr<PGnotify, decltype(&PQfreemem)> notification(raw, PQfreemem);
+    while (!lost_) {  // whoever hears of the first may shut us
+        const std::unique_ptr<PGnotify, decltype(&PQfreemem)> notification(PQnotifies(connection_.get()), PQfreemem);
+        if (!notification) return;
         events_.on_notification(notification->relname, notification->extra);
     }
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "support/pool_bench.h"
+#include "support/process.h"
 
 using namespace dormouse;
 using namespace dormouse::testing;
@@ -87,16 +88,14 @@ BOOST_AUTO_TEST_CASE(never_more_at_once_than_concurrency) {
 }
 
 BOOST_AUTO_TEST_CASE(two_workers_on_one_queue_run_nothing_twice) {
-    TestDatabase database;
+    Scene scene({.worker = "concurrency = 8", .starts = false});
+    TestDatabase& database = scene.database;
+    const PoolTasks& tasks = scene.bench.tasks();
     database.exec("SELECT dormouse.enqueue_many('hold', array_fill('{}'::jsonb, ARRAY[200]))");
-    const PoolTasks tasks;
-    PoolBench one(database.url(), {.worker = "concurrency = 8"}, &tasks);
-    PoolBench two(database.url(), {.worker = "concurrency = 8"}, &tasks);
+    scene.bench.worker().start();
+    const Process other({{DORMOUSE_BINARY, "worker", "--config", scene.bench.file()}, {}, {}, {}, Millis{120'000}});
     for (int i = 0; i < 200; ++i) tasks.release();
-    BOOST_TEST(one.until([&] {
-        two.loop().turn(false);
-        return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "200";
-    }, Millis{60'000}));
+    BOOST_TEST(scene.until_count("completed", "200"));
     const auto started = tasks.started();
     BOOST_TEST(started.size() == 200U);
     BOOST_TEST(std::set<std::string>(started.begin(), started.end()).size() == 200U);
@@ -154,10 +153,10 @@ BOOST_AUTO_TEST_CASE(a_missing_program_uses_up_no_attempt_and_the_run_completes_
 }
 
 BOOST_AUTO_TEST_CASE(a_payload_over_the_limit_fails_its_run) {
-    Scene scene({.rest = "[limits]\npayload_bytes = 1000"});
-    const std::string big = scene.enqueue("'echo', to_jsonb(repeat('x', 1001))");
+    Scene scene({.rest = "[limits]\npayload_bytes = 300"});
+    const std::string big = scene.enqueue("'echo', to_jsonb(repeat('x', 301))");
     const std::string packed = scene.enqueue("'echo', to_jsonb(repeat('x', 100000))");  // small where it is stored
-    const std::string numbers = scene.enqueue("'echo', to_jsonb(array_fill(1, ARRAY[330]))");  // 990 bytes, larger as jsonb
+    const std::string numbers = scene.enqueue("'echo', to_jsonb(array_fill(1, ARRAY[95]))");  // 285 bytes, larger as jsonb
     BOOST_TEST(scene.until_status(big, "failed"));
     BOOST_TEST(scene.until_status(packed, "failed"));
     BOOST_TEST(scene.until_status(numbers, "completed"));
@@ -168,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_payload_over_the_limit_fails_its_run) {
 BOOST_AUTO_TEST_CASE(a_result_that_the_database_rejects_fails_its_own_run_only) {
     Scene scene({.worker = "concurrency = 16",
                  .rest = "[task.nul]\ncommand = [\"/usr/bin/printf\", '\"\\\\u0000\"']\n"
-                         "[task.huge]\ncommand = [\"/usr/bin/printf\", \"1e200000\"]",
+                         "[task.huge]\ncommand = [\"/usr/bin/printf\", \"1e-200000\"]",
                  .starts = false});
     scene.database.exec("SELECT dormouse.enqueue(CASE n % 20 WHEN 3 THEN 'nul' WHEN 7 THEN 'huge' ELSE 'echo' END) FROM generate_series(1, 100) n");
     scene.bench.worker().start();

@@ -100,16 +100,20 @@ std::vector<int> PoolTasks::processes() const {
     return ids;
 }
 
+std::string pool_toml(const std::string& url, const PoolBenchOptions& options, const PoolTasks& tasks) {
+    return "[database]\nurl = \"" + url + "\"\n" + options.database + "\n[worker]\n" + options.worker + "\n" + tasks.toml() +
+           options.rest + "\n";
+}
+
 PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, const PoolTasks* tasks)
     : own_tasks_(tasks == nullptr ? std::make_unique<PoolTasks>() : nullptr),
       tasks_(tasks == nullptr ? own_tasks_.get() : tasks),
-      bell_(directory_.path() + "/bell") {
-    const std::string file = directory_.path() + "/bench.toml";
-    write_file(file, "[database]\nurl = \"" + url + "\"\n" + options.database + "\n[worker]\n" + options.worker + "\n" +
-                         tasks_->toml() + options.rest + "\n");
+      bell_(directory_.path() + "/bell"),
+      file_(directory_.path() + "/bench.toml") {
+    write_file(file_, pool_toml(url, options, *tasks_));
     config::Sources sources;
     sources.pool = "bench";
-    sources.file = file;
+    sources.file = file_;
     auto loaded = config::load(sources);
     if (!loaded) throw std::runtime_error(loaded.error().message);
     config_ = std::move(loaded->config);

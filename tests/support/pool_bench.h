@@ -68,9 +68,13 @@ class PoolBench {
     [[nodiscard]] const PoolTasks& tasks() const { return *tasks_; }
     [[nodiscard]] const std::optional<worker::Farewell>& farewell() const { return farewell_; }
     [[nodiscard]] const Uuid& id() const { return id_; }
+    /// The pool's file: for a second worker, which is a process of its own (two in one process would end each other's handlers).
+    [[nodiscard]] const std::string& file() const { return file_; }
     /// Where ring() connects to.
     [[nodiscard]] const std::string& bell() const { return bell_; }
     void ring() const;
+    /// Rings that nobody has answered; they are answered by this.
+    bool rings_are_left() { return doorbell_->empty_now(); }
 
     /// Turns the loop until `happened`; false when the deadline has passed without.
     bool until(const std::function<bool()>& happened, Millis deadline = Millis{20'000});
@@ -85,6 +89,7 @@ class PoolBench {
     const PoolTasks* tasks_;
     TemporaryDirectory directory_;
     std::string bell_;
+    std::string file_;
     config::Config config_;
     loop::Loop loop_;
     Uuid id_;
@@ -94,6 +99,8 @@ class PoolBench {
     std::unique_ptr<worker::Worker> worker_;
 };
 
+/// A pool's file with these options and tasks.
+std::string pool_toml(const std::string& url, const PoolBenchOptions& options, const PoolTasks& tasks);
 /// A listening unix socket, as systemd would pass it.
 UniqueFd listen_at(const std::string& path);
 /// Connects and hangs up; false when nobody listens or it would block.

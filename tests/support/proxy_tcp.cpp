@@ -100,6 +100,11 @@ void ProxyTcp::run() {
     std::list<Pair> pairs;
     int cuts = 0;
     while (!over_) {
+        if (cuts != cuts_) {
+            cuts = cuts_;
+            pairs.clear();
+            held_ = 0;
+        }
         std::vector<pollfd> fds{{listener_.get(), POLLIN, 0}, {nudge_.get(), POLLIN, 0}};
         for (const Pair& pair : pairs) {
             fds.push_back({pair.client.get(), POLLIN, 0});
@@ -108,6 +113,7 @@ void ProxyTcp::run() {
         if (::poll(fds.data(), fds.size(), -1) < 0) continue;
         std::uint64_t ignored = 0;
         static_cast<void>(::read(nudge_.get(), &ignored, sizeof ignored) > 0);
+        if (cuts != cuts_) continue;  // first of all, so that nothing that was held back slips through
         std::size_t at = 2;
         for (Pair& pair : pairs) {
             std::string said;
@@ -122,11 +128,6 @@ void ProxyTcp::run() {
             bytes_ += pair.held.size();
             if (!write_all(pair.client.get(), pair.held)) pair.over = true;
             pair.held.clear();
-        }
-        if (cuts != cuts_) {
-            cuts = cuts_;
-            pairs.clear();
-            held_ = 0;
         }
         std::erase_if(pairs, [](const Pair& pair) { return pair.over; });
         if (fds[0].revents != 0) {

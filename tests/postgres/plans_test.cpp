@@ -1,0 +1,97 @@
+// The plans of the worker's statements: each uses the index that its file names, with 100,000 rows, parameters nobody has seen,
+// and statistics that know nothing of them.
+#include <boost/test/unit_test.hpp>
+
+#include "sql/embedded.h"
+#include "support/cluster.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+namespace {
+
+constexpr const char* ids = "ARRAY[gen_random_uuid()]";
+constexpr const char* worker = "gen_random_uuid()";
+
+struct Query {
+    const char* name;
+    const char* sql;
+    std::string arguments;
+    std::string index;
+};
+
+std::vector<Query> queries() {
+    const std::string w = worker;
+    const std::string held = w + ", " + ids + ", ARRAY[1::bigint]";
+    return {
+        {"claim", sql::claim, "ARRAY['default', 'other'], 8, " + w + ", 300000, 1000000", "runs_live_claim"},
+        {"due", sql::due, "ARRAY['default', 'other'], " + w + ", 300000", "runs_live_claim"},
+        {"rescue", sql::rescue, "ARRAY['default', 'other']", "runs_live_lease"},
+        {"release_forgotten", sql::release_forgotten, "ARRAY['default'], " + w + ", " + ids, "runs_live_lease"},
+        {"held", sql::held, held, "runs_live_pkey"},
+        {"extend", sql::extend, held + ", 300000", "runs_live_pkey"},
+        {"finish", sql::finish,
+         held + ", ARRAY['completed'], ARRAY['{}'], ARRAY[NULL::text], ARRAY[0::smallint], ARRAY[NULL::smallint], ARRAY[1::bigint],"
+                " ARRAY[1::bigint], ARRAY[true]",
+         "runs_live_pkey"},
+        {"put_back", sql::put_back,
+         held + ", ARRAY['retry'], ARRAY[1::bigint], ARRAY[true], ARRAY[NULL::text], ARRAY[0::smallint], ARRAY[NULL::smallint],"
+                " ARRAY[1::bigint], ARRAY[1::bigint]",
+         "runs_live_pkey"},
+    };
+}
+
+std::string plan_of(postgres::BlockingConnection& connection, const Query& query) {
+    const std::string name = query.name;
+    const Status prepared = connection.script("prepare", "PREPARE " + name + " AS " + query.sql);
+    BOOST_TEST_REQUIRE(prepared.has_value(), (prepared ? "" : prepared.error().message));
+    const auto lines = connection.ask("explain", "EXPLAIN (COSTS OFF) EXECUTE " + name + "(" + query.arguments + ")");
+    BOOST_TEST_REQUIRE(lines.has_value(), (lines ? "" : lines.error().message));
+    std::string plan;
+    for (int row = 0; row < lines->rows(); ++row) plan += std::string(lines->text(row, 0)) + "\n";
+    return plan;
+}
+
+void check_plans(TestDatabase& database) {
+    auto connection = database.connect();
+    const auto opened = connection.ask("open", sql::open_session, {std::to_string(PQbackendPID(connection.get())), "false"});
+    BOOST_TEST_REQUIRE(opened.has_value());
+    for (const Query& query : queries()) {
+        const std::string plan = plan_of(connection, query);
+        BOOST_TEST(plan.find("Seq Scan on runs_live") == std::string::npos, query.name << ":\n" << plan);
+        BOOST_TEST(plan.find(query.index) != std::string::npos, query.name << ":\n" << plan);
+    }
+}
+
+constexpr const char* hundred_thousand =
+    "INSERT INTO dormouse.runs (task, queue, priority, run_at) SELECT 'echo', CASE n % 2 WHEN 0 THEN 'default' ELSE 'other' END,"
+    " n % 3, now() + (n % 1000 - 500) * interval '1 s' FROM generate_series(1, 100000) n";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(plans, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(without_statistics) {
+    TestDatabase database;
+    database.exec(hundred_thousand);
+    check_plans(database);
+}
+
+BOOST_AUTO_TEST_CASE(with_statistics_of_an_empty_table) {
+    TestDatabase database;
+    database.exec("VACUUM ANALYZE");
+    check_plans(database);
+    database.exec(hundred_thousand);
+    check_plans(database);
+}
+
+BOOST_AUTO_TEST_CASE(with_statistics_of_a_full_table_that_is_nearly_empty) {
+    TestDatabase database;
+    database.exec(hundred_thousand);
+    database.exec("ANALYZE");
+    check_plans(database);
+    database.exec("DELETE FROM dormouse.runs WHERE id NOT IN (SELECT id FROM dormouse.runs LIMIT 10)");
+    check_plans(database);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

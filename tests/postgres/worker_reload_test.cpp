@@ -1,0 +1,62 @@
+// When a pool reads its file again: at once when it changes while there is no database, and never under a worker at work.
+#include <boost/test/unit_test.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "support/pool_bench.h"
+#include "worker/pool.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+BOOST_AUTO_TEST_SUITE(worker_reload, *boost::unit_test::precondition(has_postgres))
+
+// The file is broken while the database is away, so a retry of reading it is armed; then the database comes, and then the file
+// is repaired.
+BOOST_AUTO_TEST_CASE(a_retry_of_reading_the_file_does_not_end_a_worker_that_has_found_its_database) {
+    TestDatabase database;
+    database.exec("SELECT dormouse.enqueue('hold')");
+    const TemporaryDirectory directory;
+    const PoolTasks tasks;
+    const std::string socket = ".s.PGSQL." + std::to_string(Cluster::shared().port());
+    const std::string file = directory.path() + "/p.toml";
+    const std::string url = "postgresql://postgres@/" + database.name() + "?host=" + directory.path() +
+                            "&port=" + std::to_string(Cluster::shared().port());
+    const auto write = [&](const std::string& worker) {
+        std::ofstream(file + ".new") << pool_toml(url, {.worker = worker}, tasks);
+        std::filesystem::rename(file + ".new", file);
+    };
+    write("");
+    loop::Loop loop;
+    config::Sources sources;
+    sources.pool = "p";
+    sources.file = file;
+    worker::Pool pool(loop, sources);
+    const auto until = [&](const std::function<bool()>& happened) {
+        const auto end = BootClock::now() + Millis{30'000};
+        loop::Timer tick(loop, "test.tick");
+        tick.every(Millis{5}, [] {});
+        while (!happened() && BootClock::now() < end) loop.turn();
+        return happened();
+    };
+    const auto reload_is_armed = [&] {
+        const auto timers = loop.armed_timers();
+        return std::find(timers.begin(), timers.end(), "pool.reload") != timers.end();
+    };
+    pool.start();
+    BOOST_TEST_REQUIRE(until([&] { return pool.worker() != nullptr && pool.worker()->is_waiting_for_database() && !reload_is_armed(); }));
+    write("concurency = 1");
+    BOOST_TEST_REQUIRE(until(reload_is_armed));
+    std::filesystem::create_symlink(Cluster::shared().socket_directory() + "/" + socket, directory.path() + "/" + socket);
+    BOOST_TEST_REQUIRE(until([&] { return tasks.started().size() == 1; }));
+    const worker::Worker* const before = pool.worker();
+    write("");
+    BOOST_TEST(until([&] { return !reload_is_armed(); }));
+    BOOST_TEST(pool.worker() == before);
+    BOOST_TEST(process_lives(tasks.processes().at(0)));
+    tasks.release();
+    BOOST_TEST(until([&] { return database.value("SELECT status FROM dormouse.runs") == "completed"; }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,57 @@
+// Connection strings, taken apart into places and options.
+#include "postgres/target.h"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace dormouse;
+using namespace dormouse::postgres;
+
+BOOST_AUTO_TEST_SUITE(target)
+
+BOOST_AUTO_TEST_CASE(several_hosts_are_several_places_with_their_ports) {
+    const auto target = parse_target("postgresql://u@one:1,two,[::1]:3/d", "");
+    BOOST_TEST_REQUIRE(target.has_value());
+    BOOST_TEST_REQUIRE(target->places.size() == 3U);
+    BOOST_TEST(target->places[0].host == "one");
+    BOOST_TEST(target->places[0].port == "1");
+    BOOST_TEST(target->places[1].port == "");
+    BOOST_TEST(target->places[2].host == "::1");
+    BOOST_TEST(target->options.at("dbname") == "d");
+    BOOST_TEST(!target->options.contains("host"));
+}
+
+BOOST_AUTO_TEST_CASE(one_port_is_for_all_hosts_and_addresses_stay_beside_names) {
+    const auto target = parse_target("host=a,b hostaddr=10.0.0.1,10.0.0.2 port=7", "");
+    BOOST_TEST_REQUIRE(target->places.size() == 2U);
+    BOOST_TEST(target->places[1].host == "b");
+    BOOST_TEST(target->places[1].address == "10.0.0.2");
+    BOOST_TEST(target->places[1].port == "7");
+}
+
+BOOST_AUTO_TEST_CASE(dead_peers_are_found_by_tcp_unless_the_url_says_otherwise) {
+    BOOST_TEST(parse_target("host=a", "")->options.at("tcp_user_timeout") == "30000");
+    BOOST_TEST(parse_target("host=a tcp_user_timeout=5", "")->options.at("tcp_user_timeout") == "5");
+    BOOST_TEST(parse_target("host=a", "")->options.at("gssencmode") == "disable");
+}
+
+BOOST_AUTO_TEST_CASE(the_urls_own_passfile_comes_first) {
+    BOOST_TEST(parse_target("host=a", "/credential")->options.at("passfile") == "/credential");
+    BOOST_TEST(parse_target("host=a passfile=/mine", "/credential")->options.at("passfile") == "/mine");
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_refused_without_its_password) {
+    for (const char* url : {"postgresql://u:geheim@[broken/d", "host=a password=geheim nonsense", "postgresql://u:geheim@h/d?no_such=1"}) {
+        const auto target = parse_target(url, "");
+        BOOST_TEST_REQUIRE(!target.has_value());
+        BOOST_TEST((target.error().kind == ErrorKind::invalid));
+        BOOST_TEST(target.error().message.find("geheim") == std::string::npos);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(only_names_need_resolving) {
+    BOOST_TEST(needs_resolving({"db.example", "", ""}));
+    for (const char* host : {"", "/run/postgresql", "@abstract", "10.0.0.1", "::1"}) BOOST_TEST(!needs_resolving({host, "", ""}));
+    BOOST_TEST(!needs_resolving({"db.example", "10.0.0.1", ""}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,77 @@
+// The retry policy, case by case; and the dice.
+#include "worker/verdict.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "worker/backoff.h"
+
+using namespace dormouse;
+using namespace dormouse::worker;
+using handlers::Verdict;
+using store::Fate;
+
+namespace {
+
+constexpr config::Backoff backoff{Millis{1'000}, Millis{60'000}};
+
+store::Ending ending_of(Verdict verdict, const Tries& tries) {
+    handlers::Outcome outcome;
+    outcome.verdict = verdict;
+    outcome.result = "1";
+    return judge({}, outcome, tries, backoff);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(verdict)
+
+BOOST_AUTO_TEST_CASE(completed_ends_the_run_and_keeps_the_result) {
+    const auto ending = ending_of(Verdict::completed, {});
+    BOOST_TEST((ending.fate == Fate::completed));
+    BOOST_TEST(ending.result == "1");
+    BOOST_TEST(ending.counts);
+}
+
+BOOST_AUTO_TEST_CASE(failed_and_timed_out_retry_while_attempts_are_left) {
+    for (const Verdict verdict : {Verdict::failed, Verdict::timed_out}) {
+        const auto again = ending_of(verdict, {1, 3, 0});
+        BOOST_TEST((again.fate == Fate::retry));
+        BOOST_TEST(again.counts);
+        BOOST_TEST(again.delay.value().count() <= 2'000);
+        BOOST_TEST(again.result.empty());
+        const auto last = ending_of(verdict, {2, 3, 0});
+        BOOST_TEST((last.fate == Fate::failed));
+        BOOST_TEST(!last.delay.has_value());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_the_runs_fault_uses_up_nothing) {
+    const auto later = ending_of(Verdict::try_again, {4, 5, 0});
+    BOOST_TEST((later.fate == Fate::put_off && !later.counts && later.delay == backoff.base));
+    const auto stopped = ending_of(Verdict::stopped, {4, 5, 0});
+    BOOST_TEST((stopped.fate == Fate::handed_back && !stopped.counts && !stopped.delay));
+    const auto missing = ending_of(Verdict::not_started, {4, 5, 3});
+    BOOST_TEST((missing.fate == Fate::not_started && !missing.counts && missing.delay >= Millis{20'000}));
+}
+
+BOOST_AUTO_TEST_CASE(the_handlers_own_wish_counts) {
+    handlers::Outcome outcome;
+    outcome.verdict = Verdict::try_again;
+    outcome.retry_in = Millis{77};
+    BOOST_TEST((judge({}, outcome, {}, backoff).delay == Millis{77}));
+}
+
+BOOST_AUTO_TEST_CASE(jitter_stays_in_its_bounds_at_any_number_of_tries) {
+    for (const int tries : {0, 1, 5, 62, 63, 64, 1'000'000}) {
+        const auto most = std::min<Millis::rep>(60'000, tries > 20 ? 60'000 : 1'000 << tries);
+        for (int i = 0; i < 100; ++i) {
+            BOOST_TEST_REQUIRE(full_jitter(backoff.base, backoff.max, tries).count() <= most);
+            BOOST_TEST_REQUIRE(full_jitter(backoff.base, backoff.max, tries).count() >= 0);
+            BOOST_TEST_REQUIRE(half_jitter(backoff.base, backoff.max, tries).count() >= most / 2);
+        }
+    }
+    BOOST_TEST(full_jitter(Millis{0}, Millis{60'000}, 1'000'000).count() == 0);
+    BOOST_TEST(full_jitter(Millis{5'000}, Millis{0}, 3).count() == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
