@@ -19,8 +19,7 @@ std::string value_of(PGresult* result) {
         fprintf(stderr, "insert: %s", PQerrorMessage(connection));
         exit(1);
     }
-    std::string value =
-        PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0 ? PQgetvalue(result, 0, 0) : "";
+    std::string value = PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0 ? PQgetvalue(result, 0, 0) : "";
     PQclear(result);
     return value;
 }
@@ -69,22 +68,18 @@ int main(int argc, char** argv) {
     connection = PQconnectdb(argv[1]);
     value_of(PQexec(connection, "SET synchronous_commit = on"));
     value_of(PQprepare(connection, "insert",
-                       "INSERT INTO dormouse.runs (queue, task) VALUES ($1, 'stamp') RETURNING id", 1,
-                       nullptr));
-    const char* claimed =
-        "SELECT (extract(epoch FROM started_at) * 1000000)::bigint FROM dormouse.runs WHERE id = $1";
+                       "INSERT INTO dormouse.runs (queue, task) VALUES ($1, 'stamp') RETURNING id", 1, nullptr));
+    const char* claimed = "SELECT (extract(epoch FROM started_at) * 1000000)::bigint FROM dormouse.runs WHERE id = $1";
     for (int i = -10; i < atoi(argv[4]); ++i) {  // the first ones warm the plans
         const Moments moments = insert_and_wait(stamps, queue);
         pause_ms(20 + (i + 10) * 7 % 20);  // its end is written, and no rhythm of ours fits one of theirs
         const char* id = moments.id.c_str();
-        const std::string at =
-            value_of(PQexecParams(connection, claimed, 1, nullptr, &id, nullptr, nullptr, 0));
+        const std::string at = value_of(PQexecParams(connection, claimed, 1, nullptr, &id, nullptr, nullptr, 0));
         pause_ms(5);
         if (i < 0) continue;
         const auto since = [&](long long at_ns) { return static_cast<double>(at_ns - moments.sent) / 1000; };
         printf("{\"acknowledged\": %.1f, \"claimed\": %s, \"started\": %.1f}\n", since(moments.acknowledged),
-               at.empty() ? "null" : std::to_string(since(std::stoll(at) * 1000)).c_str(),
-               since(moments.started));
+               at.empty() ? "null" : std::to_string(since(std::stoll(at) * 1000)).c_str(), since(moments.started));
     }
     unlink(argv[2]);
     PQfinish(connection);

@@ -81,8 +81,7 @@ class InHand {
         const int tid = PQfnumber(rows, "tid");
         has_tids_ = tid >= 0;
         for (int i = 0; i < PQntuples(rows); ++i)
-            runs_.push_back(
-                {PQgetvalue(rows, i, 0), PQgetvalue(rows, i, 1), tid < 0 ? "" : PQgetvalue(rows, i, tid)});
+            runs_.push_back({PQgetvalue(rows, i, 0), PQgetvalue(rows, i, 1), tid < 0 ? "" : PQgetvalue(rows, i, tid)});
     }
 
     // What somebody else had locked stays in hand. Returns how many have ended.
@@ -99,8 +98,7 @@ class InHand {
     int size() const { return static_cast<int>(runs_.size()); }
 
     void send(PGconn* c) const {
-        std::string ids = "{", fences = "{", results = "{", tids = "{", completed = "{", nulls = "{",
-                    yes = "{";
+        std::string ids = "{", fences = "{", results = "{", tids = "{", completed = "{", nulls = "{", yes = "{";
         for (int i = 0; i < size(); ++i) {
             if (i > 0)
                 for (auto* s : {&ids, &fences, &results, &tids, &completed, &nulls, &yes}) *s += ',';
@@ -116,8 +114,7 @@ class InHand {
         const char* values[] = {worker_.c_str(), ids.c_str(),   fences.c_str(), completed.c_str(),
                                 results.c_str(), nulls.c_str(), nulls.c_str(),  nulls.c_str(),
                                 nulls.c_str(),   nulls.c_str(), yes.c_str(),    tids.c_str()};
-        if (!PQsendQueryPrepared(c, "finish", has_tids_ ? 12 : 11, values, nullptr, nullptr, 0))
-            die(PQerrorMessage(c));
+        if (!PQsendQueryPrepared(c, "finish", has_tids_ ? 12 : 11, values, nullptr, nullptr, 0)) die(PQerrorMessage(c));
     }
 
   private:
@@ -141,8 +138,7 @@ class Session {
         if (!o.session.empty()) query(c, o.session.c_str());
         for (auto [name, sql] : {std::pair{"claim", &o.claim}, std::pair{"finish", &o.finish}}) {
             Rows r(PQprepare(c, name, sql->c_str(), 0, nullptr), PQclear);
-            if (PQresultStatus(r.get()) != PGRES_COMMAND_OK)
-                die(std::string(name) + ": " + PQerrorMessage(c));
+            if (PQresultStatus(r.get()) != PGRES_COMMAND_OK) die(std::string(name) + ": " + PQerrorMessage(c));
         }
         PQenterPipelineMode(c);
     }
@@ -180,8 +176,7 @@ class Session {
     void claim() {
         static const std::string lease = "300000", limit = "65536";
         const std::string size = std::to_string(options_.batch);
-        if (claims_++ % 16 == 0)
-            cursor_ = {};  // look at everything now and then: something may have been put in front
+        if (claims_++ % 16 == 0) cursor_ = {};  // look at everything now and then: something may have been put in front
         const std::string priority = '{' + cursor_.priority + '}', run_at = '{' + cursor_.run_at + '}',
                           id = '{' + cursor_.id + '}';
         const char* values[] = {"{default}",   size.c_str(),     worker_.c_str(), lease.c_str(),
@@ -199,8 +194,8 @@ class Session {
         if (rows < options_.batch) return;
         std::tuple<long, long, std::string> last{std::numeric_limits<long>::min(), 0, ""};
         for (int i = 0; i < rows; ++i)
-            last = std::max(last, {std::atol(PQgetvalue(claimed, i, 9)),
-                                   std::atol(PQgetvalue(claimed, i, 10)), PQgetvalue(claimed, i, 0)});
+            last = std::max(last, {std::atol(PQgetvalue(claimed, i, 9)), std::atol(PQgetvalue(claimed, i, 10)),
+                                   PQgetvalue(claimed, i, 0)});
         cursor_ = {std::to_string(std::get<0>(last)), std::to_string(std::get<1>(last)), std::get<2>(last)};
     }
 
@@ -297,10 +292,10 @@ void measure(const Options& o) {
     }
     const long ended = number(watch.get(), finished) - ended_before;
     if (ended != runs) die(std::to_string(runs) + " reported, " + std::to_string(ended) + " in the table");
-    const long heap = number(
-        watch.get(), "SELECT pg_relation_size(coalesce(to_regclass('dormouse.runs_live'), 'dormouse.runs'))");
-    const long indexes = number(
-        watch.get(), "SELECT pg_indexes_size(coalesce(to_regclass('dormouse.runs_live'), 'dormouse.runs'))");
+    const long heap =
+        number(watch.get(), "SELECT pg_relation_size(coalesce(to_regclass('dormouse.runs_live'), 'dormouse.runs'))");
+    const long indexes =
+        number(watch.get(), "SELECT pg_indexes_size(coalesce(to_regclass('dormouse.runs_live'), 'dormouse.runs'))");
     double load = 0;
     std::ifstream("/proc/loadavg") >> load;
     std::printf(
@@ -325,8 +320,7 @@ int main(int argc, char** argv) {
     Options o;
     o.variant = argv[1], o.conninfo = argv[2], o.claim = slurp(argv[3]), o.finish = slurp(argv[4]);
     for (int i = 5; i < argc; ++i) {
-        const std::string arg = argv[i], key = arg.substr(0, arg.find('=')),
-                          value = arg.substr(arg.find('=') + 1);
+        const std::string arg = argv[i], key = arg.substr(0, arg.find('=')), value = arg.substr(arg.find('=') + 1);
         if (key == "batch")
             o.batch = std::stoi(value);
         else if (key == "sessions")

@@ -2,9 +2,8 @@
 // Everybody may use this; it uses nothing of ours.
 #pragma once
 
-#include <ctime>
-
 #include <chrono>
+#include <ctime>
 
 namespace dormouse {
 

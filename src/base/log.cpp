@@ -17,7 +17,8 @@
 namespace dormouse::log {
 namespace {
 
-/// One event as the sinks see it. spdlog's message has no fields, so event() leaves them here for the length of its call.
+/// One event as the sinks see it. spdlog's message has no fields, so event() leaves them here for the length of its
+/// call.
 struct Event {
     std::string_view name;
     std::string_view text;
@@ -65,7 +66,7 @@ class JournalSink : public spdlog::sinks::base_sink<std::mutex> {
 /// Source: systemd.exec(5), $JOURNAL_STREAM.
 bool stderr_is_the_journal() {
     const char* stream = std::getenv("JOURNAL_STREAM");
-    struct stat status {};
+    struct stat status{};
     if (stream == nullptr || fstat(STDERR_FILENO, &status) != 0) return false;
     return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino) == stream;
 }
@@ -122,8 +123,7 @@ void event(Level level, std::string_view event, std::string_view text, std::init
     if (!logger() || !logger()->should_log(spdlog_level(level))) return;
     std::string line = std::string(event) + ": " + (to_journal ? std::string(text) : printable(text));
     if (!to_journal)
-        for (const Field& field : fields)
-            line += " " + std::string(field.name) + "=" + printable(field.value);
+        for (const Field& field : fields) line += " " + std::string(field.name) + "=" + printable(field.value);
     current = Event{event, text, &fields};
     logger()->log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
     current = Event{};

@@ -56,12 +56,11 @@ Outcome show_config(const ConfigOptions& options) {
         return Exit::ok;
     }
     const std::string& file = loaded->config.file;
-    print(paint(Colour::bold, "pool " + escaped(*pool)) +
-          (file.empty() ? " (no file)" : " (" + escaped(file) + ")") + "\n");
+    print(paint(Colour::bold, "pool " + escaped(*pool)) + (file.empty() ? " (no file)" : " (" + escaped(file) + ")") +
+          "\n");
     Table table({"OPTION", "VALUE", "FROM"});
     for (const config::Row& row : rows)
-        table.add(
-            {{row.option}, {row.value}, {row.origin, row.origin == "default" ? Colour::dim : Colour::none}});
+        table.add({{row.option}, {row.value}, {row.origin, row.origin == "default" ? Colour::dim : Colour::none}});
     print(table.text());
     for (const std::string& warning : loaded->warnings) complain("warning: " + warning);
     return Exit::ok;

@@ -54,8 +54,7 @@ std::optional<DatabaseChoice> of_environment(const config::Environment& environm
 Try<DatabaseChoice> of_directory(const config::Environment& environment) {
     const std::vector<std::string> pools = config::pools(environment);
     const std::string directory = config::directory(environment);
-    if (pools.empty())
-        return give_up(Exit::config, "no database: there is no pool in " + directory + "; " + ways);
+    if (pools.empty()) return give_up(Exit::config, "no database: there is no pool in " + directory + "; " + ways);
     std::optional<DatabaseChoice> first;
     for (const std::string& pool : pools) {
         auto choice = of_pool(pool, environment);
@@ -88,9 +87,8 @@ Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config
 }
 
 Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, const std::string& command) {
-    ::setenv(
-        "PGTZ", "UTC",
-        1);  // libpq sends it while connecting, which also a pooler understands; times are shown by when.h
+    ::setenv("PGTZ", "UTC",
+             1);  // libpq sends it while connecting, which also a pooler understands; times are shown by when.h
     const postgres::BlockingOptions options{"dormouse " + command, choice.database.passfile,
                                             choice.database.connect_timeout};
     auto connection = postgres::BlockingConnection::open(choice.database.url, options);

@@ -47,12 +47,10 @@ Try<std::vector<Parameter>> parameters_of(const EnqueueOptions& options, std::in
         if (!time) return give_up(Exit::usage, "--at: " + time.error().message);
         at = std::to_string(*time);
     }
-    if (at && *delay)
-        return give_up(Exit::usage, "--in and --at exclude each other: give the delay, or the time");
+    if (at && *delay) return give_up(Exit::usage, "--in and --at exclude each other: give the delay, or the time");
     auto payload = read_payload(options.payload, payload_limit);
     if (!payload) return tl::unexpected(payload.error());
-    const Parameter most =
-        options.max_attempts ? Parameter(std::to_string(*options.max_attempts)) : std::nullopt;
+    const Parameter most = options.max_attempts ? Parameter(std::to_string(*options.max_attempts)) : std::nullopt;
     return std::vector<Parameter>{options.task,
                                   std::move(*payload),
                                   options.queue,
@@ -69,8 +67,7 @@ Try<std::string> insert(postgres::BlockingConnection& connection, const std::vec
     const auto reply = connection.ask("enqueue", queries::enqueue, parameters);
     if (reply) return std::string(reply->text(0, 0));
     Failure failure = from(reply.error());
-    if (failure.exit == Exit::schema)
-        failure.message += "; the schema is missing or older: run `dormouse migrate`";
+    if (failure.exit == Exit::schema) failure.message += "; the schema is missing or older: run `dormouse migrate`";
     if (failure.exit == Exit::denied)
         failure.message += "; run `dormouse migrate --roles` and GRANT dormouse_producer to this user";
     return tl::unexpected(std::move(failure));
@@ -102,15 +99,11 @@ void tell_rings(const Rings& rings, const std::string& queue) {
                  "; the run waits for one that does, here or elsewhere (`dormouse status`)");
 }
 
-void print_json(const EnqueueOptions& options, const std::string& id, const Rings& rings,
-                const Standing* standing) {
+void print_json(const EnqueueOptions& options, const std::string& id, const Rings& rings, const Standing* standing) {
     nlohmann::ordered_json missed = nlohmann::ordered_json::array();
     for (const auto& [pool, why] : rings.missed) missed.push_back({{"pool", pool}, {"error", why}});
-    nlohmann::ordered_json document{{"id", id},
-                                    {"task", options.task},
-                                    {"queue", options.queue},
-                                    {"rung", rings.rung},
-                                    {"not_rung", missed}};
+    nlohmann::ordered_json document{
+        {"id", id}, {"task", options.task}, {"queue", options.queue}, {"rung", rings.rung}, {"not_rung", missed}};
     if (standing != nullptr) {
         document["status"] = standing->status;
         document["attempts"] = standing->attempts;
@@ -135,8 +128,7 @@ Outcome outcome_of(const Standing& standing, const EnqueueOptions& options, cons
         const std::string why = standing.error_message.substr(0, standing.error_message.find('\n'));
         return give_up(Exit::run_failed, "run " + id + " failed" + (why.empty() ? "" : ": " + why) + see);
     }
-    if (standing.status == "canceled")
-        return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);
+    if (standing.status == "canceled") return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);
     return give_up(Exit::timeout, "run " + id + " has not ended within " + *options.wait + ", it is " +
                                       standing.status + " and goes on without us" + see);
 }
@@ -159,8 +151,7 @@ Outcome enqueue(const EnqueueOptions& options) {
     auto connection = open_database(*choice, "enqueue");
     if (!connection) return tl::unexpected(connection.error());
     if (options.wait)
-        if (auto listening = listen_for_ends(*connection); !listening)
-            return tl::unexpected(listening.error());
+        if (auto listening = listen_for_ends(*connection); !listening) return tl::unexpected(listening.error());
     const auto id = insert(*connection, *parameters);
     if (!id) return tl::unexpected(id.error());
     const Rings rings = ring_pools(options.queue, environment);

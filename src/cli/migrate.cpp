@@ -11,11 +11,9 @@ namespace dormouse::cli {
 namespace {
 
 Outcome apply_roles(postgres::BlockingConnection& connection, const MigrateOptions& options) {
-    if (const Status done = postgres::apply_roles(connection, sql::roles); !done)
-        return give_up(done.error());
+    if (const Status done = postgres::apply_roles(connection, sql::roles); !done) return give_up(done.error());
     if (options.json) {
-        print(nlohmann::ordered_json{{"roles", {"dormouse_producer", "dormouse_worker", "dormouse_reader"}}}
-                  .dump() +
+        print(nlohmann::ordered_json{{"roles", {"dormouse_producer", "dormouse_worker", "dormouse_reader"}}}.dump() +
               "\n");
     } else {
         print(
@@ -43,8 +41,8 @@ void tell(const postgres::SchemaState& state, int applied, const MigrateOptions&
     } else if (!options.check && applied == 0) {
         print("nothing to do: schema dormouse is at version " + std::to_string(state.version) + "\n");
     } else if (!options.check) {
-        print("schema dormouse is now at version " + std::to_string(state.version) + " (" +
-              std::to_string(applied) + " applied)\n");
+        print("schema dormouse is now at version " + std::to_string(state.version) + " (" + std::to_string(applied) +
+              " applied)\n");
     }
 }
 

@@ -19,14 +19,14 @@ bool is_socket(const std::string& path) {
 
 std::string state_of(const postgres::Reply& reply, int row) {
     if (reply.text(row, 6) == "left") return "asleep";
-    const ProcessMark mark{std::string(reply.text(row, 1)), std::string(reply.text(row, 4)),
-                           reply.integer(row, 2), reply.integer(row, 3)};
+    const ProcessMark mark{std::string(reply.text(row, 1)), std::string(reply.text(row, 4)), reply.integer(row, 2),
+                           reply.integer(row, 3)};
     return alive(mark) == Alive::no ? "gone" : "awake";
 }
 
 PoolSeen& pool_named(Overview& overview, std::string_view name) {
-    const auto found = std::find_if(overview.pools.begin(), overview.pools.end(),
-                                    [&](const PoolSeen& p) { return p.name == name; });
+    const auto found =
+        std::find_if(overview.pools.begin(), overview.pools.end(), [&](const PoolSeen& p) { return p.name == name; });
     if (found != overview.pools.end()) return *found;
     overview.pools.push_back({std::string(name), {}, {}, false, {}});
     return overview.pools.back();
@@ -40,12 +40,10 @@ void add_workers(Overview& overview, const postgres::Reply& reply) {
         const auto queues = nlohmann::json::parse(reply.text(row, 5), nullptr, false);
         if (!pool.local && queues.is_array())
             for (const auto& queue : queues)
-                if (queue.is_string() &&
-                    std::find(pool.queues.begin(), pool.queues.end(), queue) == pool.queues.end())
+                if (queue.is_string() && std::find(pool.queues.begin(), pool.queues.end(), queue) == pool.queues.end())
                     pool.queues.push_back(queue);
-        pool.workers.push_back({std::string(reply.text(row, 1)), state_of(reply, row),
-                                std::string(reply.text(row, 10)), reply.real(row, 7),
-                                reply.optional_real(row, 8), reply.integer(row, 9)});
+        pool.workers.push_back({std::string(reply.text(row, 1)), state_of(reply, row), std::string(reply.text(row, 10)),
+                                reply.real(row, 7), reply.optional_real(row, 8), reply.integer(row, 9)});
     }
 }
 

@@ -41,8 +41,7 @@ int finish(const Outcome& outcome) {
 template <typename Options>
 void choose(CLI::App& command, Chosen& chosen, const std::shared_ptr<Options>& options,
             Outcome (*run_it)(const Options&)) {
-    command.callback(
-        [&chosen, options, run_it] { chosen = [options, run_it] { return finish(run_it(*options)); }; });
+    command.callback([&chosen, options, run_it] { chosen = [options, run_it] { return finish(run_it(*options)); }; });
 }
 
 /// A range whose bounds do not crowd the help; an error names them.
@@ -51,9 +50,7 @@ CLI::Validator number(int low, int high) {
 }
 
 void add_database(CLI::App& command, DatabaseOptions& options) {
-    command
-        .add_option("--database-url", options.url,
-                    "Database, without a password: postgresql://USER@HOST/DATABASE")
+    command.add_option("--database-url", options.url, "Database, without a password: postgresql://USER@HOST/DATABASE")
         ->type_name("URL");
     command.add_option("--pool", options.pool, "The database of this pool (/etc/dormouse/POOL.toml)")
         ->type_name("POOL");
@@ -66,8 +63,8 @@ void add_json(CLI::App& command, bool& json, const char* form = "One JSON docume
 void add_migrate(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<MigrateOptions>();
     CLI::App& command = *app.add_subcommand("migrate", "Make or update the schema dormouse in the database");
-    CLI::Option* const roles = command.add_flag(
-        "--roles", options->roles, "Only make the three roles and their grants, after a migrate");
+    CLI::Option* const roles =
+        command.add_flag("--roles", options->roles, "Only make the three roles and their grants, after a migrate");
     command.add_flag("--check", options->check, "Change nothing; exit 8 unless the schema fits this release")
         ->excludes(roles);
     add_database(command, options->database);
@@ -84,25 +81,21 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<EnqueueOptions>();
     CLI::App& command =
         *app.add_subcommand("enqueue", "Enqueue a run, print its id and wake the pools that serve its queue");
-    command.add_option("TASK", options->task, "The task: a [task.NAME] of the pool that serves the queue")
-        ->required();
+    command.add_option("TASK", options->task, "The task: a [task.NAME] of the pool that serves the queue")->required();
     command.add_option("PAYLOAD", options->payload, "JSON, @FILE, or - for stdin (default {})");
-    command.add_option("--queue", options->queue, "The lane it waits in (default \"default\")")
-        ->type_name("QUEUE");
+    command.add_option("--queue", options->queue, "The lane it waits in (default \"default\")")->type_name("QUEUE");
     CLI::Option* const in =
         command.add_option("--in", options->in, "Not before that long from now, such as 90s or 1h30min");
     in->type_name("DURATION");
     command
-        .add_option("--at", options->at,
-                    "Not before this time: \"2026-03-01 08:00\" (local) or 2026-03-01T08:00:00Z")
+        .add_option("--at", options->at, "Not before this time: \"2026-03-01 08:00\" (local) or 2026-03-01T08:00:00Z")
         ->type_name("TIME")
         ->excludes(in);
     command.add_option("--priority", options->priority, "Smaller is sooner (default 0)")
         ->check(number(-32768, 32767))
         ->type_name("N");
     command
-        .add_option("--key", options->key,
-                    "If this task has a run with that key already, print its id and add none")
+        .add_option("--key", options->key, "If this task has a run with that key already, print its id and add none")
         ->type_name("KEY");
     command.add_option("--max-attempts", options->max_attempts, "Instead of the task's own")
         ->check(number(1, 32767))
@@ -111,8 +104,8 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
         ->type_name("DURATION");
     // a flag, not an option: `--wait {}` is a payload after a flag, only `--wait=10min` gives a duration
     auto wait = std::make_shared<std::string>();
-    CLI::Option* const wait_flag = command.add_flag(
-        "--wait", *wait, "Wait for the end and print the result; --wait=DURATION: at most that long");
+    CLI::Option* const wait_flag =
+        command.add_flag("--wait", *wait, "Wait for the end and print the result; --wait=DURATION: at most that long");
     add_database(command, options->database);
     add_json(command, options->json);
     command.footer(
@@ -129,10 +122,8 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
 
 void add_wake(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<WakeOptions>();
-    CLI::App& command =
-        *app.add_subcommand("wake", "Ring a pool's doorbell: its worker starts, or looks again");
-    CLI::Option* const target =
-        command.add_option("POOL", options->target, "A pool, or the path of its socket");
+    CLI::App& command = *app.add_subcommand("wake", "Ring a pool's doorbell: its worker starts, or looks again");
+    CLI::Option* const target = command.add_option("POOL", options->target, "A pool, or the path of its socket");
     command.add_flag("--all", options->all, "Every pool of this machine")->excludes(target);
     add_json(command, options->json);
     command.footer(
@@ -142,8 +133,7 @@ void add_wake(CLI::App& app, Chosen& chosen) {
         "  dormouse wake default\n"
         "  dormouse wake /run/dormouse/default.sock");
     command.callback([&chosen, &command, options] {
-        if (options->target.empty() && !options->all)
-            throw CLI::RequiredError(command.get_name() + ": POOL or --all");
+        if (options->target.empty() && !options->all) throw CLI::RequiredError(command.get_name() + ": POOL or --all");
         chosen = [options] { return finish(wake(*options)); };
     });
 }
@@ -151,9 +141,7 @@ void add_wake(CLI::App& app, Chosen& chosen) {
 void add_runs(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<RunsOptions>();
     CLI::App& command = *app.add_subcommand("runs", "List runs, newest first");
-    command
-        .add_option("--status", options->status,
-                    "queued, running, retry, blocked, completed, failed or canceled")
+    command.add_option("--status", options->status, "queued, running, retry, blocked, completed, failed or canceled")
         ->type_name("STATUS");
     command.add_option("--task", options->task, "Of this task")->type_name("TASK");
     command.add_option("--queue", options->queue, "Of this queue")->type_name("QUEUE");
@@ -173,11 +161,9 @@ void add_runs(CLI::App& app, Chosen& chosen) {
 
 void add_show(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<ShowOptions>();
-    CLI::App& command =
-        *app.add_subcommand("show", "Show everything about one run: payload, result, error, attempts");
+    CLI::App& command = *app.add_subcommand("show", "Show everything about one run: payload, result, error, attempts");
     command
-        .add_option("RUN", options->run,
-                    "Its id, or the first 8 or more characters of it if no other begins like that")
+        .add_option("RUN", options->run, "Its id, or the first 8 or more characters of it if no other begins like that")
         ->required();
     add_database(command, options->database);
     add_json(command, options->json);
@@ -222,8 +208,7 @@ void add_worker(CLI::App& app, Chosen& chosen) {
 
 void add_config(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<ConfigOptions>();
-    CLI::App& command =
-        *app.add_subcommand("config", "Show each option of a pool and where its value comes from");
+    CLI::App& command = *app.add_subcommand("config", "Show each option of a pool and where its value comes from");
     command.add_option("POOL", options->pool, "The pool (default: the only one of this machine)");
     command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
     command.add_option("--set", options->sets, "As with `dormouse worker`")
@@ -238,8 +223,7 @@ void add_config(CLI::App& app, Chosen& chosen) {
 
 void add_version(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<VersionOptions>();
-    CLI::App& command =
-        *app.add_subcommand("version", "Show the version of dormouse and of the schema it brings");
+    CLI::App& command = *app.add_subcommand("version", "Show the version of dormouse and of the schema it brings");
     add_json(command, options->json);
     choose(command, chosen, options, version);
 }
@@ -274,8 +258,8 @@ int parse_and_run(int argc, char** argv) {
     app.set_version_flag("--version", "dormouse " + std::string(release()));
     app.footer(footer);
     app.get_formatter()->column_width(32);
-    for (const auto add : {add_migrate, add_worker, add_enqueue, add_wake, add_runs, add_show, add_status,
-                           add_config, add_version})
+    for (const auto add :
+         {add_migrate, add_worker, add_enqueue, add_wake, add_runs, add_show, add_status, add_config, add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);
@@ -288,8 +272,7 @@ int parse_and_run(int argc, char** argv) {
             return finish(give_up(Exit::usage, no_such_command(app, argv[1])));
         if (argc < 2) return finish(give_up(Exit::usage, "which command? See `dormouse --help`"));
         const std::string command = given.empty() ? "" : " " + given.front()->get_name();
-        return finish(
-            give_up(Exit::usage, std::string(error.what()) + " (see `dormouse" + command + " --help`)"));
+        return finish(give_up(Exit::usage, std::string(error.what()) + " (see `dormouse" + command + " --help`)"));
     }
     return chosen ? chosen() : static_cast<int>(Exit::internal);
 }

@@ -23,8 +23,7 @@ Try<std::string> read_all(int fd, const std::string& what, std::int64_t limit) {
     std::string text;
     std::array<char, 65'536> chunk{};
     while (static_cast<std::int64_t>(text.size()) <= limit) {
-        const auto wanted =
-            std::min<std::int64_t>(limit + 1 - static_cast<std::int64_t>(text.size()), chunk.size());
+        const auto wanted = std::min<std::int64_t>(limit + 1 - static_cast<std::int64_t>(text.size()), chunk.size());
         const ssize_t got = ::read(fd, chunk.data(), static_cast<std::size_t>(wanted));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return give_up(Exit::usage, from_errno(errno, what).message);
@@ -47,8 +46,7 @@ std::optional<std::size_t> where_wrong(const std::string& text) {
 }
 
 std::string line_and_column(const std::string& text, std::size_t byte) {
-    const auto end =
-        text.begin() + static_cast<std::ptrdiff_t>(std::min(byte == 0 ? 0 : byte - 1, text.size()));
+    const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(byte == 0 ? 0 : byte - 1, text.size()));
     const auto line = 1 + std::count(text.begin(), end, '\n');
     const auto start = std::find(std::make_reverse_iterator(end), text.rend(), '\n').base();
     return "line " + std::to_string(line) + ", column " + std::to_string(1 + (end - start));
@@ -71,9 +69,8 @@ Try<std::string> read_payload(const std::string& source, std::int64_t limit) {
     }
     if (!text) return text;
     if (static_cast<std::int64_t>(text->size()) > limit)
-        return give_up(Exit::usage,
-                       what + " is larger than the limit of " + config::size_text(limit) +
-                           "; store it elsewhere and enqueue its address, or raise limits.payload_bytes");
+        return give_up(Exit::usage, what + " is larger than the limit of " + config::size_text(limit) +
+                                        "; store it elsewhere and enqueue its address, or raise limits.payload_bytes");
     const auto wrong = where_wrong(*text);
     if (!wrong) return text;
     if (*wrong == 0) return give_up(Exit::usage, what + " has a number that is too large");

@@ -8,10 +8,8 @@ namespace dormouse::cli {
 
 std::string default_runtime_directory(const config::Environment& environment) {
     const config::Option* const option = config::find_option("paths.runtime_directory");
-    const auto found =
-        option == nullptr ? environment.end() : environment.find(config::environment_name(*option));
-    return found == environment.end() || found->second.empty() ? config::Paths{}.runtime_directory
-                                                               : found->second;
+    const auto found = option == nullptr ? environment.end() : environment.find(config::environment_name(*option));
+    return found == environment.end() || found->second.empty() ? config::Paths{}.runtime_directory : found->second;
 }
 
 LocalPool local_pool(const std::string& name, const config::Environment& environment) {
@@ -40,8 +38,7 @@ std::string doorbell_of(const LocalPool& pool) {
 }
 
 bool may_serve(const LocalPool& pool, const std::string& queue) {
-    return !pool.problem.empty() ||
-           std::find(pool.queues.begin(), pool.queues.end(), queue) != pool.queues.end();
+    return !pool.problem.empty() || std::find(pool.queues.begin(), pool.queues.end(), queue) != pool.queues.end();
 }
 
 }  // namespace dormouse::cli

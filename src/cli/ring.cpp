@@ -21,8 +21,7 @@ Status ring(const std::string& path) {
     if (!socket.valid()) return tl::unexpected(from_errno(errno, "socket"));
     // A unix socket connects at once or not at all. EAGAIN: as many rings as fit wait there already, and
     // whoever takes them off looks at the database afterwards.
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
-        errno == EAGAIN)
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN)
         return {};
     const int reason = errno;
     Error error = from_errno(reason, path);

@@ -30,15 +30,14 @@ Try<void> check_status(const std::string& status) {
     std::string all;
     for (const std::string& one : known) all += (all.empty() ? "" : ", ") + one;
     return give_up(Exit::usage, "--status: " + config::quote(status) + " is no status" +
-                                    (meant.empty() ? "" : "; did you mean " + meant + "?") + " (there are " +
-                                    all + ")");
+                                    (meant.empty() ? "" : "; did you mean " + meant + "?") + " (there are " + all +
+                                    ")");
 }
 
 Try<std::optional<std::string>> since_epoch(const std::string& since) {
     if (since.empty()) return std::nullopt;
     if (const auto ago = config::parse_duration(since))
-        return std::to_string(static_cast<double>(std::time(nullptr)) -
-                              static_cast<double>(ago->count()) / 1000);
+        return std::to_string(static_cast<double>(std::time(nullptr)) - static_cast<double>(ago->count()) / 1000);
     const auto time = parse_time(since);
     if (!time) return give_up(Exit::usage, "--since: " + time.error().message + ", or a duration such as 2h");
     return std::to_string(*time);
@@ -55,8 +54,7 @@ std::string when(const postgres::Reply& reply, int row) {
 }
 
 std::string note(const postgres::Reply& reply, int row) {
-    if (!reply.is_null(row, 11))
-        return std::string(reply.text(row, 11).substr(0, reply.text(row, 11).find('\n')));
+    if (!reply.is_null(row, 11)) return std::string(reply.text(row, 11).substr(0, reply.text(row, 11).find('\n')));
     if (reply.is_null(row, 12)) return std::string(reply.text(row, 13));
     const auto percent = static_cast<int>(reply.real(row, 12) * 100);
     return std::to_string(percent) + " % " + std::string(reply.text(row, 13));

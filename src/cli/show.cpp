@@ -78,8 +78,7 @@ void print_run(const postgres::Reply& reply) {
     line("worker", reply.text(0, 14));
     line("key", reply.text(0, 15));
     line("trace", reply.text(0, 16));
-    if (!reply.is_null(0, 17))
-        line("progress", std::to_string(static_cast<int>(reply.real(0, 17) * 100)) + " %");
+    if (!reply.is_null(0, 17)) line("progress", std::to_string(static_cast<int>(reply.real(0, 17) * 100)) + " %");
     line("doing", reply.text(0, 18));
     json_line("payload", reply.text(0, 19));
     json_line("result", reply.text(0, 20));
@@ -115,15 +114,13 @@ Try<IdRange> ids_from(const std::string& prefix) {
     const bool hyphens = prefix.find('-') != std::string::npos;
     for (std::size_t i = 0; i < prefix.size() && right; ++i) {
         const bool place_of_hyphen = hyphens && (i == 8 || i == 13 || i == 18 || i == 23);
-        right =
-            place_of_hyphen ? prefix[i] == '-' : std::isxdigit(static_cast<unsigned char>(prefix[i])) != 0;
+        right = place_of_hyphen ? prefix[i] == '-' : std::isxdigit(static_cast<unsigned char>(prefix[i])) != 0;
         if (!place_of_hyphen) digits += prefix[i];
     }
     if (!right || digits.size() < 8 || digits.size() > 32)
-        return give_up(
-            Exit::usage,
-            "run: found " + config::quote(prefix) +
-                ", expected an id or its first 8 or more characters, as `dormouse runs` shows them");
+        return give_up(Exit::usage,
+                       "run: found " + config::quote(prefix) +
+                           ", expected an id or its first 8 or more characters, as `dormouse runs` shows them");
     const auto filled = [&](char with) {
         return Uuid::parse(digits + std::string(32 - digits.size(), with)).value_or(Uuid{});
     };

@@ -24,8 +24,7 @@ Cell worker_cell(const PoolSeen& pool) {
     Colour colour = Colour::none;
     for (const WorkerSeen& worker : pool.workers) {
         text += (text.empty() ? "" : ", ") + worker.state + " on " + worker.host;
-        if (worker.runs > 0)
-            text += " (" + std::to_string(worker.runs) + (worker.runs == 1 ? " run)" : " runs)");
+        if (worker.runs > 0) text += " (" + std::to_string(worker.runs) + (worker.runs == 1 ? " run)" : " runs)");
         if (worker.state == "awake" && colour != Colour::red) colour = Colour::green;
         if (worker.state == "gone") colour = Colour::red;
     }
@@ -62,8 +61,7 @@ void print_pools(const Overview& overview, bool with_database) {
 
 void print_queues(const Overview& overview) {
     if (overview.queues.empty()) return print("\nall queues are empty\n");
-    Table table(
-        {"QUEUE", "DUE", "LATER", "RUNNING", "RETRYING", "BLOCKED", "WAITING SINCE", "NEXT", "SERVED BY"});
+    Table table({"QUEUE", "DUE", "LATER", "RUNNING", "RETRYING", "BLOCKED", "WAITING SINCE", "NEXT", "SERVED BY"});
     for (const QueueSeen& queue : overview.queues)
         table.add({{queue.name},
                    {std::to_string(queue.due)},

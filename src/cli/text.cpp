@@ -58,8 +58,7 @@ std::string escaped_one(const Character& character) {
     if (character.code == '\r') return "\\r";
     if (character.code == '\t') return "\\t";
     if (character.code < 0x20) return hex("\\x%02x", character.code);
-    if (is_c1_or_delete(character.code) || is_deceptive(character.code))
-        return hex("\\u%04x", character.code);
+    if (is_c1_or_delete(character.code) || is_deceptive(character.code)) return hex("\\u%04x", character.code);
     return {};
 }
 
@@ -100,8 +99,7 @@ std::string safe_json(std::string_view json) {
     std::string result;
     while (!json.empty()) {
         const Character character = first_of(json);
-        const bool harmful =
-            character.valid && (is_c1_or_delete(character.code) || is_deceptive(character.code));
+        const bool harmful = character.valid && (is_c1_or_delete(character.code) || is_deceptive(character.code));
         result += harmful ? hex("\\u%04x", character.code) : std::string(json.substr(0, character.bytes));
         json.remove_prefix(character.bytes);
     }
@@ -109,8 +107,8 @@ std::string safe_json(std::string_view json) {
 }
 
 std::size_t width(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0U) != 0x80; }));
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0U) != 0x80; }));
 }
 
 std::string cut(std::string_view text, std::size_t characters) {

@@ -26,14 +26,12 @@ std::span<const postgres::Migration> migrations() {
 
 Outcome version(const VersionOptions& options) {
     const int schema = migrations().back().version;
-    const std::string libpq =
-        std::to_string(PQlibVersion() / 10000) + "." + std::to_string(PQlibVersion() % 10000);
+    const std::string libpq = std::to_string(PQlibVersion() / 10000) + "." + std::to_string(PQlibVersion() % 10000);
     if (options.json) {
-        print(nlohmann::ordered_json{{"version", release()}, {"schema", schema}, {"libpq", libpq}}.dump() +
-              "\n");
+        print(nlohmann::ordered_json{{"version", release()}, {"schema", schema}, {"libpq", libpq}}.dump() + "\n");
     } else {
-        print("dormouse " + std::string(release()) + " (schema version " + std::to_string(schema) +
-              ", libpq " + libpq + ")\n");
+        print("dormouse " + std::string(release()) + " (schema version " + std::to_string(schema) + ", libpq " + libpq +
+              ")\n");
     }
     return Exit::ok;
 }

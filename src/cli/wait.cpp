@@ -17,8 +17,7 @@ bool passed(std::optional<BootClock::time_point> deadline) {
 }
 
 /// A new session that listens; tries again, ever more slowly, until the deadline.
-Try<postgres::BlockingConnection> again(const DatabaseChoice& choice,
-                                        std::optional<BootClock::time_point> deadline) {
+Try<postgres::BlockingConnection> again(const DatabaseChoice& choice, std::optional<BootClock::time_point> deadline) {
     for (Millis pause{500};; pause = std::min(pause * 2, Millis{30'000})) {
         auto connection = open_database(choice, "enqueue");
         if (connection) {
@@ -40,9 +39,8 @@ Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::s
     const auto reply = connection.ask("result", queries::result, {id});
     if (!reply) return give_up(reply.error());
     if (reply->rows() == 0) return give_up(Exit::not_found, "run " + id + ": it is gone");
-    return Standing{std::string(reply->text(0, 0)), std::string(reply->text(0, 1)),
-                    std::string(reply->text(0, 2)), std::string(reply->text(0, 3)),
-                    static_cast<int>(reply->integer(0, 4))};
+    return Standing{std::string(reply->text(0, 0)), std::string(reply->text(0, 1)), std::string(reply->text(0, 2)),
+                    std::string(reply->text(0, 3)), static_cast<int>(reply->integer(0, 4))};
 }
 
 Try<void> listen_for_ends(postgres::BlockingConnection& connection) {

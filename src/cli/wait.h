@@ -17,9 +17,7 @@ struct Standing {
     std::string error_message;
     int attempts = 0;
 
-    [[nodiscard]] bool finished() const {
-        return status == "completed" || status == "failed" || status == "canceled";
-    }
+    [[nodiscard]] bool finished() const { return status == "completed" || status == "failed" || status == "canceled"; }
 };
 
 /// Asks once. Fails with not_found when the run is gone.

@@ -18,8 +18,7 @@ struct Doorbell {
 };
 
 Doorbell doorbell_for(const LocalPool& pool) {
-    return {"pool " + pool.name, doorbell_of(pool),
-            "systemctl enable --now dormouse@" + pool.name + ".target"};
+    return {"pool " + pool.name, doorbell_of(pool), "systemctl enable --now dormouse@" + pool.name + ".target"};
 }
 
 Try<std::vector<Doorbell>> doorbells(const WakeOptions& options) {
@@ -28,8 +27,7 @@ Try<std::vector<Doorbell>> doorbells(const WakeOptions& options) {
     if (options.all) {
         for (const LocalPool& pool : local_pools(environment)) found.push_back(doorbell_for(pool));
         if (found.empty())
-            return give_up(Exit::config,
-                           "no pool to ring: there is none in " + config::directory(environment));
+            return give_up(Exit::config, "no pool to ring: there is none in " + config::directory(environment));
         return found;
     }
     if (options.target.find('/') != std::string::npos) {
@@ -58,11 +56,10 @@ Outcome wake(const WakeOptions& options) {
             continue;
         }
         document["failed"].push_back({{"doorbell", doorbell.path}, {"error", done.error().message}});
-        failures += (failures.empty() ? "" : "; ") + std::string("nobody answered at ") +
-                    done.error().message + "; " + doorbell.remedy;
+        failures += (failures.empty() ? "" : "; ") + std::string("nobody answered at ") + done.error().message + "; " +
+                    doorbell.remedy;
     }
-    if (options.json)
-        print(safe_json(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n");
+    if (options.json) print(safe_json(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n");
     if (!failures.empty()) return give_up(Exit::nobody_answered, failures);
     return Exit::ok;
 }

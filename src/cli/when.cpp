@@ -77,9 +77,8 @@ std::string formatted(const char* format, const std::tm& time) {
 
 Result<double> parse_time(std::string_view text) {
     const auto wrong = [whole = text] {
-        return fail(ErrorKind::invalid,
-                    "found " + config::quote(whole) +
-                        R"(, expected a time such as "2026-03-01 08:00" or 2026-03-01T08:00:00Z)");
+        return fail(ErrorKind::invalid, "found " + config::quote(whole) +
+                                            R"(, expected a time such as "2026-03-01 08:00" or 2026-03-01T08:00:00Z)");
     };
     std::string_view rest = config::trimmed(text);
     std::tm time{};

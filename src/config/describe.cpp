@@ -15,8 +15,8 @@ std::string origin_of(const Loaded& loaded, const std::string& name) {
 
 std::string entry(const std::string& name, const Key& key, const std::string& more) {
     const std::string standard = key.fallback.empty() ? "none" : std::string(key.fallback);
-    return name + "\n    " + std::string(key.help) + "\n    Takes " + expected(key) +
-           ". Default: " + standard + ".\n" + more + "\n";
+    return name + "\n    " + std::string(key.help) + "\n    Takes " + expected(key) + ". Default: " + standard + ".\n" +
+           more + "\n";
 }
 
 }  // namespace
@@ -26,18 +26,17 @@ std::vector<Row> describe(const Loaded& loaded) {
     std::vector<Row> rows;
     for (const Option& option : options()) {
         const std::string name(option.key.name);
-        rows.push_back({name, shown(option.key, option.slot(config)), origin_of(loaded, name),
-                        std::string(option.key.help)});
+        rows.push_back(
+            {name, shown(option.key, option.slot(config)), origin_of(loaded, name), std::string(option.key.help)});
         if (name == "database.url" && !config.database.passfile.empty())
-            rows.push_back({"database.passfile", config.database.passfile,
-                            origin_of(loaded, "database.passfile"),
+            rows.push_back({"database.passfile", config.database.passfile, origin_of(loaded, "database.passfile"),
                             "The passwords that systemd handed to the unit (LoadCredential=pgpass:PATH)."});
     }
     for (auto& [name, task] : config.tasks) {
         for (const TaskKey& known : task_keys()) {
             const std::string full = "task." + name + "." + std::string(known.key.name);
-            rows.push_back({full, shown(known.key, known.slot(task)), origin_of(loaded, full),
-                            std::string(known.key.help)});
+            rows.push_back(
+                {full, shown(known.key, known.slot(task)), origin_of(loaded, full), std::string(known.key.help)});
         }
     }
     return rows;
@@ -50,8 +49,7 @@ std::string reference() {
         if (!option.old_environment.empty()) names += ", " + std::string(option.old_environment);
         text += entry(std::string(option.key.name), option.key, "    Environment: " + names + "\n");
     }
-    for (const TaskKey& known : task_keys())
-        text += entry("task.NAME." + std::string(known.key.name), known.key, "");
+    for (const TaskKey& known : task_keys()) text += entry("task.NAME." + std::string(known.key.name), known.key, "");
     return text;
 }
 

@@ -63,8 +63,7 @@ Value converted(const toml::node& node, int depth) {
         case toml::node_type::array:
             value.kind = Value::Kind::list;
             if (depth < deepest)
-                for (const toml::node& item : *node.as_array())
-                    value.items.push_back(converted(item, depth + 1));
+                for (const toml::node& item : *node.as_array()) value.items.push_back(converted(item, depth + 1));
             return value;
         case toml::node_type::table:
             value.kind = Value::Kind::table;
@@ -73,9 +72,8 @@ Value converted(const toml::node& node, int depth) {
                 value.entries.push_back({std::string(key.str()), converted(entry, depth + 1)});
                 value.entries.back().value.line = static_cast<int>(key.source().begin.line);
             }
-            std::stable_sort(
-                value.entries.begin(), value.entries.end(),
-                [](const Entry& left, const Entry& right) { return left.value.line < right.value.line; });
+            std::stable_sort(value.entries.begin(), value.entries.end(),
+                             [](const Entry& left, const Entry& right) { return left.value.line < right.value.line; });
             return value;
         default:
             value.kind = Value::Kind::date;
@@ -93,8 +91,8 @@ std::string key_of(std::string_view line) {
     const std::size_t equals = std::min(line.find('='), line.size());
     const std::string_view key = trimmed(line.substr(0, equals));
     const bool bare = std::all_of(key.begin(), key.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-               c == '.' || c == '-';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+               c == '-';
     });
     return equals < line.size() && bare && !key.empty() && key.size() <= 60 ? std::string(key) + ": " : "";
 }
@@ -102,8 +100,7 @@ std::string key_of(std::string_view line) {
 /// The library's own words on one line.
 std::string words(std::string_view description) {
     std::string out;
-    for (const char c : description.substr(0, 200))
-        out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    for (const char c : description.substr(0, 200)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
     return printable(out) ? out : "unexpected bytes";
 }
 
@@ -111,8 +108,7 @@ std::string words(std::string_view description) {
 int overlong_line(std::string_view text) {
     for (int number = 1;; ++number) {
         const std::size_t end = std::min(text.find('\n'), text.size());
-        if (std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), '.') > most_dots)
-            return number;
+        if (std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), '.') > most_dots) return number;
         if (end == text.size()) return 0;
         text.remove_prefix(end + 1);
     }
@@ -153,8 +149,7 @@ std::size_t line_of_assertion(std::string_view text) {
 tl::unexpected<Error> not_toml(std::string_view text, const std::string& place, std::size_t line,
                                std::string_view description) {
     return fail(ErrorKind::invalid, place + ":" + std::to_string(line) + ": " + key_of(line_of(text, line)) +
-                                        words(description) +
-                                        " (not TOML; texts and durations stand in double quotes)");
+                                        words(description) + " (not TOML; texts and durations stand in double quotes)");
 }
 
 }  // namespace

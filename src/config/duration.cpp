@@ -46,9 +46,8 @@ const Unit* find_unit(std::string_view name) {
 }
 
 tl::unexpected<Error> refused(std::string_view text, const std::string& why) {
-    return fail(ErrorKind::invalid,
-                "found " + quote(text) + why +
-                    R"(, expected a duration such as "250ms", "30s", "5min", "1h30min" or "2d")");
+    return fail(ErrorKind::invalid, "found " + quote(text) + why +
+                                        R"(, expected a duration such as "250ms", "30s", "5min", "1h30min" or "2d")");
 }
 
 }  // namespace

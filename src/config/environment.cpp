@@ -52,15 +52,14 @@ std::vector<std::string> odd_variables(const std::map<std::string, std::string>&
             lines.push_back("environment " + std::string(one.name) + " is ignored: " + std::string(one.by));
     const std::vector<std::string> known = known_variables();
     for (const auto& [name, value] : environment) {
-        if (!name.starts_with(prefix) || name == "DORMOUSE_CONFIG_DIR" || name.starts_with("DORMOUSE_RUN_"))
-            continue;
+        if (!name.starts_with(prefix) || name == "DORMOUSE_CONFIG_DIR" || name.starts_with("DORMOUSE_RUN_")) continue;
         if (std::find(known.begin(), known.end(), name) != known.end()) continue;
         const std::string near = nearest(name, known);
         const bool mistyped = !near.empty() && edit_distance(name, near) <= most_typos;
         if (!mistyped && !in_section_of_ours(name, known)) continue;
         const std::string hint = "did you mean " + near + "?";
-        lines.push_back("environment " + named(name) + " is ignored: " +
-                        (mistyped ? hint : "no option has this name; see `dormouse config`"));
+        lines.push_back("environment " + named(name) +
+                        " is ignored: " + (mistyped ? hint : "no option has this name; see `dormouse config`"));
     }
     return lines;
 }

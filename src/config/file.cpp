@@ -24,13 +24,11 @@ Error system_error(const std::string& path) {
 
 Result<FileText> read_file(const std::string& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-    if (!fd.valid() && errno == ENXIO)
-        return fail(ErrorKind::invalid, path + ": not a regular file; put one there");
+    if (!fd.valid() && errno == ENXIO) return fail(ErrorKind::invalid, path + ": not a regular file; put one there");
     if (!fd.valid()) return tl::unexpected(system_error(path));
     struct stat about{};
     if (::fstat(fd.get(), &about) != 0) return tl::unexpected(system_error(path));
-    if (!S_ISREG(about.st_mode))
-        return fail(ErrorKind::invalid, path + ": not a regular file; put one there");
+    if (!S_ISREG(about.st_mode)) return fail(ErrorKind::invalid, path + ": not a regular file; put one there");
     FileText file;
     file.world_readable = (about.st_mode & S_IROTH) != 0;
     std::array<char, 16U << 10U> piece;  // NOLINT: filled by read; st_size is no help, some files report 0

@@ -39,21 +39,18 @@ std::string why_unknown(const std::string& name) {
 Status set_option(Loaded& loaded, const Option& option, const Value& value, const std::string& place,
                   const std::string& origin) {
     if (Status done = assign(option.key, option.slot(loaded.config), value); !done)
-        return fail(done.error().kind,
-                    place + ": " + std::string(option.key.name) + ": " + done.error().message);
+        return fail(done.error().kind, place + ": " + std::string(option.key.name) + ": " + done.error().message);
     loaded.origins[std::string(option.key.name)] = origin;
     return {};
 }
 
 /// One [section] of the file, other than [task].
-Status apply_section(Loaded& loaded, const std::string& section, const Value& table,
-                     const std::string& path) {
+Status apply_section(Loaded& loaded, const std::string& section, const Value& table, const std::string& path) {
     for (const auto& [key, value] : table.entries) {
         const std::string name = section + "." + key;
         const std::string place = path + ":" + std::to_string(value.line);
         const Option* option = find_option(name);
-        if (option == nullptr)
-            return fail(ErrorKind::invalid, place + ": " + named(name) + ": " + why_unknown(name));
+        if (option == nullptr) return fail(ErrorKind::invalid, place + ": " + named(name) + ": " + why_unknown(name));
         if (Status done = set_option(loaded, *option, value, place, "file " + place); !done) return done;
     }
     return {};
@@ -68,8 +65,7 @@ Status apply_file(Loaded& loaded, const Value& document, const std::string& path
         const bool known = std::find(sections.begin(), sections.end(), name) != sections.end();
         const bool is_table = value.kind == Value::Kind::table;
         if (!known && !is_table) return refused(unknown("key", name, option_names()));
-        const bool planned =
-            is_table && value.entries.size() == 1 && is_planned(name + "." + value.entries[0].key);
+        const bool planned = is_table && value.entries.size() == 1 && is_planned(name + "." + value.entries[0].key);
         if (!known && !planned) return refused(unknown("table", name, sections));
         if (!is_table) return refused("expected a table: [" + name + (name == "task" ? ".NAME]" : "]"));
         const Status done = name == "task" ? read_tasks(value, path, loaded.config, loaded.origins)
@@ -82,8 +78,7 @@ Status apply_file(Loaded& loaded, const Value& document, const std::string& path
 Status read_into(Loaded& loaded, const Sources& sources) {
     const std::string path = file_of(sources);
     if (is_missing(path)) {
-        if (sources.file)
-            return fail(ErrorKind::invalid, path + ": no such file; correct --config or create it");
+        if (sources.file) return fail(ErrorKind::invalid, path + ": no such file; correct --config or create it");
         return {};  // check_database() knows whether it was needed
     }
     const auto file = read_file(path);
@@ -93,10 +88,9 @@ Status read_into(Loaded& loaded, const Sources& sources) {
     loaded.config.file = path;
     if (Status done = apply_file(loaded, *document, path); !done) return done;
     if (file->world_readable && has_password(loaded.config.database.url))
-        loaded.warnings.push_back(
-            path +
-            ": database.url holds a password and everybody may read the file; chmod o-r, or "
-            "move the password to a credential, passfile or service file");
+        loaded.warnings.push_back(path +
+                                  ": database.url holds a password and everybody may read the file; chmod o-r, or "
+                                  "move the password to a credential, passfile or service file");
     return {};
 }
 
@@ -106,8 +100,7 @@ Status apply_environment(Loaded& loaded, const Environment& environment) {
             const auto found = environment.find(name);
             if (name.empty() || found == environment.end() || found->second.empty()) continue;
             const std::string place = "environment " + name;
-            if (Status done = set_option(loaded, option, Value::typed(found->second), place, place); !done)
-                return done;
+            if (Status done = set_option(loaded, option, Value::typed(found->second), place, place); !done) return done;
         }
     }
     return {};
@@ -119,21 +112,18 @@ Status apply_sets(Loaded& loaded, const std::vector<std::string>& sets) {
         const std::string name(trimmed(std::string_view(set).substr(0, equals)));
         const std::string place = "--set " + named(name);
         if (equals == std::string::npos)  // not repeated: it may be a URL
-            return fail(ErrorKind::invalid,
-                        "--set: expected section.key=value, such as worker.concurrency=8");
+            return fail(ErrorKind::invalid, "--set: expected section.key=value, such as worker.concurrency=8");
         if (name.starts_with("task."))
             return fail(ErrorKind::invalid, place + ": tasks are set in the file only, under [task.NAME]");
         const Option* option = find_option(name);
         if (option == nullptr) return fail(ErrorKind::invalid, place + ": " + why_unknown(name));
         const std::string_view value = std::string_view(set).substr(equals + 1);
         if (option->key.type == Type::secret && has_password(value))
-            return fail(
-                ErrorKind::invalid,
-                place +
-                    ": a password on the command line can be seen in ps; leave it out and use a passfile "
-                    "(PGPASSFILE), a service file, the systemd credential pgpass, or DATABASE_URL");
-        if (Status done = set_option(loaded, *option, Value::typed(value), "--set", "flag"); !done)
-            return done;
+            return fail(ErrorKind::invalid,
+                        place +
+                            ": a password on the command line can be seen in ps; leave it out and use a passfile "
+                            "(PGPASSFILE), a service file, the systemd credential pgpass, or DATABASE_URL");
+        if (Status done = set_option(loaded, *option, Value::typed(value), "--set", "flag"); !done) return done;
     }
     return {};
 }
@@ -153,14 +143,12 @@ Status check_database(const Loaded& loaded, const Sources& sources) {
     if (!loaded.config.database.url.empty() || !sources.database_required) return {};
     const std::string path = file_of(sources);
     if (loaded.config.file.empty())
-        return fail(ErrorKind::invalid,
-                    path + ": no such file, so pool " + quote(sources.pool) +
-                        " is not configured; create it, name another with --config, or set "
-                        "DATABASE_URL");
-    return fail(ErrorKind::invalid,
-                path +
-                    ": database.url is missing; add url = \"postgresql://…\" under [database], "
-                    "or set DATABASE_URL");
+        return fail(ErrorKind::invalid, path + ": no such file, so pool " + quote(sources.pool) +
+                                            " is not configured; create it, name another with --config, or set "
+                                            "DATABASE_URL");
+    return fail(ErrorKind::invalid, path +
+                                        ": database.url is missing; add url = \"postgresql://…\" under [database], "
+                                        "or set DATABASE_URL");
 }
 
 }  // namespace
@@ -177,15 +165,13 @@ Environment of_process() {
 
 Status check_pool_name(std::string_view name) {
     constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-    const bool right = !name.empty() && name.size() <= 63 &&
-                       letters.find(name.front()) != std::string_view::npos &&
+    const bool right = !name.empty() && name.size() <= 63 && letters.find(name.front()) != std::string_view::npos &&
                        name.find_first_not_of(std::string(letters) + ".-") == std::string_view::npos &&
                        name.find("..") == std::string_view::npos;
     if (right) return {};
-    return fail(ErrorKind::invalid,
-                "pool: found " + quote(name) +
-                    R"(, expected 1 to 63 of A-Z a-z 0-9 _ . - without "..", starting with none )"
-                    "of . and -");
+    return fail(ErrorKind::invalid, "pool: found " + quote(name) +
+                                        R"(, expected 1 to 63 of A-Z a-z 0-9 _ . - without "..", starting with none )"
+                                        "of . and -");
 }
 
 std::string directory(const Environment& environment) {
@@ -223,8 +209,7 @@ Result<Loaded> load(const Sources& sources) {
                       .and_then([&] { return check_database(loaded, sources); });
     if (!done) return tl::unexpected(done.error());
     find_credential(loaded, sources.environment);
-    for (std::string& warning : odd_variables(sources.environment))
-        loaded.warnings.push_back(std::move(warning));
+    for (std::string& warning : odd_variables(sources.environment)) loaded.warnings.push_back(std::move(warning));
     return loaded;
 }
 

@@ -23,8 +23,7 @@ struct Sources {
     std::optional<std::string> file;  ///< --config: this file instead of the pool's own; it must exist
     std::vector<std::string> sets;    ///< --set, in order: "section.key=value"; the last of a key counts
     Environment environment;          ///< of_process(), or whatever a test wants
-    bool database_required =
-        true;  ///< false for commands that only ring or print: url and file may be missing
+    bool database_required = true;    ///< false for commands that only ring or print: url and file may be missing
 };
 
 struct Loaded {

@@ -111,8 +111,8 @@ std::string shown(std::string_view text, std::string_view also = "") {
 Hidden hide_parameter(std::string key, std::string_view raw, std::string_view value) {
     std::transform(key.begin(), key.end(), key.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const bool name = !key.empty() && key.size() <= 40 &&
-                      key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
+    const bool name =
+        !key.empty() && key.size() <= 40 && key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
     if (!name) return {std::string(stars), true};
     const bool known = is_harmless(key);
     const bool clear = known && plain(value, key == "host" || key == "hostaddr" ? ":" : "");
@@ -127,8 +127,8 @@ Hidden hide_query(std::string_view query) {
         const std::size_t equals = pair.find('=');
         const auto key = decoded(pair.substr(0, equals));
         const auto value = equals == std::string_view::npos ? std::nullopt : decoded(pair.substr(equals + 1));
-        const Hidden one = key && value ? hide_parameter(*key, pair.substr(equals + 1), *value)
-                                        : Hidden{std::string(stars), true};
+        const Hidden one =
+            key && value ? hide_parameter(*key, pair.substr(equals + 1), *value) : Hidden{std::string(stars), true};
         all.text += one.text;
         all.secret = all.secret || one.secret;
         if (end == query.size()) return all;

@@ -53,8 +53,7 @@ Result<std::int64_t> parse_size(std::string_view text) {
 std::string size_text(std::int64_t bytes) {
     if (bytes <= 0) return "0B";
     for (const Unit& unit : units)
-        if (unit.written && bytes % unit.bytes == 0)
-            return std::to_string(bytes / unit.bytes).append(unit.name);
+        if (unit.written && bytes % unit.bytes == 0) return std::to_string(bytes / unit.bytes).append(unit.name);
     return std::to_string(bytes);
 }
 

@@ -25,13 +25,13 @@ constexpr TaskKey table[] = {
       "NAME=value lines for the command's environment, beside the small, listed one that every handler "
       "gets."},
      [](Task& task) -> Slot { return &task.environment_file; }},
-    {{"timeout", Type::duration, "1h",
-      "How long one attempt may take before its process tree is ended; 0 is never.", 0, year, "never"},
+    {{"timeout", Type::duration, "1h", "How long one attempt may take before its process tree is ended; 0 is never.", 0,
+      year, "never"},
      [](Task& task) -> Slot { return &task.timeout; }},
     {{"max_attempts", Type::integer, "5", "How many attempts a run gets before it has failed.", 1, 1000},
      [](Task& task) -> Slot { return &task.max_attempts; }},
-    {{"backoff.base", Type::duration, "5s",
-      "The pause before the second attempt; doubled each time, with full jitter.", 0, year},
+    {{"backoff.base", Type::duration, "5s", "The pause before the second attempt; doubled each time, with full jitter.",
+      0, year},
      [](Task& task) -> Slot { return &task.backoff.base; }},
     {{"backoff.max", Type::duration, "10min", "The longest pause between two attempts.", 0, year},
      [](Task& task) -> Slot { return &task.backoff.max; }},
@@ -48,9 +48,7 @@ struct Reader {
         return fail(ErrorKind::invalid, file + ":" + std::to_string(value.line) + ": " + key + ": " + why);
     }
 
-    [[nodiscard]] std::string full(std::string_view key) const {
-        return "task." + name + "." + std::string(key);
-    }
+    [[nodiscard]] std::string full(std::string_view key) const { return "task." + name + "." + std::string(key); }
 
     Status read_key(Task& task, const std::string& key, const Value& value) {
         for (const TaskKey& known : table) {
@@ -72,8 +70,7 @@ struct Reader {
                 continue;
             }
             if (entry.kind != Value::Kind::table)
-                return refused(entry, full(key),
-                               R"(expected a table, such as { base = "5s", max = "10min" })");
+                return refused(entry, full(key), R"(expected a table, such as { base = "5s", max = "10min" })");
             for (const auto& [part, part_value] : entry.entries)
                 if (Status done = read_key(task, "backoff." + part, part_value); !done) return done;
         }
@@ -103,8 +100,7 @@ Status read_tasks(const Value& tasks, const std::string& file, Config& config,
             return reader.refused(value, "task",
                                   "found the name " + quote(name) + ", expected 1 to 200 printable bytes");
         if (value.kind != Value::Kind::table)
-            return reader.refused(value, "task." + name,
-                                  "expected a table: [task.NAME], with NAME the task's name");
+            return reader.refused(value, "task." + name, "expected a table: [task.NAME], with NAME the task's name");
         reader.name = name;
         Task task;
         task.name = name;

@@ -13,7 +13,7 @@
 namespace dormouse::config {
 
 struct TaskKey {
-    Key key;  ///< key.name without the task; "backoff.base" is `base` in the inline table `backoff`
+    Key key;                   ///< key.name without the task; "backoff.base" is `base` in the inline table `backoff`
     Slot (*slot)(Task& task);  ///< the place it fills
 };
 

@@ -8,8 +8,7 @@ namespace dormouse::config {
 namespace {
 
 constexpr std::size_t longest_quote = 60;
-constexpr std::size_t longest_name =
-    100;  // beyond it nobody mistyped anything, and edit_distance() is quadratic
+constexpr std::size_t longest_name = 100;  // beyond it nobody mistyped anything, and edit_distance() is quadratic
 
 unsigned byte_at(std::string_view text, std::size_t at) {
     return static_cast<unsigned char>(text[at]);

@@ -38,13 +38,10 @@ tl::unexpected<Error> refused(const Key& key, const std::string& found) {
 }
 
 Result<Millis> to_duration(const Key& key, const Value& value) {
-    if (value.kind != Value::Kind::text && value.kind != Value::Kind::integer)
-        return refused(key, described(value));
-    if (value.kind == Value::Kind::text && !key.zero.empty() && trimmed(value.text) == key.zero)
-        return Millis{0};
+    if (value.kind != Value::Kind::text && value.kind != Value::Kind::integer) return refused(key, described(value));
+    if (value.kind == Value::Kind::text && !key.zero.empty() && trimmed(value.text) == key.zero) return Millis{0};
     if (value.kind == Value::Kind::integer && value.integer < 0) return refused(key, described(value));
-    const auto read =
-        parse_duration(value.kind == Value::Kind::text ? value.text : std::to_string(value.integer));
+    const auto read = parse_duration(value.kind == Value::Kind::text ? value.text : std::to_string(value.integer));
     if (!read) {
         const std::string word = key.zero.empty() ? "" : ", or " + quote(key.zero);
         return fail(ErrorKind::invalid, read.error().message + word);
@@ -58,8 +55,7 @@ Result<int> to_integer(const Key& key, const Value& value) {
     if (value.loose) {
         const std::string_view text = trimmed(value.text);
         const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (read.ec != std::errc{} || read.ptr != text.data() + text.size())
-            return refused(key, described(value));
+        if (read.ec != std::errc{} || read.ptr != text.data() + text.size()) return refused(key, described(value));
     } else if (value.kind != Value::Kind::integer) {
         return refused(key, described(value));
     }
@@ -111,8 +107,7 @@ Result<std::vector<std::string>> to_list(const Key& key, const Value& value) {
 
 Result<std::string> to_text(const Key& key, const Value& value) {
     const bool secret = key.type == Type::secret;
-    if (value.kind != Value::Kind::text)
-        return refused(key, secret ? "something that is not text" : described(value));
+    if (value.kind != Value::Kind::text) return refused(key, secret ? "something that is not text" : described(value));
     const bool path = key.type == Type::path;
     if (!printable(value.text) || trimmed(value.text).empty() || (path && value.text.front() != '/'))
         return refused(key, secret ? "an empty text or control characters" : described(value));
@@ -151,8 +146,7 @@ std::string expected(const Key& key) {
     const std::string zero = key.zero.empty() ? "" : ", or " + quote(key.zero);
     switch (key.type) {
         case Type::duration:
-            return "a duration from " + duration_text(Millis{key.min}) + " to " +
-                   duration_text(Millis{key.max}) + zero;
+            return "a duration from " + duration_text(Millis{key.min}) + " to " + duration_text(Millis{key.max}) + zero;
         case Type::integer:
             return "a whole number from " + std::to_string(key.min) + " to " + std::to_string(key.max);
         case Type::bytes:

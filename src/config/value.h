@@ -51,8 +51,7 @@ enum class Type {
 };
 
 /// The place in a Config or a Task that a key fills.
-using Slot =
-    std::variant<Millis*, int*, std::int64_t*, std::string*, std::vector<std::string>*, HandlerKind*>;
+using Slot = std::variant<Millis*, int*, std::int64_t*, std::string*, std::vector<std::string>*, HandlerKind*>;
 
 /// One key of the file, as far as it does not matter where it stands.
 struct Key {

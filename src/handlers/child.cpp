@@ -14,8 +14,7 @@ namespace dormouse::handlers {
 namespace {
 
 constexpr std::size_t piece_bytes = 64U << 10U;
-constexpr int drain_pieces =
-    32;  // 2 MiB: more than an unprivileged pipe holds, so only an outsider can write on
+constexpr int drain_pieces = 32;  // 2 MiB: more than an unprivileged pipe holds, so only an outsider can write on
 constexpr Millis longest_pause{50};
 
 Millis to_millis(const timeval& time) {
@@ -43,8 +42,8 @@ Result<std::unique_ptr<Child>> Child::start(const ChildHost& host, const Launch&
     }
     auto process = spawn(launch, cgroup ? cgroup->procs_fd() : -1);
     if (!process) return tl::unexpected(process.error());
-    return std::unique_ptr<Child>(new Child(host, std::move(*process), std::move(cgroup), std::move(input),
-                                            std::move(fence), std::move(events)));
+    return std::unique_ptr<Child>(
+        new Child(host, std::move(*process), std::move(cgroup), std::move(input), std::move(fence), std::move(events)));
 }
 
 Child::Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input,
@@ -81,8 +80,7 @@ void Child::watch() {
 
 void Child::feed() {
     while (written_ < input_.size()) {
-        const ssize_t taken =
-            ::write(process_.input.get(), input_.data() + written_, input_.size() - written_);
+        const ssize_t taken = ::write(process_.input.get(), input_.data() + written_, input_.size() - written_);
         if (taken >= 0) {
             written_ += static_cast<std::size_t>(taken);
         } else if (errno == EAGAIN) {

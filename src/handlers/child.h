@@ -56,8 +56,8 @@ class Child {
 
     /// Starts the program and writes `input` to its stdin, which it may leave unread. `fence` is the value of
     /// DORMOUSE_FENCE in its environment, by which orphans are recognised. Errors: see spawn().
-    static Result<std::unique_ptr<Child>> start(const ChildHost& host, const Launch& launch,
-                                                std::string input, std::string fence, Events events);
+    static Result<std::unique_ptr<Child>> start(const ChildHost& host, const Launch& launch, std::string input,
+                                                std::string fence, Events events);
     /// Of a child that is not gone: kills what can be reached and waits for nothing.
     ~Child();
     Child(const Child&) = delete;
@@ -72,14 +72,13 @@ class Child {
   private:
     enum class State { running, ending, gone };
 
-    Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input,
-          std::string fence, Events events);
+    Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input, std::string fence,
+          Events events);
     void watch();
     void feed();
     void close_input();
     /// Reads one piece; false when there is nothing more to read, now or ever.
-    bool read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll,
-                    const std::function<void(std::string_view)>& take);
+    bool read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll, const std::function<void(std::string_view)>& take);
     void enter(State state);
     void end_tree();
     void reap();

@@ -63,11 +63,9 @@ int why_not_executable(const std::string& path) {
 
 tl::unexpected<Error> cannot_execute(const config::Task& task, const std::string& path, int problem) {
     std::string message = named(task) + "command " + path;
-    if (problem == EACCES)
-        message += " is not executable (chmod +x it, or name its interpreter first in command)";
+    if (problem == EACCES) message += " is not executable (chmod +x it, or name its interpreter first in command)";
     if (problem == ENOENT) message += " does not exist";
-    if (problem == EACCES || problem == ENOENT)
-        return fail(from_errno(problem, path).kind, std::move(message));
+    if (problem == EACCES || problem == ENOENT) return fail(from_errno(problem, path).kind, std::move(message));
     return tl::unexpected(from_errno(problem, message));
 }
 

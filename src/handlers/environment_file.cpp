@@ -73,8 +73,7 @@ class Parser {
         if (at_end() || here() == '\n') return complain(line, "expected NAME=VALUE");
         take();
         name.erase(name.find_last_not_of(blanks) + 1);
-        if (!is_name(name))
-            return complain(line, "a name is made of letters, digits and _, and starts with no digit");
+        if (!is_name(name)) return complain(line, "a name is made of letters, digits and _, and starts with no digit");
         if (name.starts_with(reserved))
             return complain(line, name + ": names with DORMOUSE_ are set by dormouse itself");
         std::string value;

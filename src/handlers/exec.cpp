@@ -50,8 +50,7 @@ std::string ExecHandler::check() const {
 
 void ExecHandler::start(RunSpec spec, Done done, Log log) {
     const Uuid id = spec.id;
-    if (attempts_.contains(id))
-        return refuse(id, std::move(done), "this run is still at work in this worker");
+    if (attempts_.contains(id)) return refuse(id, std::move(done), "this run is still at work in this worker");
     const auto launch = launch_for(task_, spec);
     if (!launch) return refuse(id, std::move(done), launch.error().message);
     auto attempt = std::make_unique<Attempt>(host_.loop, static_cast<std::size_t>(limits_.log_bytes),
@@ -70,8 +69,7 @@ void ExecHandler::start(RunSpec spec, Done done, Log log) {
     running.timeout = spec.timeout;
     running.child = std::move(*child);
     if (spec.timeout > Millis{0}) {
-        running.timer.once(spec.timeout,
-                           [this, &running] { end(running, Ending::timeout, patience_after_timeout); });
+        running.timer.once(spec.timeout, [this, &running] { end(running, Ending::timeout, patience_after_timeout); });
     }
     attempts_.emplace(id, std::move(attempt));
 }

@@ -66,8 +66,8 @@ class Handler {
     /// process tree is gone.
     virtual void start(RunSpec spec, Done done, Log log) = 0;
 
-    /// Asks an attempt to stop: SIGTERM now, SIGKILL to the whole tree after `patience`. Unknown ids are ignored; a second
-    /// call can only shorten the patience.
+    /// Asks an attempt to stop: SIGTERM now, SIGKILL to the whole tree after `patience`. Unknown ids are ignored; a
+    /// second call can only shorten the patience.
     virtual void stop(const Uuid& id, StopReason reason, Millis patience) = 0;
 };
 

@@ -87,9 +87,8 @@ bool Orphans::belongs(pid_t orphan, pid_t session, pid_t leader) {
     }
     if (leaders_.contains(session)) return false;
     const Serial newest = unknown_.try_emplace(orphan, last_serial_).first->second;
-    return std::none_of(leaders_.begin(), leaders_.end(), [&](const auto& entry) {
-        return entry.first != leader && entry.second.serial <= newest;
-    });
+    return std::none_of(leaders_.begin(), leaders_.end(),
+                        [&](const auto& entry) { return entry.first != leader && entry.second.serial <= newest; });
 }
 
 bool Orphans::reap(pid_t orphan) {

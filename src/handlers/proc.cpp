@@ -15,8 +15,8 @@ namespace dormouse::handlers {
 
 namespace {
 
-constexpr std::size_t file_limit_bytes =
-    8U << 20U;  // an environment may be a quarter of the stack limit: 2 MiB as a rule
+constexpr std::size_t file_limit_bytes = 8U
+                                         << 20U;  // an environment may be a quarter of the stack limit: 2 MiB as a rule
 
 std::optional<std::string> read_file(const std::string& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -21,8 +21,8 @@ void prepare_signals() {
 
 }  // namespace
 
-Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks,
-                   const config::Limits& limits, RunCgroups cgroups)
+Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks, const config::Limits& limits,
+                   RunCgroups cgroups)
     : cgroups_(std::move(cgroups)), orphans_(loop) {
     prepare_signals();
     // Process 1 gets orphans whether it wants them or not.

@@ -22,8 +22,7 @@ namespace dormouse::handlers {
 /// Owner of one run's cgroup: removed, with what the handler made below it, when this goes out of scope.
 class RunCgroup {
   public:
-    RunCgroup(std::string directory, UniqueFd procs)
-        : directory_(std::move(directory)), procs_(std::move(procs)) {}
+    RunCgroup(std::string directory, UniqueFd procs) : directory_(std::move(directory)), procs_(std::move(procs)) {}
     RunCgroup(RunCgroup&& other) noexcept
         : directory_(std::exchange(other.directory_, {})), procs_(std::move(other.procs_)) {}
     RunCgroup& operator=(RunCgroup&&) = delete;
@@ -51,8 +50,7 @@ class RunCgroups {
   public:
     /// Finds the own cgroup, whether it is delegated, and removes what a killed worker left below it. `root` is where
     /// cgroup v2 is mounted; `own` is a file as /proc/self/cgroup.
-    explicit RunCgroups(const std::string& root = "/sys/fs/cgroup",
-                        const std::string& own = "/proc/self/cgroup");
+    explicit RunCgroups(const std::string& root = "/sys/fs/cgroup", const std::string& own = "/proc/self/cgroup");
 
     [[nodiscard]] bool available() const { return why_not_.empty(); }
     /// One line for the status text; empty when available.

@@ -45,8 +45,7 @@ Result<Pipe> make_pipe() {
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
     std::vector<char*> list;
     list.reserve(texts.size() + 1);
-    for (const auto& text : texts)
-        list.push_back(const_cast<char*>(text.c_str()));  // NOLINT: execve's old type
+    for (const auto& text : texts) list.push_back(const_cast<char*>(text.c_str()));  // NOLINT: execve's old type
     list.push_back(nullptr);
     return list;
 }
@@ -110,17 +109,15 @@ Error explain(const Plan& plan) {
 }
 
 Result<pid_t> clone_child(Plan& plan, int& pidfd) {
-    const auto stack =
-        std::make_unique_for_overwrite<std::byte[]>(stack_bytes);  // NOLINT: clone wants plain memory
+    const auto stack = std::make_unique_for_overwrite<std::byte[]>(stack_bytes);  // NOLINT: clone wants plain memory
     // No handler of ours may run in the child, where it would work on our memory.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
-    const auto top =
-        reinterpret_cast<std::uintptr_t>(stack.get() + stack_bytes) & ~std::uintptr_t{15};     // NOLINT
-    const pid_t pid = ::clone(run_child, reinterpret_cast<void*>(top), flags, &plan, &pidfd);  // NOLINT
+    const auto top = reinterpret_cast<std::uintptr_t>(stack.get() + stack_bytes) & ~std::uintptr_t{15};  // NOLINT
+    const pid_t pid = ::clone(run_child, reinterpret_cast<void*>(top), flags, &plan, &pidfd);            // NOLINT
     const int problem = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0) return tl::unexpected(from_errno(problem, "cannot make a process"));
@@ -140,8 +137,7 @@ Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd) {
     child.input = std::move(input->write);
     child.output = std::move(output->read);
     child.errors = std::move(errors->read);
-    for (const int fd : {child.input.get(), child.output.get(), child.errors.get()})
-        ::fcntl(fd, F_SETFL, O_NONBLOCK);
+    for (const int fd : {child.input.get(), child.output.get(), child.errors.get()}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
     const auto arguments = pointers(launch.arguments);
     const auto environment = pointers(launch.environment);
     Plan plan{launch.file.c_str(), arguments.data(),

@@ -19,9 +19,7 @@ bool continues(char c) {
 /// Length of the valid sequence at the start of `bytes`; 0 when there is none. Source: table 3-7 of the
 /// Unicode standard.
 std::size_t sequence_at(std::string_view bytes) {
-    const auto at = [&](std::size_t i) {
-        return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;
-    };
+    const auto at = [&](std::size_t i) { return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U; };
     const unsigned first = at(0);
     if (first < 0x80) return 1;
     std::size_t length = 0;
@@ -128,11 +126,9 @@ void Lines::finish() {
 
 std::string Lines::tail() const {
     std::string_view rest = tail_;
-    if (rest.size() ==
-        tail_bytes) {  // probably cut: begin with a whole line, or at least with a whole character
+    if (rest.size() == tail_bytes) {  // probably cut: begin with a whole line, or at least with a whole character
         const auto line_end = rest.find('\n');
-        if (line_end != std::string_view::npos && line_end + 1 < rest.size())
-            rest.remove_prefix(line_end + 1);
+        if (line_end != std::string_view::npos && line_end + 1 < rest.size()) rest.remove_prefix(line_end + 1);
         while (!rest.empty() && continues(rest.front())) rest.remove_prefix(1);
     }
     const auto last = rest.find_last_not_of(" \t\r\n");

@@ -14,18 +14,25 @@ Loop::Loop() {
 Loop::~Loop() {
     bool open = false;
     uv_walk(
-        &loop_, [](uv_handle_t* handle, void* flag) { *static_cast<bool*>(flag) |= uv_is_closing(handle) == 0; }, &open);
+        &loop_, [](uv_handle_t* handle, void* flag) { *static_cast<bool*>(flag) |= uv_is_closing(handle) == 0; },
+        &open);
     if (open) std::abort();
     // Close callbacks, and abandoned resolutions, which libuv cannot give up.
     while (uv_run(&loop_, UV_RUN_DEFAULT) != 0) continue;
     if (uv_loop_close(&loop_) != 0) std::abort();
 }
 
-void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
+void Loop::run() {
+    uv_run(&loop_, UV_RUN_DEFAULT);
+}
 
-void Loop::turn(bool wait) { uv_run(&loop_, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT); }
+void Loop::turn(bool wait) {
+    uv_run(&loop_, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+}
 
-void Loop::stop() { uv_stop(&loop_); }
+void Loop::stop() {
+    uv_stop(&loop_);
+}
 
 std::vector<std::string> Loop::armed_timers() {
     std::vector<std::string> names;

@@ -12,15 +12,16 @@ namespace dormouse::loop {
 class Loop {
   public:
     Loop();
-    /// Lets pending close callbacks run, and waits for name resolutions that were abandoned. A handle that is still open is a
-    /// broken invariant: aborts.
+    /// Lets pending close callbacks run, and waits for name resolutions that were abandoned. A handle that is still
+    /// open is a broken invariant: aborts.
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
     /// Runs until stop() is called or nothing is left to wait for.
     void run();
-    /// One turn: waits for one event, unless `wait` is false, and handles what is ready. For tests and the command line.
+    /// One turn: waits for one event, unless `wait` is false, and handles what is ready. For tests and the command
+    /// line.
     void turn(bool wait = true);
     void stop();
 

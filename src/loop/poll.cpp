@@ -24,7 +24,9 @@ void Poll::change(int events) {
     }
 }
 
-void Poll::stop() { change(none); }
+void Poll::stop() {
+    change(none);
+}
 
 void Poll::on_event(uv_poll_t* handle, int status, int events) {
     auto* self = static_cast<Poll*>(handle->data);

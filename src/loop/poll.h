@@ -16,8 +16,8 @@ class Poll {
     /// Watches `fd`. Errors: an fd that epoll cannot watch aborts; it is a broken invariant of the caller.
     Poll(Loop& loop, int fd);
 
-    /// Calls `on_ready` with the ready events (an error counts as both) until told otherwise. `on_ready` may call watch(),
-    /// stop() or destroy this object.
+    /// Calls `on_ready` with the ready events (an error counts as both) until told otherwise. `on_ready` may call
+    /// watch(), stop() or destroy this object.
     void watch(int events, OnReady on_ready);
     /// Changes the events and keeps the callback.
     void change(int events);

@@ -44,8 +44,8 @@ Resolve::Resolve(Loop& loop, const std::string& host, Done done)
             owner->request_ = nullptr;
             const auto call = std::move(request->done);
             if (status != 0 || addresses.empty()) {
-                call(fail(ErrorKind::transient, "cannot resolve the database host \"" + request->host + "\": " +
-                                                    (status != 0 ? uv_strerror(status) : "no address")));
+                call(fail(ErrorKind::transient, "cannot resolve the database host \"" + request->host +
+                                                    "\": " + (status != 0 ? uv_strerror(status) : "no address")));
             } else {
                 call(std::move(addresses));
             }

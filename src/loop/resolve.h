@@ -1,5 +1,5 @@
-// One name resolution off the loop's thread. Destroying it abandons the answer; a resolver that hangs then holds a thread of
-// libuv's pool, never the loop.
+// One name resolution off the loop's thread. Destroying it abandons the answer; a resolver that hangs then holds a
+// thread of libuv's pool, never the loop.
 #pragma once
 
 #include <functional>

@@ -9,13 +9,21 @@ Timer::Timer(Loop& loop, std::string name) : name_(std::move(name)) {
     handle_.get()->data = this;
 }
 
-void Timer::once(Millis delay, std::function<void()> on_time) { arm(delay, Millis{0}, std::move(on_time)); }
+void Timer::once(Millis delay, std::function<void()> on_time) {
+    arm(delay, Millis{0}, std::move(on_time));
+}
 
-void Timer::every(Millis period, std::function<void()> on_time) { arm(period, period, std::move(on_time)); }
+void Timer::every(Millis period, std::function<void()> on_time) {
+    arm(period, period, std::move(on_time));
+}
 
-void Timer::stop() { uv_timer_stop(handle_.get()); }
+void Timer::stop() {
+    uv_timer_stop(handle_.get());
+}
 
-bool Timer::armed() { return uv_is_active(handle_.base()) != 0; }
+bool Timer::armed() {
+    return uv_is_active(handle_.base()) != 0;
+}
 
 void Timer::arm(Millis delay, Millis period, std::function<void()> on_time) {
     on_time_ = std::move(on_time);

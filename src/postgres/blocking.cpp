@@ -19,9 +19,8 @@ Error unreadable(const char* message) {
     std::string text = message == nullptr ? "" : message;
     text = text.substr(0, text.find_first_of("\"\n"));
     while (!text.empty() && text.back() == ' ') text.pop_back();
-    return {ErrorKind::invalid,
-            "the connection string cannot be read" + (text.empty() ? "" : " (" + text + " …)") +
-                "; expected postgresql://USER@HOST:PORT/DATABASE, special characters as %XX"};
+    return {ErrorKind::invalid, "the connection string cannot be read" + (text.empty() ? "" : " (" + text + " …)") +
+                                    "; expected postgresql://USER@HOST:PORT/DATABASE, special characters as %XX"};
 }
 
 /// A password with a raw "@" or "/" ends too early: the rest of it is taken for a host, a port or a database,
@@ -47,8 +46,7 @@ Status readable(const std::string& url) {
     char* message = nullptr;
     PQconninfoOption* const options = PQconninfoParse(url.c_str(), &message);
     bool right = options != nullptr && !torn(url);
-    for (const PQconninfoOption* option = options; right && option != nullptr && option->keyword != nullptr;
-         ++option)
+    for (const PQconninfoOption* option = options; right && option != nullptr && option->keyword != nullptr; ++option)
         right = harmless_in_errors(*option);
     PQconninfoFree(options);
     const Error error = unreadable(message);
@@ -66,8 +64,8 @@ std::string at_line(const PGresult* result, const std::string& sql) {
         const bool starts_one = (static_cast<unsigned char>(sql[bytes]) & 0xC0U) != 0x80U;
         if (starts_one && ++seen == characters) break;
     }
-    return ", line " + std::to_string(1 + std::count(sql.begin(),
-                                                     sql.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));
+    return ", line " +
+           std::to_string(1 + std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));
 }
 
 int remaining_ms(std::optional<BootClock::time_point> deadline) {
@@ -116,12 +114,11 @@ Result<BlockingConnection> BlockingConnection::open(const std::string& url, cons
     return connection;
 }
 
-Result<Reply> BlockingConnection::ask(const std::string& what, const std::string& sql,
-                                      const Texts& parameters) {
+Result<Reply> BlockingConnection::ask(const std::string& what, const std::string& sql, const Texts& parameters) {
     std::vector<const char*> values;
     for (const auto& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
-    Reply reply(PQexecParams(get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
-                             nullptr, nullptr, 0));
+    Reply reply(
+        PQexecParams(get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0));
     if (reply.ok()) return reply;
     if (PQstatus(get()) != CONNECTION_OK && reply.sqlstate().empty())
         return tl::unexpected(from_connection(get(), what));
@@ -149,8 +146,7 @@ Status BlockingConnection::listen(const std::string& channel) {
 Result<std::optional<Notification>> BlockingConnection::wait(std::optional<BootClock::time_point> deadline) {
     while (true) {
         // first what has come already, also with the answer to another statement
-        if (PQconsumeInput(get()) != 1)
-            return tl::unexpected(from_connection(get(), "waiting for a notification"));
+        if (PQconsumeInput(get()) != 1) return tl::unexpected(from_connection(get(), "waiting for a notification"));
         if (PGnotify* const notify = PQnotifies(get()); notify != nullptr) {
             Notification notification{notify->relname, notify->extra};
             PQfreemem(notify);
@@ -161,8 +157,7 @@ Result<std::optional<Notification>> BlockingConnection::wait(std::optional<BootC
         const int left = remaining_ms(deadline);
         if (left == 0) return std::nullopt;
         pollfd descriptor{PQsocket(get()), POLLIN, 0};
-        if (::poll(&descriptor, 1, left) < 0 && errno != EINTR)
-            return tl::unexpected(from_errno(errno, "poll"));
+        if (::poll(&descriptor, 1, left) < 0 && errno != EINTR) return tl::unexpected(from_errno(errno, "poll"));
     }
 }
 

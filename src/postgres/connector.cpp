@@ -18,7 +18,8 @@ std::string describe(const Place& place) {
 
 Error connect_error(const PGconn* connection, const std::string& where) {
     Error error = from_connection(connection, "cannot connect to " + where);
-    if (const auto location = error.message.find(" LOCATION:"); location != std::string::npos) error.message.erase(location);
+    if (const auto location = error.message.find(" LOCATION:"); location != std::string::npos)
+        error.message.erase(location);
     return error;
 }
 
@@ -45,7 +46,8 @@ void Connector::next() {
     timer_.once(deadline_, [this] {
         resolve_.reset();
         attempt_failed(Error{ErrorKind::transient, "cannot connect to " + where_ + ": no answer within " +
-                                                       std::to_string(deadline_.count()) + " ms (database.connect_timeout)"});
+                                                       std::to_string(deadline_.count()) +
+                                                       " ms (database.connect_timeout)"});
     });
     needs_resolving(place) ? resolve(place) : attempt(place);
 }
@@ -92,7 +94,8 @@ void Connector::attempt(const Place& place) {
 
 void Connector::wait_for_socket(PostgresPollingStatusType wanted) {
     poll_ = std::make_unique<loop::Poll>(loop_, PQsocket(connection_.get()));
-    poll_->watch(wanted == PGRES_POLLING_READING ? loop::Poll::readable : loop::Poll::writable, [this](int) { advance(); });
+    poll_->watch(wanted == PGRES_POLLING_READING ? loop::Poll::readable : loop::Poll::writable,
+                 [this](int) { advance(); });
 }
 
 void Connector::advance() {

@@ -1,5 +1,5 @@
-// Makes one session: resolves names off the loop, then tries every address of every host, each with a deadline of its own, until
-// one answers. Driven by Session's owner; destroying it abandons the attempt.
+// Makes one session: resolves names off the loop, then tries every address of every host, each with a deadline of its
+// own, until one answers. Driven by Session's owner; destroying it abandons the attempt.
 #pragma once
 
 #include <libpq-fe.h>
@@ -29,9 +29,9 @@ class Connector {
   public:
     using Done = std::function<void(Result<ConnectionPtr>)>;
 
-    /// Starts at once. `done` is called exactly once, from the loop, unless this object is destroyed before; it may destroy it.
-    /// `deadline` is for each address. Errors: the last place's, by its SQLSTATE: denied, incompatible, transient.
-    /// Source: libpq chapter, PQconnectPoll (which ignores connect_timeout and may change its socket).
+    /// Starts at once. `done` is called exactly once, from the loop, unless this object is destroyed before; it may
+    /// destroy it. `deadline` is for each address. Errors: the last place's, by its SQLSTATE: denied, incompatible,
+    /// transient. Source: libpq chapter, PQconnectPoll (which ignores connect_timeout and may change its socket).
     Connector(loop::Loop& loop, Target target, Millis deadline, Done done);
 
   private:

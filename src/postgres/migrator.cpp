@@ -105,8 +105,7 @@ SchemaState compare(const Reply& rows, std::span<const Migration> migrations, st
                                        [&](const Migration& m) { return m.version == version; });
         if (same == migrations.end()) continue;
         ++found;
-        if (rows.text(row, 2) != checksum(same->text) && state.detail.empty())
-            state.detail = rows.text(row, 1);
+        if (rows.text(row, 2) != checksum(same->text) && state.detail.empty()) state.detail = rows.text(row, 1);
     }
     if (rows.rows() == 0) {
         state.fit = SchemaFit::missing;
@@ -155,8 +154,7 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
                                      std::string_view release) {
     if (PQresultStatus(answer) == PGRES_TUPLES_OK) {
         // Reply wants to own what it reads; PQcopyResult costs nothing for a handful of rows
-        return compare(Reply(PQcopyResult(answer, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES)), migrations,
-                       release);
+        return compare(Reply(PQcopyResult(answer, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES)), migrations, release);
     }
     Error error = from_result(answer, "schema dormouse");
     if (error.kind == ErrorKind::incompatible) {
@@ -165,8 +163,7 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
         return state;
     }
     if (error.kind == ErrorKind::denied)
-        error.message +=
-            "; run `dormouse migrate --roles` and GRANT dormouse_worker (or dormouse_reader) to this user";
+        error.message += "; run `dormouse migrate --roles` and GRANT dormouse_worker (or dormouse_reader) to this user";
     return tl::unexpected(std::move(error));
 }
 
@@ -184,26 +181,22 @@ Status require_fit(const SchemaState& state, std::string_view release) {
         case SchemaFit::newer:
             return {};
         case SchemaFit::missing:
-            return fail(ErrorKind::incompatible,
-                        "the database has no schema dormouse; run `dormouse migrate`");
+            return fail(ErrorKind::incompatible, "the database has no schema dormouse; run `dormouse migrate`");
         case SchemaFit::older:
             return fail(ErrorKind::incompatible, schema + " is older than " + ours + " needs (version " +
-                                                     std::to_string(state.known) +
-                                                     "); run `dormouse migrate`");
+                                                     std::to_string(state.known) + "); run `dormouse migrate`");
         case SchemaFit::too_new:
             return fail(ErrorKind::incompatible, schema + " serves dormouse " + state.oldest_release +
-                                                     " and later, this is " + ours +
-                                                     "; install a later release");
+                                                     " and later, this is " + ours + "; install a later release");
         case SchemaFit::changed:
             return fail(ErrorKind::incompatible,
-                        "migration " + state.detail + " was applied here with other contents than in " +
-                            ours + "; use the release that applied it, or restore the schema from a backup");
+                        "migration " + state.detail + " was applied here with other contents than in " + ours +
+                            "; use the release that applied it, or restore the schema from a backup");
     }
     return fail(ErrorKind::internal, "unknown state of the schema");
 }
 
-Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations,
-                    std::string_view release) {
+Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release) {
     auto state = schema_state(connection, migrations, release);
     if (!state) return tl::unexpected(state.error());
     int applied = 0;

@@ -64,8 +64,7 @@ Status require_fit(const SchemaState& state, std::string_view release);
 /// callers at once leave one schema. Does nothing, and needs no rights to, when there is nothing to do.
 /// Returns how many this call applied. Errors: incompatible (too new, changed), denied, and what the SQL
 /// says; a failed migration leaves nothing of itself.
-Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations,
-                    std::string_view release);
+Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release);
 
 /// Applies sql/roles.sql in one transaction. Errors: denied, with who can do it; incompatible without a
 /// schema.

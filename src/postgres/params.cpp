@@ -34,7 +34,9 @@ void append_bytes(std::string& out, std::string_view bytes) {
     out.append(bytes);
 }
 
-void append_null(std::string& out) { append(out, std::int32_t{-1}); }
+void append_null(std::string& out) {
+    append(out, std::int32_t{-1});
+}
 
 std::string_view bytes_of(const Uuid& id) {
     return {reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()};  // NOLINT: the same bytes
@@ -57,9 +59,13 @@ Params& Params::integer(std::int32_t value) {
     return *this;
 }
 
-Params& Params::uuid(const Uuid& value) { return text(bytes_of(value)); }
+Params& Params::uuid(const Uuid& value) {
+    return text(bytes_of(value));
+}
 
-Params& Params::boolean(bool value) { return text(value ? std::string_view("\1", 1) : std::string_view("\0", 1)); }
+Params& Params::boolean(bool value) {
+    return text(value ? std::string_view("\1", 1) : std::string_view("\0", 1));
+}
 
 Params& Params::null() {
     values_.emplace_back(std::nullopt);
@@ -134,6 +140,8 @@ std::vector<int> Params::lengths() const {
     return out;
 }
 
-std::vector<int> Params::formats() const { return std::vector<int>(values_.size(), 1); }
+std::vector<int> Params::formats() const {
+    return std::vector<int>(values_.size(), 1);
+}
 
 }  // namespace dormouse::postgres

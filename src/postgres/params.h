@@ -1,6 +1,6 @@
-// Parameters of one statement in Postgres's binary format: no quoting, no escaping, whatever the bytes are. Their types are
-// inferred by the server from the statement, so each call here must fit the cast in the SQL.
-// Source: the send functions of each type (src/backend/utils/adt), "Formats and Format Codes" in the protocol chapter.
+// Parameters of one statement in Postgres's binary format: no quoting, no escaping, whatever the bytes are. Their types
+// are inferred by the server from the statement, so each call here must fit the cast in the SQL. Source: the send
+// functions of each type (src/backend/utils/adt), "Formats and Format Codes" in the protocol chapter.
 #pragma once
 
 #include <cstdint>

@@ -42,9 +42,7 @@ class Reply {
     // A null is "", 0, false or nil; ask is_null() or take the optional_ form where the difference counts. A
     // value that is not of the type asked for is 0 as well: that is an error in the query, which its test
     // finds.
-    [[nodiscard]] bool is_null(int row, int column) const {
-        return PQgetisnull(result_.get(), row, column) == 1;
-    }
+    [[nodiscard]] bool is_null(int row, int column) const { return PQgetisnull(result_.get(), row, column) == 1; }
     [[nodiscard]] std::string_view text(int row, int column) const;  ///< valid while this object lives
     [[nodiscard]] std::int64_t integer(int row, int column) const;
     [[nodiscard]] double real(int row, int column) const;  ///< knows Infinity

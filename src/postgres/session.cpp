@@ -16,7 +16,10 @@ std::string last_words(const PGconn* connection) {
 }  // namespace
 
 Session::Session(loop::Loop& loop, ConnectionPtr connection, Events events)
-    : loop_(loop), connection_(std::move(connection)), events_(std::move(events)), deferred_loss_(loop, "session_lost") {
+    : loop_(loop),
+      connection_(std::move(connection)),
+      events_(std::move(events)),
+      deferred_loss_(loop, "session_lost") {
     PQsetnonblocking(connection_.get(), 1);
     PQenterPipelineMode(connection_.get());
     PQsetNoticeReceiver(connection_.get(), [](void*, const PGresult*) {}, nullptr);
@@ -55,8 +58,8 @@ void Session::send(Waiting& waiting, const Statement& statement) {
         } else {
             name = known->second;
         }
-        sent &= PQsendQueryPrepared(connection_.get(), name.c_str(), statement.params.count(), values.data(), lengths.data(),
-                                    formats.data(), 1);
+        sent &= PQsendQueryPrepared(connection_.get(), name.c_str(), statement.params.count(), values.data(),
+                                    lengths.data(), formats.data(), 1);
     } else {
         sent &= PQsendQueryParams(connection_.get(), statement.sql, statement.params.count(), nullptr, values.data(),
                                   lengths.data(), formats.data(), 1);
@@ -125,7 +128,8 @@ bool Session::take_result(Reply result) {
     Waiting& waiting = waiting_.front();
     const ExecStatusType status = PQresultStatus(result.get());
     if (status == PGRES_PIPELINE_SYNC) return true;
-    if (status == PGRES_FATAL_ERROR && !waiting.error) waiting.error = from_result(result.get(), "the database refused a statement");
+    if (status == PGRES_FATAL_ERROR && !waiting.error)
+        waiting.error = from_result(result.get(), "the database refused a statement");
     if (waiting.answered < waiting.commands.size()) {
         const auto [command, sql] = waiting.commands[waiting.answered];
         if (command == Command::prepare) {

@@ -33,16 +33,16 @@ class Session {
 
     struct Events {
         std::function<void(const std::string& channel, const std::string& payload)> on_notification;
-        /// The session is gone. Exchanges on the wire get no answer: what became of them is unknown. Called once, as the last
-        /// thing this object does; it may destroy it.
+        /// The session is gone. Exchanges on the wire get no answer: what became of them is unknown. Called once, as
+        /// the last thing this object does; it may destroy it.
         std::function<void(Error)> on_lost;
     };
 
     /// Takes over a connection that a Connector has made.
     Session(loop::Loop& loop, ConnectionPtr connection, Events events);
 
-    /// Sends `statements` as one transaction. `done` is called from the loop, once, unless the session is lost first; it may
-    /// send more, and may not destroy the session.
+    /// Sends `statements` as one transaction. `done` is called from the loop, once, unless the session is lost first;
+    /// it may send more, and may not destroy the session.
     void exchange(std::vector<Statement> statements, Done done);
 
     /// No event follows, no answer comes. Unlike destruction it is allowed inside a callback of this session.

@@ -16,9 +16,8 @@ struct Rule {
 
 /// The first that fits; what fits none is an error in our own statements.
 constexpr std::array rules{
-    Rule{"08", ErrorKind::disconnected},  // connection exception
-    Rule{"57P",
-         ErrorKind::disconnected},  // shutdown, crash, starting up, database dropped, idle session timeout
+    Rule{"08", ErrorKind::disconnected},     // connection exception
+    Rule{"57P", ErrorKind::disconnected},    // shutdown, crash, starting up, database dropped, idle session timeout
     Rule{"25P03", ErrorKind::disconnected},  // idle in transaction session timeout
     Rule{"40", ErrorKind::conflict},         // serialization failure, deadlock
     Rule{"55P03", ErrorKind::conflict},      // lock not available
@@ -28,8 +27,7 @@ constexpr std::array rules{
     Rule{"54", ErrorKind::invalid},          // too deep, too long
     Rule{"P0001", ErrorKind::invalid},       // somebody's trigger says no
     Rule{"28", ErrorKind::denied},           // authentication
-    Rule{"42501", ErrorKind::denied},
-    Rule{"0A000", ErrorKind::incompatible},  // not supported by this server
+    Rule{"42501", ErrorKind::denied},       Rule{"0A000", ErrorKind::incompatible},  // not supported by this server
     Rule{"26000", ErrorKind::incompatible},  // no such prepared statement: a pooler in between
     Rule{"3D000", ErrorKind::incompatible},  // no such database
     Rule{"3F000", ErrorKind::incompatible},  // no such schema
@@ -75,13 +73,11 @@ std::string_view verbose_sqlstate(std::string_view message) {
 }
 
 bool says_no_in_english(std::string_view message) {
-    constexpr std::array<std::string_view, 5> phrases{"authentication failed", "pg_hba.conf",
-                                                      "no password supplied", "is not permitted to log in",
-                                                      "permission denied for database"};
+    constexpr std::array<std::string_view, 5> phrases{"authentication failed", "pg_hba.conf", "no password supplied",
+                                                      "is not permitted to log in", "permission denied for database"};
     return message.find("FATAL:") != std::string_view::npos &&
-           std::any_of(phrases.begin(), phrases.end(), [&](std::string_view phrase) {
-               return message.find(phrase) != std::string_view::npos;
-           });
+           std::any_of(phrases.begin(), phrases.end(),
+                       [&](std::string_view phrase) { return message.find(phrase) != std::string_view::npos; });
 }
 
 }  // namespace
@@ -101,22 +97,19 @@ Error from_result(const PGresult* result, std::string_view what) {
         const std::string message = one_line(result == nullptr ? "" : PQresultErrorMessage(result));
         return {ErrorKind::disconnected, start + (message.empty() ? "the session is gone" : message)};
     }
-    std::string message =
-        start + one_line(field(result, PG_DIAG_MESSAGE_PRIMARY)) + " (" + std::string(state) + ")";
+    std::string message = start + one_line(field(result, PG_DIAG_MESSAGE_PRIMARY)) + " (" + std::string(state) + ")";
     const std::string hint = one_line(field(result, PG_DIAG_MESSAGE_HINT));
     if (!hint.empty()) message += ". " + hint;
     return {kind_of(state), std::move(message)};
 }
 
 Error from_connection(const PGconn* connection, std::string_view what) {
-    const std::string message =
-        connection == nullptr ? "out of memory" : one_line(PQerrorMessage(connection));
+    const std::string message = connection == nullptr ? "out of memory" : one_line(PQerrorMessage(connection));
     ErrorKind kind = ErrorKind::disconnected;
     const std::string_view state = verbose_sqlstate(message);
     if (!state.empty()) {
         kind = kind_of(state);
-    } else if (connection != nullptr &&
-               (PQconnectionNeedsPassword(connection) == 1 || says_no_in_english(message))) {
+    } else if (connection != nullptr && (PQconnectionNeedsPassword(connection) == 1 || says_no_in_english(message))) {
         kind = ErrorKind::denied;
     } else if (message.find("FATAL:  database \"") != std::string::npos) {
         kind = ErrorKind::incompatible;

@@ -1,8 +1,8 @@
 #include "postgres/target.h"
 
+#include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <netinet/in.h>
-#include <arpa/inet.h>
 
 #include <array>
 #include <cstdlib>
@@ -73,8 +73,9 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
     const Options given(PQconninfoParse(url.c_str(), &message), PQconninfoFree);
     if (!given) {
         PQfreemem(message);  // it may quote the password
-        return fail(ErrorKind::invalid,
-                    "database.url cannot be read: give postgresql://USER@HOST/DATABASE or keywords like host=… dbname=…");
+        return fail(
+            ErrorKind::invalid,
+            "database.url cannot be read: give postgresql://USER@HOST/DATABASE or keywords like host=… dbname=…");
     }
     std::map<std::string, std::string> own;
     take(own, given.get());
@@ -93,9 +94,12 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
     if (!passfile.empty()) target.options["passfile"] = passfile;
     for (const auto& [key, value] : own) target.options[key] = value;
     // Dead peers are found by TCP, without a statement; Kerberos encryption only when somebody asks for it.
-    for (const auto& [key, value] : std::initializer_list<std::pair<const char*, const char*>>{
-             {"keepalives_idle", "30"}, {"keepalives_interval", "10"}, {"keepalives_count", "3"},
-             {"tcp_user_timeout", "30000"}, {"gssencmode", "disable"}})
+    for (const auto& [key, value] :
+         std::initializer_list<std::pair<const char*, const char*>>{{"keepalives_idle", "30"},
+                                                                    {"keepalives_interval", "10"},
+                                                                    {"keepalives_count", "3"},
+                                                                    {"tcp_user_timeout", "30000"},
+                                                                    {"gssencmode", "disable"}})
         if (!own.contains(key)) target.options[key] = value;
 
     const auto hosts = split(pop(target.options, "host"));

@@ -1,5 +1,5 @@
-// Where to connect: a URL or keyword string, taken apart into the addresses that are tried one after the other. Knows nothing
-// of sockets; connector.h does the trying.
+// Where to connect: a URL or keyword string, taken apart into the addresses that are tried one after the other. Knows
+// nothing of sockets; connector.h does the trying.
 #pragma once
 
 #include <map>
@@ -23,8 +23,8 @@ struct Target {
     std::map<std::string, std::string> options;
 };
 
-/// Takes `url` apart, with what libpq would add from PG… variables and service files. Errors: invalid, without the password.
-/// `passfile` (may be empty) is used unless the URL names one. Source: libpq chapter, "Connection Strings".
+/// Takes `url` apart, with what libpq would add from PG… variables and service files. Errors: invalid, without the
+/// password. `passfile` (may be empty) is used unless the URL names one. Source: libpq chapter, "Connection Strings".
 Result<Target> parse_target(const std::string& url, const std::string& passfile);
 
 /// True when the place must be resolved before it can be tried.

@@ -28,7 +28,9 @@ std::string quoted(const std::string& name) {
     return out + "\"";
 }
 
-std::string worker_channel(const Uuid& worker) { return "dormouse@" + worker.to_string(); }
+std::string worker_channel(const Uuid& worker) {
+    return "dormouse@" + worker.to_string();
+}
 
 }  // namespace
 
@@ -134,22 +136,25 @@ void Database::probe_pooler() {
 
 void Database::ask_pids() {
     const auto pid = [](Result<std::vector<postgres::Reply>>& replies) { return replies->at(0).integer(0, 0); };
-    session_->exchange({Statement{"SELECT pg_backend_pid()", Params{}, false}}, [this, pid](Result<std::vector<postgres::Reply>> ours) {
-        if (!ours) return refuse(ours.error());
-        // BEGIN keeps the backend while ours, idle, may lose it.
-        probe_->exchange({Statement{"BEGIN", {}, false}, Statement{"SELECT pg_backend_pid()", {}, false}},
-                         [this, pid, first = pid(ours)](Result<std::vector<postgres::Reply>> theirs) {
-            if (!theirs) return refuse(theirs.error());
-            // Ours would wait for its backend if that was the pooler's only one.
-            if (theirs->at(1).integer(0, 0) == first) return refuse_pooler();
-            session_->exchange({Statement{"SELECT pg_backend_pid()", {}, false}}, [this, pid, first](Result<std::vector<postgres::Reply>> again) {
-                if (!again) return refuse(again.error());
-                if (pid(again) != first) return refuse_pooler();
-                deferred_.once(Millis{0}, [this] { probe_.reset(); });
-                set_up(true);
-            });
-        });
-    });
+    session_->exchange({Statement{"SELECT pg_backend_pid()", Params{}, false}},
+                       [this, pid](Result<std::vector<postgres::Reply>> ours) {
+                           if (!ours) return refuse(ours.error());
+                           // BEGIN keeps the backend while ours, idle, may lose it.
+                           probe_->exchange(
+                               {Statement{"BEGIN", {}, false}, Statement{"SELECT pg_backend_pid()", {}, false}},
+                               [this, pid, first = pid(ours)](Result<std::vector<postgres::Reply>> theirs) {
+                                   if (!theirs) return refuse(theirs.error());
+                                   // Ours would wait for its backend if that was the pooler's only one.
+                                   if (theirs->at(1).integer(0, 0) == first) return refuse_pooler();
+                                   session_->exchange({Statement{"SELECT pg_backend_pid()", {}, false}},
+                                                      [this, pid, first](Result<std::vector<postgres::Reply>> again) {
+                                                          if (!again) return refuse(again.error());
+                                                          if (pid(again) != first) return refuse_pooler();
+                                                          deferred_.once(Millis{0}, [this] { probe_.reset(); });
+                                                          set_up(true);
+                                                      });
+                               });
+                       });
 }
 
 void Database::refuse_pooler() {
@@ -172,7 +177,8 @@ void Database::listen() {
 
 void Database::exchange(Round round, Done done) {
     auto statements = statements_for(round, identity_, terms_);
-    session_->exchange(std::move(statements), [this, round = std::move(round), done = std::move(done)](Result<std::vector<postgres::Reply>> replies) {
+    session_->exchange(std::move(statements), [this, round = std::move(round),
+                                               done = std::move(done)](Result<std::vector<postgres::Reply>> replies) {
         if (!replies) return done(tl::unexpected(replies.error()));
         done(answer_from(round, *replies, identity_));
     });

@@ -1,5 +1,6 @@
-// The worker's database: one session that LISTENs, and Rounds that go over it one after the other. Driven by Worker. Opens when
-// told, never by itself: when to try again is the worker's business. The only user of sql/queries besides statements.cpp.
+// The worker's database: one session that LISTENs, and Rounds that go over it one after the other. Driven by Worker.
+// Opens when told, never by itself: when to try again is the worker's business. The only user of sql/queries besides
+// statements.cpp.
 #pragma once
 
 #include <functional>
@@ -33,8 +34,8 @@ class Database {
 
     Database(loop::Loop& loop, Place place, Identity identity, ClaimTerms terms, Events events);
 
-    /// Connects, checks server, pooler and schema, LISTENs; then on_open or on_refused, never from inside this call. A server
-    /// that took the connection has Place::connect_timeout for all the rest.
+    /// Connects, checks server, pooler and schema, LISTENs; then on_open or on_refused, never from inside this call. A
+    /// server that took the connection has Place::connect_timeout for all the rest.
     void open();
     /// Closes whatever there is; no event follows.
     void close();
@@ -76,7 +77,8 @@ class Database {
     std::vector<std::unique_ptr<postgres::Session>> retired_;
 };
 
-/// What to connect to instead of a pooler on which LISTEN cannot work, where that can be told from the name; else empty.
+/// What to connect to instead of a pooler on which LISTEN cannot work, where that can be told from the name; else
+/// empty.
 std::string direct_host_for(const std::string& pooler_host);
 
 }  // namespace dormouse::store

@@ -1,5 +1,5 @@
-// What worker and database say to each other, as values: a Round goes out as one transaction, its Answer comes back. Made by
-// worker, carried by Database. No SQL and no libpq here.
+// What worker and database say to each other, as values: a Round goes out as one transaction, its Answer comes back.
+// Made by worker, carried by Database. No SQL and no libpq here.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,9 @@ enum class Fate { completed, failed, canceled, retry, put_off, not_started, hand
 
 /// The name of a fate as it is stored: a status for those that end the run, an attempt's outcome for the others.
 const char* to_string(Fate fate);
-inline bool ends_run(Fate fate) { return fate <= Fate::canceled; }
+inline bool ends_run(Fate fate) {
+    return fate <= Fate::canceled;
+}
 
 struct Ending {
     Held held;
@@ -56,12 +58,12 @@ struct Round {
     bool release_forgotten = false;  ///< hand back what is ours in the database and not in `known`
     std::vector<Uuid> known;
     std::vector<Ending> endings;
-    std::vector<Held> extend;     ///< leases to extend
-    std::vector<Held> ask_held;   ///< is it still ours?
-    bool rescue = false;          ///< take back runs whose lease has ended
-    int claim = 0;                ///< at most so many
-    bool ask_due = false;         ///< when must somebody look next?
-    bool leave = false;           ///< this worker is going
+    std::vector<Held> extend;    ///< leases to extend
+    std::vector<Held> ask_held;  ///< is it still ours?
+    bool rescue = false;         ///< take back runs whose lease has ended
+    int claim = 0;               ///< at most so many
+    bool ask_due = false;        ///< when must somebody look next?
+    bool leave = false;          ///< this worker is going
 
     [[nodiscard]] bool empty() const;
 };

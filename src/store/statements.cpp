@@ -13,7 +13,9 @@ using postgres::Params;
 using postgres::Reply;
 using postgres::Statement;
 
-Statement statement(const char* sql, Params params, bool prepare = true) { return Statement{sql, std::move(params), prepare}; }
+Statement statement(const char* sql, Params params, bool prepare = true) {
+    return Statement{sql, std::move(params), prepare};
+}
 
 /// Endings as the columns that finish.sql and put_back.sql unnest.
 struct Columns {
@@ -61,7 +63,8 @@ Params finish_params(const Columns& c, const Uuid& worker) {
 
 Params put_back_params(const Columns& c, const Uuid& worker) {
     Params params;
-    params.uuid(worker).uuids(c.ids).bigints(c.fences).texts(c.fates).bigints(c.delays).booleans(c.counts).texts(c.errors);
+    params.uuid(worker).uuids(c.ids).bigints(c.fences).texts(c.fates).bigints(c.delays).booleans(c.counts).texts(
+        c.errors);
     params.smallints(c.exit_codes).smallints(c.signals).bigints(c.cpu).bigints(c.memory);
     return params;
 }
@@ -215,8 +218,8 @@ const char* to_string(Fate fate) {
 }
 
 bool Round::empty() const {
-    return !arrive && !release_forgotten && endings.empty() && extend.empty() && ask_held.empty() && !rescue && claim == 0 &&
-           !ask_due && !leave;
+    return !arrive && !release_forgotten && endings.empty() && extend.empty() && ask_held.empty() && !rescue &&
+           claim == 0 && !ask_due && !leave;
 }
 
 }  // namespace dormouse::store

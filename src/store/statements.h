@@ -1,5 +1,5 @@
-// Turns a Round into statements and their results into an Answer: the only place that knows sql/queries by name and by column.
-// Pure: no session, no loop.
+// Turns a Round into statements and their results into an Answer: the only place that knows sql/queries by name and by
+// column. Pure: no session, no loop.
 #pragma once
 
 #include <string>

@@ -28,8 +28,7 @@ Error from_os(const std::string& what) {
 /// The text of a small regular file with one link, or why it is not taken.
 Result<std::string> read_plain(int directory_fd, const std::string& name) {
     // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
-    const UniqueFd fd(
-        ::openat(directory_fd, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    const UniqueFd fd(::openat(directory_fd, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!fd.valid()) return tl::unexpected(from_os("cannot open " + name));
     struct stat status{};
     if (::fstat(fd.get(), &status) != 0) return tl::unexpected(from_os("cannot look at " + name));
@@ -38,8 +37,7 @@ Result<std::string> read_plain(int directory_fd, const std::string& name) {
     std::array<char, most_bytes + 2> buffer{};
     const ssize_t size = ::read(fd.get(), buffer.data(), buffer.size());
     if (size < 0) return tl::unexpected(from_os("cannot read " + name));
-    if (static_cast<std::size_t>(size) == buffer.size())
-        return fail(ErrorKind::invalid, name + " is too long");
+    if (static_cast<std::size_t>(size) == buffer.size()) return fail(ErrorKind::invalid, name + " is too long");
     return std::string(buffer.data(), static_cast<std::size_t>(size));
 }
 
@@ -47,8 +45,7 @@ Result<std::string> read_plain(int directory_fd, const std::string& name) {
 Status replace_file(int directory_fd, const std::string& name, const std::string& text, mode_t mode) {
     const std::string fresh = "." + name;
     ::unlinkat(directory_fd, fresh.c_str(), 0);
-    UniqueFd fd(
-        ::openat(directory_fd, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    UniqueFd fd(::openat(directory_fd, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
     if (!fd.valid()) return tl::unexpected(from_os("cannot create " + fresh));
     ::fchmod(fd.get(), mode);
     const ssize_t written = ::write(fd.get(), text.data(), text.size());
@@ -79,8 +76,7 @@ bool valid_pool_name(std::string_view name) {
         if (name.ends_with(taken)) return false;
     }
     return std::all_of(name.begin(), name.end(), [](char c) {
-        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' ||
-               c == '-';
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
     });
 }
 
@@ -95,8 +91,7 @@ Due take_due(int directory_fd) {
     const auto text = read_plain(directory_fd, "due");
     // Never believed twice, whatever it was. A directory with something in it stays: it is the worker's own,
     // and only makes its next exit unknown again.
-    if (::unlinkat(directory_fd, "due", 0) != 0 && errno == EISDIR)
-        ::unlinkat(directory_fd, "due", AT_REMOVEDIR);
+    if (::unlinkat(directory_fd, "due", 0) != 0 && errno == EISDIR) ::unlinkat(directory_fd, "due", AT_REMOVEDIR);
     if (!text) return DueUnknown{text.error().message};
     return parse_due(*text);
 }

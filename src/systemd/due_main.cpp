@@ -66,8 +66,7 @@ std::string calendar_time(Millis delay) {
 
 class Helper {
   public:
-    Helper(DueOptions options, UniqueFd directory)
-        : options_(std::move(options)), directory_(std::move(directory)) {}
+    Helper(DueOptions options, UniqueFd directory) : options_(std::move(options)), directory_(std::move(directory)) {}
 
     /// The exit code.
     int run() {
@@ -83,8 +82,8 @@ class Helper {
             const std::uint64_t failures = read_number(directory_.get(), state("failures")).value_or(0) + 1;
             write("failures", failures);
             const Millis delay = unknown_delay(failures);
-            return arm(delay, "due time unknown, end " + std::to_string(failures) + " in a row (" +
-                                  unknown->reason + "): look in " + in_seconds(delay));
+            return arm(delay, "due time unknown, end " + std::to_string(failures) + " in a row (" + unknown->reason +
+                                  "): look in " + in_seconds(delay));
         }
         forget();
         say("nothing is due: no timer");
@@ -94,10 +93,9 @@ class Helper {
   private:
     /// Takes the due file away in any case; believes it after a clean exit only.
     Due take() {
-        const UniqueFd pool(::openat(directory_.get(), options_.pool.c_str(),
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        Due due =
-            pool.valid() ? take_due(pool.get()) : DueUnknown{"there is no runtime directory of the pool"};
+        const UniqueFd pool(
+            ::openat(directory_.get(), options_.pool.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        Due due = pool.valid() ? take_due(pool.get()) : DueUnknown{"there is no runtime directory of the pool"};
         if (auto why = unclean_end()) return DueUnknown{*why};
         return due;
     }
@@ -117,11 +115,10 @@ class Helper {
         // lost.
         timespec now{};
         ::clock_gettime(CLOCK_BOOTTIME, &now);
-        const auto number = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
-                            static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
+        const auto number =
+            static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
         const std::string name = unit_name(number);
-        const auto code =
-            run_tool(timer_command(name, delay), environment(), tool_deadline, ToolErrors::shown);
+        const auto code = run_tool(timer_command(name, delay), environment(), tool_deadline, ToolErrors::shown);
         if (code && *code == 0) {
             const auto older = read_number(directory_.get(), state("timer"));
             write("timer", number);
@@ -148,8 +145,7 @@ class Helper {
             // timer.
             "--timer-property=DefaultDependencies=no", "--service-type=oneshot",
             // A start that could not even be queued is tried again: nobody else remembers this due time.
-            "--property=Restart=on-failure", "--property=RestartSec=10s",
-            "--property=StartLimitIntervalSec=0"};
+            "--property=Restart=on-failure", "--property=RestartSec=10s", "--property=StartLimitIntervalSec=0"};
         if (!options_.target.empty()) {
             arguments.push_back("--timer-property=PartOf=" + options_.target);
             // A timer that fires while the target goes down must not bring the pool back: the manager itself
@@ -182,8 +178,8 @@ class Helper {
     /// --no-block, because the manager may be waiting for us. An older timer that has fired is gone: no
     /// complaint.
     void stop_timer(std::uint64_t number) {
-        const auto code = run_tool(tool(systemctl, {"--no-block", "stop", unit_name(number) + ".timer"}),
-                                   environment(), tool_deadline, ToolErrors::hidden);
+        const auto code = run_tool(tool(systemctl, {"--no-block", "stop", unit_name(number) + ".timer"}), environment(),
+                                   tool_deadline, ToolErrors::hidden);
         if (!code) say(code.error().message);
     }
 
@@ -206,8 +202,7 @@ class Helper {
     std::string state(const char* what) const { return options_.pool + "." + what; }
     void remove(const char* what) { ::unlinkat(directory_.get(), state(what).c_str(), 0); }
     void write(const char* what, std::uint64_t number) {
-        if (const auto done = write_number(directory_.get(), state(what), number); !done)
-            say(done.error().message);
+        if (const auto done = write_number(directory_.get(), state(what), number); !done) say(done.error().message);
     }
     void say(const std::string& line) const { std::printf("%s: %s\n", options_.pool.c_str(), line.c_str()); }
     int could_not(const std::string& why) const {
@@ -230,8 +225,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     ::umask(022);
-    dormouse::UniqueFd directory(
-        ::open(options->runtime_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    dormouse::UniqueFd directory(::open(options->runtime_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) {
         std::fprintf(stderr, "%s: no timer: cannot open %s\n", options->pool.c_str(),
                      options->runtime_directory.c_str());

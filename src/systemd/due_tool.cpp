@@ -40,8 +40,8 @@ bool wait_for_end(int pid_fd, Millis deadline) {
 
 }  // namespace
 
-Result<int> run_tool(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
-                     Millis deadline, ToolErrors errors) {
+Result<int> run_tool(const std::vector<std::string>& argv, const std::vector<std::string>& environment, Millis deadline,
+                     ToolErrors errors) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -50,8 +50,8 @@ Result<int> run_tool(const std::vector<std::string>& argv, const std::vector<std
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     }
     pid_t pid = 0;
-    const int failure = ::posix_spawn(&pid, argv.front().c_str(), &actions, nullptr,
-                                      as_c_strings(argv).data(), as_c_strings(environment).data());
+    const int failure = ::posix_spawn(&pid, argv.front().c_str(), &actions, nullptr, as_c_strings(argv).data(),
+                                      as_c_strings(environment).data());
     posix_spawn_file_actions_destroy(&actions);
     if (failure != 0) {
         return fail(ErrorKind::transient, "cannot start " + argv.front() + ": " + std::strerror(failure));
@@ -67,8 +67,7 @@ Result<int> run_tool(const std::vector<std::string>& argv, const std::vector<std
                     argv.front() + " gave no answer within " + std::to_string(deadline.count()) + " ms");
     }
     if (WIFSIGNALED(status)) {
-        return fail(ErrorKind::transient,
-                    argv.front() + " was killed by signal " + std::to_string(WTERMSIG(status)));
+        return fail(ErrorKind::transient, argv.front() + " was killed by signal " + std::to_string(WTERMSIG(status)));
     }
     return WEXITSTATUS(status);
 }

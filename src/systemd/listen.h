@@ -8,8 +8,8 @@
 
 namespace dormouse::systemd {
 
-/// Takes the sockets that systemd passed (none without socket activation) and makes them non-blocking. Call once, at the
-/// start; the variables that announce them are removed from the environment. Source: sd_listen_fds(3).
+/// Takes the sockets that systemd passed (none without socket activation) and makes them non-blocking. Call once, at
+/// the start; the variables that announce them are removed from the environment. Source: sd_listen_fds(3).
 std::vector<UniqueFd> take_listening_sockets();
 
 /// Accepts and closes what is waiting on `listener`, `most` at most, so that a flood cannot hold the loop.

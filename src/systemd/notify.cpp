@@ -7,21 +7,31 @@
 namespace dormouse::systemd {
 namespace {
 
-void send(const std::string& state) { sd_notify(0, state.c_str()); }
+void send(const std::string& state) {
+    sd_notify(0, state.c_str());
+}
 
 }  // namespace
 
-void notify_ready() { send("READY=1"); }
+void notify_ready() {
+    send("READY=1");
+}
 
-void notify_stopping(const std::string& status) { send("STOPPING=1\nSTATUS=" + status); }
+void notify_stopping(const std::string& status) {
+    send("STOPPING=1\nSTATUS=" + status);
+}
 
-void notify_status(const std::string& status) { send("STATUS=" + status); }
+void notify_status(const std::string& status) {
+    send("STATUS=" + status);
+}
 
 void extend_stop_timeout(Millis more) {
     send("EXTEND_TIMEOUT_USEC=" + std::to_string(std::chrono::microseconds(more).count()));
 }
 
-void notify_watchdog() { send("WATCHDOG=1"); }
+void notify_watchdog() {
+    send("WATCHDOG=1");
+}
 
 std::optional<Millis> watchdog_period() {
     std::uint64_t microseconds = 0;

@@ -1,5 +1,5 @@
-// What the worker tells systemd: ready, how it is, that it lives, that stopping takes longer. Without systemd every call does
-// nothing. Source: sd_notify(3), sd_watchdog_enabled(3).
+// What the worker tells systemd: ready, how it is, that it lives, that stopping takes longer. Without systemd every
+// call does nothing. Source: sd_notify(3), sd_watchdog_enabled(3).
 #pragma once
 
 #include <optional>

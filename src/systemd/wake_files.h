@@ -1,5 +1,6 @@
-// The two files that pass between a worker and the helper that runs after it (due_main.cpp): the worker writes when it must be
-// woken next, and reads how often it has failed in a row. The helper trusts the first with digits only; the second is root's.
+// The two files that pass between a worker and the helper that runs after it (due_main.cpp): the worker writes when it
+// must be woken next, and reads how often it has failed in a row. The helper trusts the first with digits only; the
+// second is root's.
 #pragma once
 
 #include <optional>
@@ -10,8 +11,8 @@
 
 namespace dormouse::systemd {
 
-/// Writes RUNTIME/POOL/due: the milliseconds until the pool must look again, or `none` when nothing is due, ever. Atomic
-/// (written beside, then renamed). Only a clean exit calls this, last of all, after the session has closed.
+/// Writes RUNTIME/POOL/due: the milliseconds until the pool must look again, or `none` when nothing is due, ever.
+/// Atomic (written beside, then renamed). Only a clean exit calls this, last of all, after the session has closed.
 /// Errors: those of open(2), write(2) and rename(2), with the path; the caller exits as unclean then.
 Status write_due_file(const std::string& runtime_directory, const std::string& pool, std::optional<Millis> due_in);
 

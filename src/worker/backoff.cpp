@@ -19,7 +19,9 @@ Millis between(Millis::rep least, Millis::rep most) {
 
 }  // namespace
 
-Millis full_jitter(Millis base, Millis max, int tries) { return between(0, ceiling(base, max, tries)); }
+Millis full_jitter(Millis base, Millis max, int tries) {
+    return between(0, ceiling(base, max, tries));
+}
 
 Millis half_jitter(Millis base, Millis max, int tries) {
     const Millis::rep most = ceiling(base, max, tries);

@@ -5,7 +5,8 @@
 namespace dormouse::worker {
 namespace {
 
-/// For each turn of the loop; with level-triggered polling the rest comes back at once, after everybody else had a turn.
+/// For each turn of the loop; with level-triggered polling the rest comes back at once, after everybody else had a
+/// turn.
 constexpr int most_rings_at_once = 512;
 
 }  // namespace
@@ -29,6 +30,8 @@ bool Doorbell::empty_now() {
     return rings > 0;
 }
 
-void Doorbell::stop() { polls_.clear(); }
+void Doorbell::stop() {
+    polls_.clear();
+}
 
 }  // namespace dormouse::worker

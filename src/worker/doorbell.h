@@ -1,5 +1,5 @@
-// The pool's doorbell: answers rings as they come and tells the worker that there were some. The only code that accepts.
-// Driven by the loop; asked by Worker before it decides to exit.
+// The pool's doorbell: answers rings as they come and tells the worker that there were some. The only code that
+// accepts. Driven by the loop; asked by Worker before it decides to exit.
 #pragma once
 
 #include <functional>

@@ -12,7 +12,9 @@ namespace {
 constexpr Millis patience_when_taken_away{10'000};
 
 /// The part of a lease that is kept back for ending a handler's tree when the lease cannot be extended.
-Millis margin_of(Millis lease) { return std::min(lease / 5, Millis{10'000}); }
+Millis margin_of(Millis lease) {
+    return std::min(lease / 5, Millis{10'000});
+}
 
 }  // namespace
 
@@ -26,7 +28,8 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     const auto refused = [&](std::string error_class, std::string message) {
         return Parcel{refuse(run.held, std::move(error_class), std::move(message)), run.task, attempt};
     };
-    if (flights_.contains(run.held.id)) {  // somebody took it away and put it back, and its first handler is not gone yet
+    if (flights_.contains(
+            run.held.id)) {  // somebody took it away and put it back, and its first handler is not gone yet
         store::Ending ending{};
         ending.held = run.held;
         ending.fate = store::Fate::not_started;
@@ -43,8 +46,8 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
                        "the payload is over " + std::to_string(limit) + " bytes (limits.payload_bytes)");
     const int allowed = run.max_attempts.value_or(task->second.max_attempts);
     if (run.attempts >= allowed)
-        return refused("attempts_used_up", "all " + std::to_string(allowed) +
-                                               " attempts are used up; the last was lost with its worker");
+        return refused("attempts_used_up",
+                       "all " + std::to_string(allowed) + " attempts are used up; the last was lost with its worker");
 
     handlers::RunSpec spec;
     spec.id = run.held.id;
@@ -57,7 +60,9 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     spec.max_attempts = allowed;
     spec.timeout = run.timeout.value_or(task->second.timeout);
     log::event(log::Level::info, "run_dispatched", run.task + " attempt " + std::to_string(attempt),
-               {{"run_id", run.held.id.to_string()}, {"task", run.task}, {"queue", spec.queue},
+               {{"run_id", run.held.id.to_string()},
+                {"task", run.task},
+                {"queue", spec.queue},
                 {"attempt", std::to_string(attempt)}});
     flights_[run.held.id] =
         Flight{run.held, run.task, handler, run.attempts, allowed, claimed_at + config_.worker.lease, Tie::ours};
@@ -92,7 +97,9 @@ void Flights::add_held(std::vector<store::Held>& into) const {
         if (flight.tie != Tie::taken_away) into.push_back(flight.held);
 }
 
-Flights::Time Flights::extend_at(const Flight& flight) const { return flight.lease_until - config_.worker.lease * 2 / 3; }
+Flights::Time Flights::extend_at(const Flight& flight) const {
+    return flight.lease_until - config_.worker.lease * 2 / 3;
+}
 
 Flights::Time Flights::stop_at(const Flight& flight) const {
     return flight.lease_until - margin_of(config_.worker.lease);
@@ -100,8 +107,8 @@ Flights::Time Flights::stop_at(const Flight& flight) const {
 
 bool Flights::extension_wanted(Time now) const {
     return now >= no_extension_before_ && std::any_of(flights_.begin(), flights_.end(), [&](const auto& entry) {
-        return entry.second.tie == Tie::ours && now >= extend_at(entry.second);
-    });
+               return entry.second.tie == Tie::ours && now >= extend_at(entry.second);
+           });
 }
 
 void Flights::extension_sent(Time now) {

@@ -1,5 +1,5 @@
-// The runs whose handlers are at work: starts them, keeps their leases, tells how they ended. Driven by Worker. Knows no session:
-// it says which leases want extending, the worker sends that.
+// The runs whose handlers are at work: starts them, keeps their leases, tells how they ended. Driven by Worker. Knows
+// no session: it says which leases want extending, the worker sends that.
 #pragma once
 
 #include <functional>
@@ -20,13 +20,15 @@ namespace dormouse::worker {
 class Flights {
   public:
     using Time = BootClock::time_point;
-    /// An attempt is over; none: it was taken away meanwhile, so there is nothing to write. From the loop, never inside start().
+    /// An attempt is over; none: it was taken away meanwhile, so there is nothing to write. From the loop, never inside
+    /// start().
     using OnLanded = std::function<void(std::optional<Parcel>)>;
 
     Flights(const config::Config& config, handlers::Handlers& handlers, std::string worker, OnLanded on_landed);
 
-    /// Starts what was claimed by a statement sent at `claimed_at`; the lease counts from there. A run that cannot be started
-    /// (no handler, no payload, no attempts left, its taken-away self still here) comes back as a parcel at once.
+    /// Starts what was claimed by a statement sent at `claimed_at`; the lease counts from there. A run that cannot be
+    /// started (no handler, no payload, no attempts left, its taken-away self still here) comes back as a parcel at
+    /// once.
     std::optional<Parcel> start(store::ClaimedRun run, Time claimed_at);
 
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
@@ -38,12 +40,14 @@ class Flights {
     /// An extension is on the wire: what it does not extend (a locked row) is not asked for again at once.
     void extension_sent(Time now);
     void extended(const std::vector<Uuid>& ids, Time sent_at);
-    /// Stops handlers whose lease is about to end without having been extended, so that they are gone before it has ended.
+    /// Stops handlers whose lease is about to end without having been extended, so that they are gone before it has
+    /// ended.
     void stop_before_lease_ends(Time now);
     /// How long until one of the two above is due; none when nothing is in flight.
     [[nodiscard]] std::optional<Millis> next_lease_event(Time now) const;
 
-    /// Of `asked`, those not in `still_held` are somebody else's now: their handlers are stopped and what they say is dropped.
+    /// Of `asked`, those not in `still_held` are somebody else's now: their handlers are stopped and what they say is
+    /// dropped.
     void keep_only(const std::vector<store::Held>& asked, const std::vector<Uuid>& still_held);
     /// Asks every handler to stop: SIGTERM now, SIGKILL after `patience`.
     void stop_all(Millis patience);

@@ -1,6 +1,6 @@
-// When to ask the database for work. A ring is answered by a look that is sent after it (W2); rings have no authority, so looks
-// that find nothing come further and further apart (W6), while looks that find something are never held up. Pure: the worker
-// tells it what happened and asks when to look.
+// When to ask the database for work. A ring is answered by a look that is sent after it (W2); rings have no authority,
+// so looks that find nothing come further and further apart (W6), while looks that find something are never held up.
+// Pure: the worker tells it what happened and asks when to look.
 #pragma once
 
 #include "base/clock.h"

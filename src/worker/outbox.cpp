@@ -12,7 +12,9 @@ using Ids = std::unordered_set<Uuid>;
 
 constexpr const char* rejected_class = "result_rejected";
 
-std::size_t size_of(const Parcel& parcel) { return parcel.ending.result.size() + parcel.ending.error_message.size(); }
+std::size_t size_of(const Parcel& parcel) {
+    return parcel.ending.result.size() + parcel.ending.error_message.size();
+}
 
 template <typename From, typename To>
 void move_to_front(From& from, To& to) {

@@ -1,6 +1,6 @@
-// Endings on their way to the database. What finishes while a round is on the wire collects here and goes with the next one, so
-// batches grow with the load. An ending leaves only when it is written, or when it is certain that it never will be: nothing in
-// here is forgotten because a session was lost. Driven by Worker; no loop, no session.
+// Endings on their way to the database. What finishes while a round is on the wire collects here and goes with the next
+// one, so batches grow with the load. An ending leaves only when it is written, or when it is certain that it never
+// will be: nothing in here is forgotten because a session was lost. Driven by Worker; no loop, no session.
 #pragma once
 
 #include <deque>
@@ -36,16 +36,18 @@ class Outbox {
     void answered(const store::Answer& answer, Time now);
     /// Endings went with the round on the wire.
     [[nodiscard]] bool is_on_wire() const { return !sent_.empty(); }
-    /// The round was undone because of a value in it. Unless the endings were alone in it, they ask to go alone next time;
-    /// else it is found out by halves whose value it was, and that one becomes a failure of its run.
+    /// The round was undone because of a value in it. Unless the endings were alone in it, they ask to go alone next
+    /// time; else it is found out by halves whose value it was, and that one becomes a failure of its run.
     void rejected(const std::string& why, bool were_alone);
     /// A rejected value is being looked for: send nothing else along.
     [[nodiscard]] bool wants_to_go_alone() const { return alone_ && !waiting_.empty(); }
-    /// The round was undone, or its answer is lost: all of it goes again. One that was written after all is then neither
-    /// written nor held, which settles it.
+    /// The round was undone, or its answer is lost: all of it goes again. One that was written after all is then
+    /// neither written nor held, which settles it.
     void again();
 
-    [[nodiscard]] bool empty() const { return waiting_.empty() && sent_.empty() && doubtful_.empty() && locked_.empty(); }
+    [[nodiscard]] bool empty() const {
+        return waiting_.empty() && sent_.empty() && doubtful_.empty() && locked_.empty();
+    }
     [[nodiscard]] bool has_something_for(Time now) const;
     /// When something that waits for a lock goes again; none: nothing waits.
     [[nodiscard]] std::optional<Millis> wait(Time now) const;

@@ -90,7 +90,9 @@ void Pool::make_worker(config::Loaded loaded) {
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.on_gone = [this](const Farewell& farewell) { on_gone(farewell); };
     worker_ = std::make_unique<Worker>(loop_, config, doorbell_, *handlers_, std::move(circumstances));
-    if (!watch_) watch_ = std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
+    if (!watch_)
+        watch_ =
+            std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
     worker_->start();
 }
 
@@ -99,7 +101,9 @@ void Pool::configuration_failed(const Error& error) {
     last_failure_ = error.message;
     log::event(news ? log::Level::error : log::Level::debug, "configuration", error.message);
     systemd::notify_status("waits for a configuration it can use: " + error.message);
-    if (!watch_) watch_ = std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
+    if (!watch_)
+        watch_ =
+            std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
     retry_.once(half_jitter(first_reload, longest_reload, failed_loads_++), [this] { load(); });
 }
 
@@ -132,7 +136,8 @@ void Pool::on_gone(const Farewell& farewell) {
 }
 
 void Pool::start_watchdog() {
-    if (const auto period = systemd::watchdog_period()) watchdog_.every(*period / 2, [] { systemd::notify_watchdog(); });
+    if (const auto period = systemd::watchdog_period())
+        watchdog_.every(*period / 2, [] { systemd::notify_watchdog(); });
 }
 
 }  // namespace dormouse::worker

@@ -1,6 +1,6 @@
-// One pool's process from start to end: answers the doorbell before anything else, reads the configuration, makes the Worker,
-// writes the due file when it has left. Nothing that is wrong with configuration or database ends it (W7): it stays, says why
-// in its status text, and tries again, at once when the configuration changes.
+// One pool's process from start to end: answers the doorbell before anything else, reads the configuration, makes the
+// Worker, writes the due file when it has left. Nothing that is wrong with configuration or database ends it (W7): it
+// stays, says why in its status text, and tries again, at once when the configuration changes.
 #pragma once
 
 #include <memory>

@@ -11,8 +11,8 @@ namespace dormouse::worker {
 enum class State {
     starting,  ///< no look has been answered since this process started
     claiming,  ///< a look is owed or on the wire
-    running,   ///< handlers are at work or endings are unwritten, and no look is owed
-    idle,      ///< nothing in flight, nothing unwritten, no ring owed
+    running,   ///< handlers are at work, endings are unwritten or a round is on the wire, and no look is owed
+    idle,      ///< nothing in flight, nothing unwritten, nothing on the wire, no ring owed
     leaving,   ///< decided to exit: never accepts, never claims; handlers finish, endings are written
     parting,   ///< the last round is on the wire: what is due next, and good-bye
     gone,      ///< the session is closed

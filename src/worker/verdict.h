@@ -14,9 +14,9 @@ struct Tries {
     int not_started = 0;  ///< how often in a row this task's handler could not be started, before this time
 };
 
-/// completed ends the run; failed and timed_out retry with full jitter while attempts are left; try_again puts it off and uses
-/// up nothing; stopped hands it back to its place in the line; not_started tries again without using up an attempt, since the
-/// run has done nothing wrong.
+/// completed ends the run; failed and timed_out retry with full jitter while attempts are left; try_again puts it off
+/// and uses up nothing; stopped hands it back to its place in the line; not_started tries again without using up an
+/// attempt, since the run has done nothing wrong.
 store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, const Tries& tries,
                     const config::Backoff& backoff);
 

@@ -11,14 +11,16 @@ namespace {
 Outbox::Events outbox_events(std::function<void(Millis)> put_back_until) {
     const auto fields_of = [](const Parcel& parcel, log::Level level, const char* event, const std::string& text) {
         log::event(level, event, text,
-                   {{"run_id", parcel.ending.held.id.to_string()}, {"task", parcel.task},
+                   {{"run_id", parcel.ending.held.id.to_string()},
+                    {"task", parcel.task},
                     {"attempt", std::to_string(parcel.attempt)}});
     };
     Outbox::Events events;
     events.on_written = [fields_of, put_back_until = std::move(put_back_until)](const Parcel& parcel) {
         const store::Ending& ending = parcel.ending;
         if (ending.delay) put_back_until(*ending.delay);
-        if (ending.fate == store::Fate::completed) return fields_of(parcel, log::Level::info, "run_completed", parcel.task);
+        if (ending.fate == store::Fate::completed)
+            return fields_of(parcel, log::Level::info, "run_completed", parcel.task);
         const std::string why = parcel.task + (ending.error_message.empty() ? "" : ": " + ending.error_message);
         if (ending.fate == store::Fate::failed) return fields_of(parcel, log::Level::warning, "run_failed", why);
         fields_of(parcel, log::Level::info, "run_retry",
@@ -44,7 +46,8 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                    step();
                }),
       outbox_(outbox_events([this](Millis delay) { put_back_until(delay); })),
-      database_(loop, store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout},
+      database_(loop,
+                store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout},
                 circumstances_.identity, store::ClaimTerms{config.worker.lease, config.limits.payload_bytes},
                 store::Database::Events{.on_open = [this] { on_open(); },
                                         .on_refused = [this](const Error& error) { on_unavailable(error); },
@@ -67,7 +70,8 @@ void Worker::start() {
 void Worker::rung() {
     constexpr Millis least_between_tries{5'000};
     looks_.owe();
-    if (!database_.is_open() && tries_ > 0 && retry_timer_.armed() && since(last_try_) >= least_between_tries) open_database();
+    if (!database_.is_open() && tries_ > 0 && retry_timer_.armed() && since(last_try_) >= least_between_tries)
+        open_database();
     step();
 }
 
@@ -75,7 +79,9 @@ bool Worker::is_waiting_for_database() const {
     return state_ < State::leaving && !database_.is_open() && flights_.empty() && outbox_.empty();
 }
 
-int Worker::free_slots() const { return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count())); }
+int Worker::free_slots() const {
+    return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count()));
+}
 
 bool Worker::may_look(BootClock::time_point now) const {
     return state_ < State::leaving && looks_.owed() && free_slots() > 0 && looks_.wait(now) <= Millis{0};
@@ -101,8 +107,8 @@ void Worker::choose_state() {
         enter(State::starting, "no look has been answered yet");
     } else if (look_on_wire || (looks_.owed() && free_slots() > 0)) {
         enter(State::claiming, "a look is owed");
-    } else if (at_work) {
-        enter(State::running, "handlers are at work");
+    } else if (at_work || on_wire_) {
+        enter(State::running, at_work ? "handlers are at work" : "a round is on the wire");
     } else {
         if (!quiet_since_) quiet_since_ = BootClock::now();
         enter(State::idle, "nothing to do");
@@ -135,7 +141,8 @@ void Worker::enter(State state, const char* reason) {
 }
 
 std::optional<Millis> Worker::exit_in() const {
-    if (state_ != State::idle || on_wire_ || !database_.is_open() || !circumstances_.leaves_when_idle) return std::nullopt;
+    if (state_ != State::idle || on_wire_ || !database_.is_open() || !circumstances_.leaves_when_idle)
+        return std::nullopt;
     if (config_.worker.idle_exit == Millis{0} || !quiet_since_) return std::nullopt;
     const Millis delay =
         ran_anything_ ? config_.worker.idle_exit : std::min(config_.worker.look_exit, config_.worker.idle_exit);
@@ -186,6 +193,8 @@ void Worker::on_exit_time() {
     leave("quiet");
 }
 
-void Worker::tell_status(const std::string& text) { systemd::notify_status(text); }
+void Worker::tell_status(const std::string& text) {
+    systemd::notify_status(text);
+}
 
 }  // namespace dormouse::worker

@@ -1,6 +1,6 @@
-// The worker: joins database, handlers and doorbell. One thread, one loop, one state machine: every event ends in step(), which
-// sends what can be sent, enters the state that follows and arms the timers that are left. Data goes one way:
-// wake → claim → dispatch → execute → complete.
+// The worker: joins database, handlers and doorbell. One thread, one loop, one state machine: every event ends in
+// step(), which sends what can be sent, enters the state that follows and arms the timers that are left. Data goes one
+// way: wake → claim → dispatch → execute → complete.
 //
 // Made and driven by Pool. It opens its database by itself and tries again by itself; it ends by on_gone.
 #pragma once
@@ -24,9 +24,9 @@ namespace dormouse::worker {
 
 /// How a worker ended.
 struct Farewell {
-    bool graceful = false;       ///< nothing was left behind: the registry knows, and `due` is true
-    bool due_known = false;      ///< the database said when somebody must look next
-    std::optional<Millis> due;   ///< none: nothing is due, ever
+    bool graceful = false;      ///< nothing was left behind: the registry knows, and `due` is true
+    bool due_known = false;     ///< the database said when somebody must look next
+    std::optional<Millis> due;  ///< none: nothing is due, ever
 };
 
 class Worker {
@@ -46,8 +46,8 @@ class Worker {
     void start();
     /// Somebody rang: a look is owed.
     void rung();
-    /// SIGTERM or SIGINT: stop claiming, finish what runs within the grace, hand back the rest, leave. The second call ends
-    /// the grace.
+    /// SIGTERM or SIGINT: stop claiming, finish what runs within the grace, hand back the rest, leave. The second call
+    /// ends the grace.
     void terminate();
 
     [[nodiscard]] State state() const { return state_; }
@@ -104,26 +104,26 @@ class Worker {
     bool endings_alone_on_wire_ = false;   ///< nothing but endings and questions is in it
     BootClock::time_point sent_at_{};      ///< when it was sent: leases count from there
     bool registered_ = false;              ///< arrive has been answered
-    bool ever_claimed_ = false;            ///< a claim was sent: there may be runs we do not know of, if its answer is lost
-    bool forgotten_wanted_ = false;        ///< after a reconnect: claims whose answer was lost
-    bool rescue_wanted_ = true;            ///< somebody's lease may have ended
-    bool held_in_doubt_ = false;           ///< somebody may have taken a run away
-    bool last_claim_full_ = false;         ///< there is probably more
-    bool due_known_ = false;               ///< due_at_ is as of the last look that came back short
+    bool ever_claimed_ = false;      ///< a claim was sent: there may be runs we do not know of, if its answer is lost
+    bool forgotten_wanted_ = false;  ///< after a reconnect: claims whose answer was lost
+    bool rescue_wanted_ = true;      ///< somebody's lease may have ended
+    bool held_in_doubt_ = false;     ///< somebody may have taken a run away
+    bool last_claim_full_ = false;   ///< there is probably more
+    bool due_known_ = false;         ///< due_at_ is as of the last look that came back short
     std::optional<BootClock::time_point> due_at_;
-    int fruitless_dues_ = 0;               ///< due now, but locked by somebody, so often in a row
+    int fruitless_dues_ = 0;  ///< due now, but locked by somebody, so often in a row
     bool ran_anything_ = false;
     std::optional<BootClock::time_point> quiet_since_;
     bool lost_was_logged_ = false;
-    int tries_ = 0;                        ///< connections or rounds that failed in a row
+    int tries_ = 0;  ///< connections or rounds that failed in a row
     BootClock::time_point last_try_{};
-    std::string trouble_;                  ///< why there is no session, for the status text
+    std::string trouble_;  ///< why there is no session, for the status text
     int terminations_ = 0;
 
-    loop::Timer step_timer_;     ///< when something here is next due: a held-back look, a lease, a lock, a due run
-    loop::Timer exit_timer_;     ///< idle_exit or look_exit
-    loop::Timer retry_timer_;    ///< the next try of a connection or a round
-    loop::Timer grace_timer_;    ///< while leaving
+    loop::Timer step_timer_;   ///< when something here is next due: a held-back look, a lease, a lock, a due run
+    loop::Timer exit_timer_;   ///< idle_exit or look_exit
+    loop::Timer retry_timer_;  ///< the next try of a connection or a round
+    loop::Timer grace_timer_;  ///< while leaving
 };
 
 }  // namespace dormouse::worker

@@ -1,4 +1,5 @@
-// Every way to end that is not a crash: handlers finish or are stopped, endings are written, and the last round asks what is due.
+// Every way to end that is not a crash: handlers finish or are stopped, endings are written, and the last round asks
+// what is due.
 #include "base/log.h"
 #include "systemd/notify.h"
 #include "worker/worker.h"
@@ -6,8 +7,8 @@
 namespace dormouse::worker {
 namespace {
 
-constexpr Millis handler_patience{10'000};   ///< between SIGTERM and SIGKILL
-constexpr Millis last_writes{10'000};        ///< for endings after the last handler is gone
+constexpr Millis handler_patience{10'000};  ///< between SIGTERM and SIGKILL
+constexpr Millis last_writes{10'000};       ///< for endings after the last handler is gone
 constexpr Millis systemd_margin{20'000};
 
 }  // namespace
@@ -40,7 +41,8 @@ void Worker::stop_handlers() {
     flights_.stop_all(handler_patience);
     grace_timer_.once(handler_patience + last_writes, [this] {
         log::event(log::Level::error, "worker_pool_shutting_down",
-                   "gave up on " + std::to_string(flights_.count()) + " handlers or on writing results; their leases will end");
+                   "gave up on " + std::to_string(flights_.count()) +
+                       " handlers or on writing results; their leases will end");
         be_gone(Farewell{});
     });
     step();

@@ -63,7 +63,8 @@ void Worker::on_unavailable(const Error& error) {
 /// Before the next try. While something here has a lease it is short enough for several tries before that ends.
 Millis Worker::pause() const {
     const bool leased = !flights_.empty() || !outbox_.empty();
-    const Millis longest = leased ? std::min(config_.database.retry_max, config_.worker.lease / 10) : config_.database.retry_max;
+    const Millis longest =
+        leased ? std::min(config_.database.retry_max, config_.worker.lease / 10) : config_.database.retry_max;
     return half_jitter(first_retry, longest, tries_);
 }
 
@@ -199,7 +200,8 @@ void Worker::on_round_failed(const Error& error) {
         return step();
     }
     outbox_.again();
-    if (error.kind == ErrorKind::denied || error.kind == ErrorKind::incompatible || error.kind == ErrorKind::disconnected) {
+    if (error.kind == ErrorKind::denied || error.kind == ErrorKind::incompatible ||
+        error.kind == ErrorKind::disconnected) {
         database_.close();
         return on_lost(error);
     }

@@ -75,22 +75,21 @@ BOOST_AUTO_TEST_CASE(every_way_to_insert_a_run_rings_its_queue_once) {
           "INSERT INTO dormouse.runs (task) VALUES ('t'), ('t'), ('t')",
           "INSERT INTO dormouse.runs (task) SELECT 't' FROM generate_series(1, 100)",
           "COPY dormouse.runs (task, queue) FROM PROGRAM 'printf \"t\\tdefault\\nt\\tdefault\\n\"'",
-          "INSERT INTO dormouse.runs (task) VALUES ('t') ON CONFLICT DO NOTHING",
-          "SELECT dormouse.enqueue('t')", "SELECT dormouse.enqueue_many('t', ARRAY['1', '2']::jsonb[])",
+          "INSERT INTO dormouse.runs (task) VALUES ('t') ON CONFLICT DO NOTHING", "SELECT dormouse.enqueue('t')",
+          "SELECT dormouse.enqueue_many('t', ARRAY['1', '2']::jsonb[])",
           "BEGIN; SELECT dormouse.enqueue('t'); "
           "INSERT INTO dormouse.runs (task) VALUES ('t'); COMMIT"})
         BOOST_TEST(listener.after(sql) == "dormouse:default", sql);
     BOOST_TEST(
-        listener.after("INSERT INTO dormouse.runs (task, queue) VALUES ('t', 'default'), ('t', 'other')")
-            .size() == std::string("dormouse:default dormouse:other").size());
+        listener.after("INSERT INTO dormouse.runs (task, queue) VALUES ('t', 'default'), ('t', 'other')").size() ==
+        std::string("dormouse:default dormouse:other").size());
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_is_not_due_yet_rings_as_well) {
     TestDatabase database;
     Listener listener(database);
-    BOOST_TEST(
-        listener.after("INSERT INTO dormouse.runs (task, run_at) VALUES ('t', now() + interval '1 day')") ==
-        "dormouse:default");
+    BOOST_TEST(listener.after("INSERT INTO dormouse.runs (task, run_at) VALUES ('t', now() + interval '1 day')") ==
+               "dormouse:default");
     BOOST_TEST(listener.after("SELECT dormouse.enqueue('t', delay => '1 day')") == "dormouse:default");
 }
 
@@ -101,23 +100,20 @@ BOOST_AUTO_TEST_CASE(what_makes_no_run_claimable_rings_nobody) {
     BOOST_TEST(listener.after("INSERT INTO dormouse.runs (task) SELECT 't' WHERE false") == "");
     BOOST_TEST(listener.after("INSERT INTO dormouse.runs (task, status) VALUES ('t', 'blocked')") == "");
     BOOST_TEST(
-        listener.after(
-            "INSERT INTO dormouse.runs (task, status, finished_at) VALUES ('t', 'completed', now())") == "");
+        listener.after("INSERT INTO dormouse.runs (task, status, finished_at) VALUES ('t', 'completed', now())") == "");
     listener.after("SELECT dormouse.enqueue('t', delay => '1 hour')");
     for (const char* const set :
-         {"priority = 5", "payload = '1'", "progress_text = 'x'", "run_at = run_at + interval '1 hour'",
-          "attempts = 1", "status = 'blocked' WHERE false"})
+         {"priority = 5", "payload = '1'", "progress_text = 'x'", "run_at = run_at + interval '1 hour'", "attempts = 1",
+          "status = 'blocked' WHERE false"})
         BOOST_TEST(listener.after("UPDATE dormouse.runs SET " + std::string(set)) == "", set);
-    BOOST_TEST(
-        listener.after("BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('t'); COMMIT") == "");
+    BOOST_TEST(listener.after("BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('t'); COMMIT") == "");
 }
 
 BOOST_AUTO_TEST_CASE(what_makes_a_run_claimable_or_due_earlier_rings) {
     TestDatabase database;
     Listener listener(database);
     listener.after("SELECT dormouse.enqueue('t', delay => '1 hour')");
-    BOOST_TEST(listener.after("UPDATE dormouse.runs SET run_at = run_at - interval '1 minute'") ==
-               "dormouse:default");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET run_at = run_at - interval '1 minute'") == "dormouse:default");
     BOOST_TEST(listener.after("UPDATE dormouse.runs SET queue = 'other'") == "dormouse:other");
     listener.after("UPDATE dormouse.runs SET status = 'blocked'");
     BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'queued'") == "dormouse:other");
@@ -128,8 +124,7 @@ BOOST_AUTO_TEST_CASE(what_makes_a_run_claimable_or_due_earlier_rings) {
 BOOST_AUTO_TEST_CASE(a_worker_hears_that_its_run_was_taken_away) {
     TestDatabase database;
     Listener listener(database);
-    for (const char* const sql :
-         {"UPDATE dormouse.runs SET status = 'completed'", "DELETE FROM dormouse.runs"}) {
+    for (const char* const sql : {"UPDATE dormouse.runs SET status = 'completed'", "DELETE FROM dormouse.runs"}) {
         database.exec("DELETE FROM dormouse.runs; SELECT dormouse.enqueue('t')");
         claim(database);
         listener.heard();
@@ -166,8 +161,7 @@ BOOST_AUTO_TEST_CASE(one_key_is_one_run_also_for_two_at_once_and_over_history) {
     BOOST_REQUIRE(first.script("", "BEGIN").has_value());
     const std::string id(first.ask("", "SELECT dormouse.enqueue('t', key => 'k')")->text(0, 0));
     std::string other;
-    std::thread waits(
-        [&] { other = second.ask("", "SELECT dormouse.enqueue('t', key => 'k')")->text(0, 0); });
+    std::thread waits([&] { other = second.ask("", "SELECT dormouse.enqueue('t', key => 'k')")->text(0, 0); });
     while (database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname "
                           "= current_database()") != "1")
         std::this_thread::yield();
@@ -188,8 +182,7 @@ BOOST_AUTO_TEST_CASE(a_key_whose_first_enqueue_was_rolled_back_is_free) {
     const std::string id(first.ask("", "SELECT dormouse.enqueue('t', key => 'k')")->text(0, 0));
     auto second = database.connect();
     std::string other;
-    std::thread waits(
-        [&] { other = second.ask("", "SELECT dormouse.enqueue('t', key => 'k')")->text(0, 0); });
+    std::thread waits([&] { other = second.ask("", "SELECT dormouse.enqueue('t', key => 'k')")->text(0, 0); });
     while (database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname "
                           "= current_database()") != "1")
         std::this_thread::yield();
@@ -217,10 +210,8 @@ BOOST_AUTO_TEST_CASE(enqueue_many_keeps_the_order_of_its_payloads) {
     };
     BOOST_TEST(order_of("dormouse.enqueue_many('t', ARRAY['3', '1', '2']::jsonb[])") == "3 1 2");
     database.exec("SELECT dormouse.enqueue('t', '\"first\"', key => 'b')");
-    BOOST_TEST(
-        order_of(
-            "dormouse.enqueue_many('t', ARRAY['3', '1', '2']::jsonb[], keys => ARRAY['c', 'b', NULL])") ==
-        "3 \"first\" 2");
+    BOOST_TEST(order_of("dormouse.enqueue_many('t', ARRAY['3', '1', '2']::jsonb[], keys => ARRAY['c', 'b', NULL])") ==
+               "3 \"first\" 2");
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.enqueue_many('t', ARRAY['1', '2']::jsonb[], "
                               "keys => ARRAY['x', 'x'])") == "2");
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE key = 'x'") == "1");
@@ -229,27 +220,24 @@ BOOST_AUTO_TEST_CASE(enqueue_many_keeps_the_order_of_its_payloads) {
 BOOST_AUTO_TEST_CASE(a_status_from_elsewhere_gets_a_hint) {
     TestDatabase database;
     auto session = database.connect();
-    BOOST_TEST(has(refusal(session, "INSERT INTO dormouse.runs (task, status) VALUES ('t', 'pending')"),
-                   "Use \"queued\""));
+    BOOST_TEST(
+        has(refusal(session, "INSERT INTO dormouse.runs (task, status) VALUES ('t', 'pending')"), "Use \"queued\""));
     database.exec("SELECT dormouse.enqueue('t')");
     BOOST_TEST(has(refusal(session, "UPDATE dormouse.runs SET status = 'error'"), "Use \"failed\""));
-    BOOST_TEST(has(refusal(session, "UPDATE dormouse.runs SET status = 'nonsense'"),
-                   "It is one of queued, running"));
+    BOOST_TEST(has(refusal(session, "UPDATE dormouse.runs SET status = 'nonsense'"), "It is one of queued, running"));
 }
 
 BOOST_AUTO_TEST_CASE(what_no_run_can_be_cannot_be_stored) {
     TestDatabase database;
     auto session = database.connect();
     for (const char* const values :
-         {"(task, status) VALUES ('t', 'running')",
-          "(task, status, started_at) VALUES ('t', 'running', now())", "(task, fence) VALUES ('t', 1)",
-          "(task, lease_until) VALUES ('t', now())", "(task, finished_at) VALUES ('t', now())",
-          "(task, status) VALUES ('t', 'completed')", "(task, queue) VALUES ('t', '')",
-          "(task, queue) VALUES ('t', repeat('q', 49))", "(task) VALUES ('')",
+         {"(task, status) VALUES ('t', 'running')", "(task, status, started_at) VALUES ('t', 'running', now())",
+          "(task, fence) VALUES ('t', 1)", "(task, lease_until) VALUES ('t', now())",
+          "(task, finished_at) VALUES ('t', now())", "(task, status) VALUES ('t', 'completed')",
+          "(task, queue) VALUES ('t', '')", "(task, queue) VALUES ('t', repeat('q', 49))", "(task) VALUES ('')",
           "(task, max_attempts) VALUES ('t', 0)", "(task, timeout_ms) VALUES ('t', -1)",
           "(task, progress) VALUES ('t', 1.5)", "(task, run_at) VALUES ('t', '-infinity')"})
-        BOOST_TEST(has(refusal(session, std::string("INSERT INTO dormouse.runs ") + values), "(23514)"),
-                   values);
+        BOOST_TEST(has(refusal(session, std::string("INSERT INTO dormouse.runs ") + values), "(23514)"), values);
     database.exec("SELECT dormouse.enqueue('t')");
     BOOST_TEST(has(refusal(session, "UPDATE dormouse.runs SET status = 'running'"), "(23514)"));
 }
@@ -267,20 +255,17 @@ BOOST_AUTO_TEST_CASE(a_run_that_ends_by_sql_has_finished_and_one_that_starts_aga
     TestDatabase database;
     const std::string id = database.value("SELECT dormouse.enqueue('t', max_attempts => 3)");
     claim(database);
-    database.exec(
-        "UPDATE dormouse.runs SET status = 'failed', attempts = 3, error = '{\"message\": \"by hand\"}'");
+    database.exec("UPDATE dormouse.runs SET status = 'failed', attempts = 3, error = '{\"message\": \"by hand\"}'");
     BOOST_TEST(database.value("SELECT finished_at = now()::timestamptz OR finished_at > now() - interval '1 "
                               "minute' FROM dormouse.runs") == "t");
     BOOST_TEST(
-        database.value(
-            "SELECT fence IS NULL AND lease_until IS NULL AND last_fence IS NOT NULL FROM dormouse.runs") ==
+        database.value("SELECT fence IS NULL AND lease_until IS NULL AND last_fence IS NOT NULL FROM dormouse.runs") ==
         "t");
     database.exec("UPDATE dormouse.runs SET status = 'queued'");
-    BOOST_TEST(
-        database.value("SELECT finished_at IS NULL AND error IS NULL AND attempts = 0 FROM dormouse.runs") ==
-        "t");
-    BOOST_TEST(database.value("SELECT string_agg(outcome, ' ') FROM dormouse.attempts WHERE run_id = $1",
-                              {id}) == "failed");
+    BOOST_TEST(database.value("SELECT finished_at IS NULL AND error IS NULL AND attempts = 0 FROM dormouse.runs") ==
+               "t");
+    BOOST_TEST(database.value("SELECT string_agg(outcome, ' ') FROM dormouse.attempts WHERE run_id = $1", {id}) ==
+               "failed");
     BOOST_TEST(!claim(database).empty());
 }
 
@@ -298,17 +283,16 @@ BOOST_AUTO_TEST_CASE(a_producer_can_enqueue_and_ask_for_results_and_nothing_else
     apply_roles(database);
     database.exec("DROP ROLE IF EXISTS app; CREATE ROLE app LOGIN IN ROLE dormouse_producer");
     auto app = database.connect("app");
-    BOOST_TEST(app.ask("", "SELECT dormouse.enqueue('t', '{}', key => 'k', delay => '1 s', watched => true)")
-                   .has_value());
+    BOOST_TEST(
+        app.ask("", "SELECT dormouse.enqueue('t', '{}', key => 'k', delay => '1 s', watched => true)").has_value());
     BOOST_TEST(app.ask("", "SELECT dormouse.enqueue('t', '{}', key => 'k', watched => true)").has_value());
     BOOST_TEST(app.ask("", "SELECT * FROM dormouse.enqueue_many('t', ARRAY['1']::jsonb[])").has_value());
     BOOST_TEST(app.ask("", "SELECT * FROM dormouse.result(gen_random_uuid())").has_value());
     for (const char* const sql :
          {"SELECT * FROM dormouse.runs", "INSERT INTO dormouse.runs (task) VALUES ('t')",
           "UPDATE dormouse.runs SET priority = 1", "DELETE FROM dormouse.runs", "SELECT * FROM dormouse.keys",
-          "SELECT * FROM dormouse.attempts", "SELECT * FROM dormouse.queue_stats",
-          "SELECT nextval('dormouse.fence')", "CREATE TABLE dormouse.x ()", "TRUNCATE dormouse.runs",
-          "SELECT * FROM dormouse.migrations"})
+          "SELECT * FROM dormouse.attempts", "SELECT * FROM dormouse.queue_stats", "SELECT nextval('dormouse.fence')",
+          "CREATE TABLE dormouse.x ()", "TRUNCATE dormouse.runs", "SELECT * FROM dormouse.migrations"})
         BOOST_TEST(has(refusal(app, sql), "(42501)"), sql);
     database.exec("DROP OWNED BY app; DROP ROLE app");
 }
@@ -322,9 +306,8 @@ BOOST_AUTO_TEST_CASE(a_reader_can_look_and_nothing_else) {
     auto eyes = database.connect("eyes");
     for (const char* const view : {"runs", "attempts", "queue_stats", "workers", "stuck_runs", "migrations"})
         BOOST_TEST(eyes.ask("", "SELECT * FROM dormouse." + std::string(view)).has_value(), view);
-    for (const char* const sql :
-         {"SELECT dormouse.enqueue('t')", "INSERT INTO dormouse.runs (task) VALUES ('t')",
-          "UPDATE dormouse.runs SET priority = 1", "DELETE FROM dormouse.runs"})
+    for (const char* const sql : {"SELECT dormouse.enqueue('t')", "INSERT INTO dormouse.runs (task) VALUES ('t')",
+                                  "UPDATE dormouse.runs SET priority = 1", "DELETE FROM dormouse.runs"})
         BOOST_TEST(has(refusal(eyes, sql), "(42501)"), sql);
     database.exec("DROP OWNED BY eyes; DROP ROLE eyes");
 }

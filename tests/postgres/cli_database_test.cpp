@@ -21,9 +21,7 @@ struct Fixture {
     std::map<std::string, std::string> environment{{"DORMOUSE_CONFIG_DIR", directory.path()},
                                                    {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", directory.path()}};
 
-    Ended cli(std::vector<std::string> arguments) {
-        return run(cli_program(std::move(arguments), environment));
-    }
+    Ended cli(std::vector<std::string> arguments) { return run(cli_program(std::move(arguments), environment)); }
     void fails(std::vector<std::string> arguments, int exit_code, const std::string& because) {
         const Ended ended = cli(std::move(arguments));
         BOOST_TEST(ended.exit_code == exit_code, ended.err);
@@ -38,8 +36,7 @@ struct Fixture {
     /// A connection string for a user who has a password.
     [[nodiscard]] std::string with_password(const std::string& word) const {
         return "postgresql://with_password:" + word + "@/" + database.name() +
-               "?host=" + Cluster::shared().socket_directory() +
-               "&port=" + std::to_string(Cluster::shared().port());
+               "?host=" + Cluster::shared().socket_directory() + "&port=" + std::to_string(Cluster::shared().port());
     }
 };
 
@@ -106,8 +103,7 @@ BOOST_AUTO_TEST_CASE(connection_strings_that_cannot_be_read_do_not_give_their_se
          {"postgresql://u:" + std::string(password) + "/x@h:port/d",
           "postgresql://u@h/d?password" + std::string(password), "host=x " + std::string(password),
           "postgresql://u:" + std::string(password) + "@[::1/d", std::string(password),
-          "postgresql://u:a@" + std::string(password) + "@h/d",
-          "postgresql://u:1/" + std::string(password) + "@h/d"}) {
+          "postgresql://u:a@" + std::string(password) + "@h/d", "postgresql://u:1/" + std::string(password) + "@h/d"}) {
         environment["DATABASE_URL"] = url;
         const Ended ended = cli({"runs"});
         BOOST_TEST(ended.exit_code != 0);
@@ -180,8 +176,7 @@ BOOST_AUTO_TEST_CASE(usage_errors_name_the_help) {
     fails({}, 2, "--help");
     fails({"enqeue"}, 2, "did you mean enqueue?");
     fails({"runs", "--nonsense"}, 2, "dormouse runs --help");
-    for (const char* const command :
-         {"migrate", "worker", "enqueue", "wake", "runs", "show", "status", "config"}) {
+    for (const char* const command : {"migrate", "worker", "enqueue", "wake", "runs", "show", "status", "config"}) {
         const Ended help = cli({command, "--help"});
         BOOST_TEST(help.exit_code == 0);
         BOOST_TEST(has(help.out, "Example"), help.out);

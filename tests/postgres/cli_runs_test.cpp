@@ -26,9 +26,7 @@ struct Fixture {
                                                    {"DORMOUSE_CONFIG_DIR", directory.path()},
                                                    {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", directory.path()}};
 
-    Ended cli(std::vector<std::string> arguments) {
-        return run(cli_program(std::move(arguments), environment));
-    }
+    Ended cli(std::vector<std::string> arguments) { return run(cli_program(std::move(arguments), environment)); }
     std::string out(std::vector<std::string> arguments) {
         const Ended ended = cli(std::move(arguments));
         BOOST_TEST(ended.exit_code == 0, ended.err);
@@ -67,8 +65,7 @@ BOOST_AUTO_TEST_CASE(runs_are_listed_newest_first_and_filtered) {
     database.exec(
         "SELECT dormouse.enqueue('a'); SELECT dormouse.enqueue('b', queue => 'slow'); SELECT "
         "dormouse.enqueue('c')");
-    database.exec(
-        "UPDATE dormouse.runs SET status = 'failed', error = '{\"message\": \"boom\"}' WHERE task = 'a'");
+    database.exec("UPDATE dormouse.runs SET status = 'failed', error = '{\"message\": \"boom\"}' WHERE task = 'a'");
     const auto tasks = [&](std::vector<std::string> arguments) {
         arguments.insert(arguments.begin(), {"runs", "--json"});
         std::string names;
@@ -109,8 +106,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_filter_is_told_with_what_was_meant) {
 }
 
 BOOST_AUTO_TEST_CASE(listing_walks_an_index_and_not_the_table) {
-    database.exec(
-        "INSERT INTO dormouse.runs (task) SELECT 't' FROM generate_series(1, 5000); ANALYZE dormouse.runs");
+    database.exec("INSERT INTO dormouse.runs (task) SELECT 't' FROM generate_series(1, 5000); ANALYZE dormouse.runs");
     database.exec(
         "UPDATE dormouse.runs SET status = 'completed' WHERE id IN (SELECT id FROM dormouse.runs LIMIT "
         "2500); ANALYZE dormouse.runs");
@@ -142,8 +138,7 @@ BOOST_AUTO_TEST_CASE(show_takes_an_id_or_the_start_of_one) {
 }
 
 BOOST_AUTO_TEST_CASE(show_tells_the_story_of_a_run) {
-    const std::string id =
-        database.value("SELECT dormouse.enqueue('story', '{\"big\": 1e400}', max_attempts => 3)");
+    const std::string id = database.value("SELECT dormouse.enqueue('story', '{\"big\": 1e400}', max_attempts => 3)");
     claim();
     database.exec("UPDATE dormouse.runs SET status = 'queued'");
     claim();
@@ -165,10 +160,9 @@ BOOST_AUTO_TEST_CASE(show_tells_the_story_of_a_run) {
 
 BOOST_AUTO_TEST_CASE(nothing_in_a_run_can_drive_the_terminal) {
     const std::string hostile = "E'\\x1b]0;owned\\x07\\x1b[2J\\u009b31m\\u202egnp\\x7f\\r\\n'";
-    database.exec(
-        "INSERT INTO dormouse.runs (task, queue, payload, key, progress_text, traceparent) VALUES (" +
-        hostile + ", " + hostile + ", to_jsonb(" + hostile + "::text), " + hostile + ", " + hostile + ", " +
-        hostile + ")");
+    database.exec("INSERT INTO dormouse.runs (task, queue, payload, key, progress_text, traceparent) VALUES (" +
+                  hostile + ", " + hostile + ", to_jsonb(" + hostile + "::text), " + hostile + ", " + hostile + ", " +
+                  hostile + ")");
     database.exec("INSERT INTO dormouse.runs (task, status, finished_at, error, result) VALUES (" + hostile +
                   ", 'failed', now(), "
                   "jsonb_build_object('message', " +
@@ -179,8 +173,7 @@ BOOST_AUTO_TEST_CASE(nothing_in_a_run_can_drive_the_terminal) {
         "(gen_random_uuid(), " +
         hostile + ", ARRAY[" + hostile + "], " + hostile + ", 1, 1, gen_random_uuid(), " + hostile + ")");
     database.exec("UPDATE dormouse.runs SET run_at = now() - interval '1 hour' WHERE status = 'queued'");
-    std::vector<std::vector<std::string>> commands{
-        {"runs"}, {"runs", "--json"}, {"status"}, {"status", "--json"}};
+    std::vector<std::vector<std::string>> commands{{"runs"}, {"runs", "--json"}, {"status"}, {"status", "--json"}};
     for (const json& run : lines_of(out({"runs", "--json"}))) {
         commands.push_back({"show", run.at("id")});
         commands.push_back({"show", run.at("id"), "--json"});
@@ -194,8 +187,7 @@ BOOST_AUTO_TEST_CASE(nothing_in_a_run_can_drive_the_terminal) {
 }
 
 BOOST_AUTO_TEST_CASE(status_shows_pools_queues_and_who_serves_them) {
-    write("here.toml",
-          "[database]\nurl = \"" + database.url() + "\"\n[worker]\nqueues = [\"default\", \"mail\"]\n");
+    write("here.toml", "[database]\nurl = \"" + database.url() + "\"\n[worker]\nqueues = [\"default\", \"mail\"]\n");
     write("broken.toml", "[worker]\nqueue = 1\n");
     database.exec(
         "SELECT dormouse.enqueue('a'); SELECT dormouse.enqueue('a', queue => 'mail', delay => '1 hour'); "
@@ -208,9 +200,8 @@ BOOST_AUTO_TEST_CASE(status_shows_pools_queues_and_who_serves_them) {
         "(gen_random_uuid(), 'here', '{default}', 'another-host', 1, 1, gen_random_uuid(), '0.1.0', 'awake', "
         "NULL)");
     const std::string text = out({"status"});
-    for (const char* const part :
-         {"here, no doorbell", "here, broken", "asleep on another-host", "2 h ago", "awake on another-host",
-          "queue orphan: no pool serves it", "in 60 min", "nobody"})
+    for (const char* const part : {"here, no doorbell", "here, broken", "asleep on another-host", "2 h ago",
+                                   "awake on another-host", "queue orphan: no pool serves it", "in 60 min", "nobody"})
         BOOST_TEST(has(text, part), part << " is not in:\n" << text);
     BOOST_TEST(!has(text, "queue far:"), text);
 
@@ -226,8 +217,7 @@ BOOST_AUTO_TEST_CASE(status_shows_pools_queues_and_who_serves_them) {
 }
 
 BOOST_AUTO_TEST_CASE(status_tells_stuck_runs_and_workers_that_are_gone) {
-    database.exec(
-        "SELECT dormouse.enqueue('late'); UPDATE dormouse.runs SET run_at = now() - interval '1 hour'");
+    database.exec("SELECT dormouse.enqueue('late'); UPDATE dormouse.runs SET run_at = now() - interval '1 hour'");
     const Ended host = run({{"hostname"}, "", {}, ""});
     database.exec(
         "INSERT INTO dormouse.worker_registry (id, pool, queues, host, pid, pid_start, boot_id, version) "

@@ -1,5 +1,5 @@
-// Connections as they go wrong: dead addresses, silence, names that do not resolve, service and password files. No error holds
-// a password.
+// Connections as they go wrong: dead addresses, silence, names that do not resolve, service and password files. No
+// error holds a password.
 #include "postgres/connector.h"
 
 #include <arpa/inet.h>
@@ -75,7 +75,9 @@ Cluster& with_tcp() {
     return cluster;
 }
 
-std::string port_of(const Cluster& cluster) { return std::to_string(cluster.port()); }
+std::string port_of(const Cluster& cluster) {
+    return std::to_string(cluster.port());
+}
 
 }  // namespace
 
@@ -92,17 +94,21 @@ BOOST_AUTO_TEST_CASE(a_name_is_tried_at_every_address_of_both_families) {
     postgres::Target target = postgres::parse_target(cluster.tcp_url("postgres"), "").value();
     const std::string port = port_of(cluster);
     for (const char* last : {"127.0.0.1", "::1"}) {
-        target.places = {{"localhost", "127.0.0.2", port}, {"localhost", "::ffff:127.0.0.3", port}, {"localhost", last, port}};
+        target.places = {
+            {"localhost", "127.0.0.2", port}, {"localhost", "::ffff:127.0.0.3", port}, {"localhost", last, port}};
         BOOST_TEST(try_target(target).error() == "");
     }
-    BOOST_TEST(try_url("postgresql://with_password:" + std::string(password) + "@localhost:" + port + "/postgres").error() == "");
+    BOOST_TEST(
+        try_url("postgresql://with_password:" + std::string(password) + "@localhost:" + port + "/postgres").error() ==
+        "");
 }
 
 BOOST_AUTO_TEST_CASE(an_address_that_never_answers_has_its_own_deadline_and_the_next_one_is_tried) {
     const Cluster& cluster = with_tcp();
     const Silent silent;
     postgres::Target target = postgres::parse_target(cluster.tcp_url("postgres"), "").value();
-    target.places.insert(target.places.begin(), {{"", "127.0.0.1", std::to_string(silent.port)}, {"", "127.0.0.1", std::to_string(silent.port)}});
+    target.places.insert(target.places.begin(), {{"", "127.0.0.1", std::to_string(silent.port)},
+                                                 {"", "127.0.0.1", std::to_string(silent.port)}});
     const Attempt attempt = try_target(target, Millis{400});
     BOOST_TEST(attempt.error() == "");
     BOOST_TEST(attempt.took.count() >= 780);
@@ -111,7 +117,8 @@ BOOST_AUTO_TEST_CASE(an_address_that_never_answers_has_its_own_deadline_and_the_
 
 BOOST_AUTO_TEST_CASE(silence_is_named_with_its_place_and_its_option) {
     const Silent silent;
-    const Attempt attempt = try_url("postgresql://u:geheim@127.0.0.1:" + std::to_string(silent.port) + "/d", Millis{200});
+    const Attempt attempt =
+        try_url("postgresql://u:geheim@127.0.0.1:" + std::to_string(silent.port) + "/d", Millis{200});
     BOOST_TEST(attempt.error().find(std::to_string(silent.port)) != std::string::npos);
     BOOST_TEST(attempt.error().find("database.connect_timeout") != std::string::npos);
     BOOST_TEST(attempt.error().find("geheim") == std::string::npos);
@@ -155,7 +162,8 @@ BOOST_AUTO_TEST_CASE(a_service_file_is_read_and_leaves_no_trace) {
     const Cluster& cluster = Cluster::shared();
     const TemporaryDirectory directory;
     const std::string file = directory.path() + "/services";
-    std::ofstream(file) << "[here]\nhost=" << cluster.socket_directory() << "\nport=" << cluster.port() << "\ndbname=postgres\nuser=postgres\n";
+    std::ofstream(file) << "[here]\nhost=" << cluster.socket_directory() << "\nport=" << cluster.port()
+                        << "\ndbname=postgres\nuser=postgres\n";
     ::setenv("PGSERVICEFILE", file.c_str(), 1);
     BOOST_TEST(try_url("service=here").error() == "");
     BOOST_TEST(std::getenv("PGSERVICE") == nullptr);
@@ -171,7 +179,8 @@ BOOST_AUTO_TEST_CASE(a_connection_that_is_cut_while_it_is_made_is_an_error) {
     loop::Loop loop;
     std::optional<Result<ConnectionPtr>> got;
     {
-        const postgres::Connector connector(loop, postgres::parse_target(proxy.url("postgres"), "").value(), Millis{10'000},
+        const postgres::Connector connector(loop, postgres::parse_target(proxy.url("postgres"), "").value(),
+                                            Millis{10'000},
                                             [&](Result<ConnectionPtr> result) { got = std::move(result); });
         while (proxy.held() == 0) loop.turn(false);
         proxy.cut();

@@ -38,9 +38,7 @@ struct Fixture {
         arguments.insert(arguments.begin(), "enqueue");
         return Process(cli_program(std::move(arguments), environment));
     }
-    std::string field(const std::string& name) {
-        return database.value("SELECT " + name + " FROM dormouse.runs");
-    }
+    std::string field(const std::string& name) { return database.value("SELECT " + name + " FROM dormouse.runs"); }
     /// The run that a program in the background has enqueued by now.
     std::string wait_for_run() {
         while (true) {
@@ -90,8 +88,8 @@ BOOST_AUTO_TEST_CASE(the_id_and_nothing_else_goes_to_stdout) {
 }
 
 BOOST_AUTO_TEST_CASE(every_flag_reaches_the_run) {
-    const Ended ended = enqueue({"t", "[1,2]", "--queue", "slow", "--priority", "-5", "--in", "1h30min",
-                                 "--key", "k", "--max-attempts", "7", "--timeout", "90s"});
+    const Ended ended = enqueue({"t", "[1,2]", "--queue", "slow", "--priority", "-5", "--in", "1h30min", "--key", "k",
+                                 "--max-attempts", "7", "--timeout", "90s"});
     BOOST_TEST(ended.exit_code == 0, ended.err);
     BOOST_TEST(field("queue || ' ' || priority || ' ' || key || ' ' || max_attempts || ' ' || timeout_ms") ==
                "slow -5 k 7 90000");
@@ -112,15 +110,15 @@ BOOST_AUTO_TEST_CASE(a_time_may_be_given_with_and_without_a_zone) {
 
 BOOST_AUTO_TEST_CASE(the_payload_comes_from_the_argument_a_file_or_stdin) {
     write("payload.json", "{\"from\": \"file\"}\n");
-    for (const auto& [argument, expected] : std::map<std::string, std::string>{
-             {"\"text\"", "\"text\""},
-             {"{}", "{}"},
-             {"[]", "[]"},
-             {"[\"a\",\"b\"]", "[\"a\", \"b\"]"},
-             {"null", "null"},
-             {"-7", "-7"},
-             {"@" + directory.path() + "/payload.json", "{\"from\": \"file\"}"},
-             {"-", "{\"from\": \"stdin\"}"}}) {
+    for (const auto& [argument, expected] :
+         std::map<std::string, std::string>{{"\"text\"", "\"text\""},
+                                            {"{}", "{}"},
+                                            {"[]", "[]"},
+                                            {"[\"a\",\"b\"]", "[\"a\", \"b\"]"},
+                                            {"null", "null"},
+                                            {"-7", "-7"},
+                                            {"@" + directory.path() + "/payload.json", "{\"from\": \"file\"}"},
+                                            {"-", "{\"from\": \"stdin\"}"}}) {
         const Ended ended = enqueue({"t", "--", argument}, "{\"from\": \"stdin\"}");
         BOOST_TEST(ended.exit_code == 0, argument << ": " << ended.err);
         BOOST_TEST(field("payload") == expected, argument);
@@ -176,8 +174,7 @@ BOOST_AUTO_TEST_CASE(what_the_database_refuses_is_said_in_one_line) {
 
 BOOST_AUTO_TEST_CASE(the_pools_that_serve_the_queue_are_rung_and_no_others) {
     const auto pool = [&](const std::string& name, const std::string& queues) {
-        write(name + ".toml",
-              "[database]\nurl = \"" + database.url() + "\"\n[worker]\nqueues = [" + queues + "]\n");
+        write(name + ".toml", "[database]\nurl = \"" + database.url() + "\"\n[worker]\nqueues = [" + queues + "]\n");
         return doorbell(directory.path() + "/" + name + ".sock");
     };
     const UniqueFd serves = pool("serves", "\"other\", \"default\"");
@@ -211,8 +208,7 @@ BOOST_AUTO_TEST_CASE(waiting_ends_with_the_result_of_the_run) {
     Process process = start({"t", "--wait"});
     const std::string id = wait_for_run();
     BOOST_TEST(field("watched") == "t");
-    database.exec(
-        "UPDATE dormouse.runs SET status = 'completed', result = '{\"n\": 12345678901234567890.5}'");
+    database.exec("UPDATE dormouse.runs SET status = 'completed', result = '{\"n\": 12345678901234567890.5}'");
     const Ended ended = process.wait();
     BOOST_TEST(ended.exit_code == 0, ended.err);
     BOOST_TEST(ended.out == id + "\n{\"n\": 12345678901234567890.5}\n");
@@ -288,8 +284,7 @@ BOOST_AUTO_TEST_CASE(a_producers_login_is_enough) {
     database.exec("UPDATE dormouse.runs SET status = 'completed'");
     const Ended ended = process.wait();
     BOOST_TEST(ended.exit_code == 0, ended.err);
-    database.exec(
-        "DROP OWNED BY app; DROP ROLE app; DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN");
+    database.exec("DROP OWNED BY app; DROP ROLE app; DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN");
     environment["DATABASE_URL"] = database.url("stranger");
     const Ended refused_one = enqueue({"t"});
     BOOST_TEST(refused_one.exit_code == 7);

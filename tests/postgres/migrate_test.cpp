@@ -44,8 +44,7 @@ BOOST_AUTO_TEST_SUITE(migrate, *boost::unit_test::precondition(has_postgres))
 BOOST_AUTO_TEST_CASE(migrating_twice_does_it_once) {
     TestDatabase database(TestDatabase::Schema::none);
     BOOST_TEST((state_of(database, cli::migrations(), "0.1.0").fit == SchemaFit::missing));
-    BOOST_TEST(migrate_it(database, cli::migrations(), "0.1.0").value() ==
-               static_cast<int>(cli::migrations().size()));
+    BOOST_TEST(migrate_it(database, cli::migrations(), "0.1.0").value() == static_cast<int>(cli::migrations().size()));
     const std::string before = database.value(everything);
     BOOST_TEST(migrate_it(database, cli::migrations(), "0.1.0").value() == 0);
     BOOST_TEST(database.value(everything) == before);
@@ -58,11 +57,8 @@ BOOST_AUTO_TEST_CASE(twenty_at_once_leave_one_schema) {
                                                                                 // database by then
     std::vector<std::unique_ptr<Process>> all;
     for (int i = 0; i < 20; ++i)
-        all.push_back(std::make_unique<Process>(Program{{DORMOUSE_BINARY, "migrate", "--json"},
-                                                        "",
-                                                        {{"DATABASE_URL", database.url()}},
-                                                        "",
-                                                        Millis{120'000}}));
+        all.push_back(std::make_unique<Process>(Program{
+            {DORMOUSE_BINARY, "migrate", "--json"}, "", {{"DATABASE_URL", database.url()}}, "", Millis{120'000}}));
     const auto end = BootClock::now() + std::chrono::seconds(60);
     auto watcher = database.connect();  // inside of a transaction the activity is seen once
     const std::string waiting =
@@ -82,19 +78,15 @@ BOOST_AUTO_TEST_CASE(twenty_at_once_leave_one_schema) {
         applied += std::stoi(ended.out.substr(at + 10));
     }
     BOOST_TEST(applied == static_cast<int>(cli::migrations().size()));
-    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.migrations") ==
-               std::to_string(cli::migrations().size()));
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.migrations") == std::to_string(cli::migrations().size()));
 }
 
 BOOST_AUTO_TEST_CASE(twenty_at_once_make_the_roles_once) {
     TestDatabase database;
     std::vector<std::unique_ptr<Process>> all;
     for (int i = 0; i < 20; ++i)
-        all.push_back(std::make_unique<Process>(Program{{DORMOUSE_BINARY, "migrate", "--roles"},
-                                                        "",
-                                                        {{"DATABASE_URL", database.url()}},
-                                                        "",
-                                                        Millis{120'000}}));
+        all.push_back(std::make_unique<Process>(Program{
+            {DORMOUSE_BINARY, "migrate", "--roles"}, "", {{"DATABASE_URL", database.url()}}, "", Millis{120'000}}));
     for (const auto& one : all) {
         const Ended ended = one->wait();
         BOOST_TEST(ended.exit_code == 0, ended.err);
@@ -108,10 +100,8 @@ BOOST_AUTO_TEST_CASE(a_migration_that_fails_leaves_nothing_of_itself) {
     broken[1].text = "CREATE TABLE dormouse.b ();\nCREATE TABLE dormouse.c (x nonsense);";
     const auto failed = migrate_it(database, broken);
     BOOST_REQUIRE(!failed);
-    BOOST_TEST(failed.error().message.find("0002_b.sql, line 2") != std::string::npos,
-               failed.error().message);
-    BOOST_TEST(database.value(
-                   "SELECT to_regclass('dormouse.b') IS NULL AND to_regclass('dormouse.a') IS NOT NULL") ==
+    BOOST_TEST(failed.error().message.find("0002_b.sql, line 2") != std::string::npos, failed.error().message);
+    BOOST_TEST(database.value("SELECT to_regclass('dormouse.b') IS NULL AND to_regclass('dormouse.a') IS NOT NULL") ==
                "t");
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.migrations") == "1");
     BOOST_TEST((state_of(database, two).fit == SchemaFit::older));
@@ -194,8 +184,7 @@ BOOST_AUTO_TEST_CASE(roles_that_an_administrator_made_can_be_granted_by_the_sche
 
 BOOST_AUTO_TEST_CASE(check_tells_by_its_exit_code_and_changes_nothing) {
     TestDatabase database(TestDatabase::Schema::none);
-    const Ended missing =
-        run({{DORMOUSE_BINARY, "migrate", "--check"}, "", {{"DATABASE_URL", database.url()}}, ""});
+    const Ended missing = run({{DORMOUSE_BINARY, "migrate", "--check"}, "", {{"DATABASE_URL", database.url()}}, ""});
     BOOST_TEST(missing.exit_code == 8);
     BOOST_TEST(missing.err.find("dormouse migrate") != std::string::npos, missing.err);
     BOOST_TEST(database.value("SELECT to_regnamespace('dormouse') IS NULL") == "t");
@@ -209,14 +198,13 @@ BOOST_AUTO_TEST_CASE(check_tells_by_its_exit_code_and_changes_nothing) {
 BOOST_AUTO_TEST_CASE(committed_schema_is_what_the_migrations_make) {
     TestDatabase database;
     const std::string source = DORMOUSE_SOURCE_DIR;
-    const Ended dump =
-        run({{source + "/tests/support/dump_schema.sh", "--print", database.url()}, "", {}, ""});
+    const Ended dump = run({{source + "/tests/support/dump_schema.sh", "--print", database.url()}, "", {}, ""});
     BOOST_REQUIRE_MESSAGE(dump.exit_code == 0, dump.err);
-    const Ended difference = run({{"diff", "-u", "--ignore-matching-lines=^-- What the migrations make",
-                                   source + "/sql/schema.sql", "-"},
-                                  dump.out,
-                                  {},
-                                  ""});
+    const Ended difference =
+        run({{"diff", "-u", "--ignore-matching-lines=^-- What the migrations make", source + "/sql/schema.sql", "-"},
+             dump.out,
+             {},
+             ""});
     BOOST_TEST(difference.exit_code == 0,
                "sql/schema.sql is not what the migrations make; run tests/support/dump_schema.sh and commit "
                "the file with the migration:\n"

@@ -1,5 +1,5 @@
-// The plans of the worker's statements: each uses the index that its file names, with 100,000 rows, parameters nobody has seen,
-// and statistics that know nothing of them.
+// The plans of the worker's statements: each uses the index that its file names, with 100,000 rows, parameters nobody
+// has seen, and statistics that know nothing of them.
 #include <boost/test/unit_test.hpp>
 
 #include "sql/embedded.h"
@@ -31,11 +31,13 @@ std::vector<Query> queries() {
         {"held", sql::held, held, "runs_live_pkey"},
         {"extend", sql::extend, held + ", 300000", "runs_live_pkey"},
         {"finish", sql::finish,
-         held + ", ARRAY['completed'], ARRAY['{}'], ARRAY[NULL::text], ARRAY[0::smallint], ARRAY[NULL::smallint], ARRAY[1::bigint],"
+         held + ", ARRAY['completed'], ARRAY['{}'], ARRAY[NULL::text], ARRAY[0::smallint], ARRAY[NULL::smallint], "
+                "ARRAY[1::bigint],"
                 " ARRAY[1::bigint], ARRAY[true]",
          "runs_live_pkey"},
         {"put_back", sql::put_back,
-         held + ", ARRAY['retry'], ARRAY[1::bigint], ARRAY[true], ARRAY[NULL::text], ARRAY[0::smallint], ARRAY[NULL::smallint],"
+         held + ", ARRAY['retry'], ARRAY[1::bigint], ARRAY[true], ARRAY[NULL::text], ARRAY[0::smallint], "
+                "ARRAY[NULL::smallint],"
                 " ARRAY[1::bigint], ARRAY[1::bigint]",
          "runs_live_pkey"},
     };
@@ -54,7 +56,8 @@ std::string plan_of(postgres::BlockingConnection& connection, const Query& query
 
 void check_plans(TestDatabase& database) {
     auto connection = database.connect();
-    const auto opened = connection.ask("open", sql::open_session, {std::to_string(PQbackendPID(connection.get())), "false"});
+    const auto opened =
+        connection.ask("open", sql::open_session, {std::to_string(PQbackendPID(connection.get())), "false"});
     BOOST_TEST_REQUIRE(opened.has_value());
     for (const Query& query : queries()) {
         const std::string plan = plan_of(connection, query);
@@ -64,7 +67,8 @@ void check_plans(TestDatabase& database) {
 }
 
 constexpr const char* hundred_thousand =
-    "INSERT INTO dormouse.runs (task, queue, priority, run_at) SELECT 'echo', CASE n % 2 WHEN 0 THEN 'default' ELSE 'other' END,"
+    "INSERT INTO dormouse.runs (task, queue, priority, run_at) SELECT 'echo', CASE n % 2 WHEN 0 THEN 'default' ELSE "
+    "'other' END,"
     " n % 3, now() + (n % 1000 - 500) * interval '1 s' FROM generate_series(1, 100000) n";
 
 }  // namespace

@@ -1,5 +1,5 @@
-// A pooler in between, a real pgbouncer: where it hands sessions around, LISTEN cannot work and the worker says so; where it
-// does not, the worker works.
+// A pooler in between, a real pgbouncer: where it hands sessions around, LISTEN cannot work and the worker says so;
+// where it does not, the worker works.
 #include <pwd.h>
 #include <unistd.h>
 
@@ -30,16 +30,18 @@ class Pgbouncer {
         const Cluster& cluster = Cluster::shared();
         const std::string here = directory_.path();
         std::ofstream(here + "/users") << "\"postgres\" \"\"\n";
-        std::ofstream(here + "/ini") << "[databases]\n* = host=" << cluster.socket_directory() << " port=" << cluster.port()
+        std::ofstream(here + "/ini") << "[databases]\n* = host=" << cluster.socket_directory()
+                                     << " port=" << cluster.port()
                                      << "\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = " << here
-                                     << "\nlisten_port = 6432\nauth_type = trust\nauth_file = " << here << "/users\npool_mode = " << mode
-                                     << "\ndefault_pool_size = " << pool_size << "\nquery_wait_timeout = 60\n";
+                                     << "\nlisten_port = 6432\nauth_type = trust\nauth_file = " << here
+                                     << "/users\npool_mode = " << mode << "\ndefault_pool_size = " << pool_size
+                                     << "\nquery_wait_timeout = 60\n";
         std::vector<std::string> argv{binary, here + "/ini"};
         if (::geteuid() == 0) {
             const passwd* user = ::getpwnam("postgres");
             BOOST_TEST_REQUIRE((user != nullptr && ::chown(here.c_str(), user->pw_uid, user->pw_gid) == 0));
-            const std::vector<std::string> become{"setpriv", "--reuid=" + std::to_string(user->pw_uid), "--regid=" + std::to_string(user->pw_gid),
-                                                  "--clear-groups", "--"};
+            const std::vector<std::string> become{"setpriv", "--reuid=" + std::to_string(user->pw_uid),
+                                                  "--regid=" + std::to_string(user->pw_gid), "--clear-groups", "--"};
             argv.insert(argv.begin(), become.begin(), become.end());
         }
         process_.emplace(Program{argv, {}, {}, "/", Millis{120'000}});
@@ -58,7 +60,8 @@ std::string refusal_of(const std::string& url) {
     const TemporaryDirectory directory;
     const PoolTasks tasks;
     std::ofstream(directory.path() + "/p.toml") << pool_toml(url, {.database = "connect_timeout = \"2s\""}, tasks);
-    const Ended ended = run({{DORMOUSE_BINARY, "worker", "--check", "--config", directory.path() + "/p.toml"}, {}, {}, {}});
+    const Ended ended =
+        run({{DORMOUSE_BINARY, "worker", "--check", "--config", directory.path() + "/p.toml"}, {}, {}, {}});
     return ended.exit_code == 0 ? "" : ended.err;
 }
 
@@ -99,7 +102,8 @@ BOOST_AUTO_TEST_CASE(session_mode_without_a_second_session_says_what_is_missing)
 }
 
 BOOST_AUTO_TEST_CASE(the_direct_host_of_a_pooler_is_told_where_its_name_shows_it) {
-    BOOST_TEST(store::direct_host_for("ep-cool-rain-123-pooler.eu-central-1.aws.neon.tech") == "ep-cool-rain-123.eu-central-1.aws.neon.tech");
+    BOOST_TEST(store::direct_host_for("ep-cool-rain-123-pooler.eu-central-1.aws.neon.tech") ==
+               "ep-cool-rain-123.eu-central-1.aws.neon.tech");
     BOOST_TEST(store::direct_host_for("db.example").empty());
     BOOST_TEST(store::direct_host_for("my-pooler-host.example").empty());
     BOOST_TEST(store::direct_host_for("").empty());

@@ -39,8 +39,10 @@ BOOST_AUTO_TEST_CASE(a_run_set_back_to_queued_is_stopped_and_executed_again) {
     BOOST_TEST(live.starts(2));
     live.bench.tasks().release();
     BOOST_TEST(live.bench.until([&] { return live.status() == "completed"; }));
-    BOOST_TEST(live.database.value("SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE outcome <> 'not_started'") ==
-               "taken_back completed");
+    BOOST_TEST(
+        live.database.value(
+            "SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE outcome <> 'not_started'") ==
+        "taken_back completed");
     BOOST_TEST(live.database.value("SELECT attempts FROM dormouse.runs") == "1");
 }
 

@@ -34,8 +34,8 @@ struct Fixture {
     int finish(const Claim& claim) {
         auto session = database.connect();
         const auto reply = session.ask("finish", sql::finish,
-                                       {worker, "{" + claim.id + "}", "{" + claim.fence + "}", "{completed}",
-                                        "{\"1\"}", "{NULL}", "{0}", "{NULL}", "{NULL}", "{NULL}", "{t}"});
+                                       {worker, "{" + claim.id + "}", "{" + claim.fence + "}", "{completed}", "{\"1\"}",
+                                        "{NULL}", "{0}", "{NULL}", "{NULL}", "{NULL}", "{t}"});
         BOOST_REQUIRE_MESSAGE(reply.has_value(), (reply ? "" : reply.error().message));
         return reply->rows();
     }
@@ -57,12 +57,10 @@ BOOST_AUTO_TEST_CASE(runs_are_counted_by_status) {
 }
 
 BOOST_AUTO_TEST_CASE(the_oldest_queued_runs_are_listed_in_order) {
-    database.exec(
-        "SELECT dormouse.enqueue_many('t', (SELECT array_agg(to_jsonb(n)) FROM generate_series(1, 9) n))");
+    database.exec("SELECT dormouse.enqueue_many('t', (SELECT array_agg(to_jsonb(n)) FROM generate_series(1, 9) n))");
     database.exec("UPDATE dormouse.runs SET created_at = now() - (payload::text::int) * interval '1 minute'");
     const auto reply = person.ask(
-        "",
-        "SELECT id, created_at, payload FROM runs WHERE status = 'queued' ORDER BY created_at ASC LIMIT 5;");
+        "", "SELECT id, created_at, payload FROM runs WHERE status = 'queued' ORDER BY created_at ASC LIMIT 5;");
     BOOST_REQUIRE(reply.has_value());
     std::string payloads;
     for (int row = 0; row < reply->rows(); ++row) payloads += reply->text(row, 2);
@@ -72,14 +70,13 @@ BOOST_AUTO_TEST_CASE(the_oldest_queued_runs_are_listed_in_order) {
 BOOST_AUTO_TEST_CASE(runs_that_hang_are_put_back_and_their_worker_can_no_longer_end_them) {
     database.exec("SELECT dormouse.enqueue('slow')");
     const Claim slow = claim();
-    database.exec(
-        "UPDATE dormouse.runs SET started_at = now() - interval '2 hours' WHERE status = 'running'");
+    database.exec("UPDATE dormouse.runs SET started_at = now() - interval '2 hours' WHERE status = 'running'");
     database.exec("SELECT dormouse.enqueue('quick')");
     const Claim quick = claim();
-    const auto reply = person.ask(
-        "",
-        "UPDATE runs SET status = 'queued', started_at = NULL WHERE status = 'running' AND started_at < "
-        "now() - interval '60 minutes' RETURNING id;");
+    const auto reply =
+        person.ask("",
+                   "UPDATE runs SET status = 'queued', started_at = NULL WHERE status = 'running' AND started_at < "
+                   "now() - interval '60 minutes' RETURNING id;");
     BOOST_REQUIRE_MESSAGE(reply.has_value(), (reply ? "" : reply.error().message));
     BOOST_REQUIRE(reply->rows() == 1);
     BOOST_TEST(reply->text(0, 0) == slow.id);
@@ -93,9 +90,8 @@ BOOST_AUTO_TEST_CASE(runs_that_hang_are_put_back_and_their_worker_can_no_longer_
     BOOST_TEST(finish(slow) == 0);
     BOOST_TEST(finish(again) == 1);
     BOOST_TEST(
-        database.value(
-            "SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1",
-            {slow.id}) == "taken_back completed");
+        database.value("SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1",
+                       {slow.id}) == "taken_back completed");
 }
 
 BOOST_AUTO_TEST_CASE(a_run_is_completed_by_hand_while_its_handler_is_at_work) {

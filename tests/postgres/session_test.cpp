@@ -1,5 +1,5 @@
-// One session in pipeline mode: answers in order, errors that undo one exchange and no other, notifications at any moment, and
-// an owner that closes it from inside its callbacks.
+// One session in pipeline mode: answers in order, errors that undo one exchange and no other, notifications at any
+// moment, and an owner that closes it from inside its callbacks.
 #include "postgres/session.h"
 
 #include <boost/test/unit_test.hpp>
@@ -26,7 +26,8 @@ struct Bench {
 
     explicit Bench(const std::string& url) {
         std::optional<Result<ConnectionPtr>> made;
-        const Connector connector(loop, parse_target(url, "").value(), Millis{10'000}, [&](Result<ConnectionPtr> result) { made = std::move(result); });
+        const Connector connector(loop, parse_target(url, "").value(), Millis{10'000},
+                                  [&](Result<ConnectionPtr> result) { made = std::move(result); });
         while (!made) loop.turn();
         BOOST_TEST_REQUIRE(made->has_value());
         Session::Events events;
@@ -52,7 +53,9 @@ struct Bench {
     }
 };
 
-Statement plain(const char* sql) { return {sql, {}, false}; }
+Statement plain(const char* sql) {
+    return {sql, {}, false};
+}
 Statement prepared(const char* sql, std::int64_t value) {
     Statement statement{sql, {}, true};
     statement.params.bigint(value);
@@ -84,13 +87,16 @@ BOOST_AUTO_TEST_CASE(an_error_undoes_its_own_exchange_and_no_other) {
     database.exec("CREATE TABLE t (n bigint)");
     Bench bench(database.url());
     int answered = 0;
-    bench.session->exchange({plain("INSERT INTO t VALUES (1)")}, [&](const Answer& answer) { answered += answer.has_value(); });
-    bench.session->exchange({plain("INSERT INTO t VALUES (2)"), plain("SELECT 1 / 0"), prepared(echo, 1)}, [&](const Answer& answer) {
-        BOOST_TEST_REQUIRE(!answer.has_value());
-        BOOST_TEST((answer.error().kind == ErrorKind::invalid));
-        ++answered;
-    });
-    bench.session->exchange({plain("INSERT INTO t VALUES (3)"), prepared(echo, 2)}, [&](const Answer& answer) { answered += answer.has_value(); });
+    bench.session->exchange({plain("INSERT INTO t VALUES (1)")},
+                            [&](const Answer& answer) { answered += answer.has_value(); });
+    bench.session->exchange({plain("INSERT INTO t VALUES (2)"), plain("SELECT 1 / 0"), prepared(echo, 1)},
+                            [&](const Answer& answer) {
+                                BOOST_TEST_REQUIRE(!answer.has_value());
+                                BOOST_TEST((answer.error().kind == ErrorKind::invalid));
+                                ++answered;
+                            });
+    bench.session->exchange({plain("INSERT INTO t VALUES (3)"), prepared(echo, 2)},
+                            [&](const Answer& answer) { answered += answer.has_value(); });
     BOOST_TEST_REQUIRE(bench.until([&] { return answered == 3; }));
     BOOST_TEST(database.value("SELECT string_agg(n::text, ' ') FROM t") == "1 3");
     BOOST_TEST(bench.ask({prepared(echo, 7)})->at(0).integer(0, 0) == 7);

@@ -1,5 +1,5 @@
-// Every way to end: quiet for long enough, told to stop, told twice. And what does not end a worker: a wrong configuration, a
-// database that cannot be used (W4, W5, W7).
+// Every way to end: quiet for long enough, told to stop, told twice. And what does not end a worker: a wrong
+// configuration, a database that cannot be used (W4, W5, W7).
 #include <fcntl.h>
 
 #include <boost/test/unit_test.hpp>
@@ -42,11 +42,12 @@ struct Unit {
         const std::string fd = std::to_string(listener.get());
         ::fcntl(listener.get(), F_SETFD, 0);
         const std::string shell = "exec 3<&" + fd + "; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"";
-        process.emplace(Program{{"bash", "-c", shell, "unit", DORMOUSE_BINARY, "worker", "unit", "--config", file(), "--verbose"},
-                                {},
-                                {{"RUNTIME_DIRECTORY", directory.path() + "/run/unit"}},
-                                {},
-                                Millis{60'000}});
+        process.emplace(
+            Program{{"bash", "-c", shell, "unit", DORMOUSE_BINARY, "worker", "unit", "--config", file(), "--verbose"},
+                    {},
+                    {{"RUNTIME_DIRECTORY", directory.path() + "/run/unit"}},
+                    {},
+                    Millis{60'000}});
         ::fcntl(listener.get(), F_SETFD, FD_CLOEXEC);
     }
     [[nodiscard]] std::string due() const {
@@ -98,7 +99,8 @@ BOOST_AUTO_TEST_CASE(an_empty_look_does_not_start_the_clock_anew) {
 BOOST_AUTO_TEST_CASE(a_ring_at_the_last_moment_is_answered_or_left_for_the_next_worker) {
     TestDatabase database;
     for (int round = 0; round < 30; ++round) {
-        PoolBench bench(database.url(), {.worker = "look_exit = \"1ms\"\nidle_exit = \"1ms\"", .leaves_when_idle = true});
+        PoolBench bench(database.url(),
+                        {.worker = "look_exit = \"1ms\"\nidle_exit = \"1ms\"", .leaves_when_idle = true});
         for (int i = 0; i < round % 10; ++i) bench.loop().turn();
         database.exec("BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); COMMIT");
         bench.ring();
@@ -162,7 +164,8 @@ BOOST_AUTO_TEST_CASE(a_look_answered_after_the_decision_is_handed_back) {
     TestDatabase database;
     database.exec("SELECT dormouse.enqueue('hold')");
     auto person = database.connect();
-    BOOST_TEST_REQUIRE(person.script("lock", "BEGIN; LOCK TABLE dormouse.worker_registry IN ACCESS EXCLUSIVE MODE").has_value());
+    BOOST_TEST_REQUIRE(
+        person.script("lock", "BEGIN; LOCK TABLE dormouse.runs_live IN SHARE ROW EXCLUSIVE MODE").has_value());
     PoolBench bench(database.url());
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().database().is_open(); }));
     bench.worker().terminate();
@@ -216,7 +219,8 @@ BOOST_AUTO_TEST_CASE(a_unit_with_a_wrong_database_stays_and_recovers_when_its_fi
     TestDatabase database;
     TestDatabase empty(TestDatabase::Schema::none);
     database.exec("SELECT dormouse.enqueue('echo')");
-    for (const std::string& wrong : {empty.url(), database.url(password_user), Cluster::shared().url("no_such_database")}) {
+    for (const std::string& wrong :
+         {empty.url(), database.url(password_user), Cluster::shared().url("no_such_database")}) {
         Unit unit;
         unit.configure(wrong, "look_exit = \"50ms\"\nidle_exit = \"50ms\"");
         unit.start();

@@ -1,5 +1,5 @@
-// What becomes of runs when sessions, servers and workers die: nothing is lost, nothing is done by two, and results in hand
-// are written later.
+// What becomes of runs when sessions, servers and workers die: nothing is lost, nothing is done by two, and results in
+// hand are written later.
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
@@ -23,7 +23,9 @@ struct Proxied {
     PoolBench bench;
 
     explicit Proxied(const PoolBenchOptions& options = {}) : bench(proxy.url(database.name()), options) {}
-    std::string status(const std::string& id) { return database.value("SELECT status FROM dormouse.runs WHERE id = $1", {id}); }
+    std::string status(const std::string& id) {
+        return database.value("SELECT status FROM dormouse.runs WHERE id = $1", {id});
+    }
     bool until_status(const std::string& id, const std::string& wanted) {
         return bench.until([&] { return status(id) == wanted; });
     }
@@ -31,7 +33,8 @@ struct Proxied {
         return bench.until([&] { return bench.tasks().started().size() >= count; });
     }
     std::string outcomes(const std::string& id) {
-        return database.value("SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1", {id});
+        return database.value(
+            "SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1", {id});
     }
 };
 
@@ -63,17 +66,21 @@ BOOST_AUTO_TEST_CASE(sessions_terminated_at_any_moment_lose_and_double_nothing) 
     Proxied live({.worker = "concurrency = 8"});
     live.database.exec("SELECT dormouse.enqueue_many('echo', array_fill('{}'::jsonb, ARRAY[300]))");
     int kills = 0;
-    const bool done = live.bench.until([&] {
-        if (kills < 12 && live.bench.statements() >= 8U + 3U * static_cast<unsigned>(kills)) {  // another moment each time
-            kills += std::stoi(live.database.value(terminate));
-            live.bench.until([&] { return !live.bench.worker().database().is_open(); });
-        }
-        return live.database.value(completed) == "300";
-    }, Millis{90'000});
+    const bool done = live.bench.until(
+        [&] {
+            if (kills < 12 &&
+                live.bench.statements() >= 8U + 3U * static_cast<unsigned>(kills)) {  // another moment each time
+                kills += std::stoi(live.database.value(terminate));
+                live.bench.until([&] { return !live.bench.worker().database().is_open(); });
+            }
+            return live.database.value(completed) == "300";
+        },
+        Millis{90'000});
     BOOST_TEST(done);
     BOOST_TEST(kills >= 8);
     BOOST_TEST(live.database.value("SELECT count(*) FROM dormouse.runs WHERE attempts <> 1") == "0");
-    BOOST_TEST(live.database.value("SELECT count(*) FROM dormouse.attempts WHERE outcome NOT IN ('completed', 'handed_back')") == "0");
+    BOOST_TEST(live.database.value(
+                   "SELECT count(*) FROM dormouse.attempts WHERE outcome NOT IN ('completed', 'handed_back')") == "0");
     BOOST_TEST(live.bench.until_idle());
 }
 
@@ -81,7 +88,8 @@ BOOST_AUTO_TEST_CASE(a_first_claim_whose_answer_is_lost_is_released) {
     Proxied live({.starts = false});
     const std::string id = live.database.value("SELECT dormouse.enqueue('hold')");
     auto person = live.database.connect();
-    BOOST_TEST_REQUIRE(person.script("lock", "BEGIN; LOCK TABLE dormouse.worker_registry IN ACCESS EXCLUSIVE MODE").has_value());
+    BOOST_TEST_REQUIRE(
+        person.script("lock", "BEGIN; LOCK TABLE dormouse.runs_live IN SHARE ROW EXCLUSIVE MODE").has_value());
     live.bench.worker().start();
     BOOST_TEST_REQUIRE(live.bench.until([&] { return live.bench.worker().database().is_open(); }));
     live.proxy.hold_answers();
@@ -134,7 +142,8 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_killed_with_runs_in_flight_loses_nothing) 
     PoolBench bench(database.url());
     {
         auto person = database.connect();
-        BOOST_TEST_REQUIRE(person.script("work", "SELECT dormouse.enqueue('hold') FROM generate_series(1, 6)").has_value());
+        BOOST_TEST_REQUIRE(
+            person.script("work", "SELECT dormouse.enqueue('hold') FROM generate_series(1, 6)").has_value());
     }
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 4; }));
     cluster.kill();
@@ -158,7 +167,9 @@ BOOST_AUTO_TEST_CASE(the_run_of_a_dead_worker_is_taken_back_after_its_lease) {
     BOOST_TEST(second.until([&] { return second.tasks().started().size() == 1; }));
     second.tasks().release();
     BOOST_TEST(second.until([&] { return database.value(completed) == "1"; }));
-    BOOST_TEST(database.value("SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1", {id}) == "lost completed");
+    BOOST_TEST(database.value(
+                   "SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1", {id}) ==
+               "lost completed");
 }
 
 BOOST_AUTO_TEST_CASE(the_late_result_of_a_worker_that_was_given_up_is_refused) {
@@ -171,7 +182,8 @@ BOOST_AUTO_TEST_CASE(the_late_result_of_a_worker_that_was_given_up_is_refused) {
     const TemporaryDirectory directory;
     const PoolTasks tasks;
     std::ofstream(directory.path() + "/other.toml") << pool_toml(zombie.database.url(), {}, tasks);
-    Process other({{DORMOUSE_BINARY, "worker", "--config", directory.path() + "/other.toml"}, {}, {}, {}, Millis{10'000}});
+    Process other(
+        {{DORMOUSE_BINARY, "worker", "--config", directory.path() + "/other.toml"}, {}, {}, {}, Millis{10'000}});
     if (!other.saw_error("run_dispatched")) BOOST_FAIL(other.wait().err);
     zombie.bench.tasks().release(0);
     BOOST_TEST(zombie.bench.until_idle());
@@ -212,9 +224,11 @@ BOOST_AUTO_TEST_CASE(a_database_that_refuses_every_look_is_asked_less_and_less) 
 BOOST_AUTO_TEST_CASE(a_connection_error_of_somebody_elses_trigger_does_not_hang_the_worker) {
     TestDatabase database;
     database.exec(
-        "CREATE TABLE broken (); CREATE FUNCTION far() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT FROM pg_class"
+        "CREATE TABLE broken (); CREATE FUNCTION far() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT "
+        "FROM pg_class"
         " WHERE relname = 'broken') THEN RAISE 'far' USING ERRCODE = '08006'; END IF; RETURN NEW; END $$;"
-        "CREATE TRIGGER far BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION far(); SELECT dormouse.enqueue('echo')");
+        "CREATE TRIGGER far BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION far(); SELECT "
+        "dormouse.enqueue('echo')");
     PoolBench bench(database.url());
     bench.turns_within(Millis{500});
     database.exec("DROP TABLE broken");

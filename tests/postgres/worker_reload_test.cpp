@@ -1,6 +1,7 @@
-// When a pool reads its file again: at once when it changes while there is no database, and never under a worker at work.
-#include <boost/test/unit_test.hpp>
+// When a pool reads its file again: at once when it changes while there is no database, and never under a worker at
+// work.
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -12,8 +13,8 @@ using namespace dormouse::testing;
 
 BOOST_AUTO_TEST_SUITE(worker_reload, *boost::unit_test::precondition(has_postgres))
 
-// The file is broken while the database is away, so a retry of reading it is armed; then the database comes, and then the file
-// is repaired.
+// The file is broken while the database is away, so a retry of reading it is armed; then the database comes, and then
+// the file is repaired.
 BOOST_AUTO_TEST_CASE(a_retry_of_reading_the_file_does_not_end_a_worker_that_has_found_its_database) {
     TestDatabase database;
     database.exec("SELECT dormouse.enqueue('hold')");
@@ -45,10 +46,12 @@ BOOST_AUTO_TEST_CASE(a_retry_of_reading_the_file_does_not_end_a_worker_that_has_
         return std::find(timers.begin(), timers.end(), "pool.reload") != timers.end();
     };
     pool.start();
-    BOOST_TEST_REQUIRE(until([&] { return pool.worker() != nullptr && pool.worker()->is_waiting_for_database() && !reload_is_armed(); }));
+    BOOST_TEST_REQUIRE(until(
+        [&] { return pool.worker() != nullptr && pool.worker()->is_waiting_for_database() && !reload_is_armed(); }));
     write("concurency = 1");
     BOOST_TEST_REQUIRE(until(reload_is_armed));
-    std::filesystem::create_symlink(Cluster::shared().socket_directory() + "/" + socket, directory.path() + "/" + socket);
+    std::filesystem::create_symlink(Cluster::shared().socket_directory() + "/" + socket,
+                                    directory.path() + "/" + socket);
     BOOST_TEST_REQUIRE(until([&] { return tasks.started().size() == 1; }));
     const worker::Worker* const before = pool.worker();
     write("");

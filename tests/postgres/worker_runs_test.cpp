@@ -1,7 +1,6 @@
-// What becomes of runs in a worker whose database is well: order, concurrency, endings, retries, results that the database
-// does not take, leases, rows that somebody has locked.
+// What becomes of runs in a worker whose database is well: order, concurrency, endings, retries, results that the
+// database does not take, leases, rows that somebody has locked.
 #include <boost/test/unit_test.hpp>
-
 #include <set>
 
 #include "support/pool_bench.h"
@@ -19,7 +18,9 @@ struct Scene {
     PoolBench bench;
 
     explicit Scene(const PoolBenchOptions& options = {}) : bench(database.url(), options) {}
-    std::string enqueue(const std::string& arguments) { return database.value("SELECT dormouse.enqueue(" + arguments + ")"); }
+    std::string enqueue(const std::string& arguments) {
+        return database.value("SELECT dormouse.enqueue(" + arguments + ")");
+    }
     std::string column(const std::string& name, const std::string& id) {
         return database.value("SELECT " + name + " FROM dormouse.runs WHERE id = $1", {id});
     }
@@ -27,13 +28,15 @@ struct Scene {
         return bench.until([&] { return column("status", id) == status; });
     }
     bool until_count(const std::string& status, const std::string& count) {
-        return bench.until([&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = $1", {status}) == count; });
+        return bench.until(
+            [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = $1", {status}) == count; });
     }
     bool until_started(std::size_t count) {
         return bench.until([&] { return bench.tasks().started().size() >= count; });
     }
     std::string outcomes(const std::string& id) {
-        return database.value("SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1", {id});
+        return database.value(
+            "SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1", {id});
     }
 };
 
@@ -46,7 +49,8 @@ BOOST_AUTO_TEST_CASE(a_run_completes_with_its_result_and_one_attempt) {
     const std::string id = scene.enqueue(R"('echo', '{"a": [1, "ü"]}')");
     BOOST_TEST(scene.until_status(id, "completed"));
     BOOST_TEST(scene.column("result", id) == R"({"a": [1, "ü"]})");
-    BOOST_TEST(scene.column("error IS NULL AND attempts = 1 AND exit_code = 0 AND finished_at >= started_at", id) == "t");
+    BOOST_TEST(scene.column("error IS NULL AND attempts = 1 AND exit_code = 0 AND finished_at >= started_at", id) ==
+               "t");
     BOOST_TEST(scene.outcomes(id) == "completed");
     BOOST_TEST(scene.column("worker", id) == scene.bench.id().to_string());
 }
@@ -114,7 +118,8 @@ BOOST_AUTO_TEST_CASE(a_failing_run_is_tried_again_and_then_fails_with_its_reason
 }
 
 BOOST_AUTO_TEST_CASE(a_retry_waits_for_its_backoff_and_is_not_forgotten_meanwhile) {
-    Scene scene({.rest = "[task.slow]\ncommand = [\"/bin/false\"]\nmax_attempts = 2\nbackoff = { base = \"400ms\", max = \"400ms\" }"});
+    Scene scene({.rest = "[task.slow]\ncommand = [\"/bin/false\"]\nmax_attempts = 2\nbackoff = { base = \"400ms\", max "
+                         "= \"400ms\" }"});
     const std::string id = scene.enqueue("'slow'");
     BOOST_TEST(scene.until_status(id, "failed"));  // nobody rings: the worker itself knows when it is due
     BOOST_TEST(scene.outcomes(id) == "retry failed");
@@ -156,7 +161,8 @@ BOOST_AUTO_TEST_CASE(a_payload_over_the_limit_fails_its_run) {
     Scene scene({.rest = "[limits]\npayload_bytes = 300"});
     const std::string big = scene.enqueue("'echo', to_jsonb(repeat('x', 301))");
     const std::string packed = scene.enqueue("'echo', to_jsonb(repeat('x', 100000))");  // small where it is stored
-    const std::string numbers = scene.enqueue("'echo', to_jsonb(array_fill(1, ARRAY[95]))");  // 285 bytes, larger as jsonb
+    const std::string numbers =
+        scene.enqueue("'echo', to_jsonb(array_fill(1, ARRAY[95]))");  // 285 bytes, larger as jsonb
     BOOST_TEST(scene.until_status(big, "failed"));
     BOOST_TEST(scene.until_status(packed, "failed"));
     BOOST_TEST(scene.until_status(numbers, "completed"));
@@ -169,13 +175,16 @@ BOOST_AUTO_TEST_CASE(a_result_that_the_database_rejects_fails_its_own_run_only) 
                  .rest = "[task.nul]\ncommand = [\"/usr/bin/printf\", '\"\\\\u0000\"']\n"
                          "[task.huge]\ncommand = [\"/usr/bin/printf\", \"1e-200000\"]",
                  .starts = false});
-    scene.database.exec("SELECT dormouse.enqueue(CASE n % 20 WHEN 3 THEN 'nul' WHEN 7 THEN 'huge' ELSE 'echo' END) FROM generate_series(1, 100) n");
+    scene.database.exec(
+        "SELECT dormouse.enqueue(CASE n % 20 WHEN 3 THEN 'nul' WHEN 7 THEN 'huge' ELSE 'echo' END) FROM "
+        "generate_series(1, 100) n");
     scene.bench.worker().start();
     const auto start = BootClock::now();
     BOOST_TEST(scene.until_count("completed", "90"));
     BOOST_TEST(scene.until_count("failed", "10"));
     BOOST_TEST_MESSAGE("found in " << since(start).count() << " ms");
-    BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.runs WHERE error ->> 'class' = 'result_rejected'") == "10");
+    BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.runs WHERE error ->> 'class' = 'result_rejected'") ==
+               "10");
     BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.attempts") == "100");
 }
 
@@ -185,7 +194,8 @@ BOOST_AUTO_TEST_CASE(a_claim_that_the_database_rejects_spoils_no_result) {
     BOOST_TEST_REQUIRE(scene.until_started(1));
     scene.database.exec(
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = '22000'; END $$;"
-        "CREATE TRIGGER no BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.status = 'running' AND NEW.task = 'echo')"
+        "CREATE TRIGGER no BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.status = 'running' AND NEW.task "
+        "= 'echo')"
         " EXECUTE FUNCTION no()");
     scene.enqueue("'echo'");
     scene.bench.turns_within(Millis{100});
@@ -198,7 +208,8 @@ BOOST_AUTO_TEST_CASE(a_run_longer_than_its_lease_keeps_it) {
     const std::string id = scene.enqueue("'hold'");
     BOOST_TEST_REQUIRE(scene.until_started(1));
     const std::string first = scene.column("lease_until", id);
-    BOOST_TEST(scene.bench.until([&] { return scene.column("now() > '" + first + "'::timestamptz + interval '1 second'", id) == "t"; }));
+    BOOST_TEST(scene.bench.until(
+        [&] { return scene.column("now() > '" + first + "'::timestamptz + interval '1 second'", id) == "t"; }));
     BOOST_TEST(scene.column("lease_until > now()", id) == "t");
     scene.bench.tasks().release();
     BOOST_TEST(scene.until_status(id, "completed"));
@@ -219,7 +230,8 @@ BOOST_AUTO_TEST_CASE(a_due_run_that_somebody_has_locked_is_neither_waited_for_no
     Scene scene({.starts = false});
     const std::string locked = scene.enqueue("'echo'");
     auto person = scene.database.connect();
-    BOOST_TEST_REQUIRE(person.script("lock", "BEGIN; SELECT FROM dormouse.runs WHERE id = '" + locked + "' FOR UPDATE").has_value());
+    BOOST_TEST_REQUIRE(
+        person.script("lock", "BEGIN; SELECT FROM dormouse.runs WHERE id = '" + locked + "' FOR UPDATE").has_value());
     scene.bench.worker().start();
     const std::string other = scene.enqueue("'echo'");
     BOOST_TEST(scene.until_status(other, "completed"));
@@ -236,7 +248,8 @@ BOOST_AUTO_TEST_CASE(an_ending_whose_row_somebody_has_locked_is_kept_and_written
     const std::string locked = scene.enqueue("'hold'");
     BOOST_TEST_REQUIRE(scene.until_started(1));
     auto person = scene.database.connect();
-    BOOST_TEST_REQUIRE(person.script("lock", "BEGIN; SELECT FROM dormouse.runs WHERE id = '" + locked + "' FOR UPDATE").has_value());
+    BOOST_TEST_REQUIRE(
+        person.script("lock", "BEGIN; SELECT FROM dormouse.runs WHERE id = '" + locked + "' FOR UPDATE").has_value());
     scene.bench.tasks().release();
     const std::string other = scene.enqueue("'echo'");
     BOOST_TEST(scene.until_status(other, "completed"));
@@ -255,7 +268,8 @@ BOOST_AUTO_TEST_CASE(an_old_ending_never_passes_for_that_of_a_later_attempt) {
     const std::string id = scene.enqueue("'hold'");
     BOOST_TEST_REQUIRE(scene.until_started(1));
     auto person = scene.database.connect();
-    BOOST_TEST_REQUIRE(person.script("lock", "BEGIN; UPDATE dormouse.runs SET status = 'queued' WHERE id = '" + id + "'").has_value());
+    BOOST_TEST_REQUIRE(
+        person.script("lock", "BEGIN; UPDATE dormouse.runs SET status = 'queued' WHERE id = '" + id + "'").has_value());
     scene.bench.tasks().release(3);
     scene.bench.turns_within(Millis{300});
     BOOST_TEST_REQUIRE(person.script("unlock", "COMMIT").has_value());

@@ -61,7 +61,8 @@ BOOST_AUTO_TEST_CASE(an_idle_worker_sends_no_statement_and_its_loop_does_not_tur
     TestDatabase database;
     database.exec("SELECT dormouse.enqueue('echo')");
     PoolBench bench(database.url(), {.leaves_when_idle = true});
-    BOOST_TEST_REQUIRE(bench.until([&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "1"; }));
+    BOOST_TEST_REQUIRE(bench.until(
+        [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "1"; }));
     BOOST_TEST_REQUIRE(bench.until_idle());
     const auto statements = bench.statements();
     BOOST_TEST(bench.turns_within(Millis{2'000}) < 5);

@@ -1,5 +1,5 @@
-// W8 on the wire: not one byte passes between an idle worker and its database in a whole minute. A file of its own, since it
-// takes that minute: ctest runs it beside others.
+// W8 on the wire: not one byte passes between an idle worker and its database in a whole minute. A file of its own,
+// since it takes that minute: ctest runs it beside others.
 #include <boost/test/unit_test.hpp>
 
 #include "support/pool_bench.h"
@@ -16,7 +16,8 @@ BOOST_AUTO_TEST_CASE(no_byte_passes_either_way_while_a_worker_is_idle) {
     ProxyTcp proxy(cluster.socket_directory(), cluster.port());
     database.exec("SELECT dormouse.enqueue('echo'), dormouse.enqueue('echo', delay => '1 hour')");
     PoolBench bench(proxy.url(database.name()), {.leaves_when_idle = true});
-    BOOST_TEST_REQUIRE(bench.until([&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "1"; }));
+    BOOST_TEST_REQUIRE(bench.until(
+        [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "1"; }));
     BOOST_TEST_REQUIRE(bench.until_idle());
     const auto before = proxy.bytes();
     BOOST_TEST(before > 1'000U);

@@ -108,8 +108,7 @@ constexpr const char* keeper_script =
 }  // namespace
 
 std::string why_no_postgres() {
-    if (binaries().empty())
-        return "there is no Postgres server on this machine: apt-get install postgresql-15";
+    if (binaries().empty()) return "there is no Postgres server on this machine: apt-get install postgresql-15";
     if (::geteuid() == 0 && unprivileged() == nullptr)
         return "Postgres does not run as root, and there is no user postgres or nobody";
     return {};
@@ -139,8 +138,8 @@ Cluster::Cluster(const ClusterOptions& options) : tcp_(options.tcp) {
     start();
     auto connection = postgres::BlockingConnection::open(url("postgres"), {});
     if (!connection) give_up(connection.error().message);
-    require(connection->script("cluster", std::string("CREATE ROLE ") + password_user +
-                                              " LOGIN SUPERUSER PASSWORD '" + password + "'"));
+    require(connection->script(
+        "cluster", std::string("CREATE ROLE ") + password_user + " LOGIN SUPERUSER PASSWORD '" + password + "'"));
 }
 
 Cluster::~Cluster() {
@@ -156,18 +155,16 @@ Cluster& Cluster::shared() {
 
 void Cluster::initialize(const ClusterOptions& options) {
     const std::string data = directory_ + "/data";
-    std::vector<std::string> command{binaries() + "/initdb", "--pgdata=" + data, "--username=postgres",
-                                     "--auth=trust",         "--encoding=UTF8",  "--locale=C",
-                                     "--no-instructions"};
+    std::vector<std::string> command{binaries() + "/initdb", "--pgdata=" + data, "--username=postgres", "--auth=trust",
+                                     "--encoding=UTF8",      "--locale=C",       "--no-instructions"};
     if (!options.fsync) command.emplace_back("--no-sync");
     const Ended made = run({as_unprivileged(command), {}, {}, "/", Millis{120'000}});
     if (made.exit_code != 0) give_up("initdb failed: " + made.err + made.out);
     write_file(data + "/pg_hba.conf", std::string("local all ") + password_user + " scram-sha-256\n" +
                                           "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
                                           "host all all ::1/128 scram-sha-256\n");
-    std::string settings = "unix_socket_directories = '" + socket_directory_ +
-                           "'\nport = " + std::to_string(port_) + "\nlisten_addresses = '" +
-                           (tcp_ ? "127.0.0.1, ::1" : "") +
+    std::string settings = "unix_socket_directories = '" + socket_directory_ + "'\nport = " + std::to_string(port_) +
+                           "\nlisten_addresses = '" + (tcp_ ? "127.0.0.1, ::1" : "") +
                            "'\nmax_connections = 100\nshared_buffers = 32MB\nlog_min_messages = warning\n"
                            "max_prepared_transactions = 10\nautovacuum = off\n";
     if (!options.fsync) settings += "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n";
@@ -184,8 +181,7 @@ void Cluster::start() {
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) give_up("pipe2 failed");
     UniqueFd read_end(ends[0]);
     keeper_input_.reset(ends[1]);
-    std::vector<std::string> command =
-        as_unprivileged({binaries() + "/postgres", "-D", directory_ + "/data"});
+    std::vector<std::string> command = as_unprivileged({binaries() + "/postgres", "-D", directory_ + "/data"});
     command.insert(command.begin(), {"/bin/sh", "-c", keeper_script, "keeper"});
     std::vector<char*> argv;
     for (std::string& text : command) argv.push_back(text.data());
@@ -221,13 +217,12 @@ void Cluster::kill() {
 }
 
 std::string Cluster::url(const std::string& database, const std::string& user) const {
-    return "postgresql://" + user + "@/" + database + "?host=" + socket_directory_ +
-           "&port=" + std::to_string(port_);
+    return "postgresql://" + user + "@/" + database + "?host=" + socket_directory_ + "&port=" + std::to_string(port_);
 }
 
 std::string Cluster::tcp_url(const std::string& database) const {
-    return std::string("postgresql://") + password_user + ":" + password +
-           "@127.0.0.1:" + std::to_string(port_) + "/" + database;
+    return std::string("postgresql://") + password_user + ":" + password + "@127.0.0.1:" + std::to_string(port_) + "/" +
+           database;
 }
 
 std::string Cluster::log() const {
@@ -242,22 +237,19 @@ std::string Cluster::make_database(bool migrated) {
         auto connection = postgres::BlockingConnection::open(url(template_name), {});
         if (!connection) give_up(connection.error().message);
         std::vector<postgres::Migration> migrations;
-        for (const sql::Migration& one : sql::migrations)
-            migrations.push_back({one.version, one.name, one.text});
-        if (const auto done = postgres::migrate(*connection, migrations, release); !done)
-            give_up(done.error().message);
+        for (const sql::Migration& one : sql::migrations) migrations.push_back({one.version, one.name, one.text});
+        if (const auto done = postgres::migrate(*connection, migrations, release); !done) give_up(done.error().message);
         template_ready_ = true;
     }
     const std::string name = "test_" + std::to_string(++count_);
-    require(server->script(
-        "clone", "CREATE DATABASE " + name + (migrated ? std::string(" TEMPLATE ") + template_name : "")));
+    require(server->script("clone",
+                           "CREATE DATABASE " + name + (migrated ? std::string(" TEMPLATE ") + template_name : "")));
     return name;
 }
 
 void Cluster::drop_database(const std::string& name) {
     auto server = postgres::BlockingConnection::open(url("postgres"), {});
-    if (server)
-        static_cast<void>(server->script("drop", "DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"));
+    if (server) static_cast<void>(server->script("drop", "DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"));
 }
 
 TestDatabase::TestDatabase(Schema schema, Cluster& cluster)
@@ -279,8 +271,7 @@ void TestDatabase::exec(const std::string& sql) {
     require(connection_->script("test", sql));
 }
 
-std::string TestDatabase::value(const std::string& sql,
-                                const postgres::BlockingConnection::Texts& parameters) {
+std::string TestDatabase::value(const std::string& sql, const postgres::BlockingConnection::Texts& parameters) {
     if (!connection_) connection_ = connect();
     const auto reply = connection_->ask("test", sql, parameters);
     if (!reply) give_up(reply.error().message);

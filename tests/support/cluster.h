@@ -29,8 +29,8 @@ inline boost::test_tools::assertion_result has_postgres(boost::unit_test::test_u
 }
 
 struct ClusterOptions {
-    bool tcp = false;    ///< listen on 127.0.0.1 and ::1 too, with scram passwords for everybody
-    bool fsync = false;  ///< true: as in production, for tests that kill the server
+    bool tcp = false;                   ///< listen on 127.0.0.1 and ::1 too, with scram passwords for everybody
+    bool fsync = false;                 ///< true: as in production, for tests that kill the server
     std::vector<std::string> settings;  ///< more of them: "log_statement=all"
 };
 
@@ -89,9 +89,7 @@ class TestDatabase {
     TestDatabase& operator=(const TestDatabase&) = delete;
 
     [[nodiscard]] const std::string& name() const { return name_; }
-    [[nodiscard]] std::string url(const std::string& user = "postgres") const {
-        return cluster_.url(name_, user);
-    }
+    [[nodiscard]] std::string url(const std::string& user = "postgres") const { return cluster_.url(name_, user); }
     /// A session of its own. Throws std::runtime_error.
     [[nodiscard]] postgres::BlockingConnection connect(const std::string& user = "postgres") const;
     /// Statements, as the superuser, on one session that stays. Throws std::runtime_error with the server's

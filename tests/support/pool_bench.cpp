@@ -23,7 +23,9 @@ sockaddr_un address_of(const std::string& path) {
     return address;
 }
 
-void write_file(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+void write_file(const std::string& path, const std::string& text) {
+    std::ofstream(path) << text;
+}
 
 }  // namespace
 
@@ -56,7 +58,8 @@ PoolTasks::PoolTasks() {
                        "/started\nread -r code <" + here + "/gate\nexit ${code:-0}\n");
     script("stubborn", "trap '' TERM\necho $$ >>" + here + "/processes\necho $DORMOUSE_RUN_ID >>" + here +
                            "/started\nread -r code <" + here + "/gate\nexit ${code:-0}\n");
-    script("later", "[ -e " + here + "/later.$DORMOUSE_RUN_ID ] && exit 0\n: >" + here + "/later.$DORMOUSE_RUN_ID\nexit 75\n");
+    script("later",
+           "[ -e " + here + "/later.$DORMOUSE_RUN_ID ] && exit 0\n: >" + here + "/later.$DORMOUSE_RUN_ID\nexit 75\n");
     if (::mkfifo((here + "/gate").c_str(), 0666) != 0) throw std::runtime_error("mkfifo failed");
     gate_.reset(::open((here + "/gate").c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
 }
@@ -73,9 +76,10 @@ std::string PoolTasks::toml() const {
     };
     const auto file = [this](const std::string& name) { return "\"" + directory() + "/" + name + "\""; };
     const std::string at_once = "backoff = { base = \"1ms\", max = \"1ms\" }";
-    return table("echo", "\"/bin/cat\"", "") + table("fail", R"("/bin/sh", "-c", "echo the reason >&2; exit 3")", at_once + "\nmax_attempts = 2") +
-           table("later", file("later"), at_once) + table("hold", file("hold"), at_once) + table("stubborn", file("stubborn"), at_once) +
-           table("ghost", file("ghost"), "");
+    return table("echo", "\"/bin/cat\"", "") +
+           table("fail", R"("/bin/sh", "-c", "echo the reason >&2; exit 3")", at_once + "\nmax_attempts = 2") +
+           table("later", file("later"), at_once) + table("hold", file("hold"), at_once) +
+           table("stubborn", file("stubborn"), at_once) + table("ghost", file("ghost"), "");
 }
 
 void PoolTasks::release(int exit_code) const {
@@ -83,7 +87,9 @@ void PoolTasks::release(int exit_code) const {
     if (::write(gate_.get(), line.data(), line.size()) < 0) throw std::runtime_error("the gate is full");
 }
 
-void PoolTasks::make_ghost() const { script("ghost", "exit 0\n"); }
+void PoolTasks::make_ghost() const {
+    script("ghost", "exit 0\n");
+}
 
 std::vector<std::string> PoolTasks::lines(const std::string& name) const {
     std::vector<std::string> all;
@@ -92,7 +98,9 @@ std::vector<std::string> PoolTasks::lines(const std::string& name) const {
     return all;
 }
 
-std::vector<std::string> PoolTasks::started() const { return lines("started"); }
+std::vector<std::string> PoolTasks::started() const {
+    return lines("started");
+}
 
 std::vector<int> PoolTasks::processes() const {
     std::vector<int> ids;
@@ -101,8 +109,8 @@ std::vector<int> PoolTasks::processes() const {
 }
 
 std::string pool_toml(const std::string& url, const PoolBenchOptions& options, const PoolTasks& tasks) {
-    return "[database]\nurl = \"" + url + "\"\n" + options.database + "\n[worker]\n" + options.worker + "\n" + tasks.toml() +
-           options.rest + "\n";
+    return "[database]\nurl = \"" + url + "\"\n" + options.database + "\n[worker]\n" + options.worker + "\n" +
+           tasks.toml() + options.rest + "\n";
 }
 
 PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, const PoolTasks* tasks)

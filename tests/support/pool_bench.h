@@ -1,5 +1,5 @@
-// A worker in this process: its loop is turned by the test until something has happened, its doorbell is a real socket, its
-// handlers are real processes, and the test decides when those end. Used by tests of the worker.
+// A worker in this process: its loop is turned by the test until something has happened, its doorbell is a real socket,
+// its handlers are real processes, and the test decides when those end. Used by tests of the worker.
 #pragma once
 
 #include <functional>
@@ -48,11 +48,11 @@ class PoolTasks {
 };
 
 struct PoolBenchOptions {
-    std::string worker{};            ///< lines of [worker], e.g. "concurrency = 1"
-    std::string database{};          ///< lines of [database] besides the url
-    std::string rest{};              ///< more tables
+    std::string worker{};    ///< lines of [worker], e.g. "concurrency = 1"
+    std::string database{};  ///< lines of [database] besides the url
+    std::string rest{};      ///< more tables
     bool leaves_when_idle = false;
-    bool starts = true;              ///< else the test calls worker().start()
+    bool starts = true;  ///< else the test calls worker().start()
 };
 
 class PoolBench {
@@ -68,7 +68,8 @@ class PoolBench {
     [[nodiscard]] const PoolTasks& tasks() const { return *tasks_; }
     [[nodiscard]] const std::optional<worker::Farewell>& farewell() const { return farewell_; }
     [[nodiscard]] const Uuid& id() const { return id_; }
-    /// The pool's file: for a second worker, which is a process of its own (two in one process would end each other's handlers).
+    /// The pool's file: for a second worker, which is a process of its own (two in one process would end each other's
+    /// handlers).
     [[nodiscard]] const std::string& file() const { return file_; }
     /// Where ring() connects to.
     [[nodiscard]] const std::string& bell() const { return bell_; }

@@ -29,8 +29,7 @@ Pipe make_pipe() {
 
 std::vector<std::string> environment_of(const Program& program) {
     std::map<std::string, std::string> all = program.environment;
-    for (const char* const name :
-         {"PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
+    for (const char* const name : {"PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
         if (const char* const value = std::getenv(name); value != nullptr) all.emplace(name, value);
     all.emplace("TZ", "UTC");
     std::vector<std::string> lines;
@@ -47,8 +46,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
-Process::Process(Program program)
-    : input_(std::move(program.input)), end_(BootClock::now() + program.deadline) {
+Process::Process(Program program) : input_(std::move(program.input)), end_(BootClock::now() + program.deadline) {
     Pipe in = make_pipe();
     Pipe out = make_pipe();
     Pipe err = make_pipe();

@@ -59,7 +59,8 @@ ProxyTcp::ProxyTcp(const std::string& socket_directory, int port)
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 || ::listen(listener_.get(), 64) != 0 ||
+    if (::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+        ::listen(listener_.get(), 64) != 0 ||
         ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
         throw std::runtime_error("no port for the proxy");
     port_ = ntohs(address.sin_port);
@@ -117,7 +118,8 @@ void ProxyTcp::run() {
         std::size_t at = 2;
         for (Pair& pair : pairs) {
             std::string said;
-            if (fds[at++].revents != 0) pair.over = !read_some(pair.client.get(), said) || !write_all(pair.server.get(), said);
+            if (fds[at++].revents != 0)
+                pair.over = !read_some(pair.client.get(), said) || !write_all(pair.server.get(), said);
             bytes_ += said.size();
             std::string answer;
             if (fds[at++].revents != 0 && !read_some(pair.server.get(), answer)) pair.over = true;

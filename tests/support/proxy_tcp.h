@@ -1,5 +1,5 @@
-// A TCP port of the loopback that leads to a Postgres's unix socket, and can count, hold back and cut what passes. It stands
-// between a worker and its database in tests of silence and of lost answers. Runs on a thread of its own.
+// A TCP port of the loopback that leads to a Postgres's unix socket, and can count, hold back and cut what passes. It
+// stands between a worker and its database in tests of silence and of lost answers. Runs on a thread of its own.
 #pragma once
 
 #include <atomic>

@@ -40,8 +40,8 @@ std::string all_of(const UniqueFd& fd) {
 BOOST_AUTO_TEST_SUITE(child)
 
 BOOST_AUTO_TEST_CASE(what_is_spawned_leads_a_session_of_its_own) {
-    const auto child = spawn(
-        launch({"/bin/sh", "-c", "ps -o sid=,pgid= -p $$ | tr -s ' ' '\\n' | sort -u | grep -c ."}), -1);
+    const auto child =
+        spawn(launch({"/bin/sh", "-c", "ps -o sid=,pgid= -p $$ | tr -s ' ' '\\n' | sort -u | grep -c ."}), -1);
     BOOST_REQUIRE(child);
     BOOST_TEST(status_of(*child) == 0);
     BOOST_TEST(all_of(child->output) == "1\n");
@@ -115,8 +115,7 @@ BOOST_AUTO_TEST_CASE(a_handler_dies_with_the_process_that_started_it) {
     BOOST_REQUIRE(handler > 0);
     ::waitpid(handler, nullptr, 0);  // ours when we adopt orphans; somebody else's, or gone, when not
     const auto begin = BootClock::now();
-    while (!is_gone(handler) && stat_of(handler).value_or(ProcessStat{'Z'}).state != 'Z' &&
-           since(begin) < deadline) {
+    while (!is_gone(handler) && stat_of(handler).value_or(ProcessStat{'Z'}).state != 'Z' && since(begin) < deadline) {
     }
     BOOST_TEST(since(begin) < deadline);
     ::close(alive[0]);
@@ -132,14 +131,14 @@ BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
     int ends = 0;
     Exit last;
     std::unique_ptr<Child> child;
-    auto started = Child::start(
-        {loop, cgroups, orphans}, launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"}), "in", "1:x",
-        {[&](std::string_view piece) { said += piece; }, [&](std::string_view piece) { said += piece; },
-         [&](const Exit& exit) {
-             ++ends;
-             last = exit;
-             child.reset();  // allowed here
-         }});
+    auto started =
+        Child::start({loop, cgroups, orphans}, launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"}), "in", "1:x",
+                     {[&](std::string_view piece) { said += piece; }, [&](std::string_view piece) { said += piece; },
+                      [&](const Exit& exit) {
+                          ++ends;
+                          last = exit;
+                          child.reset();  // allowed here
+                      }});
     BOOST_REQUIRE(started);
     child = std::move(*started);
     const auto begin = BootClock::now();
@@ -159,8 +158,7 @@ BOOST_AUTO_TEST_CASE(proc_tells_session_parent_and_environment) {
     const auto child = spawn(plan, -1);
     BOOST_REQUIRE(child);
     const auto begin = BootClock::now();
-    while (is_loading(child->pid) &&
-           since(begin) < deadline) {  // spawn returns while the program is being loaded
+    while (is_loading(child->pid) && since(begin) < deadline) {  // spawn returns while the program is being loaded
     }
     BOOST_TEST(!is_loading(child->pid));
     const auto stat = stat_of(child->pid);

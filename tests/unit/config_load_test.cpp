@@ -26,9 +26,7 @@ struct Pool {
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    [[nodiscard]] std::string file(const std::string& name = "mail") const {
-        return path + "/" + name + ".toml";
-    }
+    [[nodiscard]] std::string file(const std::string& name = "mail") const { return path + "/" + name + ".toml"; }
     void write(const std::string& text, const std::string& name = "mail") const {
         std::ofstream(file(name)) << text;
         ::chmod(file(name).c_str(), 0640);
@@ -166,8 +164,7 @@ BOOST_AUTO_TEST_CASE(lists_words_and_sizes_can_be_typed_in_flags_and_variables) 
     sources.environment["DORMOUSE_WORKER_IDLE_EXIT"] = "never";
     sources.sets = {"limits.log_bytes=32768", "wake.max_sleep=off", "limits.result_bytes=2MiB"};
     const Config config = loaded().config;
-    BOOST_TEST(config.worker.queues == (std::vector<std::string>{"a", "b"}),
-               boost::test_tools::per_element());
+    BOOST_TEST(config.worker.queues == (std::vector<std::string>{"a", "b"}), boost::test_tools::per_element());
     BOOST_TEST(config.worker.idle_exit.count() == 0);
     BOOST_TEST(config.limits.log_bytes == 32768);
     BOOST_TEST(config.limits.result_bytes == 2 << 20);
@@ -175,10 +172,9 @@ BOOST_AUTO_TEST_CASE(lists_words_and_sizes_can_be_typed_in_flags_and_variables) 
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_file_is_an_error_that_says_what_to_do_unless_the_url_is_known) {
-    BOOST_TEST(error() ==
-               file() +
-                   ": no such file, so pool \"mail\" is not configured; create it, name another with "
-                   "--config, or set DATABASE_URL");
+    BOOST_TEST(error() == file() +
+                              ": no such file, so pool \"mail\" is not configured; create it, name another with "
+                              "--config, or set DATABASE_URL");
     sources.sets = {"database.url=host=/tmp dbname=app"};
     BOOST_TEST(loaded().config.database.url == "host=/tmp dbname=app");
     sources.sets.clear();
@@ -188,10 +184,9 @@ BOOST_AUTO_TEST_CASE(a_missing_file_is_an_error_that_says_what_to_do_unless_the_
 
 BOOST_AUTO_TEST_CASE(a_file_without_a_url_is_an_error_that_says_what_to_do) {
     write("[worker]\n");
-    BOOST_TEST(error() ==
-               file() +
-                   ": database.url is missing; add url = \"postgresql://…\" under [database], or set "
-                   "DATABASE_URL");
+    BOOST_TEST(error() == file() +
+                              ": database.url is missing; add url = \"postgresql://…\" under [database], or set "
+                              "DATABASE_URL");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_named_by_flag_must_exist_and_replaces_the_pools_own) {
@@ -227,19 +222,15 @@ BOOST_AUTO_TEST_CASE(wrong_flags_and_variables_name_themselves_and_the_remedy) {
                "0 to 10000");
     sources.environment["WORKER_BATCH_SIZE"] = "4";
     sources.environment["DORMOUSE_WORKER_QUEUES"] = "a,\xff";
-    BOOST_TEST(
-        contains(error(), "environment DORMOUSE_WORKER_QUEUES: worker.queues: found \"\\xff\" in the list"));
+    BOOST_TEST(contains(error(), "environment DORMOUSE_WORKER_QUEUES: worker.queues: found \"\\xff\" in the list"));
 }
 
 BOOST_AUTO_TEST_CASE(a_password_is_refused_on_the_command_line_and_nowhere_else) {
     write("");
-    for (const std::string secret :
-         {"postgresql://u:hunter2@db/app", "host=db password=hunter2", "hunter2"}) {
+    for (const std::string secret : {"postgresql://u:hunter2@db/app", "host=db password=hunter2", "hunter2"}) {
         sources.sets = {"database.url=" + secret};
-        BOOST_TEST(
-            error().starts_with("--set database.url: a password on the command line can be seen in ps"));
-        BOOST_TEST(
-            contains(error(), "use a passfile (PGPASSFILE), a service file, the systemd credential pgpass"));
+        BOOST_TEST(error().starts_with("--set database.url: a password on the command line can be seen in ps"));
+        BOOST_TEST(contains(error(), "use a passfile (PGPASSFILE), a service file, the systemd credential pgpass"));
         BOOST_TEST(!contains(error(), "hunter2"));
     }
     sources.sets.clear();
@@ -256,9 +247,8 @@ BOOST_AUTO_TEST_CASE(a_password_in_a_file_for_everybody_is_warned_about) {
     ::chmod(file().c_str(), 0644);
     const Loaded now = loaded();
     BOOST_TEST_REQUIRE(now.warnings.size() == 1U);
-    BOOST_TEST(now.warnings[0].starts_with(file() +
-                                           ": database.url holds a password and everybody may read the file; "
-                                           "chmod o-r"));
+    BOOST_TEST(now.warnings[0].starts_with(file() + ": database.url holds a password and everybody may read the file; "
+                                                    "chmod o-r"));
     BOOST_TEST(!contains(now.warnings[0], "hunter2"));
     write(url);
     ::chmod(file().c_str(), 0644);
@@ -271,8 +261,7 @@ BOOST_AUTO_TEST_CASE(variables_of_old_workers_are_accepted_with_what_replaces_th
     sources.environment["WORKER_MAX_LOOPS"] = "100";
     const Loaded now = loaded();
     BOOST_TEST_REQUIRE(now.warnings.size() == 2U);
-    BOOST_TEST(contains(now.warnings[0],
-                        "environment WORKER_POLL_INTERVAL is ignored: workers do not poll: NOTIFY"));
+    BOOST_TEST(contains(now.warnings[0], "environment WORKER_POLL_INTERVAL is ignored: workers do not poll: NOTIFY"));
     BOOST_TEST(contains(now.warnings[0], "doorbell"));
     BOOST_TEST(contains(now.warnings[1], "environment WORKER_MAX_LOOPS is ignored: "));
     BOOST_TEST(contains(now.warnings[1], "--drain and --max-runs"));
@@ -280,9 +269,8 @@ BOOST_AUTO_TEST_CASE(variables_of_old_workers_are_accepted_with_what_replaces_th
 
 BOOST_AUTO_TEST_CASE(variables_that_look_like_ours_are_warned_about_and_those_of_handlers_are_not) {
     write(url);
-    for (const std::string name :
-         {"DORMOUSE_RUN_ID", "DORMOUSE_TASK", "DORMOUSE_QUEUE", "DORMOUSE_ATTEMPT", "DORMOUSE_FENCE",
-          "DORMOUSE_WORKER_QUEUES", "DORMOUSE_RUN_DATABASE", "WORKER_X"})
+    for (const std::string name : {"DORMOUSE_RUN_ID", "DORMOUSE_TASK", "DORMOUSE_QUEUE", "DORMOUSE_ATTEMPT",
+                                   "DORMOUSE_FENCE", "DORMOUSE_WORKER_QUEUES", "DORMOUSE_RUN_DATABASE", "WORKER_X"})
         sources.environment.emplace(name, "x");
     BOOST_TEST(loaded().warnings.empty());
     sources.environment["DORMOUSE_WORKER_CONCURENCY"] = "hunter2";
@@ -296,16 +284,14 @@ BOOST_AUTO_TEST_CASE(variables_that_look_like_ours_are_warned_about_and_those_of
     BOOST_TEST(now.warnings[1] ==
                "environment DORMOUSE_WORKER_CONCURENCY is ignored: did you mean "
                "DORMOUSE_WORKER_CONCURRENCY?");
-    BOOST_TEST(now.warnings[2] ==
-               "environment DORMOUSE_WROKER_LEASE is ignored: did you mean DORMOUSE_WORKER_LEASE?");
+    BOOST_TEST(now.warnings[2] == "environment DORMOUSE_WROKER_LEASE is ignored: did you mean DORMOUSE_WORKER_LEASE?");
 }
 
 BOOST_AUTO_TEST_CASE(pool_names_are_checked_before_they_become_paths) {
-    for (const std::string& right :
-         std::vector<std::string>{"mail", "a", "_x", "9", "A.b-c_d", std::string(63, 'a')})
+    for (const std::string& right : std::vector<std::string>{"mail", "a", "_x", "9", "A.b-c_d", std::string(63, 'a')})
         BOOST_TEST(check_pool_name(right).has_value(), right);
-    for (const std::string& wrong : std::vector<std::string>{
-             "", ".", "..", "a..b", "-a", ".a", "a/b", "../etc", "a b", "ä", "a\n", std::string(64, 'a')}) {
+    for (const std::string& wrong : std::vector<std::string>{"", ".", "..", "a..b", "-a", ".a", "a/b", "../etc", "a b",
+                                                             "ä", "a\n", std::string(64, 'a')}) {
         BOOST_TEST(!check_pool_name(wrong).has_value(), wrong);
         sources.pool = wrong;
         BOOST_TEST(contains(error(), ", expected 1 to 63 of A-Z a-z 0-9 _ . - "));

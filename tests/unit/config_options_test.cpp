@@ -16,8 +16,7 @@ BOOST_AUTO_TEST_CASE(every_default_in_the_table_is_accepted_and_is_the_default_i
         BOOST_TEST_CONTEXT(option.key.name) {
             BOOST_TEST(shown(option.key, option.slot(table)) == shown(option.key, option.slot(plain)));
             if (!option.key.fallback.empty()) {
-                BOOST_TEST(
-                    assign(option.key, option.slot(plain), Value::typed(option.key.fallback)).has_value());
+                BOOST_TEST(assign(option.key, option.slot(plain), Value::typed(option.key.fallback)).has_value());
             }
         }
     }
@@ -28,8 +27,7 @@ BOOST_AUTO_TEST_CASE(every_default_of_a_task_is_accepted_and_is_the_default_in_t
         if (known.key.fallback.empty()) continue;
         Task plain;
         const std::string before = shown(known.key, known.slot(plain));
-        BOOST_TEST(assign(known.key, known.slot(plain), Value::typed(known.key.fallback)).has_value(),
-                   known.key.name);
+        BOOST_TEST(assign(known.key, known.slot(plain), Value::typed(known.key.fallback)).has_value(), known.key.name);
         BOOST_TEST(shown(known.key, known.slot(plain)) == before, known.key.name);
     }
 }
@@ -62,11 +60,9 @@ BOOST_AUTO_TEST_CASE(the_ends_of_a_range_are_accepted_and_what_is_beyond_is_not)
         if (option.key.type != Type::integer) continue;
         Config config;
         for (const std::int64_t right : {option.key.min, option.key.max})
-            BOOST_TEST(
-                assign(option.key, option.slot(config), Value::typed(std::to_string(right))).has_value());
+            BOOST_TEST(assign(option.key, option.slot(config), Value::typed(std::to_string(right))).has_value());
         for (const std::int64_t wrong : {option.key.min - 1, option.key.max + 1})
-            BOOST_TEST(
-                !assign(option.key, option.slot(config), Value::typed(std::to_string(wrong))).has_value());
+            BOOST_TEST(!assign(option.key, option.slot(config), Value::typed(std::to_string(wrong))).has_value());
     }
 }
 

@@ -29,8 +29,7 @@ BOOST_AUTO_TEST_CASE(what_holds_no_secret_is_shown_as_it_is) {
 BOOST_AUTO_TEST_CASE(passwords_become_stars_and_the_rest_stays_readable) {
     const std::vector<std::pair<std::string, std::string>> table{
         {"postgresql://u:hunter2@db/app", "postgresql://u:***@db/app"},
-        {"postgresql://u:hunter2@h1:1,h2:2/app?sslmode=require",
-         "postgresql://u:***@h1:1,h2:2/app?sslmode=require"},
+        {"postgresql://u:hunter2@h1:1,h2:2/app?sslmode=require", "postgresql://u:***@h1:1,h2:2/app?sslmode=require"},
         {"postgresql://:hunter2@/app", "postgresql://:***@/app"},
         {"postgresql://u@db/app?password=hunter2", "postgresql://u@db/app?password=***"},
         {"postgresql://u@db/app?PassWord=hunter2&sslmode=require",

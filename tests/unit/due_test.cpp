@@ -35,9 +35,7 @@ struct Directory {
     Directory& operator=(const Directory&) = delete;
 
     void put(const std::string& name, const std::string& text) const { std::ofstream(path / name) << text; }
-    [[nodiscard]] bool has(const std::string& name) const {
-        return fs::exists(fs::symlink_status(path / name));
-    }
+    [[nodiscard]] bool has(const std::string& name) const { return fs::exists(fs::symlink_status(path / name)); }
 
     fs::path path;
     UniqueFd fd;
@@ -74,8 +72,8 @@ BOOST_AUTO_TEST_CASE(a_far_due_time_is_cut_to_366_days) {
 
 BOOST_AUTO_TEST_CASE(anything_else_is_unknown) {
     for (const std::string text :
-         {"", "\n", "soon", "-5000", "+5", " 5", "5 ", "5\n6", "5\n\n", "5.5", "5e3", "0x10", "none none",
-          "NONE", "\n5", "18446744073709551616", "1000000000000000000000000000000", "٣"}) {
+         {"", "\n", "soon", "-5000", "+5", " 5", "5 ", "5\n6", "5\n\n", "5.5", "5e3", "0x10", "none none", "NONE",
+          "\n5", "18446744073709551616", "1000000000000000000000000000000", "٣"}) {
         BOOST_TEST(is_unknown(parse_due(text)), "'" << text << "' was believed");
     }
     BOOST_TEST(is_unknown(parse_due(std::string("5\0\n", 3))));
@@ -169,8 +167,8 @@ BOOST_AUTO_TEST_CASE(pool_names_are_their_own_escaped_form) {
         BOOST_TEST(valid_pool_name(name), name);
     }
     BOOST_TEST(valid_pool_name(std::string(63, 'x')));
-    for (const char* name : {"", ".", "..", ".a", "-a", "a/b", "a b", "a\\x2db", "a@b", "a\n", "ä", "%i",
-                             "a.sock", "a.failures", "a.timer", "a.toml"}) {
+    for (const char* name : {"", ".", "..", ".a", "-a", "a/b", "a b", "a\\x2db", "a@b", "a\n", "ä", "%i", "a.sock",
+                             "a.failures", "a.timer", "a.toml"}) {
         BOOST_TEST(!valid_pool_name(name), name);
     }
     BOOST_TEST(!valid_pool_name(std::string(64, 'x')));
@@ -186,8 +184,8 @@ BOOST_AUTO_TEST_CASE(the_command_line_has_the_defaults_of_the_system_units) {
 }
 
 BOOST_AUTO_TEST_CASE(the_command_line_takes_what_a_user_manager_needs) {
-    const auto options = parse_due_options({"--user", "--runtime-directory", "/run/user/7/dormouse", "--unit",
-                                            "x.service", "--target", "none", "mail"});
+    const auto options = parse_due_options(
+        {"--user", "--runtime-directory", "/run/user/7/dormouse", "--unit", "x.service", "--target", "none", "mail"});
     BOOST_REQUIRE(options.has_value());
     BOOST_TEST(options->user);
     BOOST_TEST(options->runtime_directory == "/run/user/7/dormouse");

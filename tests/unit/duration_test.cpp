@@ -94,8 +94,7 @@ BOOST_AUTO_TEST_CASE(is_written_in_its_shortest_form) {
 BOOST_AUTO_TEST_CASE(what_is_written_reads_back_as_the_same) {
     std::int64_t count = 1;
     for (int i = 0; i < 2'000; ++i) {
-        const std::int64_t value =
-            count % (i % 2 == 0 ? 1'000'000'000 : std::numeric_limits<std::int64_t>::max());
+        const std::int64_t value = count % (i % 2 == 0 ? 1'000'000'000 : std::numeric_limits<std::int64_t>::max());
         const auto read = parse_duration(duration_text(Millis{value}));
         BOOST_TEST_REQUIRE(read.has_value());
         BOOST_TEST_REQUIRE(read->count() == value);

@@ -42,8 +42,7 @@ BOOST_AUTO_TEST_CASE(comments_and_blank_lines_are_passed_over) {
 }
 
 BOOST_AUTO_TEST_CASE(quotes_keep_blanks_line_breaks_and_dollars) {
-    auto found =
-        parsed("A=\"a \\\"b\\\" \\n \"\nB='$X \\ \"'\nC=\"two\nlines\"\nD=a\"b c\"'d'  \nE=$HOME `id`");
+    auto found = parsed("A=\"a \\\"b\\\" \\n \"\nB='$X \\ \"'\nC=\"two\nlines\"\nD=a\"b c\"'d'  \nE=$HOME `id`");
     BOOST_TEST(found["A"] == "a \"b\" \\n ");
     BOOST_TEST(found["B"] == "$X \\ \"");
     BOOST_TEST(found["C"] == "two\nlines");

@@ -65,8 +65,7 @@ inline config::Task shell(const std::string& script) {
 class Bench {
   public:
     explicit Bench(config::Task one, config::Limits limits = {}, RunCgroups cgroups = RunCgroups("/nowhere"))
-        : handlers_(loop_, {{"t", std::move(one)}}, limits, std::move(cgroups)),
-          ticker_(loop_, "test.ticker") {}
+        : handlers_(loop_, {{"t", std::move(one)}}, limits, std::move(cgroups)), ticker_(loop_, "test.ticker") {}
 
     Uuid start(std::string payload = "{}", Millis timeout = Millis{0}) {
         RunSpec spec;

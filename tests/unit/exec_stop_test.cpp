@@ -20,8 +20,8 @@ constexpr int stopped = static_cast<int>(Verdict::stopped);
 /// A stubborn process in a session of its own, whose parent is gone: what a daemon does. Its pid is in the
 /// file.
 std::string daemon(const std::string& file, const std::string& with = "") {
-    return "setsid " + with + " sh -c 'trap \"\" TERM HUP; (echo $$ >" + file + ".new; mv " + file + ".new " +
-           file + "; exec sleep 1000) & exec sleep 1000' & while ! [ -e " + file + " ]; do :; done; ";
+    return "setsid " + with + " sh -c 'trap \"\" TERM HUP; (echo $$ >" + file + ".new; mv " + file + ".new " + file +
+           "; exec sleep 1000) & exec sleep 1000' & while ! [ -e " + file + " ]; do :; done; ";
 }
 
 }  // namespace

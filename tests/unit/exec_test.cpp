@@ -57,8 +57,7 @@ BOOST_AUTO_TEST_CASE(unicode_and_control_characters_in_a_payload_arrive_unharmed
 
 BOOST_AUTO_TEST_CASE(nothing_in_arguments_or_payload_is_seen_by_a_shell) {
     const Directory directory;
-    const std::string nasty =
-        "'; touch " + directory / "harm" + "; $(touch " + directory / "harm" + ")\n`id` \"*\\";
+    const std::string nasty = "'; touch " + directory / "harm" + "; $(touch " + directory / "harm" + ")\n`id` \"*\\";
     Bench bench(task({"/usr/bin/printf", "%s|%s", nasty, ""}));
     const auto outcome = bench.run();
     BOOST_TEST(nlohmann::json::parse(outcome.result).get<std::string>() == nasty + "|");
@@ -180,8 +179,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_still_at_work_here_is_not_started_twice) {
     RunSpec spec;
     spec.id = bench.start(std::string(1U << 20U, ' '));
     int refused = 0;
-    bench.handler().start(
-        spec, [&](Uuid, Outcome outcome) { refused += verdict(outcome) == not_started ? 1 : 0; }, {});
+    bench.handler().start(spec, [&](Uuid, Outcome outcome) { refused += verdict(outcome) == not_started ? 1 : 0; }, {});
     bench.until([&] { return refused == 1; });
     BOOST_TEST(verdict(bench.wait(spec.id)) == completed);
 }
@@ -203,10 +201,9 @@ BOOST_AUTO_TEST_CASE(the_program_is_found_in_the_handlers_own_path_and_runs_in_i
 }
 
 BOOST_AUTO_TEST_CASE(the_environment_is_small_and_nothing_of_ours_leaks) {
-    const std::vector<std::string> ours{
-        "DATABASE_URL",   "PGPASSWORD",    "NOTIFY_SOCKET",         "LISTEN_FDS",
-        "LISTEN_PID",     "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY", "INVOCATION_ID",
-        "DORMOUSE_SECRET"};
+    const std::vector<std::string> ours{"DATABASE_URL",   "PGPASSWORD",    "NOTIFY_SOCKET",         "LISTEN_FDS",
+                                        "LISTEN_PID",     "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY", "INVOCATION_ID",
+                                        "DORMOUSE_SECRET"};
     for (const auto& name : ours) ::setenv(name.c_str(), "leak", 1);
     const Directory directory;
     auto one = task({"/usr/bin/env"});
@@ -257,12 +254,10 @@ BOOST_AUTO_TEST_CASE(a_broken_environment_file_is_named_with_its_line) {
 
 BOOST_AUTO_TEST_CASE(a_handler_starts_with_default_signals_and_three_descriptors) {
     ::signal(SIGUSR1, SIG_IGN);
-    Bench bench(
-        task({"/bin/sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd | tr '\\n' ' '"}));
+    Bench bench(task({"/bin/sh", "-c", "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd | tr '\\n' ' '"}));
     const auto text = nlohmann::json::parse(bench.run().result).get<std::string>();
     ::signal(SIGUSR1, SIG_DFL);
-    BOOST_TEST(text ==
-               "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n0 1 2 3 ");  // 3 is what ls reads
+    BOOST_TEST(text == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n0 1 2 3 ");  // 3 is what ls reads
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -9,8 +9,7 @@ using namespace dormouse::handlers;
 namespace {
 
 struct Taken {
-    explicit Taken(std::size_t limit)
-        : lines(limit, [this](std::string_view line) { all.emplace_back(line); }) {}
+    explicit Taken(std::size_t limit) : lines(limit, [this](std::string_view line) { all.emplace_back(line); }) {}
     std::vector<std::string> all;
     Lines lines;
 };
@@ -37,8 +36,7 @@ BOOST_AUTO_TEST_CASE(invalid_sequences_and_nul_are_replaced) {
 }
 
 BOOST_AUTO_TEST_CASE(json_is_passed_through_unchanged) {
-    for (const std::string text :
-         {"{\"a\": 1}\n", " [1,2]", "null", "\"x\"", "1.50", "{\"z\":\"\\u0000\"}"}) {
+    for (const std::string text : {"{\"a\": 1}\n", " [1,2]", "null", "\"x\"", "1.50", "{\"z\":\"\\u0000\"}"}) {
         BOOST_TEST(result_of(text) == text);
     }
 }
@@ -62,8 +60,7 @@ BOOST_AUTO_TEST_CASE(lines_come_out_whole_however_they_were_cut) {
     Taken taken(1000);
     for (const char* piece : {"on", "e\ntw", "o\r\n", "\nla", "st"}) taken.lines.add(piece);
     taken.lines.finish();
-    BOOST_TEST(taken.all == (std::vector<std::string>{"one", "two", "", "last"}),
-               boost::test_tools::per_element());
+    BOOST_TEST(taken.all == (std::vector<std::string>{"one", "two", "", "last"}), boost::test_tools::per_element());
     BOOST_TEST(taken.lines.tail() == "one\ntwo\r\n\nlast");
 }
 

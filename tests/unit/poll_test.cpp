@@ -57,8 +57,12 @@ BOOST_AUTO_TEST_CASE(a_name_that_cannot_be_one_is_refused_on_a_turn_of_its_own) 
 
 BOOST_AUTO_TEST_CASE(a_resolution_may_be_abandoned) {
     loop::Loop loop;
-    { const loop::Resolve one(loop, std::string(400, 'x'), [](const auto&) { BOOST_ERROR("answered"); }); }
-    { const loop::Resolve two(loop, "localhost", [](const auto&) { BOOST_ERROR("answered"); }); }
+    {
+        const loop::Resolve one(loop, std::string(400, 'x'), [](const auto&) { BOOST_ERROR("answered"); });
+    }
+    {
+        const loop::Resolve two(loop, "localhost", [](const auto&) { BOOST_ERROR("answered"); });
+    }
     loop.turn(false);
 }
 

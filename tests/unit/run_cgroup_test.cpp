@@ -40,9 +40,7 @@ class Delegated {
         enter(home);
         left_clean = ::rmdir(directory.c_str()) == 0;
     }
-    static void enter(const std::string& where) {
-        std::ofstream(where + "/cgroup.procs") << "0" << std::flush;
-    }
+    static void enter(const std::string& where) { std::ofstream(where + "/cgroup.procs") << "0" << std::flush; }
 
     std::string root = unified_root();
     std::string home = root + own_path();
@@ -70,8 +68,7 @@ BOOST_AUTO_TEST_CASE(a_machine_without_cgroup_v2_is_told_apart_in_one_line) {
     BOOST_TEST(RunCgroups("/nowhere").why_not() == "no unified cgroup hierarchy at /nowhere");
     BOOST_TEST(RunCgroups(directory / "").why_not() == "no unified cgroup hierarchy at " + directory / "");
     Bench bench(shell("true"));
-    BOOST_TEST(bench.handlers().isolation() ==
-               "a process group for each run: no unified cgroup hierarchy at /nowhere");
+    BOOST_TEST(bench.handlers().isolation() == "a process group for each run: no unified cgroup hierarchy at /nowhere");
 }
 
 BOOST_AUTO_TEST_CASE(a_cgroup_that_nobody_delegated_is_left_alone, *real) {
@@ -79,8 +76,7 @@ BOOST_AUTO_TEST_CASE(a_cgroup_that_nobody_delegated_is_left_alone, *real) {
     ::removexattr(delegated.directory.c_str(), "user.delegate");
     const RunCgroups cgroups(delegated.root);
     BOOST_TEST(!cgroups.available());
-    BOOST_TEST(cgroups.why_not() ==
-               "cgroup " + delegated.path + " is not delegated (Delegate=yes in the unit)");
+    BOOST_TEST(cgroups.why_not() == "cgroup " + delegated.path + " is not delegated (Delegate=yes in the unit)");
     BOOST_TEST(own_path() == delegated.path);
 }
 
@@ -114,8 +110,7 @@ BOOST_AUTO_TEST_CASE(a_run_and_all_it_forks_is_in_its_cgroup_and_goes_with_it, *
         BOOST_TEST(directory.read("cgroup").find(delegated.path + "/run-1\n") != std::string::npos);
         BOOST_TEST(outcome.cpu.has_value());
         const auto pid = pid_in(directory, "pid");
-        BOOST_TEST(
-            (is_gone(pid) || stat_of(pid).value_or(ProcessStat{'Z'}).state == 'Z'));  // its reaper is another
+        BOOST_TEST((is_gone(pid) || stat_of(pid).value_or(ProcessStat{'Z'}).state == 'Z'));  // its reaper is another
         BOOST_TEST(!std::filesystem::exists(delegated.directory + "/run-1"));
         const auto id = bench.start();
         bench.handler().stop(id, StopReason::canceled, Millis{0});

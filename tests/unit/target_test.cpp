@@ -40,7 +40,8 @@ BOOST_AUTO_TEST_CASE(the_urls_own_passfile_comes_first) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_refused_without_its_password) {
-    for (const char* url : {"postgresql://u:geheim@[broken/d", "host=a password=geheim nonsense", "postgresql://u:geheim@h/d?no_such=1"}) {
+    for (const char* url : {"postgresql://u:geheim@[broken/d", "host=a password=geheim nonsense",
+                            "postgresql://u:geheim@h/d?no_such=1"}) {
         const auto target = parse_target(url, "");
         BOOST_TEST_REQUIRE(!target.has_value());
         BOOST_TEST((target.error().kind == ErrorKind::invalid));
@@ -50,7 +51,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_refused_without_its_password) {
 
 BOOST_AUTO_TEST_CASE(only_names_need_resolving) {
     BOOST_TEST(needs_resolving({"db.example", "", ""}));
-    for (const char* host : {"", "/run/postgresql", "@abstract", "10.0.0.1", "::1"}) BOOST_TEST(!needs_resolving({host, "", ""}));
+    for (const char* host : {"", "/run/postgresql", "@abstract", "10.0.0.1", "::1"})
+        BOOST_TEST(!needs_resolving({host, "", ""}));
     BOOST_TEST(!needs_resolving({"db.example", "10.0.0.1", ""}));
 }
 

@@ -19,8 +19,9 @@ BOOST_AUTO_TEST_CASE(text_and_bytes_are_the_same) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_uuid_is_refused) {
-    for (const char* bad : {"", "0189abcd", "0189abcd-ef01-7234-8567-89abcdef012", "0189abcd-ef01-7234-8567-89abcdef01234",
-                            "0189abcd-ef01-7234-8567-89abcdef012g", "0189abcdef-01-7234-8567-89abcdef0123"})
+    for (const char* bad :
+         {"", "0189abcd", "0189abcd-ef01-7234-8567-89abcdef012", "0189abcd-ef01-7234-8567-89abcdef01234",
+          "0189abcd-ef01-7234-8567-89abcdef012g", "0189abcdef-01-7234-8567-89abcdef0123"})
         BOOST_TEST(!Uuid::parse(bad).has_value(), bad);
 }
 

@@ -27,7 +27,7 @@ database=$awake_database
 quiet_now() { # nothing passed for half a second: the last answer is in
     local before
     before=$(cat $counter)
-    sleep 0.5
+    sleep 0.5 # half a second without a byte is the very thing
     [ "$(cat $counter)" = "$before" ]
 }
 wait_for 20 quiet_now
