@@ -1,10 +1,12 @@
 #include "handlers/registry.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
 
 #include "handlers/exec.h"
+#include "loop/background.h"
 
 namespace dormouse::handlers {
 
@@ -23,7 +25,7 @@ void prepare_signals() {
 
 Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks, const config::Limits& limits,
                    RunCgroups cgroups)
-    : cgroups_(std::move(cgroups)), orphans_(loop) {
+    : loop_(loop), cgroups_(std::move(cgroups)), orphans_(loop) {
     prepare_signals();
     // Process 1 gets orphans whether it wants them or not.
     if (!cgroups_.available() || ::getpid() == 1) orphans_.adopt();
@@ -49,6 +51,17 @@ std::string Handlers::check() const {
         if (auto problem = handler->check(); !problem.empty()) return problem;
     }
     return {};
+}
+
+void Handlers::expect_start() {
+    constexpr Millis a_moment{20};
+    if (!cgroups_.available() || since(expected_at_) < a_moment) return;
+    expected_at_ = BootClock::now();
+    // Moving the worker to where it is changes nothing and waits for the same grace period.
+    loop::in_background(loop_, [path = cgroups_.own_procs()] {
+        const UniqueFd procs(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+        if (procs.valid()) (void)!::write(procs.get(), "0", 1);
+    });
 }
 
 std::string Handlers::isolation() const {

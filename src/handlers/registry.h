@@ -28,8 +28,14 @@ class Handlers {
     [[nodiscard]] std::string check() const;
     /// One line for the status text: how a handler's processes are kept together, and why not better.
     [[nodiscard]] std::string isolation() const;
+    /// A start is probably near (a claim is on the wire): has the kernel's wait for moving a process into a cgroup
+    /// begin now, on another thread, so that it is over when the handler is moved. Saves up to 16 ms of a start after a
+    /// quiet time; does nothing without cgroups, or if it was called a moment ago.
+    void expect_start();
 
   private:
+    loop::Loop& loop_;
+    BootClock::time_point expected_at_{};
     RunCgroups cgroups_;
     Orphans orphans_;
     std::map<std::string, std::unique_ptr<Handler>> handlers_;

@@ -7,7 +7,7 @@
 //
 // Moving a process costs 5 to 16 ms when nobody has moved one for a while (the kernel waits for a grace period;
 // measured on Linux 6.18, 2 cores), so the worker does not move itself. A handler has to be moved: CLONE_INTO_CGROUP
-// would take 0.2 ms, but clone3 is not there under RestrictNamespaces=.
+// would take 0.2 ms, but clone3 is not there under RestrictNamespaces=. See Handlers::expect_start().
 #pragma once
 
 #include <optional>
@@ -57,6 +57,8 @@ class RunCgroups {
     [[nodiscard]] const std::string& why_not() const { return why_not_; }
     /// Makes run-N. Only when available(). Errors: what mkdir or open say.
     Result<RunCgroup> make();
+    /// Whoever writes "0" here moves itself to where the worker is. Only when available().
+    [[nodiscard]] std::string own_procs() const { return base_ + "/cgroup.procs"; }
 
   private:
     std::string set_up(const std::string& root, const std::string& own);

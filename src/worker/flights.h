@@ -31,6 +31,8 @@ class Flights {
     /// once.
     std::optional<Parcel> start(store::ClaimedRun run, Time claimed_at);
 
+    /// A claim is on its way: see handlers::Handlers.
+    void expect_start() { handlers_.expect_start(); }
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
     [[nodiscard]] bool empty() const { return flights_.empty(); }
     void add_held(std::vector<store::Held>& into) const;

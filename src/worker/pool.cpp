@@ -93,6 +93,7 @@ void Pool::make_worker(config::Loaded loaded) {
     if (!watch_)
         watch_ =
             std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
+    handlers_->expect_start();  // whoever wakes a pool has work for it
     worker_->start();
 }
 

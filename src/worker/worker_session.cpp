@@ -83,6 +83,7 @@ void Worker::send_round() {
     if (round.empty()) return;
     if (round.claim > 0) {
         looks_.sent(now);
+        if (flights_.empty()) flights_.expect_start();
         ever_claimed_ = true;
     }
     if (!round.extend.empty()) flights_.extension_sent(now);
