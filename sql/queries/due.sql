@@ -2,7 +2,7 @@
 -- the end of leases that others than worker $2 hold plus one lease of margin ($3 ms). Null: nothing is due, ever (run_at may be
 -- infinity: parked).
 -- Index runs_live_claim, one descent for each (queue, priority), and runs_live_lease, one for each queue.
-SELECT (extract(epoch FROM nullif(least(min(next.run_at), min(next.lease_end)), 'infinity') - now()) * 1000)::bigint
+SELECT ceil(extract(epoch FROM nullif(least(min(next.run_at), min(next.lease_end)), 'infinity') - now()) * 1000)::bigint
   FROM unnest($1::text[]) AS lane (queue)
  CROSS JOIN LATERAL (
        SELECT (WITH RECURSIVE level (priority, run_at) AS (
