@@ -252,6 +252,20 @@ BOOST_AUTO_TEST_CASE(an_older_schema_is_refused_and_waited_for) {
     BOOST_TEST(bench.worker().is_waiting_for_database());
 }
 
+BOOST_AUTO_TEST_CASE(a_schema_that_serves_only_later_releases_is_refused_with_its_remedy) {
+    TestDatabase database;
+    database.exec(
+        "INSERT INTO dormouse.migrations (version, name, checksum, oldest_release) "
+        "VALUES (9999, '9999_later', 'x', '99.0.0')");
+    Unit unit;
+    unit.configure(database.url(), "look_exit = \"50ms\"\nidle_exit = \"50ms\"");
+    unit.start();
+    BOOST_TEST_REQUIRE(unit.process->saw_error("99.0.0"));
+    BOOST_TEST(process_lives(unit.process->pid()));
+    database.exec("DELETE FROM dormouse.migrations WHERE version = 9999");
+    BOOST_TEST(unit.process->wait().exit_code == 0);
+}
+
 // Somebody repairs the file while a retry of reading it is armed, and the worker has found its database meanwhile.
 BOOST_AUTO_TEST_CASE(a_changed_file_does_not_end_a_worker_that_has_runs_in_flight) {
     TestDatabase database;
