@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 install(TARGETS dormouse RUNTIME DESTINATION bin)
 install(TARGETS dormouse-due RUNTIME DESTINATION lib/dormouse)
 
-file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.service)
+file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.path units/*.mount units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)
 # A static link: all pools start at boot, and enabling or disabling one of them leaves it alone.
 install(CODE [[

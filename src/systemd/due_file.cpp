@@ -72,7 +72,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 
 bool valid_pool_name(std::string_view name) {
     if (name.empty() || name.size() > 63 || name.front() == '.' || name.front() == '-') return false;
-    for (const std::string_view taken : {".sock", ".failures", ".timer", ".toml"}) {
+    for (const std::string_view taken : {".sock", ".failures", ".timer", ".toml", ".rejected"}) {
         if (name.ends_with(taken)) return false;
     }
     return std::all_of(name.begin(), name.end(), [](char c) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/cluster.h"
+#include "support/paths.h"
 #include "support/process.h"
 
 using namespace dormouse::testing;
@@ -188,7 +189,7 @@ BOOST_AUTO_TEST_CASE(usage_errors_name_the_help) {
 BOOST_AUTO_TEST_CASE(output_that_cannot_be_written_is_an_error) {
     environment["DATABASE_URL"] = database.url();
     const Ended ended =
-        run({{"/bin/sh", "-c", std::string(DORMOUSE_BINARY) + " version >/dev/full"}, "", environment, ""});
+        run({{"/bin/sh", "-c", std::string(dormouse_binary) + " version >/dev/full"}, "", environment, ""});
     BOOST_TEST(ended.exit_code == 1);
     BOOST_TEST(has(ended.err, "stdout"), ended.err);
 }

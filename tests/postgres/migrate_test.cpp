@@ -8,6 +8,7 @@
 #include "postgres/migrator.h"
 #include "sql/embedded.h"
 #include "support/cluster.h"
+#include "support/paths.h"
 #include "support/process.h"
 
 using namespace dormouse;
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(twenty_at_once_leave_one_schema) {
     std::vector<std::unique_ptr<Process>> all;
     for (int i = 0; i < 20; ++i)
         all.push_back(std::make_unique<Process>(Program{
-            {DORMOUSE_BINARY, "migrate", "--json"}, "", {{"DATABASE_URL", database.url()}}, "", Millis{120'000}}));
+            {dormouse_binary, "migrate", "--json"}, "", {{"DATABASE_URL", database.url()}}, "", Millis{120'000}}));
     const auto end = BootClock::now() + std::chrono::seconds(60);
     auto watcher = database.connect();  // inside of a transaction the activity is seen once
     const std::string waiting =
@@ -86,7 +87,7 @@ BOOST_AUTO_TEST_CASE(twenty_at_once_make_the_roles_once) {
     std::vector<std::unique_ptr<Process>> all;
     for (int i = 0; i < 20; ++i)
         all.push_back(std::make_unique<Process>(Program{
-            {DORMOUSE_BINARY, "migrate", "--roles"}, "", {{"DATABASE_URL", database.url()}}, "", Millis{120'000}}));
+            {dormouse_binary, "migrate", "--roles"}, "", {{"DATABASE_URL", database.url()}}, "", Millis{120'000}}));
     for (const auto& one : all) {
         const Ended ended = one->wait();
         BOOST_TEST(ended.exit_code == 0, ended.err);
@@ -184,20 +185,20 @@ BOOST_AUTO_TEST_CASE(roles_that_an_administrator_made_can_be_granted_by_the_sche
 
 BOOST_AUTO_TEST_CASE(check_tells_by_its_exit_code_and_changes_nothing) {
     TestDatabase database(TestDatabase::Schema::none);
-    const Ended missing = run({{DORMOUSE_BINARY, "migrate", "--check"}, "", {{"DATABASE_URL", database.url()}}, ""});
+    const Ended missing = run({{dormouse_binary, "migrate", "--check"}, "", {{"DATABASE_URL", database.url()}}, ""});
     BOOST_TEST(missing.exit_code == 8);
     BOOST_TEST(missing.err.find("dormouse migrate") != std::string::npos, missing.err);
     BOOST_TEST(database.value("SELECT to_regnamespace('dormouse') IS NULL") == "t");
     TestDatabase migrated;
     const Ended right =
-        run({{DORMOUSE_BINARY, "migrate", "--check", "--json"}, "", {{"DATABASE_URL", migrated.url()}}, ""});
+        run({{dormouse_binary, "migrate", "--check", "--json"}, "", {{"DATABASE_URL", migrated.url()}}, ""});
     BOOST_TEST(right.exit_code == 0);
     BOOST_TEST(right.out.starts_with("{\"schema\":\"right\",\"version\":"), right.out);
 }
 
 BOOST_AUTO_TEST_CASE(committed_schema_is_what_the_migrations_make) {
     TestDatabase database;
-    const std::string source = DORMOUSE_SOURCE_DIR;
+    const std::string source = source_directory;
     const Ended dump = run({{source + "/tests/support/dump_schema.sh", "--print", database.url()}, "", {}, ""});
     BOOST_REQUIRE_MESSAGE(dump.exit_code == 0, dump.err);
     const Ended difference =

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "store/database.h"
+#include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
 
@@ -61,7 +62,7 @@ std::string refusal_of(const std::string& url) {
     const PoolTasks tasks;
     std::ofstream(directory.path() + "/p.toml") << pool_toml(url, {.database = "connect_timeout = \"2s\""}, tasks);
     const Ended ended =
-        run({{DORMOUSE_BINARY, "worker", "--check", "--config", directory.path() + "/p.toml"}, {}, {}, {}});
+        run({{dormouse_binary, "worker", "--check", "--config", directory.path() + "/p.toml"}, {}, {}, {}});
     return ended.exit_code == 0 ? "" : ended.err;
 }
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
 
@@ -43,7 +44,7 @@ struct Unit {
         ::fcntl(listener.get(), F_SETFD, 0);
         const std::string shell = "exec 3<&" + fd + "; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"";
         process.emplace(
-            Program{{"bash", "-c", shell, "unit", DORMOUSE_BINARY, "worker", "unit", "--config", file(), "--verbose"},
+            Program{{"bash", "-c", shell, "unit", dormouse_binary, "worker", "unit", "--config", file(), "--verbose"},
                     {},
                     {{"RUNTIME_DIRECTORY", directory.path() + "/run/unit"}},
                     {},
@@ -239,7 +240,7 @@ BOOST_AUTO_TEST_CASE(a_missing_schema_is_named_with_its_remedy_and_found_when_it
     unit.configure(empty.url(), "look_exit = \"50ms\"\nidle_exit = \"50ms\"");
     unit.start();
     BOOST_TEST_REQUIRE(unit.process->saw_error("dormouse migrate"));
-    BOOST_TEST(run({{DORMOUSE_BINARY, "migrate", "--database-url", empty.url()}, {}, {}, {}}).exit_code == 0);
+    BOOST_TEST(run({{dormouse_binary, "migrate", "--database-url", empty.url()}, {}, {}, {}}).exit_code == 0);
     BOOST_TEST(unit.process->wait().exit_code == 0);
 }
 

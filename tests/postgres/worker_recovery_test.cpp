@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
+#include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
 #include "support/proxy_tcp.h"
@@ -184,7 +185,7 @@ BOOST_AUTO_TEST_CASE(the_late_result_of_a_worker_that_was_given_up_is_refused) {
     const PoolTasks tasks;
     std::ofstream(directory.path() + "/other.toml") << pool_toml(zombie.database.url(), {}, tasks);
     Process other(
-        {{DORMOUSE_BINARY, "worker", "--config", directory.path() + "/other.toml"}, {}, {}, {}, Millis{10'000}});
+        {{dormouse_binary, "worker", "--config", directory.path() + "/other.toml"}, {}, {}, {}, Millis{10'000}});
     if (!other.saw_error("run_dispatched")) BOOST_FAIL(other.wait().err);
     zombie.bench.tasks().release(0);
     BOOST_TEST(zombie.bench.until_idle());

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <set>
 
+#include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
 
@@ -97,7 +98,7 @@ BOOST_AUTO_TEST_CASE(two_workers_on_one_queue_run_nothing_twice) {
     const PoolTasks& tasks = scene.bench.tasks();
     database.exec("SELECT dormouse.enqueue_many('hold', array_fill('{}'::jsonb, ARRAY[200]))");
     scene.bench.worker().start();
-    const Process other({{DORMOUSE_BINARY, "worker", "--config", scene.bench.file()}, {}, {}, {}, Millis{120'000}});
+    const Process other({{dormouse_binary, "worker", "--config", scene.bench.file()}, {}, {}, {}, Millis{120'000}});
     for (int i = 0; i < 200; ++i) tasks.release();
     BOOST_TEST(scene.until_count("completed", "200"));
     const auto started = tasks.started();

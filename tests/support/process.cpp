@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "support/paths.h"
+
 namespace dormouse::testing {
 
 namespace {
@@ -137,7 +139,7 @@ Ended run(Program program) {
 
 Program cli_program(std::vector<std::string> arguments, std::map<std::string, std::string> environment,
                     std::string input) {
-    arguments.insert(arguments.begin(), DORMOUSE_BINARY);
+    arguments.insert(arguments.begin(), dormouse_binary);
     return {std::move(arguments), std::move(input), std::move(environment), {}};
 }
 
