@@ -25,3 +25,4 @@ GRANT SELECT ON ALL TABLES IN SCHEMA dormouse TO dormouse_worker, dormouse_reade
 GRANT INSERT, UPDATE, DELETE ON dormouse.runs, dormouse.runs_live, dormouse.runs_finished, dormouse.attempt_log,
     dormouse.worker_registry TO dormouse_worker;
 GRANT USAGE ON SEQUENCE dormouse.fence TO dormouse_worker;
+GRANT EXECUTE ON FUNCTION dormouse.import_runs TO dormouse_worker;

@@ -75,6 +75,47 @@ BEGIN
          ORDER BY i.n;
 END $$;
 
+CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    run jsonb;
+BEGIN
+    DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
+    FOR n IN 1 .. coalesce(cardinality(import_runs.ids), 0) LOOP
+        id := import_runs.ids[n];
+        outcome := 'imported';
+        reason := NULL;
+        BEGIN
+            run := import_runs.runs[n]::jsonb;
+            INSERT INTO dormouse.imports (id) VALUES (import_runs.ids[n]) ON CONFLICT DO NOTHING;
+            IF NOT FOUND THEN
+                outcome := 'known';
+            ELSIF run ->> 'key' IS NOT NULL AND EXISTS (
+                SELECT FROM dormouse.keys k WHERE k.task = run ->> 'task' AND k.key = run ->> 'key') THEN
+                outcome := 'known';
+            ELSE
+                INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms, traceparent)
+                VALUES (import_runs.ids[n], coalesce(run ->> 'queue', import_runs.queue), run ->> 'task',
+                        coalesce(run -> 'payload', '{}'), coalesce((run ->> 'priority')::smallint, 0),
+                        coalesce((run ->> 'run_at')::timestamptz, now()), run ->> 'key', (run ->> 'max_attempts')::smallint,
+                        (extract(epoch FROM (run ->> 'timeout')::interval) * 1000)::bigint, run ->> 'traceparent');
+            END IF;
+        EXCEPTION
+            -- a key that somebody else took just now: his run is the one
+            WHEN unique_violation THEN
+                outcome := CASE WHEN run ->> 'key' IS NOT NULL THEN 'known' ELSE 'refused' END;
+                reason := SQLERRM;
+            WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+                outcome := 'refused';
+                reason := SQLERRM;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+
 CREATE FUNCTION dormouse.new_id() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     AS $$
@@ -358,6 +399,11 @@ CREATE SEQUENCE dormouse.fence
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+
+CREATE TABLE dormouse.imports (
+    id uuid NOT NULL,
+    imported_at timestamp with time zone DEFAULT now() NOT NULL
+);
 
 CREATE TABLE dormouse.keys (
     task text NOT NULL,
@@ -644,6 +690,9 @@ ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_unknown DEFAULT;
 ALTER TABLE ONLY dormouse.attempt_log
     ADD CONSTRAINT attempt_log_pkey PRIMARY KEY (run_id, fence, worker);
 
+ALTER TABLE ONLY dormouse.imports
+    ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY dormouse.keys
     ADD CONSTRAINT keys_pkey PRIMARY KEY (task, key);
 
@@ -655,6 +704,8 @@ ALTER TABLE ONLY dormouse.runs_live
 
 ALTER TABLE ONLY dormouse.worker_registry
     ADD CONSTRAINT worker_registry_pkey PRIMARY KEY (id);
+
+CREATE INDEX imports_imported_at ON dormouse.imports USING btree (imported_at);
 
 CREATE INDEX runs_finished_id ON ONLY dormouse.runs_finished USING btree (id);
 
@@ -681,6 +732,8 @@ CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE 
 REVOKE ALL ON FUNCTION dormouse.enqueue(task text, payload jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, key text, max_attempts integer, timeout interval, traceparent text, watched boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text, priority integer, run_at timestamp with time zone, delay interval, keys text[], max_attempts integer, timeout interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.own_key() FROM PUBLIC;
 

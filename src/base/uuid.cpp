@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <chrono>
 #include <cstdlib>
 
 namespace dormouse {
@@ -52,6 +53,15 @@ Uuid Uuid::random() {
     if (getrandom(id.bytes.data(), id.bytes.size(), 0) != static_cast<ssize_t>(id.bytes.size())) std::abort();
     id.bytes[6] = static_cast<std::uint8_t>((id.bytes[6] & 0x0FU) | 0x40U);
     id.bytes[8] = static_cast<std::uint8_t>((id.bytes[8] & 0x3FU) | 0x80U);
+    return id;
+}
+
+Uuid Uuid::time_ordered() {
+    Uuid id = random();
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    auto millis = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+    for (std::size_t i = 6; i-- > 0; millis >>= 8U) id.bytes.at(i) = static_cast<std::uint8_t>(millis & 0xFFU);
+    id.bytes[6] = static_cast<std::uint8_t>((id.bytes[6] & 0x0FU) | 0x70U);
     return id;
 }
 

@@ -20,6 +20,8 @@ struct Uuid {
     static std::optional<Uuid> parse(std::string_view text);
     /// A random (version 4) uuid from getrandom(2).
     static Uuid random();
+    /// A version 7 uuid (RFC 9562): milliseconds since 1970 in front, so that names made of it sort by time.
+    static Uuid time_ordered();
 
     auto operator<=>(const Uuid&) const = default;
 };

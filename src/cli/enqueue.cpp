@@ -7,6 +7,7 @@
 #include "cli/pools.h"
 #include "cli/queries.h"
 #include "cli/ring.h"
+#include "cli/spool.h"
 #include "cli/text.h"
 #include "cli/wait.h"
 #include "cli/when.h"
@@ -143,6 +144,7 @@ Outcome enqueue(const EnqueueOptions& options) {
         if (!duration) return give_up(Exit::usage, "--wait: " + duration.error().message);
         patience = *duration;
     }
+    if (options.spool) return enqueue_by_spool(options, environment);
     const auto choice = choose_database(options.database, environment);
     if (!choice) return tl::unexpected(choice.error());
     const auto parameters = parameters_of(options, choice->limits.payload_bytes);

@@ -21,6 +21,7 @@ struct EnqueueOptions {
     int priority = 0;
     std::optional<int> max_attempts;
     std::optional<std::string> wait;  ///< how long to wait for the end; "": for ever
+    bool spool = false;               ///< into the spool of a local pool, without a database
     bool json = false;
 };
 

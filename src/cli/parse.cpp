@@ -107,13 +107,18 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
     CLI::Option* const wait_flag =
         command.add_flag("--wait", *wait, "Wait for the end and print the result; --wait=DURATION: at most that long");
     add_database(command, options->database);
+    command
+        .add_flag("--spool", options->spool,
+                  "Without a database: into the spool of --pool, or of the pool here that serves the queue")
+        ->excludes(wait_flag);
     add_json(command, options->json);
     command.footer(
         "The id goes to stdout, with --wait the result after it; everything else to stderr.\n\n"
         "Examples:\n"
         "  dormouse enqueue thumbnail '{\"file\": \"a.jpg\"}'\n"
         "  dormouse enqueue report @report.json --queue slow --at '2026-03-01 08:00'\n"
-        "  generate | dormouse enqueue import - --key 2026-03-01 --wait=10min");
+        "  generate | dormouse enqueue import - --key 2026-03-01 --wait=10min\n"
+        "  dormouse enqueue report --spool      # the database may be down");
     command.callback([&chosen, options, wait, wait_flag] {
         if (wait_flag->count() > 0) options->wait = *wait == "true" ? "" : *wait;
         chosen = [options] { return finish(enqueue(*options)); };

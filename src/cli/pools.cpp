@@ -17,10 +17,19 @@ LocalPool local_pool(const std::string& name, const config::Environment& environ
     sources.pool = name;
     sources.environment = environment;
     sources.database_required = false;
-    LocalPool pool{name, config::file_of(sources), {}, default_runtime_directory(environment), {}};
+    const config::Config none = config::defaults();
+    LocalPool pool{name,
+                   config::file_of(sources),
+                   {},
+                   default_runtime_directory(environment),
+                   none.paths.spool_directory,
+                   none.limits.payload_bytes,
+                   {}};
     if (auto loaded = config::load(sources)) {
         pool.queues = std::move(loaded->config.worker.queues);
         pool.runtime_directory = std::move(loaded->config.paths.runtime_directory);
+        pool.spool_directory = std::move(loaded->config.paths.spool_directory);
+        pool.payload_bytes = loaded->config.limits.payload_bytes;
     } else {
         pool.problem = loaded.error().message;
     }

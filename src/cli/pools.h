@@ -2,6 +2,7 @@
 // and status. A pool with a broken file is a pool all the same: it can be rung.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,9 @@ struct LocalPool {
     std::string file;
     std::vector<std::string> queues;  ///< empty when the file is broken
     std::string runtime_directory;
-    std::string problem;  ///< why the file cannot be used; empty: it can
+    std::string spool_directory;
+    std::int64_t payload_bytes = 0;  ///< limits.payload_bytes
+    std::string problem;             ///< why the file cannot be used; empty: it can
 };
 
 /// Where sockets lie when no file says otherwise.

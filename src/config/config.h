@@ -58,7 +58,9 @@ struct Limits {
 };
 
 struct Paths {
-    std::string runtime_directory = "/run/dormouse";  ///< POOL.sock, POOL.failures and POOL/due lie there
+    std::string runtime_directory = "/run/dormouse";      ///< POOL.sock, POOL.failures and POOL/due lie there
+    std::string spool_directory = "/var/spool/dormouse";  ///< POOL/ and POOL.rejected/ lie there
+    std::string wake_directory = "/run/dormouse.wake";    ///< POOL, if Postgres on this host writes wake files
 };
 
 struct Config {

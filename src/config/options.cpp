@@ -91,6 +91,14 @@ constexpr Option table[] = {
       "Where sockets and due files lie; leave it alone unless the units were changed likewise."},
      "",
      [](Config& config) -> Slot { return &config.paths.runtime_directory; }},
+    {{"paths.spool_directory", Type::path, "/var/spool/dormouse",
+      "Where runs are put as files, in POOL/; leave it alone unless the units were changed likewise."},
+     "",
+     [](Config& config) -> Slot { return &config.paths.spool_directory; }},
+    {{"paths.wake_directory", Type::path, "/run/dormouse.wake",
+      "Where Postgres on this host writes its wake files; leave it alone unless the units were changed likewise."},
+     "",
+     [](Config& config) -> Slot { return &config.paths.wake_directory; }},
 };
 
 constexpr std::array<std::string_view, 2> planned{"database.close_after", "retention.finished"};

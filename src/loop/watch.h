@@ -1,4 +1,5 @@
 // Tells when a file may have changed, also when it is made or replaced: watches its directory by inotify.
+// Of a path that ends in a slash, when anything in that directory may have changed.
 #pragma once
 
 #include <functional>
@@ -12,6 +13,7 @@ namespace dormouse::loop {
 class Watch {
   public:
     /// Calls `on_change` each time something happens to `path`. A directory that does not exist is not watched.
+    /// Source: uv_fs_event_start, inotify(7).
     Watch(Loop& loop, const std::string& path, std::function<void()> on_change);
 
   private:

@@ -52,6 +52,18 @@ struct Ending {
     std::optional<std::int64_t> peak_memory_bytes;
 };
 
+/// A run that came as a file; `text` is the file's.
+struct Import {
+    Uuid id;
+    std::string text;
+};
+/// What became of it.
+struct Imported {
+    enum class Outcome { imported, known, refused };
+    Outcome outcome = Outcome::imported;
+    std::string reason;  ///< why it was refused
+};
+
 /// One transaction. Empty parts send nothing.
 struct Round {
     bool arrive = false;             ///< register this worker
@@ -61,9 +73,11 @@ struct Round {
     std::vector<Held> extend;    ///< leases to extend
     std::vector<Held> ask_held;  ///< is it still ours?
     bool rescue = false;         ///< take back runs whose lease has ended
-    int claim = 0;               ///< at most so many
-    bool ask_due = false;        ///< when must somebody look next?
-    bool leave = false;          ///< this worker is going
+    std::vector<Import> imports;
+    int claim = 0;            ///< at most so many
+    bool ask_waking = false;  ///< is somebody between a wake and its commit?
+    bool ask_due = false;     ///< when must somebody look next?
+    bool leave = false;       ///< this worker is going
 
     [[nodiscard]] bool empty() const;
 };
@@ -74,6 +88,8 @@ struct Answer {
     std::vector<Uuid> still_held;  ///< of Round::ask_held
     std::int64_t rescued = 0;
     std::int64_t released = 0;
+    std::vector<Imported> imported;   ///< of Round::imports, one for each
+    bool waking = false;              ///< of Round::ask_waking
     std::vector<ClaimedRun> claimed;  ///< in the order in which they are to start
     std::optional<Millis> due_in;     ///< of Round::ask_due: none when nothing is due, ever; 0 when it is due now
 };

@@ -81,6 +81,31 @@ Params held_params(const std::vector<Held>& runs, const Uuid& worker) {
     return params;
 }
 
+/// A run without a queue goes into the pool's first.
+Params import_params(const std::vector<Import>& imports, const Identity& who) {
+    std::vector<Uuid> ids;
+    std::vector<std::string> texts;
+    for (const Import& one : imports) {
+        ids.push_back(one.id);
+        texts.push_back(one.text);
+    }
+    Params params;
+    params.uuids(ids).texts(texts).text(who.queues.front());
+    return params;
+}
+
+std::vector<Imported> imported_from(const Reply& reply) {
+    std::vector<Imported> all;
+    for (int row = 0; row < reply.rows(); ++row) {
+        const std::string_view outcome = reply.text(row, 1);
+        all.push_back({outcome == "imported" ? Imported::Outcome::imported
+                       : outcome == "known"  ? Imported::Outcome::known
+                                             : Imported::Outcome::refused,
+                       std::string(reply.text(row, 2))});
+    }
+    return all;
+}
+
 Params identity_params(const Identity& who) {
     Params params;
     params.uuid(who.id).text(who.pool).texts(who.queues);
@@ -136,7 +161,9 @@ void for_each_part(const Round& round, const Visit& visit) {
     if (!round.extend.empty()) visit(sql::extend);
     if (!round.ask_held.empty()) visit(sql::held);
     if (round.rescue) visit(sql::rescue);
+    if (!round.imports.empty()) visit(sql::import_runs);
     if (round.claim > 0) visit(sql::claim);
+    if (round.ask_waking) visit(sql::waking);  // before the due time: see waking.sql
     if (round.ask_due) visit(sql::due);
     if (round.leave) visit(sql::worker_leaves);
 }
@@ -166,6 +193,11 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
         } else if (sql == sql::rescue) {
             params.texts(who.queues);
             prepare = false;
+        } else if (sql == sql::import_runs) {
+            params = import_params(round.imports, who);
+            prepare = false;
+        } else if (sql == sql::waking) {
+            prepare = false;
         } else if (sql == sql::claim) {
             params.texts(who.queues).integer(round.claim).uuid(who.id).bigint(terms.lease.count());
             params.bigint(terms.payload_bytes);
@@ -190,6 +222,8 @@ Answer answer_from(const Round& round, const std::vector<postgres::Reply>& resul
         if (sql == sql::held) take_ids(reply, answer.still_held);
         if (sql == sql::rescue) answer.rescued = reply.integer(0, 0);
         if (sql == sql::release_forgotten) answer.released = reply.integer(0, 0);
+        if (sql == sql::import_runs) answer.imported = imported_from(reply);
+        if (sql == sql::waking) answer.waking = reply.boolean(0, 0);
         if (sql == sql::claim) answer.claimed = claimed_from(reply, who.queues);
         if (sql == sql::due && !reply.is_null(0, 0))
             answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, 0), 0)};
@@ -219,7 +253,7 @@ const char* to_string(Fate fate) {
 
 bool Round::empty() const {
     return !arrive && !release_forgotten && endings.empty() && extend.empty() && ask_held.empty() && !rescue &&
-           claim == 0 && !ask_due && !leave;
+           imports.empty() && claim == 0 && !ask_waking && !ask_due && !leave;
 }
 
 }  // namespace dormouse::store

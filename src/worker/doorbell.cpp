@@ -1,5 +1,10 @@
 #include "worker/doorbell.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
 #include "systemd/listen.h"
 
 namespace dormouse::worker {
@@ -24,8 +29,25 @@ void Doorbell::answer(std::function<void()> on_ring) {
     }
 }
 
+void Doorbell::use_wake_file(std::string path) {
+    wake_file_ = std::move(path);
+    answer_wake_file();
+}
+
+/// Removed and never read: it can be a link without harm.
+bool Doorbell::answer_wake_file() {
+    if (wake_file_.empty()) return false;
+    const bool removed = ::unlink(wake_file_.c_str()) == 0;
+    const bool absent = !removed && (errno == ENOENT || errno == ENOTDIR);
+    wake_trouble_ =
+        removed || absent ? "" : from_errno(errno, "the wake file " + wake_file_ + " cannot be removed").message;
+    if (!removed) return false;
+    had_wake_file_ = true;
+    return true;
+}
+
 bool Doorbell::empty_now() {
-    int rings = 0;
+    int rings = answer_wake_file() ? 1 : 0;
     for (const UniqueFd& listener : listeners_) rings += systemd::empty_doorbell(listener.get(), most_rings_at_once);
     return rings > 0;
 }

@@ -1,9 +1,12 @@
 // The pool's doorbell: answers rings as they come and tells the worker that there were some. The only code that
-// accepts. Driven by the loop; asked by Worker before it decides to exit.
+// accepts. Driven by the loop; asked by Worker before it decides to exit. The wake file that Postgres on this host may
+// write is a ring that lies there until it is answered: an awake worker hears of the same inserts by NOTIFY, so nobody
+// watches it.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -19,6 +22,14 @@ class Doorbell {
 
     /// Answers from now on; `on_ring` is called after each time that something was answered.
     void answer(std::function<void()> on_ring);
+    /// From now on the wake file is answered, too: by removing it. What lies there already is answered now; the look
+    /// that the start owes serves it.
+    void use_wake_file(std::string path);
+    /// A wake file was answered since the start: its writer may not have committed yet.
+    [[nodiscard]] bool had_wake_file() const { return had_wake_file_; }
+    /// There is a wake file that cannot be removed, and why; empty: all is well. A worker that left would be started
+    /// again at once.
+    [[nodiscard]] const std::string& wake_trouble() const { return wake_trouble_; }
     /// Answers what is waiting at this moment. True if there was anything: then the decision to exit must not be taken.
     bool empty_now();
     /// Never answers again: what comes from here on wakes the next worker. The sockets stay open, they are systemd's.
@@ -26,10 +37,15 @@ class Doorbell {
     [[nodiscard]] bool present() const { return !listeners_.empty(); }
 
   private:
+    bool answer_wake_file();
+
     loop::Loop& loop_;
     std::vector<UniqueFd> listeners_;
     std::vector<std::unique_ptr<loop::Poll>> polls_;
     std::function<void()> on_ring_;
+    std::string wake_file_;
+    bool had_wake_file_ = false;
+    std::string wake_trouble_;
 };
 
 }  // namespace dormouse::worker

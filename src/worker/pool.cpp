@@ -87,12 +87,14 @@ void Pool::make_worker(config::Loaded loaded) {
     Worker::Circumstances circumstances;
     circumstances.identity = make_identity(config.pool, config.worker.queues);
     circumstances.leaves_when_idle = doorbell_.present() || supervised_ || is_explicit(*loaded_, "worker.idle_exit");
+    circumstances.owns_spool = supervised_;
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.on_gone = [this](const Farewell& farewell) { on_gone(farewell); };
     worker_ = std::make_unique<Worker>(loop_, config, doorbell_, *handlers_, std::move(circumstances));
     if (!watch_)
         watch_ =
             std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
+    doorbell_.use_wake_file(config.paths.wake_directory + "/" + config.pool);
     handlers_->expect_start();  // whoever wakes a pool has work for it
     worker_->start();
 }

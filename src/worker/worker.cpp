@@ -46,6 +46,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                    step();
                }),
       outbox_(outbox_events([this](Millis delay) { put_back_until(delay); })),
+      imports_(loop, config, circumstances_.owns_spool, [this] { step(); }),
       database_(loop,
                 store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout},
                 circumstances_.identity, store::ClaimTerms{config.worker.lease, config.limits.payload_bytes},
@@ -122,7 +123,7 @@ void Worker::enter(State state, const char* reason) {
     state_ = state;
     switch (state) {
         case State::idle:
-            tell_status("idle: listening, nothing to do");
+            tell_status(imports_.trouble().empty() ? "idle: listening, nothing to do" : imports_.trouble());
             break;
         case State::running:
             tell_status("running");
@@ -143,7 +144,7 @@ void Worker::enter(State state, const char* reason) {
 std::optional<Millis> Worker::exit_in() const {
     if (state_ != State::idle || on_wire_ || !database_.is_open() || !circumstances_.leaves_when_idle)
         return std::nullopt;
-    if (config_.worker.idle_exit == Millis{0} || !quiet_since_) return std::nullopt;
+    if (config_.worker.idle_exit == Millis{0} || !quiet_since_ || imports_.busy()) return std::nullopt;
     const Millis delay =
         ran_anything_ ? config_.worker.idle_exit : std::min(config_.worker.look_exit, config_.worker.idle_exit);
     return std::max(Millis{0}, delay - since(*quiet_since_));
@@ -159,6 +160,7 @@ void Worker::arm_timers() {
     consider(flights_.next_lease_event(now));
     if (database_.is_open() && !on_wire_ && !retry_timer_.armed()) {
         consider(outbox_.wait(now));
+        if (state_ < State::leaving) consider(imports_.wait(now));
         if (state_ < State::leaving && free_slots() > 0) {
             if (looks_.owed()) consider(looks_.wait(now));
             if (!looks_.owed() && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));
@@ -185,9 +187,16 @@ void Worker::on_step_time() {
 
 // W4: whoever rang until now is answered by this worker; from the decision on nobody is.
 void Worker::on_exit_time() {
+    if (imports_.anything_new()) return step();
     if (doorbell_.empty_now()) {
         rung();
         return;
+    }
+    if (!doorbell_.wake_trouble().empty()) {  // tried again after another quiet time
+        log::event(log::Level::warning, "wake_file", doorbell_.wake_trouble());
+        tell_status(doorbell_.wake_trouble());
+        quiet_since_ = BootClock::now();
+        return arm_timers();
     }
     log::event(log::Level::info, "idle_exit", ran_anything_ ? "quiet for worker.idle_exit" : "found nothing to run");
     leave("quiet");

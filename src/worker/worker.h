@@ -16,6 +16,7 @@
 #include "store/database.h"
 #include "worker/doorbell.h"
 #include "worker/flights.h"
+#include "worker/imports.h"
 #include "worker/looks.h"
 #include "worker/outbox.h"
 #include "worker/state.h"
@@ -34,6 +35,7 @@ class Worker {
     struct Circumstances {
         store::Identity identity;
         bool leaves_when_idle = true;   ///< false in the foreground, unless told
+        bool owns_spool = false;        ///< makes the pool's spool if there is none
         Millis first_connect_delay{0};  ///< after crashes in a row
         std::function<void(Farewell)> on_gone;
     };
@@ -98,9 +100,10 @@ class Worker {
     Looks looks_;
     Flights flights_;
     Outbox outbox_;
+    Imports imports_;
     store::Database database_;
 
-    std::optional<store::Round> on_wire_;  ///< the round whose answer is awaited, without its endings
+    std::optional<store::Round> on_wire_;  ///< the round whose answer is awaited, without endings and imports
     bool endings_alone_on_wire_ = false;   ///< nothing but endings and questions is in it
     BootClock::time_point sent_at_{};      ///< when it was sent: leases count from there
     bool registered_ = false;              ///< arrive has been answered

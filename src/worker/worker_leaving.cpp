@@ -10,6 +10,7 @@ namespace {
 constexpr Millis handler_patience{10'000};  ///< between SIGTERM and SIGKILL
 constexpr Millis last_writes{10'000};       ///< for endings after the last handler is gone
 constexpr Millis systemd_margin{20'000};
+constexpr Millis commit_takes{500};  ///< somebody has woken us and not committed yet: look again after so long
 
 }  // namespace
 
@@ -53,12 +54,14 @@ void Worker::part() {
     enter(State::parting, "everything is written");
     store::Round round;
     round.leave = registered_;
+    round.ask_waking = doorbell_.had_wake_file();
     round.ask_due = true;
     looks_.sent(BootClock::now());  // its answer knows of everything that we were told of until now
     database_.exchange(std::move(round), [this](const Result<store::Answer>& answer) {
         if (!answer) return be_gone(Farewell{true, false, std::nullopt});
         Farewell farewell{true, true, answer->due_in};
         if (looks_.owed()) farewell.due = Millis{0};  // told of work after the decision
+        if (answer->waking && (!farewell.due || *farewell.due > commit_takes)) farewell.due = commit_takes;
         const Millis max_sleep = config_.wake.max_sleep;
         if (max_sleep > Millis{0} && (!farewell.due || *farewell.due > max_sleep)) farewell.due = max_sleep;
         be_gone(farewell);

@@ -43,6 +43,7 @@ void Worker::on_lost(const Error& error) {
     if (on_wire_ && on_wire_->claim > 0) looks_.failed();
     on_wire_.reset();
     outbox_.again();
+    imports_.failed(false, error.message);
     forgotten_wanted_ = ever_claimed_;
     held_in_doubt_ = !flights_.empty();
     due_at_.reset();
@@ -90,11 +91,14 @@ void Worker::send_round() {
     if (!round.ask_held.empty()) held_in_doubt_ = false;  // who is taken away from here on needs another question
     sent_at_ = now;
     auto endings = std::exchange(round.endings, {});
-    on_wire_ = round;  // what was asked; the endings stay in the outbox until they are written
+    auto imports = std::exchange(round.imports, {});
+    on_wire_ =
+        round;  // what was asked; the endings stay in the outbox until they are written, the imports in their files
     auto questions = std::exchange(round.ask_held, {});
-    endings_alone_on_wire_ = round.empty();
+    endings_alone_on_wire_ = round.empty() && imports.empty();
     round.ask_held = std::move(questions);
     round.endings = std::move(endings);
+    round.imports = std::move(imports);
     database_.exchange(std::move(round), [this](Result<store::Answer> answer) {
         answer ? on_answer(std::move(*answer)) : on_round_failed(answer.error());
     });
@@ -117,6 +121,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
         for (const store::Held& run : held) round.known.push_back(run.id);
         round.release_forgotten = true;
     }
+    if (state_ < State::leaving) imports_.fill(round, now);
     // The first look is the claim alone: whoever rang waits for a handler to start, not for the registry.
     const bool chores = looks_.ever_answered() && state_ < State::leaving;
     if (chores) {
@@ -138,6 +143,7 @@ void Worker::on_answer(store::Answer answer) {
     tries_ = 0;
     registered_ = registered_ || asked.arrive;
     outbox_.answered(answer, BootClock::now());
+    imports_.answered(answer.imported);
     if (!asked.extend.empty()) {
         flights_.extended(answer.extended, sent_at_);
         if (answer.extended.size() < asked.extend.size()) held_in_doubt_ = true;
@@ -195,7 +201,9 @@ void Worker::on_round_failed(const Error& error) {
     const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
     if (asked.claim > 0) looks_.failed();
     if (!asked.ask_held.empty()) held_in_doubt_ = true;
-    if (error.kind == ErrorKind::invalid && outbox_.is_on_wire()) {
+    const bool endings_sent = outbox_.is_on_wire();
+    imports_.failed(error.kind == ErrorKind::invalid && !endings_sent, error.message);
+    if (error.kind == ErrorKind::invalid && endings_sent) {
         outbox_.rejected(error.message, endings_alone_on_wire_);
         try_again_in(Millis{0});  // by itself, or a half of it
         return step();

@@ -125,6 +125,9 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     auto loaded = config::load(sources);
     if (!loaded) throw std::runtime_error(loaded.error().message);
     config_ = std::move(loaded->config);
+    config_.paths.spool_directory = directory_.path();
+    config_.paths.wake_directory = directory_.path() + "/wake";
+    ::mkdir(config_.paths.wake_directory.c_str(), 0777);
     std::vector<UniqueFd> listeners;
     listeners.push_back(listen_at(bell_));
     doorbell_ = std::make_unique<worker::Doorbell>(loop_, std::move(listeners));
@@ -132,14 +135,24 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     worker::Worker::Circumstances circumstances;
     circumstances.identity = worker::make_identity(config_.pool, config_.worker.queues);
     id_ = circumstances.identity.id;
+    circumstances.owns_spool = true;
     circumstances.leaves_when_idle = options.leaves_when_idle;
     circumstances.on_gone = [this](const worker::Farewell& farewell) { farewell_ = farewell; };
     worker_ = std::make_unique<worker::Worker>(loop_, config_, *doorbell_, *handlers_, std::move(circumstances));
     doorbell_->answer([this] { worker_->rung(); });
+    doorbell_->use_wake_file(wake_file());
     if (options.starts) worker_->start();
 }
 
 PoolBench::~PoolBench() = default;
+
+std::string PoolBench::spool() const {
+    return config_.paths.spool_directory + "/bench";
+}
+
+std::string PoolBench::wake_file() const {
+    return config_.paths.wake_directory + "/bench";
+}
 
 void PoolBench::ring() const {
     if (!ring_at(bell_)) throw std::runtime_error("nobody answers at " + bell_);

@@ -74,6 +74,9 @@ class PoolBench {
     /// Where ring() connects to.
     [[nodiscard]] const std::string& bell() const { return bell_; }
     void ring() const;
+    /// The pool's spool, and where Postgres would write its wake file.
+    [[nodiscard]] std::string spool() const;
+    [[nodiscard]] std::string wake_file() const;
     /// Rings that nobody has answered; they are answered by this.
     bool rings_are_left() { return doorbell_->empty_now(); }
 

@@ -1,0 +1,168 @@
+#include "spool/spool.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+
+#include "spool/entry.h"
+#include "spool/file.h"
+
+namespace dormouse::spool {
+namespace {
+
+constexpr mode_t spool_mode = 02770;  // setgid: what is put in belongs to the group, so that the worker can read it
+constexpr mode_t rejected_mode = 0750;
+
+struct CloseDirectory {
+    void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using DirectoryStream = std::unique_ptr<DIR, CloseDirectory>;
+
+DirectoryStream stream_of(int directory) {
+    // A descriptor of its own: reading moves a position that dup(2) would share.
+    return DirectoryStream(::fdopendir(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+}
+
+std::vector<std::string> names_in(int directory) {
+    std::vector<std::string> names;
+    const DirectoryStream stream = stream_of(directory);
+    while (const dirent* const entry = stream ? ::readdir(stream.get()) : nullptr)
+        if (is_entry(entry->d_name)) names.emplace_back(entry->d_name);
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+}  // namespace
+
+Result<Spool> Spool::open(const std::string& directory, const std::string& pool, bool make) {
+    const std::string path = directory + "/" + pool;
+    if (make && ::mkdir(path.c_str(), 0700) == 0) {
+        if (::chmod(path.c_str(), spool_mode) != 0) return tl::unexpected(from_errno(errno, path));
+    } else if (make && errno != EEXIST) {
+        return tl::unexpected(from_errno(errno, path));
+    }
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd.valid()) return tl::unexpected(from_errno(errno, path));
+    return Spool(path, std::move(fd));
+}
+
+bool Spool::has_entries() const {
+    const DirectoryStream stream = stream_of(directory_.get());
+    while (const dirent* const entry = stream ? ::readdir(stream.get()) : nullptr)
+        if (is_entry(entry->d_name)) return true;
+    return false;
+}
+
+Scan Spool::scan(const Terms& terms, Time now) {
+    Scan scan;
+    const std::vector<std::string> names = names_in(directory_.get());
+    const std::set<std::string> present(names.begin(), names.end());
+    std::erase_if(truncated_, [&](const auto& one) { return !present.contains(one.first); });
+    std::erase_if(imported_, [&](const std::string& name) { return !present.contains(name); });
+    std::size_t bytes = 0;
+    for (const std::string& name : names) {
+        if (scan.entries.size() >= terms.most_files || bytes >= terms.most_bytes) {
+            scan.more = true;
+            break;
+        }
+        const std::size_t before = scan.entries.size();
+        examine(name, terms, now, scan);
+        if (scan.entries.size() > before) bytes += scan.entries.back().text.size();
+    }
+    return scan;
+}
+
+void Spool::examine(const std::string& name, const Terms& terms, Time now, Scan& scan) {
+    if (imported_.contains(name)) {
+        if (const Status removed = remove(name); !removed) scan.stuck.push_back({name, removed.error().message});
+        return;
+    }
+    auto content = read_file(directory_.get(), name, terms.file_bytes);
+    if (!content) {
+        if (content.error().kind == ErrorKind::disconnected) return;  // somebody has taken it away meanwhile
+        if (content.error().kind == ErrorKind::invalid) return refuse(name, content.error().message, scan);
+        scan.stuck.push_back({name, content.error().message});
+        return;
+    }
+    const Judged judged = judge(content->text, terms.queues);
+    switch (judged.verdict) {
+        case Verdict::good:
+            return take(name, std::move(content->text), scan);
+        case Verdict::truncated:
+            leave(name, content->age, terms, now, scan);
+            if (truncated_.at(name) <= now) refuse(name, judged.reason, scan);
+            return;
+        case Verdict::wrong:
+            return refuse(name, judged.reason, scan);
+    }
+}
+
+void Spool::take(const std::string& name, std::string text, Scan& scan) {
+    truncated_.erase(name);
+    if (const auto id = id_of(name)) {
+        scan.entries.push_back({*id, name, std::move(text)});
+        return;
+    }
+    const Uuid id = Uuid::time_ordered();
+    const std::string named = with_id(name, id);
+    if (::renameat2(directory_.get(), name.c_str(), directory_.get(), named.c_str(), RENAME_NOREPLACE) != 0) {
+        if (errno != ENOENT) scan.stuck.push_back({name, from_errno(errno, "cannot be given an id").message});
+        return;
+    }
+    scan.entries.push_back({id, named, std::move(text)});
+}
+
+/// Counts from when the file was last written, but never longer than from when it was first seen: its time is its
+/// writer's to set.
+void Spool::leave(const std::string& name, Millis age, const Terms& terms, Time now, Scan& scan) {
+    const Millis rest = std::clamp(terms.patience - age, Millis{0}, terms.patience);
+    const Time until = truncated_.try_emplace(name, now + rest).first->second;
+    const Millis wait = std::chrono::ceil<Millis>(until - now);
+    if (wait > Millis{0} && (!scan.look_again || wait < *scan.look_again)) scan.look_again = wait;
+}
+
+void Spool::refuse(const std::string& name, const std::string& reason, Scan& scan) {
+    truncated_.erase(name);
+    if (const Status moved = reject(name, reason); !moved) {
+        scan.stuck.push_back({name, reason + "; and it cannot be moved away: " + moved.error().message});
+    } else {
+        scan.rejected.push_back({name, reason});
+    }
+}
+
+Status Spool::remove(const std::string& name) {
+    if (::unlinkat(directory_.get(), name.c_str(), 0) == 0 || errno == ENOENT) {
+        imported_.erase(name);
+        return {};
+    }
+    imported_.insert(name);
+    return tl::unexpected(from_errno(errno, "imported, but it cannot be removed"));
+}
+
+Status Spool::reject(const std::string& name, const std::string& reason) {
+    const std::string path = path_ + ".rejected";
+    if (::mkdir(path.c_str(), rejected_mode) != 0 && errno != EEXIST) return tl::unexpected(from_errno(errno, path));
+    const UniqueFd rejected(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!rejected.valid()) return tl::unexpected(from_errno(errno, path));
+    // A name that is taken there gets an id: nothing is overwritten, and each file is there once.
+    std::string there = name;
+    for (int tries = 0; tries < 3; ++tries) {
+        if (::renameat2(directory_.get(), name.c_str(), rejected.get(), there.c_str(), RENAME_NOREPLACE) == 0) {
+            // Best effort, after the move: on a full disk the file is out of the way all the same, and the log has the
+            // reason.
+            static_cast<void>(write_file(rejected.get(), there + ".reason", reason + "\n", 0640));
+            return {};
+        }
+        if (errno == ENOENT) return {};
+        if (errno != EEXIST) return tl::unexpected(from_errno(errno, "to " + path));
+        there = with_id(name, Uuid::time_ordered());
+    }
+    return fail(ErrorKind::transient, "to " + path + ": no free name");
+}
+
+}  // namespace dormouse::spool

@@ -1,0 +1,87 @@
+// A pool's spool: a directory of files that each say a run, written by anybody who is let in, without a database at
+// hand. Scanned and emptied by the worker's Imports. Every byte in it is hostile: no link is followed, nothing is
+// waited for, no more is read than a run may have. Logs nothing; tells what it did.
+//
+//   DIRECTORY/POOL/              the spool (paths.spool_directory), mode 2770: the worker's, and its group may put
+//   files in
+//     NAME.json                  a run
+//     .NAME                      being written: not looked at
+//   DIRECTORY/POOL.rejected/     what was wrong, each with NAME.reason beside it
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "base/uuid.h"
+
+namespace dormouse::spool {
+
+struct Terms {
+    std::vector<std::string> queues;   ///< what the pool serves
+    std::int64_t file_bytes = 0;       ///< a larger file is wrong
+    std::size_t most_files = 1'000;    ///< for one scan
+    std::size_t most_bytes = 8 << 20;  ///< for one scan, unless a single file is larger
+    Millis patience{60'000};           ///< how long a truncated file is left for its writer
+};
+
+/// A run to be imported.
+struct Entry {
+    Uuid id;
+    std::string name;
+    std::string text;
+};
+/// A file and what was, or is, wrong with it.
+struct Complaint {
+    std::string name;
+    std::string reason;
+};
+struct Scan {
+    std::vector<Entry> entries;
+    bool more = false;                 ///< there are more than fit
+    std::optional<Millis> look_again;  ///< a truncated file is old enough then
+    std::vector<Complaint> rejected;   ///< moved away by this scan
+    std::vector<Complaint> stuck;      ///< can be neither imported nor moved
+};
+
+class Spool {
+  public:
+    using Time = BootClock::time_point;
+
+    /// Opens the spool of `pool` in `directory`; `make`: makes it if there is none. Errors: from mkdir(2) and open(2),
+    /// with the path.
+    static Result<Spool> open(const std::string& directory, const std::string& pool, bool make);
+
+    /// Reads what is there, in the order of names. A good file without an id is renamed to carry one; a wrong one is
+    /// moved away.
+    Scan scan(const Terms& terms, Time now);
+    /// The run of that file is committed: removes it. Errors: it is still there, and will not be imported again by this
+    /// object.
+    Status remove(const std::string& name);
+    /// Moves a file away, with the reason beside it. Errors: it is still there.
+    Status reject(const std::string& name, const std::string& reason);
+    /// Whether there is anything that scan() would look at.
+    [[nodiscard]] bool has_entries() const;
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    Spool(std::string path, UniqueFd directory) : path_(std::move(path)), directory_(std::move(directory)) {}
+    void examine(const std::string& name, const Terms& terms, Time now, Scan& scan);
+    void take(const std::string& name, std::string text, Scan& scan);
+    void leave(const std::string& name, Millis age, const Terms& terms, Time now, Scan& scan);
+    void refuse(const std::string& name, const std::string& reason, Scan& scan);
+
+    std::string path_;
+    UniqueFd directory_;
+    std::map<std::string, Time> truncated_;  ///< until when each is left for its writer
+    std::set<std::string> imported_;         ///< committed, but not removable so far
+};
+
+}  // namespace dormouse::spool

@@ -1,0 +1,119 @@
+#include "worker/imports.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "worker/backoff.h"
+
+namespace dormouse::worker {
+namespace {
+
+constexpr Millis first_stuck_pause{1'000};
+constexpr Millis longest_stuck_pause{300'000};
+constexpr std::int64_t room_for_the_rest = 64 << 10;  ///< of a file, beside the payload
+
+}  // namespace
+
+Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, std::function<void()> on_change)
+    : on_change_(std::move(on_change)) {
+    terms_.queues = config.worker.queues;
+    terms_.file_bytes = config.limits.payload_bytes + room_for_the_rest;
+    limit_ = terms_.most_files;
+    auto spool = spool::Spool::open(config.paths.spool_directory, config.pool, owner);
+    if (!spool) {
+        if (owner)
+            log::event(log::Level::warning, "spool_closed", "runs cannot be spooled: " + spool.error().message,
+                       {{"pool", config.pool}});
+        return;
+    }
+    spool_ = std::move(*spool);
+    watch_ = std::make_unique<loop::Watch>(loop, spool_->path() + "/", [this] {
+        wanted_ = true;
+        if (sent_.empty()) on_change_();
+    });
+    wanted_ = true;  // what came before the watch
+}
+
+std::optional<Millis> Imports::wait(Time now) const {
+    if (!sent_.empty()) return std::nullopt;
+    if (wanted_) return Millis{0};
+    if (look_again_) return std::chrono::ceil<Millis>(*look_again_ - now);
+    return std::nullopt;
+}
+
+void Imports::fill(store::Round& round, Time now) {
+    const auto due = wait(now);
+    if (!spool_ || !due || *due > Millis{0}) return;
+    terms_.most_files = limit_;
+    spool::Scan scan = spool_->scan(terms_, now);
+    wanted_ = scan.more;
+    look_again_.reset();
+    if (scan.look_again) look_again_ = now + *scan.look_again;
+    stuck_in_a_row_ = scan.stuck.empty() ? 0 : stuck_in_a_row_ + 1;
+    if (!scan.stuck.empty()) {
+        const Time retry = now + half_jitter(first_stuck_pause, longest_stuck_pause, stuck_in_a_row_ - 1);
+        look_again_ = look_again_ ? std::min(*look_again_, retry) : retry;
+    }
+    tell(scan);
+    sent_ = std::move(scan.entries);
+    for (spool::Entry& entry : sent_) round.imports.push_back({entry.id, std::move(entry.text)});
+}
+
+void Imports::tell(const spool::Scan& scan) {
+    for (const spool::Complaint& one : scan.rejected)
+        log::event(log::Level::warning, "spool_rejected",
+                   one.name + ": " + one.reason + "; moved to " + spool_->path() + ".rejected");
+    std::string trouble;
+    if (!scan.stuck.empty()) {
+        trouble = std::to_string(scan.stuck.size()) +
+                  " spooled files can be neither imported nor moved away: " + spool_->path() + "/" +
+                  scan.stuck.front().name + ": " + scan.stuck.front().reason;
+        log::event(trouble == trouble_ ? log::Level::debug : log::Level::warning, "spool_stuck", trouble);
+    }
+    trouble_ = std::move(trouble);
+}
+
+void Imports::answered(const std::vector<store::Imported>& outcomes) {
+    const auto sent = std::exchange(sent_, {});
+    if (sent.empty()) return;
+    limit_ = std::min(limit_ * 2, spool::Terms{}.most_files);
+    std::size_t imported = 0;
+    for (std::size_t i = 0; i < sent.size() && i < outcomes.size(); ++i) {
+        finish(sent[i], outcomes[i]);
+        if (outcomes[i].outcome == store::Imported::Outcome::imported) ++imported;
+    }
+    log::event(log::Level::info, "spool_imported",
+               std::to_string(imported) + " runs from " + std::to_string(sent.size()) + " files");
+}
+
+void Imports::finish(const spool::Entry& entry, const store::Imported& outcome) {
+    Status done;
+    if (outcome.outcome == store::Imported::Outcome::refused) {
+        done = spool_->reject(entry.name, outcome.reason);
+        if (done) log::event(log::Level::warning, "spool_rejected", entry.name + ": " + outcome.reason);
+    } else {
+        done = spool_->remove(entry.name);
+    }
+    if (!done) wanted_ = true;  // the next scan says what is wrong, and slows down
+}
+
+void Imports::failed(bool rejected, const std::string& why) {
+    const auto sent = std::exchange(sent_, {});
+    if (sent.empty()) return;
+    wanted_ = true;
+    if (!rejected) return;
+    if (sent.size() == 1) {
+        finish(sent.front(), {store::Imported::Outcome::refused, why});
+        limit_ = spool::Terms{}.most_files;
+    } else {
+        limit_ = std::max<std::size_t>(1, sent.size() / 2);
+    }
+}
+
+bool Imports::anything_new() {
+    if (!spool_ || !spool_->has_entries()) return false;
+    wanted_ = true;
+    return true;
+}
+
+}  // namespace dormouse::worker
