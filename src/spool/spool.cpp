@@ -15,7 +15,7 @@
 namespace dormouse::spool {
 namespace {
 
-constexpr mode_t spool_mode = 02770;  // setgid: what is put in belongs to the group, so that the worker can read it
+constexpr mode_t spool_mode = 0770;
 constexpr mode_t rejected_mode = 0750;
 
 struct CloseDirectory {
@@ -41,10 +41,12 @@ std::vector<std::string> names_in(int directory) {
 
 Result<Spool> Spool::open(const std::string& directory, const std::string& pool, bool make) {
     const std::string path = directory + "/" + pool;
-    if (make && ::mkdir(path.c_str(), 0700) == 0) {
-        if (::chmod(path.c_str(), spool_mode) != 0) return tl::unexpected(from_errno(errno, path));
-    } else if (make && errno != EEXIST) {
-        return tl::unexpected(from_errno(errno, path));
+    if (make) {
+        // The mode as it is said; the set-group-ID bit comes from the directory above, a sandbox may forbid to set it.
+        const mode_t mask = ::umask(0);
+        const int failed = ::mkdir(path.c_str(), spool_mode) == 0 ? 0 : errno;
+        ::umask(mask);
+        if (failed != 0 && failed != EEXIST) return tl::unexpected(from_errno(failed, path));
     }
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.valid()) return tl::unexpected(from_errno(errno, path));
@@ -128,10 +130,10 @@ void Spool::leave(const std::string& name, Millis age, const Terms& terms, Time 
 
 void Spool::refuse(const std::string& name, const std::string& reason, Scan& scan) {
     truncated_.erase(name);
-    if (const Status moved = reject(name, reason); !moved) {
-        scan.stuck.push_back({name, reason + "; and it cannot be moved away: " + moved.error().message});
+    if (const auto place = reject(name, reason)) {
+        scan.rejected.push_back({name, reason + "; it is now " + *place});
     } else {
-        scan.rejected.push_back({name, reason});
+        scan.stuck.push_back({name, reason + "; and it cannot be moved away: " + place.error().message});
     }
 }
 
@@ -144,25 +146,35 @@ Status Spool::remove(const std::string& name) {
     return tl::unexpected(from_errno(errno, "imported, but it cannot be removed"));
 }
 
-Status Spool::reject(const std::string& name, const std::string& reason) {
+Result<std::string> Spool::reject(const std::string& name, const std::string& reason) {
     const std::string path = path_ + ".rejected";
-    if (::mkdir(path.c_str(), rejected_mode) != 0 && errno != EEXIST) return tl::unexpected(from_errno(errno, path));
+    ::mkdir(path.c_str(), rejected_mode);
     const UniqueFd rejected(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!rejected.valid()) return tl::unexpected(from_errno(errno, path));
-    // A name that is taken there gets an id: nothing is overwritten, and each file is there once.
-    std::string there = name;
-    for (int tries = 0; tries < 3; ++tries) {
-        if (::renameat2(directory_.get(), name.c_str(), rejected.get(), there.c_str(), RENAME_NOREPLACE) == 0) {
-            // Best effort, after the move: on a full disk the file is out of the way all the same, and the log has the
-            // reason.
-            static_cast<void>(write_file(rejected.get(), there + ".reason", reason + "\n", 0640));
-            return {};
+    if (rejected.valid())
+        if (const auto there = move(name, rejected.get(), name, reason)) return path + "/" + *there;
+    // Somebody else's directory may not change its parent, and a mounted spool is another file system: out of the path
+    // unit's sight is enough.
+    const auto here = move(name, directory_.get(), name + ".rejected", reason);
+    if (!here) return tl::unexpected(here.error());
+    return path_ + "/" + *here;
+}
+
+/// The file's new name. A name that is taken gets an id: nothing is overwritten, and each file is there once.
+Result<std::string> Spool::move(const std::string& name, int directory, const std::string& wanted,
+                                const std::string& reason) {
+    std::string there = wanted;
+    if (::renameat2(directory_.get(), name.c_str(), directory, there.c_str(), RENAME_NOREPLACE) != 0) {
+        if (errno == EEXIST) {
+            there = Uuid::time_ordered().to_string() + "." + wanted;
+            if (::renameat2(directory_.get(), name.c_str(), directory, there.c_str(), RENAME_NOREPLACE) != 0)
+                return tl::unexpected(from_errno(errno, there));
+        } else if (errno != ENOENT) {
+            return tl::unexpected(from_errno(errno, there));
         }
-        if (errno == ENOENT) return {};
-        if (errno != EEXIST) return tl::unexpected(from_errno(errno, "to " + path));
-        there = with_id(name, Uuid::time_ordered());
     }
-    return fail(ErrorKind::transient, "to " + path + ": no free name");
+    // Best effort, after the move: on a full disk the file is out of the way all the same, and the log has the reason.
+    static_cast<void>(write_file(directory, there + ".reason", reason + "\n", 0640));
+    return there;
 }
 
 }  // namespace dormouse::spool

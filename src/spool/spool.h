@@ -2,10 +2,10 @@
 // hand. Scanned and emptied by the worker's Imports. Every byte in it is hostile: no link is followed, nothing is
 // waited for, no more is read than a run may have. Logs nothing; tells what it did.
 //
-//   DIRECTORY/POOL/              the spool (paths.spool_directory), mode 2770: the worker's, and its group may put
-//   files in
-//     NAME.json                  a run
-//     .NAME                      being written: not looked at
+//   DIRECTORY/                   mode 2755: its set-group-ID bit is inherited, so that what is put in belongs to the
+//   worker's group
+//     POOL/                      the spool (paths.spool_directory), mode 0770: the worker's, and its group may put
+//     files in NAME.json                  a run .NAME                      being written: not looked at
 //   DIRECTORY/POOL.rejected/     what was wrong, each with NAME.reason beside it
 #pragma once
 
@@ -65,8 +65,9 @@ class Spool {
     /// The run of that file is committed: removes it. Errors: it is still there, and will not be imported again by this
     /// object.
     Status remove(const std::string& name);
-    /// Moves a file away, with the reason beside it. Errors: it is still there.
-    Status reject(const std::string& name, const std::string& reason);
+    /// Moves a file away, with the reason beside it: into POOL.rejected, or else to NAME.rejected in the spool, which
+    /// nobody looks at. Returns where it is now. Errors: it is still there.
+    Result<std::string> reject(const std::string& name, const std::string& reason);
     /// Whether there is anything that scan() would look at.
     [[nodiscard]] bool has_entries() const;
     [[nodiscard]] const std::string& path() const { return path_; }
@@ -76,6 +77,8 @@ class Spool {
     void examine(const std::string& name, const Terms& terms, Time now, Scan& scan);
     void take(const std::string& name, std::string text, Scan& scan);
     void leave(const std::string& name, Millis age, const Terms& terms, Time now, Scan& scan);
+    Result<std::string> move(const std::string& name, int directory, const std::string& wanted,
+                             const std::string& reason);
     void refuse(const std::string& name, const std::string& reason, Scan& scan);
 
     std::string path_;

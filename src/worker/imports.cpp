@@ -61,8 +61,7 @@ void Imports::fill(store::Round& round, Time now) {
 
 void Imports::tell(const spool::Scan& scan) {
     for (const spool::Complaint& one : scan.rejected)
-        log::event(log::Level::warning, "spool_rejected",
-                   one.name + ": " + one.reason + "; moved to " + spool_->path() + ".rejected");
+        log::event(log::Level::warning, "spool_rejected", one.name + ": " + one.reason);
     std::string trouble;
     if (!scan.stuck.empty()) {
         trouble = std::to_string(scan.stuck.size()) +
@@ -87,14 +86,14 @@ void Imports::answered(const std::vector<store::Imported>& outcomes) {
 }
 
 void Imports::finish(const spool::Entry& entry, const store::Imported& outcome) {
-    Status done;
-    if (outcome.outcome == store::Imported::Outcome::refused) {
-        done = spool_->reject(entry.name, outcome.reason);
-        if (done) log::event(log::Level::warning, "spool_rejected", entry.name + ": " + outcome.reason);
-    } else {
-        done = spool_->remove(entry.name);
+    if (outcome.outcome != store::Imported::Outcome::refused) {
+        if (!spool_->remove(entry.name)) wanted_ = true;  // the next scan says what is wrong, and slows down
+        return;
     }
-    if (!done) wanted_ = true;  // the next scan says what is wrong, and slows down
+    const auto place = spool_->reject(entry.name, outcome.reason);
+    if (!place) wanted_ = true;
+    if (place)
+        log::event(log::Level::warning, "spool_rejected", entry.name + ": " + outcome.reason + "; it is now " + *place);
 }
 
 void Imports::failed(bool rejected, const std::string& why) {

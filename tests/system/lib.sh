@@ -131,6 +131,8 @@ processes() { # processes UNIT: in its cgroup and below
     [ -n "$group" ] || { echo 0; return; }
     find "/sys/fs/cgroup$group" -name cgroup.procs -exec cat {} + 2>/dev/null | wc -l
 }
+# shellcheck disable=SC2154 # pool is the case's
+spool_is_empty() { [ -z "$(find "/var/spool/dormouse/$pool" -maxdepth 1 -name '*.json' -print -quit)" ]; }
 kill_worker() { # kill_worker POOL: SIGKILL; fails while there is none (and pid 0 would be our own process group)
     local pid
     pid=$(property "dormouse@$1.service" MainPID)
@@ -188,7 +190,7 @@ on_end() {
 use_pool() {
     pools+=("$1")
     stop_pool "$1"
-    rm -rf "/var/lib/dormouse/${1:?}" "/run/dormouse/$1" "/etc/systemd/system/dormouse@$1.service.d"
+    rm -rf "/var/lib/dormouse/${1:?}" "/run/dormouse/$1" "/var/spool/dormouse/$1" "/var/spool/dormouse/$1.rejected" "/etc/systemd/system/dormouse@$1.service.d"
     systemctl daemon-reload
 }
 trap on_end EXIT

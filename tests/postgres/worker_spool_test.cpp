@@ -1,0 +1,205 @@
+// Files in the spool of a worker that is awake, and the wake file: what wakes a sleeping one is tests/system's.
+#include <sys/stat.h>
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "support/pool_bench.h"
+#include "support/process.h"
+#include "support/proxy_tcp.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string echo = R"({"task": "echo", "payload": {"a": 1}})";
+
+std::string completed(TestDatabase& database) {
+    return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'");
+}
+
+/// As a program does that knows the contract: a dot in front, then a rename.
+void put(const PoolBench& bench, const std::string& name, const std::string& text) {
+    std::ofstream(bench.spool() + "/." + name) << text;
+    fs::rename(bench.spool() + "/." + name, bench.spool() + "/" + name);
+}
+
+bool is_empty(const PoolBench& bench) {
+    return fs::is_empty(bench.spool());
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(worker_spool, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(a_file_that_comes_while_the_worker_is_idle_is_imported_and_executed) {
+    TestDatabase database;
+    PoolBench bench(database.url());
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    put(bench, "a.json", echo);
+    BOOST_TEST(bench.until([&] { return completed(database) == "1"; }));
+    BOOST_TEST(database.value("SELECT result::text FROM dormouse.runs") == R"({"a": 1})");
+    BOOST_TEST(is_empty(bench));
+}
+
+BOOST_AUTO_TEST_CASE(files_from_before_the_start_are_imported_with_the_first_look) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.starts = false});
+    for (int i = 0; i < 3; ++i) put(bench, std::to_string(i) + ".json", echo);
+    // the spool of the worker that is there has seen them by inotify; what counts is that they were there before the
+    // look
+    bench.worker().start();
+    BOOST_TEST(bench.until([&] { return completed(database) == "3"; }));
+    BOOST_TEST(is_empty(bench));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_without_a_queue_goes_into_the_first_of_the_pool) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.worker = R"(queues = ["first", "second"])"});
+    put(bench, "a.json", R"({"task": "echo"})");
+    put(bench, "b.json", R"({"task": "echo", "queue": "second"})");
+    BOOST_TEST(bench.until([&] { return completed(database) == "2"; }));
+    BOOST_TEST(database.value("SELECT string_agg(queue, ' ' ORDER BY queue) FROM dormouse.runs") == "first second");
+}
+
+BOOST_AUTO_TEST_CASE(bad_files_are_put_aside_and_do_not_hold_up_the_others) {
+    TestDatabase database;
+    PoolBench bench(database.url());
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    put(bench, "a.json", "no json");
+    put(bench, "b.json", R"({"task": "echo", "payload": "\u0000"})");  // JSON, but no jsonb
+    put(bench, "c.json", echo);
+    BOOST_TEST(bench.until([&] { return completed(database) == "1" && is_empty(bench); }));
+    int rejected = 0;
+    int reasons = 0;
+    for (const auto& entry : fs::directory_iterator(bench.spool() + ".rejected"))
+        entry.path().extension() == ".reason" ? ++reasons : ++rejected;
+    BOOST_TEST(rejected == 2);
+    BOOST_TEST(reasons == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_comes_while_the_database_is_away_waits_for_it) {
+    Cluster cluster;
+    TestDatabase database(TestDatabase::Schema::migrated, cluster);
+    PoolBench bench(database.url());
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    cluster.kill();
+    BOOST_TEST_REQUIRE(bench.until([&] { return !bench.worker().database().is_open(); }));
+    put(bench, "a.json", echo);
+    bench.turns_within(Millis{200});
+    BOOST_TEST(!is_empty(bench));
+    cluster.start();
+    auto person = database.connect();
+    BOOST_TEST(bench.until(
+        [&] {
+            return person.ask("count", "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")->text(0, 0) ==
+                   "1";
+        },
+        Millis{30'000}));
+    BOOST_TEST(bench.until([&] { return is_empty(bench); }));
+}
+
+BOOST_AUTO_TEST_CASE(an_import_whose_answer_is_lost_is_not_done_twice) {
+    TestDatabase database;
+    const Cluster& cluster = Cluster::shared();
+    ProxyTcp proxy(cluster.socket_directory(), cluster.port());
+    PoolBench bench(proxy.url(database.name()));
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    proxy.hold_answers();
+    put(bench, "a.json", echo);
+    BOOST_TEST_REQUIRE(bench.until([&] { return database.value("SELECT count(*) FROM dormouse.imports") == "1"; }));
+    proxy.cut();  // committed, and nobody told us
+    proxy.let_go();
+    BOOST_TEST(bench.until([&] { return completed(database) == "1" && is_empty(bench); }, Millis{60'000}));
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_truncated_file_keeps_the_worker_awake_until_it_is_whole) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.worker = "idle_exit = \"50ms\"\nlook_exit = \"50ms\"", .leaves_when_idle = true});
+    std::ofstream(bench.spool() + "/a.json") << R"({"task": "ec)";
+    BOOST_TEST(!bench.until([&] { return bench.farewell().has_value(); }, Millis{500}));
+    std::ofstream(bench.spool() + "/a.json") << echo;
+    BOOST_TEST(bench.until([&] { return completed(database) == "1"; }));
+    BOOST_TEST(bench.until_gone());
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_comes_at_the_decision_to_exit_is_seen_by_it) {
+    TestDatabase database;
+    PoolBench bench(database.url(),
+                    {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    // the loop does not turn meanwhile, so inotify has told nobody when the exit timer fires
+    BOOST_TEST(run({{"/bin/sleep", "0.2"}, {}, {}, {}}).exit_code == 0);
+    put(bench, "a.json", echo);
+    BOOST_TEST(bench.until([&] { return completed(database) == "1" || bench.farewell().has_value(); }));
+    BOOST_TEST(completed(database) == "1");
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_spool_costs_no_statement) {
+    TestDatabase database;
+    PoolBench bench(database.url());
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    const auto before = bench.statements();
+    std::ofstream(bench.spool() + "/.being-written") << "x";
+    bench.turns_within(Millis{200});
+    BOOST_TEST(bench.statements() == before);
+}
+
+BOOST_AUTO_TEST_CASE(a_wake_file_is_answered_by_removing_it_and_looking) {
+    TestDatabase database;
+    PoolBench bench(
+        database.url(),
+        {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true, .starts = false});
+    bench.worker().start();
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    std::ofstream(bench.wake_file()) << "";
+    database.exec("BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); COMMIT");
+    BOOST_TEST(bench.until_gone());
+    BOOST_TEST(!fs::exists(bench.wake_file()));
+    BOOST_TEST(completed(database) == "1");
+}
+
+// A wake comes before its commit. Whoever leaves in between has itself woken again.
+BOOST_AUTO_TEST_CASE(a_worker_that_leaves_between_wake_and_commit_is_due_again_soon) {
+    TestDatabase database;
+    auto producer = database.connect();
+    PoolBench bench(database.url(),
+                    {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
+    std::ofstream(bench.wake_file()) << "";
+    BOOST_TEST_REQUIRE(
+        producer
+            .script("wake",
+                    "BEGIN; SELECT dormouse.enqueue('echo'); SELECT pg_advisory_xact_lock_shared(1685024365, 1)")
+            .has_value());
+    BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
+    BOOST_TEST((*bench.farewell()->due <= Millis{1'000}));
+    BOOST_TEST(producer.script("commit", "COMMIT").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_was_not_woken_by_a_file_does_not_ask_for_wakes) {
+    TestDatabase database;
+    auto producer = database.connect();
+    PoolBench bench(database.url(),
+                    {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
+    BOOST_TEST_REQUIRE(
+        producer.script("lock", "BEGIN; SELECT pg_advisory_xact_lock_shared(1685024365, 1)").has_value());
+    BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST(!bench.farewell()->due.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_wake_file_that_cannot_be_removed_keeps_the_worker_awake) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.worker = "idle_exit = \"50ms\"\nlook_exit = \"50ms\"", .leaves_when_idle = true});
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    fs::create_directory(bench.wake_file());
+    BOOST_TEST(!bench.until([&] { return bench.farewell().has_value(); }, Millis{300}));
+    fs::remove(bench.wake_file());
+    BOOST_TEST(bench.until_gone());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
