@@ -2,6 +2,7 @@
 include(GNUInstallDirs)
 install(TARGETS dormouse RUNTIME DESTINATION bin)
 install(TARGETS dormouse-due RUNTIME DESTINATION lib/dormouse)
+install(PROGRAMS libexec/dormouse-dev DESTINATION lib/dormouse)
 
 file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.path units/*.mount units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)

@@ -7,7 +7,7 @@ source "$(dirname "$0")/lib.sh"
 # Those named *.sh, and others by their first line.
 scripts() {
     tree_files '*.sh'
-    tree_files dev '.ci/*' 'scripts/*' 'packaging/*' 'units/*' 'examples/*' 'bench/*' 'tests/*' | while IFS= read -r file; do
+    tree_files dev '.ci/*' 'libexec/*' 'scripts/*' 'packaging/*' 'units/*' 'examples/*' 'bench/*' 'tests/*' | while IFS= read -r file; do
         [[ $file == *.* && $file != .ci/* ]] || ! head -n 1 "$file" | grep -qE '^#!.*/(ba)?sh' || printf '%s\n' "$file"
     done
 }

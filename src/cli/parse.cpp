@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/config_command.h"
+#include "cli/dev.h"
 #include "cli/enqueue.h"
 #include "cli/exit_code.h"
 #include "cli/migrate.h"
@@ -226,6 +227,29 @@ void add_config(CLI::App& app, Chosen& chosen) {
     choose(command, chosen, options, show_config);
 }
 
+void add_dev(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<DevOptions>();
+    CLI::App& command =
+        *app.add_subcommand("dev", "A pool for local development: a real doorbell, a real idle exit, gone with Ctrl-C");
+    command.add_option("--config", options->config, "A pool's file (default: one task, hello)")
+        ->type_name("FILE")
+        ->check(CLI::ExistingFile.description(""));
+    command
+        .add_option(
+            "--database-url", options->database_url,
+            "Database, without a password (default: the file's, else a private Postgres that is removed at the end)")
+        ->type_name("URL");
+    command.add_option("--idle-exit", options->idle_exit, "Sleep after so long (default 10s)")->type_name("DURATION");
+    command.add_flag("--foreground", options->foreground, "Without systemd: the worker stays and never sleeps");
+    command.footer(
+        "Goes through your own systemd, or the system's as root; where none runs it says so and stays in the "
+        "foreground.\n\n"
+        "Examples:\n"
+        "  dormouse dev\n"
+        "  dormouse dev --config ./pool.toml --database-url postgresql:///app");
+    choose(command, chosen, options, dev);
+}
+
 void add_version(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<VersionOptions>();
     CLI::App& command = *app.add_subcommand("version", "Show the version of dormouse and of the schema it brings");
@@ -263,8 +287,8 @@ int parse_and_run(int argc, char** argv) {
     app.set_version_flag("--version", "dormouse " + std::string(release()));
     app.footer(footer);
     app.get_formatter()->column_width(32);
-    for (const auto add :
-         {add_migrate, add_worker, add_enqueue, add_wake, add_runs, add_show, add_status, add_config, add_version})
+    for (const auto add : {add_migrate, add_worker, add_enqueue, add_wake, add_runs, add_show, add_status, add_config,
+                           add_dev, add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);

@@ -1,0 +1,83 @@
+#!/bin/bash
+# dormouse dev, as a person uses it: as root behind the system's manager, as an ordinary user behind their own, and without systemd. A
+# run is done, the worker sleeps, a ring wakes it, Ctrl-C leaves nothing behind.
+source "$(dirname "$0")/../lib.sh"
+need_worker
+out=$(mktemp -d)
+chmod 777 "$out"
+says() { grep -q -- "$1" "$out/said"; }
+# As in a terminal: a session of its own, and Ctrl-C for all of it.
+dev() { # dev USER [OPTION…]: in the background
+    local who=$1 environment=(HOME=/tmp LANG=C.UTF-8 PATH="$PATH")
+    shift
+    if [ "$who" != root ]; then environment+=(XDG_RUNTIME_DIR="/run/user/$(id -u "$who")"); fi
+    : >"$out/said"
+    (cd /tmp && exec setsid runuser -u "$who" -- env -i "${environment[@]}" dormouse dev "$@") >>"$out/said" 2>&1 </dev/null &
+    job=$!
+}
+environment_file() { sed -n 's/.*    \. \(.*env\)$/\1/p' "$out/said"; }
+started() { [ -n "$(environment_file)" ]; }
+# as USER COMMAND …: in the other terminal
+as() {
+    local who=$1
+    shift
+    runuser -u "$who" -- bash -c ". $(environment_file) && \"\$@\"" bash "$@"
+}
+worker_pid() { pgrep --full --oldest 'dormouse worker dev' || true; }
+sleeps() { [ -z "$(worker_pid)" ]; }
+interrupt() {
+    local group
+    group=$(ps -o pgid= --ppid "$job" | head -n 1 | tr -d ' ')
+    kill -INT -- "-${group:-$job}" 2>/dev/null || kill -INT -- "-$job"
+    wait "$job" || true
+}
+nothing_is_left() {
+    equal "$1: processes" "$(pgrep --full --count "/tmp/dormouse-dev|dormouse worker dev" || true)" 0
+    equal "$1: directories" "$(find /tmp -maxdepth 1 -name 'dormouse-dev.*' | wc -l)" 0
+    equal "$1: units" "$(systemctl list-units --all --plain --no-legend 'dormouse-dev-*' 'dormouse-due-dev-*' | wc -l)" 0
+    if [ -z "${2:-}" ]; then return; fi
+    equal "$1: the user's units" "$(runuser -u "$2" -- env XDG_RUNTIME_DIR="/run/user/$(id -u "$2")" \
+        systemctl --user list-units --all --plain --no-legend 'dormouse-dev-*' 'dormouse-due-dev-*' | wc -l)" 0
+}
+cycle() { # cycle WHO
+    wait_for 30 started
+    equal "$1: a run" "$(as "$1" dormouse enqueue hello '{"a": 1}' --wait=20s 2>/dev/null | tail -n 1)" '{"a": 1}'
+    wait_for 20 sleeps
+    say "ok: $1: the worker sleeps"
+    equal "$1: a run that wakes it" "$(as "$1" dormouse enqueue hello '[2]' --wait=20s 2>/dev/null | tail -n 1)" '[2]'
+    as "$1" dormouse enqueue hello 3 --in 2s >/dev/null 2>&1
+    wait_for 20 sleeps
+    wait_for 20 says 'run_completed' # the journal is in the foreground
+}
+
+dev root --idle-exit 1s
+cycle root
+interrupt
+nothing_is_left root
+
+useradd --create-home developer 2>/dev/null || true
+systemctl start "user@$(id -u developer)"
+dev developer --idle-exit 1s
+cycle developer
+interrupt
+nothing_is_left developer developer
+systemctl stop "user@$(id -u developer)"
+
+# Nothing of systemd for this user: it says so, and works all the same.
+dev developer
+wait_for 30 started
+holds "it says that no systemd runs here" says 'no systemd runs here'
+equal "without systemd: a run" "$(as developer dormouse enqueue hello '"x"' --wait=20s 2>/dev/null | tail -n 1)" '"x"'
+interrupt
+nothing_is_left "without systemd"
+
+# A database and a file of one's own.
+new_database dev_given
+printf '[database]\nurl = "postgresql://pool@127.0.0.1/%s"\n[task.hello]\ncommand = ["/bin/cat"]\n' "$database" >"$out/pool.toml"
+dev root --config "$out/pool.toml" --idle-exit 1s
+wait_for 30 started
+equal "a database of one's own: a run" "$(as root dormouse enqueue hello 4 --wait=20s --pool dev 2>/dev/null | tail -n 1)" 4
+equal "it is in that database" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")" 1
+interrupt
+nothing_is_left "a database of one's own"
+rm -r "$out"
