@@ -6,6 +6,16 @@ need_worker
 out=$(mktemp -d)
 chmod 777 "$out"
 says() { grep -q -- "$1" "$out/said"; }
+job=
+dev_end() {
+    local code=$?
+    trap - EXIT
+    [ -z "$job" ] || interrupt >/dev/null 2>&1
+    [ $code = 0 ] || cat "$out/said"
+    rm -rf "$out"
+    exit $code
+}
+trap dev_end EXIT
 # As in a terminal: a session of its own, and Ctrl-C for all of it.
 dev() { # dev USER [OPTION…]: in the background
     local who=$1 environment=(HOME=/tmp LANG=C.UTF-8 PATH="$PATH")
@@ -30,6 +40,7 @@ interrupt() {
     group=$(ps -o pgid= --ppid "$job" | head -n 1 | tr -d ' ')
     kill -INT -- "-${group:-$job}" 2>/dev/null || kill -INT -- "-$job"
     wait "$job" || true
+    job=
 }
 nothing_is_left() {
     equal "$1: processes" "$(pgrep --full --count "/tmp/dormouse-dev|dormouse worker dev" || true)" 0
@@ -80,4 +91,3 @@ equal "a database of one's own: a run" "$(as root dormouse enqueue hello 4 --wai
 equal "it is in that database" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")" 1
 interrupt
 nothing_is_left "a database of one's own"
-rm -r "$out"
