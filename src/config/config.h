@@ -58,7 +58,8 @@ struct Limits {
 };
 
 struct Paths {
-    std::string runtime_directory = "/run/dormouse";  ///< POOL.sock, POOL.failures and POOL/due lie there
+    std::string runtime_directory = "/run/dormouse";    ///< POOL.sock, POOL.failures and POOL/due lie there
+    std::string wake_directory = "/run/dormouse.wake";  ///< POOL there: Postgres on this host has work for the pool
 };
 
 struct Config {

@@ -91,6 +91,12 @@ constexpr Option table[] = {
       "Where sockets and due files lie; leave it alone unless the units were changed likewise."},
      "",
      [](Config& config) -> Slot { return &config.paths.runtime_directory; }},
+    {{"paths.wake_directory", Type::path, "/run/dormouse.wake",
+      "Where Postgres on this host writes wake files (dormouse migrate --local-wake); leave it alone unless the "
+      "units were "
+      "changed likewise."},
+     "",
+     [](Config& config) -> Slot { return &config.paths.wake_directory; }},
 };
 
 constexpr std::array<std::string_view, 2> planned{"database.close_after", "retention.finished"};
