@@ -65,9 +65,15 @@ BEGIN
     ALTER ROLE dormouse_local_wake NOLOGIN INHERIT;
     GRANT pg_write_server_files TO dormouse_local_wake;
 
-    -- Asked with the producer's rights while it inserts, once in a transaction: the one place that decides whether a wake is wanted.
-    CREATE OR REPLACE FUNCTION dormouse.local_wake_needed(queue text) RETURNS boolean
-    LANGUAGE sql STABLE AS $$ SELECT true $$;
+    -- Asked with the producer's rights while it inserts, once in a transaction that wants a wake: the one place that decides
+    -- whether one is sent. The mark is a local setting, which a rollback to a savepoint undoes together with the event. plpgsql,
+    -- because an SQL function would be parsed anew for each statement.
+    CREATE OR REPLACE FUNCTION dormouse.local_wake_wanted(mark text, queue text) RETURNS boolean
+    LANGUAGE plpgsql AS $wanted$
+    BEGIN
+        RETURN pg_catalog.set_config(mark, 'on', true) = 'on';
+    END $wanted$;
+    GRANT EXECUTE ON FUNCTION dormouse.local_wake_wanted(text, text) TO PUBLIC;
 
     -- An UPDATE through the parent that makes runs claimable passes here, one row for each queue, and leaves nothing: a trigger
     -- for each row would sit on the leaf, where the worker's own statements would pay for it.
@@ -91,7 +97,7 @@ BEGIN
     CREATE TRIGGER local_wake_updated AFTER UPDATE ON dormouse.runs
         REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
         FOR EACH STATEMENT EXECUTE FUNCTION dormouse.local_wake_updated();
-    EXECUTE format('ALTER FUNCTION dormouse.local_wake_needed(text) OWNER TO %s', owner);
+    EXECUTE format('ALTER FUNCTION dormouse.local_wake_wanted(text, text) OWNER TO %s', owner);
     EXECUTE format('ALTER FUNCTION dormouse.local_wake_updated() OWNER TO %s', owner);
     EXECUTE format('ALTER TABLE dormouse.local_wake_asked OWNER TO %s', owner);
 
@@ -123,11 +129,10 @@ END $function$, one.path, one.pool));
         EXECUTE format('COMMENT ON FUNCTION dormouse.%I() IS %L', one.name, 'pool ' || one.pool);
         EXECUTE format('ALTER FUNCTION dormouse.%I() OWNER TO dormouse_local_wake', one.name);
 
-        -- True once in a transaction: a local setting is undone by a rollback to a savepoint together with the event. CASE, because
-        -- AND promises no order.
+        -- Once in a transaction. CASE, because AND promises no order; the mark is looked at before the function is called, which
+        -- keeps the other rows of a transaction cheap.
         wanted := format('NEW.queue = ANY (ARRAY[%s]::text[]) AND current_setting(%L, true) IS DISTINCT FROM ''on'''
-                         ' AND dormouse.local_wake_needed(NEW.queue)'
-                         ' THEN set_config(%L, ''on'', true) = ''on'' ELSE false END', one.queues, one.mark, one.mark);
+                         ' THEN dormouse.local_wake_wanted(%L, NEW.queue) ELSE false END', one.queues, one.mark, one.mark);
         -- On the leaf, INSERT alone: inserts through the parent arrive here, also rows that an UPDATE moves back from the finished
         -- ones, and no statement of the worker inserts into it.
         EXECUTE format('CREATE CONSTRAINT TRIGGER %I AFTER INSERT ON dormouse.runs_live DEFERRABLE INITIALLY DEFERRED'
@@ -156,7 +161,7 @@ DECLARE
 BEGIN
     IF left_over = '{}' THEN
         DROP TRIGGER IF EXISTS local_wake_updated ON dormouse.runs;
-        DROP FUNCTION IF EXISTS dormouse.local_wake_updated(), dormouse.local_wake_needed(text);
+        DROP FUNCTION IF EXISTS dormouse.local_wake_updated(), dormouse.local_wake_wanted(text, text);
         DROP TABLE IF EXISTS dormouse.local_wake_asked;
         BEGIN
             DROP ROLE IF EXISTS dormouse_local_wake;

@@ -90,8 +90,8 @@ Try<WokenPool> find_woken_pool(const std::string& name, const config::Environmen
     const auto loaded = load(name, environment);
     if (!loaded) return give_up(Exit::config, loaded.error().message);
     if (loaded->config.file.empty()) {
-        return give_up(Exit::config, "pool " + name + " has no file in " + config::directory(environment) +
-                                         ", which would say what queues it serves");
+        return give_up(Exit::config, "pool " + name + ": there is no " + config::directory(environment) + "/" + name +
+                                         ".toml, which would say what queues it serves");
     }
     return woken(name, loaded->config);
 }
