@@ -15,11 +15,10 @@ systemctl start dormouse@$pool.target
 wait_for 20 has_session
 run=$(enqueue work)
 wait_for 20 completed "$run"
-wait_for 5 not test -e "$file"
-say "ok: an awake worker answers the wake file"
 
 # Stopped: nothing starts, the file stays, and the next start serves it.
 stop_pool $pool
+rm -f "$file" # an awake worker may leave it until it leaves
 run=$(enqueue work)
 holds "the wake file waits" test -e "$file"
 holds "a stopped pool stays stopped" asleep $pool
@@ -38,7 +37,7 @@ stop_pool $pool
 systemctl start dormouse@$pool.target
 wait_for 20 has_session
 wait_for 20 kill_worker $pool
-wait_for 20 asleep $pool
+wait_for 20 state_is dormouse@$pool.service failed
 run=$(enqueue work)
 wait_for 20 completed "$run"
 wait_for 5 not test -e "$file"
@@ -64,11 +63,10 @@ wait_for 20 asleep $pool
 equal "nothing is armed" "$(armed $pool)" ""
 
 # Postgres cannot write: the producer commits all the same, and is told.
-systemctl stop run-dormouse.wake.mount 2>/dev/null || umount /run/dormouse.wake
-wait_for 10 not mountpoint --quiet /run/dormouse.wake
-rmdir /run/dormouse.wake 2>/dev/null || true
+chmod 0700 /run/dormouse.wake
 warning=$(psql --no-psqlrc --quiet --dbname="$database" --command="SELECT dormouse.enqueue('work')" 2>&1 >/dev/null)
+chmod 0770 /run/dormouse.wake
 holds "a warning with the remedy" grep -q 'run-dormouse.wake.mount' <<<"$warning"
-systemctl start run-dormouse.wake.mount
-run=$(enqueue work)
+equal "the run is there" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'queued'")" 1
+enqueue work >/dev/null
 wait_for 20 all_completed

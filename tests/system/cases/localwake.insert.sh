@@ -47,8 +47,9 @@ wait_for 20 all_completed
 wait_for 20 asleep $pool
 
 # While it runs something.
-shop "SELECT dormouse.enqueue('slow')" >/dev/null
-wait_for 20 test -n "$(sql "SELECT FROM dormouse.runs WHERE status <> 'completed'")"
+slow=$(shop "SELECT dormouse.enqueue('slow')")
+runs_slow() { [ "$(status_of "$slow")" = running ]; }
+wait_for 20 runs_slow
 shop "SELECT dormouse.enqueue('work')" >/dev/null
 wait_for 20 all_completed
 wait_for 20 asleep $pool
