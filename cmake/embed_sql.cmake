@@ -7,7 +7,8 @@ set(sql_out ${CMAKE_BINARY_DIR}/generated/sql/embedded)
 add_custom_command(
   OUTPUT ${sql_out}.h ${sql_out}.cpp
   COMMAND ${CMAKE_COMMAND} -DOUT=${sql_out} -DSQL=${CMAKE_SOURCE_DIR}/sql -P ${CMAKE_SOURCE_DIR}/cmake/embed_sql_script.cmake
-  DEPENDS ${sql_migrations} ${sql_queries} ${CMAKE_SOURCE_DIR}/sql/roles.sql ${CMAKE_SOURCE_DIR}/cmake/embed_sql_script.cmake
+  DEPENDS ${sql_migrations} ${sql_queries} ${CMAKE_SOURCE_DIR}/sql/roles.sql ${CMAKE_SOURCE_DIR}/sql/local_wake.sql
+          ${CMAKE_SOURCE_DIR}/cmake/embed_sql_script.cmake
   COMMENT "Embedding sql/")
 add_library(dormouse_sql STATIC ${sql_out}.cpp)
 target_sources(dormouse_sql PUBLIC ${sql_out}.h)

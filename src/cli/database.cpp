@@ -14,12 +14,6 @@ namespace {
 constexpr const char* ways =
     "name one with --pool POOL, set DATABASE_URL, or say --database-url postgresql://USER@HOST/DATABASE";
 
-config::Environment without_database(config::Environment environment) {
-    environment.erase("DATABASE_URL");
-    environment.erase("DORMOUSE_DATABASE_URL");
-    return environment;
-}
-
 Try<DatabaseChoice> of_pool(const std::string& pool, const config::Environment& environment) {
     config::Sources sources;
     sources.pool = pool;
@@ -67,6 +61,12 @@ Try<DatabaseChoice> of_directory(const config::Environment& environment) {
 }
 
 }  // namespace
+
+config::Environment without_database(config::Environment environment) {
+    environment.erase("DATABASE_URL");
+    environment.erase("DORMOUSE_DATABASE_URL");
+    return environment;
+}
 
 Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment) {
     if (!options.url.empty()) {

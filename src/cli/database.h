@@ -21,6 +21,9 @@ struct DatabaseChoice {
     std::string origin;  ///< for messages: "DATABASE_URL", "pool default (/etc/dormouse/default.toml)"
 };
 
+/// What a pool's file says, whatever DATABASE_URL and DORMOUSE_DATABASE_URL say: they are for the commands.
+config::Environment without_database(config::Environment environment);
+
 /// Finds it: --database-url, --pool, DORMOUSE_DATABASE_URL or DATABASE_URL, else the one database that the
 /// pools of this machine name. A password in --database-url is refused. Fails with the ways there are.
 Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment);

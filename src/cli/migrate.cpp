@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/local_wake.h"
 #include "cli/text.h"
 #include "cli/version.h"
 #include "sql/embedded.h"
@@ -52,6 +53,7 @@ Outcome migrate(const MigrateOptions& options) {
     auto connection = open_database(options.database, "migrate");
     if (!connection) return tl::unexpected(connection.error());
     if (options.roles) return apply_roles(*connection, options);
+    if (options.local_wake || options.no_local_wake) return local_wake(*connection, options);
     int applied = 0;
     if (!options.check) {
         const auto done = postgres::migrate(*connection, migrations(), release());

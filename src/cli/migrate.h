@@ -7,8 +7,10 @@ namespace dormouse::cli {
 
 struct MigrateOptions {
     DatabaseOptions database;
-    bool roles = false;  ///< only the roles and their grants
-    bool check = false;  ///< change nothing; the exit code tells whether the schema fits
+    bool roles = false;          ///< only the roles and their grants
+    bool local_wake = false;     ///< only the triggers that wake this machine's pools
+    bool no_local_wake = false;  ///< only remove them
+    bool check = false;          ///< change nothing; the exit code tells whether the schema fits
     bool json = false;
 };
 

@@ -66,15 +66,27 @@ void add_migrate(CLI::App& app, Chosen& chosen) {
     CLI::App& command = *app.add_subcommand("migrate", "Make or update the schema dormouse in the database");
     CLI::Option* const roles =
         command.add_flag("--roles", options->roles, "Only make the three roles and their grants, after a migrate");
+    CLI::Option* const local_wake =
+        command
+            .add_flag("--local-wake", options->local_wake,
+                      "Only let Postgres wake the pools of its own host by itself (docs/local-wake.md)")
+            ->excludes(roles);
+    CLI::Option* const no_local_wake =
+        command.add_flag("--no-local-wake", options->no_local_wake, "Only remove that again, with --pool for one pool")
+            ->excludes(roles)
+            ->excludes(local_wake);
     command.add_flag("--check", options->check, "Change nothing; exit 8 unless the schema fits this release")
-        ->excludes(roles);
+        ->excludes(roles)
+        ->excludes(local_wake)
+        ->excludes(no_local_wake);
     add_database(command, options->database);
     add_json(command, options->json);
     command.footer(
         "Migrating again does no harm, also by several at once.\n\n"
         "Examples:\n"
         "  dormouse migrate --database-url postgresql://postgres@localhost/app\n"
-        "  dormouse migrate --roles      # needs CREATEROLE; then: GRANT dormouse_producer TO app");
+        "  dormouse migrate --roles      # needs CREATEROLE; then: GRANT dormouse_producer TO app\n"
+        "  dormouse migrate --local-wake --database-url postgresql://postgres@/app      # as superuser");
     choose(command, chosen, options, migrate);
 }
 

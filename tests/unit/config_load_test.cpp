@@ -74,6 +74,7 @@ result_bytes = 1000
 log_bytes = "1kB"
 [paths]
 runtime_directory = "/run/elsewhere"
+wake_directory = "/run/elsewhere.wake"
 [task.thumbnail]
 handler = "exec"
 command = ["/usr/bin/python3", "-c", "print()\n", ""]
@@ -109,6 +110,7 @@ backoff.base = "2s"
     BOOST_TEST(config.limits.result_bytes == 1000);
     BOOST_TEST(config.limits.log_bytes == 1000);
     BOOST_TEST(config.paths.runtime_directory == "/run/elsewhere");
+    BOOST_TEST(config.paths.wake_directory == "/run/elsewhere.wake");
     BOOST_TEST_REQUIRE(config.tasks.size() == 3U);
     const Task& task = config.tasks.at("thumbnail");
     BOOST_TEST(task.name == "thumbnail");
