@@ -1,7 +1,7 @@
 # Where an installed dormouse lies. Debian and Fedora agree on all of these; the units name /usr/bin and /usr/lib.
 include(GNUInstallDirs)
 install(TARGETS dormouse RUNTIME DESTINATION bin)
-install(TARGETS dormouse-due RUNTIME DESTINATION lib/dormouse)
+install(TARGETS dormouse-due dormouse-relay RUNTIME DESTINATION lib/dormouse)
 
 file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.path units/*.mount units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)

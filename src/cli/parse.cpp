@@ -11,6 +11,7 @@
 #include "cli/enqueue.h"
 #include "cli/exit_code.h"
 #include "cli/migrate.h"
+#include "cli/relay_command.h"
 #include "cli/runs.h"
 #include "cli/show.h"
 #include "cli/status.h"
@@ -206,6 +207,26 @@ void add_worker(CLI::App& app, Chosen& chosen) {
     command.callback([&chosen, options] { chosen = [options] { return run_worker(*options); }; });
 }
 
+void add_relay(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<RelayOptions>();
+    CLI::App& command =
+        *app.add_subcommand("relay", "Listen to the database and ring a pool's doorbell; for producers on other hosts");
+    command.add_option("POOL", options->pool, "The pool: /etc/dormouse/POOL.toml (default \"default\")");
+    command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
+    command.add_option("--set", options->sets, "As with `dormouse worker`")
+        ->type_name("SECTION.KEY=VALUE")
+        ->take_all()
+        ->allow_extra_args(false);
+    command.add_option("--database-url", options->database_url, "Database, without a password")->type_name("URL");
+    command.add_flag("-v,--verbose", options->verbose, "Log each ring, for debugging");
+    command.footer(
+        "One session that sends nothing. It stays until SIGINT or SIGTERM, and tries again by itself when something "
+        "is\nwrong. As a service:\n"
+        "  systemctl enable --now dormouse-relay@default.service\n\n"
+        "Example:\n  dormouse relay default --verbose");
+    command.callback([&chosen, options] { chosen = [options] { return run_relay(*options); }; });
+}
+
 void add_config(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<ConfigOptions>();
     CLI::App& command = *app.add_subcommand("config", "Show each option of a pool and where its value comes from");
@@ -258,8 +279,8 @@ int parse_and_run(int argc, char** argv) {
     app.set_version_flag("--version", "dormouse " + std::string(release()));
     app.footer(footer);
     app.get_formatter()->column_width(32);
-    for (const auto add :
-         {add_migrate, add_worker, add_enqueue, add_wake, add_runs, add_show, add_status, add_config, add_version})
+    for (const auto add : {add_migrate, add_worker, add_enqueue, add_wake, add_relay, add_runs, add_show, add_status,
+                           add_config, add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);

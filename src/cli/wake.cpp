@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cli/pools.h"
-#include "cli/ring.h"
+#include "systemd/ring.h"
 #include "cli/text.h"
 
 namespace dormouse::cli {
@@ -49,7 +49,7 @@ Outcome wake(const WakeOptions& options) {
                                     {"failed", nlohmann::ordered_json::array()}};
     std::string failures;
     for (const Doorbell& doorbell : *targets) {
-        const Status done = ring(doorbell.path);
+        const Status done = systemd::ring(doorbell.path);
         if (done) {
             document["rung"].push_back(doorbell.path);
             if (!options.json) print("rung: " + escaped(doorbell.name) + "\n");
