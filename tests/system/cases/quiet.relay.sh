@@ -6,7 +6,7 @@ seconds=${DORMOUSE_QUIET_SECONDS:-60}
 pool=quiet-relay port=15433 counter=/run/dormouse-test-relay-bytes
 unit="dormouse-relay@$pool.service"
 systemd-run --quiet --unit=dormouse-test-relay-proxy --property=Type=exec /usr/bin/python3 "$(dirname "$0")/../proxy.py" $port $counter
-trap 'systemctl stop dormouse-test-relay-proxy.service; on_end' EXIT
+at_end "systemctl stop dormouse-test-relay-proxy.service"
 wait_for 20 test -s $counter
 new_pool $pool
 wait_for 20 asleep $pool

@@ -14,10 +14,12 @@ new_pool $pool
 wait_for 20 asleep $pool
 holds "a relay is optional" state_is $unit inactive
 systemctl enable --quiet --now $unit
-trap 'systemctl disable --quiet --now $unit; on_end' EXIT
+at_end "systemctl disable --quiet --now $unit"
 wait_for 20 says "listens at "
 systemctl stop dormouse@$pool.target
-equal "stopped with the target" "$(property $unit ActiveState)" inactive
+wait_for 20 state_is "$unit" inactive
+say "ok: stopped with the target"
+wait_for 20 asleep $pool
 systemctl start dormouse@$pool.target
 equal "started with the target" "$(property $unit ActiveState)" active
 wait_for 20 says "listens at "
