@@ -125,16 +125,20 @@ void add_wake(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<WakeOptions>();
     CLI::App& command = *app.add_subcommand("wake", "Ring a pool's doorbell: its worker starts, or looks again");
     CLI::Option* const target = command.add_option("POOL", options->target, "A pool, or the path of its socket");
-    command.add_flag("--all", options->all, "Every pool of this machine")->excludes(target);
+    CLI::Option* const to = command.add_option("--to", options->to, "A doorbell on another host, as often as needed");
+    to->type_name("HOST:PORT")->take_all()->allow_extra_args(false);
+    command.add_flag("--all", options->all, "Every pool of this machine")->excludes(target)->excludes(to);
     add_json(command, options->json);
     command.footer(
         "For producers that cannot run `dormouse enqueue`: ring after the commit. Anything that connects to "
         "the socket rings.\n\n"
         "Examples:\n"
         "  dormouse wake default\n"
-        "  dormouse wake /run/dormouse/default.sock");
+        "  dormouse wake /run/dormouse/default.sock\n"
+        "  dormouse wake --to worker.example:7300");
     command.callback([&chosen, &command, options] {
-        if (options->target.empty() && !options->all) throw CLI::RequiredError(command.get_name() + ": POOL or --all");
+        if (options->target.empty() && options->to.empty() && !options->all)
+            throw CLI::RequiredError(command.get_name() + ": POOL, --to or --all");
         chosen = [options] { return finish(wake(*options)); };
     });
 }
