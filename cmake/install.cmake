@@ -12,3 +12,5 @@ install(CODE [[
   file(CREATE_LINK ../dormouse.target "${wants}/dormouse.target" SYMBOLIC)]])
 install(FILES units/dormouse.sysusers.conf DESTINATION lib/sysusers.d RENAME dormouse.conf)
 install(FILES units/dormouse.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME dormouse.conf)
+# What producers copy or import.
+install(DIRECTORY clients/ DESTINATION share/dormouse/clients PATTERN __pycache__ EXCLUDE)
