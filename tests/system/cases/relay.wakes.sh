@@ -12,7 +12,7 @@ listens() { [ "$(relay_sessions)" = 1 ] && [[ $(property $unit StatusText) == "l
 wait_for 20 listens
 say "   $(property $unit StatusText)"
 equal "processes of the relay" "$(processes $unit)" 1
-say "   memory of the relay over TCP: $(awk '/^(Rss|Pss):/ { printf "%s %s kB  ", $1, $2 }' "/proc/$(property $unit MainPID)/smaps_rollup")(aim: Rss 8192 kB; this build is not the release)"
+say "   memory of the relay over TCP: $(awk '/^(Rss|Pss):/ { printf "%s %s kB  ", $1, $2 }' "/proc/$(property $unit MainPID)/smaps_rollup")(aim: Rss 8192 kB)"
 
 runs_one() { # runs_one WHAT: a run that nobody rings for, while the pool is asleep
     local run
