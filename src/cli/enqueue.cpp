@@ -6,13 +6,13 @@
 #include "cli/payload.h"
 #include "cli/pools.h"
 #include "cli/queries.h"
-#include "cli/ring.h"
 #include "cli/spool.h"
 #include "cli/text.h"
 #include "cli/wait.h"
 #include "cli/when.h"
 #include "config/duration.h"
 #include "config/text.h"
+#include "systemd/ring.h"
 
 namespace dormouse::cli {
 
@@ -79,7 +79,7 @@ Rings ring_pools(const std::string& queue, const config::Environment& environmen
     Rings rings;
     for (const LocalPool& pool : local_pools(environment)) {
         if (!may_serve(pool, queue)) continue;
-        if (const Status done = ring(doorbell_of(pool))) {
+        if (const Status done = systemd::ring(doorbell_of(pool))) {
             rings.rung.push_back(pool.name);
         } else {
             rings.missed.emplace_back(pool.name, done.error().message);

@@ -12,6 +12,7 @@
 #include "cli/enqueue.h"
 #include "cli/exit_code.h"
 #include "cli/migrate.h"
+#include "cli/relay_command.h"
 #include "cli/runs.h"
 #include "cli/show.h"
 #include "cli/status.h"
@@ -142,16 +143,20 @@ void add_wake(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<WakeOptions>();
     CLI::App& command = *app.add_subcommand("wake", "Ring a pool's doorbell: its worker starts, or looks again");
     CLI::Option* const target = command.add_option("POOL", options->target, "A pool, or the path of its socket");
-    command.add_flag("--all", options->all, "Every pool of this machine")->excludes(target);
+    CLI::Option* const to = command.add_option("--to", options->to, "A doorbell on another host, as often as needed");
+    to->type_name("HOST:PORT")->take_all()->allow_extra_args(false);
+    command.add_flag("--all", options->all, "Every pool of this machine")->excludes(target)->excludes(to);
     add_json(command, options->json);
     command.footer(
         "For producers that cannot run `dormouse enqueue`: ring after the commit. Anything that connects to "
         "the socket rings.\n\n"
         "Examples:\n"
         "  dormouse wake default\n"
-        "  dormouse wake /run/dormouse/default.sock");
+        "  dormouse wake /run/dormouse/default.sock\n"
+        "  dormouse wake --to worker.example:7300");
     command.callback([&chosen, &command, options] {
-        if (options->target.empty() && !options->all) throw CLI::RequiredError(command.get_name() + ": POOL or --all");
+        if (options->target.empty() && options->to.empty() && !options->all)
+            throw CLI::RequiredError(command.get_name() + ": POOL, --to or --all");
         chosen = [options] { return finish(wake(*options)); };
     });
 }
@@ -222,6 +227,26 @@ void add_worker(CLI::App& app, Chosen& chosen) {
         "  dormouse worker default --check\n"
         "  dormouse worker --config ./pool.toml --set worker.idle_exit=10s");
     command.callback([&chosen, options] { chosen = [options] { return run_worker(*options); }; });
+}
+
+void add_relay(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<RelayOptions>();
+    CLI::App& command =
+        *app.add_subcommand("relay", "Listen to the database and ring a pool's doorbell; for producers on other hosts");
+    command.add_option("POOL", options->pool, "The pool: /etc/dormouse/POOL.toml (default \"default\")");
+    command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
+    command.add_option("--set", options->sets, "As with `dormouse worker`")
+        ->type_name("SECTION.KEY=VALUE")
+        ->take_all()
+        ->allow_extra_args(false);
+    command.add_option("--database-url", options->database_url, "Database, without a password")->type_name("URL");
+    command.add_flag("-v,--verbose", options->verbose, "Log each ring, for debugging");
+    command.footer(
+        "One session that sends nothing. It stays until SIGINT or SIGTERM, and tries again by itself when something "
+        "is\nwrong. As a service:\n"
+        "  systemctl enable --now dormouse-relay@default.service\n\n"
+        "Example:\n  dormouse relay default --verbose");
+    command.callback([&chosen, options] { chosen = [options] { return run_relay(*options); }; });
 }
 
 void add_config(CLI::App& app, Chosen& chosen) {
@@ -299,8 +324,8 @@ int parse_and_run(int argc, char** argv) {
     app.set_version_flag("--version", "dormouse " + std::string(release()));
     app.footer(footer);
     app.get_formatter()->column_width(32);
-    for (const auto add : {add_migrate, add_worker, add_enqueue, add_wake, add_runs, add_show, add_status, add_config,
-                           add_dev, add_version})
+    for (const auto add : {add_migrate, add_worker, add_enqueue, add_wake, add_relay, add_runs, add_show, add_status,
+                           add_config, add_dev, add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);

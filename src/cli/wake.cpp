@@ -1,24 +1,33 @@
 #include "cli/wake.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "cli/pools.h"
-#include "cli/ring.h"
 #include "cli/text.h"
+#include "systemd/ring.h"
+#include "systemd/ring_tcp.h"
 
 namespace dormouse::cli {
 
 namespace {
 
+constexpr Millis tcp_deadline{5'000};
+
 struct Doorbell {
     std::string name;
-    std::string path;
+    std::string path;  ///< HOST:PORT for one on another host
     std::string remedy;
+    std::optional<systemd::Endpoint> endpoint;
 };
 
+Status ring(const Doorbell& doorbell) {
+    return doorbell.endpoint ? systemd::ring_tcp(*doorbell.endpoint, tcp_deadline) : systemd::ring(doorbell.path);
+}
+
 Doorbell doorbell_for(const LocalPool& pool) {
-    return {"pool " + pool.name, doorbell_of(pool), "systemctl enable --now dormouse@" + pool.name + ".target"};
+    return {"pool " + pool.name, doorbell_of(pool), "systemctl enable --now dormouse@" + pool.name + ".target", {}};
 }
 
 Try<std::vector<Doorbell>> doorbells(const WakeOptions& options) {
@@ -30,8 +39,17 @@ Try<std::vector<Doorbell>> doorbells(const WakeOptions& options) {
             return give_up(Exit::config, "no pool to ring: there is none in " + config::directory(environment));
         return found;
     }
+    for (const std::string& text : options.to) {
+        auto endpoint = systemd::parse_endpoint(text);
+        if (!endpoint) return give_up(Exit::usage, "--to " + endpoint.error().message);
+        found.push_back({text, text,
+                         "does the socket unit there have this ListenStream=, and may this host reach it "
+                         "(IPAddressAllow=, firewall)?",
+                         std::move(*endpoint)});
+    }
+    if (options.target.empty()) return found;
     if (options.target.find('/') != std::string::npos) {
-        found.push_back({options.target, options.target, "is the socket unit of that pool active?"});
+        found.push_back({options.target, options.target, "is the socket unit of that pool active?", {}});
         return found;
     }
     if (const Status name = config::check_pool_name(options.target); !name)
@@ -49,7 +67,7 @@ Outcome wake(const WakeOptions& options) {
                                     {"failed", nlohmann::ordered_json::array()}};
     std::string failures;
     for (const Doorbell& doorbell : *targets) {
-        const Status done = ring(doorbell.path);
+        const Status done = ring(doorbell);
         if (done) {
             document["rung"].push_back(doorbell.path);
             if (!options.json) print("rung: " + escaped(doorbell.name) + "\n");

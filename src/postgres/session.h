@@ -26,6 +26,9 @@ struct Statement {
     bool prepare = false;
 };
 
+/// LISTEN to `channel`, whatever is in its name. Source: "Identifiers and Key Words".
+std::string listen_sql(const std::string& channel);
+
 class Session {
   public:
     /// One result for each statement, in order, with binary columns; or the error that undid the whole transaction.

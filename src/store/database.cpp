@@ -18,27 +18,11 @@ std::vector<postgres::Migration> migrations() {
     return list;
 }
 
-/// A channel name as an SQL identifier. Source: "Identifiers and Key Words".
-std::string quoted(const std::string& name) {
-    std::string out = "\"";
-    for (const char c : name) {
-        if (c == '"') out.push_back('"');
-        out.push_back(c);
-    }
-    return out + "\"";
-}
-
 std::string worker_channel(const Uuid& worker) {
     return "dormouse@" + worker.to_string();
 }
 
 }  // namespace
-
-std::string direct_host_for(const std::string& pooler_host) {
-    const auto at = pooler_host.find("-pooler.");
-    if (at != std::string::npos) return pooler_host.substr(0, at) + pooler_host.substr(at + 7);
-    return {};
-}
 
 Database::Database(loop::Loop& loop, Place place, Identity identity, ClaimTerms terms, Events events)
     : loop_(loop),
@@ -49,8 +33,8 @@ Database::Database(loop::Loop& loop, Place place, Identity identity, ClaimTerms 
       deferred_(loop, "database.refused"),
       deadline_(loop, "database.deadline"),
       retirement_(loop, "database.retirement") {
-    for (const std::string& queue : identity_.queues) listen_sql_.push_back("LISTEN " + quoted("dormouse:" + queue));
-    listen_sql_.push_back("LISTEN " + quoted(worker_channel(identity_.id)));
+    for (const std::string& queue : identity_.queues) listen_sql_.push_back(postgres::listen_sql("dormouse:" + queue));
+    listen_sql_.push_back(postgres::listen_sql(worker_channel(identity_.id)));
 }
 
 void Database::open() {
@@ -74,12 +58,11 @@ void Database::close() {
     deferred_.stop();
     deadline_.stop();
     connector_.reset();
-    for (auto* session : {&session_, &probe_}) {
-        if (!*session) continue;
-        (*session)->shut();
-        retired_.push_back(std::move(*session));
-    }
-    if (!retired_.empty()) retirement_.once(Millis{0}, [this] { retired_.clear(); });
+    pooler_check_.reset();
+    if (!session_) return;
+    session_->shut();
+    retired_.push_back(std::move(session_));
+    retirement_.once(Millis{0}, [this] { retired_.clear(); });
 }
 
 void Database::on_connected(postgres::ConnectionPtr connection) {
@@ -111,57 +94,22 @@ void Database::set_up(bool through_pooler) {
         const auto state = postgres::interpret_schema(replies->at(1).get(), known, identity_.version);
         if (!state) return refuse(state.error());
         if (const auto fit = postgres::require_fit(*state, identity_.version); !fit) return refuse(fit.error());
-        if (!through_pooler && replies->at(0).integer(0, 0) != session_->backend_pid()) return probe_pooler();
+        if (!through_pooler && replies->at(0).integer(0, 0) != session_->backend_pid()) return check_pooler();
         listen();
     });
 }
 
-// The pid that the protocol told is not the backend's, so something is in between. If a second client is given the
-// backend that served us a moment ago, sessions are shared and a LISTEN would belong to nobody.
-void Database::probe_pooler() {
+// The pid that the protocol told is not the backend's, so something is in between.
+void Database::check_pooler() {
     auto target = postgres::parse_target(place_.url, place_.passfile);
     if (!target) return refuse(target.error());
-    target->options["application_name"] = "dormouse pooler probe";
-    connector_ = std::make_unique<postgres::Connector>(
-        loop_, std::move(*target), place_.connect_timeout, [this](Result<postgres::ConnectionPtr> connection) {
-            if (!connection) return refuse(connection.error());
-            postgres::Session::Events events;
-            events.on_notification = [](const std::string&, const std::string&) {};
-            events.on_lost = [this](Error error) { refuse(std::move(error)); };
-            probe_ = std::make_unique<postgres::Session>(loop_, std::move(*connection), std::move(events));
-            connector_.reset();
-            ask_pids();
+    pooler_check_ = std::make_unique<postgres::PoolerCheck>(
+        loop_, std::move(*target), place_.connect_timeout, *session_, [this](Result<bool> shared) {
+            pooler_check_.reset();
+            if (!shared) return refuse(shared.error());
+            if (*shared) return refuse(postgres::shared_sessions(where(), session_->host()));
+            set_up(true);
         });
-}
-
-void Database::ask_pids() {
-    const auto pid = [](Result<std::vector<postgres::Reply>>& replies) { return replies->at(0).integer(0, 0); };
-    session_->exchange({Statement{"SELECT pg_backend_pid()", Params{}, false}},
-                       [this, pid](Result<std::vector<postgres::Reply>> ours) {
-                           if (!ours) return refuse(ours.error());
-                           // BEGIN keeps the backend while ours, idle, may lose it.
-                           probe_->exchange(
-                               {Statement{"BEGIN", {}, false}, Statement{"SELECT pg_backend_pid()", {}, false}},
-                               [this, pid, first = pid(ours)](Result<std::vector<postgres::Reply>> theirs) {
-                                   if (!theirs) return refuse(theirs.error());
-                                   // Ours would wait for its backend if that was the pooler's only one.
-                                   if (theirs->at(1).integer(0, 0) == first) return refuse_pooler();
-                                   session_->exchange({Statement{"SELECT pg_backend_pid()", {}, false}},
-                                                      [this, pid, first](Result<std::vector<postgres::Reply>> again) {
-                                                          if (!again) return refuse(again.error());
-                                                          if (pid(again) != first) return refuse_pooler();
-                                                          deferred_.once(Millis{0}, [this] { probe_.reset(); });
-                                                          set_up(true);
-                                                      });
-                               });
-                       });
-}
-
-void Database::refuse_pooler() {
-    const std::string direct = direct_host_for(session_->host());
-    refuse(Error{ErrorKind::incompatible,
-                 "the pooler at " + where() + " hands sessions around (transaction mode), so LISTEN cannot work: " +
-                     "put the direct host into database.url" + (direct.empty() ? "" : " (" + direct + ")")});
 }
 
 void Database::listen() {

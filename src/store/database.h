@@ -10,6 +10,7 @@
 
 #include "loop/loop.h"
 #include "postgres/connector.h"
+#include "postgres/pooler_check.h"
 #include "postgres/session.h"
 #include "store/round.h"
 #include "store/statements.h"
@@ -53,9 +54,7 @@ class Database {
   private:
     void on_connected(postgres::ConnectionPtr connection);
     void set_up(bool through_pooler);
-    void probe_pooler();
-    void ask_pids();
-    void refuse_pooler();
+    void check_pooler();
     void listen();
     void refuse(Error error);
     void on_session_lost(Error error);
@@ -72,13 +71,9 @@ class Database {
     loop::Timer deadline_;  ///< for everything between connection and on_open
     std::unique_ptr<postgres::Session> session_;
     std::unique_ptr<postgres::Connector> connector_;
-    std::unique_ptr<postgres::Session> probe_;
+    std::unique_ptr<postgres::PoolerCheck> pooler_check_;
     loop::Timer retirement_;  ///< sessions end on a turn of their own: close() may run inside one of their callbacks
     std::vector<std::unique_ptr<postgres::Session>> retired_;
 };
-
-/// What to connect to instead of a pooler on which LISTEN cannot work, where that can be told from the name; else
-/// empty.
-std::string direct_host_for(const std::string& pooler_host);
 
 }  // namespace dormouse::store

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/backoff.h"
 #include "base/log.h"
-#include "worker/backoff.h"
 
 namespace dormouse::worker {
 namespace {

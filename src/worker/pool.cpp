@@ -3,11 +3,11 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "systemd/listen.h"
 #include "systemd/notify.h"
 #include "systemd/wake_files.h"
-#include "worker/backoff.h"
 #include "worker/identity.h"
 
 namespace dormouse::worker {

@@ -1,6 +1,6 @@
 #include "worker/verdict.h"
 
-#include "worker/backoff.h"
+#include "base/backoff.h"
 
 namespace dormouse::worker {
 namespace {

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "systemd/notify.h"
-#include "worker/backoff.h"
 #include "worker/worker.h"
 
 namespace dormouse::worker {

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
-#include "store/database.h"
 #include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
@@ -86,6 +86,21 @@ BOOST_AUTO_TEST_CASE(statement_mode_is_refused_too) {
     BOOST_TEST(!refusal_of(bouncer.url(database.name())).empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_relay_refuses_transaction_mode_too_and_works_in_session_mode) {
+    const TestDatabase database;
+    for (const std::string mode : {"transaction", "session"}) {
+        const Pgbouncer bouncer(mode, 5);
+        Process relay({{dormouse_binary, "relay", "--database-url", bouncer.url(database.name()), "--set",
+                        "paths.runtime_directory=/nonexistent"},
+                       {},
+                       {},
+                       {}});
+        BOOST_TEST(relay.saw_error(mode == "transaction" ? "(transaction mode)" : "listening: "), mode);
+        relay.signal(SIGTERM);
+        BOOST_TEST(relay.wait().exit_code == 0);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(session_mode_works_and_hears) {
     TestDatabase database;
     const Pgbouncer bouncer("session", 5);
@@ -100,14 +115,6 @@ BOOST_AUTO_TEST_CASE(session_mode_without_a_second_session_says_what_is_missing)
     const Pgbouncer bouncer("session", 1);
     const std::string error = refusal_of(bouncer.url(database.name()));
     BOOST_TEST(error.find("does not answer") != std::string::npos, error);
-}
-
-BOOST_AUTO_TEST_CASE(the_direct_host_of_a_pooler_is_told_where_its_name_shows_it) {
-    BOOST_TEST(store::direct_host_for("ep-cool-rain-123-pooler.eu-central-1.aws.neon.tech") ==
-               "ep-cool-rain-123.eu-central-1.aws.neon.tech");
-    BOOST_TEST(store::direct_host_for("db.example").empty());
-    BOOST_TEST(store::direct_host_for("my-pooler-host.example").empty());
-    BOOST_TEST(store::direct_host_for("").empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -176,9 +176,14 @@ helper_said() { journalctl --quiet --no-pager --output=cat --identifier=dormouse
 pools=()
 export case_began
 case_began=$(date '+%Y-%m-%d %H:%M:%S')
+endings=()
+# at_end COMMAND …: at the end of this case, however it ends, before its pools are stopped. A trap of the case's own would lose
+# the exit code of what failed.
+at_end() { endings+=("$*"); }
 on_end() {
-    local code=$? pool
+    local code=$? pool ending
     trap - EXIT
+    for ending in "${endings[@]}"; do eval "$ending" || true; done
     for pool in "${pools[@]}"; do
         if [ $code != 0 ]; then systemctl status --no-pager --full "dormouse@$pool.*" "dormouse-due-$pool-*" 2>&1 | head -n 60 || true; fi
         systemctl stop "dormouse@$pool.target" 2>/dev/null || true

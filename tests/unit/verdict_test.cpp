@@ -3,7 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "worker/backoff.h"
+#include "base/backoff.h"
 
 using namespace dormouse;
 using namespace dormouse::worker;

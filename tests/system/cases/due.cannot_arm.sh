@@ -8,7 +8,7 @@ stand_in $pool <<'WORKER'
 due 3600000
 WORKER
 restore() { umount /usr/bin/systemd-run 2>/dev/null || true; }
-trap 'restore; on_end' EXIT
+at_end restore
 more_starts_than() { [ "$(starts $pool)" -gt "$1" ]; }
 
 mount --bind /bin/false /usr/bin/systemd-run

@@ -5,7 +5,7 @@ user=due-user
 id $user >/dev/null 2>&1 || useradd --create-home $user
 uid=$(id -u $user)
 systemctl start "user@$uid.service"
-trap 'systemctl stop "user@$uid.service"; on_end' EXIT
+at_end "systemctl stop user@$uid.service"
 as_user() { runuser -u $user -- env XDG_RUNTIME_DIR="/run/user/$uid" "$@"; }
 helper() {
     as_user SERVICE_RESULT=success EXIT_CODE=exited EXIT_STATUS=0 /usr/lib/dormouse/dormouse-due --user \

@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib.sh"
 seconds=${DORMOUSE_QUIET_SECONDS:-60}
 port=15432 counter=/run/dormouse-test-bytes
 systemd-run --quiet --unit=dormouse-test-proxy --property=Type=exec /usr/bin/python3 "$(dirname "$0")/../proxy.py" $port $counter
-trap 'systemctl stop dormouse-test-proxy.service; on_end' EXIT
+at_end "systemctl stop dormouse-test-proxy.service"
 wait_for 20 test -s $counter
 
 new_pool awake

@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
-#include "cli/ring.h"
 #include "support/cluster.h"
+#include "systemd/ring.h"
 
 using namespace dormouse;
-using dormouse::cli::ring;
+using dormouse::systemd::ring;
 
 namespace {
 
@@ -29,7 +29,7 @@ UniqueFd listener(const std::string& path, int backlog) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(cli_ring)
+BOOST_AUTO_TEST_SUITE(systemd_ring)
 
 BOOST_AUTO_TEST_CASE(a_ring_is_one_connection_that_is_closed_at_once) {
     const testing::TemporaryDirectory directory;

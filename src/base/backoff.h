@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 
-namespace dormouse::worker {
+namespace dormouse {
 
 /// Full jitter: evenly between 0 and min(max, base · 2^tries), for runs that are tried again. `tries` from 0.
 Millis full_jitter(Millis base, Millis max, int tries);
@@ -11,4 +11,4 @@ Millis full_jitter(Millis base, Millis max, int tries);
 /// Between half and all of min(max, base · 2^tries), for connections: never at once, never all together.
 Millis half_jitter(Millis base, Millis max, int tries);
 
-}  // namespace dormouse::worker
+}  // namespace dormouse

@@ -1,4 +1,4 @@
-#include "cli/ring.h"
+#include "systemd/ring.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -8,7 +8,7 @@
 
 #include "base/unique_fd.h"
 
-namespace dormouse::cli {
+namespace dormouse::systemd {
 
 Status ring(const std::string& path) {
     sockaddr_un address{};
@@ -29,4 +29,4 @@ Status ring(const std::string& path) {
     return tl::unexpected(std::move(error));
 }
 
-}  // namespace dormouse::cli
+}  // namespace dormouse::systemd

@@ -1,9 +1,9 @@
-#include "worker/backoff.h"
+#include "base/backoff.h"
 
 #include <algorithm>
 #include <random>
 
-namespace dormouse::worker {
+namespace dormouse {
 namespace {
 
 Millis::rep ceiling(Millis base, Millis max, int tries) {
@@ -28,4 +28,4 @@ Millis half_jitter(Millis base, Millis max, int tries) {
     return between(most / 2, most);
 }
 
-}  // namespace dormouse::worker
+}  // namespace dormouse

@@ -1,0 +1,3 @@
+module dormouse/ring
+
+go 1.19

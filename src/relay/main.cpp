@@ -1,0 +1,27 @@
+#include "relay/main.h"
+
+#include <malloc.h>
+
+#include <cstdlib>
+
+#include "base/log.h"
+#include "loop/loop.h"
+#include "relay/relay.h"
+
+namespace dormouse::relay {
+
+int run_relay(config::Sources sources, bool verbose) {
+    // The one other thread resolves names: it needs neither company nor a heap of its own.
+    setenv("UV_THREADPOOL_SIZE", "1", 0);
+    mallopt(M_ARENA_MAX, 1);
+    log::start(verbose ? log::Level::debug : log::Level::info);
+    loop::Loop loop;
+    {
+        Relay relay(loop, std::move(sources));
+        relay.start();
+        loop.run();
+    }
+    return 0;
+}
+
+}  // namespace dormouse::relay
