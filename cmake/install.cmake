@@ -1,8 +1,12 @@
-# Where an installed dormouse lies. Debian and Fedora agree on all of these; the units name /usr/bin and /usr/lib.
+# Where an installed dormouse lies. Debian and Fedora agree on all of these; the units name /usr/bin and /usr/lib, hence the
+# prefix in the presets. What packages have besides is in packaging/; packaging/files.txt is the list of all, and a test compares.
 include(GNUInstallDirs)
 install(TARGETS dormouse RUNTIME DESTINATION bin)
 install(TARGETS dormouse-due RUNTIME DESTINATION lib/dormouse)
 install(PROGRAMS libexec/dormouse-dev DESTINATION lib/dormouse)
+if(TARGET dormouse-relay)
+  install(TARGETS dormouse-relay RUNTIME DESTINATION lib/dormouse)
+endif()
 
 file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.path units/*.mount units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)
@@ -13,3 +17,24 @@ install(CODE [[
   file(CREATE_LINK ../dormouse.target "${wants}/dormouse.target" SYMBOLIC)]])
 install(FILES units/dormouse.sysusers.conf DESTINATION lib/sysusers.d RENAME dormouse.conf)
 install(FILES units/dormouse.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME dormouse.conf)
+install(FILES units/dormouse.preset DESTINATION lib/systemd/system-preset RENAME 90-dormouse.preset)
+
+# The programs have their SQL in them; these are to be read.
+install(DIRECTORY sql/ DESTINATION share/dormouse/sql FILES_MATCHING PATTERN "*.sql")
+file(GLOB pages CONFIGURE_DEPENDS docs/*.md)
+install(FILES README.md ARCHITECTURE.md DESTINATION share/doc/dormouse)
+if(pages)
+  install(FILES ${pages} DESTINATION share/doc/dormouse/docs)
+endif()
+install(DIRECTORY DESTINATION /etc/dormouse)
+file(GLOB examples CONFIGURE_DEPENDS examples/*.toml examples/*.conf)
+install(FILES ${examples} DESTINATION share/doc/dormouse/examples)
+file(GLOB examples CONFIGURE_DEPENDS examples/*.py examples/*.sh)
+install(PROGRAMS ${examples} DESTINATION share/doc/dormouse/examples)
+# What a warm handler imports, or puts onto its path.
+foreach(language python node)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/clients/${language})
+    install(DIRECTORY clients/${language} DESTINATION share/dormouse/clients PATTERN tests EXCLUDE PATTERN node_modules EXCLUDE
+            PATTERN __pycache__ EXCLUDE)
+  endif()
+endforeach()
