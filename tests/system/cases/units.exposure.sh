@@ -2,6 +2,7 @@
 # Every unit that is installed is clean, and every service of ours exposes little. It looks at the installed files, so that a new
 # unit is in it by itself; templates are looked at as an instance.
 source "$(dirname "$0")/../lib.sh"
+need_worker # the units name it
 shopt -s nullglob
 units=() services=()
 for file in /usr/lib/systemd/system/{dormouse,run-dormouse}*.*; do
@@ -29,10 +30,13 @@ use_pool exposure
 drop_in exposure more <"$example"
 equal "systemd-analyze verify with examples/handlers-that-need-more.conf" \
     "$(systemd-analyze verify --man=$man dormouse@exposure.service 2>&1)" ""
-# Each line in it took effect: what systemd has differs from what it has without.
+# Each line in it took effect: what systemd has is what is written, or differs from what it has without.
 systemctl show dormouse@exposure.service >/tmp/exposure.with
 systemctl show dormouse@exposure-plain.service >/tmp/exposure.without
-sed -n 's/^\([A-Za-z]*\)=.*/\1/p' "$example" | sort -u | while read -r setting; do
-    holds "$setting takes effect" not cmp --silent <(grep "^$setting=" /tmp/exposure.with) <(grep "^$setting=" /tmp/exposure.without)
-done
+took_effect() { # took_effect SETTING=VALUE
+    grep -qxF "$1" /tmp/exposure.with || not cmp --silent <(grep "^${1%%=*}=" /tmp/exposure.with) <(grep "^${1%%=*}=" /tmp/exposure.without)
+}
+while read -r line; do
+    holds "$line takes effect" took_effect "$line"
+done < <(grep '^[A-Za-z]*=' "$example")
 say "   with all of it: $(systemd-analyze security --no-pager dormouse@exposure.service | tail -n 1)"
