@@ -1,6 +1,7 @@
 #!/bin/sh
-# /usr/lib/dormouse/pools restart|stop: what the packages' scripts do with pools whose worker is at work. Needs a running systemd.
+# /usr/lib/dormouse/pools start|restart|stop: what the packages' scripts do with pools whose worker is at work. Needs a running systemd.
 #
+#   start     after an installation: the pools that were enabled before a removal. Debian's deb-systemd-invoke starts no static unit.
 #   restart   after an upgrade. A sleeping pool needs nothing: its next worker is the new program. A worker at work finishes
 #             what runs and gives way to the new one; nobody waits for that, and its doorbells stay up meanwhile.
 #   stop      before a removal. Comes back when every worker has ended and no timer is armed.
@@ -21,6 +22,7 @@ hurry() {
 }
 
 case ${1:-} in
+start) systemctl start dormouse.target ;;
 restart)
     at_work=$(workers active,activating,reloading,deactivating)
     [ -n "$at_work" ] || exit 0
@@ -40,7 +42,7 @@ stop)
     ;;
 hurry) hurry ;;
 *)
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

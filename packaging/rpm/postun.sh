@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # %postun: $1 is how many are left. What pools and administrators made stays: an RPM knows no purge.
 if [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload || :
