@@ -21,7 +21,7 @@ holds "it installs" in_root --install --nodeps "$rpm"
 equal "what rpm --verify finds changed" "$(in_root --verify --nodeps dormouse)" ""
 equal "the user" "$(grep -c '^dormouse:' $root/etc/passwd)" 1
 equal "directory of the doorbells" "$(stat -c '%U %a' $root/run/dormouse)" "root 755"
-equal "directory of the spools" "$(stat -c '%a' $root/var/spool/dormouse)" 755
+equal "directory of the spools" "$(stat -c '%a' $root/var/spool/dormouse)" 2755
 units=()
 for file in "$root"/usr/lib/systemd/system/{dormouse,run-dormouse}*.*; do
     unit=${file##*/}
