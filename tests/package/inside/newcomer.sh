@@ -28,6 +28,8 @@ SUDO
     step "step 3, a pool"
     readme 3 toml >/etc/dormouse/default.toml
     typed 3
+    equal "path unit" "$(property dormouse@default.path ActiveState)" active
+    equal "file system of the wake files, which nobody enabled" "$(property run-dormouse.wake.mount ActiveState)" inactive
     step "step 4, a run"
     command=$(readme 4 "" | sed -n 's/^\$ //p')
     seen=$(bash -euc "$command")

@@ -11,6 +11,8 @@ WORKER
     wait_for 20 starts_are $pool 1
     wait_for 20 asleep $pool
 done
+equal "path unit" "$(property dormouse@switch-a.path ActiveState)" active
+equal "file system of the wake files, which nobody enabled" "$(property run-dormouse.wake.mount ActiveState)" inactive
 systemctl disable --quiet --now dormouse@switch-a.target
 equal "socket of the disabled pool" "$(property dormouse@switch-a.socket ActiveState)" inactive
 equal "socket of the other" "$(property dormouse@switch-b.socket ActiveState)" active
@@ -23,3 +25,7 @@ systemctl stop dormouse.target
 equal "after the stop of all pools" "$(property dormouse@switch-b.socket ActiveState)" inactive
 systemctl start dormouse.target
 wait_for 20 starts_are switch-b 2
+
+systemctl enable --quiet --now run-dormouse.wake.mount
+equal "file system of the wake files, enabled" "$(findmnt --noheadings --output FSTYPE /run/dormouse.wake)" tmpfs
+systemctl disable --quiet --now run-dormouse.wake.mount
