@@ -23,7 +23,7 @@ fi
 
 # Directories that the package owns are in an .rpm too; only the empty one counts.
 rpm -qp --queryformat '[%{FILEMODES:octal} %{FILENAMES} -> %{FILELINKTOS}\n]' "$rpm" |
-    awk '/^04/ { if ($2 == "/etc/dormouse") print "755 /etc/dormouse/"; next } /^012/ { print "link " $2 " -> " $4; next } { print substr($1, length($1) - 2) " " $2 }' |
+    awk '/^4/ { if ($2 == "/etc/dormouse") print "755 /etc/dormouse/"; next } /^12/ { print "link " $2 " -> " $4; next } { print substr($1, length($1) - 2) " " $2 }' |
     compare rpm
 equal "owners in the .rpm" "$(rpm -qp --queryformat '[%{FILEUSERNAME}/%{FILEGROUPNAME}\n]' "$rpm" | sort -u)" root/root
 equal "libraries of the .rpm" "$(rpm -qp --requires "$rpm" | sed -n 's/^\(lib[a-z]*\)\.so.*/\1/p' | sort -u | xargs)" "libc libm libpq libsystemd libuv"
