@@ -1,4 +1,5 @@
-# Where an installed dormouse lies. Debian and Fedora agree on all of these; the units name /usr/bin and /usr/lib.
+# Where an installed dormouse lies. Debian and Fedora agree on all of these; the units name /usr/bin and /usr/lib, hence the
+# prefix in the presets. What packages have besides is in packaging/; packaging/files.txt is the list of all, and a test compares.
 include(GNUInstallDirs)
 install(TARGETS dormouse RUNTIME DESTINATION bin)
 install(TARGETS dormouse-due dormouse-relay RUNTIME DESTINATION lib/dormouse)
@@ -13,5 +14,19 @@ install(CODE [[
   file(CREATE_LINK ../dormouse.target "${wants}/dormouse.target" SYMBOLIC)]])
 install(FILES units/dormouse.sysusers.conf DESTINATION lib/sysusers.d RENAME dormouse.conf)
 install(FILES units/dormouse.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME dormouse.conf)
+install(FILES units/dormouse.preset DESTINATION lib/systemd/system-preset RENAME 90-dormouse.preset)
+
+# The programs have their SQL in them; these are to be read.
+install(DIRECTORY sql/ DESTINATION share/dormouse/sql FILES_MATCHING PATTERN "*.sql")
+file(GLOB pages CONFIGURE_DEPENDS docs/*.md)
+install(FILES README.md ARCHITECTURE.md DESTINATION share/doc/dormouse)
+if(pages)
+  install(FILES ${pages} DESTINATION share/doc/dormouse/docs)
+endif()
+install(DIRECTORY DESTINATION /etc/dormouse)
+file(GLOB examples CONFIGURE_DEPENDS examples/*.toml examples/*.conf)
+install(FILES ${examples} DESTINATION share/doc/dormouse/examples)
+file(GLOB examples CONFIGURE_DEPENDS examples/*.py examples/*.sh)
+install(PROGRAMS ${examples} DESTINATION share/doc/dormouse/examples)
 # What producers copy or import.
 install(DIRECTORY clients/ DESTINATION share/dormouse/clients PATTERN __pycache__ EXCLUDE)

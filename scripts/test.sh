@@ -3,8 +3,8 @@
 # Sets up, builds the preset dev, checks the style and runs all tests: unit, postgres (on private servers) and system (in a
 # systemd booted in a container, which takes root; elsewhere these are skipped, with the reason). What was skipped stands
 # above ctest's own summary, which comes last.
-#   --full            the long variants of tests (DORMOUSE_FULL=1), clang-tidy, and unit and postgres tests once more under
-#                     address and undefined behaviour sanitizers
+#   --full            the long variants of tests (DORMOUSE_FULL=1), the packages in a clean Debian, clang-tidy, and unit and
+#                     postgres tests once more under address and undefined behaviour sanitizers
 #   -R REGEX, -L …    are ctest's, for instance: ./dev test -R unit.config
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -59,7 +59,7 @@ if [ "$full" = yes ]; then
 fi
 step "tests"
 run_ctest dev "${options[@]}"
-if [ "$full" = no ]; then say "not run without --full: long variants of tests, clang-tidy, tests under sanitizers"; fi
+if [ "$full" = no ]; then say "not run without --full: long variants of tests, packages, clang-tidy, tests under sanitizers"; fi
 for one in "${failed[@]}"; do say "FAILED: $one"; done
 step "summary"
 cat "$held"

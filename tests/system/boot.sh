@@ -10,6 +10,7 @@
 #
 # DORMOUSE_SYSTEM_STATE    a directory of this container's own (logs stay in it)
 # DORMOUSE_BUILD           where dormouse and dormouse-due were built
+# DORMOUSE_ROOT            instead of this machine's root: a directory with another; nothing is then installed or masked in it
 #
 # All mounts live in the mount namespace of one supervisor process: when it ends, they are gone, however it ended.
 set -euo pipefail
@@ -57,21 +58,26 @@ wait_until() { # wait_until SECONDS COMMAND …
     done
 }
 
+# What this machine runs by itself has no part in a test.
+mask_this_machine() {
+    local unit
+    for unit in postgresql.service pgbouncer.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+        man-db.timer fstrim.timer e2scrub_all.timer e2scrub_reap.service systemd-timesyncd.service systemd-networkd.service \
+        console-getty.service; do
+        ln -sf /dev/null "$1/etc/systemd/system/$unit"
+    done
+}
+
 # Runs in its own mount namespace until the container is powered off.
 supervise() {
-    local root="$state/fs/root" upper="$state/fs/upper" group unit rc
+    local root="$state/fs/root" upper="$state/fs/upper" group rc
     group="$(cgroup_root)$(awk -F: '$1 == 0 { print $3 }' /proc/self/cgroup)"
     group="${group%/}/dormouse-test-$$"
     mkdir -p "$state/fs" "$group"
     mount -t tmpfs -o size=4g tmpfs "$state/fs"
     mkdir -p "$root" "$upper/etc/systemd/system" "$state/fs/work"
-    # What this machine runs by itself has no part in a test.
-    for unit in postgresql.service pgbouncer.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
-        man-db.timer fstrim.timer e2scrub_all.timer e2scrub_reap.service systemd-timesyncd.service systemd-networkd.service \
-        console-getty.service; do
-        ln -sf /dev/null "$upper/etc/systemd/system/$unit"
-    done
-    mount -t overlay overlay -o "lowerdir=/,upperdir=$upper,workdir=$state/fs/work" "$root"
+    if [ -z "${DORMOUSE_ROOT:-}" ]; then mask_this_machine "$upper"; fi
+    mount -t overlay overlay -o "lowerdir=${DORMOUSE_ROOT:-/},upperdir=$upper,workdir=$state/fs/work" "$root"
     while :; do
         rc=0
         (
@@ -125,7 +131,7 @@ start() {
     setsid unshare --mount --propagation private "$here/boot.sh" supervise >"$state/console.log" 2>&1 </dev/null &
     record supervisor $!
     wait_for_system
-    inside "$here/install.sh"
+    if [ -z "${DORMOUSE_ROOT:-}" ]; then inside "$here/install.sh"; fi
     say "up: $(inside systemctl --version | head -n 1)"
 }
 
@@ -154,7 +160,7 @@ command=${1:-}
 case $command in
 check) check; exit 0 ;;
 start | exec | reboot | stop | supervise) ;;
-*) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 state=${DORMOUSE_SYSTEM_STATE:?names a directory for the container}
 shift

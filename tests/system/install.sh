@@ -16,6 +16,11 @@ mkdir -p /usr/lib/systemd/system/multi-user.target.wants /etc/dormouse
 ln -sf ../dormouse.target /usr/lib/systemd/system/multi-user.target.wants/dormouse.target
 install -D -m 0644 "$units/dormouse.sysusers.conf" /usr/lib/sysusers.d/dormouse.conf
 install -D -m 0644 "$units/dormouse.tmpfiles.conf" /usr/lib/tmpfiles.d/dormouse.conf
+install -D -m 0644 "$units/dormouse.preset" /usr/lib/systemd/system-preset/90-dormouse.preset
+if [ -d "$DORMOUSE_BUILD/man" ]; then
+    install -D -m 0644 -t /usr/share/man/man1 "$DORMOUSE_BUILD"/man/*.1.gz
+    install -D -m 0644 -t /usr/share/man/man5 "$DORMOUSE_BUILD"/man/*.5.gz
+fi
 systemd-sysusers dormouse.conf
 systemd-tmpfiles --create dormouse.conf
 systemctl daemon-reload

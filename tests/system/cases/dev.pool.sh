@@ -5,17 +5,18 @@ source "$(dirname "$0")/../lib.sh"
 need_worker
 out=$(mktemp -d)
 chmod 777 "$out"
-says() { grep -q -- "$1" "$out/said"; }
 job=
+says() { grep -q -- "$1" "$out/said"; }
+
+# shellcheck disable=SC2317 # called at the end
 dev_end() {
-    local code=$?
-    trap - EXIT
-    [ -z "$job" ] || interrupt >/dev/null 2>&1
-    [ $code = 0 ] || cat "$out/said"
+    if [ -n "$job" ]; then # it has failed
+        cat "$out/said"
+        interrupt
+    fi
     rm -rf "$out"
-    exit $code
 }
-trap dev_end EXIT
+at_end dev_end
 # As in a terminal: a session of its own, and Ctrl-C for all of it.
 dev() { # dev USER [OPTION…]: in the background
     local who=$1 environment=(HOME=/tmp LANG=C.UTF-8 PATH="$PATH")

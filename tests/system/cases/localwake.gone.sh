@@ -4,7 +4,8 @@ source "$(dirname "$0")/../lib.sh"
 pool=local-wake-gone
 need_worker
 use_pool $pool
-systemctl start run-dormouse.wake.mount
+systemctl enable --quiet --now run-dormouse.wake.mount
+at_end systemctl disable --quiet run-dormouse.wake.mount
 new_database $pool
 configure $pool <<<'idle_exit = "1h"
 look_exit = "1h"'

@@ -11,7 +11,8 @@ drop_in $pool no-rescue <<'DROPIN'
 ExecStopPost=
 Restart=no
 DROPIN
-systemctl start run-dormouse.wake.mount
+systemctl enable --quiet --now run-dormouse.wake.mount
+at_end systemctl disable --quiet run-dormouse.wake.mount
 new_database $pool
 configure $pool <<<"$short"
 dormouse migrate --local-wake --database-url "postgresql:///$database?host=$PGHOST"

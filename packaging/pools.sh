@@ -1,0 +1,48 @@
+#!/bin/sh
+# /usr/lib/dormouse/pools start|restart|stop: what the packages' scripts do with pools whose worker is at work. Needs a running systemd.
+#
+#   start     after an installation: the pools that were enabled before a removal. Debian's deb-systemd-invoke starts no static unit.
+#   restart   after an upgrade. A sleeping pool needs nothing: its next worker is the new program. A worker at work finishes
+#             what runs and gives way to the new one; nobody waits for that, and its doorbells stay up meanwhile.
+#   stop      before a removal. Comes back when every worker has ended and no timer is armed.
+#   hurry     used by both after 30 s: a worker that still drains is told SIGTERM once more, which ends its grace. What has not
+#             ended goes back to the queue, and its attempt is not counted.
+set -eu
+grace=30
+
+# workers STATE: the units of workers and relays in one of these states.
+workers() {
+    systemctl list-units --all --plain --no-legend --full --state="$1" 'dormouse@*.service' 'dormouse-relay@*.service' | cut -d' ' -f1
+}
+hurry() {
+    for unit in $(workers deactivating); do
+        # Without a main process it is the helper after the worker: that takes the time it takes.
+        systemctl kill --kill-whom=main --signal=TERM "$unit" 2>/dev/null || true
+    done
+}
+
+case ${1:-} in
+start) systemctl start dormouse.target ;;
+restart)
+    at_work=$(workers active,activating,reloading,deactivating)
+    [ -n "$at_work" ] || exit 0
+    # shellcheck disable=SC2086 # one argument for each unit
+    systemctl --no-block try-restart $at_work
+    # A unit of its own: the package manager has gone by then.
+    systemd-run --quiet --collect --on-active=$grace --timer-property=AccuracySec=1 "$0" hurry
+    ;;
+stop)
+    # The doorbells first: a ring after the stop of a worker would start the next one.
+    systemctl stop dormouse.target 'dormouse@*.target' 'dormouse@*.socket' 'dormouse@*.path'
+    if ! timeout $grace systemctl stop 'dormouse@*.service' 'dormouse-relay@*.service'; then
+        hurry
+        systemctl stop 'dormouse@*.service' 'dormouse-relay@*.service'
+    fi
+    systemctl stop run-dormouse.wake.mount
+    ;;
+hurry) hurry ;;
+*)
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac

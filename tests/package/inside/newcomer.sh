@@ -1,0 +1,143 @@
+#!/bin/bash
+# newcomer.sh PART: before the reboot (1) and after it (2), run as root in a booted clean Debian that has a Postgres.
+source "$(dirname "$0")/lib.sh"
+deb=$(compgen -G "$DORMOUSE_BUILD/*.deb")
+
+if [ "$1" = 1 ]; then
+    # The README says sudo, which so small a Debian does not have.
+    cat >/usr/local/bin/sudo <<'SUDO'
+#!/bin/sh
+if [ "$1" = -u ]; then user=$2; shift 2; exec runuser -u "$user" -- "$@"; fi
+exec "$@"
+SUDO
+    chmod +x /usr/local/bin/sudo
+    systemctl start postgresql.service
+    apt install libuv1 libpq5 >/dev/null # a dependency that stays is none of the package's files
+    cd /
+    files >/root/before
+
+    step "install"
+    apt install "$deb"
+    equal "dormouse.target" "$(property dormouse.target ActiveState)" active
+    equal "pools enabled by the package" "$(systemctl list-units --all --plain --no-legend 'dormouse@*' 'dormouse-relay@*' | wc -l)" 0
+    equal "wake file system enabled by the package" "$(systemctl is-enabled run-dormouse.wake.mount || true)" disabled
+    equal "units that failed" "$(systemctl list-units --state=failed --plain --no-legend 'dormouse*')" ""
+
+    step "the README's step 2, a database"
+    typed 2
+    step "step 3, a pool"
+    readme 3 toml >/etc/dormouse/default.toml
+    typed 3
+    equal "path unit" "$(property dormouse@default.path ActiveState)" active
+    equal "file system of the wake files, which nobody enabled" "$(property run-dormouse.wake.mount ActiveState)" inactive
+    step "step 4, a run"
+    command=$(readme 4 "" | sed -n 's/^\$ //p')
+    seen=$(bash -euc "$command")
+    say "   $command: $(xargs <<<"$seen")"
+    equal "its result" "$(tail -n 1 <<<"$seen")" "$(readme 4 "" | tail -n 1)"
+
+    step "a run by ring"
+    put_to_sleep
+    id=$(enqueue count '"ring"')
+    wait_for 20 completed "$id"
+    say "ok: by ring"
+
+    step "a run by spool"
+    if dormouse enqueue --help | grep -q -e --spool; then
+        source "$(dirname "$0")/spool.sh"
+    else
+        say "skipped: this dormouse has no enqueue --spool"
+    fi
+    step "a run by local wake"
+    if dormouse migrate --help | grep -q -e --local-wake; then
+        source "$(dirname "$0")/local_wake.sh"
+    else
+        say "skipped: this dormouse has no migrate --local-wake"
+    fi
+
+    step "a run by timer, across a reboot"
+    enqueue count '"timer"' --in 15s >/root/delayed
+    put_to_sleep
+    wait_for 20 armed_is 1
+    exit 71
+fi
+
+step "after the reboot"
+id=$(cat /root/delayed)
+wait_for 60 completed "$id"
+# The time itself is meant: it was not done before it was due.
+equal "it was not started before its time" "$(sql "SELECT started_at >= run_at FROM dormouse.runs WHERE id = '$id'")" t
+
+step "upgrade while a run is at work"
+printf '[task.slow]\ncommand = ["/bin/sleep", "15"]\n[task.endless]\ncommand = ["/bin/sleep", "3600"]\n' >>/etc/dormouse/default.toml
+systemctl restart dormouse@default.service
+id=$(enqueue slow)
+running() { [ "$(status_of "$1")" = running ]; }
+wait_for 20 running "$id"
+socket=$(property dormouse@default.socket ActiveEnterTimestampMonotonic)
+worker=$(property dormouse@default.service MainPID)
+apt install --reinstall "$deb"
+equal "state of the run when apt has ended" "$(status_of "$id")" running
+another_worker() { case $(property dormouse@default.service MainPID) in 0 | "$worker") return 1 ;; esac; }
+wait_for 60 another_worker
+equal "the run" "$(status_of "$id")" completed
+equal "its attempts" "$(sql "SELECT attempts FROM dormouse.runs WHERE id = '$id'")" 1
+equal "the doorbell stayed up" "$(property dormouse@default.socket ActiveEnterTimestampMonotonic)" "$socket"
+
+step "upgrade while a run is at work that does not end: its grace is 30 s"
+id=$(enqueue endless)
+wait_for 20 running "$id"
+worker=$(property dormouse@default.service MainPID)
+apt install --reinstall "$deb"
+upgraded=$SECONDS
+wait_for 90 another_worker
+say "   the new worker came after $((SECONDS - upgraded)) s (aim: 30 s, and 10 s for a handler that does not listen)"
+wait_for 20 running "$id"
+equal "attempts used up by it" "$(sql "SELECT attempts FROM dormouse.runs WHERE id = '$id'")" 0
+sql "UPDATE dormouse.runs SET status = 'canceled' WHERE id = '$id'"
+
+step "upgrade while a pool is asleep, and while the administrator has stopped all"
+wait_for 60 state_is dormouse@default.service active
+put_to_sleep
+apt install --reinstall "$deb"
+equal "the sleeping worker" "$(property dormouse@default.service ActiveState)" inactive
+systemctl stop dormouse.target
+apt install --reinstall "$deb"
+equal "the pools" "$(property dormouse@default.target ActiveState)" inactive
+systemctl start dormouse.target
+wait_for 20 state_is dormouse@default.socket active
+
+step "remove, while a run is at work and another is due later"
+enqueue count --in 1h >/dev/null
+id=$(enqueue slow)
+wait_for 20 running "$id"
+apt remove dormouse
+equal "the run" "$(status_of "$id")" completed
+equal "units left" "$(systemctl list-units --plain --no-legend 'dormouse*' 'run-dormouse*')" ""
+equal "the configuration" "$(ls /etc/dormouse)" default.toml
+
+step "install again: the pool that was enabled comes back"
+apt install "$deb"
+wait_for 20 state_is dormouse@default.socket active
+id=$(enqueue count)
+wait_for 20 completed "$id"
+
+step "purge, with a spooled run that was never sent"
+systemctl stop dormouse@default.target
+wait_for 60 asleep default
+install -d -o dormouse -g dormouse /var/spool/dormouse/default
+echo '{"task": "count"}' >/var/spool/dormouse/default/unsent.json
+apt purge dormouse
+files >/root/after
+equal "files that the package left" "$(diff /root/before /root/after | sed -n 's/^[<>] //p' | xargs)" \
+    "/etc/dormouse /etc/dormouse/default.toml /var/spool/dormouse /var/spool/dormouse/default /var/spool/dormouse/default/unsent.json"
+rm -r /etc/dormouse /var/spool/dormouse
+equal "units that failed" "$(systemctl list-units --state=failed --plain --no-legend 'dormouse*')" ""
+holds "the user stays" id dormouse >/dev/null
+
+step "a second purge finds nothing to keep"
+apt install "$deb"
+apt purge dormouse
+files >/root/after
+equal "files that the package left" "$(diff /root/before /root/after | sed -n 's/^[<>] //p' | xargs)" ""
+step "the end"

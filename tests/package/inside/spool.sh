@@ -1,0 +1,22 @@
+#!/bin/bash
+# Sourced by newcomer.sh: a run that is enqueued while there is no database, and one that somebody writes by hand.
+put_to_sleep
+systemctl stop postgresql@15-main.service
+id=$(enqueue count '"spooled"' --spool)
+systemctl start postgresql@15-main.service
+wait_for 60 completed "$id"
+say "ok: by dormouse enqueue --spool, while the database was down"
+
+put_to_sleep
+id=$(cat /proc/sys/kernel/random/uuid)
+# A name that begins with a dot is one still being written.
+sudo -u dormouse sh -euc "cd /var/spool/dormouse/default; echo '{\"task\": \"count\", \"payload\": \"by hand\"}' >.$id.json; mv .$id.json $id.json"
+wait_for 60 completed "$id"
+say "ok: by a file written by hand"
+
+put_to_sleep
+useradd --groups dormouse ann # the README's remedy for "Permission denied"
+id=$(runuser -u ann -- dormouse enqueue count '"from ann"' --spool)
+wait_for 60 completed "$id"
+say "ok: by another user of the group"
+equal "files left in the spool" "$(ls -A /var/spool/dormouse/default)" ""

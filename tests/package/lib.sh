@@ -1,0 +1,25 @@
+#!/bin/bash
+# Sourced by the tests of packages: where things are, and how a tree is listed.
+set -Eeuo pipefail
+
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+packages=$source_dir/build/package
+# The clean root, made once by root.sh.
+export clean_root=$source_dir/build/package-root
+
+say() { printf '%s\n' "$*"; }
+fail() { say "FAILED: $*"; exit 1; }
+equal() { [ "$2" = "$3" ] || fail "$1: saw '$2', wanted '$3'"; say "ok: $1: $2"; }
+holds() { local what=$1; shift; "$@" || fail "$what: not true: $*"; say "ok: $what"; }
+not() { ! "$@"; }
+skip() { say "SKIPPED: $*"; exit 77; }
+
+# A release build and a new root file system are not for every day.
+only_in_full() { [ -n "${DORMOUSE_FULL:-}" ] || skip "packages are built and tried by ./dev test --full"; }
+package_of() { compgen -G "$packages/*.$1" || fail "there is no .$1 in $packages; ./dev package makes it" >&2; }
+
+# listed DIRECTORY: a tree as compare.py reads it; of directories only those that are empty.
+listed() {
+    find "$1" -mindepth 1 \( -type l -printf 'link /%P -> %l\n' \) -o \( -type f -printf '%m /%P\n' \) -o \( -type d -empty -printf '%m /%P/\n' \)
+}
+compare() { python3 "$source_dir/tests/package/compare.py" "$source_dir/packaging/files.txt" "$1"; }
