@@ -27,8 +27,7 @@ def main(path, out):
         return [tps[state, count, n] / tps[to, count, n] for n in numbers]
 
     about = figures.environment("producers")
-    print(f"- awake: a program that removes the wake file at once stands in for the worker\n\n"
-          f"Single-row inserts, commits/s, median of {len(numbers)} rounds (smallest–largest):")
+    print(f"\nSingle-row inserts, commits/s, median of {len(numbers)} rounds (smallest–largest):")
     figures.table(["clients", *NAMES.values()],
                   [[str(count), *(spread([tps[state, count, n] for n in numbers], 0) for state in NAMES)] for count in clients])
     print("\nRatio to no trigger in the same round; in the last two columns, to NOTIFY alone:")

@@ -97,6 +97,10 @@ Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, co
     failure.message = choice.origin + ": " + failure.message;
     if (failure.exit == Exit::usage) failure.exit = Exit::config;
     if (failure.exit == Exit::unreachable) failure.message += "; is the server up, and is this its address?";
+    if (failure.exit == Exit::denied && failure.message.find("FATAL:  role \"") != std::string::npos)
+        failure.message +=
+            "; without a user in its URL you are the login that is called like you: run this as the pool's user "
+            "(sudo -u dormouse dormouse …), or name a login";
     return tl::unexpected(std::move(failure));
 }
 

@@ -20,7 +20,7 @@ Outcome apply_roles(postgres::BlockingConnection& connection, const MigrateOptio
         print(
             "roles dormouse_producer, dormouse_worker and dormouse_reader are in place\n"
             "next: GRANT dormouse_producer TO the login of your application\n"
-            "      GRANT dormouse_worker TO the login of your pools\n");
+            "      GRANT dormouse_worker TO the login of your pools (unless it was made IN ROLE dormouse_worker)\n");
     }
     return Exit::ok;
 }

@@ -124,7 +124,7 @@ std::string RunCgroups::set_up(const std::string& root, const std::string& own) 
     if (!path) return "no cgroup v2 line in " + own;
     base_ = *path == "/" ? root : root + *path;
     if (!marked_delegated(base_) && !alone_at_root(base_, *path)) {
-        return "cgroup " + *path + " is not delegated (Delegate=yes in the unit)";
+        return "cgroup " + *path + " is not delegated (in its unit it is, by Delegate=yes)";
     }
     if (::access((base_ + "/cgroup.kill").c_str(), F_OK) != 0) return "the kernel has no cgroup.kill (5.14)";
     remove_leftovers(base_);

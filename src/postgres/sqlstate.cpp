@@ -73,8 +73,9 @@ std::string_view verbose_sqlstate(std::string_view message) {
 }
 
 bool says_no_in_english(std::string_view message) {
-    constexpr std::array<std::string_view, 5> phrases{"authentication failed", "pg_hba.conf", "no password supplied",
-                                                      "is not permitted to log in", "permission denied for database"};
+    constexpr std::array<std::string_view, 6> phrases{
+        "FATAL:  role \"",      "authentication failed",      "pg_hba.conf",
+        "no password supplied", "is not permitted to log in", "permission denied for database"};
     return message.find("FATAL:") != std::string_view::npos &&
            std::any_of(phrases.begin(), phrases.end(),
                        [&](std::string_view phrase) { return message.find(phrase) != std::string_view::npos; });

@@ -51,7 +51,9 @@ Status check_pool(const config::Sources& sources) {
     const handlers::Handlers handlers(loop, config.tasks, config.limits);
     const std::string problem = handlers.check();
     if (!problem.empty()) return fail(ErrorKind::invalid, problem);
-    std::printf("handlers       ok: %zu tasks; %s\n", config.tasks.size(), handlers.isolation().c_str());
+    const std::size_t tasks = config.tasks.size();
+    std::printf("handlers       ok: %zu %s; here, %s\n", tasks, tasks == 1 ? "task" : "tasks",
+                handlers.isolation().c_str());
     return {};
 }
 

@@ -45,6 +45,10 @@ struct Fixture {
 
 BOOST_FIXTURE_TEST_SUITE(cli_database, Fixture, *boost::unit_test::precondition(has_postgres))
 
+BOOST_AUTO_TEST_CASE(who_has_no_login_is_told_how_to_get_one) {
+    fails({"runs", "--database-url", database.url("nobody_of_that_name")}, 7, "name a login");
+}
+
 BOOST_AUTO_TEST_CASE(a_flag_counts_more_than_a_variable_and_a_variable_more_than_a_file) {
     TestDatabase other;
     other.exec("SELECT dormouse.enqueue('other')");
