@@ -5,7 +5,7 @@ pool=local-wake-gone
 need_worker
 use_pool $pool
 systemctl enable --quiet --now run-dormouse.wake.mount
-at_end systemctl disable --quiet run-dormouse.wake.mount
+at_end systemctl disable --quiet --now run-dormouse.wake.mount
 new_database $pool
 configure $pool <<<'idle_exit = "1h"
 look_exit = "1h"'

@@ -7,7 +7,7 @@ use_pool $pool
 no_rescue
 need_worker
 systemctl enable --quiet --now run-dormouse.wake.mount
-at_end systemctl disable --quiet run-dormouse.wake.mount
+at_end systemctl disable --quiet --now run-dormouse.wake.mount
 new_database $pool
 configure $pool <<<"$short"
 dormouse migrate --local-wake --database-url "postgresql:///$database?host=$PGHOST" >/dev/null
