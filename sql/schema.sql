@@ -226,6 +226,16 @@ BEGIN
     RETURN NEW;
 END $$;
 
+CREATE FUNCTION dormouse.run_starts_again() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    NEW.lost := 0;
+    NEW.cut_off := 0;
+    RETURN NEW;
+END $$;
+
 CREATE FUNCTION dormouse.runs_deleted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -278,7 +288,7 @@ CREATE TABLE dormouse.attempt_log (
     cpu_ms bigint,
     peak_memory_bytes bigint,
     error jsonb,
-    CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'lost'::text, 'taken_back'::text])))
+    CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'cut_off'::text, 'lost'::text, 'taken_back'::text])))
 );
 
 CREATE TABLE dormouse.runs (
@@ -311,6 +321,8 @@ CREATE TABLE dormouse.runs (
     signal smallint,
     cpu_ms bigint,
     peak_memory_bytes bigint,
+    lost smallint DEFAULT 0 NOT NULL,
+    cut_off smallint DEFAULT 0 NOT NULL,
     CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
@@ -336,6 +348,10 @@ COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those hand
 COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told on channel dormouse:done.';
 
 COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
+
+COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with their worker, which died. Such a run is executed alone in its worker, so that it takes no others with it.';
+
+COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
 
 CREATE VIEW dormouse.attempts AS
  SELECT a.run_id,
@@ -465,6 +481,8 @@ CREATE TABLE dormouse.runs_finished (
     signal smallint,
     cpu_ms bigint,
     peak_memory_bytes bigint,
+    lost smallint DEFAULT 0 NOT NULL,
+    cut_off smallint DEFAULT 0 NOT NULL,
     CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
@@ -511,6 +529,8 @@ CREATE TABLE dormouse.runs_finished_default (
     signal smallint,
     cpu_ms bigint,
     peak_memory_bytes bigint,
+    lost smallint DEFAULT 0 NOT NULL,
+    cut_off smallint DEFAULT 0 NOT NULL,
     CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
@@ -556,6 +576,8 @@ CREATE TABLE dormouse.runs_live (
     signal smallint,
     cpu_ms bigint,
     peak_memory_bytes bigint,
+    lost smallint DEFAULT 0 NOT NULL,
+    cut_off smallint DEFAULT 0 NOT NULL,
     CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
@@ -601,6 +623,8 @@ CREATE TABLE dormouse.runs_unknown (
     signal smallint,
     cpu_ms bigint,
     peak_memory_bytes bigint,
+    lost smallint DEFAULT 0 NOT NULL,
+    cut_off smallint DEFAULT 0 NOT NULL,
     CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
@@ -722,6 +746,8 @@ CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live FOR EACH ROW WHEN ((n
 CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown FOR EACH ROW EXECUTE FUNCTION dormouse.refuse_unknown_status();
 
 CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (((old.status = 'running'::text) AND (new.fence IS NOT NULL)) OR (new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) OR (old.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text]))))) EXECUTE FUNCTION dormouse.run_changes_status();
+
+CREATE TRIGGER run_starts_again BEFORE UPDATE ON dormouse.runs_finished FOR EACH ROW WHEN ((new.status = ANY (ARRAY['queued'::text, 'running'::text, 'retry'::text, 'blocked'::text]))) EXECUTE FUNCTION dormouse.run_starts_again();
 
 CREATE TRIGGER runs_deleted AFTER DELETE ON dormouse.runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_deleted();
 

@@ -30,4 +30,4 @@ UPDATE dormouse.runs_live r
    AND r.fence IS NULL  -- not by status: that would imply the claim index's predicate and walk all of it
 RETURNING r.id, r.fence, r.queue, r.task,
           CASE WHEN pg_column_size(r.payload) <= $5::bigint * 4 THEN r.payload END,  -- [1, 1, …]: 12 bytes for 3 of text
-          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint
+          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint, r.lost

@@ -20,10 +20,10 @@ WITH input AS (
 ), finished AS (
     INSERT INTO dormouse.runs_finished (id, queue, task, status, priority, payload, run_at, attempts, max_attempts, timeout_ms,
                 created_at, started_at, finished_at, worker, result, error, progress, progress_text, key, traceparent, watched,
-                last_fence, exit_code, signal, cpu_ms, peak_memory_bytes)
+                last_fence, exit_code, signal, cpu_ms, peak_memory_bytes, lost, cut_off)
     SELECT id, queue, task, new_status, priority, payload, run_at, attempts + counts::int, max_attempts, timeout_ms,
            created_at, started_at, now(), worker, new_result, new_error, progress, progress_text, key, traceparent, watched,
-           fence, new_exit_code, new_signal, new_cpu_ms, new_peak_memory_bytes
+           fence, new_exit_code, new_signal, new_cpu_ms, new_peak_memory_bytes, lost, cut_off
       FROM moved
     RETURNING id, watched
 )

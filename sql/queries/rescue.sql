@@ -10,7 +10,7 @@ WITH lost AS (
      LIMIT 1000
 ), back AS (
     UPDATE dormouse.runs_live r
-       SET status = 'retry', run_at = now(), attempts = r.attempts + 1, fence = NULL, lease_until = NULL, worker = NULL,
+       SET status = 'retry', run_at = now(), attempts = r.attempts + 1, lost = r.lost + 1, fence = NULL, lease_until = NULL, worker = NULL,
            started_at = NULL,
            error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid

@@ -27,6 +27,7 @@ struct Task {
     std::string environment_file;      ///< empty: the small, listed environment alone
     Millis timeout{3'600'000};         ///< 0: none
     int max_attempts = 5;
+    bool snooze_counts = false;  ///< an attempt that asks to be tried again later uses one up
     Backoff backoff;
 };
 

@@ -120,6 +120,12 @@ Result<HandlerKind> to_handler(const Key& key, const Value& value) {
     return refused(key, described(value) + (later ? ", which is not in this release yet" : ""));
 }
 
+Result<bool> to_boolean(const Key& key, const Value& value) {
+    if ((value.kind == Value::Kind::boolean || value.loose) && (value.text == "true" || value.text == "false"))
+        return value.text == "true";
+    return refused(key, described(value));
+}
+
 template <typename T>
 Status put(Slot slot, Result<T> value) {
     if (!value) return tl::unexpected(std::move(value.error()));
@@ -162,6 +168,8 @@ std::string expected(const Key& key) {
             return R"(a connection string, such as "postgresql://user@host/dbname")";
         case Type::handler:
             return R"("exec")";
+        case Type::boolean:
+            return "true or false";
     }
     return {};
 }
@@ -182,6 +190,8 @@ Status assign(const Key& key, Slot slot, const Value& value) {
             return put(slot, to_text(key, value));
         case Type::handler:
             return put(slot, to_handler(key, value));
+        case Type::boolean:
+            return put(slot, to_boolean(key, value));
     }
     return fail(ErrorKind::internal, "unknown type of key");
 }
@@ -206,6 +216,8 @@ std::string shown(const Key& key, Slot slot) {
             return redacted(*std::get<std::string*>(slot));
         case Type::handler:
             return "exec";
+        case Type::boolean:
+            return *std::get<bool*>(slot) ? "true" : "false";
     }
     return {};
 }

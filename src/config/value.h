@@ -48,10 +48,11 @@ enum class Type {
     path,       ///< absolute path
     secret,     ///< connection string; its value is never in an error
     handler,    ///< HandlerKind
+    boolean,    ///< bool
 };
 
 /// The place in a Config or a Task that a key fills.
-using Slot = std::variant<Millis*, int*, std::int64_t*, std::string*, std::vector<std::string>*, HandlerKind*>;
+using Slot = std::variant<Millis*, int*, std::int64_t*, std::string*, std::vector<std::string>*, HandlerKind*, bool*>;
 
 /// One key of the file, as far as it does not matter where it stands.
 struct Key {

@@ -27,10 +27,11 @@ struct ClaimedRun {
     std::optional<int> max_attempts;     ///< the run's own; else its task's
     std::optional<Millis> timeout;       ///< the run's own; else its task's
     std::string traceparent;
+    int lost = 0;  ///< attempts that were lost with their worker
 };
 
 /// How an attempt ended. The first three end the run; the others put it back into its queue.
-enum class Fate { completed, failed, canceled, retry, put_off, not_started, handed_back };
+enum class Fate { completed, failed, canceled, retry, put_off, not_started, handed_back, cut_off };
 
 /// The name of a fate as it is stored: a status for those that end the run, an attempt's outcome for the others.
 const char* to_string(Fate fate);
@@ -73,6 +74,7 @@ struct Round {
     std::vector<Held> extend;    ///< leases to extend
     std::vector<Held> ask_held;  ///< is it still ours?
     bool rescue = false;         ///< take back runs whose lease has ended
+    std::vector<Uuid> dead;      ///< take back what these workers held: they are known to be dead
     std::vector<Import> imports;
     int claim = 0;            ///< at most so many
     bool ask_waking = false;  ///< is somebody between a wake and its commit?

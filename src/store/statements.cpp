@@ -110,7 +110,9 @@ Params identity_params(const Identity& who) {
     Params params;
     params.uuid(who.id).text(who.pool).texts(who.queues);
     who.unit.empty() ? params.null() : params.text(who.unit);
-    params.text(who.host).integer(who.pid).bigint(who.pid_start).uuid(who.boot_id).null().text(who.version);
+    params.text(who.host).integer(who.pid).bigint(who.pid_start).uuid(who.boot_id);
+    who.instance_id == Uuid{} ? params.null() : params.uuid(who.instance_id);
+    params.text(who.version);
     return params;
 }
 
@@ -128,6 +130,7 @@ ClaimedRun claimed_run(const Reply& reply, int row) {
     if (!reply.is_null(row, 6)) run.max_attempts = static_cast<int>(reply.integer(row, 6));
     if (!reply.is_null(row, 7)) run.timeout = Millis{reply.integer(row, 7)};
     run.traceparent = reply.text(row, 8);
+    run.lost = static_cast<int>(reply.integer(row, 11));
     return run;
 }
 
@@ -161,6 +164,7 @@ void for_each_part(const Round& round, const Visit& visit) {
     if (!round.extend.empty()) visit(sql::extend);
     if (!round.ask_held.empty()) visit(sql::held);
     if (round.rescue) visit(sql::rescue);
+    if (!round.dead.empty()) visit(sql::rescue_own);
     if (!round.imports.empty()) visit(sql::import_runs);
     if (round.claim > 0) visit(sql::claim);
     if (round.ask_waking) visit(sql::waking);  // before the due time: see waking.sql
@@ -193,6 +197,9 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
         } else if (sql == sql::rescue) {
             params.texts(who.queues);
             prepare = false;
+        } else if (sql == sql::rescue_own) {
+            params.texts(who.queues).uuids(round.dead);
+            prepare = false;
         } else if (sql == sql::import_runs) {
             params = import_params(round.imports, who);
             prepare = false;
@@ -220,7 +227,7 @@ Answer answer_from(const Round& round, const std::vector<postgres::Reply>& resul
         if (sql == sql::finish || sql == sql::put_back) take_ids(reply, answer.ended);
         if (sql == sql::extend) take_ids(reply, answer.extended);
         if (sql == sql::held) take_ids(reply, answer.still_held);
-        if (sql == sql::rescue) answer.rescued = reply.integer(0, 0);
+        if (sql == sql::rescue || sql == sql::rescue_own) answer.rescued += reply.integer(0, 0);
         if (sql == sql::release_forgotten) answer.released = reply.integer(0, 0);
         if (sql == sql::import_runs) answer.imported = imported_from(reply);
         if (sql == sql::waking) answer.waking = reply.boolean(0, 0);
@@ -247,13 +254,15 @@ const char* to_string(Fate fate) {
             return "not_started";
         case Fate::handed_back:
             return "handed_back";
+        case Fate::cut_off:
+            return "cut_off";
     }
     return "failed";
 }
 
 bool Round::empty() const {
     return !arrive && !release_forgotten && endings.empty() && extend.empty() && ask_held.empty() && !rescue &&
-           imports.empty() && claim == 0 && !ask_waking && !ask_due && !leave;
+           dead.empty() && imports.empty() && claim == 0 && !ask_waking && !ask_due && !leave;
 }
 
 }  // namespace dormouse::store

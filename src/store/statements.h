@@ -21,6 +21,7 @@ struct Identity {
     int pid = 0;
     std::int64_t pid_start = 0;
     Uuid boot_id;
+    Uuid instance_id;  ///< of the pool's state directory; nil: none
     std::string version;
 };
 

@@ -36,9 +36,11 @@ class Doorbell {
     void stop();
     [[nodiscard]] bool present() const { return !listeners_.empty(); }
 
-  private:
+    /// Answers the wake file alone: before the last round of a worker that leaves, which asks what was meant by it.
+    /// True if there was one.
     bool answer_wake_file();
 
+  private:
     loop::Loop& loop_;
     std::vector<UniqueFd> listeners_;
     std::vector<std::unique_ptr<loop::Poll>> polls_;

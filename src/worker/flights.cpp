@@ -59,19 +59,48 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     spec.attempt = attempt;
     spec.max_attempts = allowed;
     spec.timeout = run.timeout.value_or(task->second.timeout);
-    log::event(log::Level::info, "run_dispatched", run.task + " attempt " + std::to_string(attempt),
-               {{"run_id", run.held.id.to_string()},
-                {"task", run.task},
-                {"queue", spec.queue},
-                {"attempt", std::to_string(attempt)}});
-    flights_[run.held.id] =
-        Flight{run.held, run.task, handler, run.attempts, allowed, claimed_at + config_.worker.lease, Tie::ours};
-    handler->start(
+    Flight flight;
+    flight.held = run.held;
+    flight.task = run.task;
+    flight.handler = handler;
+    flight.used = run.attempts;
+    flight.allowed = allowed;
+    flight.lease_until = claimed_at + config_.worker.lease;
+    flight.alone = run.lost > 0;
+    flight.waits = std::move(spec);
+    flights_.emplace(run.held.id, std::move(flight));
+    waiting_.push_back(run.held.id);
+    start_waiting();
+    return std::nullopt;
+}
+
+void Flights::start_waiting() {
+    while (!waiting_.empty() && !alone_) {
+        const Uuid id = waiting_.front();
+        Flight& flight = flights_.at(id);
+        if (flight.alone && at_work_ > 0) return;
+        waiting_.erase(waiting_.begin());
+        alone_ = flight.alone;
+        ++at_work_;
+        launch(flight);
+    }
+}
+
+void Flights::launch(Flight& flight) {
+    handlers::RunSpec spec = std::move(*flight.waits);
+    flight.waits.reset();
+    log::event(
+        log::Level::info, "run_dispatched",
+        flight.task + " attempt " + std::to_string(spec.attempt) + (flight.alone ? ", alone in this worker" : ""),
+        {{"run_id", flight.held.id.to_string()},
+         {"task", flight.task},
+         {"queue", spec.queue},
+         {"attempt", std::to_string(spec.attempt)}});
+    flight.handler->start(
         std::move(spec), [this](Uuid id, const handlers::Outcome& outcome) { landed(id, outcome); },
-        [name = run.task](Uuid id, std::string_view line) {
+        [name = flight.task](Uuid id, std::string_view line) {
             log::event(log::Level::info, "run_log", line, {{"run_id", id.to_string()}, {"task", name}});
         });
-    return std::nullopt;
 }
 
 void Flights::landed(const Uuid& id, const handlers::Outcome& outcome) {
@@ -79,6 +108,9 @@ void Flights::landed(const Uuid& id, const handlers::Outcome& outcome) {
     if (found == flights_.end()) return;
     const Flight flight = std::move(found->second);
     flights_.erase(found);
+    --at_work_;
+    if (flight.alone) alone_ = false;
+    start_waiting();
     int& not_started = not_started_[flight.task];
     Tries tries{flight.used, flight.allowed, not_started};
     not_started = outcome.verdict == handlers::Verdict::not_started ? not_started + 1 : 0;
@@ -88,8 +120,25 @@ void Flights::landed(const Uuid& id, const handlers::Outcome& outcome) {
         on_landed_(std::nullopt);
         return;
     }
-    const config::Backoff& backoff = config_.tasks.at(flight.task).backoff;
-    on_landed_(Parcel{judge(flight.held, outcome, tries, backoff), flight.task, flight.used + 1});
+    store::Ending ending = judge(flight.held, outcome, tries, config_.tasks.at(flight.task));
+    if (flight.tie == Tie::lease_lost && ending.fate == store::Fate::handed_back) ending.fate = store::Fate::cut_off;
+    on_landed_(Parcel{std::move(ending), flight.task, flight.used + 1});
+}
+
+/// Of those that wait: they go back as if they had not been claimed.
+std::vector<Parcel> Flights::hand_back(const std::vector<Uuid>& ids) {
+    std::vector<Parcel> parcels;
+    for (const Uuid& id : ids) {
+        const auto found = flights_.find(id);
+        store::Ending ending{};
+        ending.held = found->second.held;
+        ending.fate = store::Fate::handed_back;
+        ending.counts = false;
+        parcels.push_back(Parcel{std::move(ending), found->second.task, found->second.used + 1});
+        flights_.erase(found);
+        std::erase(waiting_, id);
+    }
+    return parcels;
 }
 
 void Flights::add_held(std::vector<store::Held>& into) const {
@@ -121,14 +170,20 @@ void Flights::extended(const std::vector<Uuid>& ids, Time sent_at) {
             found->second.lease_until = sent_at + config_.worker.lease;
 }
 
-void Flights::stop_before_lease_ends(Time now) {
+std::vector<Parcel> Flights::stop_before_lease_ends(Time now) {
+    std::vector<Uuid> never_started;
     for (auto& [id, flight] : flights_) {
         if (flight.tie != Tie::ours || now < stop_at(flight)) continue;
+        if (flight.waits) {
+            never_started.push_back(id);
+            continue;
+        }
         flight.tie = Tie::lease_lost;
         log::event(log::Level::warning, "lease_lost", flight.task + " is stopped: its lease could not be extended",
                    {{"run_id", id.to_string()}, {"task", flight.task}});
         flight.handler->stop(id, handlers::StopReason::lease_lost, margin_of(config_.worker.lease) / 2);
     }
+    return hand_back(never_started);
 }
 
 std::optional<Millis> Flights::next_lease_event(Time now) const {
@@ -148,13 +203,19 @@ void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector
     for (const store::Held& run : asked) {
         const auto found = flights_.find(run.id);
         if (found == flights_.end() || found->second.held.fence != run.fence || held.contains(run.id)) continue;
+        if (found->second.waits) {
+            static_cast<void>(hand_back(std::vector{run.id}));  // somebody else's: there is nothing to write
+            continue;
+        }
         found->second.tie = Tie::taken_away;
         found->second.handler->stop(run.id, handlers::StopReason::canceled, patience_when_taken_away);
     }
 }
 
-void Flights::stop_all(Millis patience) {
-    for (auto& [id, flight] : flights_) flight.handler->stop(id, handlers::StopReason::leaving, patience);
+std::vector<Parcel> Flights::stop_all(Millis patience) {
+    for (auto& [id, flight] : flights_)
+        if (!flight.waits) flight.handler->stop(id, handlers::StopReason::leaving, patience);
+    return hand_back(std::vector(waiting_));
 }
 
 }  // namespace dormouse::worker

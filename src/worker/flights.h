@@ -1,5 +1,7 @@
 // The runs whose handlers are at work: starts them, keeps their leases, tells how they ended. Driven by Worker. Knows
-// no session: it says which leases want extending, the worker sends that.
+// no session: it says which leases want extending, the worker sends that. A run that was lost with its worker before is
+// executed alone, so that it takes no others with it if it kills this one as well: it waits here until the others have
+// landed.
 #pragma once
 
 #include <functional>
@@ -34,6 +36,8 @@ class Flights {
     /// A claim is on its way: see handlers::Handlers.
     void expect_start() { handlers_.expect_start(); }
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
+    /// A run that has to be alone is at work or waits for that: claim nothing meanwhile.
+    [[nodiscard]] bool exclusive() const { return alone_ || !waiting_.empty(); }
     [[nodiscard]] bool empty() const { return flights_.empty(); }
     void add_held(std::vector<store::Held>& into) const;
 
@@ -44,15 +48,16 @@ class Flights {
     void extended(const std::vector<Uuid>& ids, Time sent_at);
     /// Stops handlers whose lease is about to end without having been extended, so that they are gone before it has
     /// ended.
-    void stop_before_lease_ends(Time now);
+    /// Those that still waited come back as parcels.
+    [[nodiscard]] std::vector<Parcel> stop_before_lease_ends(Time now);
     /// How long until one of the two above is due; none when nothing is in flight.
     [[nodiscard]] std::optional<Millis> next_lease_event(Time now) const;
 
     /// Of `asked`, those not in `still_held` are somebody else's now: their handlers are stopped and what they say is
     /// dropped.
     void keep_only(const std::vector<store::Held>& asked, const std::vector<Uuid>& still_held);
-    /// Asks every handler to stop: SIGTERM now, SIGKILL after `patience`.
-    void stop_all(Millis patience);
+    /// Asks every handler to stop: SIGTERM now, SIGKILL after `patience`. Those that still waited come back as parcels.
+    [[nodiscard]] std::vector<Parcel> stop_all(Millis patience);
 
   private:
     enum class Tie { ours, lease_lost, taken_away };
@@ -64,8 +69,13 @@ class Flights {
         int allowed = 1;
         Time lease_until{};
         Tie tie = Tie::ours;
+        bool alone = false;                      ///< was lost with its worker before
+        std::optional<handlers::RunSpec> waits;  ///< not started yet
     };
 
+    void start_waiting();
+    void launch(Flight& flight);
+    std::vector<Parcel> hand_back(const std::vector<Uuid>& ids);
     void landed(const Uuid& id, const handlers::Outcome& outcome);
     [[nodiscard]] Time extend_at(const Flight& flight) const;
     [[nodiscard]] Time stop_at(const Flight& flight) const;
@@ -75,6 +85,9 @@ class Flights {
     std::string worker_;
     OnLanded on_landed_;
     std::unordered_map<Uuid, Flight> flights_;
+    std::vector<Uuid> waiting_;  ///< in the order in which they are to start
+    std::size_t at_work_ = 0;
+    bool alone_ = false;  ///< what is at work has to be alone
     Time no_extension_before_{};
     std::map<std::string, int> not_started_;  ///< by task: how often in a row
 };

@@ -87,6 +87,11 @@ void Pool::make_worker(config::Loaded loaded) {
     Worker::Circumstances circumstances;
     circumstances.identity = make_identity(config.pool, config.worker.queues);
     circumstances.leaves_when_idle = doorbell_.present() || supervised_ || is_explicit(*loaded_, "worker.idle_exit");
+    const char* const state = std::getenv("STATE_DIRECTORY");
+    predecessors_.reset();  // gives the lock back
+    predecessors_ =
+        std::make_unique<Predecessors>(supervised_ && state != nullptr ? state : "", circumstances.identity);
+    circumstances.predecessors = predecessors_.get();
     circumstances.owns_spool = supervised_;
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.on_gone = [this](const Farewell& farewell) { on_gone(farewell); };
@@ -125,6 +130,7 @@ void Pool::on_signal() {
 }
 
 void Pool::on_gone(const Farewell& farewell) {
+    if (predecessors_ && farewell.graceful) predecessors_->leave();
     if (supervised_ && farewell.due_known) {
         const auto written = systemd::write_due_file(runtime_directory(), sources_.pool, farewell.due);
         if (!written) log::event(log::Level::error, "due_file", written.error().message);

@@ -53,6 +53,7 @@ class Pool {
     std::string last_failure_;
     std::unique_ptr<loop::Watch> watch_;  ///< only while there is nothing better to wait for
     std::optional<config::Loaded> loaded_;
+    std::unique_ptr<Predecessors> predecessors_;
     std::unique_ptr<handlers::Handlers> handlers_;
     std::unique_ptr<Worker> worker_;
 };

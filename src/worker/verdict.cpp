@@ -14,7 +14,8 @@ constexpr Millis not_started_max{300'000};
 }  // namespace
 
 store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, const Tries& tries,
-                    const config::Backoff& backoff) {
+                    const config::Task& task) {
+    const config::Backoff& backoff = task.backoff;
     store::Ending ending;
     ending.held = held;
     ending.error_class = outcome.error_class;
@@ -34,9 +35,15 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
             if (ending.fate == Fate::retry) ending.delay = full_jitter(backoff.base, backoff.max, tries.used);
             break;
         case Verdict::try_again:
-            ending.fate = Fate::put_off;
-            ending.counts = false;
-            ending.delay = outcome.retry_in.value_or(backoff.base);
+            ending.fate = task.snooze_counts && tries.used + 1 >= tries.allowed ? Fate::failed : Fate::put_off;
+            ending.counts = task.snooze_counts;
+            if (ending.fate == Fate::put_off) {
+                ending.delay = outcome.retry_in.value_or(backoff.base);
+            } else {
+                ending.error_class = "attempts_used_up";
+                ending.error_message =
+                    "it asked to be tried again later, and that was its last attempt (snooze_counts)";
+            }
             break;
         case Verdict::stopped:
             ending.fate = Fate::handed_back;

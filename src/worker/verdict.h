@@ -15,10 +15,10 @@ struct Tries {
 };
 
 /// completed ends the run; failed and timed_out retry with full jitter while attempts are left; try_again puts it off
-/// and uses up nothing; stopped hands it back to its place in the line; not_started tries again without using up an
-/// attempt, since the run has done nothing wrong.
+/// and uses up nothing, unless the task says snooze_counts; stopped hands it back to its place in the line; not_started
+/// tries again without using up an attempt, since the run has done nothing wrong.
 store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, const Tries& tries,
-                    const config::Backoff& backoff);
+                    const config::Task& task);
 
 /// The end of a run that is never started: no handler, payload over the limit, attempts used up by lost workers.
 store::Ending refuse(const store::Held& held, std::string error_class, std::string message);

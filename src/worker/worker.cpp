@@ -81,6 +81,7 @@ bool Worker::is_waiting_for_database() const {
 }
 
 int Worker::free_slots() const {
+    if (flights_.exclusive()) return 0;
     return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count()));
 }
 
@@ -176,7 +177,7 @@ void Worker::arm_timers() {
 
 void Worker::on_step_time() {
     const auto now = BootClock::now();
-    flights_.stop_before_lease_ends(now);
+    for (Parcel& parcel : flights_.stop_before_lease_ends(now)) outbox_.add(std::move(parcel));
     if (due_at_ && now >= *due_at_) {
         due_at_.reset();
         rescue_wanted_ = true;

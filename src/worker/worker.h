@@ -19,6 +19,7 @@
 #include "worker/imports.h"
 #include "worker/looks.h"
 #include "worker/outbox.h"
+#include "worker/predecessors.h"
 #include "worker/state.h"
 
 namespace dormouse::worker {
@@ -34,9 +35,10 @@ class Worker {
   public:
     struct Circumstances {
         store::Identity identity;
-        bool leaves_when_idle = true;   ///< false in the foreground, unless told
-        bool owns_spool = false;        ///< makes the pool's spool if there is none
-        Millis first_connect_delay{0};  ///< after crashes in a row
+        Predecessors* predecessors = nullptr;  ///< outlives the worker; none: nobody is known to be dead
+        bool leaves_when_idle = true;          ///< false in the foreground, unless told
+        bool owns_spool = false;               ///< makes the pool's spool if there is none
+        Millis first_connect_delay{0};         ///< after crashes in a row
         std::function<void(Farewell)> on_gone;
     };
 

@@ -24,6 +24,7 @@ void Worker::terminate() {
 }
 
 void Worker::leave(const char* reason) {
+    doorbell_.answer_wake_file();
     enter(State::leaving, reason);
     log::event(log::Level::info, "worker_pool_shutting_down",
                std::string(reason) + ", " + std::to_string(flights_.count()) + " runs in flight");
@@ -39,7 +40,7 @@ void Worker::step_leaving() {
 }
 
 void Worker::stop_handlers() {
-    flights_.stop_all(handler_patience);
+    for (Parcel& parcel : flights_.stop_all(handler_patience)) outbox_.add(std::move(parcel));
     grace_timer_.once(handler_patience + last_writes, [this] {
         log::event(log::Level::error, "worker_pool_shutting_down",
                    "gave up on " + std::to_string(flights_.count()) +

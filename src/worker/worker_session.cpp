@@ -122,6 +122,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
         round.release_forgotten = true;
     }
     if (state_ < State::leaving) imports_.fill(round, now);
+    if (circumstances_.predecessors != nullptr) round.dead = circumstances_.predecessors->dead();
     // The first look is the claim alone: whoever rang waits for a handler to start, not for the registry.
     const bool chores = looks_.ever_answered() && state_ < State::leaving;
     if (chores) {
@@ -154,10 +155,11 @@ void Worker::on_answer(store::Answer answer) {
         log::event(log::Level::warning, "runs_released",
                    std::to_string(answer.released) + " runs whose claim was never answered go back to their queues");
     if (asked.rescue) rescue_wanted_ = false;
+    if (!asked.dead.empty()) circumstances_.predecessors->settled();
     if (answer.rescued > 0) looks_.owe();
     if (answer.rescued > 0)
         log::event(log::Level::warning, "runs_rescued",
-                   std::to_string(answer.rescued) + " runs whose lease had ended were taken back");
+                   std::to_string(answer.rescued) + " runs of workers that are gone were taken back");
     if (asked.ask_due) take_due(asked, answer);
     if (asked.claim > 0) take_claimed(asked, std::move(answer));
     step();

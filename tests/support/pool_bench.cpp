@@ -135,6 +135,9 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     worker::Worker::Circumstances circumstances;
     circumstances.identity = worker::make_identity(config_.pool, config_.worker.queues);
     id_ = circumstances.identity.id;
+    if (!options.state_directory.empty()) circumstances.identity.unit = "bench.service";
+    predecessors_ = std::make_unique<worker::Predecessors>(options.state_directory, circumstances.identity);
+    circumstances.predecessors = predecessors_.get();
     circumstances.owns_spool = true;
     circumstances.leaves_when_idle = options.leaves_when_idle;
     circumstances.on_gone = [this](const worker::Farewell& farewell) { farewell_ = farewell; };

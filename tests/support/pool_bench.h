@@ -52,7 +52,8 @@ struct PoolBenchOptions {
     std::string database{};  ///< lines of [database] besides the url
     std::string rest{};      ///< more tables
     bool leaves_when_idle = false;
-    bool starts = true;  ///< else the test calls worker().start()
+    bool starts = true;             ///< else the test calls worker().start()
+    std::string state_directory{};  ///< as systemd gives it to a unit; empty: a worker in the foreground
 };
 
 class PoolBench {
@@ -99,6 +100,7 @@ class PoolBench {
     Uuid id_;
     std::optional<worker::Farewell> farewell_;
     std::unique_ptr<worker::Doorbell> doorbell_;
+    std::unique_ptr<worker::Predecessors> predecessors_;
     std::unique_ptr<handlers::Handlers> handlers_;
     std::unique_ptr<worker::Worker> worker_;
 };

@@ -12,13 +12,20 @@ using store::Fate;
 
 namespace {
 
-constexpr config::Backoff backoff{Millis{1'000}, Millis{60'000}};
+config::Task task_of(bool snooze_counts) {
+    config::Task task;
+    task.backoff = {Millis{1'000}, Millis{60'000}};
+    task.snooze_counts = snooze_counts;
+    return task;
+}
+const config::Task task = task_of(false);
+const config::Backoff& backoff = task.backoff;
 
 store::Ending ending_of(Verdict verdict, const Tries& tries) {
     handlers::Outcome outcome;
     outcome.verdict = verdict;
     outcome.result = "1";
-    return judge({}, outcome, tries, backoff);
+    return judge({}, outcome, tries, task);
 }
 
 }  // namespace
@@ -58,7 +65,7 @@ BOOST_AUTO_TEST_CASE(the_handlers_own_wish_counts) {
     handlers::Outcome outcome;
     outcome.verdict = Verdict::try_again;
     outcome.retry_in = Millis{77};
-    BOOST_TEST((judge({}, outcome, {}, backoff).delay == Millis{77}));
+    BOOST_TEST((judge({}, outcome, {}, task).delay == Millis{77}));
 }
 
 BOOST_AUTO_TEST_CASE(jitter_stays_in_its_bounds_at_any_number_of_tries) {
@@ -72,6 +79,18 @@ BOOST_AUTO_TEST_CASE(jitter_stays_in_its_bounds_at_any_number_of_tries) {
     }
     BOOST_TEST(full_jitter(Millis{0}, Millis{60'000}, 1'000'000).count() == 0);
     BOOST_TEST(full_jitter(Millis{5'000}, Millis{0}, 3).count() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_task_may_say_that_being_put_off_uses_up_an_attempt) {
+    const config::Task counting = task_of(true);
+    handlers::Outcome outcome;
+    outcome.verdict = Verdict::try_again;
+    const auto first = judge({}, outcome, {0, 2, 0}, counting);
+    BOOST_TEST((first.fate == Fate::put_off));
+    BOOST_TEST(first.counts);
+    const auto last = judge({}, outcome, {1, 2, 0}, counting);
+    BOOST_TEST((last.fate == Fate::failed));
+    BOOST_TEST(last.error_class == "attempts_used_up");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

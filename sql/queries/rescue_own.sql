@@ -1,0 +1,20 @@
+-- Takes back what the workers $2 held in the queues $1: predecessors of this one in its unit, known to be dead (predecessors.h). The
+-- lost attempt is logged and counts. Index runs_live_lease. Returns how many.
+WITH lost AS (
+    SELECT h.*
+      FROM unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
+           SELECT l.ctid AS tid, l.worker, l.fence, l.started_at FROM dormouse.runs_live l
+            WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker = ANY ($2::uuid[])
+              FOR UPDATE SKIP LOCKED) h
+), back AS (
+    UPDATE dormouse.runs_live r
+       SET status = 'retry', run_at = least(r.run_at, now()), attempts = r.attempts + 1, lost = r.lost + 1, fence = NULL,
+           lease_until = NULL, worker = NULL, started_at = NULL,
+           error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died')
+      FROM lost WHERE r.ctid = lost.tid
+    RETURNING r.id, lost.*
+), logged AS (
+    INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome)
+    SELECT id, worker, fence, started_at, 'lost' FROM back
+)
+SELECT count(*) FROM back

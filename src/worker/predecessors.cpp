@@ -1,0 +1,75 @@
+#include "worker/predecessors.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <sstream>
+
+#include "spool/file.h"
+
+namespace dormouse::worker {
+namespace {
+
+constexpr const char* instance_name = "instance";
+constexpr const char* workers_name = "workers";
+constexpr std::int64_t most_bytes = 64 << 10;
+
+std::string pid_namespace() {
+    struct stat about{};
+    return ::stat("/proc/self/ns/pid", &about) == 0 ? std::to_string(about.st_ino) : "unknown";
+}
+
+std::string text_of(int directory, const std::string& name) {
+    auto content = spool::read_file(directory, name, most_bytes);
+    return content ? content->text : "";
+}
+
+Status replace(int directory, const std::string& name, const std::string& text) {
+    ::unlinkat(directory, name.c_str(), 0);
+    return spool::write_file(directory, name, text, 0600);
+}
+
+}  // namespace
+
+Predecessors::Predecessors(const std::string& state_directory, store::Identity& identity) : self_(identity.id) {
+    if (state_directory.empty() || identity.unit.empty()) return;
+    UniqueFd directory(::open(state_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid() || ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return;
+    auto instance = Uuid::parse(text_of(directory.get(), instance_name).substr(0, 36));
+    if (!instance) {
+        instance = Uuid::random();
+        if (!replace(directory.get(), instance_name, instance->to_string() + "\n")) return;
+    }
+    identity.instance_id = *instance;
+    directory_ = std::move(directory);
+    place_ = identity.boot_id.to_string() + " " + pid_namespace() + " " + instance->to_string() + " " + identity.unit;
+
+    std::istringstream lines(text_of(directory_.get(), workers_name));
+    for (std::string line; std::getline(lines, line);) {
+        const auto worker = Uuid::parse(line.substr(0, 36));
+        if (worker && line.size() > 37 && line.substr(37) == place_) dead_.push_back(*worker);
+    }
+    std::vector<Uuid> all = dead_;
+    all.push_back(self_);
+    write(all);
+}
+
+void Predecessors::settled() {
+    dead_.clear();
+    write({self_});
+}
+
+void Predecessors::leave() {
+    write(dead_);
+}
+
+/// A file that cannot be written, or is lost with the host, costs the wait for a lease and nothing else.
+void Predecessors::write(const std::vector<Uuid>& workers) const {
+    if (!directory_.valid()) return;
+    std::string text;
+    for (const Uuid& worker : workers) text += worker.to_string() + " " + place_ + "\n";
+    static_cast<void>(replace(directory_.get(), workers_name, text));
+}
+
+}  // namespace dormouse::worker

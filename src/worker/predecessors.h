@@ -1,0 +1,42 @@
+// Which workers of this pool's unit have died without saying good-bye, so that their runs can be taken back at once
+// instead of when their leases end. Made by Pool; asked by Worker.
+//
+// Known to be dead is who wrote its name into the unit's StateDirectory and has not taken it out, if all of this holds:
+// it was a worker of this very unit (the cgroup's word, which cannot be forged by an environment), in this boot and
+// this PID namespace, the directory is the same (its random instance id), and we hold the directory's lock, which its
+// holder keeps until it is dead. Everybody else's runs wait for their leases. Source: flock(2), StateDirectory= in
+// systemd.exec(5), cgroups(7).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "base/uuid.h"
+#include "store/statements.h"
+
+namespace dormouse::worker {
+
+class Predecessors {
+  public:
+    /// Takes the lock, reads who was here, and adds this worker; writes its instance id into `identity`. Without a
+    /// state directory (a worker in the foreground), without a unit, or while somebody else holds the lock nobody is
+    /// known to be dead. Errors of the file system mean the same.
+    Predecessors(const std::string& state_directory, store::Identity& identity);
+
+    [[nodiscard]] const std::vector<Uuid>& dead() const { return dead_; }
+    /// Their runs have been taken back: they are forgotten.
+    void settled();
+    /// This worker leaves and holds nothing: its successor has nothing to take back.
+    void leave();
+
+  private:
+    void write(const std::vector<Uuid>& workers) const;
+
+    UniqueFd directory_;  ///< locked; none: nothing is known
+    std::string place_;   ///< boot, PID namespace and unit, as they are written
+    Uuid self_;
+    std::vector<Uuid> dead_;
+};
+
+}  // namespace dormouse::worker

@@ -1,0 +1,42 @@
+#!/bin/bash
+# A worker that is killed with runs in flight, whose leases end in an hour: its successor takes them back at once. A run that kills its
+# worker each time takes no others with it and ends as failed.
+source "$(dirname "$0")/../lib.sh"
+pool=killed
+need_worker
+use_pool $pool
+new_database $pool
+configure $pool <<TOML
+$short
+concurrency = 4
+[task.wait]
+command = ["/bin/sleep", "1"]
+[task.murder]
+command = ["/bin/sh", "-c", "kill -KILL \$PPID; exec sleep 5"]
+max_attempts = 3
+TOML
+sed -i 's/^lease = .*/lease = "1h"/' /etc/dormouse/$pool.toml
+# Handlers and worker have one user, so this one can do it.
+systemctl start dormouse@$pool.target
+wait_for 20 asleep $pool
+sql "SELECT count(dormouse.enqueue('wait')) FROM generate_series(1, 4)" >/dev/null
+ring $pool
+all_run() { [ "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'running'")" = 4 ]; }
+wait_for 20 all_run
+killed=$EPOCHREALTIME
+kill_worker $pool
+wait_for 60 all_completed
+say "taken back after $(sql "SELECT round(((extract(epoch FROM min(started_at)) - $killed))::numeric, 2) FROM dormouse.attempts WHERE outcome = 'completed'") s"
+equal "attempts" "$(sql "SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY outcome) FROM (SELECT outcome, count(*) n FROM dormouse.attempts GROUP BY 1) x")" "completed 4, lost 4"
+
+murderer=$(enqueue murder)
+sql "SELECT count(dormouse.enqueue('wait')) FROM generate_series(1, 3)" >/dev/null
+ring $pool
+failed() { [ "$(status_of "$murderer")" = failed ]; }
+wait_for 120 failed
+innocent_done() { [ "$(sql "SELECT count(*) FROM dormouse.runs WHERE task = 'wait' AND status <> 'completed'")" = 0 ]; }
+wait_for 60 innocent_done
+equal "attempts of the run that kills" "$(sql "SELECT count(*) FROM dormouse.attempts WHERE run_id = '$murderer' AND outcome = 'lost'")" 3
+equal "why it failed" "$(sql "SELECT error ->> 'class' FROM dormouse.runs WHERE id = '$murderer'")" attempts_used_up
+say "lost attempts of the others: $(sql "SELECT count(*) FROM dormouse.attempts WHERE run_id <> '$murderer' AND outcome = 'lost'") (4 of the first part, at most 3 of those that were beside it the first time)"
+holds "they were lost once at most" [ "$(sql "SELECT coalesce(max(lost), 0) FROM dormouse.runs WHERE id <> '$murderer'")" -le 1 ]

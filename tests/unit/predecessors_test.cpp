@@ -1,0 +1,115 @@
+// Who is known to have died before us, and who is not.
+#include "worker/predecessors.h"
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <optional>
+
+#include "support/cluster.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+using worker::Predecessors;
+
+namespace {
+
+store::Identity identity(const std::string& unit = "dormouse@mail.service", const Uuid& boot = {}) {
+    store::Identity who;
+    who.id = Uuid::random();
+    who.unit = unit;
+    who.boot_id = boot;
+    return who;
+}
+
+struct Scene {
+    TemporaryDirectory directory;
+    /// A worker that comes and dies; its id.
+    Uuid dies(const store::Identity& who = identity()) {
+        store::Identity copy = who;
+        const Predecessors gone(directory.path(), copy);
+        return copy.id;
+    }
+    std::vector<Uuid> dead(const store::Identity& who = identity()) {
+        store::Identity copy = who;
+        return Predecessors(directory.path(), copy).dead();
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(predecessors, Scene)
+
+BOOST_AUTO_TEST_CASE(the_first_worker_has_none_and_gets_an_instance_id_that_stays) {
+    store::Identity first = identity();
+    BOOST_TEST(Predecessors(directory.path(), first).dead().empty());
+    store::Identity second = identity();
+    const Predecessors again(directory.path(), second);
+    BOOST_TEST((first.instance_id != Uuid{}));
+    BOOST_TEST((first.instance_id == second.instance_id));
+}
+
+BOOST_AUTO_TEST_CASE(who_died_is_known_until_it_is_settled_also_after_several_deaths) {
+    const Uuid one = dies();
+    const Uuid two = dies();
+    store::Identity who = identity();
+    Predecessors ours(directory.path(), who);
+    BOOST_TEST((ours.dead() == std::vector{one, two}));
+    ours.settled();
+    BOOST_TEST(ours.dead().empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_left_is_not_dead) {
+    {
+        store::Identity who = identity();
+        Predecessors ours(directory.path(), who);
+        ours.leave();
+    }
+    BOOST_TEST(dead().empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_leaves_before_it_could_settle_hands_on_what_it_knows) {
+    const Uuid one = dies();
+    {
+        store::Identity who = identity();
+        Predecessors(directory.path(), who).leave();
+    }
+    BOOST_TEST((dead() == std::vector{one}));
+}
+
+BOOST_AUTO_TEST_CASE(another_boot_and_another_unit_prove_nothing) {
+    dies(identity("dormouse@mail.service", Uuid::random()));
+    dies(identity("dormouse@other.service"));
+    BOOST_TEST(dead().empty());
+}
+
+BOOST_AUTO_TEST_CASE(another_instance_proves_nothing) {
+    dies();
+    std::ofstream(directory.path() + "/instance") << Uuid::random().to_string() << "\n";
+    BOOST_TEST(dead().empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_holds_the_lock_is_alive) {
+    store::Identity holder = identity();
+    std::optional<Predecessors> alive(std::in_place, directory.path(), holder);
+    BOOST_TEST(dead().empty());
+    alive.reset();
+    BOOST_TEST((dead() == std::vector{holder.id}));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_unit_or_a_directory_nothing_is_known_and_nothing_written) {
+    dies(identity(""));
+    store::Identity who = identity();
+    BOOST_TEST(Predecessors("", who).dead().empty());
+    BOOST_TEST(Predecessors(directory.path() + "/none", who).dead().empty());
+    BOOST_TEST(dead().empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_record_is_passed_over) {
+    const Uuid one = dies();
+    std::ofstream(directory.path() + "/workers", std::ios::app) << "\nnonsense\n"
+                                                                << std::string(10'000, 'x') << "\n"
+                                                                << one.to_string();
+    BOOST_TEST((dead() == std::vector{one}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
