@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 #include "base/log.h"
 #include "worker/verdict.h"
@@ -10,6 +11,7 @@ namespace dormouse::worker {
 namespace {
 
 constexpr Millis patience_when_taken_away{10'000};
+constexpr Millis pause_between_lone_runs{1'000};
 
 /// The part of a lease that is kept back for ending a handler's tree when the lease cannot be extended.
 Millis margin_of(Millis lease) {
@@ -35,6 +37,14 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
         ending.fate = store::Fate::not_started;
         ending.counts = false;
         ending.delay = Millis{1'000};
+        return Parcel{std::move(ending), run.task, attempt};
+    }
+    if (run.lost > 0 && exclusive()) {
+        store::Ending ending{};
+        ending.held = run.held;
+        ending.fate = store::Fate::handed_back;
+        ending.counts = false;
+        ending.delay = pause_between_lone_runs;
         return Parcel{std::move(ending), run.task, attempt};
     }
     if (task == config_.tasks.end() || handler == nullptr)
@@ -67,28 +77,26 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     flight.allowed = allowed;
     flight.lease_until = claimed_at + config_.worker.lease;
     flight.alone = run.lost > 0;
-    flight.waits = std::move(spec);
-    flights_.emplace(run.held.id, std::move(flight));
-    waiting_.push_back(run.held.id);
-    start_waiting();
+    Flight& placed = flights_.emplace(run.held.id, std::move(flight)).first->second;
+    if (placed.alone) {
+        placed.waits = std::move(spec);
+        waits_ = run.held.id;
+    } else {
+        launch(placed, std::move(spec));
+    }
     return std::nullopt;
 }
 
-void Flights::start_waiting() {
-    while (!waiting_.empty() && !alone_) {
-        const Uuid id = waiting_.front();
-        Flight& flight = flights_.at(id);
-        if (flight.alone && at_work_ > 0) return;
-        waiting_.erase(waiting_.begin());
-        alone_ = flight.alone;
-        ++at_work_;
-        launch(flight);
-    }
-}
-
-void Flights::launch(Flight& flight) {
+void Flights::start_alone() {
+    if (!waits_ || flights_.size() > 1) return;
+    Flight& flight = flights_.at(*std::exchange(waits_, std::nullopt));
+    alone_ = true;
     handlers::RunSpec spec = std::move(*flight.waits);
     flight.waits.reset();
+    launch(flight, std::move(spec));
+}
+
+void Flights::launch(Flight& flight, handlers::RunSpec spec) {
     log::event(
         log::Level::info, "run_dispatched",
         flight.task + " attempt " + std::to_string(spec.attempt) + (flight.alone ? ", alone in this worker" : ""),
@@ -108,9 +116,7 @@ void Flights::landed(const Uuid& id, const handlers::Outcome& outcome) {
     if (found == flights_.end()) return;
     const Flight flight = std::move(found->second);
     flights_.erase(found);
-    --at_work_;
     if (flight.alone) alone_ = false;
-    start_waiting();
     int& not_started = not_started_[flight.task];
     Tries tries{flight.used, flight.allowed, not_started};
     not_started = outcome.verdict == handlers::Verdict::not_started ? not_started + 1 : 0;
@@ -125,20 +131,17 @@ void Flights::landed(const Uuid& id, const handlers::Outcome& outcome) {
     on_landed_(Parcel{std::move(ending), flight.task, flight.used + 1});
 }
 
-/// Of those that wait: they go back as if they had not been claimed.
-std::vector<Parcel> Flights::hand_back(const std::vector<Uuid>& ids) {
-    std::vector<Parcel> parcels;
-    for (const Uuid& id : ids) {
-        const auto found = flights_.find(id);
-        store::Ending ending{};
-        ending.held = found->second.held;
-        ending.fate = store::Fate::handed_back;
-        ending.counts = false;
-        parcels.push_back(Parcel{std::move(ending), found->second.task, found->second.used + 1});
-        flights_.erase(found);
-        std::erase(waiting_, id);
-    }
-    return parcels;
+/// It goes back as if it had not been claimed.
+std::vector<Parcel> Flights::give_up_waiting() {
+    if (!waits_) return {};
+    const auto found = flights_.find(*std::exchange(waits_, std::nullopt));
+    store::Ending ending{};
+    ending.held = found->second.held;
+    ending.fate = store::Fate::handed_back;
+    ending.counts = false;
+    Parcel parcel{std::move(ending), found->second.task, found->second.used + 1};
+    flights_.erase(found);
+    return {std::move(parcel)};
 }
 
 void Flights::add_held(std::vector<store::Held>& into) const {
@@ -171,11 +174,11 @@ void Flights::extended(const std::vector<Uuid>& ids, Time sent_at) {
 }
 
 std::vector<Parcel> Flights::stop_before_lease_ends(Time now) {
-    std::vector<Uuid> never_started;
+    bool too_late_for_waiting = false;
     for (auto& [id, flight] : flights_) {
         if (flight.tie != Tie::ours || now < stop_at(flight)) continue;
         if (flight.waits) {
-            never_started.push_back(id);
+            too_late_for_waiting = true;
             continue;
         }
         flight.tie = Tie::lease_lost;
@@ -183,7 +186,7 @@ std::vector<Parcel> Flights::stop_before_lease_ends(Time now) {
                    {{"run_id", id.to_string()}, {"task", flight.task}});
         flight.handler->stop(id, handlers::StopReason::lease_lost, margin_of(config_.worker.lease) / 2);
     }
-    return hand_back(never_started);
+    return too_late_for_waiting ? give_up_waiting() : std::vector<Parcel>{};
 }
 
 std::optional<Millis> Flights::next_lease_event(Time now) const {
@@ -204,7 +207,7 @@ void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector
         const auto found = flights_.find(run.id);
         if (found == flights_.end() || found->second.held.fence != run.fence || held.contains(run.id)) continue;
         if (found->second.waits) {
-            static_cast<void>(hand_back(std::vector{run.id}));  // somebody else's: there is nothing to write
+            static_cast<void>(give_up_waiting());  // somebody else's: there is nothing to write
             continue;
         }
         found->second.tie = Tie::taken_away;
@@ -215,7 +218,7 @@ void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector
 std::vector<Parcel> Flights::stop_all(Millis patience) {
     for (auto& [id, flight] : flights_)
         if (!flight.waits) flight.handler->stop(id, handlers::StopReason::leaving, patience);
-    return hand_back(std::vector(waiting_));
+    return give_up_waiting();
 }
 
 }  // namespace dormouse::worker

@@ -1,7 +1,7 @@
 // The runs whose handlers are at work: starts them, keeps their leases, tells how they ended. Driven by Worker. Knows
 // no session: it says which leases want extending, the worker sends that. A run that was lost with its worker before is
-// executed alone, so that it takes no others with it if it kills this one as well: it waits here until the others have
-// landed.
+// executed alone, so that it takes no others with it if it kills this one as well: one such run waits here until the
+// others have landed and their endings are written; more than one are put off.
 #pragma once
 
 #include <functional>
@@ -37,7 +37,9 @@ class Flights {
     void expect_start() { handlers_.expect_start(); }
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
     /// A run that has to be alone is at work or waits for that: claim nothing meanwhile.
-    [[nodiscard]] bool exclusive() const { return alone_ || !waiting_.empty(); }
+    [[nodiscard]] bool exclusive() const { return alone_ || waits_.has_value(); }
+    /// Everything that has ended is written: starts the run that waits to be alone, if nothing else is at work.
+    void start_alone();
     [[nodiscard]] bool empty() const { return flights_.empty(); }
     void add_held(std::vector<store::Held>& into) const;
 
@@ -70,12 +72,11 @@ class Flights {
         Time lease_until{};
         Tie tie = Tie::ours;
         bool alone = false;                      ///< was lost with its worker before
-        std::optional<handlers::RunSpec> waits;  ///< not started yet
+        std::optional<handlers::RunSpec> waits;  ///< not started yet: to be alone
     };
 
-    void start_waiting();
-    void launch(Flight& flight);
-    std::vector<Parcel> hand_back(const std::vector<Uuid>& ids);
+    void launch(Flight& flight, handlers::RunSpec spec);
+    std::vector<Parcel> give_up_waiting();
     void landed(const Uuid& id, const handlers::Outcome& outcome);
     [[nodiscard]] Time extend_at(const Flight& flight) const;
     [[nodiscard]] Time stop_at(const Flight& flight) const;
@@ -85,9 +86,8 @@ class Flights {
     std::string worker_;
     OnLanded on_landed_;
     std::unordered_map<Uuid, Flight> flights_;
-    std::vector<Uuid> waiting_;  ///< in the order in which they are to start
-    std::size_t at_work_ = 0;
-    bool alone_ = false;  ///< what is at work has to be alone
+    std::optional<Uuid> waits_;  ///< the one that waits to be alone
+    bool alone_ = false;         ///< what is at work has to be alone
     Time no_extension_before_{};
     std::map<std::string, int> not_started_;  ///< by task: how often in a row
 };

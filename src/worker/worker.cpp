@@ -92,6 +92,7 @@ bool Worker::may_look(BootClock::time_point now) const {
 // Everything that happens ends here.
 void Worker::step() {
     if (state_ == State::parting || state_ == State::gone) return;
+    if (outbox_.empty() && !on_wire_ && state_ < State::leaving) flights_.start_alone();
     send_round();
     if (state_ == State::leaving) {
         step_leaving();
