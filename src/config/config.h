@@ -35,6 +35,7 @@ struct Database {
     std::string url;                 ///< libpq URL or keyword string. Secret: never print it, see config::redacted()
     std::string passfile;            ///< the systemd credential "pgpass"; empty: libpq's own search
     Millis connect_timeout{10'000};  ///< for each address that is tried
+    Millis close_after{0};           ///< the session of a worker that needs none is closed after so long; 0: never
     Millis retry_max{300'000};       ///< the longest pause between two tries while the database cannot be had
 };
 

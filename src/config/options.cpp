@@ -28,6 +28,13 @@ constexpr Option table[] = {
       10 * minute},
      "",
      [](Config& config) -> Slot { return &config.database.connect_timeout; }},
+    {{"database.close_after", Type::duration, "never",
+      "For a database that sleeps when nobody talks to it: the session of a worker that needs none is closed after so "
+      "long, and leases are "
+      "long; 10s by itself for hosts that are known to suspend.",
+      100, hour, "never"},
+     "",
+     [](Config& config) -> Slot { return &config.database.close_after; }},
     {{"database.retry_max", Type::duration, "5min",
       "The longest pause between two tries while the database cannot be had; leave it alone unless runs must "
       "start "
@@ -101,7 +108,7 @@ constexpr Option table[] = {
      [](Config& config) -> Slot { return &config.paths.wake_directory; }},
 };
 
-constexpr std::array<std::string_view, 2> planned{"database.close_after", "retention.finished"};
+constexpr std::array<std::string_view, 1> planned{"retention.finished"};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "postgres/hosts.h"
 #include "postgres/migrator.h"
 #include "sql/embedded.h"
 
@@ -160,6 +161,12 @@ void Database::on_notification(const std::string& channel) {
     } else {
         events_.on_queue();
     }
+}
+
+bool known_to_suspend(const std::string& url) {
+    const auto target = postgres::parse_target(url, "");
+    return target && std::any_of(target->places.begin(), target->places.end(),
+                                 [](const postgres::Place& place) { return postgres::known_to_suspend(place.host); });
 }
 
 }  // namespace dormouse::store

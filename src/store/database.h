@@ -76,4 +76,7 @@ class Database {
     std::vector<std::unique_ptr<postgres::Session>> retired_;
 };
 
+/// Whether `url` names a host of a provider that suspends databases (postgres/hosts.h).
+bool known_to_suspend(const std::string& url);
+
 }  // namespace dormouse::store

@@ -1,5 +1,6 @@
 #include "worker/pool.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 
@@ -78,6 +79,7 @@ void Pool::make_worker(config::Loaded loaded) {
     worker_.reset();
     handlers_.reset();
     loaded_ = std::move(loaded);
+    suit_a_database_that_sleeps();
     const config::Config& config = loaded_->config;
     for (const std::string& warning : loaded_->warnings) log::event(log::Level::warning, "configuration", warning);
     handlers_ = std::make_unique<handlers::Handlers>(loop_, config.tasks, config.limits);
@@ -102,6 +104,20 @@ void Pool::make_worker(config::Loaded loaded) {
     doorbell_.use_wake_file(config.paths.wake_directory + "/" + config.pool);
     handlers_->expect_start();  // whoever wakes a pool has work for it
     worker_->start();
+}
+
+// Long leases there: extending them would keep it awake for as long as a run takes.
+void Pool::suit_a_database_that_sleeps() {
+    constexpr Millis quiet{10'000};
+    constexpr Millis longest_lease{3'600'000};
+    config::Config& config = loaded_->config;
+    if (!is_explicit(*loaded_, "database.close_after") && store::known_to_suspend(config.database.url))
+        config.database.close_after = quiet;
+    if (config.database.close_after == Millis{0} || is_explicit(*loaded_, "worker.lease")) return;
+    for (const auto& [name, task] : config.tasks) {
+        const Millis longest = task.timeout == Millis{0} ? longest_lease : task.timeout;
+        config.worker.lease = std::clamp(longest, config.worker.lease, longest_lease);
+    }
 }
 
 void Pool::configuration_failed(const Error& error) {

@@ -31,6 +31,7 @@ class Pool {
 
   private:
     void load();
+    void suit_a_database_that_sleeps();
     void make_worker(config::Loaded loaded);
     void configuration_failed(const Error& error);
     void on_configuration_changed();

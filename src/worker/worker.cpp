@@ -58,7 +58,8 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       step_timer_(loop, "worker.next"),
       exit_timer_(loop, "worker.exit"),
       retry_timer_(loop, "worker.retry"),
-      grace_timer_(loop, "worker.grace") {}
+      grace_timer_(loop, "worker.grace"),
+      doze_timer_(loop, "worker.doze") {}
 
 void Worker::start() {
     tell_status("connecting to the database");
@@ -93,6 +94,7 @@ bool Worker::may_look(BootClock::time_point now) const {
 void Worker::step() {
     if (state_ == State::parting || state_ == State::gone) return;
     if (outbox_.empty() && !on_wire_ && state_ < State::leaving) flights_.start_alone();
+    if (dozing_ && needs_session(BootClock::now())) wake_up();
     send_round();
     if (state_ == State::leaving) {
         step_leaving();
@@ -144,8 +146,8 @@ void Worker::enter(State state, const char* reason) {
 }
 
 std::optional<Millis> Worker::exit_in() const {
-    if (state_ != State::idle || on_wire_ || !database_.is_open() || !circumstances_.leaves_when_idle)
-        return std::nullopt;
+    const bool asked = database_.is_open() || dozing_;  // else nobody knows what is due
+    if (state_ != State::idle || on_wire_ || !asked || !circumstances_.leaves_when_idle) return std::nullopt;
     if (config_.worker.idle_exit == Millis{0} || !quiet_since_ || imports_.busy()) return std::nullopt;
     const Millis delay =
         ran_anything_ ? config_.worker.idle_exit : std::min(config_.worker.look_exit, config_.worker.idle_exit);
@@ -160,6 +162,8 @@ void Worker::arm_timers() {
         if (wait && (!next || *wait < *next)) next = std::max(Millis{0}, *wait);
     };
     consider(flights_.next_lease_event(now));
+    if (dozing_ && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));
+    if (dozing_) consider(imports_.wait(now));
     if (database_.is_open() && !on_wire_ && !retry_timer_.armed()) {
         consider(outbox_.wait(now));
         if (state_ < State::leaving) consider(imports_.wait(now));
@@ -174,6 +178,7 @@ void Worker::arm_timers() {
     } else {
         exit_timer_.stop();
     }
+    arm_doze();
 }
 
 void Worker::on_step_time() {

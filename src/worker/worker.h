@@ -70,6 +70,7 @@ class Worker {
     [[nodiscard]] int free_slots() const;
     [[nodiscard]] bool may_look(BootClock::time_point now) const;
     [[nodiscard]] std::optional<Millis> exit_in() const;
+    [[nodiscard]] bool may_doze();
     void tell_status(const std::string& text);
 
     // worker_session.cpp: the session, and the rounds over it
@@ -87,11 +88,20 @@ class Worker {
     void take_due(const store::Round& asked, const store::Answer& answer);
     void put_back_until(Millis delay);
 
+    // worker_doze.cpp: a database that sleeps is let sleep
+    void arm_doze();
+    void fall_asleep();
+    void doze();
+    void wake_up();
+    [[nodiscard]] bool needs_session(BootClock::time_point now) const;
+    [[nodiscard]] Farewell last_word() const;
+
     // worker_leaving.cpp: every way to end that is not a crash
     void leave(const char* reason);
     void step_leaving();
     void stop_handlers();
     void part();
+    void bound_sleep(Farewell& farewell) const;
     void be_gone(Farewell farewell);
 
     const config::Config& config_;
@@ -124,11 +134,14 @@ class Worker {
     BootClock::time_point last_try_{};
     std::string trouble_;  ///< why there is no session, for the status text
     int terminations_ = 0;
+    bool dozing_ = false;          ///< the session is closed on purpose, and nothing here needs one
+    bool falling_asleep_ = false;  ///< the round before that is on the wire
 
     loop::Timer step_timer_;   ///< when something here is next due: a held-back look, a lease, a lock, a due run
     loop::Timer exit_timer_;   ///< idle_exit or look_exit
     loop::Timer retry_timer_;  ///< the next try of a connection or a round
     loop::Timer grace_timer_;  ///< while leaving
+    loop::Timer doze_timer_;   ///< database.close_after
 };
 
 }  // namespace dormouse::worker

@@ -51,6 +51,7 @@ void Worker::stop_handlers() {
 }
 
 void Worker::part() {
+    if (dozing_) return be_gone(last_word());
     if (!database_.is_open()) return be_gone(Farewell{true, false, std::nullopt});
     enter(State::parting, "everything is written");
     store::Round round;
@@ -63,16 +64,20 @@ void Worker::part() {
         Farewell farewell{true, true, answer->due_in};
         if (looks_.owed()) farewell.due = Millis{0};  // told of work after the decision
         if (answer->waking && (!farewell.due || *farewell.due > commit_takes)) farewell.due = commit_takes;
-        const Millis max_sleep = config_.wake.max_sleep;
-        if (max_sleep > Millis{0} && (!farewell.due || *farewell.due > max_sleep)) farewell.due = max_sleep;
+        bound_sleep(farewell);
         be_gone(farewell);
     });
+}
+
+void Worker::bound_sleep(Farewell& farewell) const {
+    const Millis max_sleep = config_.wake.max_sleep;
+    if (max_sleep > Millis{0} && (!farewell.due || *farewell.due > max_sleep)) farewell.due = max_sleep;
 }
 
 void Worker::be_gone(Farewell farewell) {
     if (state_ == State::gone) return;
     enter(State::gone, "the end");
-    for (loop::Timer* timer : {&step_timer_, &exit_timer_, &retry_timer_}) timer->stop();
+    for (loop::Timer* timer : {&step_timer_, &exit_timer_, &retry_timer_, &doze_timer_}) timer->stop();
     // On a turn of its own: this may run inside a callback of the session.
     grace_timer_.once(Millis{0}, [this, farewell] {
         database_.close();

@@ -40,6 +40,8 @@ void Worker::on_open() {
 
 void Worker::on_lost(const Error& error) {
     if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
+    if (config_.database.close_after > Millis{0} && may_doze()) return doze();  // it has gone to sleep before us
+    falling_asleep_ = false;
     if (on_wire_ && on_wire_->claim > 0) looks_.failed();
     on_wire_.reset();
     outbox_.again();
@@ -78,7 +80,7 @@ void Worker::try_again_in(Millis delay) {
 }
 
 void Worker::send_round() {
-    if (!database_.is_open() || on_wire_ || retry_timer_.armed()) return;
+    if (!database_.is_open() || on_wire_ || retry_timer_.armed() || falling_asleep_) return;
     const auto now = BootClock::now();
     store::Round round = next_round(now);
     if (round.empty()) return;

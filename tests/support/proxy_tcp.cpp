@@ -51,8 +51,9 @@ struct ProxyTcp::Pair {
     bool over = false;
 };
 
-ProxyTcp::ProxyTcp(const std::string& socket_directory, int port)
-    : server_path_(socket_directory + "/.s.PGSQL." + std::to_string(port)),
+ProxyTcp::ProxyTcp(const std::string& socket_directory, int port, std::function<void()> before_connect)
+    : before_connect_(std::move(before_connect)),
+      server_path_(socket_directory + "/.s.PGSQL." + std::to_string(port)),
       listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
       nudge_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     sockaddr_in address{};
@@ -134,6 +135,7 @@ void ProxyTcp::run() {
         std::erase_if(pairs, [](const Pair& pair) { return pair.over; });
         if (fds[0].revents != 0) {
             UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            if (before_connect_) before_connect_();
             UniqueFd server = connect_to(server_path_);
             ++connections_;
             if (client.valid() && server.valid()) pairs.push_back({std::move(client), std::move(server), {}, false});

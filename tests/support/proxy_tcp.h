@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <thread>
 
@@ -13,8 +14,9 @@ namespace dormouse::testing {
 
 class ProxyTcp {
   public:
-    /// Leads to the server whose socket is DIRECTORY/.s.PGSQL.PORT.
-    ProxyTcp(const std::string& socket_directory, int port);
+    /// Leads to the server whose socket is DIRECTORY/.s.PGSQL.PORT. `before_connect` is called, on a thread of the
+    /// proxy's, before each connection is passed on.
+    ProxyTcp(const std::string& socket_directory, int port, std::function<void()> before_connect = {});
     ~ProxyTcp();
     ProxyTcp(const ProxyTcp&) = delete;
     ProxyTcp& operator=(const ProxyTcp&) = delete;
@@ -38,6 +40,7 @@ class ProxyTcp {
     void run();
     void nudge() const;
 
+    std::function<void()> before_connect_;
     std::string server_path_;
     int port_ = 0;
     UniqueFd listener_;

@@ -1,0 +1,139 @@
+// W9: a database that sleeps is let sleep. Its starts are counted, and equal the looks that had to be.
+#include <boost/test/unit_test.hpp>
+
+#include "support/pool_bench.h"
+#include "support/sleepy_server.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+namespace {
+
+constexpr Millis quiet{1'500};
+
+/// Not the one that the other tests of this process share: it is stopped.
+Cluster& own_cluster() {
+    static Cluster cluster;
+    return cluster;
+}
+
+struct Scene {
+    Cluster& cluster = own_cluster();
+    TestDatabase database{TestDatabase::Schema::migrated, cluster};
+    std::string name = database.name();
+    SleepyServer server{cluster, quiet};
+
+    /// By somebody elsewhere, who connects and hangs up; wakes the server if it sleeps.
+    std::string ask(const std::string& sql) {
+        auto connection = postgres::BlockingConnection::open(server.url(name), {"somebody", "", Millis{10'000}});
+        if (!connection) throw std::runtime_error(connection.error().message);
+        const auto reply = connection->ask("test", sql);
+        if (!reply) throw std::runtime_error(reply.error().message);
+        return std::string(reply->rows() > 0 ? reply->text(0, 0) : "");
+    }
+    std::string completed() { return ask("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'"); }
+};
+
+PoolBenchOptions options(const std::string& close_after = "300ms", const std::string& worker = "") {
+    return {.worker = worker, .database = "close_after = \"" + close_after + "\""};
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(worker_doze, Scene, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(an_idle_worker_lets_the_database_sleep_and_a_ring_wakes_both_once) {
+    PoolBench bench(server.url(name), options());
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    bench.turns_within(Millis{3'000});
+    BOOST_TEST(server.starts() == 0);
+    BOOST_TEST((bench.worker().state() == worker::State::idle));
+    ask("SELECT dormouse.enqueue('echo')");  // elsewhere: nobody here hears of it
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    BOOST_TEST(server.starts() == 1);
+    bench.ring();
+    BOOST_TEST_REQUIRE(bench.until([&] { return !server.sleeps(); }));
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    BOOST_TEST(server.starts() == 2);
+    BOOST_TEST(completed() == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_session_that_the_database_ends_by_falling_asleep_is_not_opened_again) {
+    PoolBench bench(server.url(name), options("10min"));
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    bench.turns_within(Millis{4'000});
+    BOOST_TEST(server.starts() == 0);
+    bench.ring();
+    BOOST_TEST(bench.until([&] { return server.starts() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_long_run_does_not_keep_the_database_awake_and_its_ending_wakes_it_once) {
+    PoolBench bench(server.url(name), options("300ms", "lease = \"10min\""));
+    ask("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    bench.turns_within(Millis{2'000});
+    BOOST_TEST(server.starts() == 0);
+    bench.tasks().release();
+    BOOST_TEST_REQUIRE(bench.until([&] { return !server.sleeps(); }));
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    BOOST_TEST(server.starts() == 1);
+    BOOST_TEST(completed() == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_lease_that_has_to_be_extended_wakes_it_and_the_run_goes_on) {
+    PoolBench bench(server.url(name), options("300ms", "lease = \"9s\""));
+    ask("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.starts() == 1; }));
+    bench.tasks().release();
+    BOOST_TEST(bench.until([&] { return bench.worker().state() == worker::State::idle; }));
+    BOOST_TEST(completed() == "1");
+    BOOST_TEST(ask("SELECT attempts FROM dormouse.runs") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_due_time_wakes_it) {
+    PoolBench bench(server.url(name), options());
+    ask("SELECT dormouse.enqueue('echo', delay => interval '5 s')");
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    BOOST_TEST(bench.until([&] { return server.starts() == 1; }));
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    BOOST_TEST(completed() == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_leaves_without_waking_it_and_knows_what_is_due) {
+    PoolBenchOptions leaving = options("300ms", "idle_exit = \"4s\"\nlook_exit = \"4s\"");
+    leaving.leaves_when_idle = true;
+    ask("SELECT dormouse.enqueue('echo', delay => interval '1 hour')");
+    PoolBench bench(server.url(name), leaving);
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST(server.starts() == 0);
+    BOOST_TEST(bench.farewell()->graceful);
+    BOOST_TEST(bench.farewell()->due_known);
+    BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
+    BOOST_TEST((*bench.farewell()->due > Millis{3'500'000} && *bench.farewell()->due <= Millis{3'600'000}));
+    BOOST_TEST(ask("SELECT state FROM dormouse.workers") == "left");
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_is_told_to_leave_does_not_wake_it) {
+    PoolBench bench(server.url(name), options());
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    bench.worker().terminate();
+    BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST(server.starts() == 0);
+    BOOST_TEST(bench.farewell()->due_known);
+    BOOST_TEST(!bench.farewell()->due.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_is_taken_away_meanwhile_is_found_out_at_the_next_session) {
+    PoolBench bench(server.url(name), options("300ms", "lease = \"10min\""));
+    ask("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    ask("UPDATE dormouse.runs SET status = 'canceled'");
+    bench.ring();
+    BOOST_TEST(bench.until([&] { return !process_lives(bench.tasks().processes().front()); }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
