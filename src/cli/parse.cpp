@@ -217,6 +217,17 @@ void add_worker(CLI::App& app, Chosen& chosen) {
         .add_option("--database-url", options->database_url,
                     "Database, without a password: postgresql://USER@HOST/DATABASE")
         ->type_name("URL");
+    CLI::Option* const run = command.add_option(
+        "--run", options->run, "Execute this run alone, and end when it has ended, however (RUN_FILTER_ID)");
+    run->type_name("RUN");
+    command.add_flag("--drain", options->drain, "End when nothing is due")->excludes(run);
+    command.add_option("--max-runs", options->max_runs, "End after so many attempts")
+        ->check(number(1, 1'000'000))
+        ->type_name("N");
+    command
+        .add_option("--timeout", options->timeout,
+                    "End after so long; what is not done goes back to its queue (exit 5)")
+        ->type_name("DURATION");
     command.add_flag("--check", options->check,
                      "Try configuration, database, schema and handlers, say what is wrong, run nothing");
     command.add_flag("-v,--verbose", options->verbose, "Log more, for debugging");

@@ -12,6 +12,10 @@ struct WorkerOptions {
     std::optional<std::string> file;  ///< --config
     std::vector<std::string> sets;    ///< --set section.key=value
     std::string database_url;
+    std::string run;      ///< --run: an id; else RUN_FILTER_ID
+    std::string timeout;  ///< a duration
+    bool drain = false;
+    int max_runs = 0;
     bool check = false;    ///< try everything, run nothing
     bool verbose = false;  ///< log what is for debugging, too
 };

@@ -24,9 +24,7 @@ constexpr Replaced replaced[] = {
      "the sleep "
      "where neither can reach it"},
     {"WORKER_MAX_LOOPS",
-     "a worker leaves when its queues are quiet (worker.idle_exit); --drain and --max-runs are to replace it "
-     "and are not "
-     "in this release yet"},
+     "a worker leaves when its queues are quiet (worker.idle_exit); in the foreground: --drain, --max-runs"},
 };
 
 /// Our options' variables. What handlers are given (DORMOUSE_RUN_ID, DORMOUSE_FENCE, …) is in no section of

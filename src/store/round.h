@@ -76,10 +76,11 @@ struct Round {
     bool rescue = false;         ///< take back runs whose lease has ended
     std::vector<Uuid> dead;      ///< take back what these workers held: they are known to be dead
     std::vector<Import> imports;
-    int claim = 0;            ///< at most so many
-    bool ask_waking = false;  ///< is somebody between a wake and its commit?
-    bool ask_due = false;     ///< when must somebody look next?
-    bool leave = false;       ///< this worker is going
+    int claim = 0;                 ///< at most so many
+    std::optional<Uuid> only_run;  ///< claim this one alone, and ask how it stands
+    bool ask_waking = false;       ///< is somebody between a wake and its commit?
+    bool ask_due = false;          ///< when must somebody look next?
+    bool leave = false;            ///< this worker is going
 
     [[nodiscard]] bool empty() const;
 };
@@ -92,6 +93,7 @@ struct Answer {
     std::int64_t released = 0;
     std::vector<Imported> imported;   ///< of Round::imports, one for each
     bool waking = false;              ///< of Round::ask_waking
+    std::string standing;             ///< of Round::only_run: its status; empty: there is none
     std::vector<ClaimedRun> claimed;  ///< in the order in which they are to start
     std::optional<Millis> due_in;     ///< of Round::ask_due: none when nothing is due, ever; 0 when it is due now
 };

@@ -166,7 +166,8 @@ void for_each_part(const Round& round, const Visit& visit) {
     if (round.rescue) visit(sql::rescue);
     if (!round.dead.empty()) visit(sql::rescue_own);
     if (!round.imports.empty()) visit(sql::import_runs);
-    if (round.claim > 0) visit(sql::claim);
+    if (round.claim > 0) visit(round.only_run ? sql::claim_run : sql::claim);
+    if (round.only_run) visit(sql::standing);
     if (round.ask_waking) visit(sql::waking);  // before the due time: see waking.sql
     if (round.ask_due) visit(sql::due);
     if (round.leave) visit(sql::worker_leaves);
@@ -205,6 +206,10 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
             prepare = false;
         } else if (sql == sql::waking) {
             prepare = false;
+        } else if (sql == sql::claim_run) {
+            params.uuid(*round.only_run).uuid(who.id).bigint(terms.lease.count()).bigint(terms.payload_bytes);
+        } else if (sql == sql::standing) {
+            params.uuid(*round.only_run);
         } else if (sql == sql::claim) {
             params.texts(who.queues).integer(round.claim).uuid(who.id).bigint(terms.lease.count());
             params.bigint(terms.payload_bytes);
@@ -231,7 +236,11 @@ Answer answer_from(const Round& round, const std::vector<postgres::Reply>& resul
         if (sql == sql::release_forgotten) answer.released = reply.integer(0, 0);
         if (sql == sql::import_runs) answer.imported = imported_from(reply);
         if (sql == sql::waking) answer.waking = reply.boolean(0, 0);
-        if (sql == sql::claim) answer.claimed = claimed_from(reply, who.queues);
+        if (sql == sql::standing && reply.rows() > 0) {
+            answer.standing = reply.text(0, 0);
+            if (!reply.is_null(0, 1)) answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, 1), 0)};
+        }
+        if (sql == sql::claim || sql == sql::claim_run) answer.claimed = claimed_from(reply, who.queues);
         if (sql == sql::due && !reply.is_null(0, 0))
             answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, 0), 0)};
     });

@@ -9,17 +9,17 @@
 
 namespace dormouse::worker {
 
-int run_pool(config::Sources sources, bool verbose) {
+PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     log::start(verbose ? log::Level::debug : log::Level::info);
     loop::Loop loop;
-    int exit_code = 0;
+    PoolEnd end;
     {
-        Pool pool(loop, std::move(sources));
+        Pool pool(loop, std::move(sources), errand);
         pool.start();
         loop.run();
-        exit_code = pool.exit_code();
+        end = PoolEnd{pool.exit_code() == 0, pool.errand_end()};
     }
-    return exit_code;
+    return end;
 }
 
 Status check_pool(const config::Sources& sources) {

@@ -2,12 +2,17 @@
 #pragma once
 
 #include "config/load.h"
+#include "worker/errand.h"
 
 namespace dormouse::worker {
 
-/// Runs the pool until it has left. Returns the process's exit code: 0 after every end that was decided, 1 when
-/// something was left behind (handlers or results given up). Call once, from main, before there are threads.
-int run_pool(config::Sources sources, bool verbose);
+struct PoolEnd {
+    bool graceful = false;  ///< false: something was left behind (handlers or results given up)
+    ErrandEnd errand = ErrandEnd::none;
+};
+
+/// Runs the pool until it has left. Call once, from main, before there are threads.
+PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand = {});
 
 /// `worker --check`: configuration, database, schema, pooler, LISTEN and handlers are tried, and nothing is run. Says
 /// on stdout what it tried. Errors: the first thing that is wrong, by kind.

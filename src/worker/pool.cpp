@@ -30,9 +30,10 @@ std::string names_of(const std::map<std::string, config::Task>& tasks) {
 
 }  // namespace
 
-Pool::Pool(loop::Loop& loop, config::Sources sources)
+Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand)
     : loop_(loop),
       sources_(std::move(sources)),
+      errand_(errand),
       supervised_(std::getenv("RUNTIME_DIRECTORY") != nullptr),
       doorbell_(loop, systemd::take_listening_sockets()),
       on_sigterm_(loop, SIGTERM, [this] { on_signal(); }),
@@ -94,6 +95,7 @@ void Pool::make_worker(config::Loaded loaded) {
     predecessors_ =
         std::make_unique<Predecessors>(supervised_ && state != nullptr ? state : "", circumstances.identity);
     circumstances.predecessors = predecessors_.get();
+    circumstances.errand = errand_;
     circumstances.owns_spool = supervised_;
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.on_gone = [this](const Farewell& farewell) { on_gone(farewell); };
@@ -157,6 +159,7 @@ void Pool::on_gone(const Farewell& farewell) {
     log::event(farewell.graceful ? log::Level::info : log::Level::error, "worker_pool_stopped", "next due: " + due,
                {{"graceful", farewell.graceful ? "true" : "false"}, {"pool", sources_.pool}});
     exit_code_ = farewell.graceful ? 0 : 1;
+    errand_end_ = farewell.errand;
     loop_.stop();
 }
 

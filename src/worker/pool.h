@@ -20,12 +20,13 @@ namespace dormouse::worker {
 
 class Pool {
   public:
-    Pool(loop::Loop& loop, config::Sources sources);
+    Pool(loop::Loop& loop, config::Sources sources, Errand errand = {});
 
     /// Announces readiness and starts; the loop stops when the pool has ended.
     void start();
     /// 0 after every end that was decided here; systemd restarts after any other.
     [[nodiscard]] int exit_code() const { return exit_code_; }
+    [[nodiscard]] ErrandEnd errand_end() const { return errand_end_; }
     /// For tests: the worker, once the configuration could be read.
     [[nodiscard]] Worker* worker() { return worker_.get(); }
 
@@ -42,6 +43,8 @@ class Pool {
 
     loop::Loop& loop_;
     config::Sources sources_;
+    Errand errand_;
+    ErrandEnd errand_end_ = ErrandEnd::none;
     bool supervised_;  ///< a unit of ours: it has a doorbell and a helper that reads the due file
     int failures_ = 0;
     int exit_code_ = 0;

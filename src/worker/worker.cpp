@@ -48,7 +48,8 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       outbox_(outbox_events([this](Millis delay) { put_back_until(delay); })),
       imports_(loop, config, circumstances_.owns_spool, [this] { step(); }),
       database_(loop,
-                store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout},
+                store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout,
+                                       circumstances_.errand.run.has_value()},
                 circumstances_.identity, store::ClaimTerms{config.worker.lease, config.limits.payload_bytes},
                 store::Database::Events{.on_open = [this] { on_open(); },
                                         .on_refused = [this](const Error& error) { on_unavailable(error); },
@@ -59,9 +60,11 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       exit_timer_(loop, "worker.exit"),
       retry_timer_(loop, "worker.retry"),
       grace_timer_(loop, "worker.grace"),
+      errand_timer_(loop, "worker.errand"),
       doze_timer_(loop, "worker.doze") {}
 
 void Worker::start() {
+    start_errand();
     tell_status("connecting to the database");
     if (circumstances_.first_connect_delay > Millis{0})
         tell_status("waits " + std::to_string(circumstances_.first_connect_delay.count() / 1'000) +
@@ -83,7 +86,7 @@ bool Worker::is_waiting_for_database() const {
 
 int Worker::free_slots() const {
     if (flights_.exclusive()) return 0;
-    return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count()));
+    return slots_of_errand(std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count())));
 }
 
 bool Worker::may_look(BootClock::time_point now) const {
@@ -100,6 +103,7 @@ void Worker::step() {
         step_leaving();
     } else {
         choose_state();
+        end_errand_if_done();
     }
     arm_timers();
 }

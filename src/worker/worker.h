@@ -15,6 +15,7 @@
 #include "loop/timer.h"
 #include "store/database.h"
 #include "worker/doorbell.h"
+#include "worker/errand.h"
 #include "worker/flights.h"
 #include "worker/imports.h"
 #include "worker/looks.h"
@@ -29,6 +30,7 @@ struct Farewell {
     bool graceful = false;      ///< nothing was left behind: the registry knows, and `due` is true
     bool due_known = false;     ///< the database said when somebody must look next
     std::optional<Millis> due;  ///< none: nothing is due, ever
+    ErrandEnd errand = ErrandEnd::none;
 };
 
 class Worker {
@@ -36,9 +38,10 @@ class Worker {
     struct Circumstances {
         store::Identity identity;
         Predecessors* predecessors = nullptr;  ///< outlives the worker; none: nobody is known to be dead
-        bool leaves_when_idle = true;          ///< false in the foreground, unless told
-        bool owns_spool = false;               ///< makes the pool's spool if there is none
-        Millis first_connect_delay{0};         ///< after crashes in a row
+        Errand errand;
+        bool leaves_when_idle = true;   ///< false in the foreground, unless told
+        bool owns_spool = false;        ///< makes the pool's spool if there is none
+        Millis first_connect_delay{0};  ///< after crashes in a row
         std::function<void(Farewell)> on_gone;
     };
 
@@ -88,6 +91,13 @@ class Worker {
     void take_due(const store::Round& asked, const store::Answer& answer);
     void put_back_until(Millis delay);
 
+    // worker_errand.cpp: a worker that is there for something in particular
+    void start_errand();
+    [[nodiscard]] int slots_of_errand(int free) const;
+    void take_standing(const store::Round& asked, const store::Answer& answer);
+    void end_errand_if_done();
+    void end_errand(ErrandEnd end, const char* reason);
+
     // worker_doze.cpp: a database that sleeps is let sleep
     void arm_doze();
     void fall_asleep();
@@ -134,6 +144,8 @@ class Worker {
     BootClock::time_point last_try_{};
     std::string trouble_;  ///< why there is no session, for the status text
     int terminations_ = 0;
+    int attempts_made_ = 0;
+    ErrandEnd errand_end_ = ErrandEnd::none;
     bool dozing_ = false;          ///< the session is closed on purpose, and nothing here needs one
     bool falling_asleep_ = false;  ///< the round before that is on the wire
 
@@ -141,7 +153,8 @@ class Worker {
     loop::Timer exit_timer_;   ///< idle_exit or look_exit
     loop::Timer retry_timer_;  ///< the next try of a connection or a round
     loop::Timer grace_timer_;  ///< while leaving
-    loop::Timer doze_timer_;   ///< database.close_after
+    loop::Timer errand_timer_;
+    loop::Timer doze_timer_;  ///< database.close_after
 };
 
 }  // namespace dormouse::worker

@@ -77,7 +77,8 @@ void Worker::bound_sleep(Farewell& farewell) const {
 void Worker::be_gone(Farewell farewell) {
     if (state_ == State::gone) return;
     enter(State::gone, "the end");
-    for (loop::Timer* timer : {&step_timer_, &exit_timer_, &retry_timer_, &doze_timer_}) timer->stop();
+    farewell.errand = errand_end_;
+    for (loop::Timer* timer : {&step_timer_, &exit_timer_, &retry_timer_, &errand_timer_, &doze_timer_}) timer->stop();
     // On a turn of its own: this may run inside a callback of the session.
     grace_timer_.once(Millis{0}, [this, farewell] {
         database_.close();

@@ -123,19 +123,21 @@ store::Round Worker::next_round(BootClock::time_point now) {
         for (const store::Held& run : held) round.known.push_back(run.id);
         round.release_forgotten = true;
     }
-    if (state_ < State::leaving) imports_.fill(round, now);
+    const bool for_one = circumstances_.errand.run.has_value();
+    if (state_ < State::leaving && !for_one) imports_.fill(round, now);
     if (circumstances_.predecessors != nullptr) round.dead = circumstances_.predecessors->dead();
     // The first look is the claim alone: whoever rang waits for a handler to start, not for the registry.
     const bool chores = looks_.ever_answered() && state_ < State::leaving;
     if (chores) {
         round.arrive = !registered_;
-        round.rescue = rescue_wanted_;
+        round.rescue = rescue_wanted_ && !for_one;
     }
     if (may_look(now)) {
         const int cap = config_.worker.batch_size;
         round.claim = cap > 0 ? std::min(cap, free_slots()) : free_slots();
-        round.ask_due = chores && !last_claim_full_;
-    } else if (chores && !looks_.owed() && !due_known_) {
+        round.only_run = circumstances_.errand.run;
+        round.ask_due = chores && !last_claim_full_ && !for_one;
+    } else if (chores && !looks_.owed() && !due_known_ && !for_one) {
         round.ask_due = true;
     }
     return round;
@@ -163,20 +165,22 @@ void Worker::on_answer(store::Answer answer) {
         log::event(log::Level::warning, "runs_rescued",
                    std::to_string(answer.rescued) + " runs of workers that are gone were taken back");
     if (asked.ask_due) take_due(asked, answer);
+    if (asked.only_run) take_standing(asked, answer);
     if (asked.claim > 0) take_claimed(asked, std::move(answer));
     step();
 }
 
 void Worker::take_claimed(const store::Round& asked, store::Answer answer) {
     looks_.answered(!answer.claimed.empty());
-    last_claim_full_ = static_cast<int>(answer.claimed.size()) == asked.claim;
+    last_claim_full_ = static_cast<int>(answer.claimed.size()) == asked.claim && !asked.only_run;
     if (last_claim_full_) looks_.owe();
-    if (!asked.ask_due) due_known_ = false;
+    if (!asked.ask_due && !asked.only_run) due_known_ = false;
     if (state_ >= State::leaving) {  // claimed before the decision, answered after it
         for (const store::ClaimedRun& run : answer.claimed) outbox_.add(hand_back(run));
         return;
     }
     if (!answer.claimed.empty()) ran_anything_ = true;
+    attempts_made_ += static_cast<int>(answer.claimed.size());
     for (store::ClaimedRun& run : answer.claimed)
         if (auto parcel = flights_.start(std::move(run), sent_at_)) outbox_.add(std::move(*parcel));
 }

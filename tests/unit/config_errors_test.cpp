@@ -70,8 +70,6 @@ BOOST_AUTO_TEST_CASE(a_wrong_key_or_table_is_named_with_its_line_and_the_nearest
         {"[[worker]]\n", "mail.toml:1: worker: expected a table: [worker]"},
         {"task = 4\n", "mail.toml:1: task: expected a table: [task.NAME]"},
         {"[worker]\n\"a\\nb\" = 4\n[wake]\n", "mail.toml:2: \"worker.a\\x0ab\": unknown key; there are database.url, "},
-        {"[database]\nclose_after = \"10s\"\n",
-         "mail.toml:2: database.close_after: is not in this release yet; remove it"},
         {"[retention]\nfinished = \"30d\"\n", "mail.toml:2: retention.finished: is not in this release yet; remove it"},
         {"[task.x]\ncommand = [\"a\"]\ntimeuot = \"1h\"\n",
          "mail.toml:3: task.x.timeuot: unknown key; did you mean timeout?"},

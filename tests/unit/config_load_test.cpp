@@ -215,8 +215,8 @@ BOOST_AUTO_TEST_CASE(wrong_flags_and_variables_name_themselves_and_the_remedy) {
     BOOST_TEST(with_set("task.x.timeout=5s") ==
                "--set task.x.timeout: tasks are set in the file only, under [task.NAME]");
     BOOST_TEST(contains(with_set("a\nb=4"), "--set \"a\\x0ab\": unknown key; there are "));
-    BOOST_TEST(with_set("database.close_after=10s") ==
-               "--set database.close_after: is not in this release yet; remove it");
+    BOOST_TEST(with_set("retention.finished=30d") ==
+               "--set retention.finished: is not in this release yet; remove it");
     sources.sets.clear();
     sources.environment["WORKER_BATCH_SIZE"] = "4x";
     BOOST_TEST(error() ==
@@ -266,7 +266,7 @@ BOOST_AUTO_TEST_CASE(variables_of_old_workers_are_accepted_with_what_replaces_th
     BOOST_TEST(contains(now.warnings[0], "environment WORKER_POLL_INTERVAL is ignored: workers do not poll: NOTIFY"));
     BOOST_TEST(contains(now.warnings[0], "doorbell"));
     BOOST_TEST(contains(now.warnings[1], "environment WORKER_MAX_LOOPS is ignored: "));
-    BOOST_TEST(contains(now.warnings[1], "--drain and --max-runs"));
+    BOOST_TEST(contains(now.warnings[1], "--drain, --max-runs"));
 }
 
 BOOST_AUTO_TEST_CASE(variables_that_look_like_ours_are_warned_about_and_those_of_handlers_are_not) {

@@ -1,0 +1,135 @@
+// Workers that are there for one run, for what is due, for so many attempts, for so long: they end by themselves, and
+// the exit code says how.
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+
+#include "support/paths.h"
+#include "support/pool_bench.h"
+#include "support/process.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+namespace {
+
+struct Scene {
+    TestDatabase database;
+    PoolTasks tasks;
+    TemporaryDirectory directory;
+    std::string file = directory.path() + "/pool.toml";
+
+    Scene() { write("concurrency = 2"); }
+    void write(const std::string& worker) const {
+        std::ofstream(file) << pool_toml(database.url(), {.worker = worker}, tasks);
+    }
+    std::string enqueue(const std::string& arguments) {
+        return database.value("SELECT dormouse.enqueue(" + arguments + ")");
+    }
+    [[nodiscard]] Program program(std::vector<std::string> arguments,
+                                  std::map<std::string, std::string> environment = {}) const {
+        arguments.insert(arguments.begin(), {dormouse_binary, "worker", "--config", file});
+        return {std::move(arguments), {}, std::move(environment), {}, Millis{30'000}};
+    }
+    Ended worker(std::vector<std::string> arguments, std::map<std::string, std::string> environment = {}) {
+        return run(program(std::move(arguments), std::move(environment)));
+    }
+    std::string status(const std::string& id) {
+        return database.value("SELECT status FROM dormouse.runs WHERE id = '" + id + "'");
+    }
+    bool until(const std::function<bool()>& happened) {
+        const auto end = BootClock::now() + Millis{20'000};
+        while (!happened())
+            if (BootClock::now() > end || run({{"/bin/sleep", "0.02"}, {}, {}, {}}).exit_code != 0) return false;
+        return true;
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(worker_errand, Scene, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(one_run_is_executed_whatever_its_queue_and_no_other) {
+    const std::string other = enqueue("'echo'");
+    const std::string ours = enqueue("'echo', queue => 'elsewhere'");
+    BOOST_TEST(worker({"--run", ours}).exit_code == 0);
+    BOOST_TEST(status(ours) == "completed");
+    BOOST_TEST(status(other) == "queued");
+    BOOST_TEST(worker({}, {{"RUN_FILTER_ID", other}}).exit_code == 0);
+    BOOST_TEST(status(other) == "completed");
+}
+
+BOOST_AUTO_TEST_CASE(it_is_tried_again_until_it_has_failed) {
+    const std::string ours = enqueue("'fail'");
+    BOOST_TEST(worker({"--run", ours}).exit_code == 3);
+    BOOST_TEST(database.value("SELECT attempts FROM dormouse.runs") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(one_that_has_ended_already_ends_the_worker_at_once) {
+    const std::string ours = enqueue("'echo'");
+    database.exec("UPDATE dormouse.runs SET status = 'canceled'");
+    BOOST_TEST(worker({"--run", ours}).exit_code == 11);
+    BOOST_TEST(worker({"--run", Uuid::random().to_string()}).exit_code == 4);
+}
+
+BOOST_AUTO_TEST_CASE(it_ends_when_somebody_ends_the_run_while_its_handler_is_at_work) {
+    const std::string ours = enqueue("'hold'");
+    Process process(program({"--run", ours}));
+    BOOST_TEST_REQUIRE(until([&] { return tasks.started().size() == 1; }));
+    database.exec("UPDATE dormouse.runs SET status = 'completed'");
+    BOOST_TEST(process.wait().exit_code == 0);
+    BOOST_TEST(!process_lives(tasks.processes().front()));
+}
+
+BOOST_AUTO_TEST_CASE(it_ends_when_somebody_ends_a_run_that_waits) {
+    const std::string ours = enqueue("'echo', delay => interval '1 hour'");
+    Process process(program({"--run", ours}));
+    BOOST_TEST_REQUIRE(until([&] { return database.value("SELECT watched FROM dormouse.runs") == "t"; }));
+    database.exec("UPDATE dormouse.runs SET status = 'canceled'");
+    BOOST_TEST(process.wait().exit_code == 11);
+}
+
+BOOST_AUTO_TEST_CASE(it_ends_when_another_worker_completes_the_run) {
+    const std::string ours = enqueue("'hold'");
+    Process other(program({"--max-runs", "1"}));
+    BOOST_TEST_REQUIRE(until([&] { return tasks.started().size() == 1; }));
+    Process process(program({"--run", ours}));
+    BOOST_TEST_REQUIRE(until([&] { return database.value("SELECT watched FROM dormouse.runs") == "t"; }));
+    tasks.release();
+    BOOST_TEST(process.wait().exit_code == 0);
+    BOOST_TEST(other.wait().exit_code == 0);
+    BOOST_TEST(tasks.started().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(drain_ends_when_nothing_is_due_and_leaves_what_is_put_off) {
+    database.exec("SELECT count(dormouse.enqueue('echo')) FROM generate_series(1, 20)");
+    const std::string later = enqueue("'echo', delay => interval '1 hour'");
+    BOOST_TEST(worker({"--drain"}).exit_code == 0);
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "20");
+    BOOST_TEST(status(later) == "queued");
+    BOOST_TEST(worker({"--drain"}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(so_many_attempts_are_made_and_no_more_are_claimed) {
+    database.exec("SELECT count(dormouse.enqueue('echo')) FROM generate_series(1, 5)");
+    BOOST_TEST(worker({"--max-runs", "3"}).exit_code == 0);
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "3");
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempts") == "3");
+}
+
+BOOST_AUTO_TEST_CASE(when_the_time_is_over_the_run_goes_back_uncounted) {
+    const std::string ours = enqueue("'hold'");
+    BOOST_TEST(worker({"--run", ours, "--timeout", "1s"}).exit_code == 5);
+    BOOST_TEST(status(ours) == "queued");
+    BOOST_TEST(database.value("SELECT attempts FROM dormouse.runs") == "0");
+    BOOST_TEST(!process_lives(tasks.processes().front()));
+}
+
+BOOST_AUTO_TEST_CASE(what_handlers_are_given_selects_nothing_and_a_wrong_id_is_refused) {
+    const std::string ours = enqueue("'echo'");
+    BOOST_TEST(worker({"--drain"}, {{"DORMOUSE_RUN_ID", Uuid::random().to_string()}}).exit_code == 0);
+    BOOST_TEST(status(ours) == "completed");
+    BOOST_TEST(worker({"--run", "17"}).exit_code == 2);
+    BOOST_TEST(worker({}, {{"RUN_FILTER_ID", "17"}}).exit_code == 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
