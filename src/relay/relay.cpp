@@ -17,13 +17,18 @@ constexpr Millis longest_reload{300'000};
 /// A session that lived longer than this was a good one: its loss is a new trouble and no part of the last.
 constexpr Millis good_session{60'000};
 
+constexpr const char* instead =
+    "a relay would be deaf from then on, or wake it again and again. Let producers ring after their commit (dormouse "
+    "wake, "
+    "clients/), or set wake.max_sleep, and disable this relay";
+
 std::string bell_of(const config::Config& config) {
     return config.paths.runtime_directory + "/" + config.pool + ".sock";
 }
 
 bool same_session(const config::Config& one, const config::Config& other) {
     return one.database.url == other.database.url && one.database.passfile == other.database.passfile &&
-           one.worker.queues == other.worker.queues;
+           one.database.close_after == other.database.close_after && one.worker.queues == other.worker.queues;
 }
 
 }  // namespace
@@ -33,9 +38,7 @@ std::string why_refused(const postgres::Target& target) {
         return postgres::known_to_suspend(place.host);
     });
     if (sleeper == target.places.end()) return {};
-    return "the database at " + sleeper->host +
-           " sleeps when nobody talks to it; a relay would be deaf from then on, or wake it again and again. Let "
-           "producers ring after their commit (dormouse wake, clients/), or set wake.max_sleep, and disable this relay";
+    return "the database at " + sleeper->host + " sleeps when nobody talks to it; " + instead;
 }
 
 Relay::Relay(loop::Loop& loop, config::Sources sources)
@@ -94,7 +97,10 @@ void Relay::connect() {
     listener_.close();
     auto target = postgres::parse_target(config_->database.url, config_->database.passfile);
     if (!target) return on_trouble(target.error());
-    if (const std::string why = why_refused(*target); !why.empty()) {
+    std::string why = why_refused(*target);
+    if (why.empty() && config_->database.close_after > Millis{0})
+        why = "database.close_after says that the database sleeps; " + std::string(instead);
+    if (!why.empty()) {
         log::event(log::Level::error, "relay_refused", why, {{"pool", config_->pool}});
         trouble_ = "refused: " + why;
         return tell_status();  // only another configuration helps

@@ -263,6 +263,8 @@ BOOST_AUTO_TEST_CASE(a_database_that_sleeps_is_refused_and_never_asked) {
     BOOST_TEST(bench.loop().armed_timers().empty());  // no try, and none to come
     bench.configure(database.url());
     BOOST_TEST(bench.until_rung(1));
+    bench.configure(database.url() + "\"\nclose_after = \"10s");  // the pool says so of it
+    BOOST_TEST(bench.until([&] { return !bench.listener().is_open(); }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
