@@ -76,7 +76,8 @@ BOOST_AUTO_TEST_CASE(a_cgroup_that_nobody_delegated_is_left_alone, *real) {
     ::removexattr(delegated.directory.c_str(), "user.delegate");
     const RunCgroups cgroups(delegated.root);
     BOOST_TEST(!cgroups.available());
-    BOOST_TEST(cgroups.why_not() == "cgroup " + delegated.path + " is not delegated (in its unit it is, by Delegate=yes)");
+    BOOST_TEST(cgroups.why_not() ==
+               "cgroup " + delegated.path + " is not delegated (in its unit it is, by Delegate=yes)");
     BOOST_TEST(own_path() == delegated.path);
 }
 
