@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(the_fields_of_a_listed_run_are_stable) {
     BOOST_TEST(names ==
                "id task queue status priority created_at run_at started_at finished_at attempts max_attempts "
                "worker progress "
-               "progress_text key error ");
+               "progress_text key error archived_at ");
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_filter_is_told_with_what_was_meant) {
