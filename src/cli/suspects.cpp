@@ -14,7 +14,9 @@ std::string runs_text(std::int64_t runs) {
 
 /// Whoever opened the session that the process is in: a shell, a login. A process in one of its own needs nobody.
 bool starter_is_gone(const handlers::ProcessStat& stat, pid_t pid) {
-    return stat.session != 0 && stat.session != pid && !handlers::stat_of(stat.session);
+    if (stat.session == 0 || stat.session == pid) return false;
+    const auto leader = handlers::stat_of(stat.session);
+    return !leader || leader->state == 'Z';
 }
 
 Suspect gone(const WorkerRow& row, double now) {

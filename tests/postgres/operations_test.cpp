@@ -3,6 +3,7 @@
 
 #include "sql/embedded.h"
 #include "support/cluster.h"
+#include "support/process.h"
 
 using namespace dormouse;
 using namespace dormouse::testing;
@@ -362,6 +363,28 @@ BOOST_AUTO_TEST_CASE(a_producer_cancels_and_retries_by_id_and_no_more) {
           "archive_runs(task => 't')", "release_worker(gen_random_uuid(), '', 1, 1, gen_random_uuid())"})
         BOOST_TEST(ops.ask("", "SELECT dormouse." + call).has_value(), call);
     database.exec("DROP OWNED BY app, ops; DROP ROLE app, ops");
+}
+
+BOOST_AUTO_TEST_CASE(where_the_roles_are_there_already_the_migration_grants) {
+    apply_roles(database);
+    TestDatabase fresh(TestDatabase::Schema::none);
+    const Ended migrated = run(cli_program({"migrate"}, {{"DATABASE_URL", fresh.url()}}));
+    BOOST_TEST(migrated.exit_code == 0, migrated.err);
+    const auto may = [&](const std::string& role, const std::string& function) {
+        return fresh.value("SELECT has_function_privilege('dormouse_" + role + "', 'dormouse." + function +
+                           "', 'execute')") == "t";
+    };
+    BOOST_TEST(may("producer", "cancel(uuid, text)"));
+    BOOST_TEST(may("producer", "retry(uuid)"));
+    BOOST_TEST(!may("producer", "archive(uuid, text)"));
+    BOOST_TEST(may("worker", "archive(uuid, text)"));
+    BOOST_TEST(!may("reader", "cancel(uuid, text)"));
+    BOOST_TEST(
+        fresh.value("SELECT bool_and(has_table_privilege('dormouse_reader', 'dormouse.' || v, 'select'))::text FROM "
+                    "unnest(ARRAY['live_workers', 'idle_workers', 'dead_workers']) v") == "true");
+    BOOST_TEST(
+        fresh.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'dormouse'::regnamespace AND prosecdef AND "
+                    "NOT coalesce(proconfig::text, '') LIKE '%search_path=pg_catalog, pg_temp%'") == "0");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
