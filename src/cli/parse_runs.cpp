@@ -125,7 +125,8 @@ void add_show(CLI::App& app, Chosen& chosen) {
 void add_cancel(CLI::App& app, Chosen& chosen) {
     CLI::App& command =
         *app.add_subcommand("cancel", "Cancel runs; the handler of one that runs is ended, on whatever host");
-    const auto options = add_operation(command, "Instead of ids: all that are queued, running, retry or blocked");
+    const auto options =
+        add_operation(command, "Instead of ids: all that are in it: queued, running, retry or blocked");
     add_reason(command, *options);
     command.footer(
         "A run that has finished stays as it is. A handler gets SIGTERM, 10 s later SIGKILL; what it still says is "
@@ -140,7 +141,8 @@ void add_retry(CLI::App& app, Chosen& chosen) {
     CLI::App& command =
         *app.add_subcommand("retry", "Start finished runs again; those that wait for their next attempt at once");
     const auto options = add_operation(
-        command, "Instead of ids: all that are failed, retry, canceled or completed (without it: failed and retry)");
+        command,
+        "Instead of ids: all that are in it: failed, retry, canceled or completed (without it: failed and retry)");
     command.footer(
         "A finished run has all of its attempts again. A running one is refused: cancel it first. The pools of this "
         "machine\nthat serve the queue are woken.\n\n"
@@ -154,7 +156,7 @@ void add_archive(CLI::App& app, Chosen& chosen) {
     CLI::App& command =
         *app.add_subcommand("archive", "Put runs out of sight; one that has not finished is canceled first");
     const auto options =
-        add_operation(command, "Instead of ids: all in this status (without it: all that have finished)");
+        add_operation(command, "Instead of ids: all that are in it (without it: all that have finished)");
     add_reason(command, *options);
     command.footer(
         "`dormouse runs --archived` still shows them, and `dormouse retry RUN` brings one back.\n\n"

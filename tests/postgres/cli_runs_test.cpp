@@ -173,7 +173,15 @@ BOOST_AUTO_TEST_CASE(nothing_in_a_run_can_drive_the_terminal) {
         "(gen_random_uuid(), " +
         hostile + ", ARRAY[" + hostile + "], " + hostile + ", 1, 1, gen_random_uuid(), " + hostile + ")");
     database.exec("UPDATE dormouse.runs SET run_at = now() - interval '1 hour' WHERE status = 'queued'");
-    std::vector<std::vector<std::string>> commands{{"runs"}, {"runs", "--json"}, {"status"}, {"status", "--json"}};
+    std::vector<std::vector<std::string>> commands{{"runs"},
+                                                   {"runs", "--json"},
+                                                   {"status"},
+                                                   {"status", "--json"},
+                                                   {"workers"},
+                                                   {"workers", "--json"},
+                                                   {"reap"},
+                                                   {"cancel", "--status", "queued", "--dry-run"},
+                                                   {"retry", "--status", "failed", "--dry-run", "--json"}};
     for (const json& run : lines_of(out({"runs", "--json"}))) {
         commands.push_back({"show", run.at("id")});
         commands.push_back({"show", run.at("id"), "--json"});
