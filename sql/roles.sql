@@ -1,7 +1,7 @@
 -- Applied by `dormouse migrate --roles`, as often as one likes: the three roles and what each may do. Roles belong to the
 -- whole cluster, so this is a step of its own that an administrator may refuse.
---   dormouse_producer  enqueues and asks for results            (GRANT dormouse_producer TO app)
---   dormouse_worker    claims, completes, registers             (the login of the pools)
+--   dormouse_producer  enqueues, asks for results, cancels and retries by id   (GRANT dormouse_producer TO app)
+--   dormouse_worker    claims, completes, registers; operates   (the login of the pools, and of operators)
 --   dormouse_reader    looks                                    (dashboards, people)
 DO $$
 DECLARE
@@ -19,10 +19,13 @@ END $$;
 
 GRANT USAGE ON SCHEMA dormouse TO dormouse_producer, dormouse_worker, dormouse_reader;
 
-GRANT EXECUTE ON FUNCTION dormouse.enqueue, dormouse.enqueue_many, dormouse.result TO dormouse_producer, dormouse_worker;
+GRANT EXECUTE ON FUNCTION dormouse.enqueue, dormouse.enqueue_many, dormouse.result, dormouse.cancel, dormouse.retry
+    TO dormouse_producer, dormouse_worker;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA dormouse TO dormouse_worker, dormouse_reader;
 GRANT INSERT, UPDATE, DELETE ON dormouse.runs, dormouse.runs_live, dormouse.runs_finished, dormouse.attempt_log,
     dormouse.worker_registry TO dormouse_worker;
 GRANT USAGE ON SEQUENCE dormouse.fence TO dormouse_worker;
 GRANT EXECUTE ON FUNCTION dormouse.import_runs TO dormouse_worker;
+GRANT EXECUTE ON FUNCTION dormouse.archive, dormouse.cancel_runs, dormouse.retry_runs, dormouse.archive_runs, dormouse.release_worker
+    TO dormouse_worker;

@@ -2,6 +2,110 @@
 
 CREATE SCHEMA dormouse;
 
+CREATE FUNCTION dormouse.archive(id uuid, reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    run record;
+BEGIN
+    SELECT * INTO run FROM dormouse.lock_run(archive.id);
+    IF run.problem IS NOT NULL THEN
+        RETURN run.problem;
+    ELSIF run.archived_at IS NOT NULL THEN
+        RETURN 'unchanged: it was archived at ' || run.archived_at;
+    ELSIF run.finished_at IS NOT NULL THEN
+        UPDATE dormouse.runs r SET archived_at = now()
+         WHERE r.id = archive.id AND r.status = run.status AND r.finished_at = run.finished_at;
+        RETURN 'archived: it is ' || run.status;
+    END IF;
+    UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive.reason)
+     WHERE r.id = archive.id AND r.status = run.status;
+    RETURN 'archived: it was ' || run.status || ' and is canceled'
+           || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
+END $$;
+
+CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after uuid DEFAULT NULL::uuid, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
+    statuses CONSTANT text[] := dormouse.statuses_meant('archive_runs', archive_runs.status,
+                                    finished || ARRAY['queued', 'running', 'retry', 'blocked'], finished, archive_runs.task,
+                                    archive_runs.queue, archive_runs.older_than::text, archive_runs.created_before::text);
+    held uuid[];
+BEGIN
+    SELECT m.held, m.locked, m.next INTO held, archive_runs.locked, archive_runs.next
+      FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than,
+                                  archive_runs.created_before, archive_runs.after, archive_runs.max_runs) m;
+    IF statuses <@ finished THEN
+        UPDATE dormouse.runs r SET archived_at = now() WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses) AND r.archived_at IS NULL;
+    ELSE
+        UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive_runs.reason)
+         WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses);
+    END IF;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    refused := 0;
+END $$;
+
+CREATE FUNCTION dormouse.cancel(id uuid, reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    run record;
+BEGIN
+    SELECT * INTO run FROM dormouse.lock_run(cancel.id);
+    IF run.problem IS NOT NULL THEN
+        RETURN run.problem;
+    ELSIF run.finished_at IS NOT NULL THEN
+        RETURN 'unchanged: it is ' || run.status || ' already';
+    END IF;
+    UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel.reason)
+     WHERE r.id = cancel.id AND r.status = run.status;
+    RETURN CASE run.status WHEN 'running' THEN 'canceled: it was running, its handler is being ended'
+                           ELSE 'canceled: it was ' || run.status END;
+END $$;
+
+CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after uuid DEFAULT NULL::uuid, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
+    statuses CONSTANT text[] := dormouse.statuses_meant('cancel_runs', cancel_runs.status, live, live, cancel_runs.task,
+                                    cancel_runs.queue, cancel_runs.older_than::text, cancel_runs.created_before::text);
+    held uuid[];
+BEGIN
+    SELECT m.held, m.locked, m.next INTO held, cancel_runs.locked, cancel_runs.next
+      FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
+                                  cancel_runs.after, cancel_runs.max_runs) m;
+    UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
+     WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses);
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    refused := 0;
+END $$;
+
+CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || reason, ''))
+$$;
+
 CREATE FUNCTION dormouse.enqueue(task text, payload jsonb DEFAULT '{}'::jsonb, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, key text DEFAULT NULL::text, max_attempts integer DEFAULT NULL::integer, timeout interval DEFAULT NULL::interval, traceparent text DEFAULT NULL::text, watched boolean DEFAULT false) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -116,6 +220,72 @@ BEGIN
     END LOOP;
 END $$;
 
+CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    before CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
+    found_ids uuid[];
+BEGIN
+    IF lock_matching.max_runs IS NULL OR lock_matching.max_runs < 1 THEN
+        RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 or more', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    found_ids := ARRAY(
+        SELECT r.id FROM dormouse.runs r
+         WHERE r.status = ANY (lock_matching.statuses) AND r.archived_at IS NULL AND r.created_at < before
+           AND (lock_matching.task IS NULL OR r.task = lock_matching.task)
+           AND (lock_matching.queue IS NULL OR r.queue = lock_matching.queue)
+           AND r.id > coalesce(lock_matching.after, '00000000-0000-0000-0000-000000000000')
+         ORDER BY r.id LIMIT lock_matching.max_runs);
+    held := ARRAY(
+        SELECT r.id FROM dormouse.runs r
+         WHERE r.id = ANY (found_ids) AND r.status || '' = ANY (lock_matching.statuses) AND r.archived_at IS NULL
+           FOR UPDATE SKIP LOCKED);
+    -- what finished or was taken meanwhile is neither ours nor locked
+    locked := (SELECT count(*) FROM dormouse.runs r
+                WHERE r.id = ANY (found_ids) AND r.id <> ALL (held) AND r.status || '' = ANY (lock_matching.statuses)
+                  AND r.archived_at IS NULL);
+    next := CASE WHEN cardinality(found_ids) = lock_matching.max_runs THEN found_ids[lock_matching.max_runs] END;
+END $$;
+
+CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    seen record;
+BEGIN
+    FOR try IN 1 .. 5 LOOP
+        SELECT r.status, r.finished_at INTO seen FROM dormouse.runs r
+         WHERE r.id = lock_run.id ORDER BY r.finished_at DESC NULLS FIRST LIMIT 1;
+        IF NOT FOUND THEN
+            problem := 'unknown: there is no run of this id (any more)';
+            RETURN;
+        END IF;
+        BEGIN
+            SELECT r.status, r.finished_at, r.archived_at, r.run_at
+              INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
+              FROM dormouse.runs r
+             WHERE r.id = lock_run.id AND r.status = seen.status AND r.finished_at IS NOT DISTINCT FROM seen.finished_at
+               FOR UPDATE SKIP LOCKED;
+            IF FOUND THEN
+                RETURN;
+            END IF;
+        EXCEPTION WHEN serialization_failure THEN
+            NULL;  -- somebody's UPDATE has just moved it to another partition: look again
+        END;
+    END LOOP;
+    problem := 'locked: somebody is at work on this row; nothing was changed, try again';
+END $$;
+
 CREATE FUNCTION dormouse.new_id() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     AS $$
@@ -169,12 +339,108 @@ BEGIN
                      || 'It is one of queued, running, retry, blocked, completed, failed, canceled.';
 END $$;
 
+CREATE FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, OUT released integer, OUT locked integer) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    told integer;
+BEGIN
+    PERFORM FROM dormouse.worker_registry w
+      WHERE w.id = release_worker.worker AND w.host = release_worker.host AND w.pid = release_worker.pid
+        AND w.pid_start = release_worker.pid_start AND w.boot_id = release_worker.boot_id
+        FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    WITH lost AS (
+        SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
+         WHERE l.status = 'running' AND l.worker = release_worker.worker
+           FOR UPDATE SKIP LOCKED
+    ), back AS (
+        UPDATE dormouse.runs_live r
+           SET status = 'retry', run_at = now(), attempts = r.attempts + 1, fence = NULL, lease_until = NULL, worker = NULL,
+               started_at = NULL,
+               error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run is gone (dormouse reap)')
+          FROM lost WHERE r.ctid = lost.tid
+        RETURNING r.id, r.queue, lost.fence, lost.started_at
+    ), logged AS (
+        INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome)
+        SELECT b.id, release_worker.worker, b.fence, b.started_at, 'lost' FROM back b
+    )
+    SELECT count(*), (SELECT count(dormouse.notify_queue(q.queue)) FROM (SELECT DISTINCT b.queue FROM back b) q)
+      INTO released, told FROM back;
+    locked := (SELECT count(*) FROM dormouse.runs_live l WHERE l.status = 'running' AND l.worker = release_worker.worker);
+    UPDATE dormouse.worker_registry w SET state = 'left', left_at = coalesce(w.left_at, now())
+     WHERE w.id = release_worker.worker AND release_worker.locked = 0;
+END $$;
+
 CREATE FUNCTION dormouse.result(id uuid) RETURNS TABLE(status text, result jsonb, error jsonb, attempts integer, finished_at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at FROM dormouse.runs r WHERE r.id = $1
 $_$;
+
+CREATE FUNCTION dormouse.retry(id uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    run record;
+BEGIN
+    SELECT * INTO run FROM dormouse.lock_run(retry.id);
+    IF run.problem IS NOT NULL THEN
+        RETURN run.problem;
+    ELSIF run.status = 'running' THEN
+        RETURN 'refused: it is running; cancel it first';
+    ELSIF run.status = 'blocked' THEN
+        RETURN 'refused: it is blocked';
+    ELSIF run.status = 'queued' THEN
+        RETURN 'unchanged: it is queued already'
+               || CASE WHEN run.run_at > now() THEN ', put off until ' || run.run_at ELSE '' END;
+    ELSIF run.status = 'retry' THEN
+        IF run.run_at <= now() THEN
+            RETURN 'unchanged: it is due already';
+        END IF;
+        UPDATE dormouse.runs r SET run_at = now() WHERE r.id = retry.id AND r.status = 'retry';
+        RETURN 'due: it would have been tried again at ' || run.run_at;
+    END IF;
+    UPDATE dormouse.runs r SET status = 'queued', run_at = now()
+     WHERE r.id = retry.id AND r.status = run.status AND r.finished_at = run.finished_at;
+    RETURN 'queued: it was ' || run.status;
+EXCEPTION WHEN unique_violation THEN
+    RETURN 'refused: its key belongs to another run by now';
+END $$;
+
+CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
+                                    ARRAY['completed', 'failed', 'canceled', 'retry'], ARRAY['failed', 'retry'], retry_runs.task,
+                                    retry_runs.queue, retry_runs.older_than::text, retry_runs.created_before::text);
+    held uuid[];
+BEGIN
+    SELECT m.held, m.locked, m.next INTO held, retry_runs.locked, retry_runs.next
+      FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
+                                  retry_runs.after, retry_runs.max_runs) m;
+    UPDATE dormouse.runs r SET status = CASE r.status WHEN 'retry' THEN 'retry' ELSE 'queued' END, run_at = now()
+     WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses)
+       AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
+       AND (r.finished_at IS NULL
+            OR r.finished_at >= (SELECT max(coalesce(o.finished_at, 'infinity')) FROM dormouse.runs o WHERE o.id = r.id));
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    refused := cardinality(held) - changed;
+END $$;
 
 CREATE FUNCTION dormouse.run_changes_status() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -274,6 +540,21 @@ BEGIN
        FROM new_rows n LEFT JOIN old_rows o USING (id)
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
     RETURN NULL;
+END $$;
+
+CREATE FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF status <> ALL (known) THEN
+        RAISE EXCEPTION 'dormouse.%: it does not work on runs that are "%"', operation, status
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use one of ' || array_to_string(known, ', ') || '.';
+    ELSIF status IS NULL AND num_nonnulls(VARIADIC filter) = 0 THEN
+        RAISE EXCEPTION 'dormouse.%: which runs?', operation
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Name status, task, queue, older_than or created_before.';
+    END IF;
+    RETURN CASE WHEN status IS NULL THEN otherwise ELSE ARRAY[status] END;
 END $$;
 
 CREATE TABLE dormouse.attempt_log (
@@ -409,12 +690,118 @@ CREATE VIEW dormouse.attempts AS
 
 COMMENT ON VIEW dormouse.attempts IS 'Every start of every run, and how it ended.';
 
+CREATE TABLE dormouse.worker_registry (
+    id uuid NOT NULL,
+    pool text NOT NULL,
+    queues text[] NOT NULL,
+    unit text,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    pid_start bigint NOT NULL,
+    boot_id uuid NOT NULL,
+    instance_id uuid,
+    version text NOT NULL,
+    state text DEFAULT 'awake'::text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    left_at timestamp with time zone,
+    CONSTRAINT worker_registry_state_check CHECK ((state = ANY (ARRAY['awake'::text, 'left'::text])))
+);
+
+COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
+
+CREATE VIEW dormouse.workers AS
+ SELECT w.id,
+    w.pool,
+    w.queues,
+    w.unit,
+    w.host,
+    w.pid,
+    w.pid_start,
+    w.boot_id,
+    w.instance_id,
+    w.version,
+    w.state,
+    w.started_at,
+    w.left_at,
+    COALESCE(h.runs, (0)::bigint) AS runs,
+    h.lease_until,
+        CASE
+            WHEN ((w.state = 'left'::text) AND (h.runs IS NULL)) THEN 'left'::text
+            WHEN h.abandoned THEN 'dead'::text
+            WHEN (h.runs > 0) THEN 'live'::text
+            ELSE 'idle'::text
+        END AS condition,
+        CASE
+            WHEN ((w.state = 'left'::text) AND (h.runs IS NULL)) THEN ('ended cleanly at '::text || date_trunc('second'::text, w.left_at))
+            WHEN h.abandoned THEN (('the lease of a run it holds ended at '::text || date_trunc('second'::text, h.first_end)) || ' and was not extended'::text)
+            WHEN (h.first_end < now()) THEN (('a lease ended at '::text || date_trunc('second'::text, h.first_end)) || ', not long enough ago to say more'::text)
+            WHEN (h.runs > 0) THEN ('holds runs, their leases stand until '::text || date_trunc('second'::text, h.first_end))
+            ELSE (('registered at '::text || date_trunc('second'::text, w.started_at)) || ', holds no run; whether its process is there, its host knows'::text)
+        END AS evidence
+   FROM (dormouse.worker_registry w
+     LEFT JOIN ( SELECT runs.worker,
+            count(*) AS runs,
+            max(runs.lease_until) AS lease_until,
+            min(runs.lease_until) AS first_end,
+            bool_or(((now() - runs.lease_until) > LEAST((runs.lease_until - runs.started_at), '01:00:00'::interval))) AS abandoned
+           FROM dormouse.runs
+          WHERE (runs.status = 'running'::text)
+          GROUP BY runs.worker) h ON ((h.worker = w.id)));
+
+COMMENT ON VIEW dormouse.workers IS 'Who was awake, who left cleanly, and what each still holds.';
+
+CREATE VIEW dormouse.dead_workers AS
+ SELECT workers.id,
+    workers.pool,
+    workers.queues,
+    workers.unit,
+    workers.host,
+    workers.pid,
+    workers.pid_start,
+    workers.boot_id,
+    workers.instance_id,
+    workers.version,
+    workers.state,
+    workers.started_at,
+    workers.left_at,
+    workers.runs,
+    workers.lease_until,
+    workers.condition,
+    workers.evidence
+   FROM dormouse.workers
+  WHERE (workers.condition = 'dead'::text);
+
+COMMENT ON VIEW dormouse.dead_workers IS 'They hold runs whose leases ended long ago.';
+
 CREATE SEQUENCE dormouse.fence
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+
+CREATE VIEW dormouse.idle_workers AS
+ SELECT workers.id,
+    workers.pool,
+    workers.queues,
+    workers.unit,
+    workers.host,
+    workers.pid,
+    workers.pid_start,
+    workers.boot_id,
+    workers.instance_id,
+    workers.version,
+    workers.state,
+    workers.started_at,
+    workers.left_at,
+    workers.runs,
+    workers.lease_until,
+    workers.condition,
+    workers.evidence
+   FROM dormouse.workers
+  WHERE (workers.condition = 'idle'::text);
+
+COMMENT ON VIEW dormouse.idle_workers IS 'They have registered, have not left, and hold nothing.';
 
 CREATE TABLE dormouse.imports (
     id uuid NOT NULL,
@@ -427,6 +814,29 @@ CREATE TABLE dormouse.keys (
     run_id uuid NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+CREATE VIEW dormouse.live_workers AS
+ SELECT workers.id,
+    workers.pool,
+    workers.queues,
+    workers.unit,
+    workers.host,
+    workers.pid,
+    workers.pid_start,
+    workers.boot_id,
+    workers.instance_id,
+    workers.version,
+    workers.state,
+    workers.started_at,
+    workers.left_at,
+    workers.runs,
+    workers.lease_until,
+    workers.condition,
+    workers.evidence
+   FROM dormouse.workers
+  WHERE (workers.condition = 'live'::text);
+
+COMMENT ON VIEW dormouse.live_workers IS 'They hold runs whose leases stand.';
 
 CREATE TABLE dormouse.migrations (
     version integer NOT NULL,
@@ -658,51 +1068,6 @@ CREATE VIEW dormouse.stuck_runs AS
 
 COMMENT ON VIEW dormouse.stuck_runs IS 'Empty when all is well.';
 
-CREATE TABLE dormouse.worker_registry (
-    id uuid NOT NULL,
-    pool text NOT NULL,
-    queues text[] NOT NULL,
-    unit text,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    pid_start bigint NOT NULL,
-    boot_id uuid NOT NULL,
-    instance_id uuid,
-    version text NOT NULL,
-    state text DEFAULT 'awake'::text NOT NULL,
-    started_at timestamp with time zone DEFAULT now() NOT NULL,
-    left_at timestamp with time zone,
-    CONSTRAINT worker_registry_state_check CHECK ((state = ANY (ARRAY['awake'::text, 'left'::text])))
-);
-
-COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
-
-CREATE VIEW dormouse.workers AS
- SELECT w.id,
-    w.pool,
-    w.queues,
-    w.unit,
-    w.host,
-    w.pid,
-    w.pid_start,
-    w.boot_id,
-    w.instance_id,
-    w.version,
-    w.state,
-    w.started_at,
-    w.left_at,
-    COALESCE(h.runs, (0)::bigint) AS runs,
-    h.lease_until
-   FROM (dormouse.worker_registry w
-     LEFT JOIN ( SELECT runs.worker,
-            count(*) AS runs,
-            max(runs.lease_until) AS lease_until
-           FROM dormouse.runs
-          WHERE (runs.status = 'running'::text)
-          GROUP BY runs.worker) h ON ((h.worker = w.id)));
-
-COMMENT ON VIEW dormouse.workers IS 'Who was awake, who left cleanly, and what each still holds.';
-
 ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_finished FOR VALUES IN ('completed', 'failed', 'canceled');
 
 ALTER TABLE ONLY dormouse.runs_finished ATTACH PARTITION dormouse.runs_finished_default DEFAULT;
@@ -755,17 +1120,37 @@ CREATE TRIGGER runs_inserted AFTER INSERT ON dormouse.runs REFERENCING NEW TABLE
 
 CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_updated();
 
+REVOKE ALL ON FUNCTION dormouse.archive(id uuid, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.archive_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.cancel(id uuid, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.cancel_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.canceled_by(reason text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.enqueue(task text, payload jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, key text, max_attempts integer, timeout interval, traceparent text, watched boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text, priority integer, run_at timestamp with time zone, delay interval, keys text[], max_attempts integer, timeout interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.own_key() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.refuse_unknown_status() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, OUT released integer, OUT locked integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.result(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.retry(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.retry_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run_changes_status() FROM PUBLIC;
 
@@ -774,4 +1159,6 @@ REVOKE ALL ON FUNCTION dormouse.runs_deleted() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.runs_inserted() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.runs_updated() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) FROM PUBLIC;
 

@@ -1,5 +1,5 @@
 -- How long until the queues $1 need a look, in ms from the database's now(): the claim's predicate without its time test, and
--- the end of leases that others than worker $2 hold plus one lease of margin ($3 ms). Null: nothing is due, ever (run_at may be
+-- the end of leases plus one lease of margin ($3 ms), but for the runs that worker $2 knows that it holds (their fences: $4). Null: nothing is due, ever (run_at may be
 -- infinity: parked).
 -- Index runs_live_claim, one descent for each (queue, priority), and runs_live_lease, one for each queue.
 SELECT ceil(extract(epoch FROM nullif(least(min(next.run_at), min(next.lease_end)), 'infinity') - now()) * 1000)::bigint
@@ -17,5 +17,5 @@ SELECT ceil(extract(epoch FROM nullif(least(min(next.run_at), min(next.lease_end
                            ORDER BY l.priority, l.run_at LIMIT 1) n)
                SELECT min(run_at) FROM level) AS run_at,
               (SELECT l.lease_until + $3::bigint * interval '1 ms' FROM dormouse.runs_live l
-                WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker <> $2
+                WHERE l.queue = lane.queue AND l.status = 'running' AND (l.worker <> $2 OR l.fence <> ALL ($4::bigint[]))
                 ORDER BY l.lease_until LIMIT 1) AS lease_end) next

@@ -4,26 +4,19 @@
 #include <vector>
 
 #include "cli/payload.h"
-#include "cli/pools.h"
 #include "cli/queries.h"
+#include "cli/rings.h"
 #include "cli/spool.h"
 #include "cli/text.h"
 #include "cli/wait.h"
 #include "cli/when.h"
 #include "config/duration.h"
-#include "config/text.h"
-#include "systemd/ring.h"
 
 namespace dormouse::cli {
 
 namespace {
 
 using Parameter = std::optional<std::string>;
-
-struct Rings {
-    std::vector<std::string> rung;
-    std::vector<std::pair<std::string, std::string>> missed;  ///< pool and why
-};
 
 Parameter unless_empty(const std::string& text) {
     return text.empty() ? std::nullopt : Parameter(text);
@@ -72,32 +65,6 @@ Try<std::string> insert(postgres::BlockingConnection& connection, const std::vec
     if (failure.exit == Exit::denied)
         failure.message += "; run `dormouse migrate --roles` and GRANT dormouse_producer to this user";
     return tl::unexpected(std::move(failure));
-}
-
-/// Whoever sleeps is woken; whoever is awake has heard of the run by NOTIFY.
-Rings ring_pools(const std::string& queue, const config::Environment& environment) {
-    Rings rings;
-    for (const LocalPool& pool : local_pools(environment)) {
-        if (!may_serve(pool, queue)) continue;
-        if (const Status done = systemd::ring(doorbell_of(pool))) {
-            rings.rung.push_back(pool.name);
-        } else {
-            rings.missed.emplace_back(pool.name, done.error().message);
-        }
-    }
-    return rings;
-}
-
-void tell_rings(const Rings& rings, const std::string& queue) {
-    std::string names;
-    for (const std::string& name : rings.rung) names += (names.empty() ? "" : ", ") + name;
-    if (!names.empty()) complain("rang pool " + names);
-    for (const auto& [pool, why] : rings.missed)
-        complain("could not ring pool " + pool + " (" + why +
-                 "); if it is to be rung: systemctl enable --now dormouse@" + pool + ".target");
-    if (rings.rung.empty() && rings.missed.empty())
-        complain("hint: no pool on this machine serves queue " + config::quote(queue) +
-                 "; the run waits for one that does, here or elsewhere (`dormouse status`)");
 }
 
 void print_json(const EnqueueOptions& options, const std::string& id, const Rings& rings, const Standing* standing) {

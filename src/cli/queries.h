@@ -1,12 +1,12 @@
-// What the commands ask the database: all of their SQL, read-only but for the call of dormouse.enqueue().
+// What the commands ask the database: all of their SQL, read-only but for the calls of the schema's functions.
 // Times come as seconds since 1970; JSON is made by Postgres, so that a number of any size stays what it is.
 #pragma once
 
 namespace dormouse::cli::queries {
 
-/// $1 status, $2 task, $3 queue, $4 created since (epoch), $5 limit; null: any. Newest first by id, which is
-/// ordered by time: the primary key of runs_live and the index runs_finished_id, merged. Partitions that the
-/// status rules out are pruned.
+/// $1 status, $2 task, $3 queue, $4 created since (epoch), $5 limit, $6 archived ones too; null: any. Newest first by
+/// id, which is ordered by time: the primary key of runs_live and the index runs_finished_id, merged. Partitions that
+/// the status rules out are pruned.
 inline constexpr const char* runs = R"sql(
 SELECT r.id, r.status, r.task, r.queue, r.attempts, r.max_attempts,
        extract(epoch FROM r.created_at), extract(epoch FROM r.run_at), extract(epoch FROM r.started_at),
@@ -16,18 +16,20 @@ SELECT r.id, r.status, r.task, r.queue, r.attempts, r.max_attempts,
                          'created_at', r.created_at, 'run_at', r.run_at, 'started_at', r.started_at,
                          'finished_at', r.finished_at, 'attempts', r.attempts, 'max_attempts', r.max_attempts,
                          'worker', r.worker, 'progress', r.progress, 'progress_text', r.progress_text, 'key', r.key,
-                         'error', r.error)
+                         'error', r.error, 'archived_at', r.archived_at)
   FROM dormouse.runs r
  WHERE ($1::text IS NULL OR r.status = $1::text)
    AND ($2::text IS NULL OR r.task = $2::text)
    AND ($3::text IS NULL OR r.queue = $3::text)
    AND ($4::float8 IS NULL OR r.created_at >= to_timestamp($4::float8))
+   AND ($6::boolean OR r.archived_at IS NULL)
  ORDER BY r.id DESC
  LIMIT $5::int)sql";
 
 /// The ids from $1 to $2, at most four: who typed a piece of an id wants one. The same indexes.
 inline constexpr const char* find = R"sql(
-SELECT DISTINCT r.id FROM dormouse.runs r WHERE r.id >= $1::uuid AND r.id <= $2::uuid ORDER BY r.id LIMIT 4)sql";
+SELECT DISTINCT ON (r.id) r.id, r.queue FROM dormouse.runs r WHERE r.id >= $1::uuid AND r.id <= $2::uuid
+ ORDER BY r.id, r.finished_at DESC NULLS FIRST LIMIT 4)sql";
 
 /// $1 id. An id that was used again after its first run had finished: the live one.
 inline constexpr const char* show = R"sql(
@@ -38,7 +40,7 @@ SELECT r.id, r.task, r.queue, r.status, r.priority, r.attempts, r.max_attempts,
        r.error ->> 'class', coalesce(r.error ->> 'message', r.error #>> '{}'),
        json_build_object('id', r.id, 'task', r.task, 'queue', r.queue, 'status', r.status, 'priority', r.priority,
                          'created_at', r.created_at, 'run_at', r.run_at, 'started_at', r.started_at,
-                         'finished_at', r.finished_at, 'lease_until', r.lease_until, 'attempts', r.attempts,
+                         'finished_at', r.finished_at, 'archived_at', r.archived_at, 'lease_until', r.lease_until, 'attempts', r.attempts,
                          'max_attempts', r.max_attempts, 'timeout_ms', r.timeout_ms, 'worker', r.worker, 'key', r.key,
                          'traceparent', r.traceparent, 'progress', r.progress, 'progress_text', r.progress_text,
                          'payload', r.payload, 'result', r.result, 'error', r.error,
@@ -46,7 +48,8 @@ SELECT r.id, r.task, r.queue, r.status, r.priority, r.attempts, r.max_attempts,
                               'attempt', a.attempt, 'outcome', a.outcome, 'started_at', a.started_at, 'ended_at', a.ended_at,
                               'worker', a.worker, 'fence', a.fence, 'exit_code', a.exit_code, 'signal', a.signal,
                               'cpu_ms', a.cpu_ms, 'peak_memory_bytes', a.peak_memory_bytes, 'error', a.error)
-                              ORDER BY a.attempt) FROM dormouse.attempts a WHERE a.run_id = r.id), '[]'))
+                              ORDER BY a.attempt) FROM dormouse.attempts a WHERE a.run_id = r.id), '[]')),
+       extract(epoch FROM r.archived_at)
   FROM dormouse.runs r WHERE r.id = $1::uuid
  ORDER BY r.finished_at DESC NULLS FIRST LIMIT 1)sql";
 
@@ -84,5 +87,44 @@ SELECT dormouse.enqueue(task => $1::text, payload => $2::jsonb, queue => $3::tex
 /// $1 id. How a run stands, also for a role that may only enqueue.
 inline constexpr const char* result = R"sql(
 SELECT status, result, error, coalesce(error ->> 'message', error #>> '{}'), attempts FROM dormouse.result($1::uuid))sql";
+
+/// What an operation with a filter means: $1 statuses, $2 task, $3 queue, $4 created before (epoch). One row for each
+/// status, task and queue, the most first, with the number of all.
+inline constexpr const char* matching = R"sql(
+SELECT r.status, r.task, r.queue, count(*), extract(epoch FROM min(r.created_at)), sum(count(*)) OVER ()
+  FROM dormouse.runs r
+ WHERE r.status = ANY ($1::text[]) AND r.archived_at IS NULL AND r.created_at < to_timestamp($4::float8)
+   AND ($2::text IS NULL OR r.task = $2::text)
+   AND ($3::text IS NULL OR r.queue = $3::text)
+ GROUP BY r.status, r.task, r.queue ORDER BY count(*) DESC, r.status, r.task, r.queue)sql";
+
+/// $1 id, $2 reason.
+inline constexpr const char* cancel = "SELECT dormouse.cancel($1::uuid, $2::text)";
+inline constexpr const char* retry = "SELECT dormouse.retry($1::uuid), $2::text";
+inline constexpr const char* archive = "SELECT dormouse.archive($1::uuid, $2::text)";
+
+/// $1 status, $2 task, $3 queue, $4 created before (epoch), $5 limit, $6 after this id, $7 reason.
+inline constexpr const char* cancel_runs = R"sql(
+SELECT changed, locked, refused, next
+  FROM dormouse.cancel_runs($1::text, $2::text, $3::text, NULL, to_timestamp($4::float8), $5::int, $6::uuid, $7::text))sql";
+inline constexpr const char* retry_runs = R"sql(
+SELECT changed, locked, refused, next, $7::text
+  FROM dormouse.retry_runs($1::text, $2::text, $3::text, NULL, to_timestamp($4::float8), $5::int, $6::uuid))sql";
+inline constexpr const char* archive_runs = R"sql(
+SELECT changed, locked, refused, next
+  FROM dormouse.archive_runs($1::text, $2::text, $3::text, NULL, to_timestamp($4::float8), $5::int, $6::uuid, $7::text))sql";
+
+/// $1 those that have left as well, $2 of this host or null. The newest first.
+inline constexpr const char* all_workers = R"sql(
+SELECT w.id, w.pool, w.host, w.pid, w.pid_start, w.boot_id, w.unit, w.version, w.state, w.condition, w.evidence, w.runs,
+       extract(epoch FROM w.started_at), extract(epoch FROM w.left_at), extract(epoch FROM w.lease_until),
+       extract(epoch FROM clock_timestamp()), array_to_json(w.queues)
+  FROM dormouse.workers w
+ WHERE ($1::boolean OR w.condition <> 'left') AND ($2::text IS NULL OR w.host = $2::text)
+ ORDER BY w.started_at DESC, w.id)sql";
+
+/// $1 worker, $2 host, $3 pid, $4 its start, $5 boot id: only while the row says the same.
+inline constexpr const char* release_worker = R"sql(
+SELECT released, locked FROM dormouse.release_worker($1::uuid, $2::text, $3::int, $4::bigint, $5::uuid))sql";
 
 }  // namespace dormouse::cli::queries

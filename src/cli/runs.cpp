@@ -1,37 +1,20 @@
 #include "cli/runs.h"
 
-#include <algorithm>
-#include <array>
 #include <ctime>
 #include <optional>
 
 #include "cli/queries.h"
+#include "cli/run_status.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/duration.h"
-#include "config/text.h"
 
 namespace dormouse::cli {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> statuses{"queued",    "running", "retry",   "blocked",
-                                                   "completed", "failed",  "canceled"};
-
 std::optional<std::string> unless_empty(const std::string& text) {
     return text.empty() ? std::nullopt : std::optional(text);
-}
-
-Try<void> check_status(const std::string& status) {
-    if (status.empty() || std::find(statuses.begin(), statuses.end(), status) != statuses.end()) return {};
-    const std::vector<std::string> known(statuses.begin(), statuses.end());
-    std::string meant = config::nearest(status, known);
-    if (status == "error") meant = "failed";
-    std::string all;
-    for (const std::string& one : known) all += (all.empty() ? "" : ", ") + one;
-    return give_up(Exit::usage, "--status: " + config::quote(status) + " is no status" +
-                                    (meant.empty() ? "" : "; did you mean " + meant + "?") + " (there are " + all +
-                                    ")");
 }
 
 Try<std::optional<std::string>> since_epoch(const std::string& since) {
@@ -84,9 +67,10 @@ Outcome runs(const RunsOptions& options) {
     auto connection = open_database(options.database, "runs");
     if (!connection) return tl::unexpected(connection.error());
     if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
-    const auto reply = connection->ask("runs", queries::runs,
-                                       {unless_empty(options.status), unless_empty(options.task),
-                                        unless_empty(options.queue), *since, std::to_string(options.limit)});
+    const auto reply =
+        connection->ask("runs", queries::runs,
+                        {unless_empty(options.status), unless_empty(options.task), unless_empty(options.queue), *since,
+                         std::to_string(options.limit), options.archived ? "true" : "false"});
     if (!reply) return give_up(reply.error());
     if (options.json) {
         for (int row = 0; row < reply->rows(); ++row) print(safe_json(reply->text(row, 14)) + "\n");

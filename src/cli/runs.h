@@ -10,7 +10,8 @@ struct RunsOptions {
     std::string status;
     std::string task;
     std::string queue;
-    std::string since;  ///< a duration ("2h": the last two hours) or a time
+    std::string since;      ///< a duration ("2h": the last two hours) or a time
+    bool archived = false;  ///< those out of sight as well
     int limit = 20;
     bool json = false;  ///< one JSON document for each line
 };

@@ -1,36 +1,18 @@
 #include "cli/show.h"
 
 #include <algorithm>
-#include <cctype>
 
-#include "base/uuid.h"
+#include "cli/find_run.h"
 #include "cli/queries.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/size.h"
-#include "config/text.h"
 
 namespace dormouse::cli {
 
 namespace {
 
 constexpr std::size_t most_characters = 4'000;
-
-Try<std::string> find_run(postgres::BlockingConnection& connection, const std::string& prefix) {
-    const auto range = ids_from(prefix);
-    if (!range) return tl::unexpected(range.error());
-    const auto found = connection.ask("show", queries::find, {range->low, range->high});
-    if (!found) return give_up(found.error());
-    if (found->rows() == 0)
-        return give_up(Exit::not_found,
-                       "run " + prefix + ": there is none (any more); `dormouse runs` lists what there is");
-    if (found->rows() == 1) return std::string(found->text(0, 0));
-    std::string several;
-    for (int row = 0; row < std::min(found->rows(), 3); ++row)
-        several += (row == 0 ? "" : ", ") + std::string(found->text(row, 0));
-    return give_up(Exit::usage, "run " + prefix + ": several begin like this (" + several +
-                                    (found->rows() > 3 ? ", …" : "") + "); give more of the id");
-}
 
 void line(std::string_view name, std::string_view value, Colour colour = Colour::none) {
     if (value.empty()) return;
@@ -73,6 +55,7 @@ void print_run(const postgres::Reply& reply) {
     time_line("due", reply, 8);
     time_line("started", reply, 9);
     time_line("finished", reply, 10);
+    time_line("archived", reply, 24);
     time_line("lease until", reply, 11);
     if (!reply.is_null(0, 13)) line("timeout", length(reply.real(0, 13) / 1000));
     line("worker", reply.text(0, 14));
@@ -108,40 +91,22 @@ void print_attempts(const postgres::Reply& reply, double now) {
 
 }  // namespace
 
-Try<IdRange> ids_from(const std::string& prefix) {
-    std::string digits;
-    bool right = prefix.size() <= 36;
-    const bool hyphens = prefix.find('-') != std::string::npos;
-    for (std::size_t i = 0; i < prefix.size() && right; ++i) {
-        const bool place_of_hyphen = hyphens && (i == 8 || i == 13 || i == 18 || i == 23);
-        right = place_of_hyphen ? prefix[i] == '-' : std::isxdigit(static_cast<unsigned char>(prefix[i])) != 0;
-        if (!place_of_hyphen) digits += prefix[i];
-    }
-    if (!right || digits.size() < 8 || digits.size() > 32)
-        return give_up(Exit::usage,
-                       "run: found " + config::quote(prefix) +
-                           ", expected an id or its first 8 or more characters, as `dormouse runs` shows them");
-    const auto filled = [&](char with) {
-        return Uuid::parse(digits + std::string(32 - digits.size(), with)).value_or(Uuid{});
-    };
-    return IdRange{filled('0').to_string(), filled('f').to_string()};
-}
-
 Outcome show(const ShowOptions& options) {
     if (auto range = ids_from(options.run); !range) return tl::unexpected(range.error());
     auto connection = open_database(options.database, "show");
     if (!connection) return tl::unexpected(connection.error());
     if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
-    const auto id = find_run(*connection, options.run);
-    if (!id) return tl::unexpected(id.error());
-    const auto reply = connection->ask("show", queries::show, {*id});
+    const auto found = find_run(*connection, options.run);
+    if (!found) return tl::unexpected(found.error());
+    const std::string& id = found->id;
+    const auto reply = connection->ask("show", queries::show, {id});
     if (!reply) return give_up(reply.error());
-    if (reply->rows() == 0) return give_up(Exit::not_found, "run " + *id + ": it has just been removed");
+    if (reply->rows() == 0) return give_up(Exit::not_found, "run " + id + ": it has just been removed");
     if (options.json) {
         print(safe_json(reply->text(0, 23)) + "\n");
         return Exit::ok;
     }
-    const auto attempts = connection->ask("show", queries::attempts, {*id});
+    const auto attempts = connection->ask("show", queries::attempts, {id});
     if (!attempts) return give_up(attempts.error());
     print_run(*reply);
     print_attempts(*attempts, reply->real(0, 12));

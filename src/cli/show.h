@@ -13,12 +13,4 @@ struct ShowOptions {
 
 Outcome show(const ShowOptions& options);
 
-/// The lowest and highest id that begin with `prefix`: 8 to 32 hex digits, hyphens where they belong or
-/// nowhere. Fails with usage.
-struct IdRange {
-    std::string low;
-    std::string high;
-};
-Try<IdRange> ids_from(const std::string& prefix);
-
 }  // namespace dormouse::cli

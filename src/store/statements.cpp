@@ -69,15 +69,20 @@ Params put_back_params(const Columns& c, const Uuid& worker) {
     return params;
 }
 
-Params held_params(const std::vector<Held>& runs, const Uuid& worker) {
+void add_held(Params& params, const std::vector<Held>& runs) {
     std::vector<Uuid> ids;
     std::vector<std::optional<std::int64_t>> fences;
     for (const Held& run : runs) {
         ids.push_back(run.id);
         fences.emplace_back(run.fence);
     }
+    params.uuids(ids).bigints(fences);
+}
+
+Params held_params(const std::vector<Held>& runs, const Uuid& worker) {
     Params params;
-    params.uuid(worker).uuids(ids).bigints(fences);
+    params.uuid(worker);
+    add_held(params, runs);
     return params;
 }
 
@@ -184,7 +189,8 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
             params = identity_params(who);
             prepare = false;
         } else if (sql == sql::release_forgotten) {
-            params.texts(who.queues).uuid(who.id).uuids(round.known);
+            params.texts(who.queues).uuid(who.id);
+            add_held(params, round.known);
             prepare = false;
         } else if (sql == sql::finish) {
             params = finish_params(columns_of(round.endings, true), who.id);
@@ -215,6 +221,7 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
             params.bigint(terms.payload_bytes);
         } else if (sql == sql::due) {
             params.texts(who.queues).uuid(who.id).bigint(terms.lease.count());
+            params.bigints(std::vector<std::optional<std::int64_t>>(round.fences.begin(), round.fences.end()));
         } else if (sql == sql::worker_leaves) {
             params.uuid(who.id);
             prepare = false;

@@ -42,8 +42,11 @@ bool Doorbell::answer_wake_file() {
     wake_trouble_ =
         removed || absent ? "" : from_errno(errno, "the wake file " + wake_file_ + " cannot be removed").message;
     if (!removed) return false;
-    had_wake_file_ = true;
     return true;
+}
+
+bool Doorbell::may_have_wake_files() const {
+    return !wake_file_.empty() && ::access(wake_file_.substr(0, wake_file_.rfind('/')).c_str(), F_OK) == 0;
 }
 
 bool Doorbell::empty_now() {

@@ -25,8 +25,9 @@ class Doorbell {
     /// From now on the wake file is answered, too: by removing it. What lies there already is answered now; the look
     /// that the start owes serves it.
     void use_wake_file(std::string path);
-    /// A wake file was answered since the start: its writer may not have committed yet.
-    [[nodiscard]] bool had_wake_file() const { return had_wake_file_; }
+    /// Postgres on this host may write wake files: whoever wrote one, for this worker or for the one before, may not
+    /// have committed yet.
+    [[nodiscard]] bool may_have_wake_files() const;
     /// There is a wake file that cannot be removed, and why; empty: all is well. A worker that left would be started
     /// again at once.
     [[nodiscard]] const std::string& wake_trouble() const { return wake_trouble_; }
@@ -46,7 +47,7 @@ class Doorbell {
     std::vector<std::unique_ptr<loop::Poll>> polls_;
     std::function<void()> on_ring_;
     std::string wake_file_;
-    bool had_wake_file_ = false;
+
     std::string wake_trouble_;
 };
 

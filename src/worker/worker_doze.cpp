@@ -35,6 +35,7 @@ void Worker::fall_asleep() {
     store::Round round;
     round.leave = registered_ && flights_.empty();
     round.ask_due = !due_known_;
+    if (round.ask_due) fill_fences(round);
     if (round.empty()) return doze();
     looks_.sent(BootClock::now());  // what is heard of from here on makes a look owed
     store::Round asked = round;

@@ -56,7 +56,8 @@ void Worker::part() {
     enter(State::parting, "everything is written");
     store::Round round;
     round.leave = registered_;
-    round.ask_waking = doorbell_.had_wake_file();
+    round.ask_waking = doorbell_.may_have_wake_files();
+    round.release_forgotten = forgotten_wanted_;  // nothing is held any more
     round.ask_due = true;
     looks_.sent(BootClock::now());  // its answer knows of everything that we were told of until now
     database_.exchange(std::move(round), [this](const Result<store::Answer>& answer) {

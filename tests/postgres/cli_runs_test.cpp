@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(the_fields_of_a_listed_run_are_stable) {
     BOOST_TEST(names ==
                "id task queue status priority created_at run_at started_at finished_at attempts max_attempts "
                "worker progress "
-               "progress_text key error ");
+               "progress_text key error archived_at ");
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_filter_is_told_with_what_was_meant) {
@@ -173,7 +173,15 @@ BOOST_AUTO_TEST_CASE(nothing_in_a_run_can_drive_the_terminal) {
         "(gen_random_uuid(), " +
         hostile + ", ARRAY[" + hostile + "], " + hostile + ", 1, 1, gen_random_uuid(), " + hostile + ")");
     database.exec("UPDATE dormouse.runs SET run_at = now() - interval '1 hour' WHERE status = 'queued'");
-    std::vector<std::vector<std::string>> commands{{"runs"}, {"runs", "--json"}, {"status"}, {"status", "--json"}};
+    std::vector<std::vector<std::string>> commands{{"runs"},
+                                                   {"runs", "--json"},
+                                                   {"status"},
+                                                   {"status", "--json"},
+                                                   {"workers"},
+                                                   {"workers", "--json"},
+                                                   {"reap"},
+                                                   {"cancel", "--status", "queued", "--dry-run"},
+                                                   {"retry", "--status", "failed", "--dry-run", "--json"}};
     for (const json& run : lines_of(out({"runs", "--json"}))) {
         commands.push_back({"show", run.at("id")});
         commands.push_back({"show", run.at("id"), "--json"});

@@ -1,8 +1,8 @@
 // What reaches a terminal: harmless, aligned, cut.
 #include <boost/test/unit_test.hpp>
 
+#include "cli/find_run.h"
 #include "cli/payload.h"
-#include "cli/show.h"
 #include "cli/text.h"
 
 using namespace dormouse::cli;

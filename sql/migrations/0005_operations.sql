@@ -1,0 +1,351 @@
+-- What operators do: cancel, retry and archive, one run by its id or many by a filter, and who of the workers lives. All of it goes through
+-- dormouse.runs, so that the triggers take the fence, log the attempt and tell the worker. A row that somebody has locked is told, never
+-- waited for.
+
+-- Locks the row that counts for this id: the live one, else the one that finished last. `problem` says why there is none.
+CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamptz, OUT archived_at timestamptz,
+                                  OUT run_at timestamptz)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    seen record;
+BEGIN
+    FOR try IN 1 .. 5 LOOP
+        SELECT r.status, r.finished_at INTO seen FROM dormouse.runs r
+         WHERE r.id = lock_run.id ORDER BY r.finished_at DESC NULLS FIRST LIMIT 1;
+        IF NOT FOUND THEN
+            problem := 'unknown: there is no run of this id (any more)';
+            RETURN;
+        END IF;
+        BEGIN
+            SELECT r.status, r.finished_at, r.archived_at, r.run_at
+              INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
+              FROM dormouse.runs r
+             WHERE r.id = lock_run.id AND r.status = seen.status AND r.finished_at IS NOT DISTINCT FROM seen.finished_at
+               FOR UPDATE SKIP LOCKED;
+            IF FOUND THEN
+                RETURN;
+            END IF;
+        EXCEPTION WHEN serialization_failure THEN
+            NULL;  -- somebody's UPDATE has just moved it to another partition: look again
+        END;
+    END LOOP;
+    problem := 'locked: somebody is at work on this row; nothing was changed, try again';
+END $$;
+
+-- The error of a canceled run.
+CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || reason, ''))
+$$;
+
+-- Cancels a run that has not finished. A running one loses its fence here; its worker hears of it and ends the handler, wherever it is.
+-- Returns one word, mostly with ": " and more of it: canceled; unchanged; locked; unknown.
+CREATE FUNCTION dormouse.cancel(id uuid, reason text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    run record;
+BEGIN
+    SELECT * INTO run FROM dormouse.lock_run(cancel.id);
+    IF run.problem IS NOT NULL THEN
+        RETURN run.problem;
+    ELSIF run.finished_at IS NOT NULL THEN
+        RETURN 'unchanged: it is ' || run.status || ' already';
+    END IF;
+    UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel.reason)
+     WHERE r.id = cancel.id AND r.status = run.status;
+    RETURN CASE run.status WHEN 'running' THEN 'canceled: it was running, its handler is being ended'
+                           ELSE 'canceled: it was ' || run.status END;
+END $$;
+
+-- Starts a finished run again, with all of its attempts and at the end of the line; a run that waits for its next attempt becomes due now.
+-- Returns one word, mostly with ": " and more of it: queued; due; unchanged; refused; locked; unknown.
+CREATE FUNCTION dormouse.retry(id uuid) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    run record;
+BEGIN
+    SELECT * INTO run FROM dormouse.lock_run(retry.id);
+    IF run.problem IS NOT NULL THEN
+        RETURN run.problem;
+    ELSIF run.status = 'running' THEN
+        RETURN 'refused: it is running; cancel it first';
+    ELSIF run.status = 'blocked' THEN
+        RETURN 'refused: it is blocked';
+    ELSIF run.status = 'queued' THEN
+        RETURN 'unchanged: it is queued already'
+               || CASE WHEN run.run_at > now() THEN ', put off until ' || run.run_at ELSE '' END;
+    ELSIF run.status = 'retry' THEN
+        IF run.run_at <= now() THEN
+            RETURN 'unchanged: it is due already';
+        END IF;
+        UPDATE dormouse.runs r SET run_at = now() WHERE r.id = retry.id AND r.status = 'retry';
+        RETURN 'due: it would have been tried again at ' || run.run_at;
+    END IF;
+    UPDATE dormouse.runs r SET status = 'queued', run_at = now()
+     WHERE r.id = retry.id AND r.status = run.status AND r.finished_at = run.finished_at;
+    RETURN 'queued: it was ' || run.status;
+EXCEPTION WHEN unique_violation THEN
+    RETURN 'refused: its key belongs to another run by now';
+END $$;
+
+-- Puts a finished run out of sight (`dormouse runs` leaves it out); cancels one that has not finished first.
+-- Returns one word, mostly with ": " and more of it: archived; unchanged; locked; unknown.
+CREATE FUNCTION dormouse.archive(id uuid, reason text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    run record;
+BEGIN
+    SELECT * INTO run FROM dormouse.lock_run(archive.id);
+    IF run.problem IS NOT NULL THEN
+        RETURN run.problem;
+    ELSIF run.archived_at IS NOT NULL THEN
+        RETURN 'unchanged: it was archived at ' || run.archived_at;
+    ELSIF run.finished_at IS NOT NULL THEN
+        UPDATE dormouse.runs r SET archived_at = now()
+         WHERE r.id = archive.id AND r.status = run.status AND r.finished_at = run.finished_at;
+        RETURN 'archived: it is ' || run.status;
+    END IF;
+    UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive.reason)
+     WHERE r.id = archive.id AND r.status = run.status;
+    RETURN 'archived: it was ' || run.status || ' and is canceled'
+           || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
+END $$;
+
+-- The next at most `max_runs` runs that the filter means, by id: `held` are locked now, `locked` are held by somebody else. `next` is the
+-- place to go on from, null when there are no more. Walks the primary key of runs_live and runs_finished_id, which the settings of the
+-- functions see to whatever the statistics say; custom plans, because partitions are pruned by the statuses only where those are known.
+CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamptz,
+                                       after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    before CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
+    found_ids uuid[];
+BEGIN
+    IF lock_matching.max_runs IS NULL OR lock_matching.max_runs < 1 THEN
+        RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 or more', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    found_ids := ARRAY(
+        SELECT r.id FROM dormouse.runs r
+         WHERE r.status = ANY (lock_matching.statuses) AND r.archived_at IS NULL AND r.created_at < before
+           AND (lock_matching.task IS NULL OR r.task = lock_matching.task)
+           AND (lock_matching.queue IS NULL OR r.queue = lock_matching.queue)
+           AND r.id > coalesce(lock_matching.after, '00000000-0000-0000-0000-000000000000')
+         ORDER BY r.id LIMIT lock_matching.max_runs);
+    held := ARRAY(
+        SELECT r.id FROM dormouse.runs r
+         WHERE r.id = ANY (found_ids) AND r.status || '' = ANY (lock_matching.statuses) AND r.archived_at IS NULL
+           FOR UPDATE SKIP LOCKED);
+    -- what finished or was taken meanwhile is neither ours nor locked
+    locked := (SELECT count(*) FROM dormouse.runs r
+                WHERE r.id = ANY (found_ids) AND r.id <> ALL (held) AND r.status || '' = ANY (lock_matching.statuses)
+                  AND r.archived_at IS NULL);
+    next := CASE WHEN cardinality(found_ids) = lock_matching.max_runs THEN found_ids[lock_matching.max_runs] END;
+END $$;
+
+-- The statuses that a filter means: the one that was asked for, if this operation knows it, else its own. At least one part of a
+-- filter must be there: nobody means everything by saying nothing.
+CREATE FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[])
+RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF status <> ALL (known) THEN
+        RAISE EXCEPTION 'dormouse.%: it does not work on runs that are "%"', operation, status
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use one of ' || array_to_string(known, ', ') || '.';
+    ELSIF status IS NULL AND num_nonnulls(VARIADIC filter) = 0 THEN
+        RAISE EXCEPTION 'dormouse.%: which runs?', operation
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Name status, task, queue, older_than or created_before.';
+    END IF;
+    RETURN CASE WHEN status IS NULL THEN otherwise ELSE ARRAY[status] END;
+END $$;
+
+-- cancel() for all that a filter means, at most `max_runs` in one statement, in the order of their ids: `changed` of them became
+-- canceled, `locked` were left alone because somebody has them. With `next` as `after` the next call goes on.
+CREATE FUNCTION dormouse.cancel_runs(
+    status         text        DEFAULT NULL,
+    task           text        DEFAULT NULL,
+    queue          text        DEFAULT NULL,
+    older_than     interval    DEFAULT NULL,
+    created_before timestamptz DEFAULT NULL,
+    max_runs       integer     DEFAULT 1000,
+    after          uuid        DEFAULT NULL,
+    reason         text        DEFAULT NULL,
+    OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
+    statuses CONSTANT text[] := dormouse.statuses_meant('cancel_runs', cancel_runs.status, live, live, cancel_runs.task,
+                                    cancel_runs.queue, cancel_runs.older_than::text, cancel_runs.created_before::text);
+    held uuid[];
+BEGIN
+    SELECT m.held, m.locked, m.next INTO held, cancel_runs.locked, cancel_runs.next
+      FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
+                                  cancel_runs.after, cancel_runs.max_runs) m;
+    UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
+     WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses);
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    refused := 0;
+END $$;
+
+-- retry() for all that a filter means; without a status those that are failed or wait for their next attempt. `refused` are those whose key
+-- or id belongs to another run by now. The rest is as for cancel_runs().
+CREATE FUNCTION dormouse.retry_runs(
+    status         text        DEFAULT NULL,
+    task           text        DEFAULT NULL,
+    queue          text        DEFAULT NULL,
+    older_than     interval    DEFAULT NULL,
+    created_before timestamptz DEFAULT NULL,
+    max_runs       integer     DEFAULT 1000,
+    after          uuid        DEFAULT NULL,
+    OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
+                                    ARRAY['completed', 'failed', 'canceled', 'retry'], ARRAY['failed', 'retry'], retry_runs.task,
+                                    retry_runs.queue, retry_runs.older_than::text, retry_runs.created_before::text);
+    held uuid[];
+BEGIN
+    SELECT m.held, m.locked, m.next INTO held, retry_runs.locked, retry_runs.next
+      FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
+                                  retry_runs.after, retry_runs.max_runs) m;
+    UPDATE dormouse.runs r SET status = CASE r.status WHEN 'retry' THEN 'retry' ELSE 'queued' END, run_at = now()
+     WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses)
+       AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
+       AND (r.finished_at IS NULL
+            OR r.finished_at >= (SELECT max(coalesce(o.finished_at, 'infinity')) FROM dormouse.runs o WHERE o.id = r.id));
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    refused := cardinality(held) - changed;
+END $$;
+
+-- archive() for all that a filter means; without a status those that have finished. The rest is as for cancel_runs().
+CREATE FUNCTION dormouse.archive_runs(
+    status         text        DEFAULT NULL,
+    task           text        DEFAULT NULL,
+    queue          text        DEFAULT NULL,
+    older_than     interval    DEFAULT NULL,
+    created_before timestamptz DEFAULT NULL,
+    max_runs       integer     DEFAULT 1000,
+    after          uuid        DEFAULT NULL,
+    reason         text        DEFAULT NULL,
+    OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
+    statuses CONSTANT text[] := dormouse.statuses_meant('archive_runs', archive_runs.status,
+                                    finished || ARRAY['queued', 'running', 'retry', 'blocked'], finished, archive_runs.task,
+                                    archive_runs.queue, archive_runs.older_than::text, archive_runs.created_before::text);
+    held uuid[];
+BEGIN
+    SELECT m.held, m.locked, m.next INTO held, archive_runs.locked, archive_runs.next
+      FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than,
+                                  archive_runs.created_before, archive_runs.after, archive_runs.max_runs) m;
+    IF statuses <@ finished THEN
+        UPDATE dormouse.runs r SET archived_at = now() WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses) AND r.archived_at IS NULL;
+    ELSE
+        UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive_runs.reason)
+         WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses);
+    END IF;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    refused := 0;
+END $$;
+
+-- Takes the runs of a worker whose process is proven to be gone, without waiting for their leases, as rescue.sql does: the attempt
+-- is logged as lost and counts. Marks the worker as left. Only `dormouse reap` on that host has the proof, hence the marks of the process:
+-- a row that has changed since is not touched. Returns how many runs went back and how many are locked; null: no such row.
+CREATE FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid,
+                                        OUT released integer, OUT locked integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    told integer;
+BEGIN
+    PERFORM FROM dormouse.worker_registry w
+      WHERE w.id = release_worker.worker AND w.host = release_worker.host AND w.pid = release_worker.pid
+        AND w.pid_start = release_worker.pid_start AND w.boot_id = release_worker.boot_id
+        FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    WITH lost AS (
+        SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
+         WHERE l.status = 'running' AND l.worker = release_worker.worker
+           FOR UPDATE SKIP LOCKED
+    ), back AS (
+        UPDATE dormouse.runs_live r
+           SET status = 'retry', run_at = now(), attempts = r.attempts + 1, fence = NULL, lease_until = NULL, worker = NULL,
+               started_at = NULL,
+               error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run is gone (dormouse reap)')
+          FROM lost WHERE r.ctid = lost.tid
+        RETURNING r.id, r.queue, lost.fence, lost.started_at
+    ), logged AS (
+        INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome)
+        SELECT b.id, release_worker.worker, b.fence, b.started_at, 'lost' FROM back b
+    )
+    SELECT count(*), (SELECT count(dormouse.notify_queue(q.queue)) FROM (SELECT DISTINCT b.queue FROM back b) q)
+      INTO released, told FROM back;
+    locked := (SELECT count(*) FROM dormouse.runs_live l WHERE l.status = 'running' AND l.worker = release_worker.worker);
+    UPDATE dormouse.worker_registry w SET state = 'left', left_at = coalesce(w.left_at, now())
+     WHERE w.id = release_worker.worker AND release_worker.locked = 0;
+END $$;
+
+-- Who lives, as far as the database can tell, with the evidence in words. A missing session proves nothing: a worker may be cut off, or let
+-- a database sleep. Dead is who has let a lease end and stay ended for as long as it was given, at most an hour. That a process is gone
+-- can only be seen on its host: `dormouse workers` and `dormouse reap` there.
+CREATE OR REPLACE VIEW dormouse.workers AS
+    SELECT w.id, w.pool, w.queues, w.unit, w.host, w.pid, w.pid_start, w.boot_id, w.instance_id, w.version, w.state, w.started_at,
+           w.left_at, coalesce(h.runs, 0) AS runs, h.lease_until,
+           CASE WHEN w.state = 'left' AND h.runs IS NULL THEN 'left'
+                WHEN h.abandoned THEN 'dead'
+                WHEN h.runs > 0 THEN 'live'
+                ELSE 'idle' END AS condition,
+           CASE WHEN w.state = 'left' AND h.runs IS NULL THEN 'ended cleanly at ' || date_trunc('second', w.left_at)
+                WHEN h.abandoned THEN 'the lease of a run it holds ended at ' || date_trunc('second', h.first_end) || ' and was not extended'
+                WHEN h.first_end < now() THEN 'a lease ended at ' || date_trunc('second', h.first_end) || ', not long enough ago to say more'
+                WHEN h.runs > 0 THEN 'holds runs, their leases stand until ' || date_trunc('second', h.first_end)
+                ELSE 'registered at ' || date_trunc('second', w.started_at) || ', holds no run; whether its process is there, its host knows' END AS evidence
+      FROM dormouse.worker_registry w
+      LEFT JOIN (SELECT worker, count(*) AS runs, max(lease_until) AS lease_until, min(lease_until) AS first_end,
+                        bool_or(now() - lease_until > least(lease_until - started_at, interval '1 hour')) AS abandoned
+                   FROM dormouse.runs WHERE status = 'running' GROUP BY worker) h ON h.worker = w.id;
+
+CREATE VIEW dormouse.live_workers AS SELECT * FROM dormouse.workers WHERE condition = 'live';
+CREATE VIEW dormouse.idle_workers AS SELECT * FROM dormouse.workers WHERE condition = 'idle';
+CREATE VIEW dormouse.dead_workers AS SELECT * FROM dormouse.workers WHERE condition = 'dead';
+COMMENT ON VIEW dormouse.live_workers IS 'They hold runs whose leases stand.';
+COMMENT ON VIEW dormouse.idle_workers IS 'They have registered, have not left, and hold nothing.';
+COMMENT ON VIEW dormouse.dead_workers IS 'They hold runs whose leases ended long ago.';
+
+REVOKE ALL ON FUNCTION dormouse.lock_run, dormouse.canceled_by, dormouse.cancel, dormouse.retry, dormouse.archive, dormouse.lock_matching,
+    dormouse.statuses_meant, dormouse.cancel_runs, dormouse.retry_runs, dormouse.archive_runs, dormouse.release_worker FROM PUBLIC;
+
+-- As in roles.sql, where the roles are there already. A producer cancels and retries the runs whose ids it has; many at once, out of
+-- sight and other people's workers are for operators, who are those with the worker's role: it may UPDATE dormouse.runs anyway.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_producer') THEN
+        GRANT EXECUTE ON FUNCTION dormouse.cancel, dormouse.retry TO dormouse_producer;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_worker') THEN
+        GRANT EXECUTE ON FUNCTION dormouse.cancel, dormouse.retry, dormouse.archive, dormouse.cancel_runs, dormouse.retry_runs,
+            dormouse.archive_runs, dormouse.release_worker TO dormouse_worker;
+        GRANT SELECT ON dormouse.live_workers, dormouse.idle_workers, dormouse.dead_workers TO dormouse_worker;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_reader') THEN
+        GRANT SELECT ON dormouse.live_workers, dormouse.idle_workers, dormouse.dead_workers TO dormouse_reader;
+    END IF;
+END $$;

@@ -1,0 +1,38 @@
+#include "cli/operate.h"
+
+#include "cli/operate_parts.h"
+#include "cli/rings.h"
+
+namespace dormouse::cli {
+
+std::optional<std::string> text_or_null(const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+}
+
+Failure explained(const Error& error) {
+    Failure failure = from(error);
+    if (failure.exit == Exit::schema) failure.message += "; the schema is missing or older: run `dormouse migrate`";
+    if (failure.exit == Exit::denied)
+        failure.message += "; a producer may cancel and retry by complete ids, the rest needs dormouse_worker";
+    return failure;
+}
+
+void ring_for(const std::set<std::string>& queues, bool quiet) {
+    for (const std::string& queue : queues) {
+        const Rings rings = ring_pools(queue, config::of_process());
+        if (!quiet) tell_rings(rings, queue);
+    }
+}
+
+Outcome operate(const Operation& operation, const OperateOptions& options) {
+    if (!options.runs.empty() && !options.filter.empty())
+        return give_up(Exit::usage, std::string(operation.name) + ": give ids or a filter, not both");
+    if (options.runs.empty() && options.filter.empty())
+        return give_up(Exit::usage, std::string(operation.name) +
+                                        ": which runs? Give ids, or a filter: --status, --task, --queue, --older");
+    if (!options.runs.empty() && options.limit)
+        return give_up(Exit::usage, "--limit: is for a filter; the ids say how many there are");
+    return options.runs.empty() ? operate_on_filter(operation, options) : operate_on_ids(operation, options);
+}
+
+}  // namespace dormouse::cli

@@ -1,0 +1,134 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/parse_parts.h"
+#include "cli/reap.h"
+#include "cli/relay_command.h"
+#include "cli/status.h"
+#include "cli/wake.h"
+#include "cli/worker_command.h"
+#include "cli/workers.h"
+
+namespace dormouse::cli {
+
+void add_worker(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<WorkerOptions>();
+    CLI::App& command = *app.add_subcommand(
+        "worker", "Execute the runs of a pool; systemd starts it, a terminal or container can as well");
+    command.add_option("POOL", options->pool, "The pool: /etc/dormouse/POOL.toml (default \"default\")");
+    command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
+    command.add_option("--set", options->sets, "Set any option, as often as needed: worker.concurrency=8")
+        ->type_name("SECTION.KEY=VALUE")
+        ->take_all()
+        ->allow_extra_args(false);
+    command
+        .add_option("--database-url", options->database_url,
+                    "Database, without a password: postgresql://USER@HOST/DATABASE")
+        ->type_name("URL");
+    CLI::Option* const run = command.add_option(
+        "--run", options->run, "Execute this run alone, and end when it has ended, however (RUN_FILTER_ID)");
+    run->type_name("RUN");
+    command.add_flag("--drain", options->drain, "End when nothing is due")->excludes(run);
+    command.add_option("--max-runs", options->max_runs, "End after so many attempts")
+        ->check(number(1, 1'000'000))
+        ->type_name("N");
+    command
+        .add_option("--timeout", options->timeout,
+                    "End after so long; what is not done goes back to its queue (exit 5)")
+        ->type_name("DURATION");
+    command.add_flag("--check", options->check,
+                     "Try configuration, database, schema and handlers, say what is wrong, run nothing");
+    command.add_flag("-v,--verbose", options->verbose, "Log more, for debugging");
+    command.footer(
+        "In a terminal it stays until SIGINT or SIGTERM: what runs is finished, the rest goes back to the "
+        "queue.\n\n"
+        "Examples:\n"
+        "  dormouse worker default --check\n"
+        "  dormouse worker --config ./pool.toml --set worker.idle_exit=10s");
+    on_chosen(command, chosen, [options] { return run_worker(*options); });
+}
+
+void add_wake(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<WakeOptions>();
+    CLI::App& command = *app.add_subcommand("wake", "Ring a pool's doorbell: its worker starts, or looks again");
+    CLI::Option* const target = command.add_option("POOL", options->target, "A pool, or the path of its socket");
+    CLI::Option* const to = command.add_option("--to", options->to, "A doorbell on another host, as often as needed");
+    to->type_name("HOST:PORT")->take_all()->allow_extra_args(false);
+    command.add_flag("--all", options->all, "Every pool of this machine")->excludes(target)->excludes(to);
+    add_json(command, options->json);
+    command.footer(
+        "For producers that cannot run `dormouse enqueue`: ring after the commit. Anything that connects to "
+        "the socket rings.\n\n"
+        "Examples:\n"
+        "  dormouse wake default\n"
+        "  dormouse wake /run/dormouse/default.sock\n"
+        "  dormouse wake --to worker.example:7300");
+    command.callback([&chosen, &command, options] {
+        if (options->target.empty() && options->to.empty() && !options->all)
+            throw CLI::RequiredError(command.get_name() + ": POOL, --to or --all");
+        chosen = [options] { return finish(wake(*options)); };
+    });
+}
+
+void add_relay(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<RelayOptions>();
+    CLI::App& command =
+        *app.add_subcommand("relay", "Listen to the database and ring a pool's doorbell; for producers on other hosts");
+    command.add_option("POOL", options->pool, "The pool: /etc/dormouse/POOL.toml (default \"default\")");
+    command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
+    command.add_option("--set", options->sets, "As with `dormouse worker`")
+        ->type_name("SECTION.KEY=VALUE")
+        ->take_all()
+        ->allow_extra_args(false);
+    command.add_option("--database-url", options->database_url, "Database, without a password")->type_name("URL");
+    command.add_flag("-v,--verbose", options->verbose, "Log each ring, for debugging");
+    command.footer(
+        "One session that sends nothing. It stays until SIGINT or SIGTERM, and tries again by itself when something "
+        "is\nwrong. As a service:\n"
+        "  systemctl enable --now dormouse-relay@default.service\n\n"
+        "Example:\n  dormouse relay default --verbose");
+    on_chosen(command, chosen, [options] { return run_relay(*options); });
+}
+
+void add_status(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<StatusOptions>();
+    CLI::App& command = *app.add_subcommand("status", "Show pools, queues and what is wrong, on one screen");
+    add_database(command, options->database);
+    add_json(command, options->json);
+    command.footer("Example:\n  dormouse status --pool default");
+    choose(command, chosen, options, status);
+}
+
+void add_workers(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<WorkersOptions>();
+    CLI::App& command =
+        *app.add_subcommand("workers", "List workers: who lives, what each holds, and how that is known");
+    command.add_flag("--all", options->all, "Those that have left as well");
+    add_database(command, options->database);
+    add_json(command, options->json, "One JSON document on each line, for programs");
+    command.footer(
+        "live: holds runs. idle: awake, holds none. dead: let a lease end long ago, or its process is not there.\n"
+        "Whether a process is there is seen on its own host only.\n\n"
+        "Example:\n  dormouse workers --pool default");
+    choose(command, chosen, options, workers);
+}
+
+void add_reap(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<ReapOptions>();
+    CLI::App& command =
+        *app.add_subcommand("reap", "Show the workers of this host that are of no use any more; --force ends them");
+    command.add_flag("--force", options->force, "End stale processes, release the runs they hold, mark them as left");
+    add_database(command, options->database);
+    add_json(command, options->json);
+    command.footer(
+        "production: belongs to a unit. active: at work, idle, or not provably useless. Both are left alone, as are "
+        "other\nhosts. stale: the process is gone, or it has ended its work and its session is gone; age proves "
+        "nothing.\n"
+        "--force: SIGTERM, 10 s later SIGKILL; a run that is released has lost an attempt.\n\n"
+        "Examples:\n"
+        "  dormouse reap\n"
+        "  dormouse reap --force --pool default");
+    choose(command, chosen, options, reap);
+}
+
+}  // namespace dormouse::cli

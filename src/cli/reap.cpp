@@ -1,0 +1,111 @@
+#include "cli/reap.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/end_process.h"
+#include "cli/queries.h"
+#include "cli/rings.h"
+#include "cli/suspects.h"
+#include "cli/text.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr Millis patience{10'000};
+
+struct Reaped {
+    bool ended = false;  ///< a process of it was ended by us
+    std::int64_t released = 0;
+    std::string trouble;
+    Exit exit = Exit::ok;
+};
+
+Reaped failed(const Error& error) {
+    Failure failure = from(error);
+    return {false, 0, std::move(failure.message), failure.exit};
+}
+
+Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection) {
+    Reaped reaped;
+    if (suspect.pid != 0) {
+        const auto ended = end_process(suspect.pid, suspect.row.mark.start, patience);
+        if (!ended) return failed(ended.error());
+        reaped.ended = *ended;
+    }
+    const ProcessMark& mark = suspect.row.mark;
+    const auto reply =
+        connection.ask("reap", queries::release_worker,
+                       {suspect.row.id, mark.host, std::to_string(mark.pid), std::to_string(mark.start), mark.boot_id});
+    if (!reply) return failed(reply.error());
+    reaped.released = reply->integer(0, 0);
+    if (const std::int64_t locked = reply->integer(0, 1); locked > 0) {
+        reaped.trouble = std::to_string(locked) + " of its runs are locked by somebody; try again";
+        reaped.exit = Exit::unreachable;
+    }
+    return reaped;
+}
+
+Json json_of(const Suspect& suspect) {
+    const auto text = [](const std::string& value) { return value.empty() ? Json(nullptr) : Json(value); };
+    return {{"kind", to_string(suspect.kind)}, {"id", text(suspect.row.id)},     {"pool", text(suspect.row.pool)},
+            {"pid", suspect.row.mark.pid},     {"unit", text(suspect.row.unit)}, {"process", suspect.pid != 0},
+            {"runs", suspect.row.runs},        {"reason", suspect.reason}};
+}
+
+void print_table(const std::vector<Suspect>& suspects) {
+    if (suspects.empty()) return print("no worker of this host\n");
+    Table table({"KIND", "POOL", "PID", "RUNS", "WHY"});
+    for (const Suspect& suspect : suspects)
+        table.add({{to_string(suspect.kind), suspect.kind == Kind::stale ? Colour::yellow : Colour::none},
+                   {suspect.row.pool},
+                   {std::to_string(suspect.row.mark.pid)},
+                   {std::to_string(suspect.row.runs)},
+                   {cut(suspect.reason, 120)}});
+    print(table.text());
+}
+
+void tell(const Suspect& suspect, const Reaped& reaped) {
+    std::string text = "pool " + suspect.row.pool + ", process " + std::to_string(suspect.row.mark.pid) + ": ";
+    if (!reaped.trouble.empty()) return complain(text + reaped.trouble);
+    if (reaped.ended) text += "ended, ";
+    text += std::to_string(reaped.released) + (reaped.released == 1 ? " run" : " runs") + " released, marked as left";
+    print(escaped(text) + "\n");
+}
+
+}  // namespace
+
+Outcome reap(const ReapOptions& options) {
+    auto connection = open_database(options.database, "reap");
+    if (!connection) return tl::unexpected(connection.error());
+    if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
+    const auto workers = read_workers(*connection, true, this_host());
+    if (!workers) return tl::unexpected(workers.error());
+    const std::vector<Suspect> suspects = suspects_of(*workers);
+    if (!options.json) print_table(suspects);
+    Json told = Json::array();
+    std::int64_t stale = 0;
+    Exit worst = Exit::ok;
+    for (const Suspect& suspect : suspects) {
+        Json document = json_of(suspect);
+        if (suspect.kind == Kind::stale) ++stale;
+        if (suspect.kind == Kind::stale && options.force) {
+            const Reaped reaped = reap_one(suspect, *connection);
+            document.update({{"ended", reaped.ended}, {"released", reaped.released}, {"trouble", reaped.trouble}});
+            if (!options.json) tell(suspect, reaped);
+            if (worst == Exit::ok) worst = reaped.exit;
+            if (reaped.released > 0)
+                for (const std::string& queue : suspect.row.queues) ring_pools(queue, config::of_process());
+        }
+        told.push_back(std::move(document));
+    }
+    if (options.json)
+        print(safe_json(Json{{"host", this_host()}, {"force", options.force}, {"workers", told}}.dump()) + "\n");
+    else if (stale > 0 && !options.force)
+        print("nothing was changed; `dormouse reap --force` ends what is stale and releases its runs\n");
+    return worst;
+}
+
+}  // namespace dormouse::cli

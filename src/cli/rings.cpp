@@ -1,0 +1,35 @@
+#include "cli/rings.h"
+
+#include "cli/pools.h"
+#include "cli/text.h"
+#include "config/text.h"
+#include "systemd/ring.h"
+
+namespace dormouse::cli {
+
+Rings ring_pools(const std::string& queue, const config::Environment& environment) {
+    Rings rings;
+    for (const LocalPool& pool : local_pools(environment)) {
+        if (!queue.empty() && !may_serve(pool, queue)) continue;
+        if (const Status done = systemd::ring(doorbell_of(pool))) {
+            rings.rung.push_back(pool.name);
+        } else {
+            rings.missed.emplace_back(pool.name, done.error().message);
+        }
+    }
+    return rings;
+}
+
+void tell_rings(const Rings& rings, const std::string& queue) {
+    std::string names;
+    for (const std::string& name : rings.rung) names += (names.empty() ? "" : ", ") + name;
+    if (!names.empty()) complain("rang pool " + names);
+    for (const auto& [pool, why] : rings.missed)
+        complain("could not ring pool " + pool + " (" + why +
+                 "); if it is to be rung: systemctl enable --now dormouse@" + pool + ".target");
+    if (!queue.empty() && rings.rung.empty() && rings.missed.empty())
+        complain("hint: no pool on this machine serves queue " + config::quote(queue) +
+                 "; the run waits for one that does, here or elsewhere (`dormouse status`)");
+}
+
+}  // namespace dormouse::cli

@@ -1,0 +1,25 @@
+// Ringing the pools of this machine that serve a queue, after a commit that put a run there. Used by enqueue, retry and
+// reap.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/load.h"
+
+namespace dormouse::cli {
+
+struct Rings {
+    std::vector<std::string> rung;
+    std::vector<std::pair<std::string, std::string>> missed;  ///< pool and why
+};
+
+/// Whoever sleeps is woken; whoever is awake has heard of the run by NOTIFY. An empty queue is one that is not known:
+/// all pools.
+Rings ring_pools(const std::string& queue, const config::Environment& environment);
+
+/// To stderr: who was rung, who could not be, or that nobody here serves the queue.
+void tell_rings(const Rings& rings, const std::string& queue);
+
+}  // namespace dormouse::cli

@@ -1,0 +1,93 @@
+#include "cli/suspects.h"
+
+#include <algorithm>
+
+#include "handlers/proc.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+std::string runs_text(std::int64_t runs) {
+    return runs == 0 ? "holds no run" : "holds " + std::to_string(runs) + (runs == 1 ? " run" : " runs");
+}
+
+/// Whoever opened the session that the process is in: a shell, a login. A process in one of its own needs nobody.
+bool starter_is_gone(const handlers::ProcessStat& stat, pid_t pid) {
+    if (stat.session == 0 || stat.session == pid) return false;
+    const auto leader = handlers::stat_of(stat.session);
+    return !leader || leader->state == 'Z';
+}
+
+Suspect gone(const WorkerRow& row, double now) {
+    const bool lease_stands = row.lease_until && *row.lease_until > now;
+    if (row.presence.other_boot && lease_stands)
+        return {Kind::active,
+                row.presence.evidence +
+                    ", or a machine of the same name: its leases still stand; when they have ended its runs go back",
+                row, 0};
+    return {Kind::stale, row.presence.evidence + "; " + runs_text(row.runs), row, 0};
+}
+
+Suspect there(const WorkerRow& row) {
+    const pid_t pid = row.presence.pid;
+    const std::string unit = row.unit.empty() ? unit_of(pid) : row.unit;
+    if (!unit.empty()) return {Kind::production, "belongs to " + unit, row, pid};
+    const auto stat = handlers::stat_of(pid);
+    if (stat && stat->state == 'T' && row.condition == "dead")
+        return {Kind::stale, "is stopped, and " + row.evidence, row, pid};
+    if (stat && row.state == "left" && starter_is_gone(*stat, pid))
+        return {Kind::stale, "has left the database, and the session that started it is gone", row, pid};
+    if (row.state == "left") return {Kind::active, "has left the database, its process is still here", row, pid};
+    return {Kind::active, "in the foreground, " + runs_text(row.runs), row, pid};
+}
+
+Suspect stranger(pid_t pid) {
+    const std::string unit = unit_of(pid);
+    Suspect suspect{unit.empty() ? Kind::active : Kind::production,
+                    (unit.empty() ? "" : "belongs to " + unit + "; ") + "not registered in this database",
+                    {},
+                    pid};
+    suspect.row.mark.pid = pid;
+    return suspect;
+}
+
+}  // namespace
+
+std::vector<Suspect> suspects_of(const WorkerRows& workers) {
+    std::vector<Suspect> all;
+    const auto is_awake_too = [&](pid_t pid) {  // a worker that has read its file anew has a row for each time
+        return std::any_of(workers.rows.begin(), workers.rows.end(), [&](const WorkerRow& row) {
+            return row.state == "awake" && row.presence.alive == Alive::yes && row.presence.pid == pid;
+        });
+    };
+    const auto is_listed = [&](pid_t pid) {
+        return std::any_of(all.begin(), all.end(), [&](const Suspect& suspect) { return suspect.pid == pid; });
+    };
+    for (const WorkerRow& row : workers.rows) {
+        const bool left = row.state == "left" && row.runs == 0;
+        if (row.presence.alive == Alive::elsewhere) continue;
+        if (row.presence.alive == Alive::no) {
+            if (!left) all.push_back(gone(row, workers.now));
+        } else if (!is_listed(row.presence.pid) && (!left || !is_awake_too(row.presence.pid))) {
+            all.push_back(there(row));
+        }
+    }
+    for (const pid_t pid : worker_processes())
+        if (!is_listed(pid)) all.push_back(stranger(pid));
+    return all;
+}
+
+const char* to_string(Kind kind) {
+    switch (kind) {
+        case Kind::production:
+            return "production";
+        case Kind::active:
+            return "active";
+        case Kind::stale:
+            return "stale";
+    }
+    return "";
+}
+
+}  // namespace dormouse::cli

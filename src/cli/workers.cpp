@@ -1,0 +1,82 @@
+#include "cli/workers.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/text.h"
+#include "cli/when.h"
+#include "cli/worker_rows.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Colour colour_of(const std::string& condition) {
+    if (condition == "live") return Colour::green;
+    if (condition == "dead") return Colour::red;
+    return condition == "left" ? Colour::dim : Colour::none;
+}
+
+const char* process_text(const Presence& presence) {
+    if (presence.alive == Alive::elsewhere) return "elsewhere";
+    return presence.alive == Alive::yes ? "here" : "gone";
+}
+
+Json time_json(std::optional<double> time) {
+    return time ? Json(iso(*time)) : Json(nullptr);
+}
+
+void print_json(const WorkerRow& worker) {
+    const Json document{{"id", worker.id},
+                        {"pool", worker.pool},
+                        {"queues", worker.queues},
+                        {"condition", worker.condition},
+                        {"evidence", worker.evidence},
+                        {"host", worker.mark.host},
+                        {"pid", worker.mark.pid},
+                        {"process", process_text(worker.presence)},
+                        {"unit", worker.unit.empty() ? Json(nullptr) : Json(worker.unit)},
+                        {"runs", worker.runs},
+                        {"lease_until", time_json(worker.lease_until)},
+                        {"started_at", iso(worker.started_at)},
+                        {"left_at", time_json(worker.left_at)},
+                        {"version", worker.version}};
+    print(safe_json(document.dump()) + "\n");
+}
+
+void print_table(const WorkerRows& workers) {
+    Table table({"POOL", "CONDITION", "HOST", "PID", "PROCESS", "UNIT", "RUNS", "SINCE", "BECAUSE"});
+    for (const WorkerRow& worker : workers.rows)
+        table.add({{worker.pool},
+                   {worker.condition, colour_of(worker.condition)},
+                   {worker.mark.host},
+                   {std::to_string(worker.mark.pid)},
+                   {process_text(worker.presence)},
+                   {worker.unit.empty() ? "foreground" : worker.unit},
+                   {std::to_string(worker.runs)},
+                   {relative(worker.left_at.value_or(worker.started_at), workers.now)},
+                   {cut(worker.evidence, 100)}});
+    print(table.text());
+}
+
+}  // namespace
+
+Outcome workers(const WorkersOptions& options) {
+    auto connection = open_database(options.database, "workers");
+    if (!connection) return tl::unexpected(connection.error());
+    if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
+    const auto found = read_workers(*connection, options.all);
+    if (!found) return tl::unexpected(found.error());
+    if (options.json) {
+        for (const WorkerRow& worker : found->rows) print_json(worker);
+    } else if (found->rows.empty()) {
+        print(options.all ? "no worker has ever registered\n"
+                          : "no worker is awake; `dormouse workers --all` shows those that have left\n");
+    } else {
+        print_table(*found);
+    }
+    return Exit::ok;
+}
+
+}  // namespace dormouse::cli

@@ -1,0 +1,208 @@
+// dormouse reap, as a program, with real workers in the foreground: what is proven to be gone is released, everything
+// else is left.
+#include <signal.h>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/end_process.h"
+#include "cli/process_alive.h"
+#include "support/foreground_worker.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+using nlohmann::json;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+struct Fixture {
+    TestDatabase database;
+    TemporaryDirectory directory;
+
+    Ended reap(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), "reap");
+        return run(cli_program(std::move(arguments),
+                               {{"DATABASE_URL", database.url()}, {"DORMOUSE_CONFIG_DIR", directory.path()}}));
+    }
+    /// What is said of the worker of the pool "front": other workers of this machine are none of this test's business.
+    json front(const std::vector<std::string>& arguments = {"--json"}) {
+        const Ended ended = reap(arguments);
+        BOOST_TEST(ended.exit_code == 0, ended.err);
+        const json document = json::parse(ended.out);
+        for (const json& worker : document.at("workers"))
+            if (worker.at("pool") == "front") return worker;
+        return nullptr;
+    }
+    std::string state() { return database.value("SELECT state FROM dormouse.workers"); }
+    std::string status(const std::string& id) {
+        return database.value("SELECT status FROM dormouse.runs WHERE id = $1", {id});
+    }
+    void set(const std::string& what) { database.exec("UPDATE dormouse.worker_registry SET " + what); }
+};
+
+const std::vector<std::string> force{"--force", "--json"};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(cli_reap, Fixture, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(the_run_of_a_worker_that_was_killed_is_released) {
+    ForegroundWorker worker(database);
+    const std::string id = worker.hold();
+    worker.kill();
+    const json found = front();
+    BOOST_TEST(found.at("kind") == "stale");
+    BOOST_TEST(found.at("runs") == 1);
+    BOOST_TEST(has(found.at("reason"), "there is no process " + std::to_string(worker.pid())));
+    BOOST_TEST(has(reap({}).out, "nothing was changed; `dormouse reap --force`"));
+    BOOST_TEST(status(id) == "running");
+    BOOST_TEST(state() == "awake");
+    const json reaped = front(force);
+    BOOST_TEST(reaped.at("released") == 1);
+    BOOST_TEST(reaped.at("ended") == false);
+    BOOST_TEST(database.value("SELECT concat_ws(' ', status, attempts, error ->> 'class') FROM dormouse.runs") ==
+               "retry 1 lost");
+    BOOST_TEST(database.value("SELECT outcome FROM dormouse.attempts") == "lost");
+    BOOST_TEST(state() == "left");
+    BOOST_TEST(front(force).is_null());
+}
+
+BOOST_AUTO_TEST_CASE(a_live_worker_is_left_whether_it_holds_a_run_or_not) {
+    ForegroundWorker worker(database);
+    BOOST_TEST(front(force).at("kind") == "active");
+    const std::string id = worker.hold();
+    set("started_at = now() - interval '40 days'");  // age is no reason
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "active");
+    BOOST_TEST(found.at("reason") == "in the foreground, holds 1 run");
+    BOOST_TEST(process_lives(worker.pid()));
+    worker.tasks().release();
+    BOOST_TEST(eventually([&] { return status(id) == "completed"; }));
+    BOOST_TEST(state() == "awake");
+}
+
+BOOST_AUTO_TEST_CASE(a_pid_that_another_process_has_by_now_is_not_touched) {
+    ForegroundWorker worker(database);
+    set("pid_start = pid_start - 1");
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "stale");
+    BOOST_TEST(has(found.at("reason"), "is another one by now"));
+    BOOST_TEST(found.at("ended") == false);
+    BOOST_TEST(process_lives(worker.pid()));
+    BOOST_TEST(state() == "left");
+}
+
+BOOST_AUTO_TEST_CASE(rows_of_other_hosts_are_not_even_shown) {
+    ForegroundWorker worker(database);
+    const std::string id = worker.hold();
+    set("host = 'another-host', pid = 999999999");
+    BOOST_TEST(front(force).is_null());
+    BOOST_TEST(status(id) == "running");
+    BOOST_TEST(state() == "awake");
+}
+
+BOOST_AUTO_TEST_CASE(after_another_boot_a_lease_that_stands_is_respected) {
+    ForegroundWorker worker(database);
+    const std::string id = worker.hold();
+    set("boot_id = gen_random_uuid()");  // this machine before it was started anew, or another of its name
+    BOOST_TEST(front(force).at("kind") == "active");
+    BOOST_TEST(status(id) == "running");
+    database.exec("UPDATE dormouse.runs SET lease_until = now() - interval '1 second'");
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "stale");
+    BOOST_TEST(found.at("released") == 1);
+    BOOST_TEST(process_lives(worker.pid()));
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_of_a_unit_is_production_as_long_as_its_process_is_there) {
+    ForegroundWorker worker(database);
+    set("unit = 'dormouse@front.service', state = 'left'");
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "production");
+    BOOST_TEST(process_lives(worker.pid()));
+    worker.kill();
+    set("state = 'awake'");
+    BOOST_TEST(front().at("kind") == "stale");
+}
+
+BOOST_AUTO_TEST_CASE(a_stopped_worker_is_ended_once_the_lease_of_its_run_has_ended_long_ago) {
+    ForegroundWorker worker(database);
+    const std::string id = worker.hold("stubborn");
+    ::kill(worker.pid(), SIGSTOP);
+    BOOST_TEST(front(force).at("kind") == "active");  // somebody may say fg
+    database.exec(
+        "UPDATE dormouse.runs SET started_at = now() - interval '11 minutes', lease_until = now() - interval '6 "
+        "minutes'");
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "stale");
+    BOOST_TEST(has(found.at("reason"), "is stopped"));
+    BOOST_TEST(found.at("ended") == true);
+    BOOST_TEST(!process_lives(worker.pid()));
+    BOOST_TEST(eventually([&] { return !process_lives(worker.tasks().processes().at(0)); }));
+    BOOST_TEST(status(id) != "running");
+    BOOST_TEST(state() == "left");
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_has_left_is_ended_only_if_whoever_started_it_is_gone) {
+    {
+        ForegroundWorker worker(database);
+        set("state = 'left', left_at = now() - interval '1 day'");
+        BOOST_TEST(front(force).at("kind") == "active");
+        BOOST_TEST(process_lives(worker.pid()));
+        worker.kill();
+    }
+    database.exec("DELETE FROM dormouse.worker_registry");
+    ForegroundWorker orphan(database, true);
+    BOOST_TEST(front(force).at("kind") == "active");  // it may be wanted like this
+    set("state = 'left', left_at = now()");
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "stale");
+    BOOST_TEST(found.at("ended") == true);
+    BOOST_TEST(!process_lives(orphan.pid()));
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_this_database_does_not_know_is_left) {
+    TestDatabase other;
+    ForegroundWorker worker(other);
+    const Ended ended = reap(force);
+    BOOST_TEST(ended.exit_code == 0);
+    bool listed = false;
+    const json document = json::parse(ended.out);
+    for (const json& found : document.at("workers"))
+        if (found.at("pid") == worker.pid()) {
+            listed = true;
+            BOOST_TEST(found.at("kind") == "active");
+            BOOST_TEST(has(found.at("reason"), "not registered in this database"));
+        }
+    BOOST_TEST(listed);
+    BOOST_TEST(process_lives(worker.pid()));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_somebody_has_locked_is_told_and_keeps_the_row) {
+    ForegroundWorker worker(database);
+    worker.hold();
+    worker.kill();
+    auto somebody = database.connect();
+    BOOST_REQUIRE(somebody.script("", "BEGIN; SELECT FROM dormouse.runs FOR UPDATE").has_value());
+    const Ended ended = reap({"--force"});
+    BOOST_TEST(ended.exit_code == 6);
+    BOOST_TEST(has(ended.err, "1 of its runs are locked by somebody"), ended.err);
+    BOOST_TEST(state() == "awake");
+}
+
+BOOST_AUTO_TEST_CASE(a_process_is_ended_only_if_it_started_when_it_should_have) {
+    Process sleeper({{"/bin/sleep", "1000"}, {}, {}, {}});
+    const std::int64_t start = cli::start_of(sleeper.pid());
+    BOOST_TEST(start > 0);
+    BOOST_TEST(cli::end_process(sleeper.pid(), start + 1, Millis{10'000}).value() == false);
+    BOOST_TEST(process_lives(sleeper.pid()));
+    BOOST_TEST(cli::end_process(sleeper.pid(), start, Millis{10'000}).value() == true);
+    BOOST_TEST(sleeper.wait().signal == SIGTERM);
+    BOOST_TEST(cli::end_process(999'999'999, 1, Millis{10}).value() == false);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
