@@ -11,6 +11,8 @@ wait_for 20 asleep $pool
 # shellcheck source=tests/system/crash.sh
 source "$(dirname "$0")/../crash.sh"
 
+no_cgroup_left() { [ -z "$(find /sys/fs/cgroup -path "*/$service/*" -print -quit)" ]; }
+
 # dies_at POINT: the next worker dies there; a run that is due, one that is due later and a spooled one are completed.
 dies_at() {
     local before due later
@@ -28,7 +30,7 @@ dies_at() {
     wait_for 60 all_completed
     holds "$1: the spool is empty" spool_is_empty
     wait_for 30 asleep $pool
-    holds "$1: no cgroup is left" not compgen -G "/sys/fs/cgroup$(property $service ControlGroup)/run-*" >/dev/null
+    wait_for 10 no_cgroup_left
     equal "$1: runs" "$(sql "SELECT count(*) FROM dormouse.runs")" "$((3 * ++points))"
     equal "$1: completed attempts" "$(sql "SELECT count(*) FROM dormouse.attempts WHERE outcome = 'completed'")" $((3 * points))
 }
