@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "base/crash_point.h"
+
 namespace dormouse::handlers {
 
 namespace {
@@ -42,6 +44,7 @@ Result<std::unique_ptr<Child>> Child::start(const ChildHost& host, const Launch&
     }
     auto process = spawn(launch, cgroup ? cgroup->procs_fd() : -1);
     if (!process) return tl::unexpected(process.error());
+    crash_point("handler.spawned");
     return std::unique_ptr<Child>(
         new Child(host, std::move(*process), std::move(cgroup), std::move(input), std::move(fence), std::move(events)));
 }
@@ -135,6 +138,7 @@ void Child::end_tree() {
 void Child::enter(State state) {
     state_ = state;
     if (state == State::ending) {
+        crash_point("handler.exited");
         exit_poll_.reset();
         if (!reaped_) {
             end_tree();
@@ -159,6 +163,7 @@ void Child::reap() {
     const pid_t got = ::wait4(process_.pid, &exit_.status, WNOHANG, &usage);
     if (got == 0 || (got < 0 && errno == EINTR)) return;
     reaped_ = true;
+    crash_point("handler.reaped");
     exit_.cpu = to_millis(usage.ru_utime) + to_millis(usage.ru_stime);
     exit_.peak_memory_bytes = peak_memory(usage);
 }

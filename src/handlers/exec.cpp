@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/crash_point.h"
 #include "handlers/command.h"
 
 namespace dormouse::handlers {
@@ -72,6 +73,7 @@ void ExecHandler::start(RunSpec spec, Done done, Log log) {
         running.timer.once(spec.timeout, [this, &running] { end(running, Ending::timeout, patience_after_timeout); });
     }
     attempts_.emplace(id, std::move(attempt));
+    crash_point("handler.started");
 }
 
 void ExecHandler::stop(const Uuid& id, StopReason reason, Millis patience) {
@@ -133,6 +135,7 @@ void ExecHandler::finish(const Uuid& id, const Exit& exit) {
     Outcome outcome = judge(attempt, exit);
     const auto done = std::move(attempt.done);
     node = {};  // before done, which may start the same run again
+    crash_point("handler.landed");
     done(id, std::move(outcome));
 }
 

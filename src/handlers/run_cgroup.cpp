@@ -15,6 +15,8 @@
 #include <memory>
 #include <sstream>
 
+#include "base/crash_point.h"
+
 namespace dormouse::handlers {
 
 namespace {
@@ -101,6 +103,7 @@ RunCgroup::~RunCgroup() {
 
 void RunCgroup::kill() const {
     (void)write_text(directory_ + "/cgroup.kill", "1");
+    crash_point("run_cgroup.killed");
 }
 
 bool RunCgroup::populated() const {
@@ -136,6 +139,7 @@ Result<RunCgroup> RunCgroups::make() {
     do {
         directory = base_ + "/" + std::string(run_prefix) + std::to_string(++last_);
     } while (::mkdir(directory.c_str(), 0755) != 0 && errno == EEXIST);
+    crash_point("run_cgroup.made");
     const std::string procs = directory + "/cgroup.procs";
     UniqueFd fd(::open(procs.c_str(), O_WRONLY | O_CLOEXEC));
     if (!fd.valid()) {

@@ -1,5 +1,6 @@
 #include "postgres/session.h"
 
+#include "base/crash_point.h"
 #include "postgres/sqlstate.h"
 
 namespace dormouse::postgres {
@@ -46,6 +47,7 @@ void Session::exchange(std::vector<Statement> statements, Done done) {
     Waiting& waiting = waiting_.emplace_back();
     waiting.done = std::move(done);
     for (const Statement& statement : statements) send(waiting, statement);
+    crash_point("exchange.unfinished");
     if (PQpipelineSync(connection_.get()) != 1) lose("cannot send: " + last_words(connection_.get()));
     flush();
 }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "base/crash_point.h"
 #include "base/unique_fd.h"
 
 namespace dormouse::spool {
@@ -75,8 +76,9 @@ Status write_file(int directory, const std::string& name, std::string_view text,
     const UniqueFd file(
         ::openat(directory, hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
     if (!file.valid()) return tl::unexpected(from_errno(errno, hidden));
-    if (!write_all(file.get(), text) || ::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0 ||
-        ::renameat2(directory, hidden.c_str(), directory, name.c_str(), RENAME_NOREPLACE) != 0 ||
+    const bool written = write_all(file.get(), text) && ::fchmod(file.get(), mode) == 0 && ::fsync(file.get()) == 0;
+    crash_point("spool_file.written");
+    if (!written || ::renameat2(directory, hidden.c_str(), directory, name.c_str(), RENAME_NOREPLACE) != 0 ||
         ::fsync(directory) != 0) {
         const int reason = errno;
         ::unlinkat(directory, hidden.c_str(), 0);

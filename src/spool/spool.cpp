@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/crash_point.h"
 #include "spool/entry.h"
 #include "spool/file.h"
 
@@ -47,6 +48,7 @@ Result<Spool> Spool::open(const std::string& directory, const std::string& pool,
         const int failed = ::mkdir(path.c_str(), spool_mode) == 0 ? 0 : errno;
         ::umask(mask);
         if (failed != 0 && failed != EEXIST) return tl::unexpected(from_errno(failed, path));
+        crash_point("spool.made");
     }
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.valid()) return tl::unexpected(from_errno(errno, path));
@@ -116,6 +118,7 @@ void Spool::take(const std::string& name, std::string text, Scan& scan) {
         if (errno != ENOENT) scan.stuck.push_back({name, from_errno(errno, "cannot be given an id").message});
         return;
     }
+    crash_point("import.renamed");
     scan.entries.push_back({id, named, std::move(text)});
 }
 
@@ -140,6 +143,7 @@ void Spool::refuse(const std::string& name, const std::string& reason, Scan& sca
 Status Spool::remove(const std::string& name) {
     if (::unlinkat(directory_.get(), name.c_str(), 0) == 0 || errno == ENOENT) {
         imported_.erase(name);
+        crash_point("import.removed");
         return {};
     }
     imported_.insert(name);
@@ -149,6 +153,7 @@ Status Spool::remove(const std::string& name) {
 Result<std::string> Spool::reject(const std::string& name, const std::string& reason) {
     const std::string path = path_ + ".rejected";
     ::mkdir(path.c_str(), rejected_mode);
+    crash_point("reject.made");
     const UniqueFd rejected(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (rejected.valid())
         if (const auto there = move(name, rejected.get(), name, reason)) return path + "/" + *there;
@@ -172,8 +177,10 @@ Result<std::string> Spool::move(const std::string& name, int directory, const st
             return tl::unexpected(from_errno(errno, there));
         }
     }
+    crash_point("reject.moved");
     // Best effort, after the move: on a full disk the file is out of the way all the same, and the log has the reason.
     static_cast<void>(write_file(directory, there + ".reason", reason + "\n", 0640));
+    crash_point("reject.explained");
     return there;
 }
 

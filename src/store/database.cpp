@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "base/crash_point.h"
 #include "postgres/hosts.h"
 #include "postgres/migrator.h"
 #include "sql/embedded.h"
+#include "store/crash_parts.h"
 
 namespace dormouse::store {
 namespace {
@@ -72,6 +74,7 @@ void Database::on_connected(postgres::ConnectionPtr connection) {
     events.on_notification = [this](const std::string& channel, const std::string&) { on_notification(channel); };
     events.on_lost = [this](Error error) { on_session_lost(std::move(error)); };
     session_ = std::make_unique<postgres::Session>(loop_, std::move(connection), std::move(events));
+    crash_point("session.opened");
     deadline_.once(place_.connect_timeout, [this] {
         refuse(Error{ErrorKind::transient, "connected to " + where() + ", but it does not answer within " +
                                                std::to_string(place_.connect_timeout.count()) +
@@ -119,19 +122,24 @@ void Database::listen() {
     for (const std::string& sql : listen_sql_) statements.push_back(Statement{sql.c_str(), Params{}, false});
     session_->exchange(std::move(statements), [this](Result<std::vector<postgres::Reply>> replies) {
         if (!replies) return refuse(replies.error());
+        crash_point("listen.done");
         open_ = true;
         deadline_.stop();
         events_.on_open();
     });
+    crash_point("listen.sent");
 }
 
 void Database::exchange(Round round, Done done) {
     auto statements = statements_for(round, identity_, terms_);
-    session_->exchange(std::move(statements), [this, round = std::move(round),
+    const CrashParts parts(round);
+    session_->exchange(std::move(statements), [this, parts, round = std::move(round),
                                                done = std::move(done)](Result<std::vector<postgres::Reply>> replies) {
         if (!replies) return done(tl::unexpected(replies.error()));
+        parts.answered();
         done(answer_from(round, *replies, identity_));
     });
+    parts.sent();
 }
 
 std::string Database::where() const {

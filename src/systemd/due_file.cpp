@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/crash_point.h"
 #include "base/unique_fd.h"
 
 namespace dormouse::systemd {
@@ -92,6 +93,7 @@ Due take_due(int directory_fd) {
     // Never believed twice, whatever it was. A directory with something in it stays: it is the worker's own,
     // and only makes its next exit unknown again.
     if (::unlinkat(directory_fd, "due", 0) != 0 && errno == EISDIR) ::unlinkat(directory_fd, "due", AT_REMOVEDIR);
+    crash_point("due_helper.taken");
     if (!text) return DueUnknown{text.error().message};
     return parse_due(*text);
 }

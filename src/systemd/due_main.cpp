@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/crash_point.h"
 #include "base/unique_fd.h"
 #include "systemd/due_file.h"
 #include "systemd/due_options.h"
@@ -81,6 +82,7 @@ class Helper {
         if (const auto* unknown = std::get_if<DueUnknown>(&due)) {
             const std::uint64_t failures = read_number(directory_.get(), state("failures")).value_or(0) + 1;
             write("failures", failures);
+            crash_point("due_helper.counted");
             const Millis delay = unknown_delay(failures);
             return arm(delay, "due time unknown, end " + std::to_string(failures) + " in a row (" + unknown->reason +
                                   "): look in " + in_seconds(delay));
@@ -120,9 +122,12 @@ class Helper {
         const std::string name = unit_name(number);
         const auto code = run_tool(timer_command(name, delay), environment(), tool_deadline, ToolErrors::shown);
         if (code && *code == 0) {
+            crash_point("due_helper.armed");
             const auto older = read_number(directory_.get(), state("timer"));
             write("timer", number);
+            crash_point("due_helper.recorded");
             if (older) stop_timer(*older);  // only now: at no moment is there none
+            crash_point("due_helper.replaced");
         }
         // Asked again: PartOf= does not reach a timer that was armed just after the target went down, and a
         // target that goes down right now cancels the start of the timer.
@@ -171,6 +176,7 @@ class Helper {
     /// Takes back what was armed and all that is remembered.
     void forget() {
         if (const auto older = read_number(directory_.get(), state("timer"))) stop_timer(*older);
+        crash_point("due_helper.stopped");
         remove("timer");
         remove("failures");
     }

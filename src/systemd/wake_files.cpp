@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "base/crash_point.h"
 #include "base/unique_fd.h"
 
 namespace dormouse::systemd {
@@ -22,8 +23,10 @@ Status write_due_file(const std::string& runtime_directory, const std::string& p
     const std::string text = (due_in ? std::to_string(std::max<Millis::rep>(due_in->count(), 0)) : "none") + "\n";
     if (write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
         return tl::unexpected(from_errno(errno, "cannot write the due file " + beside));
+    crash_point("due_file.written");
     if (rename(beside.c_str(), path.c_str()) != 0)
         return tl::unexpected(from_errno(errno, "cannot write the due file " + path));
+    crash_point("due_file.renamed");
     return {};
 }
 

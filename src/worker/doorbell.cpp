@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "systemd/listen.h"
 
@@ -24,7 +25,9 @@ void Doorbell::answer(std::function<void()> on_ring) {
     for (const UniqueFd& listener : listeners_) {
         auto& poll = polls_.emplace_back(std::make_unique<loop::Poll>(loop_, listener.get()));
         poll->watch(loop::Poll::readable, [this, fd = listener.get()](int) {
-            if (systemd::empty_doorbell(fd, most_rings_at_once) > 0) on_ring_();
+            if (systemd::empty_doorbell(fd, most_rings_at_once) == 0) return;
+            crash_point("ring.answered");
+            on_ring_();
         });
     }
 }
@@ -42,6 +45,7 @@ bool Doorbell::answer_wake_file() {
     wake_trouble_ =
         removed || absent ? "" : from_errno(errno, "the wake file " + wake_file_ + " cannot be removed").message;
     if (!removed) return false;
+    crash_point("wake_file.removed");
     return true;
 }
 

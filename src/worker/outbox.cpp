@@ -5,6 +5,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/crash_point.h"
+
 namespace dormouse::worker {
 namespace {
 
@@ -33,6 +35,7 @@ void Outbox::add(Parcel parcel) {
             return same;
         });
     waiting_.push_back(std::move(parcel));
+    crash_point("ending.waiting");
 }
 
 void Outbox::fill(store::Round& round, Time now) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/backoff.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "systemd/listen.h"
 #include "systemd/notify.h"
@@ -50,10 +51,12 @@ void Pool::start() {
     if (supervised_) {
         failures_ = systemd::failures_in_a_row(runtime_directory(), sources_.pool);
         systemd::remove_due_file(runtime_directory(), sources_.pool);
+        crash_point("due_file.removed");
     }
     start_watchdog();
     retry_.once(Millis{0}, [this] {
         systemd::notify_ready();  // the loop runs
+        crash_point("pool.ready");
         load();
     });
 }
@@ -158,6 +161,7 @@ void Pool::on_gone(const Farewell& farewell) {
                                                 : "none";
     log::event(farewell.graceful ? log::Level::info : log::Level::error, "worker_pool_stopped", "next due: " + due,
                {{"graceful", farewell.graceful ? "true" : "false"}, {"pool", sources_.pool}});
+    crash_point("pool.stopped");
     exit_code_ = farewell.graceful ? 0 : 1;
     errand_end_ = farewell.errand;
     loop_.stop();

@@ -1,5 +1,6 @@
 // Every way to end that is not a crash: handlers finish or are stopped, endings are written, and the last round asks
 // what is due.
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "systemd/notify.h"
 #include "worker/worker.h"
@@ -26,6 +27,7 @@ void Worker::terminate() {
 void Worker::leave(const char* reason) {
     doorbell_.answer_wake_file();
     enter(State::leaving, reason);
+    crash_point("exit.decided");
     log::event(log::Level::info, "worker_pool_shutting_down",
                std::string(reason) + ", " + std::to_string(flights_.count()) + " runs in flight");
     systemd::extend_stop_timeout(config_.worker.shutdown_grace + handler_patience + last_writes + systemd_margin);
@@ -41,6 +43,7 @@ void Worker::step_leaving() {
 
 void Worker::stop_handlers() {
     for (Parcel& parcel : flights_.stop_all(handler_patience)) outbox_.add(std::move(parcel));
+    crash_point("handlers.stopped");
     grace_timer_.once(handler_patience + last_writes, [this] {
         log::event(log::Level::error, "worker_pool_shutting_down",
                    "gave up on " + std::to_string(flights_.count()) +
@@ -83,6 +86,7 @@ void Worker::be_gone(Farewell farewell) {
     // On a turn of its own: this may run inside a callback of the session.
     grace_timer_.once(Millis{0}, [this, farewell] {
         database_.close();
+        crash_point("session.closed");
         const auto call = circumstances_.on_gone;
         call(farewell);
     });

@@ -15,6 +15,7 @@ listed "$tree" | compare deb
 equal "owners in the .deb" "$(dpkg-deb -c "$deb" | awk '{ print $2 }' | sort -u)" root/root
 equal "dependencies of the .deb" "$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | awk '{ print $1 }' | sort | xargs)" \
     "libc6 libpq5 libsystemd0 libuv1 systemd"
+holds "the programs have no crash points" not grep -q DORMOUSE_CRASH_AT "$tree/usr/bin/dormouse" "$tree/usr/lib/dormouse/dormouse-due"
 if command -v lintian >/dev/null; then
     holds "lintian finds no error" lintian --allow-root --tag-display-limit 0 --fail-on error "$deb"
 else

@@ -25,9 +25,12 @@ std::vector<Query> queries() {
     const std::string held = w + ", " + ids + ", ARRAY[1::bigint]";
     return {
         {"claim", sql::claim, "ARRAY['default', 'other'], 8, " + w + ", 300000, 1000000", "runs_live_claim"},
-        {"due", sql::due, "ARRAY['default', 'other'], " + w + ", 300000", "runs_live_claim"},
+        {"due", sql::due, "ARRAY['default', 'other'], " + w + ", 300000, '{}'", "runs_live_claim"},
+        {"rescue_own", sql::rescue_own, "ARRAY['default', 'other'], ARRAY[" + w + "]", "runs_live_lease"},
+        {"claim_run", sql::claim_run, w + ", " + w + ", 300000, 1000", "runs_live_pkey"},
+        {"standing", sql::standing, w, "runs_live_pkey"},
         {"rescue", sql::rescue, "ARRAY['default', 'other']", "runs_live_lease"},
-        {"release_forgotten", sql::release_forgotten, "ARRAY['default'], " + w + ", " + ids, "runs_live_lease"},
+        {"release_forgotten", sql::release_forgotten, "ARRAY['default'], " + held, "runs_live_lease"},
         {"held", sql::held, held, "runs_live_pkey"},
         {"extend", sql::extend, held + ", 300000", "runs_live_pkey"},
         {"finish", sql::finish,

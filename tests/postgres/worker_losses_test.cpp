@@ -175,4 +175,21 @@ BOOST_AUTO_TEST_CASE(who_starts_a_finished_run_again_wants_it_attempted_beside_o
     BOOST_TEST(database.value("SELECT lost FROM dormouse.runs") == "0");
 }
 
+// However it came about (an answer that was lost twice, a row that was locked when forgotten runs were released).
+BOOST_AUTO_TEST_CASE(a_run_that_is_ours_and_that_we_do_not_know_of_has_a_due_time) {
+    TestDatabase database;
+    PoolBench bench(
+        database.url(),
+        {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true, .starts = false});
+    const std::string run = database.value("SELECT dormouse.enqueue('echo')");
+    database.exec(
+        "UPDATE dormouse.runs_live SET status = 'running', started_at = now(), fence = nextval('dormouse.fence'), "
+        "worker = '" +
+        bench.id().to_string() + "', lease_until = now() + interval '1 hour'");
+    bench.worker().start();
+    BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
+    BOOST_TEST((*bench.farewell()->due > Millis{3'500'000}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

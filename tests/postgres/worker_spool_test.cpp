@@ -181,11 +181,25 @@ BOOST_AUTO_TEST_CASE(a_worker_that_leaves_between_wake_and_commit_is_due_again_s
     BOOST_TEST(producer.script("commit", "COMMIT").has_value());
 }
 
-BOOST_AUTO_TEST_CASE(a_worker_that_was_not_woken_by_a_file_does_not_ask_for_wakes) {
+// The worker before may have removed the file: its successor, which found none, must not call it a day either.
+BOOST_AUTO_TEST_CASE(also_a_worker_that_saw_no_wake_file_waits_for_the_commit_of_one) {
     TestDatabase database;
     auto producer = database.connect();
     PoolBench bench(database.url(),
                     {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
+    BOOST_TEST_REQUIRE(
+        producer.script("lock", "BEGIN; SELECT pg_advisory_xact_lock_shared(1685024365, 1)").has_value());
+    BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
+    BOOST_TEST((*bench.farewell()->due <= Millis{1'000}));
+}
+
+BOOST_AUTO_TEST_CASE(where_nobody_writes_wake_files_a_worker_does_not_ask_for_them) {
+    TestDatabase database;
+    auto producer = database.connect();
+    PoolBench bench(database.url(),
+                    {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
+    fs::remove_all(bench.config().paths.wake_directory);
     BOOST_TEST_REQUIRE(
         producer.script("lock", "BEGIN; SELECT pg_advisory_xact_lock_shared(1685024365, 1)").has_value());
     BOOST_TEST_REQUIRE(bench.until_gone());

@@ -1,0 +1,20 @@
+#!/bin/bash
+# The crash points of src/ (base/crash_point.h): each name is there once, and a test kills a process at it: those that a worker
+# passes are in tests/postgres/crash_points.h, those that need a systemd in tests/system/cases/crash.*.sh.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+cd "$root"
+tests=(tests/postgres/crash_points.h tests/system/cases/crash.*.sh)
+points=$(grep -rnoP 'crash_point\("\K[^"]*(?=")' src --include='*.cpp')
+tested=$(cat "${tests[@]}" | grep -oP '(name = "|(?:dies|crash)_at )\K[a-z_]+\.[a-z_]+' | sort -u)
+while IFS=: read -r file line name; do
+    same=$(grep -c ":$name\$" <<<"$points")
+    if [ "$same" != 1 ]; then finding "$file:$line" "the crash point $name is in src/ $same times; each place has a name of its own"; fi
+    if ! grep -qx "$name" <<<"$tested"; then
+        finding "$file:$line" "no test dies at the crash point $name; add it to ${tests[0]} or to a case crash.*.sh"
+    fi
+done <<<"$points"
+# A name of a test that is not in src/ is found by that test: nobody dies there.
+checked

@@ -1,0 +1,61 @@
+#include "store/crash_parts.h"
+
+#include <algorithm>
+
+#include "base/crash_point.h"
+
+namespace dormouse::store {
+namespace {
+
+bool has_endings(const Round& round, bool ending_runs) {
+    return std::any_of(round.endings.begin(), round.endings.end(),
+                       [&](const Ending& ending) { return ends_run(ending.fate) == ending_runs; });
+}
+
+}  // namespace
+
+CrashParts::CrashParts(const Round& round)
+    : arrive_(round.arrive),
+      release_forgotten_(round.release_forgotten),
+      finish_(has_endings(round, true)),
+      put_back_(has_endings(round, false)),
+      extend_(!round.extend.empty()),
+      held_(!round.ask_held.empty()),
+      rescue_(round.rescue),
+      imports_(!round.imports.empty()),
+      claim_(round.claim > 0),
+      waking_(round.ask_waking),
+      due_(round.ask_due),
+      leave_(round.leave) {}
+
+void CrashParts::sent() const {
+    if (arrive_) crash_point("arrive.sent");
+    if (release_forgotten_) crash_point("release_forgotten.sent");
+    if (finish_) crash_point("finish.sent");
+    if (put_back_) crash_point("put_back.sent");
+    if (extend_) crash_point("extend.sent");
+    if (held_) crash_point("held.sent");
+    if (rescue_) crash_point("rescue.sent");
+    if (imports_) crash_point("import.sent");
+    if (claim_) crash_point("claim.sent");
+    if (waking_) crash_point("waking.sent");
+    if (due_) crash_point("due.sent");
+    if (leave_) crash_point("leave.sent");
+}
+
+void CrashParts::answered() const {
+    if (arrive_) crash_point("arrive.answered");
+    if (release_forgotten_) crash_point("release_forgotten.answered");
+    if (finish_) crash_point("finish.answered");
+    if (put_back_) crash_point("put_back.answered");
+    if (extend_) crash_point("extend.answered");
+    if (held_) crash_point("held.answered");
+    if (rescue_) crash_point("rescue.answered");
+    if (imports_) crash_point("import.answered");
+    if (claim_) crash_point("claim.answered");
+    if (waking_) crash_point("waking.answered");
+    if (due_) crash_point("due.answered");
+    if (leave_) crash_point("leave.answered");
+}
+
+}  // namespace dormouse::store

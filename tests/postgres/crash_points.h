@@ -1,0 +1,84 @@
+// Every crash point that a worker passes, with the scene that leads there. scripts/check_crash.sh compares with src/.
+#pragma once
+
+#include <vector>
+
+#include "support/crash_bench.h"
+
+namespace dormouse::testing {
+
+/// Before the first look is answered: nobody has been started.
+inline const std::vector<Moment> start_points{
+    {.name = "due_file.removed", .nobody_in_flight = true},
+    {.name = "pool.ready", .nobody_in_flight = true},
+    {.name = "spool.made", .nobody_in_flight = true},
+    {.name = "session.opened", .nobody_in_flight = true},
+    {.name = "listen.sent", .nobody_in_flight = true},
+    {.name = "listen.done", .nobody_in_flight = true},
+    {.name = "ring.answered", .nobody_in_flight = true},
+    {.name = "wake_file.removed", .nobody_in_flight = true},
+    {.name = "claim.sent", .nobody_started = true, .waits_for_lease = true},
+    {.name = "claim.answered", .nobody_started = true},
+    {.name = "claim.answered:2"},
+};
+
+/// Handlers and what is written about them.
+inline const std::vector<Moment> run_points{
+    {.name = "handler.spawned"},
+    {.name = "handler.started:3"},
+    {.name = "handler.exited"},
+    {.name = "handler.reaped"},
+    {.name = "handler.landed", .waits_for_lease = true},
+    {.name = "ending.waiting"},
+    {.name = "exchange.unfinished:4"},
+    {.name = "exchange.unfinished:5"},
+    {.name = "exchange.unfinished:6"},
+    {.name = "finish.sent"},
+    {.name = "finish.answered"},
+    {.name = "finish.sent:3"},
+    {.name = "put_back.sent"},
+    {.name = "put_back.answered"},
+    {.name = "extend.sent"},
+    {.name = "extend.answered", .waits_for_lease = true},
+};
+
+/// What goes along with other rounds.
+inline const std::vector<Moment> round_points{
+    {.name = "arrive.sent"},
+    {.name = "arrive.answered"},
+    {.name = "rescue.sent"},
+    {.name = "rescue.answered", .waits_for_lease = true},
+    {.name = "due.sent"},
+    {.name = "due.answered"},
+    {.name = "held.sent", .scene = Scene::cut_off},
+    {.name = "held.answered", .scene = Scene::cut_off},
+    {.name = "release_forgotten.sent", .scene = Scene::cut_off},
+    {.name = "release_forgotten.answered", .scene = Scene::cut_off},
+};
+
+inline const std::vector<Moment> spool_points{
+    {.name = "import.renamed"},
+    {.name = "import.sent"},
+    {.name = "import.answered"},
+    {.name = "import.removed"},
+    {.name = "import.removed:3"},
+    {.name = "reject.made", .reasons_missing = 1},
+    {.name = "reject.moved", .reasons_missing = 1},
+    {.name = "spool_file.written", .reasons_missing = 1},
+    {.name = "reject.explained"},
+};
+
+inline const std::vector<Moment> exit_points{
+    {.name = "exit.decided", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "waking.sent", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "waking.answered", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "leave.sent", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "leave.answered", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "session.closed", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "due_file.written", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "due_file.renamed", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "pool.stopped", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "handlers.stopped", .scene = Scene::terminated},
+};
+
+}  // namespace dormouse::testing

@@ -1,0 +1,19 @@
+// The worker is killed at each of these points, with runs in flight; the next one goes on
+// (tests/postgres/crash_points.h).
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "postgres/crash_points.h"
+
+using namespace dormouse::testing;
+
+BOOST_AUTO_TEST_SUITE(crash_start, *boost::unit_test::precondition(has_crash_points))
+
+BOOST_DATA_TEST_CASE(nothing_is_lost_and_nothing_is_done_twice, boost::unit_test::data::make(start_points), moment) {
+    CrashBench bench(moment);
+    bench.dies();
+    bench.lives();
+    bench.check();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
