@@ -24,6 +24,7 @@ from host import BOOT, UNIT, Host, wait_until
 from load import Load
 
 SETTLE_S = 120
+PATIENCE_S = 5
 ROWS = """SELECT json_build_object('id', id, 'task', task, 'status', status, 'fence', last_fence || ':' || worker, 'result', result,
               'error', error, 'finished', extract(epoch FROM finished_at)) FROM dormouse.runs"""
 ATTEMPTS = """SELECT json_build_object('run', run_id, 'fence', fence || ':' || worker, 'outcome', outcome,
@@ -88,11 +89,15 @@ class World:
 def rage(world, load, hands, plan, seconds):
     begin = last = time.monotonic()
     todo = collections.deque(plan)
+    again = []  # whom they were meant for was not there
     while (now := time.monotonic()) < begin + seconds:
         while todo and begin + todo[0].at <= now:
-            event = todo.popleft()
+            again.append(todo.popleft())
+        for event in list(again):
             hands.begin(event)
-            say(f"{event.text()}{'' if event.done == 'done' else ': ' + event.done}")
+            if event.done == "done" or now > begin + event.at + PATIENCE_S:
+                again.remove(event)
+                say(f"{event.text()}{'' if event.done == 'done' else ': ' + event.done}")
         hands.tick(now)
         world.cluster.tick()
         load.tick(now, now - last)
@@ -145,11 +150,13 @@ def draw_up(world, load, plan, settled_s):
     frozen = [(event.host, event.began, event.ended) for event in plan if event.kind == "freeze worker" and event.ended]
     drawn = account.Account(load.certain, load.doubtful, rows, attempts, marks, frozen)
     drawn.findings["stuck"] += stuck
+    done = collections.Counter(event.kind for event in plan if event.done == "done")
+    drawn.findings["violence that was not done"] = [kind for kind in violence.KINDS if not done[kind]]
     drawn.findings["torn marks"] += [str(torn)] if torn else []
     events = [event for host in world.hosts for event in host.journal()]
     stale = report.refused(events)
     drawn.figures = {**drawn.figures, "by the spool": load.spooled, "stale writes attempted": sum(stale.values()), "of these": stale,
-                     "settled after s": settled_s, "violence": dict(collections.Counter(event.kind for event in plan if event.done == "done")),
+                     "settled after s": settled_s, "violence": dict(done),
                      "events": dict(collections.Counter(event["event"] for event in events if event["event"] in (
                          "lease_lost", "runs_rescued", "runs_released", "database_lost", "idle_exit", "worker_pool_starting")))}
     return drawn, events

@@ -83,8 +83,9 @@ class Host:
         return f"{top}{own.removesuffix('/init.scope')}/system.slice/system-dormouse.slice/{UNIT}.service"
 
     def pids(self, below):
+        """Of the cgroups that match, which are relative to the service's."""
         found = []
-        for path in glob.glob(f"{self.group()}/{below}/**/cgroup.procs", recursive=True):
+        for path in glob.glob(f"{self.group()}/{below}/cgroup.procs"):
             try:
                 with open(path, encoding="utf-8") as file:
                     found += [int(line) for line in file]
@@ -94,7 +95,7 @@ class Host:
 
     def worker(self):
         """The pid, or none."""
-        for pid in self.pids("main"):
+        for pid in self.pids("."):
             try:
                 with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
                     if file.read() == "dormouse\n":
@@ -112,7 +113,7 @@ class Host:
             descriptor = os.pidfd_open(pid)
         except OSError:
             return None
-        if pid not in self.pids("*"):  # somebody else's by now
+        if pid not in self.pids(".") + self.handlers():  # somebody else's by now
             os.close(descriptor)
             return None
         return descriptor if send(descriptor, number) else None

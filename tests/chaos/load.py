@@ -4,7 +4,7 @@ import uuid
 
 from cluster import Disconnected, Psql
 
-WEIGHTS = {"quick": 50, "slow": 14, "flaky": 10, "doomed": 5, "snooze": 8, "stubborn": 7, "forker": 6}
+WEIGHTS = {"quick": 66, "slow": 8, "flaky": 8, "doomed": 4, "snooze": 6, "stubborn": 4, "forker": 4}
 MOST_WAITING = 250  # more than this are not put on top: what is to be seen is the end of runs
 
 
