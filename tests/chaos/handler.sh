@@ -6,7 +6,7 @@ mark() { printf '%s\n' "$1 $DORMOUSE_RUN_ID $DORMOUSE_FENCE $DORMOUSE_ATTEMPT $h
 work() { # work TENTHS
     local i
     for ((i = 0; i < $1; ++i)); do
-        sleep 0.1
+        sleep 0.1 # the work itself
         mark beat
     done
 }
