@@ -75,10 +75,12 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
 }
 
 void Flights::start_waiting() {
+    const Time now = BootClock::now();
     while (!waiting_.empty() && !alone_) {
         const Uuid id = waiting_.front();
         Flight& flight = flights_.at(id);
         if (flight.alone && at_work_ > 0) return;
+        if (now >= stop_at(flight)) return;  // its answer came too late; stop_before_lease_ends() goes on from here
         waiting_.erase(waiting_.begin());
         alone_ = flight.alone;
         ++at_work_;
@@ -183,7 +185,9 @@ std::vector<Parcel> Flights::stop_before_lease_ends(Time now) {
                    {{"run_id", id.to_string()}, {"task", flight.task}});
         flight.handler->stop(id, handlers::StopReason::lease_lost, margin_of(config_.worker.lease) / 2);
     }
-    return hand_back(never_started);
+    auto parcels = hand_back(never_started);
+    start_waiting();
+    return parcels;
 }
 
 std::optional<Millis> Flights::next_lease_event(Time now) const {
@@ -210,6 +214,7 @@ void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector
         found->second.tie = Tie::taken_away;
         found->second.handler->stop(run.id, handlers::StopReason::canceled, patience_when_taken_away);
     }
+    start_waiting();
 }
 
 std::vector<Parcel> Flights::stop_all(Millis patience) {
