@@ -86,7 +86,8 @@ class Account:
             outcomes[attempt["outcome"]] += 1
             if not self.marks.get((attempt["run"], attempt["fence"]), Start()).starts:
                 silent[attempt["outcome"]] += 1
-                if attempt["outcome"] in ("completed", "retry", "put_off"):
+                killed = isinstance(attempt["error"], dict) and attempt["error"].get("class") == "signal"  # before it could
+                if attempt["outcome"] in ("completed", "retry", "put_off") and not killed:
                     self.findings["ended and never started"].append(f"attempt {attempt['fence']} of run {attempt['run']}: {attempt['outcome']}")
         for (run, fence), start in self.marks.items():
             attempt = self.by_fence.get((run, fence))

@@ -20,8 +20,8 @@ class Load:
         self.next_count = self.next_wake = 0.0
 
     def payload(self, task):
-        if task == "slow":
-            return {"tenths": self.random.randint(2, 30)}
+        if task == "slow":  # now and then beyond a lease, so that a zombie's handler meets another's
+            return {"tenths": self.random.choice([3, 10, 20, 30, 90])}
         if task == "flaky":
             return {"tenths": 0, "fails": self.random.randint(1, 3)}
         if task in ("stubborn", "forker"):
