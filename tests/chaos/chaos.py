@@ -23,7 +23,7 @@ from cluster import Cluster, Disconnected
 from host import BOOT, UNIT, Host, wait_until
 from load import Load
 
-SETTLE_S = 120
+SETTLE_S = 240
 PATIENCE_S = 5
 ROWS = """SELECT json_build_object('id', id, 'task', task, 'status', status, 'fence', last_fence || ':' || worker, 'result', result,
               'error', error, 'finished', extract(epoch FROM finished_at)) FROM dormouse.runs"""

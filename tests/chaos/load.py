@@ -21,7 +21,7 @@ class Load:
 
     def payload(self, task):
         if task == "slow":  # now and then beyond a lease, so that a zombie's handler meets another's
-            return {"tenths": self.random.choice([3, 10, 20, 30, 90])}
+            return {"tenths": self.random.choice([3, 5, 10, 20, 60])}
         if task == "flaky":
             return {"tenths": 0, "fails": self.random.randint(1, 3)}
         if task in ("stubborn", "forker"):
