@@ -47,8 +47,9 @@ class Host:
             self.proxy.wait()
         subprocess.run([BOOT, "stop"], env=self.environment, check=False)
 
-    def run(self, *command):
-        return subprocess.run([BOOT, "exec", *command], env=self.environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+    def run(self, *command, quiet=False):
+        return subprocess.run([BOOT, "exec", *command], env=self.environment, check=True, stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.DEVNULL if quiet else None).stdout
 
     def begin(self, *command):
         """Runs it inside and does not wait for it."""
@@ -161,7 +162,7 @@ class Host:
 
     def answers_rings(self, seconds):
         """Whether a ring starts the worker that is not there."""
-        self.run("systemctl", "stop", f"{UNIT}.service")
+        self.run("systemctl", "stop", f"{UNIT}.service", quiet=True)  # it warns of the doorbells, which are what is meant
         before = self.run("systemctl", "show", "--value", "--property=InvocationID", f"{UNIT}.service")
         self.run("dormouse", "wake", POOL)
         return wait_until(seconds, lambda: self.run("systemctl", "show", "--value", "--property=InvocationID",

@@ -38,7 +38,7 @@ def plan(random, seconds, hosts):
         length = min(60.0, seconds - start)
         for kind, often in KINDS.items():
             for _ in range(max(1, round(often * length / 60))):
-                host = "-" if kind in ("kill Postgres", "restart Postgres", "no new runs") else random.choice(hosts)
+                host = "-" if kind in ("kill Postgres", "restart Postgres", "terminate session", "no new runs") else random.choice(hosts)
                 lasts = random.uniform(*LASTS[kind]) if kind in LASTS else 0.0
                 events.append(Event(start + random.uniform(0, length), kind, host, lasts))
         start += length
@@ -125,10 +125,11 @@ class Hands:
 
     def terminate_session(self, *_):
         try:
-            ended = self.load.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'pool' ORDER BY random() LIMIT 1")
+            pids = self.load.ask("SELECT pid FROM pg_stat_activity WHERE usename = 'pool' ORDER BY pid")
+            ended = pids and self.load.ask(f"SELECT pg_terminate_backend({self.random.choice(pids)})")
         except Disconnected:
             ended = []
-        return "done" if ended else "nobody there"
+        return "done" if ended == ["t"] else "nobody there"
 
     def restart_service(self, _, host):
         host.systemctl("restart", f"{UNIT}.service")
