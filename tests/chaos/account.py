@@ -63,8 +63,9 @@ class Account:
         known = {**self.doubtful, **self.book}
         self.findings["nobody enqueued it"] = [f"run {run}" for run in ids if run not in known]
         self.figures.update({
-            "enqueued": len(self.book) + sum(run in ids for run in self.doubtful), "in doubt, not there": sum(run not in ids for run in self.doubtful),
-            "in doubt, there": sum(run in ids for run in self.doubtful), "completed": status["completed"],
+            "enqueued": len(self.book) + sum(run in ids for run in self.doubtful),
+            "enqueued in doubt, and there": sum(run in ids for run in self.doubtful),
+            "enqueued in doubt, and not there": sum(run not in ids for run in self.doubtful), "completed": status["completed"],
             "failed by their own policy": status["failed"], "lost": len(lost), "stuck": len(self.findings["stuck"])})
 
     def stale(self):
@@ -80,14 +81,14 @@ class Account:
         self.figures["stale writes accepted"] = len(self.findings["stale accepted"])
 
     def starts(self):
-        outcomes = collections.Counter()
+        outcomes = collections.Counter()  # with what ended a handler that did not end by itself
         silent = collections.Counter()
         for attempt in self.attempts:
-            outcomes[attempt["outcome"]] += 1
+            killed = isinstance(attempt["error"], dict) and attempt["error"].get("class") == "signal"
+            outcomes[attempt["outcome"] + (", its handler was killed" if killed else "")] += 1
             if not self.marks.get((attempt["run"], attempt["fence"]), Start()).starts:
                 silent[attempt["outcome"]] += 1
-                killed = isinstance(attempt["error"], dict) and attempt["error"].get("class") == "signal"  # before it could
-                if attempt["outcome"] in ("completed", "retry", "put_off") and not killed:
+                if attempt["outcome"] in ("completed", "retry", "put_off") and not killed:  # killed: before it could
                     self.findings["ended and never started"].append(f"attempt {attempt['fence']} of run {attempt['run']}: {attempt['outcome']}")
         for (run, fence), start in self.marks.items():
             attempt = self.by_fence.get((run, fence))
@@ -129,4 +130,5 @@ class Account:
             attempt = self.by_fence.get((run, fence))
             if attempt and attempt["outcome"] in BY_THE_WORKER and attempt["ended"] and start.last > attempt["ended"]:
                 self.findings["a process outlived its attempt"].append(
-                    f"run {run} ({start.task}), fence {fence} on {start.host} ({attempt['outcome']}), by {1000 * (start.last - attempt['ended']):.0f} ms")
+                    f"run {run} ({start.task}), fence {fence} on {start.host} ({attempt['outcome']}), "
+                    f"by {1000 * (start.last - attempt['ended']):.0f} ms")
