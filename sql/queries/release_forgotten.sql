@@ -1,11 +1,10 @@
--- After a reconnect: runs of the queues $1 that worker $2 holds and does not know of ($3 and $4: ids and fences of those it does), because the answer to
+-- After a reconnect: runs of the queues $1 that worker $2 holds and does not know of ($3: the fences of those it does), because the answer to
 -- their claim was lost. They go back to their place in the line. Index runs_live_lease. Returns how many.
 WITH forgotten AS (
     SELECT h.*
       FROM unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
            SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
-            WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker = $2
-              AND NOT EXISTS (SELECT FROM unnest($3::uuid[], $4::bigint[]) k (id, fence) WHERE k.id = l.id AND k.fence = l.fence)
+            WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker = $2 AND l.fence <> ALL ($3::bigint[])
               FOR UPDATE SKIP LOCKED) h
 ), back AS (
     UPDATE dormouse.runs_live r

@@ -68,20 +68,20 @@ struct Imported {
 /// One transaction. Empty parts send nothing.
 struct Round {
     bool arrive = false;             ///< register this worker
-    bool release_forgotten = false;  ///< hand back what is ours in the database and not in `known`
-    std::vector<Held> known;
+    bool release_forgotten = false;  ///< hand back what is ours in the database and not in `fences`
+    std::vector<std::int64_t>
+        fences;  ///< of all runs that this worker knows that it holds; for release_forgotten and ask_due
     std::vector<Ending> endings;
     std::vector<Held> extend;    ///< leases to extend
     std::vector<Held> ask_held;  ///< is it still ours?
     bool rescue = false;         ///< take back runs whose lease has ended
     std::vector<Uuid> dead;      ///< take back what these workers held: they are known to be dead
     std::vector<Import> imports;
-    int claim = 0;                     ///< at most so many
-    std::optional<Uuid> only_run;      ///< claim this one alone, and ask how it stands
-    bool ask_waking = false;           ///< is somebody between a wake and its commit?
-    bool ask_due = false;              ///< when must somebody look next?
-    std::vector<std::int64_t> fences;  ///< for ask_due: of all runs that this worker knows that it holds
-    bool leave = false;                ///< this worker is going
+    int claim = 0;                 ///< at most so many
+    std::optional<Uuid> only_run;  ///< claim this one alone, and ask how it stands
+    bool ask_waking = false;       ///< is somebody between a wake and its commit?
+    bool ask_due = false;          ///< when must somebody look next?
+    bool leave = false;            ///< this worker is going
 
     [[nodiscard]] bool empty() const;
 };

@@ -69,20 +69,15 @@ Params put_back_params(const Columns& c, const Uuid& worker) {
     return params;
 }
 
-void add_held(Params& params, const std::vector<Held>& runs) {
+Params held_params(const std::vector<Held>& runs, const Uuid& worker) {
     std::vector<Uuid> ids;
     std::vector<std::optional<std::int64_t>> fences;
     for (const Held& run : runs) {
         ids.push_back(run.id);
         fences.emplace_back(run.fence);
     }
-    params.uuids(ids).bigints(fences);
-}
-
-Params held_params(const std::vector<Held>& runs, const Uuid& worker) {
     Params params;
-    params.uuid(worker);
-    add_held(params, runs);
+    params.uuid(worker).uuids(ids).bigints(fences);
     return params;
 }
 
@@ -190,7 +185,7 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
             prepare = false;
         } else if (sql == sql::release_forgotten) {
             params.texts(who.queues).uuid(who.id);
-            add_held(params, round.known);
+            params.bigints(std::vector<std::optional<std::int64_t>>(round.fences.begin(), round.fences.end()));
             prepare = false;
         } else if (sql == sql::finish) {
             params = finish_params(columns_of(round.endings, true), who.id);

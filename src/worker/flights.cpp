@@ -39,12 +39,13 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
         ending.delay = Millis{1'000};
         return Parcel{std::move(ending), run.task, attempt};
     }
-    if (run.lost > 0 && exclusive()) {
+    const bool too_late = BootClock::now() >= claimed_at + config_.worker.lease - margin_of(config_.worker.lease);
+    if (too_late || (run.lost > 0 && exclusive())) {
         store::Ending ending{};
         ending.held = run.held;
         ending.fate = store::Fate::handed_back;
         ending.counts = false;
-        ending.delay = pause_between_lone_runs;
+        if (!too_late) ending.delay = pause_between_lone_runs;
         return Parcel{std::move(ending), run.task, attempt};
     }
     if (task == config_.tasks.end() || handler == nullptr)
@@ -89,7 +90,9 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
 
 void Flights::start_alone() {
     if (!waits_ || flights_.size() > 1) return;
-    Flight& flight = flights_.at(*std::exchange(waits_, std::nullopt));
+    Flight& flight = flights_.at(*waits_);
+    if (BootClock::now() >= stop_at(flight)) return;  // stop_before_lease_ends() gives it up
+    waits_.reset();
     alone_ = true;
     handlers::RunSpec spec = std::move(*flight.waits);
     flight.waits.reset();

@@ -90,7 +90,6 @@ class Worker {
     void take_claimed(const store::Round& asked, store::Answer answer);
     void take_due(const store::Round& asked, const store::Answer& answer);
     void put_back_until(Millis delay);
-    [[nodiscard]] std::vector<store::Held> known_held() const;
     void fill_fences(store::Round& round) const;
 
     // worker_errand.cpp: a worker that is there for something in particular

@@ -116,10 +116,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
         flights_.add_held(round.extend);
         outbox_.add_held(round.extend);
     }
-    if (forgotten_wanted_) {
-        round.known = known_held();
-        round.release_forgotten = true;
-    }
+    round.release_forgotten = forgotten_wanted_;
     const bool for_one = circumstances_.errand.run.has_value();
     if (state_ < State::leaving && !for_one) imports_.fill(round, now);
     if (circumstances_.predecessors != nullptr) round.dead = circumstances_.predecessors->dead();
@@ -137,20 +134,16 @@ store::Round Worker::next_round(BootClock::time_point now) {
     } else if (chores && !looks_.owed() && !due_known_ && !for_one) {
         round.ask_due = true;
     }
-    if (round.ask_due) fill_fences(round);
+    if (round.ask_due || round.release_forgotten) fill_fences(round);
     return round;
-}
-
-std::vector<store::Held> Worker::known_held() const {
-    std::vector<store::Held> held;
-    flights_.add_held(held);
-    outbox_.add_held(held);
-    return held;
 }
 
 /// The lease of a run that is ours in the database and not here, however that came about, is everybody's business.
 void Worker::fill_fences(store::Round& round) const {
-    for (const store::Held& run : known_held()) round.fences.push_back(run.fence);
+    std::vector<store::Held> held;
+    flights_.add_held(held);
+    outbox_.add_held(held);
+    for (const store::Held& run : held) round.fences.push_back(run.fence);
 }
 
 void Worker::on_answer(store::Answer answer) {

@@ -30,7 +30,7 @@ std::vector<Query> queries() {
         {"claim_run", sql::claim_run, w + ", " + w + ", 300000, 1000", "runs_live_pkey"},
         {"standing", sql::standing, w, "runs_live_pkey"},
         {"rescue", sql::rescue, "ARRAY['default', 'other']", "runs_live_lease"},
-        {"release_forgotten", sql::release_forgotten, "ARRAY['default'], " + held, "runs_live_lease"},
+        {"release_forgotten", sql::release_forgotten, "ARRAY['default'], " + w + ", '{}'", "runs_live_lease"},
         {"held", sql::held, held, "runs_live_pkey"},
         {"extend", sql::extend, held + ", 300000", "runs_live_pkey"},
         {"finish", sql::finish,

@@ -123,6 +123,23 @@ BOOST_AUTO_TEST_CASE(a_later_claim_whose_answer_is_lost_is_released) {
     BOOST_TEST(live.outcomes(lost) == "handed_back completed");
 }
 
+BOOST_AUTO_TEST_CASE(a_claim_whose_answer_comes_after_its_lease_is_handed_back_and_not_started) {
+    Proxied live({.worker = "lease = \"2s\""});
+    BOOST_TEST_REQUIRE(live.bench.until_idle());
+    live.proxy.hold_answers();
+    const std::string id = live.database.value("SELECT dormouse.enqueue('hold')");
+    live.bench.ring();
+    BOOST_TEST_REQUIRE(live.until_status(id, "running"));
+    BOOST_TEST_REQUIRE(
+        live.bench.until([&] { return live.database.value("SELECT lease_until < now() FROM dormouse.runs") == "t"; }));
+    live.proxy.let_go();
+    BOOST_TEST_REQUIRE(live.until_started(1));
+    live.bench.tasks().release();
+    BOOST_TEST(live.until_status(id, "completed"));
+    BOOST_TEST(live.bench.tasks().started().size() == 1);
+    BOOST_TEST(live.outcomes(id) == "handed_back completed");
+}
+
 BOOST_AUTO_TEST_CASE(an_ending_whose_answer_is_lost_is_settled_by_asking) {
     Proxied live;
     BOOST_TEST_REQUIRE(live.bench.until_idle());  // the first look and its chores are over

@@ -10,6 +10,8 @@
 #
 # DORMOUSE_SYSTEM_STATE    a directory of this container's own (logs stay in it)
 # DORMOUSE_BUILD           where dormouse and dormouse-due were built
+# DORMOUSE_SYSTEM_BINDS    directories that are seen inside too, writable: HERE:THERE, more of them after a space
+# DORMOUSE_SYSTEM_POSTGRES no: install no Postgres inside
 # DORMOUSE_ROOT            instead of this machine's root: a directory with another; nothing is then installed or masked in it
 #
 # All mounts live in the mount namespace of one supervisor process: when it ends, they are gone, however it ended.
@@ -70,7 +72,8 @@ mask_this_machine() {
 
 # Runs in its own mount namespace until the container is powered off.
 supervise() {
-    local root="$state/fs/root" upper="$state/fs/upper" group rc
+    local root="$state/fs/root" upper="$state/fs/upper" group rc bind binds=()
+    for bind in ${DORMOUSE_SYSTEM_BINDS:-}; do binds+=("--bind=$bind"); done
     group="$(cgroup_root)$(awk -F: '$1 == 0 { print $3 }' /proc/self/cgroup)"
     group="${group%/}/dormouse-test-$$"
     mkdir -p "$state/fs" "$group"
@@ -85,7 +88,7 @@ supervise() {
             echo "$BASHPID" >"$group/cgroup.procs"
             export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
             exec systemd-nspawn --quiet --directory="$root" --machine="dormouse-test-$$" --register=no --keep-unit --private-network \
-                --bind-ro="$source_dir" --bind-ro="$DORMOUSE_BUILD" --boot
+                --bind-ro="$source_dir" --bind-ro="$DORMOUSE_BUILD" "${binds[@]}" --boot
         ) &
         record nspawn $!
         wait $! || rc=$?
@@ -160,7 +163,7 @@ command=${1:-}
 case $command in
 check) check; exit 0 ;;
 start | exec | reboot | stop | supervise) ;;
-*) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '2,19s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 state=${DORMOUSE_SYSTEM_STATE:?names a directory for the container}
 shift

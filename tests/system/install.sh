@@ -27,6 +27,7 @@ systemctl daemon-reload
 # As on a machine whose package was there at boot.
 systemctl start dormouse.target
 
+[ "${DORMOUSE_SYSTEM_POSTGRES:-yes}" = yes ] || exit 0
 # A private Postgres as a service of its own, so that a case can stop and kill it. It comes back at a reboot.
 bin=$(postgres_bin)
 install -d -o postgres -g postgres -m 0755 "$postgres_data"

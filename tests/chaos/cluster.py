@@ -1,0 +1,98 @@
+"""A Postgres of our own, durable, outside the hosts, that can be killed and comes back; and a psql that notices."""
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import glob
+import time
+
+
+class Disconnected(Exception):
+    """The session is gone; whether what it sent was committed is not known."""
+
+
+class Psql:
+    """One psql, started anew by whoever needs it again."""
+
+    def __init__(self, cluster, database):
+        self.process = subprocess.Popen(
+            ["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1",
+             f"--dbname=postgresql://postgres@/{database}?host={cluster.sockets}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1)
+
+    def ask(self, statement):
+        """The lines of the answer. Raises Disconnected."""
+        lines = []
+        try:
+            self.process.stdin.write(statement + ";\n\\echo .\n")
+            self.process.stdin.flush()
+            while (line := self.process.stdout.readline()) != ".\n":
+                if not line:
+                    raise Disconnected()
+                lines.append(line.rstrip("\n"))
+        except OSError:
+            raise Disconnected() from None
+        return lines
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+class Cluster:
+    def __init__(self, directory):
+        self.bin = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        self.user = pwd.getpwnam("postgres")
+        self.data = os.path.join(directory, "data")
+        self.sockets = os.path.join(directory, "sockets")
+        self.log = os.path.join(directory, "postgres.log")
+        self.process = None
+        self.wanted = False
+        for path in (self.data, self.sockets):
+            os.mkdir(path, 0o700 if path == self.data else 0o755)
+            shutil.chown(path, "postgres", "postgres")
+        self.run("initdb", f"--pgdata={self.data}", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+
+    def options(self):
+        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": [], "cwd": "/"}
+
+    def run(self, program, *arguments):
+        subprocess.run([f"{self.bin}/{program}", *arguments], check=True, stdout=subprocess.DEVNULL, **self.options())
+
+    def socket(self):
+        return os.path.join(self.sockets, ".s.PGSQL.5432")
+
+    def start(self):
+        self.wanted = True
+        self.tick()
+
+    def tick(self):
+        """Starts the server that is wanted and not there. After a SIGKILL that takes several tries: old backends hold the memory."""
+        if self.wanted and (self.process is None or self.process.poll() is not None):
+            with open(self.log, "ab") as log:
+                self.process = subprocess.Popen(
+                    [f"{self.bin}/postgres", "-D", self.data, "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.sockets}",
+                     "-c", "max_connections=50"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **self.options())
+
+    def ready(self):
+        return subprocess.run([f"{self.bin}/pg_isready", "--quiet", f"--host={self.sockets}"], check=False).returncode == 0
+
+    def wait(self, seconds):
+        end = time.monotonic() + seconds
+        while not self.ready():
+            self.tick()
+            if time.monotonic() > end:
+                raise SystemExit(f"Postgres did not come back, see {self.log}")
+            time.sleep(0.05)
+
+    def signal(self, number):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def stop(self):
+        self.wanted = False
+        self.signal(signal.SIGINT)
+        if self.process:
+            self.process.wait(30)
