@@ -5,7 +5,7 @@ import uuid
 from cluster import Disconnected, Psql
 
 WEIGHTS = {"quick": 66, "slow": 8, "flaky": 8, "doomed": 4, "snooze": 6, "stubborn": 4, "forker": 4}
-MOST_WAITING = 250  # more than this are not put on top: what is to be seen is the end of runs
+MOST_WAITING = 120  # more than this are not put on top: what is to be seen is the end of runs
 
 
 class Load:
@@ -21,7 +21,7 @@ class Load:
 
     def payload(self, task):
         if task == "slow":  # now and then beyond a lease, so that a zombie's handler meets another's
-            return {"tenths": self.random.choice([3, 5, 10, 20, 60])}
+            return {"tenths": self.random.choice([3, 3, 5, 5, 10, 10, 20, 100])}
         if task == "flaky":
             return {"tenths": 0, "fails": self.random.randint(1, 3)}
         if task in ("stubborn", "forker"):

@@ -13,8 +13,8 @@ KINDS = {"kill worker": 2, "kill handler": 4, "kill Postgres": 1, "restart Postg
          "stop target": 1, "no new runs": 1}
 LEASE = 4.0
 # How long it lasts, in seconds.
-LASTS = {"freeze worker": (1.2 * LEASE, 2 * LEASE), "half-open network": (1.1 * LEASE, 2 * LEASE), "late network": (1.1 * LEASE, 2 * LEASE),
-         "cut network": (0.3, 5), "stop target": (0.5, 4), "no new runs": (1, 4)}
+LASTS = {"freeze worker": (1.2 * LEASE, 3.5 * LEASE), "half-open network": (1.1 * LEASE, 2 * LEASE), "late network": (1.1 * LEASE, 2 * LEASE),
+         "cut network": (0.3, 5), "stop target": (0.5, 4), "no new runs": (4, 10)}
 
 
 @dataclasses.dataclass
