@@ -151,7 +151,8 @@ void Pool::on_signal() {
 }
 
 void Pool::on_gone(const Farewell& farewell) {
-    if (predecessors_ && farewell.graceful && farewell.due_known) predecessors_->leave();  // else a claim may be unanswered
+    if (predecessors_ && farewell.graceful && farewell.due_known)
+        predecessors_->leave();  // else a claim may be unanswered
     if (supervised_ && farewell.due_known) {
         const auto written = systemd::write_due_file(runtime_directory(), sources_.pool, farewell.due);
         if (!written) log::event(log::Level::error, "due_file", written.error().message);
