@@ -134,7 +134,6 @@ void Flights::landed(const Uuid& id, const handlers::Outcome& outcome) {
     on_landed_(Parcel{std::move(ending), flight.task, flight.used + 1});
 }
 
-/// It goes back as if it had not been claimed.
 std::vector<Parcel> Flights::give_up_waiting() {
     if (!waits_) return {};
     const auto found = flights_.find(*std::exchange(waits_, std::nullopt));

@@ -38,6 +38,8 @@ class Flights {
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
     /// A run that has to be alone is at work or waits for that: claim nothing meanwhile.
     [[nodiscard]] bool exclusive() const { return alone_ || waits_.has_value(); }
+    /// This worker leaves: the run that waits to be alone goes back as if it had not been claimed.
+    [[nodiscard]] std::vector<Parcel> give_up_waiting();
     /// Everything that has ended is written: starts the run that waits to be alone, if nothing else is at work.
     void start_alone();
     [[nodiscard]] bool empty() const { return flights_.empty(); }
@@ -76,7 +78,6 @@ class Flights {
     };
 
     void launch(Flight& flight, handlers::RunSpec spec);
-    std::vector<Parcel> give_up_waiting();
     void landed(const Uuid& id, const handlers::Outcome& outcome);
     [[nodiscard]] Time extend_at(const Flight& flight) const;
     [[nodiscard]] Time stop_at(const Flight& flight) const;

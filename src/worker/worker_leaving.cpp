@@ -28,6 +28,7 @@ void Worker::leave(const char* reason) {
     doorbell_.answer_wake_file();
     enter(State::leaving, reason);
     crash_point("exit.decided");
+    for (Parcel& parcel : flights_.give_up_waiting()) outbox_.add(std::move(parcel));
     log::event(log::Level::info, "worker_pool_shutting_down",
                std::string(reason) + ", " + std::to_string(flights_.count()) + " runs in flight");
     systemd::extend_stop_timeout(config_.worker.shutdown_grace + handler_patience + last_writes + systemd_margin);

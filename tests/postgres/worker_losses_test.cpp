@@ -128,6 +128,22 @@ BOOST_AUTO_TEST_CASE(runs_that_wait_to_be_alone_are_handed_back_when_the_worker_
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'queued' AND attempts = 0") == "2");
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_waits_to_be_alone_does_not_wait_for_the_grace) {
+    TestDatabase database;
+    PoolBench bench(database.url());
+    database.exec("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
+    database.exec("INSERT INTO dormouse.runs (task, lost) VALUES ('echo', 1)");
+    BOOST_TEST_REQUIRE(bench.until(
+        [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'running'") == "2"; }));
+    bench.worker().terminate();
+    BOOST_TEST(bench.until(
+        [&] { return database.value("SELECT status FROM dormouse.runs WHERE task = 'echo'") == "queued"; }));
+    bench.tasks().release();
+    BOOST_TEST(bench.until_gone());
+    BOOST_TEST(database.value("SELECT status FROM dormouse.runs WHERE task = 'hold'") == "completed");
+}
+
 BOOST_AUTO_TEST_CASE(a_run_that_waits_to_be_alone_keeps_its_lease) {
     TestDatabase database;
     PoolBench bench(database.url(), {.worker = "lease = \"2s\""});
