@@ -14,11 +14,13 @@ constexpr std::int64_t room_for_the_rest = 64 << 10;  ///< of a file, beside the
 
 }  // namespace
 
-Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, std::function<void()> on_change)
+Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted,
+                 std::function<void()> on_change)
     : on_change_(std::move(on_change)) {
     terms_.queues = config.worker.queues;
     terms_.file_bytes = config.limits.payload_bytes + room_for_the_rest;
     limit_ = terms_.most_files;
+    if (!wanted) return;
     auto spool = spool::Spool::open(config.paths.spool_directory, config.pool, owner);
     if (!spool) {
         if (owner)

@@ -22,10 +22,10 @@ class Imports {
   public:
     using Time = BootClock::time_point;
 
-    /// Opens the pool's spool. `owner`: this is the pool's own worker, so it makes the spool if there is none, and logs
-    /// why it cannot; a worker in the foreground takes what is there. Without a spool there is nothing to import.
-    /// `on_change` comes from the loop.
-    Imports(loop::Loop& loop, const config::Config& config, bool owner, std::function<void()> on_change);
+    /// Opens the pool's spool. `wanted`: it is to be emptied. `owner`: this is the pool's own worker, so it makes the
+    /// spool if there is none, and logs why it cannot; a worker in the foreground takes what is there. Without a spool
+    /// there is nothing to import. `on_change` comes from the loop.
+    Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted, std::function<void()> on_change);
 
     /// Scans if something may be there, and puts what is good into `round`.
     void fill(store::Round& round, Time now);

@@ -46,7 +46,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                    step();
                }),
       outbox_(outbox_events([this](Millis delay) { put_back_until(delay); })),
-      imports_(loop, config, circumstances_.owns_spool, [this] { step(); }),
+      imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run, [this] { step(); }),
       database_(loop,
                 store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout,
                                        circumstances_.errand.run.has_value()},

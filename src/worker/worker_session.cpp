@@ -118,7 +118,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
     }
     round.release_forgotten = forgotten_wanted_;
     const bool for_one = circumstances_.errand.run.has_value();
-    if (state_ < State::leaving && !for_one) imports_.fill(round, now);
+    if (state_ < State::leaving) imports_.fill(round, now);
     if (circumstances_.predecessors != nullptr) round.dead = circumstances_.predecessors->dead();
     // The first look is the claim alone: whoever rang waits for a handler to start, not for the registry.
     const bool chores = looks_.ever_answered() && state_ < State::leaving;

@@ -1,6 +1,7 @@
 // Workers that are there for one run, for what is due, for so many attempts, for so long: they end by themselves, and
 // the exit code says how.
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <fstream>
 
 #include "support/paths.h"
@@ -56,6 +57,28 @@ BOOST_AUTO_TEST_CASE(one_run_is_executed_whatever_its_queue_and_no_other) {
     BOOST_TEST(status(other) == "queued");
     BOOST_TEST(worker({}, {{"RUN_FILTER_ID", other}}).exit_code == 0);
     BOOST_TEST(status(other) == "completed");
+}
+
+BOOST_AUTO_TEST_CASE(while_it_is_there_for_one_run_it_leaves_the_spool_alone_and_does_not_spin) {
+    std::filesystem::create_directory(directory.path() + "/pool");
+    std::ofstream(directory.path() + "/pool/a.json") << R"({"task": "echo"})";
+    const std::string ours = enqueue("'hold'");
+    Process process(program({"pool", "--run", ours}, {{"DORMOUSE_PATHS_SPOOL_DIRECTORY", directory.path()}}));
+    BOOST_TEST_REQUIRE(until([&] { return tasks.started().size() == 1; }));
+    const auto ticks = [&] {  // of processor time; Source: proc(5)
+        std::ifstream stat("/proc/" + std::to_string(process.pid()) + "/stat");
+        std::string field;
+        long sum = 0;
+        for (int i = 1; i <= 15 && stat >> field; ++i)
+            if (i >= 14) sum += std::stol(field);
+        return sum;
+    };
+    const long before = ticks();
+    BOOST_TEST(run({{"/bin/sleep", "1"}, {}, {}, {}}).exit_code == 0);
+    BOOST_TEST(ticks() - before < 50);
+    tasks.release();
+    BOOST_TEST(process.wait().exit_code == 0);
+    BOOST_TEST(std::filesystem::exists(directory.path() + "/pool/a.json"));
 }
 
 BOOST_AUTO_TEST_CASE(it_is_tried_again_until_it_has_failed) {
