@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_found_nothing_leaves_after_look_exit) {
     TestDatabase database;
     PoolBench bench(database.url(), {.worker = "look_exit = \"300ms\"\nidle_exit = \"1h\"", .leaves_when_idle = true});
     BOOST_TEST_REQUIRE(bench.until_idle());
-    BOOST_TEST(exit_after(bench).count() >= 250);
+    BOOST_TEST(exit_after(bench).count() >= 100);
     BOOST_TEST(bench.farewell()->graceful);
     BOOST_TEST(bench.farewell()->due_known);
     BOOST_TEST(!bench.farewell()->due.has_value());
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_ran_something_leaves_after_idle_exit) {
     PoolBench bench(database.url(), {.worker = "look_exit = \"1ms\"\nidle_exit = \"600ms\"", .leaves_when_idle = true});
     BOOST_TEST_REQUIRE(bench.until([&] { return database.value(completed) == "1"; }));
     BOOST_TEST_REQUIRE(bench.until_idle());
-    BOOST_TEST(exit_after(bench).count() >= 500);
+    BOOST_TEST(exit_after(bench).count() >= 200);
     BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
     BOOST_TEST(bench.farewell()->due->count() > 3'500'000);
     BOOST_TEST(bench.farewell()->due->count() <= 3'600'000);

@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(a_stop_that_is_ignored_ends_with_sigkill_after_the_patience
     const auto outcome = bench.wait(id);
     BOOST_TEST(verdict(outcome) == stopped);
     BOOST_TEST(outcome.signal.value() == SIGKILL);
-    BOOST_TEST(since(begin).count() >= 100);
+    BOOST_TEST(since(begin).count() >= 95);  // the patience, by a clock that counts whole milliseconds
 }
 
 BOOST_AUTO_TEST_CASE(stopping_an_unknown_run_does_nothing) {
