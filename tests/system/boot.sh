@@ -87,7 +87,7 @@ supervise() {
             # A cgroup for each container: two in one would take each other's units for their own.
             echo "$BASHPID" >"$group/cgroup.procs"
             export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
-            exec systemd-nspawn --quiet --directory="$root" --machine="dormouse-test-$$" --register=no --keep-unit --private-network \
+            exec systemd-nspawn --quiet --directory="$root" --machine="dormouse-test-$$" --register=no --keep-unit --private-network --capability=CAP_BPF,CAP_NET_ADMIN --system-call-filter=bpf \
                 --bind-ro="$source_dir" --bind-ro="$DORMOUSE_BUILD" "${binds[@]}" --boot
         ) &
         record nspawn $!
