@@ -25,11 +25,11 @@
 namespace dormouse::spool {
 
 struct Terms {
-    std::vector<std::string> queues;   ///< what the pool serves
-    std::int64_t file_bytes = 0;       ///< a larger file is wrong
+    std::vector<std::string> queues;    ///< what the pool serves
+    std::int64_t file_bytes = 0;        ///< a larger file is wrong
     std::size_t most_files = 20'000;    ///< for one scan
     std::size_t most_bytes = 64 << 20;  ///< for one scan, unless a single file is larger
-    Millis patience{60'000};           ///< how long a truncated file is left for its writer
+    Millis patience{60'000};            ///< how long a truncated file is left for its writer
 };
 
 /// A run to be imported.
