@@ -27,6 +27,25 @@ void put(const PoolBench& bench, const std::string& name, const std::string& tex
     fs::rename(bench.spool() + "/." + name, bench.spool() + "/" + name);
 }
 
+/// Notices how long the loop does nothing else.
+class Pulse {
+  public:
+    explicit Pulse(loop::Loop& loop) : timer_(loop, "test.pulse") { beat(); }
+    [[nodiscard]] Millis longest_gap() const { return longest_; }
+
+  private:
+    void beat() {
+        const auto now = BootClock::now();
+        longest_ = std::max(longest_, std::chrono::floor<Millis>(now - last_));
+        last_ = now;
+        timer_.once(Millis{2}, [this] { beat(); });
+    }
+
+    loop::Timer timer_;
+    BootClock::time_point last_ = BootClock::now();
+    Millis longest_{0};
+};
+
 bool is_empty(const PoolBench& bench) {
     return fs::is_empty(bench.spool());
 }
@@ -54,6 +73,22 @@ BOOST_AUTO_TEST_CASE(files_from_before_the_start_are_imported_with_the_first_loo
     bench.worker().start();
     BOOST_TEST(bench.until([&] { return completed(database) == "3"; }));
     BOOST_TEST(is_empty(bench));
+}
+
+// Each run has a subtransaction of its own, hence an xmin of its own; what a transaction has in common is its now().
+BOOST_AUTO_TEST_CASE(ten_thousand_files_are_one_transaction_and_the_loop_goes_on_meanwhile) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.starts = false});
+    for (int i = 0; i < 10'000; ++i) put(bench, std::to_string(i) + ".json", echo);
+    database.exec(
+        "ALTER TABLE dormouse.runs_live ALTER COLUMN run_at SET DEFAULT 'infinity'");  // imported, not executed
+    Pulse pulse(bench.loop());
+    bench.worker().start();
+    BOOST_TEST(bench.until([&] { return is_empty(bench); }, Millis{60'000}));
+    BOOST_TEST(database.value("SELECT count(*) || ' in ' || count(DISTINCT imported_at) FROM dormouse.imports") ==
+               "10000 in 1");
+    BOOST_TEST_MESSAGE("10,000 spooled files: the loop stood still for " << pulse.longest_gap().count() << " ms");
+    BOOST_TEST((pulse.longest_gap() < Millis{5'000}));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_without_a_queue_goes_into_the_first_of_the_pool) {
