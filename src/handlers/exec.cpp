@@ -49,15 +49,14 @@ std::string ExecHandler::check() const {
     return fine ? std::string() : fine.error().message;
 }
 
-void ExecHandler::start(RunSpec spec, Done done, Log log) {
+void ExecHandler::start(RunSpec spec, Listener& listener) {
     const Uuid id = spec.id;
-    if (attempts_.contains(id)) return refuse(id, std::move(done), "this run is still at work in this worker");
+    if (attempts_.contains(id)) return refuse(id, listener, "this run is still at work in this worker");
     const auto launch = launch_for(task_, spec);
-    if (!launch) return refuse(id, std::move(done), launch.error().message);
-    auto attempt = std::make_unique<Attempt>(host_.loop, static_cast<std::size_t>(limits_.log_bytes),
-                                             [id, log = std::move(log)](std::string_view line) {
-                                                 if (log) log(id, line);
-                                             });
+    if (!launch) return refuse(id, listener, launch.error().message);
+    auto attempt = std::make_unique<Attempt>(
+        host_.loop, static_cast<std::size_t>(limits_.log_bytes),
+        [id, &listener](std::string_view text) { listener.on_line(id, {Level::info, text}); });
     Attempt& running = *attempt;
     Child::Events events{
         [this, &running](std::string_view piece) { take_output(running, piece); },
@@ -65,8 +64,8 @@ void ExecHandler::start(RunSpec spec, Done done, Log log) {
         [this, id](const Exit& exit) { finish(id, exit); },
     };
     auto child = Child::start(host_, *launch, std::move(spec.payload), spec.fence, std::move(events));
-    if (!child) return refuse(id, std::move(done), "task " + task_.name + ": " + child.error().message);
-    running.done = std::move(done);
+    if (!child) return refuse(id, listener, "task " + task_.name + ": " + child.error().message);
+    running.listener = &listener;
     running.timeout = spec.timeout;
     running.child = std::move(*child);
     if (spec.timeout > Millis{0}) {
@@ -83,8 +82,8 @@ void ExecHandler::stop(const Uuid& id, StopReason reason, Millis patience) {
     end(*found->second, Ending::stop, patience);
 }
 
-void ExecHandler::refuse(Uuid id, Done done, std::string message) {
-    refusals_.push_back({id, std::move(done), std::move(message)});
+void ExecHandler::refuse(const Uuid& id, Listener& listener, std::string message) {
+    refusals_.push_back({id, &listener, std::move(message)});
     refusal_timer_.once(Millis{0}, [this] { tell_refused(); });
 }
 
@@ -95,7 +94,7 @@ void ExecHandler::tell_refused() {
         outcome.verdict = Verdict::not_started;
         outcome.error_class = "spawn";
         outcome.error_message = refusal.message;
-        refusal.done(refusal.id, std::move(outcome));
+        refusal.listener->on_done(refusal.id, std::move(outcome));
     }
 }
 
@@ -133,10 +132,10 @@ void ExecHandler::finish(const Uuid& id, const Exit& exit) {
     attempt.timer.stop();
     attempt.lines.finish();
     Outcome outcome = judge(attempt, exit);
-    const auto done = std::move(attempt.done);
-    node = {};  // before done, which may start the same run again
+    Listener& listener = *attempt.listener;
+    node = {};  // before the listener, who may start the same run again
     crash_point("handler.landed");
-    done(id, std::move(outcome));
+    listener.on_done(id, std::move(outcome));
 }
 
 Outcome ExecHandler::judge(const Attempt& attempt, const Exit& exit) const {

@@ -21,12 +21,11 @@ class ExecHandler : public Handler {
   public:
     /// `host` outlives the handler.
     ExecHandler(const ChildHost& host, config::Task task, config::Limits limits);
-    /// Kills what is still running; its `done` is not called any more.
+    /// Kills what is still running; their listeners hear no more of it.
     ~ExecHandler() override;
 
     [[nodiscard]] std::string check() const override;
-    /// An id that is still running here is refused with not_started.
-    void start(RunSpec spec, Done done, Log log) override;
+    void start(RunSpec spec, Listener& listener) override;
     void stop(const Uuid& id, StopReason reason, Millis patience) override;
 
   private:
@@ -37,7 +36,7 @@ class ExecHandler : public Handler {
         Attempt(loop::Loop& loop, std::size_t log_bytes, Lines::Take take)
             : lines(log_bytes, std::move(take)), timer(loop, "exec.attempt") {}
 
-        Done done;
+        Listener* listener = nullptr;
         Millis timeout{0};
         Ending ending = Ending::nothing;
         StopReason reason = StopReason::canceled;
@@ -49,11 +48,11 @@ class ExecHandler : public Handler {
     };
     struct Refusal {
         Uuid id;
-        Done done;
+        Listener* listener;
         std::string message;
     };
 
-    void refuse(Uuid id, Done done, std::string message);
+    void refuse(const Uuid& id, Listener& listener, std::string message);
     void tell_refused();
     void take_output(Attempt& attempt, std::string_view piece) const;
     void end(Attempt& attempt, Ending why, Millis patience);

@@ -1,11 +1,13 @@
-// The handler contract, as the worker sees it: a run goes in, exactly one Outcome comes out. Every kind of handler
-// (exec now; warm and in-process later) is one implementation of Handler. Driven by the worker on the loop's thread.
-// Knows no store: it must not know what a status, a lease or a table is.
+// The handler contract, as the worker sees it: a run goes in, lines and progress come out on the way, and exactly one
+// Outcome at the end. Every kind of handler is one implementation of Handler; docs/handlers.md is the same contract as
+// a handler sees it. Driven by the worker on the loop's thread. Knows no store: it must not know what a status, a lease
+// or a table is.
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/uuid.h"
@@ -37,37 +39,62 @@ enum class Verdict {
 
 struct Outcome {
     Verdict verdict = Verdict::failed;
+    bool permanent = false;     ///< with failed: the handler said that trying again is of no use
     std::string result;         ///< valid JSON text, or empty for none
+    std::string enqueue;        ///< with completed: a JSON array of runs to be enqueued with the completion; or empty
     std::string error_class;    ///< "exit", "signal", "timeout", "spawn", "result_too_large", …; empty on success
     std::string error_message;  ///< one line and, below it, the last lines of the handler's stderr; bounded
     std::optional<int> exit_code;
     std::optional<int> signal;
+    bool out_of_memory = false;      ///< the kernel ended something of its tree for lack of memory
     std::optional<Millis> retry_in;  ///< the handler's wish, with try_again
     std::optional<Millis> cpu;
     std::optional<std::int64_t> peak_memory_bytes;
 };
 
+enum class Level { debug, info, warning, error };
+
+/// A line for people. Bounded in length and, for each attempt, in number (limits.log_bytes).
+struct Line {
+    Level level = Level::info;
+    std::string_view text;  ///< clean UTF-8 without NUL and line breaks; valid during the call only
+};
+
+/// How far an attempt is; the latest counts. One without a fraction changes the text alone.
+struct Progress {
+    std::optional<double> fraction;  ///< 0 to 1
+    std::string text;                ///< clean, at most 200 bytes; may be empty
+};
+
+/// Who hears what attempts say; all of it on the loop's thread, never from inside Handler::start(). The worker is one;
+/// `dormouse try` is another.
+class Listener {
+  public:
+    virtual ~Listener() = default;
+    virtual void on_line(const Uuid& id, const Line& line) = 0;
+    virtual void on_progress(const Uuid& id, Progress progress) = 0;
+    /// Exactly once for each start(), last, when nothing of the attempt is left.
+    virtual void on_done(const Uuid& id, Outcome outcome) = 0;
+};
+
 /// Why a run is stopped; decides nothing in the handler but the wording of its error.
 enum class StopReason { canceled, leaving, lease_lost };
+/// As the contract names it: "canceled", "leaving", "lease_lost".
+const char* to_string(StopReason reason);
 
 class Handler {
   public:
-    using Done = std::function<void(Uuid id, Outcome outcome)>;
-    /// A line the handler wrote for people (stderr). Bounded in length and number.
-    using Log = std::function<void(Uuid id, std::string_view line)>;
-
     virtual ~Handler() = default;
 
     /// Tells whether the handler could be started now: command present and executable, directory and environment
     /// file readable. Empty when all is well, else one line naming the thing, the place and the remedy.
     [[nodiscard]] virtual std::string check() const = 0;
 
-    /// Starts one attempt. `done` is called exactly once, from the loop, never from inside start(), after the whole
-    /// process tree is gone.
-    virtual void start(RunSpec spec, Done done, Log log) = 0;
+    /// Starts one attempt. `listener` outlives it. An id that is still at work here is refused with not_started.
+    virtual void start(RunSpec spec, Listener& listener) = 0;
 
-    /// Asks an attempt to stop: SIGTERM now, SIGKILL to the whole tree after `patience`. Unknown ids are ignored; a
-    /// second call can only shorten the patience.
+    /// Asks an attempt to stop: it is told now (SIGTERM, a message, a stop token), and ended with its whole tree after
+    /// `patience`, where it can be. Unknown ids are ignored; a second call can only shorten the patience.
     virtual void stop(const Uuid& id, StopReason reason, Millis patience) = 0;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "handlers/json_text.h"
+
 namespace dormouse::handlers {
 
 namespace {
@@ -10,7 +12,6 @@ namespace {
 constexpr std::size_t line_bytes = 8U << 10U;
 constexpr std::size_t tail_bytes = 2U << 10U;
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 bool continues(char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
@@ -56,13 +57,6 @@ std::size_t whole_characters(std::string_view bytes) {
     return bytes.size();
 }
 
-bool is_json(const std::string& bytes) {
-    // The parser takes a NUL for the end of the text and passes over a byte order mark; Postgres refuses
-    // both.
-    return bytes.find('\0') == std::string::npos && !bytes.starts_with(byte_order_mark) &&
-           nlohmann::json::accept(bytes);
-}
-
 }  // namespace
 
 std::string clean_text(std::string_view bytes) {
@@ -74,6 +68,10 @@ std::string clean_text(std::string_view bytes) {
         bytes.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return text;
+}
+
+std::string_view cut(std::string_view bytes, std::size_t most) {
+    return bytes.size() <= most ? bytes : bytes.substr(0, whole_characters(bytes.substr(0, most)));
 }
 
 std::string result_of(const std::string& bytes) {

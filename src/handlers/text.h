@@ -13,6 +13,9 @@ namespace dormouse::handlers {
 /// U+FFFD.
 std::string clean_text(std::string_view bytes);
 
+/// The first `most` bytes of a text, or a little less: no character is cut.
+std::string_view cut(std::string_view bytes, std::size_t most);
+
 /// What stdout means as a result: empty for nothing but white space; unchanged when it is JSON; else a JSON
 /// string of the text, without its last line break.
 std::string result_of(const std::string& bytes);

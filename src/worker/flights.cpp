@@ -18,6 +18,20 @@ Millis margin_of(Millis lease) {
     return std::min(lease / 5, Millis{10'000});
 }
 
+log::Level level_of(handlers::Level level) {
+    switch (level) {
+        case handlers::Level::debug:
+            return log::Level::debug;
+        case handlers::Level::info:
+            return log::Level::info;
+        case handlers::Level::warning:
+            return log::Level::warning;
+        case handlers::Level::error:
+            return log::Level::error;
+    }
+    return log::Level::info;
+}
+
 }  // namespace
 
 Flights::Flights(const config::Config& config, handlers::Handlers& handlers, std::string worker, OnLanded on_landed)
@@ -107,14 +121,20 @@ void Flights::launch(Flight& flight, handlers::RunSpec spec) {
          {"task", flight.task},
          {"queue", spec.queue},
          {"attempt", std::to_string(spec.attempt)}});
-    flight.handler->start(
-        std::move(spec), [this](Uuid id, const handlers::Outcome& outcome) { landed(id, outcome); },
-        [name = flight.task](Uuid id, std::string_view line) {
-            log::event(log::Level::info, "run_log", line, {{"run_id", id.to_string()}, {"task", name}});
-        });
+    flight.handler->start(std::move(spec), *this);
 }
 
-void Flights::landed(const Uuid& id, const handlers::Outcome& outcome) {
+void Flights::on_line(const Uuid& id, const handlers::Line& line) {
+    const auto found = flights_.find(id);
+    if (found == flights_.end()) return;
+    const Flight& flight = found->second;
+    log::event(level_of(line.level), "run_log", line.text,
+               {{"run_id", id.to_string()}, {"task", flight.task}, {"attempt", std::to_string(flight.used + 1)}});
+}
+
+void Flights::on_progress(const Uuid& /*id*/, handlers::Progress /*progress*/) {}
+
+void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     const auto found = flights_.find(id);
     if (found == flights_.end()) return;
     const Flight flight = std::move(found->second);

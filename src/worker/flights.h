@@ -19,7 +19,7 @@
 
 namespace dormouse::worker {
 
-class Flights {
+class Flights : private handlers::Listener {
   public:
     using Time = BootClock::time_point;
     /// An attempt is over; none: it was taken away meanwhile, so there is nothing to write. From the loop, never inside
@@ -78,7 +78,9 @@ class Flights {
     };
 
     void launch(Flight& flight, handlers::RunSpec spec);
-    void landed(const Uuid& id, const handlers::Outcome& outcome);
+    void on_line(const Uuid& id, const handlers::Line& line) override;
+    void on_progress(const Uuid& id, handlers::Progress progress) override;
+    void on_done(const Uuid& id, handlers::Outcome outcome) override;
     [[nodiscard]] Time extend_at(const Flight& flight) const;
     [[nodiscard]] Time stop_at(const Flight& flight) const;
 

@@ -31,7 +31,7 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
             break;
         case Verdict::failed:
         case Verdict::timed_out:
-            ending.fate = tries.used + 1 >= tries.allowed ? Fate::failed : Fate::retry;
+            ending.fate = outcome.permanent || tries.used + 1 >= tries.allowed ? Fate::failed : Fate::retry;
             if (ending.fate == Fate::retry) ending.delay = full_jitter(backoff.base, backoff.max, tries.used);
             break;
         case Verdict::try_again:

@@ -62,7 +62,7 @@ inline config::Task shell(const std::string& script) {
 }
 
 /// Handlers for one task named "t", and what they said.
-class Bench {
+class Bench : private Listener {
   public:
     explicit Bench(config::Task one, config::Limits limits = {}, RunCgroups cgroups = RunCgroups("/nowhere"))
         : handlers_(loop_, {{"t", std::move(one)}}, limits, std::move(cgroups)), ticker_(loop_, "test.ticker") {}
@@ -80,14 +80,7 @@ class Bench {
     Uuid start(RunSpec spec) {
         const Uuid id = spec.id;
         starting_ = true;
-        handler().start(
-            std::move(spec),
-            [this](Uuid done, Outcome outcome) {
-                BOOST_TEST(!starting_, "done was called from inside start()");
-                BOOST_TEST(!outcomes.contains(done), "done was called twice");
-                outcomes[done] = std::move(outcome);
-            },
-            [this](Uuid, std::string_view line) { lines.emplace_back(line); });
+        handler().start(std::move(spec), *this);
         starting_ = false;
         return id;
     }
@@ -114,7 +107,17 @@ class Bench {
     std::map<Uuid, Outcome> outcomes;
     std::vector<std::string> lines;
 
+    std::vector<Progress> progress;
+
   private:
+    void on_line(const Uuid& /*id*/, const Line& line) override { lines.emplace_back(line.text); }
+    void on_progress(const Uuid& /*id*/, Progress one) override { progress.push_back(std::move(one)); }
+    void on_done(const Uuid& id, Outcome outcome) override {
+        BOOST_TEST(!starting_, "on_done was called from inside start()");
+        BOOST_TEST(!outcomes.contains(id), "on_done was called twice");
+        outcomes[id] = std::move(outcome);
+    }
+
     loop::Loop loop_;
     Handlers handlers_;
     loop::Timer ticker_;

@@ -178,9 +178,15 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_still_at_work_here_is_not_started_twice) {
     Bench bench(task({"cat"}));
     RunSpec spec;
     spec.id = bench.start(std::string(1U << 20U, ' '));
-    int refused = 0;
-    bench.handler().start(spec, [&](Uuid, Outcome outcome) { refused += verdict(outcome) == not_started ? 1 : 0; }, {});
-    bench.until([&] { return refused == 1; });
+    struct Second : Listener {
+        void on_line(const Uuid& /*id*/, const Line& /*line*/) override {}
+        void on_progress(const Uuid& /*id*/, Progress /*progress*/) override {}
+        void on_done(const Uuid& /*id*/, Outcome outcome) override { ended = std::move(outcome); }
+        std::optional<Outcome> ended;
+    } second;
+    bench.handler().start(spec, second);
+    bench.until([&] { return second.ended.has_value(); });
+    BOOST_TEST(verdict(*second.ended) == not_started);
     BOOST_TEST(verdict(bench.wait(spec.id)) == completed);
 }
 

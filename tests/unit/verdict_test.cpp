@@ -52,6 +52,12 @@ BOOST_AUTO_TEST_CASE(failed_and_timed_out_retry_while_attempts_are_left) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_failure_that_the_handler_calls_permanent_is_not_tried_again) {
+    handlers::Outcome outcome;
+    outcome.permanent = true;
+    BOOST_TEST((judge({}, outcome, {0, 5, 0}, task).fate == Fate::failed));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_the_runs_fault_uses_up_nothing) {
     const auto later = ending_of(Verdict::try_again, {4, 5, 0});
     BOOST_TEST((later.fate == Fate::put_off && !later.counts && later.delay == backoff.base));

@@ -1,0 +1,66 @@
+#include "handlers/json_text.h"
+
+#include <nlohmann/json.hpp>
+
+namespace dormouse::handlers {
+
+namespace {
+
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+constexpr std::string_view white_space = " \t\r\n";
+
+/// The JSON value that `text` begins with. It has been checked: what follows a quote or a bracket is whole.
+std::string_view value_at(std::string_view text) {
+    std::size_t depth = 0;
+    bool quoted = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (quoted) {
+            if (c == '\\') ++i;
+            if (c != '"') continue;
+            quoted = false;
+            if (depth == 0) return text.substr(0, i + 1);
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            ++depth;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0) return text.substr(0, i);  // of what is around it
+            if (--depth == 0) return text.substr(0, i + 1);
+        } else if (depth == 0 && (c == ',' || c == ':' || white_space.find(c) != std::string_view::npos)) {
+            return text.substr(0, i);
+        }
+    }
+    return text;
+}
+
+void skip(std::string_view& text, std::string_view what) {
+    text.remove_prefix(std::min(text.find_first_not_of(what), text.size()));
+}
+
+}  // namespace
+
+bool is_json(std::string_view bytes) {
+    // The parser takes a NUL for the end of the text and passes over a byte order mark; Postgres refuses both.
+    return bytes.find('\0') == std::string_view::npos && !bytes.starts_with(byte_order_mark) &&
+           nlohmann::json::accept(bytes);
+}
+
+std::vector<Member> members_of(std::string_view text) {
+    std::vector<Member> members;
+    skip(text, white_space);
+    if (!text.starts_with('{')) return members;
+    text.remove_prefix(1);
+    for (skip(text, white_space); text.starts_with('"'); skip(text, " \t\r\n,")) {
+        const std::string_view name = value_at(text);
+        text.remove_prefix(name.size());
+        skip(text, " \t\r\n:");
+        const std::string_view value = value_at(text);
+        text.remove_prefix(value.size());
+        const auto plain = nlohmann::json::parse(name, nullptr, false);
+        members.push_back({plain.is_string() ? plain.get<std::string>() : std::string(), value});
+    }
+    return members;
+}
+
+}  // namespace dormouse::handlers

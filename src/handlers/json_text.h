@@ -1,0 +1,24 @@
+// JSON that only passes through: checked, and cut into its members without being turned into values, so that a number
+// or a string leaves as it came. Used by whatever handlers write. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dormouse::handlers {
+
+/// Whether it is one JSON text that Postgres would take for one too: no byte order mark, no NUL, no number that
+/// overflows a double.
+[[nodiscard]] bool is_json(std::string_view bytes);
+
+struct Member {
+    std::string name;        ///< unescaped
+    std::string_view value;  ///< as it is written, without white space around it
+};
+
+/// The members of the object `text`, in their order, doubles included; none if it is another value. `text` has passed
+/// is_json().
+[[nodiscard]] std::vector<Member> members_of(std::string_view text);
+
+}  // namespace dormouse::handlers

@@ -1,0 +1,245 @@
+#include "handlers/message.h"
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "handlers/json_text.h"
+#include "handlers/text.h"
+
+namespace dormouse::handlers {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t class_bytes = 100;
+constexpr std::size_t error_bytes = 8U << 10U;
+constexpr std::size_t progress_bytes = 200;
+constexpr std::size_t client_bytes = 100;
+constexpr std::size_t most_tasks = 10'000;
+constexpr int year_s = 365 * 24 * 3600;
+
+struct Name {
+    const char* name;
+    Message::Type type;
+};
+constexpr std::array names{
+    Name{"hello", Message::Type::hello},         Name{"completed", Message::Type::completed},
+    Name{"failed", Message::Type::failed},       Name{"retry", Message::Type::retry},
+    Name{"progress", Message::Type::progress},   Name{"log", Message::Type::log},
+    Name{"heartbeat", Message::Type::heartbeat},
+};
+struct LevelName {
+    const char* name;
+    Level level;
+};
+constexpr std::array levels{
+    LevelName{"debug", Level::debug},  LevelName{"info", Level::info},   LevelName{"warning", Level::warning},
+    LevelName{"warn", Level::warning}, LevelName{"error", Level::error}, LevelName{"critical", Level::error},
+};
+
+/// The members of one message, read by the type that is expected of each.
+class Members {
+  public:
+    explicit Members(std::vector<Member> members) : members_(std::move(members)) {}
+
+    [[nodiscard]] std::string_view raw(std::string_view name) const {
+        std::string_view found;
+        for (const Member& member : members_)
+            if (member.name == name && member.value != "null") found = member.value;
+        return found;
+    }
+    [[nodiscard]] bool has(std::string_view name) const { return !raw(name).empty(); }
+
+    /// Empty if it is not there.
+    std::string text(std::string_view name, std::size_t most) {
+        const std::string_view found = raw(name);
+        if (found.empty()) return {};
+        const json value = json::parse(found, nullptr, false);
+        if (!value.is_string()) return wrong(name, "a string"), std::string();
+        return clean_text(cut(value.get_ref<const std::string&>(), most));
+    }
+    std::optional<double> number(std::string_view name, int least, int most) {
+        const std::string_view found = raw(name);
+        if (found.empty()) return std::nullopt;
+        const json value = json::parse(found, nullptr, false);
+        if (!value.is_number() || !(value.get<double>() >= least && value.get<double>() <= most)) {
+            wrong(name, "a number from " + std::to_string(least) + " to " + std::to_string(most));
+            return std::nullopt;
+        }
+        return value.get<double>();
+    }
+    std::optional<Millis> seconds(std::string_view name) {
+        const auto value = number(name, 0, year_s);
+        if (!value) return std::nullopt;
+        return Millis{std::llround(*value * 1000)};
+    }
+    bool boolean(std::string_view name) {
+        const std::string_view found = raw(name);
+        if (!found.empty() && found != "true" && found != "false") wrong(name, "true or false");
+        return found == "true";
+    }
+    std::vector<std::string> texts(std::string_view name) {
+        const json value = json::parse(raw(name), nullptr, false);
+        if (!value.is_array() || value.size() > most_tasks)
+            return wrong(name, "an array of strings"), std::vector<std::string>();
+        std::vector<std::string> all;
+        for (const json& one : value) {
+            if (!one.is_string()) return wrong(name, "an array of strings"), std::vector<std::string>();
+            all.push_back(one.get<std::string>());
+        }
+        return all;
+    }
+
+    void wrong(std::string_view name, const std::string& expected) {
+        if (problem.empty()) problem = "\"" + std::string(name) + "\" has to be " + expected;
+    }
+
+    std::string problem;  ///< the first
+
+  private:
+    std::vector<Member> members_;
+};
+
+void read_level(Members& members, Message& message) {
+    const std::string name = members.text("level", class_bytes);
+    if (name.empty()) return;
+    for (const LevelName& level : levels) {
+        if (name != level.name) continue;
+        message.level = level.level;
+        return;
+    }
+    members.wrong("level", "debug, info, warning or error");
+}
+
+void read_enqueue(Members& members, Message& message) {
+    const std::string_view runs = members.raw("enqueue");
+    if (!runs.empty() && runs.front() != '[') return members.wrong("enqueue", "an array of runs");
+    message.enqueue = runs;
+}
+
+void read_members(Members& members, Message& message) {
+    switch (message.type) {
+        case Message::Type::hello:
+            message.protocol = static_cast<int>(members.number("protocol", 1, 1'000'000).value_or(0));
+            if (message.protocol == 0) members.wrong("protocol", "a number");
+            message.tasks = members.texts("tasks");
+            message.concurrency = static_cast<int>(members.number("concurrency", 1, 10'000).value_or(1));
+            message.client = members.text("client", client_bytes);
+            return;
+        case Message::Type::completed:
+            message.result = members.raw("result");
+            return read_enqueue(members, message);
+        case Message::Type::failed:
+            message.error_class = members.text("class", class_bytes);
+            message.text = members.text("message", error_bytes);
+            message.permanent = members.boolean("permanent");
+            return;
+        case Message::Type::retry:
+            message.in = members.seconds("in");
+            message.text = members.text("message", error_bytes);
+            return;
+        case Message::Type::progress:
+            message.progress.fraction = members.number("fraction", 0, 1);
+            message.progress.text = members.text("text", progress_bytes);
+            return;
+        case Message::Type::log:
+            message.text = members.text("text", std::string::npos);
+            return read_level(members, message);
+        case Message::Type::heartbeat:
+            message.in = members.seconds("within");
+            if (!message.in) members.wrong("within", "a number of seconds");
+            return;
+    }
+}
+
+double seconds_since_1970(Millis from_now) {
+    const auto then = std::chrono::system_clock::now().time_since_epoch() + from_now;
+    return static_cast<double>(std::chrono::duration_cast<Millis>(then).count()) / 1000;
+}
+
+}  // namespace
+
+const char* to_string(StopReason reason) {
+    switch (reason) {
+        case StopReason::canceled:
+            return "canceled";
+        case StopReason::leaving:
+            return "leaving";
+        case StopReason::lease_lost:
+            return "lease_lost";
+    }
+    return "canceled";
+}
+
+Result<Message> parse_message(std::string_view line) {
+    if (!is_json(line)) return fail(ErrorKind::invalid, "it is not JSON");
+    Members members(members_of(line));
+    const std::string type = members.text("type", class_bytes);
+    Message message;
+    bool known = false;
+    for (const Name& name : names) {
+        if (type != name.name) continue;
+        message.type = name.type;
+        known = true;
+    }
+    if (!known) {
+        if (!members.problem.empty() || type.empty())
+            return fail(ErrorKind::invalid, R"(it is no object with a "type", such as {"type":"completed"})");
+        return fail(ErrorKind::invalid, "\"type\" is " + json(type).dump() +
+                                            ", and not hello, completed, failed, retry, progress, log or heartbeat");
+    }
+    if (members.has("id")) {
+        const std::string id = members.text("id", class_bytes);
+        message.id = Uuid::parse(id);
+        if (!message.id) members.wrong("id", "the run's id");
+    }
+    read_members(members, message);
+    if (!members.problem.empty()) return fail(ErrorKind::invalid, type + ": " + members.problem);
+    return message;
+}
+
+std::string run_message(const RunSpec& spec) {
+    // dump() of text that Postgres gave out is valid UTF-8; the payload is its JSON, in which a line break is never raw
+    const auto quoted = [](const std::string& text) {
+        return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+    };
+    std::string line = R"({"type":"run","id":")" + spec.id.to_string() + R"(","task":)" + quoted(spec.task) +
+                       R"(,"queue":)" + quoted(spec.queue) + R"(,"attempt":)" + std::to_string(spec.attempt) +
+                       R"(,"max_attempts":)" + std::to_string(spec.max_attempts) + R"(,"fence":)" + quoted(spec.fence);
+    if (spec.timeout > Millis{0}) line += R"(,"deadline":)" + json(seconds_since_1970(spec.timeout)).dump();
+    if (!spec.traceparent.empty()) line += R"(,"traceparent":)" + quoted(spec.traceparent);
+    line += R"(,"payload":)";
+    line += spec.payload.empty() ? "null" : spec.payload;
+    line += "}\n";
+    return line;
+}
+
+std::string cancel_message(const Uuid& id, std::string_view reason) {
+    return R"({"type":"cancel","id":")" + id.to_string() + R"(","reason":")" + std::string(reason) + "\"}\n";
+}
+
+bool Frames::add(std::string_view piece, const std::function<void(std::string_view)>& take) {
+    while (!piece.empty()) {
+        const std::size_t end = piece.find('\n');
+        const std::string_view part = piece.substr(0, end);
+        if (rest_.size() + part.size() > most_) return false;
+        if (end == std::string_view::npos) {
+            rest_.append(part);
+            return true;
+        }
+        piece.remove_prefix(end + 1);
+        if (rest_.empty()) {
+            take(part);
+        } else {
+            rest_.append(part);
+            const std::string line = std::exchange(rest_, {});
+            take(line);
+        }
+    }
+    return true;
+}
+
+}  // namespace dormouse::handlers
