@@ -62,7 +62,17 @@ Presence presence_of(const ProcessMark& mark, bool in_containers) {
     const bool of_this_name = mark.host == this_host();
     const bool of_this_boot = mark.boot_id == this_boot();
     const bool of_this_namespace = mark.pid_namespace == this_pid_namespace();
-    if (!of_this_boot || (!of_this_namespace && !sees_all_processes())) {
+    const bool certain = of_this_boot && (of_this_namespace || sees_all_processes());
+    const bool called_so_here =
+        mark.pid > 0 && (of_this_namespace || mark.pid_namespace == 0) && (of_this_boot || of_this_name);
+    const std::string number = std::to_string(mark.pid);
+    const std::int64_t start = called_so_here ? start_of(mark.pid) : -1;
+    // in a container of systemd-nspawn a sandbox shows another boot id than the container does
+    if (start >= 0 && start == mark.start && (of_this_boot || is_worker(static_cast<pid_t>(mark.pid))))
+        seen.pid = static_cast<pid_t>(mark.pid);
+    else if (certain && in_containers && !of_this_namespace)
+        seen.pid = find_in_container(mark);
+    if (seen.pid == 0 && !certain) {
         if (!of_this_name) return seen;
         seen.alive = Alive::no;
         seen.unseen = true;
@@ -71,13 +81,6 @@ Presence presence_of(const ProcessMark& mark, bool in_containers) {
         return seen;
     }
     seen.alive = Alive::no;
-    const std::string number = std::to_string(mark.pid);
-    const bool called_so_here = mark.pid > 0 && (of_this_namespace || mark.pid_namespace == 0);
-    const std::int64_t start = called_so_here ? start_of(mark.pid) : -1;
-    if (start >= 0 && start == mark.start)
-        seen.pid = static_cast<pid_t>(mark.pid);
-    else if (in_containers && !of_this_namespace)
-        seen.pid = find_in_container(mark);
     // with hidepid= other people's processes are not in /proc
     const auto stat = handlers::stat_of(seen.pid);
     if (seen.pid != 0 && stat && stat->state == 'Z') {

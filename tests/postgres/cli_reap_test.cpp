@@ -189,13 +189,26 @@ BOOST_AUTO_TEST_CASE(a_forged_row_ends_no_process_that_is_no_worker) {
 BOOST_AUTO_TEST_CASE(after_another_boot_a_lease_that_stands_is_respected) {
     ForegroundWorker worker(database);
     const std::string id = worker.hold();
-    set("boot_id = gen_random_uuid()");  // this machine before it was started anew, or another of its name
+    // this machine before it was started anew, or another of its name
+    set("boot_id = gen_random_uuid(), pid_start = pid_start - 1");
     BOOST_TEST(front(force).at("kind") == "active");
     BOOST_TEST(status(id) == "running");
     database.exec("UPDATE dormouse.runs SET lease_until = now() - interval '1 second'");
     const json found = front(force);
     BOOST_TEST(found.at("kind") == "stale");
     BOOST_TEST(found.at("released") == 1);
+    BOOST_TEST(process_lives(worker.pid()));
+}
+
+// As inside systemd-nspawn, where the sandbox of a unit shows the boot id of the host.
+BOOST_AUTO_TEST_CASE(a_worker_that_sees_another_boot_id_than_the_operator_is_known_all_the_same) {
+    ForegroundWorker worker(database);
+    set("boot_id = gen_random_uuid()");
+    BOOST_TEST(front(force).at("kind") == "active");
+    BOOST_TEST(state() == "awake");
+    set("boot_id = gen_random_uuid(), state = 'left', pid_namespace = 4026530000");  // whoever that is, it is not this
+                                                                                     // one
+    BOOST_TEST(front(force).is_null());
     BOOST_TEST(process_lives(worker.pid()));
 }
 
