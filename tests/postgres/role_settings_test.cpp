@@ -22,6 +22,15 @@ struct Fixture {
         apply_roles(database);
         database.exec("DROP ROLE IF EXISTS odd; CREATE ROLE odd LOGIN IN ROLE dormouse_worker");
     }
+    /// The isolation levels of the statements with which workers change runs.
+    void watch_levels() {
+        database.exec(
+            "CREATE TABLE levels (level text); GRANT INSERT ON levels TO odd;"
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.levels VALUES "
+            "(current_setting('transaction_isolation')); RETURN NULL; END $$;"
+            "CREATE TRIGGER note AFTER UPDATE OR DELETE ON dormouse.runs_live EXECUTE FUNCTION note()");
+    }
+    std::string levels() { return database.value("SELECT string_agg(DISTINCT level, ', ') FROM levels"); }
     /// For this database alone: roles are the cluster's.
     void set(const std::string& setting) {
         database.exec("ALTER ROLE odd IN DATABASE " + database.name() + " SET " + setting);
@@ -84,13 +93,17 @@ BOOST_FIXTURE_TEST_SUITE(role_settings, Fixture, *boost::unit_test::precondition
 
 BOOST_AUTO_TEST_CASE(a_role_that_is_serializable_by_default_works_and_repeats_nothing) {
     set("default_transaction_isolation = 'serializable'");
+    watch_levels();
     works();
+    BOOST_TEST(levels() == "read committed");
     commands_work();
 }
 
 BOOST_AUTO_TEST_CASE(a_role_that_has_repeatable_read_by_default_works_and_repeats_nothing) {
     set("default_transaction_isolation = 'repeatable read'");
+    watch_levels();
     works();
+    BOOST_TEST(levels() == "read committed");
     commands_work();
 }
 
