@@ -339,7 +339,7 @@ BEGIN
                      || 'It is one of queued, running, retry, blocked, completed, failed, canceled.';
 END $$;
 
-CREATE FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, OUT released integer, OUT locked integer) RETURNS record
+CREATE FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, unseen boolean DEFAULT false, OUT released integer, OUT locked integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -351,17 +351,19 @@ BEGIN
       WHERE w.id = release_worker.worker AND w.host = release_worker.host AND w.pid = release_worker.pid
         AND w.pid_start = release_worker.pid_start AND w.boot_id = release_worker.boot_id
         FOR UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR release_worker.unseen AND EXISTS (
+        SELECT FROM dormouse.runs_live l
+         WHERE l.status = 'running' AND l.worker = release_worker.worker AND l.lease_until > now()) THEN
         RETURN;
     END IF;
     WITH lost AS (
         SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
-         WHERE l.status = 'running' AND l.worker = release_worker.worker
+         WHERE l.status = 'running' AND l.worker = release_worker.worker AND (NOT release_worker.unseen OR l.lease_until <= now())
            FOR UPDATE SKIP LOCKED
     ), back AS (
         UPDATE dormouse.runs_live r
-           SET status = 'retry', run_at = now(), attempts = r.attempts + 1, fence = NULL, lease_until = NULL, worker = NULL,
-               started_at = NULL,
+           SET status = 'retry', run_at = now(), attempts = r.attempts + 1, lost = r.lost + 1, fence = NULL, lease_until = NULL,
+               worker = NULL, started_at = NULL,
                error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run is gone (dormouse reap)')
           FROM lost WHERE r.ctid = lost.tid
         RETURNING r.id, r.queue, lost.fence, lost.started_at
@@ -698,6 +700,7 @@ CREATE TABLE dormouse.worker_registry (
     host text NOT NULL,
     pid integer NOT NULL,
     pid_start bigint NOT NULL,
+    pid_namespace bigint,
     boot_id uuid NOT NULL,
     instance_id uuid,
     version text NOT NULL,
@@ -708,6 +711,8 @@ CREATE TABLE dormouse.worker_registry (
 );
 
 COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
+
+COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';
 
 CREATE VIEW dormouse.workers AS
  SELECT w.id,
@@ -737,7 +742,8 @@ CREATE VIEW dormouse.workers AS
             WHEN (h.first_end < now()) THEN (('a lease ended at '::text || date_trunc('second'::text, h.first_end)) || ', not long enough ago to say more'::text)
             WHEN (h.runs > 0) THEN ('holds runs, their leases stand until '::text || date_trunc('second'::text, h.first_end))
             ELSE (('registered at '::text || date_trunc('second'::text, w.started_at)) || ', holds no run; whether its process is there, its host knows'::text)
-        END AS evidence
+        END AS evidence,
+    w.pid_namespace
    FROM (dormouse.worker_registry w
      LEFT JOIN ( SELECT runs.worker,
             count(*) AS runs,
@@ -767,7 +773,8 @@ CREATE VIEW dormouse.dead_workers AS
     workers.runs,
     workers.lease_until,
     workers.condition,
-    workers.evidence
+    workers.evidence,
+    workers.pid_namespace
    FROM dormouse.workers
   WHERE (workers.condition = 'dead'::text);
 
@@ -797,7 +804,8 @@ CREATE VIEW dormouse.idle_workers AS
     workers.runs,
     workers.lease_until,
     workers.condition,
-    workers.evidence
+    workers.evidence,
+    workers.pid_namespace
    FROM dormouse.workers
   WHERE (workers.condition = 'idle'::text);
 
@@ -832,7 +840,8 @@ CREATE VIEW dormouse.live_workers AS
     workers.runs,
     workers.lease_until,
     workers.condition,
-    workers.evidence
+    workers.evidence,
+    workers.pid_namespace
    FROM dormouse.workers
   WHERE (workers.condition = 'live'::text);
 
@@ -1144,7 +1153,7 @@ REVOKE ALL ON FUNCTION dormouse.own_key() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.refuse_unknown_status() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, OUT released integer, OUT locked integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, unseen boolean, OUT released integer, OUT locked integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.result(id uuid) FROM PUBLIC;
 

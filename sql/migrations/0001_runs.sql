@@ -109,18 +109,20 @@ CREATE TABLE dormouse.attempt_log (
 
 -- One row for each time a worker was awake. Not a heartbeat: it is written at the first look and at a clean end.
 CREATE TABLE dormouse.worker_registry (
-    id          uuid        PRIMARY KEY,
-    pool        text        NOT NULL,
-    queues      text[]      NOT NULL,
-    unit        text,
-    host        text        NOT NULL,
-    pid         integer     NOT NULL,
-    pid_start   bigint      NOT NULL,
-    boot_id     uuid        NOT NULL,
-    instance_id uuid,
-    version     text        NOT NULL,
-    state       text        NOT NULL DEFAULT 'awake' CHECK (state IN ('awake', 'left')),
-    started_at  timestamptz NOT NULL DEFAULT now(),
-    left_at     timestamptz
+    id            uuid        PRIMARY KEY,
+    pool          text        NOT NULL,
+    queues        text[]      NOT NULL,
+    unit          text,
+    host          text        NOT NULL,
+    pid           integer     NOT NULL,
+    pid_start     bigint      NOT NULL,
+    pid_namespace bigint,
+    boot_id       uuid        NOT NULL,
+    instance_id   uuid,
+    version       text        NOT NULL,
+    state         text        NOT NULL DEFAULT 'awake' CHECK (state IN ('awake', 'left')),
+    started_at    timestamptz NOT NULL DEFAULT now(),
+    left_at       timestamptz
 );
 COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
+COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';

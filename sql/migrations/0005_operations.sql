@@ -266,9 +266,10 @@ END $$;
 
 -- Takes the runs of a worker whose process is proven to be gone, without waiting for their leases, as rescue.sql does: the attempt
 -- is logged as lost and counts. Marks the worker as left. Only `dormouse reap` on that host has the proof, hence the marks of the process:
--- a row that has changed since is not touched. Returns how many runs went back and how many are locked; null: no such row.
+-- a row that has changed since is not touched. `unseen`: the process may be on another machine or in another container of the same name,
+-- so that nothing is done while one of its leases stands. Returns how many runs went back and how many are locked; null: nothing was done.
 CREATE FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid,
-                                        OUT released integer, OUT locked integer)
+                                        unseen boolean DEFAULT false, OUT released integer, OUT locked integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -278,17 +279,19 @@ BEGIN
       WHERE w.id = release_worker.worker AND w.host = release_worker.host AND w.pid = release_worker.pid
         AND w.pid_start = release_worker.pid_start AND w.boot_id = release_worker.boot_id
         FOR UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR release_worker.unseen AND EXISTS (
+        SELECT FROM dormouse.runs_live l
+         WHERE l.status = 'running' AND l.worker = release_worker.worker AND l.lease_until > now()) THEN
         RETURN;
     END IF;
     WITH lost AS (
         SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
-         WHERE l.status = 'running' AND l.worker = release_worker.worker
+         WHERE l.status = 'running' AND l.worker = release_worker.worker AND (NOT release_worker.unseen OR l.lease_until <= now())
            FOR UPDATE SKIP LOCKED
     ), back AS (
         UPDATE dormouse.runs_live r
-           SET status = 'retry', run_at = now(), attempts = r.attempts + 1, fence = NULL, lease_until = NULL, worker = NULL,
-               started_at = NULL,
+           SET status = 'retry', run_at = now(), attempts = r.attempts + 1, lost = r.lost + 1, fence = NULL, lease_until = NULL,
+               worker = NULL, started_at = NULL,
                error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run is gone (dormouse reap)')
           FROM lost WHERE r.ctid = lost.tid
         RETURNING r.id, r.queue, lost.fence, lost.started_at
@@ -317,7 +320,8 @@ CREATE OR REPLACE VIEW dormouse.workers AS
                 WHEN h.abandoned THEN 'the lease of a run it holds ended at ' || date_trunc('second', h.first_end) || ' and was not extended'
                 WHEN h.first_end < now() THEN 'a lease ended at ' || date_trunc('second', h.first_end) || ', not long enough ago to say more'
                 WHEN h.runs > 0 THEN 'holds runs, their leases stand until ' || date_trunc('second', h.first_end)
-                ELSE 'registered at ' || date_trunc('second', w.started_at) || ', holds no run; whether its process is there, its host knows' END AS evidence
+                ELSE 'registered at ' || date_trunc('second', w.started_at) || ', holds no run; whether its process is there, its host knows' END AS evidence,
+           w.pid_namespace
       FROM dormouse.worker_registry w
       LEFT JOIN (SELECT worker, count(*) AS runs, max(lease_until) AS lease_until, min(lease_until) AS first_end,
                         bool_or(now() - lease_until > least(lease_until - started_at, interval '1 hour')) AS abandoned

@@ -1,11 +1,13 @@
 -- The first statement of a session. $1 is the backend's pid as the protocol told it: if the two differ, a pooler is in between,
 -- nothing is set (it would leak into other people's sessions) and the caller finds out whether LISTEN can work at all.
 -- idle_session_timeout would kill a listener; a role's default isolation level must not reach the claim; the plans are
--- made once, often on an empty leaf, so they must not depend on what the leaf holds just then (bench/layout).
-SELECT pg_backend_pid(),
-       CASE WHEN pg_backend_pid() = $1::integer OR $2::boolean THEN (
-            SELECT count(set_config(s.name, s.value, false))
-              FROM (VALUES ('default_transaction_isolation', 'read committed'),
+-- made once, often on an empty leaf, so they must not depend on what the leaf holds just then (bench/layout). The role's search path
+-- stays, for other people's triggers, but cannot put its functions in the place of Postgres' own.
+SELECT pg_catalog.pg_backend_pid(),
+       CASE WHEN pg_catalog.pg_backend_pid() = $1::integer OR $2::boolean THEN (
+            SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false))
+              FROM (VALUES ('search_path', 'pg_catalog, ' || pg_catalog.current_setting('search_path')),
+                           ('default_transaction_isolation', 'read committed'),
                            ('default_transaction_read_only', 'off'),
                            ('statement_timeout', '0'),
                            ('lock_timeout', '0'),
@@ -14,4 +16,4 @@ SELECT pg_backend_pid(),
                            ('plan_cache_mode', 'force_generic_plan'),
                            ('enable_seqscan', 'off'),
                            ('jit', 'off')) AS s (name, value)
-             WHERE s.name <> 'idle_session_timeout' OR current_setting('server_version_num')::integer >= 140000) END
+             WHERE s.name <> 'idle_session_timeout' OR pg_catalog.current_setting('server_version_num')::integer >= 140000) END

@@ -9,8 +9,8 @@
 #include <cstring>
 #include <string>
 
+#include "base/process.h"
 #include "base/unique_fd.h"
-#include "cli/process_alive.h"
 
 namespace dormouse::cli {
 

@@ -20,7 +20,7 @@ bool is_socket(const std::string& path) {
 std::string state_of(const postgres::Reply& reply, int row) {
     if (reply.text(row, 6) == "left") return "asleep";
     const ProcessMark mark{std::string(reply.text(row, 1)), std::string(reply.text(row, 4)), reply.integer(row, 2),
-                           reply.integer(row, 3)};
+                           reply.integer(row, 3), reply.integer(row, 11)};
     return alive(mark) == Alive::no ? "gone" : "awake";
 }
 

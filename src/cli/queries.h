@@ -67,7 +67,7 @@ SELECT queue, due, put_off, running, retrying, blocked, extract(epoch FROM oldes
 inline constexpr const char* workers = R"sql(
 SELECT DISTINCT ON (pool, host)
        pool, host, pid, pid_start, boot_id, array_to_json(queues), state, extract(epoch FROM started_at),
-       extract(epoch FROM left_at), runs, version
+       extract(epoch FROM left_at), runs, version, coalesce(pid_namespace, 0)
   FROM dormouse.workers ORDER BY pool, host, started_at DESC)sql";
 
 /// The 20 that wait longest, with the number of all of them.
@@ -114,17 +114,18 @@ inline constexpr const char* archive_runs = R"sql(
 SELECT changed, locked, refused, next
   FROM dormouse.archive_runs($1::text, $2::text, $3::text, NULL, to_timestamp($4::float8), $5::int, $6::uuid, $7::text))sql";
 
-/// $1 those that have left as well, $2 of this host or null. The newest first.
+/// $1 those that have left as well, $2 and $3 of this host or this boot, or null. The newest first.
 inline constexpr const char* all_workers = R"sql(
 SELECT w.id, w.pool, w.host, w.pid, w.pid_start, w.boot_id, w.unit, w.version, w.state, w.condition, w.evidence, w.runs,
        extract(epoch FROM w.started_at), extract(epoch FROM w.left_at), extract(epoch FROM w.lease_until),
-       extract(epoch FROM clock_timestamp()), array_to_json(w.queues)
+       extract(epoch FROM clock_timestamp()), array_to_json(w.queues), coalesce(w.pid_namespace, 0)
   FROM dormouse.workers w
- WHERE ($1::boolean OR w.condition <> 'left') AND ($2::text IS NULL OR w.host = $2::text)
+ WHERE ($1::boolean OR w.condition <> 'left') AND ($2::text IS NULL OR w.host = $2::text OR w.boot_id::text = $3::text)
  ORDER BY w.started_at DESC, w.id)sql";
 
-/// $1 worker, $2 host, $3 pid, $4 its start, $5 boot id: only while the row says the same.
+/// $1 worker, $2 host, $3 pid, $4 its start, $5 boot id: only while the row says the same. $6: only when its leases
+/// have ended.
 inline constexpr const char* release_worker = R"sql(
-SELECT released, locked FROM dormouse.release_worker($1::uuid, $2::text, $3::int, $4::bigint, $5::uuid))sql";
+SELECT released, locked FROM dormouse.release_worker($1::uuid, $2::text, $3::int, $4::bigint, $5::uuid, $6::boolean))sql";
 
 }  // namespace dormouse::cli::queries

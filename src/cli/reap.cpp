@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/process.h"
 #include "cli/end_process.h"
 #include "cli/queries.h"
 #include "cli/rings.h"
@@ -36,10 +37,15 @@ Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection
         reaped.ended = *ended;
     }
     const ProcessMark& mark = suspect.row.mark;
-    const auto reply =
-        connection.ask("reap", queries::release_worker,
-                       {suspect.row.id, mark.host, std::to_string(mark.pid), std::to_string(mark.start), mark.boot_id});
+    const auto reply = connection.ask("reap", queries::release_worker,
+                                      {suspect.row.id, mark.host, std::to_string(mark.pid), std::to_string(mark.start),
+                                       mark.boot_id, suspect.row.presence.unseen ? "true" : "false"});
     if (!reply) return failed(reply.error());
+    if (reply->is_null(0, 0)) {
+        reaped.trouble = "it has changed meanwhile and is left as it is; look again";
+        reaped.exit = Exit::unreachable;
+        return reaped;
+    }
     reaped.released = reply->integer(0, 0);
     if (const std::int64_t locked = reply->integer(0, 1); locked > 0) {
         reaped.trouble = std::to_string(locked) + " of its runs are locked by somebody; try again";
@@ -81,7 +87,7 @@ Outcome reap(const ReapOptions& options) {
     auto connection = open_database(options.database, "reap");
     if (!connection) return tl::unexpected(connection.error());
     if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
-    const auto workers = read_workers(*connection, true, this_host());
+    const auto workers = read_workers(*connection, Which::of_this_host);
     if (!workers) return tl::unexpected(workers.error());
     const std::vector<Suspect> suspects = suspects_of(*workers);
     if (!options.json) print_table(suspects);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/process.h"
 #include "handlers/proc.h"
 
 namespace dormouse::cli {
@@ -21,11 +22,12 @@ bool starter_is_gone(const handlers::ProcessStat& stat, pid_t pid) {
 
 Suspect gone(const WorkerRow& row, double now) {
     const bool lease_stands = row.lease_until && *row.lease_until > now;
-    if (row.presence.other_boot && lease_stands)
-        return {Kind::active,
-                row.presence.evidence +
-                    ", or a machine of the same name: its leases still stand; when they have ended its runs go back",
-                row, 0};
+    if (row.presence.unseen && lease_stands)
+        return {
+            Kind::active,
+            row.presence.evidence +
+                ", or it is on another of the same name: its leases still stand; when they have ended its runs go back",
+            row, 0};
     return {Kind::stale, row.presence.evidence + "; " + runs_text(row.runs), row, 0};
 }
 
@@ -33,6 +35,7 @@ Suspect there(const WorkerRow& row) {
     const pid_t pid = row.presence.pid;
     const std::string unit = row.unit.empty() ? unit_of(pid) : row.unit;
     if (!unit.empty()) return {Kind::production, "belongs to " + unit, row, pid};
+    if (!is_worker(pid)) return {Kind::active, "is no `dormouse worker`, whatever the registry says of it", row, pid};
     const auto stat = handlers::stat_of(pid);
     if (stat && stat->state == 'T' && row.condition == "dead")
         return {Kind::stale, "is stopped, and " + row.evidence, row, pid};

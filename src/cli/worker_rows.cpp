@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/process.h"
 #include "cli/queries.h"
 
 namespace dormouse::cli {
@@ -13,7 +14,7 @@ WorkerRow row_of(const postgres::Reply& reply, int row) {
     worker.id = reply.text(row, 0);
     worker.pool = reply.text(row, 1);
     worker.mark = {std::string(reply.text(row, 2)), std::string(reply.text(row, 5)), reply.integer(row, 3),
-                   reply.integer(row, 4)};
+                   reply.integer(row, 4), reply.integer(row, 17)};
     worker.unit = reply.text(row, 6);
     worker.version = reply.text(row, 7);
     worker.state = reply.text(row, 8);
@@ -32,13 +33,13 @@ WorkerRow row_of(const postgres::Reply& reply, int row) {
     return worker;
 }
 
-/// Of another boot only the database's word counts: it may be another machine that has the same name.
+/// Of one that may be on another machine or in another container of this name only the database's word counts.
 void judge(WorkerRow& worker) {
     const Presence& seen = worker.presence;
     if (worker.condition == "left" || seen.alive == Alive::elsewhere) return;
     if (seen.alive == Alive::yes) {
         if (worker.condition == "idle") worker.evidence = "its process is here and holds no run";
-    } else if (!seen.other_boot || worker.condition != "live") {
+    } else if (!seen.unseen || worker.condition != "live") {
         worker.condition = "dead";
         worker.evidence = seen.evidence;
     }
@@ -46,10 +47,12 @@ void judge(WorkerRow& worker) {
 
 }  // namespace
 
-Try<WorkerRows> read_workers(postgres::BlockingConnection& connection, bool left, const std::string& host) {
+Try<WorkerRows> read_workers(postgres::BlockingConnection& connection, Which which) {
+    const bool here = which == Which::of_this_host;
+    const auto given = [&](std::string value) { return here ? std::optional(std::move(value)) : std::nullopt; };
     const auto reply =
         connection.ask("workers", queries::all_workers,
-                       {left ? "true" : "false", host.empty() ? std::nullopt : std::optional<std::string>(host)});
+                       {which == Which::awake ? "false" : "true", given(this_host()), given(this_boot())});
     if (!reply) return give_up(reply.error());
     WorkerRows all;
     for (int row = 0; row < reply->rows(); ++row) {

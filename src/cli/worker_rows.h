@@ -33,7 +33,10 @@ struct WorkerRows {
     std::vector<WorkerRow> rows;
 };
 
-/// The newest first. `left`: those that have left as well; `host`: only of that one.
-Try<WorkerRows> read_workers(postgres::BlockingConnection& connection, bool left, const std::string& host = {});
+enum class Which { awake, all, of_this_host };
+
+/// The newest first. `of_this_host`: those that have left as well, by the host's name or, which may have changed, its
+/// boot.
+Try<WorkerRows> read_workers(postgres::BlockingConnection& connection, Which which);
 
 }  // namespace dormouse::cli

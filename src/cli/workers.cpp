@@ -66,7 +66,7 @@ Outcome workers(const WorkersOptions& options) {
     auto connection = open_database(options.database, "workers");
     if (!connection) return tl::unexpected(connection.error());
     if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
-    const auto found = read_workers(*connection, options.all);
+    const auto found = read_workers(*connection, options.all ? Which::all : Which::awake);
     if (!found) return tl::unexpected(found.error());
     if (options.json) {
         for (const WorkerRow& worker : found->rows) print_json(worker);

@@ -113,6 +113,7 @@ Params identity_params(const Identity& who) {
     params.text(who.host).integer(who.pid).bigint(who.pid_start).uuid(who.boot_id);
     who.instance_id == Uuid{} ? params.null() : params.uuid(who.instance_id);
     params.text(who.version);
+    who.pid_namespace == 0 ? params.null() : params.bigint(who.pid_namespace);
     return params;
 }
 

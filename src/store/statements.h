@@ -20,6 +20,7 @@ struct Identity {
     std::string host;
     int pid = 0;
     std::int64_t pid_start = 0;
+    std::int64_t pid_namespace = 0;  ///< 0: unknown
     Uuid boot_id;
     Uuid instance_id;  ///< of the pool's state directory; nil: none
     std::string version;

@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include <sstream>
 
+#include "base/process.h"
 #include "spool/file.h"
 
 namespace dormouse::worker {
@@ -14,11 +14,6 @@ namespace {
 constexpr const char* instance_name = "instance";
 constexpr const char* workers_name = "workers";
 constexpr std::int64_t most_bytes = 64 << 10;
-
-std::string pid_namespace() {
-    struct stat about{};
-    return ::stat("/proc/self/ns/pid", &about) == 0 ? std::to_string(about.st_ino) : "unknown";
-}
 
 std::string text_of(int directory, const std::string& name) {
     auto content = spool::read_file(directory, name, most_bytes);
@@ -43,7 +38,8 @@ Predecessors::Predecessors(const std::string& state_directory, store::Identity& 
     }
     identity.instance_id = *instance;
     directory_ = std::move(directory);
-    place_ = identity.boot_id.to_string() + " " + pid_namespace() + " " + instance->to_string() + " " + identity.unit;
+    place_ = identity.boot_id.to_string() + " " + std::to_string(this_pid_namespace()) + " " + instance->to_string() +
+             " " + identity.unit;
 
     std::istringstream lines(text_of(directory_.get(), workers_name));
     for (std::string line; std::getline(lines, line);) {

@@ -3,10 +3,11 @@
 #include <signal.h>
 
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/process.h"
 #include "cli/end_process.h"
-#include "cli/process_alive.h"
 #include "support/foreground_worker.h"
 
 using namespace dormouse;
@@ -64,8 +65,8 @@ BOOST_AUTO_TEST_CASE(the_run_of_a_worker_that_was_killed_is_released) {
     const json reaped = front(force);
     BOOST_TEST(reaped.at("released") == 1);
     BOOST_TEST(reaped.at("ended") == false);
-    BOOST_TEST(database.value("SELECT concat_ws(' ', status, attempts, error ->> 'class') FROM dormouse.runs") ==
-               "retry 1 lost");
+    BOOST_TEST(database.value("SELECT concat_ws(' ', status, attempts, lost, error ->> 'class') FROM dormouse.runs") ==
+               "retry 1 1 lost");
     BOOST_TEST(database.value("SELECT outcome FROM dormouse.attempts") == "lost");
     BOOST_TEST(state() == "left");
     BOOST_TEST(front(force).is_null());
@@ -99,22 +100,115 @@ BOOST_AUTO_TEST_CASE(a_pid_that_another_process_has_by_now_is_not_touched) {
 BOOST_AUTO_TEST_CASE(rows_of_other_hosts_are_not_even_shown) {
     ForegroundWorker worker(database);
     const std::string id = worker.hold();
-    set("host = 'another-host', pid = 999999999");
+    set("host = 'another-host', boot_id = gen_random_uuid(), pid = 999999999");
     BOOST_TEST(front(force).is_null());
     BOOST_TEST(status(id) == "running");
     BOOST_TEST(state() == "awake");
 }
 
+BOOST_AUTO_TEST_CASE(a_host_whose_name_has_changed_knows_its_workers_by_its_boot) {
+    ForegroundWorker worker(database);
+    const std::string id = worker.hold();
+    set("host = 'as-it-was-called'");
+    BOOST_TEST(front(force).at("reason") == "in the foreground, holds 1 run");
+    BOOST_TEST(process_lives(worker.pid()));
+    worker.kill();
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "stale");
+    BOOST_TEST(found.at("released") == 1);
+    BOOST_TEST(status(id) == "retry");
+    BOOST_TEST(state() == "left");
+}
+
+// Host name, boot and pid may all be the same in two containers, and are in copies of one.
+BOOST_AUTO_TEST_CASE(from_inside_a_container_nothing_is_known_of_processes_outside) {
+    const std::vector<std::string> contained{"/usr/bin/unshare", "--pid", "--fork", "--mount-proc"};
+    std::vector<std::string> probe = contained;
+    probe.emplace_back("/bin/true");
+    if (run({probe, {}, {}, {}}).exit_code != 0) {
+        BOOST_TEST_MESSAGE("SKIPPED: no PID namespace can be made here (needs root)");
+        return;
+    }
+    const auto seen_inside = [&](std::vector<std::string> arguments) {
+        Program program = cli_program(std::move(arguments), {{"DATABASE_URL", database.url()}});
+        program.argv.insert(program.argv.begin(), contained.begin(), contained.end());
+        const Ended ended = run(program);
+        BOOST_TEST(ended.exit_code == 0, ended.err);
+        return json::parse(ended.out);
+    };
+    ForegroundWorker worker(database);
+    const std::string id = worker.hold();
+    json found = seen_inside({"reap", "--force", "--json"}).at("workers").at(0);
+    BOOST_TEST(found.at("kind") == "active");
+    BOOST_TEST(has(found.at("reason"), "another container"));
+    BOOST_TEST(status(id) == "running");
+    BOOST_TEST(state() == "awake");
+    BOOST_TEST(seen_inside({"workers", "--json"}).at("condition") == "live");
+    set("host = 'container-of-another-name'");
+    BOOST_TEST(seen_inside({"reap", "--force", "--json"}).at("workers").empty());
+    BOOST_TEST(seen_inside({"workers", "--json"}).at("process") == "elsewhere");
+    set("host = '" + this_host() + "'");
+    database.exec("UPDATE dormouse.runs SET lease_until = now() - interval '1 second'");
+    found = seen_inside({"reap", "--force", "--json"}).at("workers").at(0);
+    BOOST_TEST(found.at("kind") == "stale");
+    BOOST_TEST(found.at("released") == 1);
+    BOOST_TEST(process_lives(worker.pid()));
+}
+
+// Whoever may write to the registry must not be able to have any process ended.
+BOOST_AUTO_TEST_CASE(a_forged_row_ends_no_process_that_is_no_worker) {
+    const std::string file = directory.path() + "/pid";
+    run({{"/usr/bin/setsid", "--fork", "/bin/sh", "-c",
+          "sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >" + file + ".new; mv " + file + ".new " + file},
+         {},
+         {},
+         {}});
+    int pid = 0;
+    BOOST_TEST_REQUIRE(eventually([&] { return static_cast<bool>(std::ifstream(file) >> pid); }));
+    const auto forge = [&](std::int64_t number, std::int64_t start) {
+        database.exec("DELETE FROM dormouse.worker_registry");
+        database.value(
+            "INSERT INTO dormouse.worker_registry (id, pool, queues, host, pid, pid_start, boot_id, version, state, "
+            "left_at)"
+            " VALUES (gen_random_uuid(), 'front', '{q}', $1, $2, $3, $4, '0.1.0', 'left', now())",
+            {this_host(), std::to_string(number), std::to_string(start), this_boot()});
+    };
+    forge(pid, start_of(pid));
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "active");
+    BOOST_TEST(has(found.at("reason"), "is no `dormouse worker`"));
+    BOOST_TEST(process_lives(pid));
+    for (const std::int64_t number : {std::int64_t{1}, std::int64_t{0}, std::int64_t{-1}, std::int64_t{2147483647}}) {
+        forge(number, number == 1 ? start_of(1) : -1);
+        const json nobody = front(force);
+        BOOST_TEST((nobody.is_null() || nobody.at("kind") != "stale"), number);
+    }
+    ::kill(pid, SIGKILL);
+}
+
 BOOST_AUTO_TEST_CASE(after_another_boot_a_lease_that_stands_is_respected) {
     ForegroundWorker worker(database);
     const std::string id = worker.hold();
-    set("boot_id = gen_random_uuid()");  // this machine before it was started anew, or another of its name
+    // this machine before it was started anew, or another of its name
+    set("boot_id = gen_random_uuid(), pid_start = pid_start - 1");
     BOOST_TEST(front(force).at("kind") == "active");
     BOOST_TEST(status(id) == "running");
     database.exec("UPDATE dormouse.runs SET lease_until = now() - interval '1 second'");
     const json found = front(force);
     BOOST_TEST(found.at("kind") == "stale");
     BOOST_TEST(found.at("released") == 1);
+    BOOST_TEST(process_lives(worker.pid()));
+}
+
+// As inside systemd-nspawn, where the sandbox of a unit shows the boot id of the host.
+BOOST_AUTO_TEST_CASE(a_worker_that_sees_another_boot_id_than_the_operator_is_known_all_the_same) {
+    ForegroundWorker worker(database);
+    set("boot_id = gen_random_uuid()");
+    BOOST_TEST(front(force).at("kind") == "active");
+    BOOST_TEST(state() == "awake");
+    set("boot_id = gen_random_uuid(), state = 'left', pid_namespace = 4026530000");  // whoever that is, it is not this
+                                                                                     // one
+    BOOST_TEST(front(force).is_null());
     BOOST_TEST(process_lives(worker.pid()));
 }
 
@@ -196,7 +290,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_somebody_has_locked_is_told_and_keeps_the_row) {
 
 BOOST_AUTO_TEST_CASE(a_process_is_ended_only_if_it_started_when_it_should_have) {
     Process sleeper({{"/bin/sleep", "1000"}, {}, {}, {}});
-    const std::int64_t start = cli::start_of(sleeper.pid());
+    const std::int64_t start = start_of(sleeper.pid());
     BOOST_TEST(start > 0);
     BOOST_TEST(cli::end_process(sleeper.pid(), start + 1, Millis{10'000}).value() == false);
     BOOST_TEST(process_lives(sleeper.pid()));

@@ -47,8 +47,9 @@ struct Fixture {
                               call);
     }
     void register_worker() {
-        database.value(sql::worker_arrives, {worker, "pool", "{default}", "", "host", "17", "4711",
-                                             "00000000-0000-4000-8000-00000000b001", std::nullopt, "0.1.0"});
+        database.value(sql::worker_arrives,
+                       {worker, "pool", "{default}", "", "host", "17", "4711", "00000000-0000-4000-8000-00000000b001",
+                        std::nullopt, "0.1.0", std::nullopt});
     }
     std::string release(const std::string& pid_start) {
         return database.value(

@@ -89,6 +89,31 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_lost_waits_until_it_is_alone_and_nothing_is_
         [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "3"; }));
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_was_released_by_reap_waits_until_it_is_alone_too) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.worker = "concurrency = 4"});
+    const PoolTasks& tasks = bench.tasks();
+    database.exec("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(bench.until([&] { return tasks.started().size() == 1; }));
+    database.exec(
+        "INSERT INTO dormouse.worker_registry (id, pool, queues, host, pid, pid_start, boot_id, version) VALUES "
+        "('00000000-0000-4000-8000-000000000001', 'front', '{default}', 'h', 17, 1, "
+        "'00000000-0000-4000-8000-00000000b001', '0.1.0');"
+        "INSERT INTO dormouse.runs (task, status, worker, fence, started_at, lease_until) VALUES ('hold', 'running', "
+        "'00000000-0000-4000-8000-000000000001', 1, now(), now() + interval '1 hour')");
+    BOOST_TEST(database.value("SELECT released FROM dormouse.release_worker('00000000-0000-4000-8000-000000000001', "
+                              "'h', 17, 1, '00000000-0000-4000-8000-00000000b001')") == "1");
+    BOOST_TEST_REQUIRE(bench.until(
+        [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'running'") == "2"; }));
+    bench.turns_within(Millis{300});
+    BOOST_TEST(tasks.started().size() == 1U);
+    tasks.release();
+    BOOST_TEST(bench.until([&] { return tasks.started().size() == 2; }));
+    tasks.release();
+    BOOST_TEST(bench.until(
+        [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "2"; }));
+}
+
 BOOST_AUTO_TEST_CASE(several_lost_runs_are_executed_one_after_the_other_and_nothing_else_is_held_meanwhile) {
     TestDatabase database;
     PoolBench bench(database.url(), {.worker = "concurrency = 8", .starts = false});

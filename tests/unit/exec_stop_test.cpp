@@ -140,6 +140,40 @@ BOOST_AUTO_TEST_CASE(the_daemon_of_one_run_is_left_alone_by_the_end_of_another) 
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_handler_that_closes_its_pipes_and_lives_on_is_waited_for_and_costs_nothing_meanwhile) {
+    Bench bench(shell("echo ready >&2; exec <&- >&- 2>&-; sleep 0.5; exit 3"));
+    const auto id = bench.start(std::string(1 << 20, ' ') + "{}");  // and never reads what it is given
+    bench.until([&] { return !bench.lines.empty(); });
+    int turns = 0;
+    bench.until([&] {
+        ++turns;
+        return bench.outcomes.contains(id);
+    });
+    BOOST_TEST(turns < 200);  // one for each 10 ms, and no more
+    BOOST_TEST(bench.outcomes.at(id).exit_code.value() == 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_closes_its_pipes_and_hangs_is_ended_by_its_timeout) {
+    const Directory directory;
+    Bench bench(shell("echo $$ >" + directory / "pid" + "; exec <&- >&- 2>&-; exec sleep 1000"));
+    const auto outcome = bench.run("{}", Millis{300});
+    BOOST_TEST(verdict(outcome) == timed_out);
+    BOOST_TEST(outcome.signal.value() == SIGTERM);
+    BOOST_TEST(is_gone(pid_in(directory, "pid")));
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_fills_its_memory_fails_and_takes_nobody_with_it) {
+    Bench bench(
+        shell("read which; [ $which = small ] && { sleep 0.5; echo fine; exit 0; }; ulimit -v 200000; "
+              "head -c 2000000000 /dev/zero | tail -c 2000000000"));
+    const auto small = bench.start("small\n");
+    const auto outcome = bench.run("large\n");
+    BOOST_TEST((outcome.verdict == Verdict::failed));
+    BOOST_TEST(outcome.error_message.find("exhausted") != std::string::npos, outcome.error_message);
+    BOOST_TEST(bench.wait(small).result == "\"fine\"");
+    BOOST_TEST(outcome.peak_memory_bytes.value_or(0) < (std::int64_t{1} << 30));
+}
+
 BOOST_AUTO_TEST_CASE(a_child_that_is_not_of_a_handler_is_left_alone) {
     const pid_t own = ::fork();
     if (own == 0) {

@@ -2,9 +2,11 @@
 #include "worker/predecessors.h"
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 
+#include "base/process.h"
 #include "support/cluster.h"
 
 using namespace dormouse;
@@ -86,6 +88,31 @@ BOOST_AUTO_TEST_CASE(another_instance_proves_nothing) {
     dies();
     std::ofstream(directory.path() + "/instance") << Uuid::random().to_string() << "\n";
     BOOST_TEST(dead().empty());
+}
+
+// Machine id, state directory and instance id are all copied; the one that was copied from goes on.
+BOOST_AUTO_TEST_CASE(the_copy_of_a_machine_does_not_take_the_original_for_dead) {
+    const Uuid boot = Uuid::random();
+    store::Identity original = identity("dormouse@mail.service", boot);
+    std::optional<Predecessors> alive(std::in_place, directory.path(), original);
+    const TemporaryDirectory copy;
+    std::filesystem::copy(directory.path(), copy.path());
+    store::Identity clone = identity("dormouse@mail.service", Uuid::random());  // a boot of its own
+    BOOST_TEST(Predecessors(copy.path(), clone).dead().empty());
+    BOOST_TEST((clone.instance_id == original.instance_id));
+
+    // the copy of a container has the boot of the original, and another PID namespace
+    std::string text;
+    std::getline(std::ifstream(directory.path() + "/workers"), text);
+    const std::string own = " " + std::to_string(this_pid_namespace()) + " ";
+    BOOST_TEST_REQUIRE(text.find(own) != std::string::npos);
+    std::ofstream(copy.path() + "/workers") << text.replace(text.find(own), own.size(), " 4026530000 ") << "\n";
+    store::Identity container = identity("dormouse@mail.service", boot);
+    BOOST_TEST(Predecessors(copy.path(), container).dead().empty());
+
+    alive.reset();  // and the original's own successor still knows
+    store::Identity successor = identity("dormouse@mail.service", boot);
+    BOOST_TEST((Predecessors(directory.path(), successor).dead() == std::vector{original.id}));
 }
 
 BOOST_AUTO_TEST_CASE(who_holds_the_lock_is_alive) {
