@@ -9,8 +9,9 @@ MOST_WAITING = 120  # more than this are not put on top: what is to be seen is t
 
 
 class Load:
-    def __init__(self, random, cluster, hosts, rate):
+    def __init__(self, random, cluster, hosts, rate, weights=None, most_waiting=MOST_WAITING):
         self.random, self.cluster, self.hosts, self.rate = random, cluster, hosts, rate
+        self.weights, self.most_waiting = weights or WEIGHTS, most_waiting
         self.psql = None
         self.certain = {}    # id → task: the enqueue was answered
         self.doubtful = {}   # the session was lost meanwhile
@@ -36,11 +37,11 @@ class Load:
         if now >= self.next_wake:
             self.next_wake = now + 2
             self.random.choice(self.hosts).begin("dormouse", "wake", "chaos")
-        if now < self.quiet_until or self.waiting > MOST_WAITING:
+        if now < self.quiet_until or self.waiting > self.most_waiting:
             return
         exact = self.rate * seconds * self.random.uniform(0, 2)
         number = int(exact) + (self.random.random() < exact % 1)
-        tasks = self.random.choices(list(WEIGHTS), WEIGHTS.values(), k=number)
+        tasks = self.random.choices(list(self.weights), self.weights.values(), k=number)
         runs = [(str(uuid.UUID(int=self.random.getrandbits(128), version=4)), task, self.payload(task)) for task in tasks]
         door = self.random.random()
         if not runs:

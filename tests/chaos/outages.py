@@ -1,0 +1,70 @@
+"""Load while things fail (chaos.py --load): nothing but a Postgres that is restarted again and again, under a load that does not let
+up; how long it takes each time until the backlog is gone."""
+import threading
+import time
+
+from cluster import Disconnected, Psql
+from violence import Event
+
+WEIGHTS = {"quick": 1}
+# The backlog: who waits for longer than it takes to be claimed. Beside it everybody who waits.
+WAITING = """SELECT count(*) FILTER (WHERE run_at <= now() - interval '0.5 s') || ' ' || count(*) FROM dormouse.runs_live
+             WHERE status IN ('queued', 'retry') AND run_at <= now()"""
+
+
+def plan(seconds, every):
+    """In the middle of each period, so that there is time before and after it."""
+    times = [every * (number + 0.5) for number in range(max(1, int(seconds // every)))]
+    return [Event(at, "restart Postgres", "-", 0.0) for at in times]
+
+
+class Backlog(threading.Thread):
+    """Asks every 100 ms, in a session of its own."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.samples, self.over = cluster, [], threading.Event()  # (time.time(), backlog, all who wait)
+
+    def run(self):
+        psql = None
+        while not self.over.wait(0.1):
+            try:
+                psql = psql or Psql(self.cluster, "chaos")
+                self.samples.append((time.time(), *map(int, psql.ask(WAITING)[0].split())))
+            except Disconnected:
+                psql.close()
+                psql = None
+        if psql:
+            psql.close()
+
+    def end(self):
+        self.over.set()
+        self.join()
+        self.samples.append((time.time(), 0, 0))  # by now all of them have ended: settle()
+
+
+def recoveries(plan, samples):
+    """For each restart: seconds until Postgres answered, until the backlog was gone, and how many waited at most; None: not before the next."""
+    begins = [event.began for event in plan if event.began] + [float("inf")]
+    for begin, following in zip(begins, begins[1:]):
+        after = [(0.0, 0, 0)] + [(at - begin, old, waiting) for at, old, waiting in samples if begin < at < following]
+        gaps = [later[0] - earlier[0] for earlier, later in zip(after, after[1:])]
+        rest = after[gaps.index(max(gaps)) + 1:] if gaps else []  # the outage: the longest without an answer
+        empty = next((at for at, old, _ in rest if old == 0), None)
+        most = max((waiting for at, _, waiting in rest if empty is None or at <= empty), default=0)
+        yield (rest[0][0] if rest else None), empty, most
+
+
+def draw_up(drawn, plan, samples, events):
+    for number, (answered, empty, most) in enumerate(recoveries(plan, samples), 1):
+        if answered is None or empty is None:
+            drawn.findings["the backlog did not return to zero"].append(f"restart {number}: up to {most} waited until the next one")
+            continue
+        drawn.figures[f"restart {number}"] = {"Postgres answers after s": round(answered, 2), "no backlog after s": round(empty, 2),
+                                              "waited at most": most}
+    drawn.figures["waited at most, ever"] = max((waiting for _, _, waiting in samples), default=0)
+    restarts = sum(event.done == "done" for event in plan)
+    for name in ("database_lost", "database_back"):  # the worker of b is there all the time
+        said = sum(event["host"] == "b" and event["event"] == name for event in events)
+        if said != restarts:
+            drawn.findings["an outage is not said once"].append(f"{said} times {name} for {restarts} restarts on host b")
