@@ -125,7 +125,9 @@ Millis Worker::longest_answer() const {
 }
 
 void Worker::await_answer() {
-    answer_timer_.once(longest_answer(), [this] { on_no_answer(); });
+    // Not at once: an answer that came while this process stood still is read before the next turn's timers.
+    constexpr Millis next_turn{1};
+    answer_timer_.once(longest_answer(), [this] { answer_timer_.once(next_turn, [this] { on_no_answer(); }); });
 }
 
 void Worker::on_no_answer() {

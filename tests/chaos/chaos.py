@@ -46,7 +46,8 @@ class World:
         os.mkdir(self.work + "/shared")
         os.chmod(self.work + "/shared", 0o777)
         here = os.path.dirname(os.path.abspath(__file__))
-        shutil.copy(here + "/handler.sh", self.work + "/shared/handler.sh")
+        for script in ("handler.sh", "light.sh"):
+            shutil.copy(f"{here}/{script}", self.work + "/shared")
         self.build = build
         self.cluster = None
         # One that sleeps whenever it can, and one that stays.
@@ -186,7 +187,7 @@ def main():
     passed = False
     try:
         world.begin()
-        load = Load(chance, world.cluster, world.hosts, options.rate or 200, outages.WEIGHTS, float("inf")) if options.load else Load(
+        load = Load(chance, world.cluster, world.hosts, options.rate or 200, outages.WEIGHTS, float("inf"), True) if options.load else Load(
             chance, world.cluster, world.hosts, options.rate or 60)
         backlog = outages.Backlog(world.cluster)
         hands = violence.Hands(chance, world.hosts, world.cluster, load)
