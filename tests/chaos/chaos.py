@@ -197,9 +197,10 @@ def main():
         rage(world, load, hands, plan, options.seconds)
         say("--- healed")
         settled, settled_s = settle(world, load, hands)
-        drawn, events = draw_up(world, load, plan, settled_s)
         if options.load:
             backlog.end()
+        drawn, events = draw_up(world, load, plan, settled_s)
+        if options.load:
             outages.draw_up(drawn, plan, backlog.samples, events)
         drawn.figures["load of the machine"] = " ".join(f"{one:.1f}" for one in os.getloadavg())
         for what, lines in units(world).items():

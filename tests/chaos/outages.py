@@ -23,7 +23,7 @@ class Backlog(threading.Thread):
 
     def __init__(self, cluster):
         super().__init__(daemon=True)
-        self.cluster, self.samples, self.over = cluster, [], threading.Event()  # (time.time(), backlog, all who wait)
+        self.cluster, self.samples, self.over = cluster, [], threading.Event()  # (time.time(), backlog, all who wait); None: no answer
 
     def run(self):
         psql = None
@@ -32,6 +32,7 @@ class Backlog(threading.Thread):
                 psql = psql or Psql(self.cluster, "chaos")
                 self.samples.append((time.time(), *map(int, psql.ask(WAITING)[0].split())))
             except Disconnected:
+                self.samples.append((time.time(), None, None))
                 psql.close()
                 psql = None
         if psql:
@@ -47,9 +48,9 @@ def recoveries(plan, samples):
     """For each restart: seconds until Postgres answered, until the backlog was gone, and how many waited at most; None: not before the next."""
     begins = [event.began for event in plan if event.began] + [float("inf")]
     for begin, following in zip(begins, begins[1:]):
-        after = [(0.0, 0, 0)] + [(at - begin, old, waiting) for at, old, waiting in samples if begin < at < following]
-        gaps = [later[0] - earlier[0] for earlier, later in zip(after, after[1:])]
-        rest = after[gaps.index(max(gaps)) + 1:] if gaps else []  # the outage: the longest without an answer
+        after = [(at - begin, old, waiting) for at, old, waiting in samples if begin < at < following]
+        silent = [index for index, sample in enumerate(after) if sample[1] is None]
+        rest = after[silent[-1] + 1:] if silent else []
         empty = next((at for at, old, _ in rest if old == 0), None)
         most = max((waiting for at, _, waiting in rest if empty is None or at <= empty), default=0)
         yield (rest[0][0] if rest else None), empty, most
@@ -62,7 +63,7 @@ def draw_up(drawn, plan, samples, events):
             "no backlog after s": "not before the next" if empty is None else round(empty, 2), "waited at most": most}
     if all(empty is None for _, empty, _ in recoveries(plan, samples)):  # after one of them is the machine's business
         drawn.findings["the backlog returned to zero after no restart"].append("the load is too much, or a worker does not recover")
-    drawn.figures["waited at most, ever"] = max((waiting for _, _, waiting in samples), default=0)
+    drawn.figures["waited at most, ever"] = max((waiting or 0 for _, _, waiting in samples), default=0)
     restarts = sum(event.done == "done" for event in plan)
     for name in ("database_lost", "database_back"):  # the worker of b is there all the time
         said = sum(event["host"] == "b" and event["event"] == name for event in events)

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <fstream>
 
 #include "support/foreground_worker.h"
@@ -222,6 +223,28 @@ BOOST_AUTO_TEST_CASE(a_table_that_is_locked_for_long_is_an_outage_and_leaves_no_
     BOOST_TEST(person.script("unlock", "COMMIT").has_value());
     BOOST_TEST(worker->until_said("database_back"));
     for (const char* const once : {"database_lost", "database_back"}) BOOST_TEST(worker->said(once).size() == 1U);
+}
+
+// The clock says that the answer is late, and it is there: whoever stood still reads before he judges.
+BOOST_AUTO_TEST_CASE(a_worker_that_stood_still_for_longer_than_an_answer_may_take_has_lost_nothing) {
+    worker.emplace(proxy.url(database.name()),
+                   PoolBenchOptions{.worker = "lease = \"12s\"", .database = "connect_timeout = \"1s\""});
+    ask("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(eventually([&] { return worker->tasks().processes().size() == 1; }));
+    BOOST_TEST_REQUIRE(eventually([&] {
+        const auto states = worker->all("state");
+        return !states.empty() && states.back().text.find("-> running") != std::string::npos;
+    }));
+    proxy.hold_answers();  // from now on an extension, after a third of the lease, gets no answer
+    BOOST_TEST_REQUIRE(eventually([&] { return proxy.held() > 0; }));
+    worker->process().signal(SIGSTOP);
+    const Millis still = now();
+    proxy.let_go();
+    BOOST_TEST_REQUIRE(eventually([&] { return proxy.held() == 0 && now() > still + Millis{4'200}; }));
+    worker->process().signal(SIGCONT);
+    worker->tasks().release();
+    BOOST_TEST(worker->until_said("run_completed"));
+    BOOST_TEST(worker->said("database_lost").empty(), worker->log());
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_leaves_while_nothing_is_answered_is_gone_all_the_same) {
