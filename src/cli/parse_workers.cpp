@@ -5,6 +5,7 @@
 #include "cli/reap.h"
 #include "cli/relay_command.h"
 #include "cli/status.h"
+#include "cli/try_task.h"
 #include "cli/wake.h"
 #include "cli/worker_command.h"
 #include "cli/workers.h"
@@ -46,6 +47,34 @@ void add_worker(CLI::App& app, Chosen& chosen) {
         "  dormouse worker default --check\n"
         "  dormouse worker --config ./pool.toml --set worker.idle_exit=10s");
     on_chosen(command, chosen, [options] { return run_worker(*options); });
+}
+
+void add_try(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<TryOptions>();
+    CLI::App& command =
+        *app.add_subcommand("try", "Execute a task's handler once, here, without a database; ends as the handler does");
+    command.add_option("TASK", options->task, "A [task.NAME] of a pool")->required();
+    command.add_option("PAYLOAD,--payload", options->payload, "JSON, @FILE, or - for stdin (default {})");
+    command
+        .add_option("--pool", options->pool, "The pool that has the task (default: the one of this machine that does)")
+        ->type_name("POOL");
+    command.add_option("--config", options->file, "This file instead of a pool's own")->type_name("FILE");
+    command.add_option("--set", options->sets, "As with `dormouse worker`")
+        ->type_name("SECTION.KEY=VALUE")
+        ->take_all()
+        ->allow_extra_args(false);
+    command.add_option("--timeout", options->timeout, "Instead of the task's own")->type_name("DURATION");
+    command.add_option("--attempt", options->attempt, "What the handler is told (default 1)")
+        ->check(number(1, 32767))
+        ->type_name("N");
+    add_json(command, options->json);
+    command.footer(
+        "Log lines and progress go to stderr, the result to stdout. Exit code: 0 completed; else the handler's own; 75 "
+        "not\nnow; 128 and the number of its signal; 5 timed out; 9 could not be started; 3 any other failure.\n\n"
+        "Examples:\n"
+        "  dormouse try thumbnail '{\"file\": \"a.jpg\"}'\n"
+        "  dormouse try report --config ./pool.toml --payload @report.json --timeout 10s");
+    on_chosen(command, chosen, [options] { return try_task(*options); });
 }
 
 void add_wake(CLI::App& app, Chosen& chosen) {

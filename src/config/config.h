@@ -27,7 +27,11 @@ struct Task {
     std::string environment_file;      ///< empty: the small, listed environment alone
     Millis timeout{3'600'000};         ///< 0: none
     int max_attempts = 5;
-    bool snooze_counts = false;  ///< an attempt that asks to be tried again later uses one up
+    int concurrency = 0;          ///< at most so many attempts of it at once in a worker; 0: worker.concurrency
+    std::int64_t memory_max = 0;  ///< bytes for a handler's process tree; 0: no limit. So the next two
+    int cpu_weight = 0;           ///< 1 to 10,000, 100 is everybody else's; 0: 100
+    int pids_max = 0;             ///< processes and threads
+    bool snooze_counts = false;   ///< an attempt that asks to be tried again later uses one up
     Backoff backoff;
 };
 

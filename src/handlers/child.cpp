@@ -35,10 +35,10 @@ std::optional<std::int64_t> peak_memory(const rusage& usage) {
 }  // namespace
 
 Result<std::unique_ptr<Child>> Child::start(const ChildHost& host, const Launch& launch, std::string input,
-                                            std::string fence, Events events) {
+                                            std::string fence, Events events, const CgroupLimits& limits) {
     std::optional<RunCgroup> cgroup;
     if (host.cgroups.available()) {
-        auto made = host.cgroups.make();
+        auto made = host.cgroups.make(limits);
         if (!made) return tl::unexpected(made.error());
         cgroup.emplace(std::move(*made));
     }
@@ -152,7 +152,11 @@ void Child::enter(State state) {
     }
     drain();
     orphans_.remove(process_.pid);
-    if (cgroup_) exit_.cpu = cgroup_->cpu().value_or(exit_.cpu);
+    if (cgroup_) {
+        exit_.cpu = cgroup_->cpu().value_or(exit_.cpu);
+        if (const auto peak = cgroup_->peak_memory()) exit_.peak_memory_bytes = peak;
+        exit_.out_of_memory = cgroup_->out_of_memory();
+    }
     cgroup_.reset();
     const auto on_gone = std::move(events_.on_gone);
     on_gone(Exit(exit_));  // may destroy us

@@ -36,10 +36,11 @@ struct ChildHost {
 
 /// How the leader ended.
 struct Exit {
-    int status = 0;  ///< as wait4(2) gives it
-    Millis cpu{0};   ///< of the whole tree with a cgroup, else of what was waited for
-    std::optional<std::int64_t>
-        peak_memory_bytes;  ///< of the largest process; absent when below our own, which hides it
+    int status = 0;                                 ///< as wait4(2) gives it
+    Millis cpu{0};                                  ///< of the whole tree with a cgroup, else of what was waited for
+    std::optional<std::int64_t> peak_memory_bytes;  ///< of the tree with a memory controller, else of the largest
+                                                    ///< process; absent when below our own, which hides it
+    bool out_of_memory = false;                     ///< the kernel killed something of the tree at its memory_max
 };
 
 class Child {
@@ -57,7 +58,7 @@ class Child {
     /// Starts the program and writes `input` to its stdin, which it may leave unread. `fence` is the value of
     /// DORMOUSE_FENCE in its environment, by which orphans are recognised. Errors: see spawn().
     static Result<std::unique_ptr<Child>> start(const ChildHost& host, const Launch& launch, std::string input,
-                                                std::string fence, Events events);
+                                                std::string fence, Events events, const CgroupLimits& limits = {});
     /// Of a child that is not gone: kills what can be reached and waits for nothing.
     ~Child();
     Child(const Child&) = delete;

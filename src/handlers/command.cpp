@@ -146,4 +146,8 @@ Status check_command(const config::Task& task) {
     return {};
 }
 
+CgroupLimits limits_of(const config::Task& task) {
+    return {task.memory_max, task.cpu_weight, task.pids_max};
+}
+
 }  // namespace dormouse::handlers

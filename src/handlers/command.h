@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "handlers/handler.h"
+#include "handlers/run_cgroup.h"
 #include "handlers/spawn.h"
 
 namespace dormouse::handlers {
@@ -19,5 +20,8 @@ Result<Launch> launch_for(const config::Task& task, const RunSpec& run);
 
 /// The same without a run: whether it could be started now.
 Status check_command(const config::Task& task);
+
+/// What the task's configuration allows a process tree of it.
+CgroupLimits limits_of(const config::Task& task);
 
 }  // namespace dormouse::handlers

@@ -63,7 +63,7 @@ void ExecHandler::start(RunSpec spec, Listener& listener) {
         [&running](std::string_view piece) { running.lines.add(piece); },
         [this, id](const Exit& exit) { finish(id, exit); },
     };
-    auto child = Child::start(host_, *launch, std::move(spec.payload), spec.fence, std::move(events));
+    auto child = Child::start(host_, *launch, std::move(spec.payload), spec.fence, std::move(events), limits_of(task_));
     if (!child) return refuse(id, listener, "task " + task_.name + ": " + child.error().message);
     running.listener = &listener;
     running.timeout = spec.timeout;
@@ -160,6 +160,8 @@ Outcome ExecHandler::judge(const Attempt& attempt, const Exit& exit) const {
     } else if (outcome.exit_code == try_again_code) {
         outcome.verdict = Verdict::try_again;
         outcome.error_class = "exit";
+    } else if (exit.out_of_memory) {
+        outcome.error_class = "out_of_memory";
     } else {
         outcome.error_class = outcome.signal ? "signal" : "exit";
     }
@@ -176,6 +178,9 @@ std::string ExecHandler::explain(const Attempt& attempt, const Outcome& outcome)
         text = "timed out after " + duration_text(attempt.timeout);
     } else if (attempt.ending == Ending::stop) {
         text = text_of(attempt.reason);
+    } else if (outcome.error_class == "out_of_memory") {
+        text = "killed by the kernel: its processes took more than " + std::to_string(task_.memory_max) +
+               " bytes (memory_max of task " + task_.name + ")";
     } else if (outcome.signal) {
         text = "killed by " + signal_text(*outcome.signal);
     } else {

@@ -42,11 +42,10 @@ struct Outcome {
     bool permanent = false;     ///< with failed: the handler said that trying again is of no use
     std::string result;         ///< valid JSON text, or empty for none
     std::string enqueue;        ///< with completed: a JSON array of runs to be enqueued with the completion; or empty
-    std::string error_class;    ///< "exit", "signal", "timeout", "spawn", "result_too_large", …; empty on success
+    std::string error_class;    ///< "exit", "signal", "timeout", "out_of_memory", "spawn", …; empty on success
     std::string error_message;  ///< one line and, below it, the last lines of the handler's stderr; bounded
     std::optional<int> exit_code;
     std::optional<int> signal;
-    bool out_of_memory = false;      ///< the kernel ended something of its tree for lack of memory
     std::optional<Millis> retry_in;  ///< the handler's wish, with try_again
     std::optional<Millis> cpu;
     std::optional<std::int64_t> peak_memory_bytes;

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
+#include "handlers/command.h"
 #include "handlers/exec.h"
 #include "loop/background.h"
 
@@ -29,6 +31,7 @@ Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& 
     prepare_signals();
     // Process 1 gets orphans whether it wants them or not.
     if (!cgroups_.available() || ::getpid() == 1) orphans_.adopt();
+    enable_limits(tasks);
     const ChildHost host{loop, cgroups_, orphans_};
     for (const auto& [name, task] : tasks) {
         switch (task.handler) {
@@ -40,6 +43,26 @@ Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& 
 }
 
 Handlers::~Handlers() = default;
+
+void Handlers::enable_limits(const std::map<std::string, config::Task>& tasks) {
+    const auto limited = [](const auto& entry) { return limits_of(entry.second).any(); };
+    if (std::none_of(tasks.begin(), tasks.end(), limited)) return;
+    std::string why = cgroups_.why_not();
+    if (cgroups_.available()) {
+        const Status done = cgroups_.enable_controllers();
+        why = done ? "this cgroup has no such controller (in its unit it has, by Delegate=yes, if the kernel's unified "
+                     "hierarchy has it)"
+                   : done.error().message;
+    }
+    for (const auto& [name, task] : tasks) {
+        const char* lost = task.memory_max > 0 && !cgroups_.limits_memory() ? "memory_max"
+                           : task.cpu_weight > 0 && !cgroups_.limits_cpu()  ? "cpu_weight"
+                           : task.pids_max > 0 && !cgroups_.limits_pids()   ? "pids_max"
+                                                                            : nullptr;
+        if (lost == nullptr || !without_effect_.empty()) continue;
+        without_effect_ = "task " + name + ": " + lost + " has no effect: " + why;
+    }
+}
 
 Handler* Handlers::find(const std::string& task) const {
     const auto found = handlers_.find(task);

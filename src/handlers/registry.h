@@ -28,13 +28,19 @@ class Handlers {
     [[nodiscard]] std::string check() const;
     /// One line for the status text: how a handler's processes are kept together, and why not better.
     [[nodiscard]] std::string isolation() const;
+    /// One line that names the first limit of a task (memory_max, cpu_weight, pids_max) that has no effect here, and
+    /// why; empty when all have.
+    [[nodiscard]] const std::string& limits_without_effect() const { return without_effect_; }
     /// A start is probably near (a claim is on the wire): has the kernel's wait for moving a process into a cgroup
     /// begin now, on another thread, so that it is over when the handler is moved. Saves up to 16 ms of a start after a
     /// quiet time; does nothing without cgroups, or if it was called a moment ago.
     void expect_start();
 
   private:
+    void enable_limits(const std::map<std::string, config::Task>& tasks);
+
     loop::Loop& loop_;
+    std::string without_effect_;
     BootClock::time_point expected_at_{};
     RunCgroups cgroups_;
     Orphans orphans_;

@@ -22,6 +22,8 @@ namespace dormouse::handlers {
 namespace {
 
 constexpr std::string_view run_prefix = "run-";
+constexpr std::string_view worker_name = "/worker";
+constexpr std::array controllers{"memory", "cpu", "pids"};
 
 std::string read_text(const std::string& path) {
     const std::ifstream file(path);
@@ -116,6 +118,17 @@ std::optional<Millis> RunCgroup::cpu() const {
     return std::chrono::duration_cast<Millis>(std::chrono::microseconds(*used));
 }
 
+std::optional<std::int64_t> RunCgroup::peak_memory() const {
+    std::int64_t peak = 0;
+    std::istringstream text(read_text(directory_ + "/memory.peak"));
+    if (!(text >> peak)) return std::nullopt;
+    return peak;
+}
+
+bool RunCgroup::out_of_memory() const {
+    return number_in(directory_ + "/memory.events", "oom_kill").value_or(0) != 0;
+}
+
 RunCgroups::RunCgroups(const std::string& root, const std::string& own) : why_not_(set_up(root, own)) {}
 
 std::string RunCgroups::set_up(const std::string& root, const std::string& own) {
@@ -125,7 +138,9 @@ std::string RunCgroups::set_up(const std::string& root, const std::string& own) 
     }
     auto path = unified_path(read_text(own));
     if (!path) return "no cgroup v2 line in " + own;
-    base_ = *path == "/" ? root : root + *path;
+    own_ = *path == "/" ? root : root + *path;
+    base_ = own_;
+    if (base_.ends_with(worker_name)) base_.resize(base_.size() - worker_name.size());  // moved there before
     if (!marked_delegated(base_) && !alone_at_root(base_, *path)) {
         return "cgroup " + *path + " is not delegated (in its unit it is, by Delegate=yes)";
     }
@@ -134,7 +149,39 @@ std::string RunCgroups::set_up(const std::string& root, const std::string& own) 
     return {};
 }
 
-Result<RunCgroup> RunCgroups::make() {
+Status RunCgroups::enable_controllers() {
+    const std::string worker = base_ + std::string(worker_name);
+    std::istringstream there(read_text(base_ + "/cgroup.controllers"));
+    std::set<std::string> available;
+    for (std::string name; there >> name;) available.insert(name);
+    for (const char* name : controllers) {
+        if (!available.contains(name)) continue;
+        if (own_ != worker) {
+            if (::mkdir(worker.c_str(), 0755) != 0 && errno != EEXIST) return tl::unexpected(from_errno(errno, worker));
+            if (auto moved = write_text(worker + "/cgroup.procs", "0"); !moved) return moved;
+            own_ = worker;
+        }
+        if (auto done = write_text(base_ + "/cgroup.subtree_control", std::string("+") + name); !done) return done;
+        enabled_.insert(name);
+    }
+    return {};
+}
+
+Status RunCgroups::limit(const std::string& directory, const CgroupLimits& limits) const {
+    Status done;
+    if (limits.memory_max > 0 && limits_memory()) {
+        done = write_text(directory + "/memory.max", std::to_string(limits.memory_max));
+        (void)write_text(directory + "/memory.oom.group", "1");  // since Linux 4.19: the whole tree, not some of it
+        (void)write_text(directory + "/memory.swap.max", "0");   // not there without swap accounting
+    }
+    if (done && limits.cpu_weight > 0 && limits_cpu())
+        done = write_text(directory + "/cpu.weight", std::to_string(limits.cpu_weight));
+    if (done && limits.pids_max > 0 && limits_pids())
+        done = write_text(directory + "/pids.max", std::to_string(limits.pids_max));
+    return done;
+}
+
+Result<RunCgroup> RunCgroups::make(const CgroupLimits& limits) {
     std::string directory;
     do {
         directory = base_ + "/" + std::string(run_prefix) + std::to_string(++last_);
@@ -142,10 +189,15 @@ Result<RunCgroup> RunCgroups::make() {
     crash_point("run_cgroup.made");
     const std::string procs = directory + "/cgroup.procs";
     UniqueFd fd(::open(procs.c_str(), O_WRONLY | O_CLOEXEC));
+    Status limited;
     if (!fd.valid()) {
-        const int problem = errno;
+        limited = tl::unexpected(from_errno(errno, procs));
+    } else {
+        limited = limit(directory, limits);
+    }
+    if (!limited) {
         ::rmdir(directory.c_str());
-        return tl::unexpected(from_errno(problem, procs));
+        return tl::unexpected(limited.error());
     }
     return RunCgroup(std::move(directory), std::move(fd));
 }

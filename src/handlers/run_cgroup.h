@@ -1,8 +1,10 @@
 // A cgroup for each run, where systemd has delegated ours to us (Delegate=yes): the kernel then knows the
 // whole tree of a handler, whatever it forks, and ends it with one write. RunCgroups is made once by
-// Handlers; each Child owns one RunCgroup. cgroup v2 only. It sets no limits and enables no controllers.
+// Handlers; each Child owns one RunCgroup. cgroup v2 only. Controllers are enabled only where a task sets limits: then
+// the worker itself has to move, because a cgroup that enables any for what is below must have no process of its own.
 //
-//   <own cgroup>          the worker itself: it may stay, because no controllers are enabled for what is below
+//   <own cgroup>          the worker itself, as long as no task has limits
+//   <own cgroup>/worker   there it is otherwise
 //   <own cgroup>/run-N    one handler's tree
 //
 // Moving a process costs 5 to 16 ms when nobody has moved one for a while (the kernel waits for a grace period;
@@ -10,7 +12,9 @@
 // would take 0.2 ms, but clone3 is not there under RestrictNamespaces=. See Handlers::expect_start().
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/clock.h"
@@ -18,6 +22,16 @@
 #include "base/unique_fd.h"
 
 namespace dormouse::handlers {
+
+/// What one handler's tree may use; 0: as much as it likes. Source: memory.max, cpu.weight and pids.max in
+/// cgroup-v2.rst.
+struct CgroupLimits {
+    std::int64_t memory_max = 0;  ///< bytes; above that the kernel kills the whole tree
+    int cpu_weight = 0;           ///< 1 to 10,000; 100 is what everybody else has
+    int pids_max = 0;             ///< processes and threads
+
+    [[nodiscard]] bool any() const { return memory_max > 0 || cpu_weight > 0 || pids_max > 0; }
+};
 
 /// Owner of one run's cgroup: removed, with what the handler made below it, when this goes out of scope.
 class RunCgroup {
@@ -40,6 +54,10 @@ class RunCgroup {
     [[nodiscard]] bool populated() const;
     /// CPU time of everything that has run in it.
     [[nodiscard]] std::optional<Millis> cpu() const;
+    /// The most memory it had at once; only with the memory controller and Linux 5.19.
+    [[nodiscard]] std::optional<std::int64_t> peak_memory() const;
+    /// The kernel killed something in it because memory_max was reached.
+    [[nodiscard]] bool out_of_memory() const;
 
   private:
     std::string directory_;
@@ -55,16 +73,29 @@ class RunCgroups {
     [[nodiscard]] bool available() const { return why_not_.empty(); }
     /// One line for the status text; empty when available.
     [[nodiscard]] const std::string& why_not() const { return why_not_; }
-    /// Makes run-N. Only when available(). Errors: what mkdir or open say.
-    Result<RunCgroup> make();
+    /// Runs will have limits: moves this process into `worker` and enables what limits need, as far as it is there.
+    /// Once, before the first make(); takes 5 to 16 ms. Only when available(). Errors: denied or transient, with the
+    /// path.
+    Status enable_controllers();
+    /// Whether that limit has an effect: its controller is enabled.
+    [[nodiscard]] bool limits_memory() const { return enabled_.contains("memory"); }
+    [[nodiscard]] bool limits_cpu() const { return enabled_.contains("cpu"); }
+    [[nodiscard]] bool limits_pids() const { return enabled_.contains("pids"); }
+    /// Makes run-N with those limits whose controllers are enabled. Only when available(). Errors: what mkdir, open or
+    /// write say.
+    Result<RunCgroup> make(const CgroupLimits& limits = {});
     /// Whoever writes "0" here moves itself to where the worker is. Only when available().
-    [[nodiscard]] std::string own_procs() const { return base_ + "/cgroup.procs"; }
+    [[nodiscard]] std::string own_procs() const { return own_ + "/cgroup.procs"; }
 
   private:
     std::string set_up(const std::string& root, const std::string& own);
 
-    std::string base_;
-    std::string why_not_;
+    [[nodiscard]] Status limit(const std::string& directory, const CgroupLimits& limits) const;
+
+    std::string base_;  ///< where run-N are made
+    std::string own_;   ///< where this process is
+    std::set<std::string> enabled_;
+    std::string why_not_;  // made by set_up(), which fills what is above
     unsigned long last_ = 0;
 };
 

@@ -19,22 +19,22 @@ constexpr std::array rules{
     Rule{"08", ErrorKind::disconnected},     // connection exception
     Rule{"57P", ErrorKind::disconnected},    // shutdown, crash, starting up, database dropped, idle session timeout
     Rule{"25P03", ErrorKind::disconnected},  // idle in transaction session timeout
-    Rule{"40", ErrorKind::conflict},         // serialization failure, deadlock
-    Rule{"55P03", ErrorKind::conflict},      // lock not available
-    Rule{"72", ErrorKind::conflict},         // snapshot too old
-    Rule{"22", ErrorKind::invalid},          // data exception
-    Rule{"23", ErrorKind::invalid},          // a constraint
-    Rule{"54", ErrorKind::invalid},          // too deep, too long
-    Rule{"P0001", ErrorKind::invalid},       // somebody's trigger says no
-    Rule{"28", ErrorKind::denied},           // authentication
-    Rule{"42501", ErrorKind::denied},       Rule{"0A000", ErrorKind::incompatible},  // not supported by this server
+    // read-only: a standby, or a setting of role or database, which only a new session can find changed
+    Rule{"25006", ErrorKind::disconnected}, Rule{"40", ErrorKind::conflict},   // serialization failure, deadlock
+    Rule{"55P03", ErrorKind::conflict},                                        // lock not available
+    Rule{"72", ErrorKind::conflict},                                           // snapshot too old
+    Rule{"22", ErrorKind::invalid},                                            // data exception
+    Rule{"23", ErrorKind::invalid},                                            // a constraint
+    Rule{"54", ErrorKind::invalid},                                            // too deep, too long
+    Rule{"P0001", ErrorKind::invalid},                                         // somebody's trigger says no
+    Rule{"28", ErrorKind::denied},                                             // authentication
+    Rule{"42501", ErrorKind::denied}, Rule{"0A000", ErrorKind::incompatible},  // not supported by this server
     Rule{"26000", ErrorKind::incompatible},  // no such prepared statement: a pooler in between
     Rule{"3D000", ErrorKind::incompatible},  // no such database
     Rule{"3F000", ErrorKind::incompatible},  // no such schema
     Rule{"42P01", ErrorKind::incompatible},  // no such table
     Rule{"42703", ErrorKind::incompatible},  // no such column
     Rule{"42883", ErrorKind::incompatible},  // no such function
-    Rule{"25006", ErrorKind::transient},     // read-only: a standby, for now
     Rule{"53", ErrorKind::transient},        // disk full, out of memory, too many connections
     Rule{"55", ErrorKind::transient},        // not now
     Rule{"57014", ErrorKind::transient},     // canceled, statement timeout

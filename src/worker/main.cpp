@@ -54,6 +54,8 @@ Status check_pool(const config::Sources& sources) {
     const std::size_t tasks = config.tasks.size();
     std::printf("handlers       ok: %zu %s; here, %s\n", tasks, tasks == 1 ? "task" : "tasks",
                 handlers.isolation().c_str());
+    if (!handlers.limits_without_effect().empty())
+        std::fprintf(stderr, "dormouse: %s\n", handlers.limits_without_effect().c_str());
     return {};
 }
 

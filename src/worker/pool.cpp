@@ -90,6 +90,8 @@ void Pool::make_worker(config::Loaded loaded) {
     const std::string problem = handlers_->check();
     log::event(problem.empty() ? log::Level::info : log::Level::warning, "tasks_loaded",
                names_of(config.tasks) + (problem.empty() ? "" : "; " + problem), {{"pool", config.pool}});
+    if (!handlers_->limits_without_effect().empty())
+        log::event(log::Level::warning, "configuration", handlers_->limits_without_effect(), {{"pool", config.pool}});
     Worker::Circumstances circumstances;
     circumstances.identity = make_identity(config.pool, config.worker.queues);
     circumstances.leaves_when_idle = doorbell_.present() || supervised_ || is_explicit(*loaded_, "worker.idle_exit");

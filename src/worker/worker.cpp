@@ -58,6 +58,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                                         .on_taken_away = [this] { held_in_doubt_ = true, step(); }}),
       step_timer_(loop, "worker.next"),
       exit_timer_(loop, "worker.exit"),
+      answer_timer_(loop, "worker.answer"),
       retry_timer_(loop, "worker.retry"),
       grace_timer_(loop, "worker.grace"),
       errand_timer_(loop, "worker.errand"),

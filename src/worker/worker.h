@@ -81,6 +81,11 @@ class Worker {
     void on_open();
     void on_lost(const Error& error);
     void on_unavailable(const Error& error);
+    void log_lost(const Error& error);
+    void log_back();
+    [[nodiscard]] Millis longest_answer() const;
+    void await_answer();
+    void on_no_answer();
     void try_again_in(Millis delay);
     [[nodiscard]] Millis pause() const;
     void send_round();
@@ -143,17 +148,18 @@ class Worker {
     bool lost_was_logged_ = false;
     int tries_ = 0;  ///< connections or rounds that failed in a row
     BootClock::time_point last_try_{};
-    std::string trouble_;  ///< why there is no session, for the status text
+    std::string trouble_;  ///< why there is no session or no answer, for the status text
     int terminations_ = 0;
     int attempts_made_ = 0;
     ErrandEnd errand_end_ = ErrandEnd::none;
     bool dozing_ = false;          ///< the session is closed on purpose, and nothing here needs one
     bool falling_asleep_ = false;  ///< the round before that is on the wire
 
-    loop::Timer step_timer_;   ///< when something here is next due: a held-back look, a lease, a lock, a due run
-    loop::Timer exit_timer_;   ///< idle_exit or look_exit
-    loop::Timer retry_timer_;  ///< the next try of a connection or a round
-    loop::Timer grace_timer_;  ///< while leaving
+    loop::Timer step_timer_;    ///< when something here is next due: a held-back look, a lease, a lock, a due run
+    loop::Timer exit_timer_;    ///< idle_exit or look_exit
+    loop::Timer answer_timer_;  ///< a round is on the wire: the longest that is waited for its answer
+    loop::Timer retry_timer_;   ///< the next try of a connection or a round
+    loop::Timer grace_timer_;   ///< while leaving
     loop::Timer errand_timer_;
     loop::Timer doze_timer_;  ///< database.close_after
 };

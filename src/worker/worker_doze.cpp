@@ -39,7 +39,9 @@ void Worker::fall_asleep() {
     if (round.empty()) return doze();
     looks_.sent(BootClock::now());  // what is heard of from here on makes a look owed
     store::Round asked = round;
+    await_answer();
     database_.exchange(std::move(round), [this, asked](const Result<store::Answer>& answer) {
+        answer_timer_.stop();
         falling_asleep_ = false;
         looks_.answered(true);
         if (!answer) return on_round_failed(answer.error());

@@ -64,6 +64,7 @@ void Worker::part() {
     round.release_forgotten = forgotten_wanted_;  // nothing is held any more
     round.ask_due = true;
     looks_.sent(BootClock::now());  // its answer knows of everything that we were told of until now
+    await_answer();
     database_.exchange(std::move(round), [this](const Result<store::Answer>& answer) {
         if (!answer) return be_gone(Farewell{true, false, std::nullopt});
         Farewell farewell{true, true, answer->due_in};
@@ -83,7 +84,8 @@ void Worker::be_gone(Farewell farewell) {
     if (state_ == State::gone) return;
     enter(State::gone, "the end");
     farewell.errand = errand_end_;
-    for (loop::Timer* timer : {&step_timer_, &exit_timer_, &retry_timer_, &errand_timer_, &doze_timer_}) timer->stop();
+    for (loop::Timer* timer : {&step_timer_, &exit_timer_, &answer_timer_, &retry_timer_, &errand_timer_, &doze_timer_})
+        timer->stop();
     // On a turn of its own: this may run inside a callback of the session.
     grace_timer_.once(Millis{0}, [this, farewell] {
         database_.close();

@@ -29,16 +29,14 @@ void Worker::open_database() {
 }
 
 void Worker::on_open() {
-    if (lost_was_logged_) log::event(log::Level::info, "database_back", "connected to " + database_.where());
     log::event(log::Level::info, "listening", "connected to " + database_.where());
-    lost_was_logged_ = false;
-    trouble_.clear();
     looks_.owe();  // LISTEN, then look
     rescue_wanted_ = true;
     step();
 }
 
 void Worker::on_lost(const Error& error) {
+    answer_timer_.stop();
     if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
     if (config_.database.close_after > Millis{0} && may_doze()) return doze();  // it has gone to sleep before us
     falling_asleep_ = false;
@@ -54,13 +52,25 @@ void Worker::on_lost(const Error& error) {
 }
 
 void Worker::on_unavailable(const Error& error) {
-    log::event(lost_was_logged_ ? log::Level::debug : log::Level::warning, "database_lost", error.message,
-               {{"kind", to_string(error.kind)}});
-    lost_was_logged_ = true;
+    log_lost(error);
     trouble_ = error.message;
     try_again_in(pause());
     tell_status("no database (tries again by itself): " + trouble_);
     step();
+}
+
+/// Once for an outage, in whatever forms it comes: from the first thing that fails to the first round that is answered.
+void Worker::log_lost(const Error& error) {
+    log::event(lost_was_logged_ ? log::Level::debug : log::Level::warning, "database_lost", error.message,
+               {{"kind", to_string(error.kind)}});
+    lost_was_logged_ = true;
+}
+
+void Worker::log_back() {
+    trouble_.clear();
+    if (!std::exchange(lost_was_logged_, false)) return;
+    log::event(log::Level::info, "database_back", "connected to " + database_.where());
+    tell_status("running");
 }
 
 /// Before the next try. While something here has a lease it is short enough for several tries before that ends.
@@ -101,9 +111,31 @@ void Worker::send_round() {
     round.ask_held = std::move(questions);
     round.endings = std::move(endings);
     round.imports = std::move(imports);
+    await_answer();
     database_.exchange(std::move(round), [this](Result<store::Answer> answer) {
         answer ? on_answer(std::move(*answer)) : on_round_failed(answer.error());
     });
+}
+
+/// A server that hangs, or something in between that takes bytes and passes none on: TCP sees nothing wrong with it.
+/// Late enough for a slow server, and early enough for another session to write what is in hand before its lease ends.
+Millis Worker::longest_answer() const {
+    constexpr Millis longest{60'000};
+    return std::max(config_.database.connect_timeout, std::min(longest, config_.worker.lease / 3));
+}
+
+void Worker::await_answer() {
+    // Not at once: an answer that came while this process stood still is read before the next turn's timers.
+    constexpr Millis next_turn{1};
+    answer_timer_.once(longest_answer(), [this] { answer_timer_.once(next_turn, [this] { on_no_answer(); }); });
+}
+
+void Worker::on_no_answer() {
+    const std::string where = database_.where();
+    database_.close();
+    on_lost(Error{ErrorKind::disconnected,
+                  "the database at " + where + " has not answered for " + std::to_string(longest_answer().count()) +
+                      " ms, the session is given up; see whether it hangs, or what is between"});
 }
 
 store::Round Worker::next_round(BootClock::time_point now) {
@@ -148,7 +180,9 @@ void Worker::fill_fences(store::Round& round) const {
 
 void Worker::on_answer(store::Answer answer) {
     const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
+    answer_timer_.stop();
     tries_ = 0;
+    log_back();
     registered_ = registered_ || asked.arrive;
     outbox_.answered(answer, BootClock::now());
     imports_.answered(answer.imported);
@@ -210,6 +244,7 @@ void Worker::put_back_until(Millis delay) {
 
 void Worker::on_round_failed(const Error& error) {
     const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
+    answer_timer_.stop();
     if (asked.claim > 0) looks_.failed();
     if (!asked.ask_held.empty()) held_in_doubt_ = true;
     const bool endings_sent = outbox_.is_on_wire();
@@ -229,7 +264,10 @@ void Worker::on_round_failed(const Error& error) {
     if (error.kind == ErrorKind::conflict && tries_ < tries_at_once) {
         try_again_in(Millis{0});
     } else {
-        log::event(log::Level::warning, "claim_failed", error.message, {{"kind", to_string(error.kind)}});
+        if (error.kind == ErrorKind::transient) log_lost(error);  // it is there, and of no use: disk full, read-only
+        log::event(error.message == trouble_ ? log::Level::debug : log::Level::warning, "claim_failed", error.message,
+                   {{"kind", to_string(error.kind)}});
+        trouble_ = error.message;
         tell_status("the database refuses (tries again by itself): " + error.message);
         try_again_in(pause());
     }

@@ -2,6 +2,7 @@
 Pure: lists and dictionaries in, figures and findings out. A finding is a line of text, and each is a fault of somebody."""
 import collections
 import re
+import time
 
 TERMINAL = ("completed", "failed", "canceled")
 BY_THE_WORKER = ("completed", "failed", "retry", "put_off", "handed_back", "cut_off")  # wrote the end itself: its tree was gone
@@ -16,6 +17,10 @@ class Start:
 
 
 def read_marks(lines):
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def epoch(at):
+        return booted + float(at) if at.startswith("+") else float(at)  # light.sh
     found = collections.defaultdict(Start)
     torn = 0
     for line in lines:
@@ -25,11 +30,11 @@ def read_marks(lines):
             continue
         kind, run, fence, _, host, task, at = parts
         start = found[run, fence]
-        start.host, start.task, start.last = host, task, max(start.last, float(at))
+        start.host, start.task, start.last = host, task, max(start.last, epoch(at))
         if kind == "start":
-            start.starts.append(float(at))
+            start.starts.append(epoch(at))
         elif kind == "end":
-            start.end = float(at)
+            start.end = epoch(at)
     return found, torn
 
 

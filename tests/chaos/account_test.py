@@ -3,6 +3,7 @@
 import copy
 import unittest
 
+import outages
 from account import Account, read_marks
 
 FENCE = "7:w1"
@@ -87,6 +88,31 @@ class Findings(unittest.TestCase):
 
     def test_a_process_that_outlives_its_attempt(self):
         self.finds("a process outlived its attempt", lambda case: case["marks"].append("beat r 7:w1 1 a slow 14.2"))
+
+
+class Recoveries(unittest.TestCase):
+    """A restart at 100 in a plan of one; samples are (time, backlog, all who wait)."""
+    BEFORE = [(98 + tenth / 10, 0, 2) for tenth in range(20)]
+    GONE = (100.25, None, None)
+    STEADY = [(102.1 + tenth / 10, 0, 3) for tenth in range(30)]
+
+    def of(self, *samples):
+        plan = outages.plan(20, 20)
+        plan[0].began = 100.0
+        return list(outages.recoveries(plan, self.BEFORE + list(samples)))
+
+    def test_the_backlog_that_goes_away(self):
+        self.assertEqual(self.of(self.GONE, (101.5, 30, 60), (101.75, 50, 90), (102.0, 0, 3), *self.STEADY), [(1.5, 2.0, 90)])
+
+    def test_an_answer_that_came_just_before_the_end_of_the_server(self):
+        self.assertEqual(self.of((100.125, 0, 2), self.GONE, (101.5, 30, 60), (102.0, 0, 3), *self.STEADY), [(1.5, 2.0, 60)])
+
+    def test_the_backlog_that_stays(self):
+        self.assertEqual(self.of(self.GONE, (101.5, 30, 60), (101.75, 50, 90)), [(1.5, None, 90)])
+        self.assertEqual(self.of(), [(None, None, 0)])
+
+    def test_each_restart_has_the_time_until_the_next(self):
+        self.assertEqual([event.at for event in outages.plan(300, 60)], [30, 90, 150, 210, 270])
 
 
 unittest.main()

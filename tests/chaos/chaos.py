@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""chaos.py --seconds N --seed S --build DIRECTORY --out DIRECTORY
+"""chaos.py --seconds N --seed S [--load [--every N]] --build DIRECTORY --out DIRECTORY
 
 Two hosts, one Postgres, runs through every door, and violence by a plan that the seed decides; then everything is healed, and the
 account is drawn up. Ends with 1 when a run is lost or stuck, a stale write was accepted, or anything else does not add up
@@ -18,6 +18,7 @@ import tempfile
 import time
 
 import account
+import outages
 import report
 import violence
 from cluster import Cluster, Disconnected
@@ -45,7 +46,8 @@ class World:
         os.mkdir(self.work + "/shared")
         os.chmod(self.work + "/shared", 0o777)
         here = os.path.dirname(os.path.abspath(__file__))
-        shutil.copy(here + "/handler.sh", self.work + "/shared/handler.sh")
+        for script in ("handler.sh", "light.sh"):
+            shutil.copy(f"{here}/{script}", self.work + "/shared")
         self.build = build
         self.cluster = None
         # One that sleeps whenever it can, and one that stays.
@@ -152,14 +154,14 @@ def draw_up(world, load, plan, settled_s):
     drawn = account.Account(load.certain, load.doubtful, rows, attempts, marks, frozen)
     drawn.findings["stuck"] += stuck
     done = collections.Counter(event.kind for event in plan if event.done == "done")
-    drawn.findings["violence that was not done"] = [kind for kind in violence.KINDS if not done[kind]]
+    drawn.findings["violence that was not done"] = sorted({event.kind for event in plan if not done[event.kind]})
     drawn.findings["torn marks"] += [str(torn)] if torn else []
     events = [event for host in world.hosts for event in host.journal()]
     stale = report.refused(events)
     drawn.figures = {**drawn.figures, "by the spool": load.spooled, "stale writes attempted": sum(stale.values()), "of these": stale,
                      "settled after s": settled_s, "violence": dict(done),
                      "events": dict(collections.Counter(event["event"] for event in events if event["event"] in (
-                         "lease_lost", "runs_rescued", "runs_released", "database_lost", "idle_exit", "worker_pool_starting")))}
+                         "lease_lost", "runs_rescued", "runs_released", "database_lost", "database_back", "idle_exit", "worker_pool_starting")))}
     return drawn, events
 
 
@@ -167,7 +169,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--rate", type=float, default=60, help="runs a second, as far as they are finished as fast")
+    parser.add_argument("--rate", type=float, help="runs a second, as far as they are finished as fast (60); with --load, in any case (200)")
+    parser.add_argument("--load", action="store_true", help="a load that does not let up, and nothing but Postgres restarted")
+    parser.add_argument("--every", type=float, default=60, help="with --load: seconds between two restarts")
     parser.add_argument("--build", required=True)
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
@@ -175,7 +179,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     chance = random.Random(options.seed)
-    plan = violence.plan(chance, options.seconds, ["a", "b"])
+    plan = outages.plan(options.seconds, options.every) if options.load else violence.plan(chance, options.seconds, ["a", "b"])
     say(f"chaos: {options.seconds:.0f} s, seed {options.seed}; the plan (the hosts share one clock, which is left alone):")
     for event in plan:
         say("  " + event.text())
@@ -183,13 +187,22 @@ def main():
     passed = False
     try:
         world.begin()
-        load = Load(chance, world.cluster, world.hosts, options.rate)
+        load = Load(chance, world.cluster, world.hosts, options.rate or 200, outages.WEIGHTS, float("inf"), True) if options.load else Load(
+            chance, world.cluster, world.hosts, options.rate or 60)
+        backlog = outages.Backlog(world.cluster)
         hands = violence.Hands(chance, world.hosts, world.cluster, load)
         say("--- begin")
+        if options.load:
+            backlog.start()
         rage(world, load, hands, plan, options.seconds)
         say("--- healed")
         settled, settled_s = settle(world, load, hands)
+        if options.load:
+            backlog.end()
         drawn, events = draw_up(world, load, plan, settled_s)
+        if options.load:
+            outages.draw_up(drawn, plan, backlog.samples, events)
+        drawn.figures["load of the machine"] = " ".join(f"{one:.1f}" for one in os.getloadavg())
         for what, lines in units(world).items():
             drawn.findings[what] += lines
         report.write(options.out, {"seed": options.seed, "seconds": options.seconds}, drawn.figures, drawn.findings, plan, events)

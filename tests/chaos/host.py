@@ -67,6 +67,7 @@ class Host:
     def configure(self):
         tasks = "".join(f'[task.{task}]\nhandler = "exec"\ncommand = ["/bin/bash", "/srv/chaos/handler.sh", "{self.name}", "{task}"]\n'
                         f'max_attempts = {2 if task == "doomed" else 500}\nbackoff = {{ base = "100ms", max = "1s" }}\n' for task in TASKS)
+        tasks += f'[task.light]\nhandler = "exec"\ncommand = ["/bin/sh", "/srv/chaos/light.sh", "{self.name}"]\n'
         with open(self.root(f"/etc/dormouse/{POOL}.toml"), "w", encoding="utf-8") as file:
             file.write('[database]\nurl = "postgresql://pool@/chaos?host=/srv/chaos-database"\nretry_max = "1s"\nconnect_timeout = "3s"\n'
                        f'[worker]\nlease = "4s"\nshutdown_grace = "1s"\n{self.options}\n{tasks}')

@@ -9,8 +9,10 @@ MOST_WAITING = 120  # more than this are not put on top: what is to be seen is t
 
 
 class Load:
-    def __init__(self, random, cluster, hosts, rate):
+    def __init__(self, random, cluster, hosts, rate, weights=None, most_waiting=MOST_WAITING, insists=False):
+        """insists: what could not be enqueued for want of a database is enqueued when there is one."""
         self.random, self.cluster, self.hosts, self.rate = random, cluster, hosts, rate
+        self.weights, self.most_waiting, self.insists, self.again = weights or WEIGHTS, most_waiting, insists, []
         self.psql = None
         self.certain = {}    # id → task: the enqueue was answered
         self.doubtful = {}   # the session was lost meanwhile
@@ -36,11 +38,11 @@ class Load:
         if now >= self.next_wake:
             self.next_wake = now + 2
             self.random.choice(self.hosts).begin("dormouse", "wake", "chaos")
-        if now < self.quiet_until or self.waiting > MOST_WAITING:
+        if now < self.quiet_until or self.waiting > self.most_waiting:
             return
         exact = self.rate * seconds * self.random.uniform(0, 2)
         number = int(exact) + (self.random.random() < exact % 1)
-        tasks = self.random.choices(list(WEIGHTS), WEIGHTS.values(), k=number)
+        tasks = self.random.choices(list(self.weights), self.weights.values(), k=number)
         runs = [(str(uuid.UUID(int=self.random.getrandbits(128), version=4)), task, self.payload(task)) for task in tasks]
         door = self.random.random()
         if not runs:
@@ -60,12 +62,18 @@ class Load:
                 self.spooled += 1
 
     def insert(self, runs):
-        rows = ", ".join(f"('{run}', '{task}', '{json.dumps(payload)}')" for run, task, payload in runs)
+        runs = self.again + runs
+        rows = ", ".join(f"('{run}'::uuid, '{task}', '{json.dumps(payload)}'::jsonb)" for run, task, payload in runs)
+        new = "WHERE NOT EXISTS (SELECT FROM dormouse.runs WHERE runs.id = v.id)" if self.again else ""
         try:
-            self.ask(f"INSERT INTO dormouse.runs (id, task, payload) VALUES {rows}")
+            self.ask(f"INSERT INTO dormouse.runs (id, task, payload) SELECT * FROM (VALUES {rows}) AS v (id, task, payload) {new}")
             self.certain.update((run, task) for run, task, _ in runs)
+            for run, _, _ in self.again:
+                self.doubtful.pop(run)
+            self.again = []
         except Disconnected:
             self.doubtful.update((run, task) for run, task, _ in runs)
+            self.again = runs if self.insists else []
 
     def count(self):
         try:

@@ -107,9 +107,19 @@ BOOST_AUTO_TEST_CASE(a_role_that_has_repeatable_read_by_default_works_and_repeat
     commands_work();
 }
 
-BOOST_AUTO_TEST_CASE(a_worker_whose_role_is_read_only_by_default_writes_and_a_command_that_cannot_says_so) {
+BOOST_AUTO_TEST_CASE(a_worker_whose_role_is_read_only_waits_until_that_is_over) {
     set("default_transaction_read_only = on");
+    database.exec("SELECT dormouse.enqueue('echo')");
+    PoolBench bench(database.url("odd"), {.database = "retry_max = \"1s\""});
+    BOOST_TEST(bench.until([&] { return bench.worker().is_waiting_for_database(); }));
+    BOOST_TEST(count("completed") == "0");
+    database.exec("ALTER ROLE odd IN DATABASE " + database.name() + " RESET default_transaction_read_only");
+    BOOST_TEST(bench.until([&] { return count("completed") == "1"; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_command_whose_role_is_read_only_says_so) {
     works();
+    set("default_transaction_read_only = on");
     looking_works();
     const std::string before = database.value("SELECT md5(string_agg(r::text, '' ORDER BY id)) FROM dormouse.runs r");
     const std::string id = database.value("SELECT id FROM dormouse.runs WHERE task = 'fail'");

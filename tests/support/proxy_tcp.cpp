@@ -98,6 +98,24 @@ void ProxyTcp::cut() {
     nudge();
 }
 
+void ProxyTcp::turn(Mode mode) {
+    const Mode before = mode_.exchange(mode);
+    if (mode == Mode::refuse || before == Mode::swallow) ++cuts_;
+    nudge();
+}
+
+void ProxyTcp::swallow() {
+    turn(Mode::swallow);
+}
+
+void ProxyTcp::refuse() {
+    turn(Mode::refuse);
+}
+
+void ProxyTcp::pass() {
+    turn(Mode::pass);
+}
+
 void ProxyTcp::run() {
     std::list<Pair> pairs;
     int cuts = 0;
@@ -118,12 +136,14 @@ void ProxyTcp::run() {
         if (cuts != cuts_) continue;  // first of all, so that nothing that was held back slips through
         std::size_t at = 2;
         for (Pair& pair : pairs) {
+            const bool lost = mode_ == Mode::swallow;
             std::string said;
             if (fds[at++].revents != 0)
-                pair.over = !read_some(pair.client.get(), said) || !write_all(pair.server.get(), said);
-            bytes_ += said.size();
+                pair.over = !read_some(pair.client.get(), said) || (!lost && !write_all(pair.server.get(), said));
             std::string answer;
             if (fds[at++].revents != 0 && !read_some(pair.server.get(), answer)) pair.over = true;
+            if (lost) continue;
+            bytes_ += said.size();
             pair.held += answer;
             held_ += answer.size();
             if (holding_ || pair.held.empty()) continue;
@@ -135,6 +155,7 @@ void ProxyTcp::run() {
         std::erase_if(pairs, [](const Pair& pair) { return pair.over; });
         if (fds[0].revents != 0) {
             UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            if (mode_ == Mode::refuse) continue;
             if (before_connect_) before_connect_();
             UniqueFd server = connect_to(server_path_);
             ++connections_;

@@ -1,5 +1,6 @@
-// A TCP port of the loopback that leads to a Postgres's unix socket, and can count, hold back and cut what passes. It
-// stands between a worker and its database in tests of silence and of lost answers. Runs on a thread of its own.
+// A TCP port of the loopback that leads to a Postgres's unix socket, and can count, hold back, lose and cut what
+// passes. It stands between a worker and its database in tests of silence, of lost answers and of a network that goes
+// away. Runs on a thread of its own.
 #pragma once
 
 #include <atomic>
@@ -34,9 +35,17 @@ class ProxyTcp {
     [[nodiscard]] std::uint64_t held() const { return held_; }
     /// Ends every connection; what was held back is lost. New connections are taken.
     void cut();
+    /// Half-open: from now on bytes are taken and lost, in both directions, and connections stay; new ones too.
+    void swallow();
+    /// As cut(), and each new connection is ended as well.
+    void refuse();
+    /// After swallow() or refuse(): bytes pass again. Connections that have lost some end.
+    void pass();
 
   private:
     struct Pair;
+    enum class Mode { pass, swallow, refuse };
+    void turn(Mode mode);
     void run();
     void nudge() const;
 
@@ -50,6 +59,7 @@ class ProxyTcp {
     std::atomic<int> connections_{0};
     std::atomic<bool> holding_{false};
     std::atomic<int> cuts_{0};
+    std::atomic<Mode> mode_{Mode::pass};
     std::atomic<bool> over_{false};
     std::thread thread_;
 };

@@ -138,6 +138,20 @@ kill_worker() { # kill_worker POOL: SIGKILL; fails while there is none (and pid 
     pid=$(property "dormouse@$1.service" MainPID)
     [ "$pid" -gt 1 ] && kill -KILL "$pid"
 }
+# How often the worker of a pool has said an event since `now_is_then`; the journal's own clock, to the microsecond.
+now_is_then() { then=$(date '+%Y-%m-%d %H:%M:%S.%6N'); }
+said() { # said POOL EVENT
+    journalctl --quiet --no-pager --unit="dormouse@$1.service" --since="$then" --output=json --output-fields=DORMOUSE_EVENT |
+        grep -c "\"DORMOUSE_EVENT\":\"$2\"" || true
+}
+has_said() { [ "$(said "$1" "$2")" != 0 ]; }
+# An outage is told once, and so is its end.
+one_outage() {
+    wait_for 20 has_said "$1" database_back
+    equal "database_lost" "$(said "$1" database_lost)" 1
+    equal "database_back" "$(said "$1" database_back)" 1
+}
+attempts_of() { sql "SELECT attempts FROM dormouse.runs WHERE id = '$1'"; }
 status_text() { property "dormouse@$1.service" StatusText; }
 
 # --- cases about the helper only -------------------------------------------------------------------------------------

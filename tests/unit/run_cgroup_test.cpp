@@ -40,6 +40,14 @@ class Delegated {
         enter(home);
         left_clean = ::rmdir(directory.c_str()) == 0;
     }
+    /// As systemd does for Delegate=yes; false where the controller is not in this hierarchy, or ours is in use.
+    [[nodiscard]] bool has(const std::string& controller) const {
+        std::ofstream(home + "/cgroup.subtree_control") << "+" + controller << std::flush;
+        std::ifstream file(directory + "/cgroup.controllers");
+        for (std::string name; file >> name;)
+            if (name == controller) return true;
+        return false;
+    }
     static void enter(const std::string& where) { std::ofstream(where + "/cgroup.procs") << "0" << std::flush; }
 
     std::string root = unified_root();
@@ -58,6 +66,17 @@ boost::test_tools::assertion_result can_delegate(boost::unit_test::test_unit_id)
 }
 
 const auto real = boost::unit_test::precondition(can_delegate);
+
+template <const char* controller>
+boost::test_tools::assertion_result has(boost::unit_test::test_unit_id) {
+    const Delegated delegated;
+    boost::test_tools::assertion_result answer(delegated.usable && delegated.has(controller));
+    answer.message() << "no " << controller << " controller in the unified hierarchy of this machine";
+    return answer;
+}
+constexpr char memory[] = "memory";
+constexpr char pids[] = "pids";
+constexpr char cpu[] = "cpu";
 
 }  // namespace
 
@@ -128,6 +147,83 @@ BOOST_AUTO_TEST_CASE(cgroups_that_a_handler_made_are_removed_with_its_own, *real
         BOOST_REQUIRE(made);
         std::filesystem::create_directories(made->directory() + "/a/b");
         BOOST_TEST(!made->populated());
+    }
+    BOOST_TEST(Delegated::left_clean);
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_that_has_no_effect_here_is_said) {
+    auto one = shell("true");
+    one.memory_max = 1 << 20;
+    Bench bench(one);
+    BOOST_TEST(bench.handlers().limits_without_effect() ==
+               "task t: memory_max has no effect: no unified cgroup hierarchy at /nowhere");
+    BOOST_TEST((bench.run().verdict == Verdict::completed));
+    BOOST_TEST(Bench(shell("true")).handlers().limits_without_effect() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_controller_that_is_not_there_is_said, *real) {
+    {
+        const Delegated delegated;
+        if (delegated.has("memory")) return;
+        auto one = shell("true");
+        one.memory_max = 1 << 20;
+        Bench bench(one, {}, RunCgroups(delegated.root));
+        BOOST_TEST(bench.handlers().limits_without_effect().find("memory_max has no effect: this cgroup has no such") !=
+                   std::string::npos);
+        BOOST_TEST((bench.run().verdict == Verdict::completed));
+    }
+    BOOST_TEST(Delegated::left_clean);
+}
+
+BOOST_AUTO_TEST_CASE(a_tree_that_forks_without_end_meets_pids_max, *boost::unit_test::precondition(has<pids>)) {
+    {
+        const Delegated delegated;
+        BOOST_REQUIRE(delegated.has("pids"));
+        auto one =
+            task({"/usr/bin/python3", "-c",
+                  "import os,sys,time\nmade = 0\n"
+                  "try:\n  for i in range(100):\n    if os.fork() == 0: time.sleep(60); os._exit(0)\n    made += 1\n"
+                  "except OSError: print(made)\n"});
+        one.pids_max = 10;
+        Bench bench(one, {}, RunCgroups(delegated.root));
+        BOOST_TEST(bench.handlers().limits_without_effect() == "");
+        BOOST_TEST(own_path() == delegated.path + "/worker");
+        BOOST_TEST(bench.run().result == "9");
+        const RunCgroups again(delegated.root);  // as after a new configuration
+        BOOST_TEST(again.why_not() == "");
+        Delegated::enter(delegated.directory + "/..");
+        ::rmdir((delegated.directory + "/worker").c_str());
+    }
+    BOOST_TEST(Delegated::left_clean);
+}
+
+BOOST_AUTO_TEST_CASE(the_cpu_weight_of_a_task_is_that_of_its_cgroup, *boost::unit_test::precondition(has<cpu>)) {
+    {
+        const Delegated delegated;
+        BOOST_REQUIRE(delegated.has("cpu"));
+        auto one = shell("cat " + delegated.root + "$(sed -n s/^0::// /proc/self/cgroup)/cpu.weight");
+        one.cpu_weight = 17;
+        Bench bench(one, {}, RunCgroups(delegated.root));
+        BOOST_TEST(bench.run().result == "17");
+        Delegated::enter(delegated.directory + "/..");
+        ::rmdir((delegated.directory + "/worker").c_str());
+    }
+    BOOST_TEST(Delegated::left_clean);
+}
+
+BOOST_AUTO_TEST_CASE(a_tree_that_takes_too_much_memory_is_ended_and_said_so,
+                     *boost::unit_test::precondition(has<memory>)) {
+    {
+        const Delegated delegated;
+        BOOST_REQUIRE(delegated.has("memory"));
+        auto one = task({"/usr/bin/python3", "-c", "x = bytearray(256 << 20)"});
+        one.memory_max = 32 << 20;
+        Bench bench(one, {}, RunCgroups(delegated.root));
+        const auto outcome = bench.run();
+        BOOST_TEST(outcome.error_class == "out_of_memory");
+        BOOST_TEST(outcome.error_message.find("(memory_max of task t)") != std::string::npos);
+        Delegated::enter(delegated.directory + "/..");
+        ::rmdir((delegated.directory + "/worker").c_str());
     }
     BOOST_TEST(Delegated::left_clean);
 }

@@ -1,0 +1,52 @@
+// The pauses between tries: never at once, never longer than said, never all the same.
+#include "base/backoff.h"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <limits>
+#include <vector>
+
+using namespace dormouse;
+
+namespace {
+
+std::vector<Millis> thrown(Millis (*dice)(Millis, Millis, int), Millis base, Millis max, int tries) {
+    std::vector<Millis> all;
+    for (int i = 0; i < 2'000; ++i) all.push_back(dice(base, max, tries));
+    return all;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(backoff)
+
+BOOST_AUTO_TEST_CASE(a_connections_pause_doubles_to_its_longest_and_is_between_half_and_all_of_it) {
+    const std::vector<Millis::rep> ceilings{500, 1'000, 2'000, 4'000, 8'000, 16'000, 30'000, 30'000, 30'000};
+    for (std::size_t tries = 0; tries < ceilings.size(); ++tries) {
+        const auto all = thrown(half_jitter, Millis{500}, Millis{30'000}, static_cast<int>(tries));
+        const auto [least, most] = std::minmax_element(all.begin(), all.end());
+        const auto ceiling = ceilings[tries];
+        BOOST_TEST(least->count() >= ceiling / 2);
+        BOOST_TEST(most->count() <= ceiling);
+        BOOST_TEST(least->count() < ceiling * 55 / 100);  // the dice reach both ends
+        BOOST_TEST(most->count() > ceiling * 95 / 100);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_runs_pause_is_anywhere_up_to_its_ceiling) {
+    const auto all = thrown(full_jitter, Millis{100}, Millis{1'000}, 2);
+    const auto [least, most] = std::minmax_element(all.begin(), all.end());
+    BOOST_TEST(least->count() < 40);
+    BOOST_TEST(most->count() <= 400);
+    BOOST_TEST(most->count() > 360);
+}
+
+BOOST_AUTO_TEST_CASE(a_million_tries_and_the_longest_pause_there_is_overflow_nothing) {
+    for (const Millis max : {Millis{300'000}, Millis{std::numeric_limits<Millis::rep>::max() / 4}}) {
+        const Millis pause = half_jitter(Millis{500}, max, 1'000'000);
+        BOOST_TEST(pause.count() >= max.count() / 2);
+        BOOST_TEST(pause.count() <= max.count());
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
