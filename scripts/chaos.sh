@@ -4,6 +4,7 @@
 # that the seed decides: workers, handlers and Postgres killed, workers frozen beyond their lease, the network cut, half-open or
 # late, units restarted. Then the account: what was enqueued, what became of it, and whether a stale write was ever accepted.
 # The table and its JSON lines are in build/chaos; DORMOUSE_CHAOS_OUT and DORMOUSE_BUILD name other directories. Takes root.
+# With DORMOUSE_BUILD=build/asan whatever a sanitizer says about worker, helper or command line, leaks too, is a finding.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"

@@ -76,6 +76,8 @@ class World:
             if host.leader:
                 with open(f"{directory}/journal-{host.name}.log", "w", encoding="utf-8") as file:
                     file.write(host.run("journalctl", "--no-pager", "--output=short-precise"))
+                if host.reports:
+                    shutil.copytree(host.reports, f"{directory}/sanitizer-{host.name}", dirs_exist_ok=True)
         shutil.copy(self.work + "/shared/marks", directory)
         shutil.copy(self.cluster.log, directory)
 
@@ -139,6 +141,8 @@ def units(world):
                 findings["a doorbell is down"].append(f"host {host.name}: {unit} is {state}")
         if not host.answers_rings(20):
             findings["a doorbell is down"].append(f"host {host.name}: a ring started nobody")
+        host.run("systemctl", "stop", f"{UNIT}.target", f"{UNIT}.service", quiet=True)  # what the last worker leaks is known when it has ended
+        findings["sanitizer reports"] += host.sanitizer_reports()
     return findings
 
 

@@ -129,6 +129,9 @@ Ended Process::wait() {
     pid_ = -1;
     if (WIFEXITED(status)) ended_.exit_code = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) ended_.signal = WTERMSIG(status);
+    for (const char* const report : {"Sanitizer: ", "Sanitizer has encountered", "runtime error: "})
+        if (ended_.err.find(report) != std::string::npos)
+            throw std::runtime_error("a sanitizer has something to say:\n" + ended_.err);
     return ended_;
 }
 

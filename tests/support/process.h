@@ -45,7 +45,7 @@ class Process {
     bool saw(const std::string& text);
     bool saw_error(const std::string& text);
     void signal(int number) const;
-    /// Waits for the end. Call it once.
+    /// Waits for the end. Call it once. Throws when a sanitizer has written to stderr.
     Ended wait();
 
   private:
