@@ -133,16 +133,18 @@ std::string unit_of(pid_t pid) {
     return {};
 }
 
+bool is_worker(pid_t pid) {
+    std::ifstream file(directory_of(pid) + "/cmdline");
+    std::string program;
+    std::string command;
+    std::getline(file, program, '\0');
+    std::getline(file, command, '\0');
+    return program.substr(program.rfind('/') + 1) == "dormouse" && command == "worker";
+}
+
 std::vector<pid_t> worker_processes() {
-    std::vector<pid_t> found;
-    for (const pid_t pid : all_processes()) {
-        std::ifstream file(directory_of(pid) + "/cmdline");
-        std::string program;
-        std::string command;
-        std::getline(file, program, '\0');
-        std::getline(file, command, '\0');
-        if (program.substr(program.rfind('/') + 1) == "dormouse" && command == "worker") found.push_back(pid);
-    }
+    std::vector<pid_t> found = all_processes();
+    std::erase_if(found, [](pid_t pid) { return !is_worker(pid); });
     return found;
 }
 

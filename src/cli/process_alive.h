@@ -44,7 +44,9 @@ std::string this_boot();
 /// The service it belongs to, by its cgroup; empty: none.
 std::string unit_of(pid_t pid);
 
-/// Processes of this host whose command line is `…dormouse worker …`.
+/// Whether its command line is `…dormouse worker …`.
+bool is_worker(pid_t pid);
+/// Processes of this host of which that is so.
 std::vector<pid_t> worker_processes();
 
 }  // namespace dormouse::cli

@@ -33,6 +33,9 @@ Suspect there(const WorkerRow& row) {
     const pid_t pid = row.presence.pid;
     const std::string unit = row.unit.empty() ? unit_of(pid) : row.unit;
     if (!unit.empty()) return {Kind::production, "belongs to " + unit, row, pid};
+    // The row is what somebody wrote into a table: it does not make another program ours to end.
+    if (start_of(pid) >= 0 && !is_worker(pid))
+        return {Kind::active, "is no dormouse worker, whatever the database says", row, pid};
     const auto stat = handlers::stat_of(pid);
     if (stat && stat->state == 'T' && row.condition == "dead")
         return {Kind::stale, "is stopped, and " + row.evidence, row, pid};

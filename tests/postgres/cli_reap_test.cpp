@@ -182,6 +182,22 @@ BOOST_AUTO_TEST_CASE(a_worker_that_this_database_does_not_know_is_left) {
     BOOST_TEST(process_lives(worker.pid()));
 }
 
+// Whoever may write the table could name any process, and reap may be root.
+BOOST_AUTO_TEST_CASE(a_process_that_is_no_worker_is_not_ended_whatever_its_row_says) {
+    ForegroundWorker worker(database);
+    Process stranger({{"/bin/sleep", "1000"}, {}, {}, {}});
+    ::kill(stranger.pid(), SIGSTOP);
+    const std::string id = worker.hold();
+    set("pid = " + std::to_string(stranger.pid()) + ", pid_start = " + std::to_string(cli::start_of(stranger.pid())));
+    database.exec(
+        "UPDATE dormouse.runs SET started_at = now() - interval '11 minutes', lease_until = now() - interval '6 "
+        "minutes'");
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "active");
+    BOOST_TEST(has(found.at("reason"), "is no dormouse worker"));
+    BOOST_TEST(process_lives(stranger.pid()));
+}
+
 BOOST_AUTO_TEST_CASE(a_run_that_somebody_has_locked_is_told_and_keeps_the_row) {
     ForegroundWorker worker(database);
     worker.hold();
