@@ -7,6 +7,7 @@
 
 #include "cli/end_process.h"
 #include "cli/process_alive.h"
+#include "support/events.h"
 #include "support/foreground_worker.h"
 
 using namespace dormouse;
@@ -142,7 +143,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_worker_is_ended_once_the_lease_of_its_run_has_end
     BOOST_TEST(has(found.at("reason"), "is stopped"));
     BOOST_TEST(found.at("ended") == true);
     BOOST_TEST(!process_lives(worker.pid()));
-    BOOST_TEST(eventually([&] { return !process_lives(worker.tasks().processes().at(0)); }));
+    BOOST_TEST(until_ended(worker.tasks().processes().at(0)));
     BOOST_TEST(status(id) != "running");
     BOOST_TEST(state() == "left");
 }

@@ -120,6 +120,12 @@ bool Process::saw_error(const std::string& text) {
     return true;
 }
 
+bool Process::until(const std::function<bool()>& happened) {
+    while (!happened())
+        if (!pump()) return happened();
+    return true;
+}
+
 Ended Process::wait() {
     while (pump()) continue;
     ended_.timed_out = out_.valid() || err_.valid();

@@ -98,6 +98,12 @@ void ProxyTcp::cut() {
     nudge();
 }
 
+void ProxyTcp::passed(std::size_t bytes) {
+    if (bytes == 0) return;
+    bytes_ += bytes;
+    last_passed_ = BootClock::now().time_since_epoch().count();
+}
+
 void ProxyTcp::run() {
     std::list<Pair> pairs;
     int cuts = 0;
@@ -121,14 +127,14 @@ void ProxyTcp::run() {
             std::string said;
             if (fds[at++].revents != 0)
                 pair.over = !read_some(pair.client.get(), said) || !write_all(pair.server.get(), said);
-            bytes_ += said.size();
+            passed(said.size());
             std::string answer;
             if (fds[at++].revents != 0 && !read_some(pair.server.get(), answer)) pair.over = true;
             pair.held += answer;
             held_ += answer.size();
             if (holding_ || pair.held.empty()) continue;
             held_ -= pair.held.size();
-            bytes_ += pair.held.size();
+            passed(pair.held.size());
             if (!write_all(pair.client.get(), pair.held)) pair.over = true;
             pair.held.clear();
         }
