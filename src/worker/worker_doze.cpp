@@ -16,7 +16,7 @@ bool Worker::may_doze() {
 }
 
 bool Worker::needs_session(BootClock::time_point now) const {
-    const bool import = state_ < State::leaving && imports_.wait(now) && *imports_.wait(now) <= Millis{0};
+    const bool import = state_ < State::leaving && imports_.wait(now).value_or(Millis{1}) <= Millis{0};
     const bool look = state_ < State::leaving && looks_.owed() && free_slots() > 0;
     return look || import || !outbox_.empty() || flights_.extension_wanted(now);
 }

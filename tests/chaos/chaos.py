@@ -105,7 +105,7 @@ def rage(world, load, hands, plan, seconds):
         world.cluster.tick()
         load.tick(now, now - last)
         last = now
-        time.sleep(0.05)
+        time.sleep(0.05)  # the load's own measure of time
 
 
 def settle(world, load, hands):

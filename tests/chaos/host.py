@@ -204,6 +204,7 @@ def send(descriptor, number):
 
 
 def wait_until(seconds, condition):
+    """For rows in a table, cgroups and units that somebody else starts, of which nobody tells a process outside: looks every 50 ms."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
