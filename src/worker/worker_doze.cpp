@@ -45,7 +45,10 @@ void Worker::fall_asleep() {
     database_.exchange(std::move(round), [this, asked](const Result<store::Answer>& answer) {
         falling_asleep_ = false;
         looks_.answered(true);
-        if (!answer) return on_round_failed(answer.error());
+        if (!answer) {
+            doorbell_.watch_wake_file(false);
+            return on_round_failed(answer.error());
+        }
         if (asked.leave) registered_ = false;
         if (asked.ask_due) take_due(asked, *answer);
         if (answer->waking) looks_.owe();
