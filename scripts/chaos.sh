@@ -6,6 +6,7 @@
 # --load: 200 runs a second that do not let up, and nothing but Postgres restarted, every minute (--every N); how long it takes until the
 # backlog is gone.
 # The table and its JSON lines are in build/chaos; DORMOUSE_CHAOS_OUT and DORMOUSE_BUILD name other directories. Takes root.
+# With DORMOUSE_BUILD=build/asan whatever a sanitizer says about worker, helper or command line, leaks too, is a finding.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"

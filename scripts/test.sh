@@ -4,7 +4,7 @@
 # systemd booted in a container, which takes root; elsewhere these are skipped, with the reason). What was skipped stands
 # above ctest's own summary, which comes last.
 #   --full            the long variants of tests (DORMOUSE_FULL=1), the packages in a clean Debian, clang-tidy, and unit and
-#                     postgres tests once more under address and undefined behaviour sanitizers
+#                     postgres tests and the short chaos once more under address and undefined behaviour sanitizers
 #   -R REGEX, -L …    are ctest's, for instance: ./dev test -R unit.config
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -52,9 +52,9 @@ step "style"
 if [ "$full" = yes ]; then style=(--full); else style=(); fi
 "$root/scripts/check.sh" "${style[@]}" || failed+=("style checks, see above")
 if [ "$full" = yes ]; then
-    step "unit and postgres tests under sanitizers"
+    step "unit and postgres tests and the short chaos under sanitizers"
     "$root/scripts/build.sh" asan
-    run_ctest asan --no-tests=ignore --label-regex '^(unit|postgres)$' "${options[@]}"
+    run_ctest asan --no-tests=ignore --label-regex '^(unit|postgres|chaos)$' "${options[@]}"
     cat "$held"
 fi
 step "tests"

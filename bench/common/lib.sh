@@ -84,6 +84,18 @@ as_postgres() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$
 pg_ctl_private() { (cd / && as_postgres "$postgres_bin/pg_ctl" --pgdata="$work/data" --wait "$@"); }
 sql() { psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --command="$1"; }
 
+# start_tls_postgres: start_postgres that also listens at 127.0.0.1:$PGPORT, with the certificate $work/tls/certificate.
+start_tls_postgres() {
+    mkdir "$work/tls"
+    (umask 077 && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout "$work/tls/key" \
+        -out "$work/tls/certificate" 2>/dev/null) || die "openssl made no certificate"
+    [ "$(id -u)" != 0 ] || chown -R postgres "$work/tls"
+    PGPORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    export PGPORT
+    start_postgres "listen_addresses = '127.0.0.1'" "port = $PGPORT" "ssl = on" "ssl_cert_file = '$work/tls/certificate'" \
+        "ssl_key_file = '$work/tls/key'"
+}
+
 # start_postgres [LINE…]: with these lines of configuration; fsync and synchronous_commit are on, as they are by default.
 start_postgres() {
     if [ "$(id -u)" = 0 ]; then install -d -o postgres "$work/data"; else mkdir "$work/data"; fi

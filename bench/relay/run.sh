@@ -8,14 +8,7 @@ source "$here/../common/lib.sh"
 
 begin relay "${TMPDIR:-/tmp}"
 compile listener "$common/listener.c" -lpq
-mkdir "$work/tls"
-(umask 077 && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout "$work/tls/key" \
-    -out "$work/tls/certificate" 2>/dev/null) || die "openssl made no certificate"
-[ "$(id -u)" != 0 ] || chown -R postgres "$work/tls"
-PGPORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-export PGPORT
-start_postgres "listen_addresses = '127.0.0.1'" "port = $PGPORT" "ssl = on" "ssl_cert_file = '$work/tls/certificate'" \
-    "ssl_key_file = '$work/tls/key'"
+start_tls_postgres
 
 kept() { # kept KIND WAY: of $child, once it does nothing
     sleep 0.5 # what follows the connection is over: it is about a process that does nothing

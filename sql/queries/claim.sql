@@ -29,5 +29,9 @@ UPDATE dormouse.runs_live r
         LIMIT $2::integer))
    AND r.fence IS NULL  -- not by status: that would imply the claim index's predicate and walk all of it
 RETURNING r.id, r.fence, r.queue, r.task,
-          CASE WHEN pg_column_size(r.payload) <= $5::bigint * 4 THEN r.payload END,  -- [1, 1, …]: 12 bytes for 3 of text
+          -- What is too large stays here. Stored it may be smaller than its text (compressed, to 1/256 at the very best) or larger
+          -- ([1, 1, …]: 12 bytes for 3 of text); most need not be unpacked to know.
+          CASE WHEN pg_column_size(r.payload)::bigint * 256 <= $5::bigint THEN r.payload
+               WHEN pg_column_size(r.payload) <= $5::bigint * 4 THEN
+                    CASE WHEN octet_length(r.payload::text) <= $5::bigint THEN r.payload END END,
           r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint, r.lost

@@ -42,6 +42,7 @@ struct Changed {
     std::int64_t changed = 0;
     std::int64_t locked = 0;
     std::int64_t refused = 0;
+    std::optional<Failure> stopped;  ///< what was changed before that is changed, and is rung
 };
 
 Try<Millis> check_filter(const Operation& operation, const RunFilter& filter) {
@@ -111,8 +112,8 @@ Try<bool> agreed(const std::string& what) {
     return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-Try<Changed> change(const Operation& operation, const OperateOptions& options, const Meant& meant, std::int64_t most,
-                    postgres::BlockingConnection& connection) {
+Changed change(const Operation& operation, const OperateOptions& options, const Meant& meant, std::int64_t most,
+               postgres::BlockingConnection& connection) {
     Changed all;
     std::optional<std::string> after;
     int conflicts = 0;
@@ -128,7 +129,8 @@ Try<Changed> change(const Operation& operation, const OperateOptions& options, c
             Failure failure = explained(reply.error());
             if (all.changed > 0)
                 failure.message += "; " + runs_text(all.changed) + " were " + operation.done + " before that";
-            return tl::unexpected(std::move(failure));
+            all.stopped = std::move(failure);
+            return all;
         }
         conflicts = 0;
         all.changed += reply->integer(0, 0);
@@ -178,13 +180,12 @@ Outcome operate_on_filter(const Operation& operation, const OperateOptions& opti
         const auto go = options.yes ? Try<bool>(true) : agreed(what);
         if (!go) return tl::unexpected(go.error());
         if (!*go) return give_up(Exit::usage, "nothing was changed");
-        const auto done = change(operation, options, *meant, most, *connection);
-        if (!done) return tl::unexpected(done.error());
-        changed = *done;
+        changed = change(operation, options, *meant, most, *connection);
     }
     std::set<std::string> queues;
     for (const Group& group : meant->groups) queues.insert(group.queue);
     if (operation.rings && changed.changed > 0) ring_for(queues, options.json);
+    if (changed.stopped) return tl::unexpected(std::move(*changed.stopped));
     if (options.json) {
         print_json(operation, options, *meant, changed);
     } else if (options.dry_run || most == 0) {

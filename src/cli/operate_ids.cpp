@@ -66,10 +66,14 @@ Outcome operate_on_ids(const Operation& operation, const OperateOptions& options
     Exit worst = Exit::ok;
     Json told = Json::array();
     std::set<std::string> queues;
+    std::optional<Failure> stopped;  // what was done before that is done, told and rung
     for (const std::string& typed : options.runs) {
         const auto found = find(*connection, typed);
         auto done = found ? apply(operation, options, *connection, *found) : tl::unexpected(found.error());
-        if (!done && done.error().exit != Exit::not_found) return tl::unexpected(done.error());
+        if (!done && done.error().exit != Exit::not_found) {
+            stopped = done.error();
+            break;
+        }
         if (!done) done = Done{typed, "", "unknown", "there is no run of this id (any more)"};
         const Exit exit = exit_of(done->outcome);
         if (worst == Exit::ok) worst = exit;
@@ -84,6 +88,7 @@ Outcome operate_on_ids(const Operation& operation, const OperateOptions& options
         print(safe_json(Json{{"operation", operation.name}, {"dry_run", options.dry_run}, {"runs", told}}.dump()) +
               "\n");
     if (operation.rings && !options.dry_run) ring_for(queues, options.json);
+    if (stopped) return tl::unexpected(std::move(*stopped));
     return worst;
 }
 

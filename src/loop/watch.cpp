@@ -8,7 +8,7 @@ Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_chang
     name_ = slash == std::string::npos ? path : path.substr(slash + 1);
     uv_fs_event_init(loop.get(), handle_.get());
     handle_.get()->data = this;
-    uv_fs_event_start(
+    const int failed = uv_fs_event_start(
         handle_.get(),
         [](uv_fs_event_t* handle, const char* name, int, int) {
             auto* self = static_cast<Watch*>(handle->data);
@@ -18,6 +18,10 @@ Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_chang
             }
         },
         directory.c_str(), 0);
+    if (failed == 0) return;
+    trouble_ = directory + " cannot be watched: " + uv_strerror(failed);
+    if (failed == UV_EMFILE || failed == UV_ENOSPC)
+        trouble_ += " (raise sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches)";
 }
 
 }  // namespace dormouse::loop

@@ -15,8 +15,11 @@ class Watch {
     /// Calls `on_change` each time something happens to `path`. A directory that does not exist is not watched.
     /// Source: uv_fs_event_start, inotify(7).
     Watch(Loop& loop, const std::string& path, std::function<void()> on_change);
+    /// Why nothing is watched, with the remedy; empty: it is.
+    [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
   private:
+    std::string trouble_;
     std::string name_;
     std::function<void()> on_change_;
     Handle<uv_fs_event_t> handle_;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +19,7 @@ namespace {
 
 constexpr mode_t spool_mode = 0770;
 constexpr mode_t rejected_mode = 0750;
+constexpr std::size_t names_at_once = 40'000;  ///< of files that need not wait; more than fit into one scan
 
 struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
@@ -29,12 +31,27 @@ DirectoryStream stream_of(int directory) {
     return DirectoryStream(::fdopendir(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
 
-std::vector<std::string> names_in(int directory) {
-    std::vector<std::string> names;
+/// The first `most` in order. A spool that nobody has emptied for days may hold more names than memory does.
+struct Names {
+    std::vector<std::string> first;
+    bool more = false;
+};
+Names names_in(int directory, std::size_t most) {
+    Names names;
+    const auto keep_the_first = [&] {
+        if (names.first.size() <= most) return;
+        const auto last = names.first.begin() + static_cast<std::ptrdiff_t>(most);
+        std::nth_element(names.first.begin(), last, names.first.end());
+        names.first.erase(last, names.first.end());
+        names.more = true;
+    };
     const DirectoryStream stream = stream_of(directory);
-    while (const dirent* const entry = stream ? ::readdir(stream.get()) : nullptr)
-        if (is_entry(entry->d_name)) names.emplace_back(entry->d_name);
-    std::sort(names.begin(), names.end());
+    while (const dirent* const entry = stream ? ::readdir(stream.get()) : nullptr) {
+        if (is_entry(entry->d_name)) names.first.emplace_back(entry->d_name);
+        if (names.first.size() >= 2 * most) keep_the_first();
+    }
+    keep_the_first();
+    std::sort(names.first.begin(), names.first.end());
     return names;
 }
 
@@ -64,12 +81,16 @@ bool Spool::has_entries() const {
 
 Scan Spool::scan(const Terms& terms, Time now) {
     Scan scan;
-    const std::vector<std::string> names = names_in(directory_.get());
-    const std::set<std::string> present(names.begin(), names.end());
-    std::erase_if(truncated_, [&](const auto& one) { return !present.contains(one.first); });
-    std::erase_if(imported_, [&](const std::string& name) { return !present.contains(name); });
+    const auto is_gone = [&](const std::string& name) {
+        return ::faccessat(directory_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+    };
+    std::erase_if(truncated_, [&](const auto& one) { return is_gone(one.first); });
+    std::erase_if(imported_, is_gone);
+    // Those that have to wait do not count, so that they hold up nobody.
+    const Names names = names_in(directory_.get(), names_at_once + truncated_.size() + imported_.size());
+    const std::size_t waited = truncated_.size();
     std::size_t bytes = 0;
-    for (const std::string& name : names) {
+    for (const std::string& name : names.first) {
         if (scan.entries.size() >= terms.most_files || bytes >= terms.most_bytes) {
             scan.more = true;
             break;
@@ -78,6 +99,8 @@ Scan Spool::scan(const Terms& terms, Time now) {
         examine(name, terms, now, scan);
         if (scan.entries.size() > before) bytes += scan.entries.back().text.size();
     }
+    // Not when all of these are stuck: the same ones would be looked at for ever.
+    if (names.more && (!scan.entries.empty() || !scan.rejected.empty() || truncated_.size() > waited)) scan.more = true;
     return scan;
 }
 

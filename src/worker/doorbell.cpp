@@ -53,6 +53,14 @@ bool Doorbell::may_have_wake_files() const {
     return !wake_file_.empty() && ::access(wake_file_.substr(0, wake_file_.rfind('/')).c_str(), F_OK) == 0;
 }
 
+void Doorbell::watch_wake_file(bool watched) {
+    wake_watch_.reset();
+    if (!watched || !may_have_wake_files()) return;
+    wake_watch_ = std::make_unique<loop::Watch>(loop_, wake_file_, [this] {
+        if (answer_wake_file()) on_ring_();
+    });
+}
+
 bool Doorbell::empty_now() {
     int rings = answer_wake_file() ? 1 : 0;
     for (const UniqueFd& listener : listeners_) rings += systemd::empty_doorbell(listener.get(), most_rings_at_once);
@@ -61,6 +69,7 @@ bool Doorbell::empty_now() {
 
 void Doorbell::stop() {
     polls_.clear();
+    wake_watch_.reset();
 }
 
 }  // namespace dormouse::worker

@@ -1,7 +1,7 @@
 // The pool's doorbell: answers rings as they come and tells the worker that there were some. The only code that
 // accepts. Driven by the loop; asked by Worker before it decides to exit. The wake file that Postgres on this host may
 // write is a ring that lies there until it is answered: an awake worker hears of the same inserts by NOTIFY, so nobody
-// watches it.
+// watches it, but while a worker is without a session on purpose.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "loop/loop.h"
 #include "loop/poll.h"
+#include "loop/watch.h"
 
 namespace dormouse::worker {
 
@@ -28,6 +29,8 @@ class Doorbell {
     /// Postgres on this host may write wake files: whoever wrote one, for this worker or for the one before, may not
     /// have committed yet.
     [[nodiscard]] bool may_have_wake_files() const;
+    /// Whether the wake file is answered as soon as it is there: by a worker that LISTENs no more.
+    void watch_wake_file(bool watched);
     /// There is a wake file that cannot be removed, and why; empty: all is well. A worker that left would be started
     /// again at once.
     [[nodiscard]] const std::string& wake_trouble() const { return wake_trouble_; }
@@ -47,7 +50,7 @@ class Doorbell {
     std::vector<std::unique_ptr<loop::Poll>> polls_;
     std::function<void()> on_ring_;
     std::string wake_file_;
-
+    std::unique_ptr<loop::Watch> wake_watch_;
     std::string wake_trouble_;
 };
 

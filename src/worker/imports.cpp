@@ -34,6 +34,10 @@ Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, boo
         if (sent_.empty()) on_change_();
     });
     wanted_ = true;  // what came before the watch
+    if (!watch_->trouble().empty())
+        log::event(log::Level::warning, "spool_closed",
+                   "files that come while a worker is awake wait for its end: " + watch_->trouble(),
+                   {{"pool", config.pool}});
 }
 
 std::optional<Millis> Imports::wait(Time now) const {

@@ -37,6 +37,8 @@ class Imports {
 
     /// Something waits here, so this worker must not leave: it would be started again at once.
     [[nodiscard]] bool busy() const { return wanted_ || !sent_.empty() || look_again_.has_value(); }
+    /// There may be something to import now. Not so for a file that is left for its writer, or cannot be moved away.
+    [[nodiscard]] bool at_work() const { return wanted_ || !sent_.empty(); }
     /// How long until fill() has something to do; none: nothing waits, or an answer is awaited.
     [[nodiscard]] std::optional<Millis> wait(Time now) const;
     /// Before the decision to exit: true if a file has come that was not seen yet.

@@ -107,6 +107,7 @@ class Worker {
     // worker_doze.cpp: a database that sleeps is let sleep
     void arm_doze();
     void fall_asleep();
+    void database_fell_asleep();
     void doze();
     void wake_up();
     [[nodiscard]] bool needs_session(BootClock::time_point now) const;

@@ -1,7 +1,7 @@
 // database.close_after: a database that suspends when nobody talks to it is let sleep, and not woken for anything that
 // can wait. The session of a worker that needs none is closed; a ring, a due run, an ending or a lease opens the next
 // one. A session that the server closes meanwhile is its sleep, and no trouble. What comes by plain SQL while nobody
-// listens is found by the next look, as while asleep.
+// listens is found by the next look, as while asleep; a wake file is answered at once.
 #include <algorithm>
 
 #include "base/log.h"
@@ -16,7 +16,7 @@ bool Worker::may_doze() {
 }
 
 bool Worker::needs_session(BootClock::time_point now) const {
-    const bool import = state_ < State::leaving && imports_.wait(now) && *imports_.wait(now) <= Millis{0};
+    const bool import = state_ < State::leaving && imports_.wait(now).value_or(Millis{1}) <= Millis{0};
     const bool look = state_ < State::leaving && looks_.owed() && free_slots() > 0;
     return look || import || !outbox_.empty() || flights_.extension_wanted(now);
 }
@@ -29,12 +29,15 @@ void Worker::arm_doze() {
 }
 
 /// The last round before it: the registry hears of it, and what is due is asked for once more, since the exit will not
-/// ask.
+/// ask. As does the last round of all it asks who is between a wake and its commit: nobody will hear of that commit.
 void Worker::fall_asleep() {
     falling_asleep_ = true;
+    doorbell_.watch_wake_file(true);
+    doorbell_.answer_wake_file();  // by this round
     store::Round round;
     round.leave = registered_ && flights_.empty();
-    round.ask_due = !due_known_;
+    round.ask_waking = doorbell_.may_have_wake_files();
+    round.ask_due = !due_known_ || round.ask_waking;
     if (round.ask_due) fill_fences(round);
     if (round.empty()) return doze();
     looks_.sent(BootClock::now());  // what is heard of from here on makes a look owed
@@ -44,11 +47,25 @@ void Worker::fall_asleep() {
         answer_timer_.stop();
         falling_asleep_ = false;
         looks_.answered(true);
-        if (!answer) return on_round_failed(answer.error());
+        if (!answer) {
+            doorbell_.watch_wake_file(false);
+            return on_round_failed(answer.error());
+        }
         if (asked.leave) registered_ = false;
         if (asked.ask_due) take_due(asked, *answer);
-        may_doze() ? doze() : step();
+        if (answer->waking) looks_.owe();
+        if (may_doze()) return doze();
+        doorbell_.watch_wake_file(false);
+        step();
     });
+}
+
+/// Before us. Who woke us a moment ago and commits in the next one is heard of by nobody, so what is due is not known.
+void Worker::database_fell_asleep() {
+    doorbell_.watch_wake_file(true);
+    if (doorbell_.answer_wake_file()) looks_.owe();
+    if (doorbell_.may_have_wake_files()) due_known_ = false;
+    doze();
 }
 
 void Worker::doze() {

@@ -25,7 +25,7 @@ void Worker::terminate() {
 }
 
 void Worker::leave(const char* reason) {
-    doorbell_.answer_wake_file();
+    if (doorbell_.answer_wake_file() && dozing_) looks_.owe();  // else the last round asks what was meant by it
     enter(State::leaving, reason);
     crash_point("exit.decided");
     for (Parcel& parcel : flights_.give_up_waiting()) outbox_.add(std::move(parcel));

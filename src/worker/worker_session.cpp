@@ -24,6 +24,7 @@ Parcel hand_back(const store::ClaimedRun& run) {
 
 void Worker::open_database() {
     retry_timer_.stop();
+    doorbell_.watch_wake_file(false);
     last_try_ = BootClock::now();
     database_.open();
 }
@@ -38,7 +39,7 @@ void Worker::on_open() {
 void Worker::on_lost(const Error& error) {
     answer_timer_.stop();
     if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
-    if (config_.database.close_after > Millis{0} && may_doze()) return doze();  // it has gone to sleep before us
+    if (config_.database.close_after > Millis{0} && may_doze()) return database_fell_asleep();
     falling_asleep_ = false;
     if (on_wire_ && on_wire_->claim > 0) looks_.failed();
     on_wire_.reset();

@@ -78,6 +78,8 @@ class World:
             if host.leader:
                 with open(f"{directory}/journal-{host.name}.log", "w", encoding="utf-8") as file:
                     file.write(host.run("journalctl", "--no-pager", "--output=short-precise"))
+                if host.reports:
+                    shutil.copytree(host.reports, f"{directory}/sanitizer-{host.name}", dirs_exist_ok=True)
         shutil.copy(self.work + "/shared/marks", directory)
         shutil.copy(self.cluster.log, directory)
 
@@ -105,7 +107,7 @@ def rage(world, load, hands, plan, seconds):
         world.cluster.tick()
         load.tick(now, now - last)
         last = now
-        time.sleep(0.05)
+        time.sleep(0.05)  # the load's own measure of time
 
 
 def settle(world, load, hands):
@@ -141,6 +143,8 @@ def units(world):
                 findings["a doorbell is down"].append(f"host {host.name}: {unit} is {state}")
         if not host.answers_rings(20):
             findings["a doorbell is down"].append(f"host {host.name}: a ring started nobody")
+        host.run("systemctl", "stop", f"{UNIT}.target", f"{UNIT}.service", quiet=True)  # what the last worker leaks is known when it has ended
+        findings["sanitizer reports"] += host.sanitizer_reports()
     return findings
 
 

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import glob
+import select
+import socket
 import time
 
 
@@ -50,9 +52,14 @@ class Cluster:
         self.log = os.path.join(directory, "postgres.log")
         self.process = None
         self.wanted = False
+        self.is_ready = False  # as the server itself says, in the way of sd_notify(3)
+        self.notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         for path in (self.data, self.sockets):
             os.mkdir(path, 0o700 if path == self.data else 0o755)
             shutil.chown(path, "postgres", "postgres")
+        notes = os.path.join(self.sockets, "notify")
+        self.notes.bind(notes)
+        os.chmod(notes, 0o666)
         self.run("initdb", f"--pgdata={self.data}", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
 
     def options(self):
@@ -71,21 +78,34 @@ class Cluster:
     def tick(self):
         """Starts the server that is wanted and not there. After a SIGKILL that takes several tries: old backends hold the memory."""
         if self.wanted and (self.process is None or self.process.poll() is not None):
+            self.hear()  # the last words of the one before
+            self.is_ready = False
             with open(self.log, "ab") as log:
                 self.process = subprocess.Popen(
                     [f"{self.bin}/postgres", "-D", self.data, "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.sockets}",
-                     "-c", "max_connections=50"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **self.options())
+                     "-c", "max_connections=50"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                    env={**os.environ, "NOTIFY_SOCKET": self.notes.getsockname()}, **self.options())
 
-    def ready(self):
-        return subprocess.run([f"{self.bin}/pg_isready", "--quiet", f"--host={self.sockets}"], check=False).returncode == 0
+    def hear(self):
+        """What the server has said of itself since the last time."""
+        while select.select([self.notes], [], [], 0)[0]:
+            for word in self.notes.recv(4096).decode().split("\n"):
+                self.is_ready = word == "READY=1" or self.is_ready and word != "STOPPING=1"
 
     def wait(self, seconds):
+        """Until the server says that it is ready; one that ends meanwhile is started again."""
         end = time.monotonic() + seconds
-        while not self.ready():
+        while True:
             self.tick()
+            self.hear()
+            if self.is_ready:
+                return
             if time.monotonic() > end:
                 raise SystemExit(f"Postgres did not come back, see {self.log}")
-            time.sleep(0.05)
+            if self.process.poll() is None:
+                process = os.pidfd_open(self.process.pid)
+                select.select([self.notes, process], [], [], max(0, end - time.monotonic()))
+                os.close(process)
 
     def signal(self, number):
         if self.process and self.process.poll() is None:

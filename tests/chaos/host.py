@@ -9,6 +9,8 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# LeakSanitizer looks at the process through a helper that traces it, which the unit's sandbox forbids.
+SANITIZED = "SystemCallFilter=@debug\n"
 BOOT = os.path.join(HERE, "..", "system", "boot.sh")
 POOL = "chaos"
 UNIT = f"dormouse@{POOL}"
@@ -24,6 +26,13 @@ class Host:
         self.environment = dict(
             os.environ, DORMOUSE_SYSTEM_STATE=self.state, DORMOUSE_BUILD=build, DORMOUSE_SYSTEM_POSTGRES="no",
             DORMOUSE_SYSTEM_BINDS=f"{work}/shared:/srv/chaos {self.network}:/srv/chaos-database")
+        self.reports = None
+        if sanitized(build):  # each process that has something to say leaves a file; a loop with an open handle aborts
+            self.reports = os.path.join(work, "shared", "sanitizer-" + name)
+            os.mkdir(self.reports)
+            os.chmod(self.reports, 0o777)
+            log = f"log_path=/srv/chaos/sanitizer-{name}/report"
+            self.environment |= {"ASAN_OPTIONS": log + ":handle_abort=1:detect_leaks=1", "UBSAN_OPTIONS": log + ":print_stacktrace=1"}
         self.leader = None
         self.proxy = None
         self.children = []
@@ -75,6 +84,8 @@ class Host:
         os.makedirs(drop_in)
         with open(drop_in + "/chaos.conf", "w", encoding="utf-8") as file:  # no watchdog: a stopped worker is to come back as a zombie
             file.write("[Service]\nWatchdogSec=0\nReadWritePaths=/srv/chaos\nLogRateLimitIntervalSec=0\n")
+            if self.reports:
+                file.write(SANITIZED + "".join(f"Environment={name}={self.environment[name]}\n" for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS")))
         self.run("systemctl", "daemon-reload")
 
     def group(self):
@@ -152,6 +163,14 @@ class Host:
     def rejected(self):
         return len(glob.glob(self.root(f"/var/spool/dormouse/{POOL}.rejected/*.json")))
 
+    def sanitizer_reports(self):
+        """What sanitizers have said about worker, helper and command line, one string for each process."""
+        found = []
+        for path in sorted(glob.glob(f"{self.reports}/*")) if self.reports else []:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                found.append(f"host {self.name}: {os.path.basename(path)}: " + " | ".join(file.read().split("\n")[:40]))
+        return found
+
     def journal(self):
         """The events of the pool: dictionaries with event, run and text."""
         text = self.run("journalctl", "--quiet", "--no-pager", "--output=json", f"--unit={UNIT}.service",
@@ -170,6 +189,12 @@ class Host:
                                                     f"{UNIT}.service") not in (before, "\n"))
 
 
+def sanitized(build):
+    """Whether that is a build with sanitizers."""
+    with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as file:
+        return "DORMOUSE_SANITIZE:BOOL=ON\n" in file
+
+
 def send(descriptor, number):
     try:
         signal.pidfd_send_signal(descriptor, number)
@@ -180,6 +205,7 @@ def send(descriptor, number):
 
 
 def wait_until(seconds, condition):
+    """For rows in a table, cgroups and units that somebody else starts, of which nobody tells a process outside: looks every 50 ms."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -7,7 +7,7 @@
      neither   producers that ring after their commit, or die before they can
      LATER     a run may be due later than now
      UNTOLD    producers whose transactions send no NOTIFY (dormouse.notify = off)
-     SLEEPS    the database closes sessions that are idle; the worker takes that as sleep (W9, not built yet)
+     SLEEPS    the database closes sessions that are idle, or the worker does it for it (W9, src/worker/worker_doze.cpp)
      CRASHES LOSSES SIGTERMS STOPS RELAY_CRASHES     at most so many
    All other defines are mistakes, and say which; with one of them the search must find a run that waits for ever. */
 
@@ -55,6 +55,8 @@ bool connected, listening, notified;
 bool sleeping;             /* the session was let go, and nothing asks for one */
 bool owed;                 /* Looks */
 bool due_at;               /* knows when something is due: a timer of its own */
+bool due_known;            /* knows whether something is: as of the last answer */
+byte falling_asleep;       /* its round: 1 sent, 2 pg_locks read, 3 due query done, its answer not there yet */
 bool answered_file;        /* Doorbell::had_wake_file */
 bool answering;            /* LOOK_BEFORE_ANSWER only */
 mtype round = nothing;
@@ -67,6 +69,11 @@ byte crashes = CRASHES, losses = LOSSES, sigterms = SIGTERMS, stops = STOPS, rel
 #define TOLD_OF_DUE (row[0] == due && told[0] || row[1] == due && told[1])
 #define IS_LATER    (row[0] == later || row[1] == later)
 #define QUIET       (!owed && round == nothing && (listening || sleeping))
+#ifdef LOCAL
+#define WAKE_FILES  true   /* somebody may write them here */
+#else
+#define WAKE_FILES  false
+#endif
 
 inline commit(i) {
     if
@@ -105,7 +112,7 @@ proctype producer(byte i) {
 }
 
 inline lose_session() {
-    connected = false; listening = false; notified = false; round = nothing; due_at = false
+    connected = false; listening = false; notified = false; round = nothing; due_at = false; due_known = false; falling_asleep = 0
 }
 
 /* The service: systemd's side and, between start and exit, the worker. */
@@ -119,7 +126,8 @@ end_asleep:
     atomic {
         target && (start || ring || wake_file) ->
         start = false; service = running; clean = false; restart = false; sigterm = false;
-        serving = true; owed = true; due_at = false; sleeping = false; answered_file = false; answering = false
+        serving = true; owed = true; due_at = false; due_known = false; sleeping = false; falling_asleep = 0;
+        answered_file = false; answering = false
     };
 #ifndef OLD_FILE_STAYS
     due_file = no_file;                            /* Pool::start */
@@ -138,9 +146,28 @@ end_asleep:
 #ifdef SLEEPS
 #ifdef SLEEP_FORGETS
     :: atomic { listening && round == nothing -> connected = false; listening = false; notified = false; sleeping = true; owed = false }
-#else
-    :: atomic { listening && QUIET -> connected = false; listening = false; notified = false; sleeping = true }
 #endif
+    /* Worker::fall_asleep: a wake file is answered by a round that asks as the last one does, each query with a snapshot of its own */
+    :: atomic { listening && QUIET && falling_asleep == 0 -> wake_file = false; falling_asleep = 1 }
+#ifdef SLEEPS_BEFORE_THE_COMMIT
+    :: atomic { falling_asleep == 1 -> falling_asleep = 2 }
+#else
+    :: atomic { falling_asleep == 1 -> still_waking = (waking > 0); falling_asleep = 2 }
+#endif
+    :: atomic { falling_asleep == 2 -> due_at = (IS_DUE || IS_LATER); due_known = true; falling_asleep = 3 }
+    :: atomic {
+        falling_asleep == 3 -> falling_asleep = 0; owed = owed || still_waking; still_waking = false;
+        if
+        :: QUIET && !notified -> connected = false; listening = false; sleeping = true
+        :: else
+        fi
+       }
+    /* Worker::database_fell_asleep */
+    :: atomic {
+        listening && QUIET -> connected = false; listening = false; notified = false; sleeping = true; falling_asleep = 0;
+        still_waking = false; due_known = due_known && !WAKE_FILES; owed = wake_file; wake_file = false
+       }
+    :: atomic { sleeping && wake_file -> wake_file = false; owed = true }                /* Doorbell::watch_wake_file */
 #endif
 
     /* what makes a look owed */
@@ -157,14 +184,14 @@ end_asleep:
 #ifdef LOOK_BEFORE_LISTEN
     :: atomic { connected && owed && round == nothing -> owed = false; round = sent }
 #else
-    :: atomic { listening && owed && round == nothing -> owed = false; round = sent }
+    :: atomic { listening && owed && round == nothing && falling_asleep == 0 -> owed = false; round = sent }
 #endif
     :: atomic {
         round == sent -> round = looked;
         if :: row[0] == due -> row[0] = claimed :: else fi;
         if :: row[1] == due -> row[1] = claimed :: else fi
        }
-    :: atomic { round == looked -> round = nothing; due_at = (IS_DUE || IS_LATER) }
+    :: atomic { round == looked -> round = nothing; due_at = (IS_DUE || IS_LATER); due_known = true }
 
     /* Worker::on_exit_time: emptied once more, then the decision */
     :: atomic {
@@ -183,13 +210,14 @@ end_asleep:
     od;
 
 leaving:                   /* never accepts, never claims; a claim on the wire is handed back: as if it had not been */
+    atomic { if :: wake_file -> wake_file = false; answered_file = true; owed = owed || sleeping :: else fi };     /* Worker::leave */
     if
 #ifdef SLEEPER_FORGETS_A_RING
-    :: atomic { sleeping -> is_due = due_at; goto write }
+    :: atomic { sleeping && due_known -> is_due = due_at; goto write }
 #else
-    :: atomic { sleeping && !owed -> is_due = due_at; goto write }  /* what the last look said: nobody has rung since */
+    :: atomic { sleeping && due_known -> is_due = (due_at || owed); goto write }    /* last_word(): as of the last answer, or at once */
 #endif
-    :: atomic { !listening -> clean = true; goto ended }            /* the due time is unknown: no file */
+    :: atomic { !listening && !(sleeping && due_known) -> clean = true; goto ended }    /* the due time is unknown: no file */
     :: atomic { listening -> round = nothing; owed = false }        /* the last round is sent */
     :: atomic { crashes > 0 -> crashes--; goto crashed }
     fi;
@@ -221,7 +249,7 @@ write:
 crashed:                   /* restarted in a second, unless the signal is one that systemd takes for clean, or there is a stop job */
     atomic { serving = false; clean = false; if :: restart = true :: restart = false fi };
 ended:
-    atomic { lose_session(); owed = false; sleeping = false; answering = false; service = stop_post };
+    atomic { lose_session(); owed = false; sleeping = false; still_waking = false; answering = false; service = stop_post };
 
     /* dormouse-due: takes the file in any case, believes it after exit 0 only */
 #ifndef HELPER_SKIPPED

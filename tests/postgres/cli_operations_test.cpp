@@ -154,6 +154,23 @@ BOOST_FIXTURE_TEST_CASE(retry_wakes_the_pool_that_serves_the_queue, Fixture) {
     BOOST_TEST(ring.valid());
 }
 
+BOOST_FIXTURE_TEST_CASE(what_was_retried_before_an_error_is_told_and_rung_all_the_same, Fixture) {
+    std::ofstream(directory.path() + "/here.toml") << "[database]\nurl = \"" << database.url() << "\"\n";
+    const UniqueFd bell = listen_at(directory.path() + "/here.sock");
+    const std::string id = enqueue();
+    out({"cancel", id});
+    database.exec(
+        "INSERT INTO dormouse.runs (id, task) VALUES ('11111111-0000-4000-8000-000000000001', 't'),"
+        " ('11111111-0000-4000-8000-000000000002', 't')");
+    const Ended ended = cli({"retry", id, "11111111"});
+    BOOST_TEST(ended.exit_code == 2);
+    BOOST_TEST(has(ended.out, "run " + id + " queued"), ended.out);
+    BOOST_TEST(has(ended.err, "several begin like this"), ended.err);
+    BOOST_TEST(has(ended.err, "rang pool here"), ended.err);
+    const UniqueFd ring(::accept(bell.get(), nullptr, nullptr));
+    BOOST_TEST(ring.valid());
+}
+
 BOOST_FIXTURE_TEST_CASE(ids_that_are_wrong_old_or_forged_change_nothing, Fixture) {
     const std::string done = enqueue();
     database.exec("UPDATE dormouse.runs SET status = 'completed', result = '1'");

@@ -8,6 +8,7 @@
 
 #include "base/process.h"
 #include "cli/end_process.h"
+#include "support/events.h"
 #include "support/foreground_worker.h"
 
 using namespace dormouse;
@@ -236,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_worker_is_ended_once_the_lease_of_its_run_has_end
     BOOST_TEST(has(found.at("reason"), "is stopped"));
     BOOST_TEST(found.at("ended") == true);
     BOOST_TEST(!process_lives(worker.pid()));
-    BOOST_TEST(eventually([&] { return !process_lives(worker.tasks().processes().at(0)); }));
+    BOOST_TEST(until_ended(worker.tasks().processes().at(0)));
     BOOST_TEST(status(id) != "running");
     BOOST_TEST(state() == "left");
 }
@@ -274,6 +275,22 @@ BOOST_AUTO_TEST_CASE(a_worker_that_this_database_does_not_know_is_left) {
         }
     BOOST_TEST(listed);
     BOOST_TEST(process_lives(worker.pid()));
+}
+
+// Whoever may write the table could name any process, and reap may be root.
+BOOST_AUTO_TEST_CASE(a_process_that_is_no_worker_is_not_ended_whatever_its_row_says) {
+    ForegroundWorker worker(database);
+    Process stranger({{"/bin/sleep", "1000"}, {}, {}, {}});
+    ::kill(stranger.pid(), SIGSTOP);
+    const std::string id = worker.hold();
+    set("pid = " + std::to_string(stranger.pid()) + ", pid_start = " + std::to_string(cli::start_of(stranger.pid())));
+    database.exec(
+        "UPDATE dormouse.runs SET started_at = now() - interval '11 minutes', lease_until = now() - interval '6 "
+        "minutes'");
+    const json found = front(force);
+    BOOST_TEST(found.at("kind") == "active");
+    BOOST_TEST(has(found.at("reason"), "is no dormouse worker"));
+    BOOST_TEST(process_lives(stranger.pid()));
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_somebody_has_locked_is_told_and_keeps_the_row) {

@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(show_tells_the_story_of_a_run) {
         "\"message\": \"boom\\nsecond line\"}'");
     const std::string text = out({"show", id});
     for (const char* const part :
-         {"story", "failed", "of 3", "exit: boom", "second line", "taken_back", "exit 1", "(now)"})
+         {"story", "failed", "of 3", "exit: boom", "second line", "taken_back", "exit 1", "created     20"})
         BOOST_TEST(has(text, part), part << " is not in:\n" << text);
     const std::string document = out({"show", id, "--json"});
     BOOST_TEST(has(document, "1000000000000000000000000"), document);  // as Postgres has it, not as a double

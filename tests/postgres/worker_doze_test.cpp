@@ -1,5 +1,7 @@
 // W9: a database that sleeps is let sleep. Its starts are counted, and equal the looks that had to be.
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
 
 #include "support/pool_bench.h"
 #include "support/sleepy_server.h"
@@ -134,6 +136,41 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_taken_away_meanwhile_is_found_out_at_the_next
     ask("UPDATE dormouse.runs SET status = 'canceled'");
     bench.ring();
     BOOST_TEST(bench.until([&] { return !process_lives(bench.tasks().processes().front()); }));
+}
+
+BOOST_AUTO_TEST_CASE(a_wake_file_that_comes_while_nobody_listens_is_answered_at_once) {
+    PoolBench bench(server.url(name), options());
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    ask("SELECT dormouse.enqueue('echo')");
+    std::ofstream(bench.wake_file()) << "";
+    BOOST_TEST_REQUIRE(bench.until([&] { return !std::filesystem::exists(bench.wake_file()); }));
+    BOOST_TEST(bench.until([&] { return completed() == "1"; }));
+}
+
+// A wake comes before its commit: whoever closed the session in between would never hear of that.
+BOOST_AUTO_TEST_CASE(the_session_stays_while_somebody_is_between_wake_and_commit) {
+    auto producer = database.connect();
+    BOOST_TEST_REQUIRE(
+        producer.script("wake", "BEGIN; SELECT pg_advisory_xact_lock_shared(1685024365, 1)").has_value());
+    PoolBench bench(server.url(name), options());
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::idle; }));
+    const auto before = bench.statements();
+    // it looks again instead of closing the session
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.statements() > before + 4; }));
+    BOOST_TEST(bench.worker().database().is_open());
+    BOOST_TEST_REQUIRE(producer.script("enqueue", "SELECT dormouse.enqueue('echo'); COMMIT").has_value());
+    BOOST_TEST(bench.until([&] { return completed() == "1"; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_without_a_session_that_finds_a_wake_file_as_it_leaves_is_due_at_once) {
+    PoolBench bench(server.url(name), options());
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    std::ofstream(bench.wake_file()) << "";
+    bench.worker().terminate();  // before inotify has told it
+    BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST(server.starts() == 0);
+    BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
+    BOOST_TEST(bench.farewell()->due->count() == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -59,6 +59,17 @@ BOOST_AUTO_TEST_CASE(one_run_is_executed_whatever_its_queue_and_no_other) {
     BOOST_TEST(status(other) == "completed");
 }
 
+BOOST_AUTO_TEST_CASE(drain_imports_what_is_spooled_and_does_not_wait_for_a_file_that_is_still_being_written) {
+    const std::string spool = directory.path() + "/pool";
+    std::filesystem::create_directory(spool);
+    std::ofstream(spool + "/a.json") << R"({"task": "echo"})";
+    std::ofstream(spool + "/b.json") << R"({"task": "ec)";
+    const Ended ended = worker({"pool", "--drain"}, {{"DORMOUSE_PATHS_SPOOL_DIRECTORY", directory.path()}});
+    BOOST_TEST(ended.exit_code == 0, ended.err);
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "1");
+    BOOST_TEST(std::filesystem::exists(spool + "/b.json"));
+}
+
 BOOST_AUTO_TEST_CASE(while_it_is_there_for_one_run_it_leaves_the_spool_alone_and_does_not_spin) {
     std::filesystem::create_directory(directory.path() + "/pool");
     std::ofstream(directory.path() + "/pool/a.json") << R"({"task": "echo"})";

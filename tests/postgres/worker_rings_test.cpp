@@ -3,74 +3,58 @@
 #include <boost/test/unit_test.hpp>
 #include <thread>
 
-#include "support/pool_bench.h"
-#include "support/proxy_tcp.h"
+#include "idle_pool.h"
 
 using namespace dormouse;
 using namespace dormouse::testing;
 
 namespace {
 
-constexpr const char* completed = "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'";
-
 /// A run that comes without NOTIFY: only a look finds it.
-void insert_silently(TestDatabase& database, const std::string& task = "echo") {
-    database.exec("BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('" + task + "'); COMMIT");
+void insert_silently(postgres::BlockingConnection session) {
+    const auto done =
+        session.script("insert", "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); COMMIT");
+    BOOST_TEST_REQUIRE(done.has_value());
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(worker_rings, *boost::unit_test::precondition(has_postgres))
 
-BOOST_AUTO_TEST_CASE(a_ring_is_a_look) {
-    TestDatabase database;
-    PoolBench bench(database.url());
-    BOOST_TEST_REQUIRE(bench.until_idle());
-    insert_silently(database);
+BOOST_FIXTURE_TEST_CASE(a_ring_is_a_look, IdlePool) {
+    insert_silently(database.connect());
     bench.turns_within(Millis{200});
-    BOOST_TEST(database.value(completed) == "0");
+    BOOST_TEST(completed() == "0");
     bench.ring();
-    BOOST_TEST(bench.until([&] { return database.value(completed) == "1"; }));
+    BOOST_TEST(bench.until([&] { return completed() == "1"; }));
 }
 
-BOOST_AUTO_TEST_CASE(a_notification_is_a_look) {
-    TestDatabase database;
-    PoolBench bench(database.url());
-    BOOST_TEST_REQUIRE(bench.until_idle());
+BOOST_FIXTURE_TEST_CASE(a_notification_is_a_look, IdlePool) {
     database.exec("SELECT dormouse.enqueue('echo')");
-    BOOST_TEST(bench.until([&] { return database.value(completed) == "1"; }));
+    BOOST_TEST(bench.until([&] { return completed() == "1"; }));
 }
 
-BOOST_AUTO_TEST_CASE(a_ring_that_arrives_while_a_look_is_on_the_wire_causes_another_look) {
-    TestDatabase database;
-    const Cluster& cluster = Cluster::shared();
-    ProxyTcp proxy(cluster.socket_directory(), cluster.port());
-    PoolBench bench(proxy.url(database.name()));
-    BOOST_TEST_REQUIRE(bench.until_idle());
+BOOST_FIXTURE_TEST_CASE(a_ring_that_arrives_while_a_look_is_on_the_wire_causes_another_look, IdlePoolBehindProxy) {
     proxy.hold_answers();
     const auto before = bench.statements();
     bench.ring();
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.statements() > before && proxy.held() > 0; }));
-    insert_silently(database);  // the look has been answered without it, but nobody knows yet
+    insert_silently(database.connect());  // the look has been answered without it, but nobody knows yet
     bench.ring();
     bench.turns_within(Millis{100});
-    BOOST_TEST(database.value(completed) == "0");
+    BOOST_TEST(completed() == "0");
     proxy.let_go();
-    BOOST_TEST(bench.until([&] { return database.value(completed) == "1"; }));
+    BOOST_TEST(bench.until([&] { return completed() == "1"; }));
 }
 
-BOOST_AUTO_TEST_CASE(a_notification_that_arrives_while_a_look_is_on_the_wire_causes_another_look) {
-    TestDatabase database;
-    const Cluster& cluster = Cluster::shared();
-    ProxyTcp proxy(cluster.socket_directory(), cluster.port());
-    PoolBench bench(proxy.url(database.name()));
-    BOOST_TEST_REQUIRE(bench.until_idle());
+BOOST_FIXTURE_TEST_CASE(a_notification_that_arrives_while_a_look_is_on_the_wire_causes_another_look,
+                        IdlePoolBehindProxy) {
     proxy.hold_answers();
     bench.ring();
     BOOST_TEST_REQUIRE(bench.until([&] { return proxy.held() > 0; }));
     database.exec("SELECT dormouse.enqueue('echo')");
     proxy.let_go();
-    BOOST_TEST(bench.until([&] { return database.value(completed) == "1"; }));
+    BOOST_TEST(bench.until([&] { return completed() == "1"; }));
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_comes_between_listen_and_look_is_found) {
@@ -90,7 +74,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_comes_between_listen_and_look_is_found) {
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'") ==
         "0");
     BOOST_TEST_REQUIRE(person.script("unlock", "SELECT dormouse.enqueue('echo'); COMMIT").has_value());
-    BOOST_TEST(bench.until([&] { return database.value(completed) == "1"; }));
+    BOOST_TEST(bench.until([&] { return database.value(completed_sql) == "1"; }));
 }
 
 // With the order reversed the notification of an insert after the look would go to nobody: here the look is answered,
@@ -105,13 +89,10 @@ BOOST_AUTO_TEST_CASE(a_run_that_comes_after_the_first_look_is_heard_of_at_once) 
     BOOST_TEST_REQUIRE(bench.until([&] { return proxy.held() > 0; }));
     database.exec("SELECT dormouse.enqueue('echo')");
     proxy.let_go();
-    BOOST_TEST(bench.until([&] { return database.value(completed) == "1"; }));
+    BOOST_TEST(bench.until([&] { return database.value(completed_sql) == "1"; }));
 }
 
-BOOST_AUTO_TEST_CASE(five_thousand_rings_are_a_few_looks_and_no_ringer_blocks) {
-    TestDatabase database;
-    PoolBench bench(database.url());
-    BOOST_TEST_REQUIRE(bench.until_idle());
+BOOST_FIXTURE_TEST_CASE(five_thousand_rings_are_a_few_looks_and_no_ringer_blocks, IdlePool) {
     const auto before = bench.statements();
     constexpr int rings = 5'000;
     std::atomic<int> blocked{0};
@@ -133,13 +114,7 @@ BOOST_AUTO_TEST_CASE(five_thousand_rings_are_a_few_looks_and_no_ringer_blocks) {
     BOOST_TEST(looks <= 12U + static_cast<std::uint64_t>(took.count()) / 100);
 }
 
-BOOST_AUTO_TEST_CASE(rings_while_the_database_is_down_are_owed_and_never_block) {
-    Cluster cluster;
-    TestDatabase database(TestDatabase::Schema::migrated, cluster);
-    PoolBench bench(database.url());
-    BOOST_TEST_REQUIRE(bench.until_idle());
-    cluster.kill();
-    BOOST_TEST_REQUIRE(bench.until([&] { return !bench.worker().database().is_open(); }));
+BOOST_FIXTURE_TEST_CASE(rings_while_the_database_is_down_are_owed_and_never_block, PoolWithoutServer) {
     int blocked = 0;
     for (int i = 0; i < 20'000; ++i) {
         if (!ring_at(bench.bell())) ++blocked;
@@ -148,13 +123,8 @@ BOOST_AUTO_TEST_CASE(rings_while_the_database_is_down_are_owed_and_never_block) 
     BOOST_TEST(blocked == 0);
     BOOST_TEST((bench.worker().state() == worker::State::claiming));
     cluster.start();
-    {
-        auto person = database.connect();
-        BOOST_TEST_REQUIRE(
-            person.script("insert", "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); COMMIT")
-                .has_value());
-        BOOST_TEST(bench.until([&] { return person.ask("count", completed)->text(0, 0) == "1"; }, Millis{30'000}));
-    }
+    insert_silently(database.connect());
+    BOOST_TEST(until_completed("1"));
 }
 
 BOOST_AUTO_TEST_CASE(a_ring_hastens_the_next_try_but_not_each_ring) {

@@ -6,6 +6,7 @@
 #include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
+#include "support/proxy_tcp.h"
 
 using namespace dormouse;
 using namespace dormouse::testing;
@@ -169,6 +170,19 @@ BOOST_AUTO_TEST_CASE(a_payload_over_the_limit_fails_its_run) {
     BOOST_TEST(scene.until_status(numbers, "completed"));
     BOOST_TEST(scene.column("error ->> 'class'", big) == "payload_too_large");
     BOOST_TEST(scene.column("error ->> 'class'", packed) == "payload_too_large");
+}
+
+// Compressed it is a few hundred kB, so its size where it is stored says nothing: a worker would hold it as often as it
+// has slots.
+BOOST_AUTO_TEST_CASE(a_payload_over_the_limit_does_not_leave_the_database) {
+    TestDatabase database;
+    const Cluster& cluster = Cluster::shared();
+    const ProxyTcp proxy(cluster.socket_directory(), cluster.port());
+    database.exec("SELECT dormouse.enqueue('echo', to_jsonb(repeat('x', 20000000)))");
+    PoolBench bench(proxy.url(database.name()));
+    BOOST_TEST(bench.until([&] { return database.value("SELECT status FROM dormouse.runs") == "failed"; }));
+    BOOST_TEST(database.value("SELECT error ->> 'class' FROM dormouse.runs") == "payload_too_large");
+    BOOST_TEST(proxy.bytes() < 1'000'000U);
 }
 
 BOOST_AUTO_TEST_CASE(a_result_that_the_database_rejects_fails_its_own_run_only) {

@@ -5,9 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "support/pool_bench.h"
+#include "idle_pool.h"
 #include "support/process.h"
-#include "support/proxy_tcp.h"
 
 using namespace dormouse;
 using namespace dormouse::testing;
@@ -18,7 +17,7 @@ namespace {
 const std::string echo = R"({"task": "echo", "payload": {"a": 1}})";
 
 std::string completed(TestDatabase& database) {
-    return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'");
+    return database.value(completed_sql);
 }
 
 /// As a program does that knows the contract: a dot in front, then a rename.
@@ -54,12 +53,9 @@ bool is_empty(const PoolBench& bench) {
 
 BOOST_AUTO_TEST_SUITE(worker_spool, *boost::unit_test::precondition(has_postgres))
 
-BOOST_AUTO_TEST_CASE(a_file_that_comes_while_the_worker_is_idle_is_imported_and_executed) {
-    TestDatabase database;
-    PoolBench bench(database.url());
-    BOOST_TEST_REQUIRE(bench.until_idle());
+BOOST_FIXTURE_TEST_CASE(a_file_that_comes_while_the_worker_is_idle_is_imported_and_executed, IdlePool) {
     put(bench, "a.json", echo);
-    BOOST_TEST(bench.until([&] { return completed(database) == "1"; }));
+    BOOST_TEST(bench.until([&] { return completed() == "1"; }));
     BOOST_TEST(database.value("SELECT result::text FROM dormouse.runs") == R"({"a": 1})");
     BOOST_TEST(is_empty(bench));
 }
@@ -100,14 +96,11 @@ BOOST_AUTO_TEST_CASE(a_file_without_a_queue_goes_into_the_first_of_the_pool) {
     BOOST_TEST(database.value("SELECT string_agg(queue, ' ' ORDER BY queue) FROM dormouse.runs") == "first second");
 }
 
-BOOST_AUTO_TEST_CASE(bad_files_are_put_aside_and_do_not_hold_up_the_others) {
-    TestDatabase database;
-    PoolBench bench(database.url());
-    BOOST_TEST_REQUIRE(bench.until_idle());
+BOOST_FIXTURE_TEST_CASE(bad_files_are_put_aside_and_do_not_hold_up_the_others, IdlePool) {
     put(bench, "a.json", "no json");
     put(bench, "b.json", R"({"task": "echo", "payload": "\u0000"})");  // JSON, but no jsonb
     put(bench, "c.json", echo);
-    BOOST_TEST(bench.until([&] { return completed(database) == "1" && is_empty(bench); }));
+    BOOST_TEST(bench.until([&] { return completed() == "1" && is_empty(bench); }));
     int rejected = 0;
     int reasons = 0;
     for (const auto& entry : fs::directory_iterator(bench.spool() + ".rejected"))
@@ -116,39 +109,22 @@ BOOST_AUTO_TEST_CASE(bad_files_are_put_aside_and_do_not_hold_up_the_others) {
     BOOST_TEST(reasons == 2);
 }
 
-BOOST_AUTO_TEST_CASE(a_file_that_comes_while_the_database_is_away_waits_for_it) {
-    Cluster cluster;
-    TestDatabase database(TestDatabase::Schema::migrated, cluster);
-    PoolBench bench(database.url());
-    BOOST_TEST_REQUIRE(bench.until_idle());
-    cluster.kill();
-    BOOST_TEST_REQUIRE(bench.until([&] { return !bench.worker().database().is_open(); }));
+BOOST_FIXTURE_TEST_CASE(a_file_that_comes_while_the_database_is_away_waits_for_it, PoolWithoutServer) {
     put(bench, "a.json", echo);
     bench.turns_within(Millis{200});
     BOOST_TEST(!is_empty(bench));
     cluster.start();
-    auto person = database.connect();
-    BOOST_TEST(bench.until(
-        [&] {
-            return person.ask("count", "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")->text(0, 0) ==
-                   "1";
-        },
-        Millis{30'000}));
+    BOOST_TEST(until_completed("1"));
     BOOST_TEST(bench.until([&] { return is_empty(bench); }));
 }
 
-BOOST_AUTO_TEST_CASE(an_import_whose_answer_is_lost_is_not_done_twice) {
-    TestDatabase database;
-    const Cluster& cluster = Cluster::shared();
-    ProxyTcp proxy(cluster.socket_directory(), cluster.port());
-    PoolBench bench(proxy.url(database.name()));
-    BOOST_TEST_REQUIRE(bench.until_idle());
+BOOST_FIXTURE_TEST_CASE(an_import_whose_answer_is_lost_is_not_done_twice, IdlePoolBehindProxy) {
     proxy.hold_answers();
     put(bench, "a.json", echo);
     BOOST_TEST_REQUIRE(bench.until([&] { return database.value("SELECT count(*) FROM dormouse.imports") == "1"; }));
     proxy.cut();  // committed, and nobody told us
     proxy.let_go();
-    BOOST_TEST(bench.until([&] { return completed(database) == "1" && is_empty(bench); }, Millis{60'000}));
+    BOOST_TEST(bench.until([&] { return completed() == "1" && is_empty(bench); }, Millis{60'000}));
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs") == "1");
 }
 
@@ -174,10 +150,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_comes_at_the_decision_to_exit_is_seen_by_it) {
     BOOST_TEST(completed(database) == "1");
 }
 
-BOOST_AUTO_TEST_CASE(an_empty_spool_costs_no_statement) {
-    TestDatabase database;
-    PoolBench bench(database.url());
-    BOOST_TEST_REQUIRE(bench.until_idle());
+BOOST_FIXTURE_TEST_CASE(an_empty_spool_costs_no_statement, IdlePool) {
     const auto before = bench.statements();
     std::ofstream(bench.spool() + "/.being-written") << "x";
     bench.turns_within(Millis{200});

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/uuid.h"
+#include "support/events.h"
 #include "support/paths.h"
 #include "support/pool_bench.h"
 
@@ -139,14 +140,19 @@ void CrashBench::dies() {
                                                                                        << ended.err);
     BOOST_TEST_REQUIRE(!ended.timed_out, "the point was not reached\n" << ended.err);
     ++deaths_;
-    BOOST_TEST(until("its handlers die with it", [this] {
-        for (const std::string& pid : lines("processes"))
-            if (process_lives(std::stoi(pid))) return false;
-        return true;
-    }));
-    // what it has sent is still being done
-    BOOST_TEST(until("its session ends", [this] { return database_.value(sessions_sql) == "0"; }));
+    for (const std::string& pid : lines("processes"))
+        BOOST_TEST(until_ended(std::stoi(pid)), "a handler does not die with it: " << pid);
+    wait_for_its_session();
     count_in_flight();
+}
+
+// What it has sent is still being done. Postgres tells nobody of the end of a session, so it is asked again and again.
+void CrashBench::wait_for_its_session() {
+    const auto end = BootClock::now() + Millis{20'000};
+    while (database_.value(sessions_sql) != "0") {
+        BOOST_TEST_REQUIRE((BootClock::now() < end), "its session does not end");
+        std::this_thread::sleep_for(Millis{10});
+    }
 }
 
 void CrashBench::disturb(Process& process) {
@@ -182,7 +188,7 @@ void CrashBench::lives() {
     Process process(worker("living", ""));
     ::fcntl(listener_.get(), F_SETFD, FD_CLOEXEC);
     const std::string all = std::to_string(lives_ * runs_of_a_life + good_files_);
-    const bool done = until("all runs are completed", [&] {
+    const bool done = process.until([&] {  // it logs each of them
         return database_.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == all;
     });
     process.signal(SIGTERM);
@@ -291,18 +297,6 @@ std::vector<std::string> CrashBench::lines(const std::string& name) const {
     std::ifstream file(directory_.path() + "/" + name);
     for (std::string line; std::getline(file, line);) all.push_back(line);
     return all;
-}
-
-bool CrashBench::until(const std::string& what, const std::function<bool()>& happened) const {
-    const auto end = BootClock::now() + Millis{20'000};
-    while (!happened()) {
-        if (BootClock::now() > end) {
-            BOOST_TEST_MESSAGE("waited in vain: " << what);
-            return false;
-        }
-        std::this_thread::sleep_for(Millis{10});
-    }
-    return true;
 }
 
 }  // namespace dormouse::testing

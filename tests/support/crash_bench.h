@@ -61,11 +61,11 @@ class CrashBench {
     void put(const std::string& name, const std::string& text);
     void release_long_runs() const;
     [[nodiscard]] Program worker(const std::string& config, const std::string& crash_at) const;
+    void wait_for_its_session();
     void disturb(Process& process);
     void count_in_flight();
     std::vector<std::string> rows(const std::string& sql);
     [[nodiscard]] std::vector<std::string> lines(const std::string& name) const;
-    [[nodiscard]] bool until(const std::string& what, const std::function<bool()>& happened) const;
     void check_runs(const std::vector<Attempt>& attempts);
     void check_starts(const std::vector<Attempt>& attempts);
     void check_files();

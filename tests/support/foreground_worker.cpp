@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "support/events.h"
 #include "support/paths.h"
 
 namespace dormouse::testing {
@@ -42,7 +43,7 @@ ForegroundWorker::~ForegroundWorker() {
 std::string ForegroundWorker::hold(const std::string& task) {
     const std::size_t before = tasks_.started().size();
     const std::string id = database_.value("SELECT dormouse.enqueue('" + task + "')");
-    if (!eventually([&] { return tasks_.started().size() > before; }))
+    if (!until_changed(tasks_.directory(), [&] { return tasks_.started().size() > before; }))
         throw std::runtime_error("no handler has started");
     return id;
 }

@@ -34,7 +34,7 @@ class ForegroundWorker {
     pid_t pid_ = 0;
 };
 
-/// Looks again and again until it is so; false after 20 s.
+/// Looks again and again until it is so, for rows in a table: nobody tells of those. False after 20 s.
 bool eventually(const std::function<bool()>& happened);
 
 }  // namespace dormouse::testing

@@ -120,6 +120,12 @@ bool Process::saw_error(const std::string& text) {
     return true;
 }
 
+bool Process::until(const std::function<bool()>& happened) {
+    while (!happened())
+        if (!pump()) return happened();
+    return true;
+}
+
 Ended Process::wait() {
     while (pump()) continue;
     ended_.timed_out = out_.valid() || err_.valid();
@@ -129,6 +135,9 @@ Ended Process::wait() {
     pid_ = -1;
     if (WIFEXITED(status)) ended_.exit_code = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) ended_.signal = WTERMSIG(status);
+    for (const char* const report : {"Sanitizer: ", "Sanitizer has encountered", "runtime error: "})
+        if (ended_.err.find(report) != std::string::npos)
+            throw std::runtime_error("a sanitizer has something to say:\n" + ended_.err);
     return ended_;
 }
 

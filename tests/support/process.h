@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -44,8 +45,10 @@ class Process {
     /// True as soon as stdout (or stderr) holds `text`; false when it ended or its deadline passed without.
     bool saw(const std::string& text);
     bool saw_error(const std::string& text);
+    /// True as soon as it is so, which is asked now and whenever it has written something; false as above.
+    bool until(const std::function<bool()>& happened);
     void signal(int number) const;
-    /// Waits for the end. Call it once.
+    /// Waits for the end. Call it once. Throws when a sanitizer has written to stderr.
     Ended wait();
 
   private:

@@ -116,6 +116,12 @@ void ProxyTcp::pass() {
     turn(Mode::pass);
 }
 
+void ProxyTcp::passed(std::size_t bytes) {
+    if (bytes == 0) return;
+    bytes_ += bytes;
+    last_passed_ = BootClock::now().time_since_epoch().count();
+}
+
 void ProxyTcp::run() {
     std::list<Pair> pairs;
     int cuts = 0;
@@ -143,12 +149,12 @@ void ProxyTcp::run() {
             std::string answer;
             if (fds[at++].revents != 0 && !read_some(pair.server.get(), answer)) pair.over = true;
             if (lost) continue;
-            bytes_ += said.size();
+            passed(said.size());
             pair.held += answer;
             held_ += answer.size();
             if (holding_ || pair.held.empty()) continue;
             held_ -= pair.held.size();
-            bytes_ += pair.held.size();
+            passed(pair.held.size());
             if (!write_all(pair.client.get(), pair.held)) pair.over = true;
             pair.held.clear();
         }

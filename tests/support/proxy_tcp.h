@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/unique_fd.h"
 
 namespace dormouse::testing {
@@ -27,6 +28,10 @@ class ProxyTcp {
     [[nodiscard]] std::string url(const std::string& database) const;
     /// Both ways together, as far as it was passed on.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    /// When that happened last.
+    [[nodiscard]] BootClock::time_point last_passed() const {
+        return BootClock::time_point{BootClock::duration{last_passed_.load()}};
+    }
     [[nodiscard]] int connections() const { return connections_; }
     /// Keeps what the server says from now on; let_go() passes it on.
     void hold_answers();
@@ -47,6 +52,7 @@ class ProxyTcp {
     enum class Mode { pass, swallow, refuse };
     void turn(Mode mode);
     void run();
+    void passed(std::size_t bytes);
     void nudge() const;
 
     std::function<void()> before_connect_;
@@ -55,6 +61,7 @@ class ProxyTcp {
     UniqueFd listener_;
     UniqueFd nudge_;
     std::atomic<std::uint64_t> bytes_{0};
+    std::atomic<BootClock::rep> last_passed_{BootClock::now().time_since_epoch().count()};
     std::atomic<std::uint64_t> held_{0};
     std::atomic<int> connections_{0};
     std::atomic<bool> holding_{false};

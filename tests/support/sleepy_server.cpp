@@ -11,31 +11,38 @@ SleepyServer::SleepyServer(Cluster& cluster, Millis quiet)
       thread_([this] { watch(); }) {}
 
 SleepyServer::~SleepyServer() {
-    over_ = true;
+    {
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+    }
+    changed_.notify_one();
     thread_.join();
-    const std::lock_guard lock(mutex_);
     if (!running_) cluster_.start();
 }
 
 void SleepyServer::wake() {
     const std::lock_guard lock(mutex_);
-    woken_at_ = BootClock::now().time_since_epoch().count();
+    woken_at_ = BootClock::now();
     if (running_) return;
     cluster_.start();
     running_ = true;
     ++starts_;
+    changed_.notify_one();
 }
 
+// Waits for the moment at which it would have been quiet for long enough, and then looks whether it was.
 void SleepyServer::watch() {
-    std::uint64_t bytes = 0;
-    auto active = BootClock::now();
+    std::unique_lock lock(mutex_);
     while (!over_) {
-        std::this_thread::sleep_for(Millis{20});  // nobody tells when nothing passes
-        const BootClock::time_point woken{BootClock::duration{woken_at_.load()}};
-        if (proxy_.bytes() != bytes) active = BootClock::now();
-        bytes = proxy_.bytes();
-        const std::lock_guard lock(mutex_);
-        if (!running_ || since(std::max(active, woken)) < quiet_) continue;
+        if (!running_) {
+            changed_.wait(lock);
+            continue;
+        }
+        const auto left = std::max(proxy_.last_passed(), woken_at_) + quiet_ - BootClock::now();
+        if (left > Millis{0}) {
+            changed_.wait_for(lock, left);
+            continue;
+        }
         proxy_.cut();
         cluster_.stop();
         running_ = false;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -36,8 +37,9 @@ class SleepyServer {
     std::mutex mutex_;
     std::atomic<bool> running_{true};
     std::atomic<int> starts_{0};
-    std::atomic<bool> over_{false};
-    std::atomic<BootClock::rep> woken_at_{0};
+    std::condition_variable changed_;  ///< of running_ or over_
+    bool over_ = false;
+    BootClock::time_point woken_at_{};
     ProxyTcp proxy_;
     std::thread thread_;
 };

@@ -113,7 +113,7 @@ find_leader() {
 inside() {
     alive leader || die "the container of $state is not running"
     local name pass=()
-    for name in $(compgen -e | grep '^DORMOUSE_'); do pass+=("$name=${!name}"); done
+    for name in $(compgen -e | grep -E '^(DORMOUSE_|(A|L|UB)SAN_OPTIONS$)'); do pass+=("$name=${!name}"); done
     nsenter -t "$(pid_of leader)" -a -- env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
         LANG=C.UTF-8 SYSTEMD_PAGER='' "${pass[@]}" "$@"
 }

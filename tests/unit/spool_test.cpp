@@ -224,4 +224,19 @@ BOOST_AUTO_TEST_CASE(a_writer_leaves_all_of_a_file_or_nothing) {
     BOOST_TEST(scan.entries[0].text == good);
 }
 
+BOOST_AUTO_TEST_CASE(of_very_many_files_the_first_are_looked_at_and_those_that_have_to_wait_hold_up_nobody) {
+    Scene scene;
+    constexpr int waiting = 41'000;
+    for (int i = 0; i < waiting; ++i) scene.put("a" + std::to_string(i) + ".json", "");  // not written yet
+    scene.put("z.json", good);
+    Scan seen = scene.scan();
+    BOOST_TEST(seen.entries.empty());
+    BOOST_TEST(seen.more);
+    while (seen.entries.empty() && seen.more) seen = scene.scan();
+    BOOST_TEST_REQUIRE(seen.entries.size() == 1U);
+    BOOST_TEST(seen.entries.front().name.starts_with("z."));
+    BOOST_TEST(!seen.more);
+    BOOST_TEST(scene.files(scene.path) == waiting + 1U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

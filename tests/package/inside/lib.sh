@@ -8,6 +8,7 @@ fail() { say "FAILED: $*"; exit 1; }
 equal() { [ "$2" = "$3" ] || fail "$1: saw '$2', wanted '$3'"; say "ok: $1: $2"; }
 holds() { local what=$1; shift; "$@" || fail "$what: not true: $*"; say "ok: $what"; }
 not() { ! "$@"; }
+# For what tells a shell nothing: rows, units that a doorbell starts, timers. What is a job of systemd's is waited for by systemctl.
 wait_for() { # wait_for SECONDS COMMAND …
     local end=$((SECONDS + $1))
     shift
