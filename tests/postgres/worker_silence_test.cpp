@@ -1,4 +1,5 @@
 // W8: silence is silent. An idle worker arms no timer but those named here, and sends no statement.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 
 #include "support/pool_bench.h"
@@ -48,6 +49,10 @@ BOOST_AUTO_TEST_CASE(a_running_handler_is_a_lease_and_a_timeout) {
     database.exec("SELECT dormouse.enqueue('hold')");
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::running; }));
+    BOOST_TEST_REQUIRE(bench.until([&] {  // the round that registers the worker has been answered
+        const Names names = bench.loop().armed_timers();
+        return std::find(names.begin(), names.end(), "worker.answer") == names.end();
+    }));
     require_timers(bench, {"exec.attempt", "worker.next"});
     const auto statements = bench.statements();
     BOOST_TEST(bench.turns_within(Millis{500}) < 10);
