@@ -1,0 +1,156 @@
+"""Tasks for the tests of the warm clients; warm_tasks.js has the same ones. warm_tasks.py plain|threads|async says how."""
+
+import dataclasses
+import logging
+import os
+import sys
+import threading
+import typing
+
+import dormouse
+from dormouse import BadPayload, Cancelled, Fail, Retry, Run, serve, task
+
+
+@dataclasses.dataclass
+class Size:
+    width: int
+    height: int = 100
+
+
+@dataclasses.dataclass
+class Picture:
+    file: str
+    sizes: typing.List[Size]
+
+
+@task("echo")
+def echo(payload):
+    return payload
+
+
+@task
+def who(run: Run):
+    return {name: getattr(run, name) for name in ("id", "task", "queue", "attempt", "max_attempts", "fence", "deadline", "traceparent")}
+
+
+@task
+def nothing():
+    print("a stray line on stdout")
+
+
+@task
+def broken(payload):
+    raise KeyError("no such file\x1b\x00\ud800")
+
+
+@task
+def leaves():
+    sys.exit(3)
+
+
+@task
+def fails(payload):
+    raise Fail("never", permanent=payload["permanent"])
+
+
+@task
+def later(payload):
+    raise Retry("busy", in_=payload)
+
+
+@task
+def steps(payload, run):
+    run.progress(0.25, "a quarter")
+    run.progress(7)
+    run.log("one\ntwo \ud800\x00")
+    for level in ("debug", "info", "warning", "error"):
+        run.log(level, level=level)
+    run.heartbeat(within=30)
+
+
+@task
+def chain(payload, run):
+    run.enqueue("next", {"n": 1}, queue="mail", priority=-1, key="k")
+    run.enqueue("last")
+    if payload:
+        raise ValueError("after all")
+
+
+@task
+def half(payload):
+    return {"text": "a \ud800"}
+
+
+@task
+def unwritable(payload):
+    return {"object": {"nan": float("nan"), "set": {1}, "huge": 10**400}[payload]}
+
+
+@task
+def sized(payload: Picture):
+    return payload
+
+
+@task
+def logs(payload):
+    logging.getLogger("app").info("for %s", payload)
+    logging.error("and this")
+
+
+@task
+def gate(payload, run):
+    run.log("began")
+    with open(payload) as file:
+        return file.read()
+
+
+@task
+def waits(payload, run):
+    try:
+        run.log("began")  # the cancellation may come as soon as that is said
+        while True:
+            if payload == "asks":
+                run.progress(text="again")
+            elif payload == "polls" and run.cancelled:
+                return run.cancel_reason
+            elif payload == "computes":
+                sum(range(1000))
+            elif payload == "blocks":
+                threading.Event().wait()
+    except Cancelled:
+        run.log("tidied")
+        raise
+
+
+how = sys.argv.pop(1)
+if how == "async":
+    import asyncio
+
+    @task("async_gate")
+    async def async_gate(payload, run: dormouse.Run):
+        run.log("began")
+        return await asyncio.get_running_loop().run_in_executor(None, lambda: open(payload).read())
+
+    @task
+    async def async_waits(payload, run):
+        try:
+            run.log("began")
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            run.log("tidied")
+            raise
+
+    @task
+    async def async_broken(payload):
+        await asyncio.Event().wait() if payload is None else None
+        raise BadPayload("by itself")
+
+    @task
+    async def async_leaves(payload):
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    serve(concurrency={"plain": None, "threads": 4, "async": 4}[how])
+    assert "DORMOUSE_CONTROL_FD" not in os.environ
+    print("after serve()")
