@@ -216,7 +216,11 @@ class Link {
     this.say(hello);
   }
 
-  say(message) { this.#write(encode(message)); }
+  /// At once: a function that computes may not return to the loop for long.
+  say(message) {
+    this.#write(encode(message));
+    this.#flush();
+  }
 
   /// What is ready in one turn of the loop is one write.
   #write(line) {

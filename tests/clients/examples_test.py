@@ -26,6 +26,10 @@ def older_than_18(node):
 
 
 class Examples(unittest.TestCase):
+    def skip(self, why):
+        print(f"\nSKIPPED: {why}", flush=True)
+        self.skipTest(why)
+
     def greet(self, *command):
         process = Process(command)
         self.addCleanup(process.close)
@@ -50,7 +54,7 @@ class Examples(unittest.TestCase):
     def test_node_greets(self):
         node = shutil.which("node")
         if older_than_18(node):
-            self.skipTest("SKIPPED: the example for Node: there is no node 18 or later (Debian package nodejs)")
+            self.skip("the example for Node: there is no node 18 or later (Debian package nodejs)")
         with tempfile.TemporaryDirectory() as directory:  # nothing is installed here: the client is the tree's
             with open(directory + "/hello.mjs", "w", encoding="utf-8") as file:
                 file.write(example("hello.mjs").replace(INSTALLED, HERE))
@@ -58,7 +62,7 @@ class Examples(unittest.TestCase):
 
     def test_shell_greets_and_says_how_far_it_is(self):
         if not shutil.which("jq"):
-            self.skipTest("SKIPPED: the example for the shell: there is no jq")
+            self.skip("the example for the shell: there is no jq")
         for name, code, result, said in (("Zürich", 0, {"hello": "Zürich"}, 0.5), ("", 75, None, None)):
             ours, theirs = os.pipe()
             done = subprocess.run([EXAMPLES + "hello.sh"], env={**os.environ, "DORMOUSE_CONTROL_FD": str(theirs)}, pass_fds=[theirs],

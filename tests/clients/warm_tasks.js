@@ -44,6 +44,10 @@ task('gate', async (payload, run) => {
   run.log('began');
   return fs.promises.readFile(payload, 'utf8');
 });
+task('spins', (payload, run) => {
+  run.progress('spins');
+  while (!fs.existsSync(payload));
+});
 task('waits', async (payload, run) => {
   run.log('began');
   const { signal } = run;

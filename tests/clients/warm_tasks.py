@@ -105,6 +105,13 @@ def gate(payload, run):
 
 
 @task
+def spins(payload, run):
+    run.progress(text="spins")
+    while not os.path.exists(payload):
+        pass
+
+
+@task
 def waits(payload, run):
     try:
         run.log("began")  # the cancellation may come as soon as that is said

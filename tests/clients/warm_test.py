@@ -88,6 +88,13 @@ class Conversation:
         self.assertEqual([message["level"] for message in said[4:8]], ["debug", "info", "warning", "error"])
         self.assertEqual(said[8:], [{"type": "heartbeat", "within": 30}, {"type": "completed"}])
 
+    def test_what_is_said_on_the_way_is_heard_at_once(self):
+        path = self.fifo() + ".go"
+        run = self.process.give("spins", json.dumps(path))
+        self.assertEqual(self.process.until("progress"), {"type": "progress", "id": run["id"], "text": "spins"})
+        os.close(os.open(path, os.O_CREAT))
+        self.assertEqual(self.process.answer(run), [{"type": "completed", "id": run["id"]}])
+
     def test_what_is_enqueued_goes_with_the_completion_only(self):
         said = self.execute("chain", False)
         self.assertEqual(len(said), 1)
