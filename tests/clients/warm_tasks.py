@@ -5,10 +5,13 @@ import logging
 import os
 import sys
 import threading
+import time
 import typing
 
 import dormouse
 from dormouse import BadPayload, Cancelled, Fail, Retry, Run, serve, task
+
+LAST = time.monotonic() + 300  # no process outlives a test that was ended
 
 
 @dataclasses.dataclass
@@ -107,7 +110,7 @@ def gate(payload, run):
 @task
 def spins(payload, run):
     run.progress(text="spins")
-    while not os.path.exists(payload):
+    while not os.path.exists(payload) and time.monotonic() < LAST:
         pass
 
 
@@ -115,7 +118,7 @@ def spins(payload, run):
 def waits(payload, run):
     try:
         run.log("began")  # the cancellation may come as soon as that is said
-        while True:
+        while time.monotonic() < LAST:
             if payload == "asks":
                 run.progress(text="again")
             elif payload == "polls" and run.cancelled:
@@ -123,7 +126,7 @@ def waits(payload, run):
             elif payload == "computes":
                 sum(range(1000))
             elif payload == "blocks":
-                threading.Event().wait()
+                threading.Event().wait(LAST - time.monotonic())
     except Cancelled:
         run.log("tidied")
         raise

@@ -16,6 +16,7 @@ class Process:
         self.socket.settimeout(DEADLINE_S)
         self.output = tempfile.TemporaryFile()
         variables = {**os.environ, **environment, "DORMOUSE_CONTROL_FD": str(theirs.fileno()), "PYTHONDONTWRITEBYTECODE": "1"}
+        variables.pop("PYTHONUNBUFFERED", None)  # no worker sets it
         self.process = subprocess.Popen(command, env=variables, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
                                         stdout=self.output, stderr=self.output)
         theirs.close()
