@@ -17,9 +17,40 @@ class Python:
     unwritable = ("nan", "set", "huge")
     gate = "gate"
 
+    def test_what_is_answered_is_forgotten(self):
+        text = "x" * (2 << 20)
+        for _ in range(100):
+            self.execute("nothing", text)
+        with open(f"/proc/{self.process.process.pid}/status", encoding="utf-8") as file:
+            resident = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+        self.assertLess(resident, 150_000)  # 200 MiB went through
+
     def test_logging_becomes_lines_of_the_run(self):
         said = self.execute("logs", "this run")
         self.assertEqual([(message["level"], message["text"]) for message in said[:-1]], [("info", "for this run"), ("error", "and this")])
+
+    def test_annotations_say_what_a_payload_becomes_and_the_fault_has_its_path(self):
+        good = {"colour": "red", "at": "2026-11-23T12:00:00+01:00", "id": "01a203aa-64db-726e-88bd-89d26dc6467f", "how": "fast",
+                "by_name": {"a": [1, 2]}, "price": 3, "either": {"width": 1}, "pair": [2, "two"], "checked": "x"}
+        expected = {**good, "paid": False, "note": None, "either": {"width": 1, "height": 100}, "checked": {"checked": "x"}}
+        self.assertEqual(self.execute("order", good)[0].get("result"), expected)
+        for bad, message in (({"colour": "blue"}, "payload.colour: 'blue' is not a valid Colour"),
+                             ({"at": "soon"}, "payload.at: Invalid isoformat string"),
+                             ({"at": 5}, "payload.at: expected a string, got 5"),
+                             ({"id": "1"}, "payload.id: badly formed"),
+                             ({"how": 1.0}, 'payload.how: expected one of "fast", 1, got 1.0'),
+                             ({"by_name": {"a": [1, True]}}, "payload.by_name.a[1]: expected an integer, got true"),
+                             ({"by_name": []}, "payload.by_name: expected an object"),
+                             ({"price": "3"}, "payload.price: expected a number"),
+                             ({"price": -1}, "payload: a price below 0"),
+                             ({"paid": 1}, "payload.paid: expected true or false, got 1"),
+                             ({"note": 1}, "payload.note: expected a string, got 1"),
+                             ({"either": "x"}, 'payload.either: expected an integer, got "x"; or payload.either: expected an object (Size)'),
+                             ({"pair": [1]}, "payload.pair: expected an array of 2"),
+                             ({"checked": 1}, "payload.checked: not a text")):
+            self.assert_failed(self.execute("order", {**good, **bad})[0], "BadPayload", message, True)
+        self.assert_failed(self.execute("order", [1])[0], "BadPayload", "payload: expected an object (Order), got [1]", True)
+        self.assertEqual(self.execute("by_keyword", {"width": 2})[0]["result"], ["by_keyword", 2, False])
 
     def test_sys_exit_ends_the_function_and_not_the_process(self):
         self.assert_failed(self.execute("leaves")[0], "SystemExit", "3", False)
@@ -36,6 +67,13 @@ class OneAtATime(Python, Conversation, unittest.TestCase):
         self.process.until("log")
         self.process.cancel(run, "leaving")
         self.assertIn(self.process.until_answer()["type"], ("completed", "failed"))
+
+    def test_a_cancellation_tears_no_line_that_is_being_written(self):
+        for _ in range(5):
+            run = self.process.give("floods", "10000")
+            self.process.until_full()
+            self.process.cancel(run)
+            self.assert_failed(self.process.until_answer(), "Cancelled", "canceled", False)  # every line before it is a message
 
     def test_serve_returns_at_the_end(self):
         self.process.say_no_more()

@@ -1,12 +1,15 @@
 """Tasks for the tests of the warm clients; warm_tasks.js has the same ones. warm_tasks.py plain|threads|async says how."""
 
 import dataclasses
+import datetime
+import enum
 import logging
 import os
 import sys
 import threading
 import time
 import typing
+import uuid
 
 import dormouse
 from dormouse import BadPayload, Cancelled, Fail, Retry, Run, serve, task
@@ -26,14 +29,63 @@ class Picture:
     sizes: typing.List[Size]
 
 
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Checked:
+    """As pydantic's models are."""
+
+    def __init__(self, value):
+        self.value = value
+
+    @classmethod
+    def model_validate(cls, value):
+        if not isinstance(value, str):
+            raise ValueError("not a text")
+        return cls(value)
+
+    def model_dump(self):
+        return {"checked": self.value}
+
+
+@dataclasses.dataclass
+class Order:
+    colour: Colour
+    at: datetime.datetime
+    id: uuid.UUID
+    how: typing.Literal["fast", 1]
+    by_name: typing.Dict[str, typing.List[int]]
+    price: float
+    paid: bool = False
+    note: typing.Optional[str] = None
+    either: typing.Union[int, Size, None] = None
+    pair: typing.Tuple[int, str] = (1, "one")
+    checked: typing.Optional[Checked] = None
+
+    def __post_init__(self):
+        if self.price < 0:
+            raise ValueError("a price below 0")
+
+
+@task
+def order(payload: Order):
+    return payload
+
+
+@task
+def by_keyword(*, payload: Size, run, verbose=False):
+    return [run.task, payload.width, verbose]
+
+
 @task("echo")
 def echo(payload):
     return payload
 
 
 @task
-def who(run: Run):
-    return {name: getattr(run, name) for name in ("id", "task", "queue", "attempt", "max_attempts", "fence", "deadline", "traceparent")}
+def who(this: Run):
+    return {name: getattr(this, name) for name in ("id", "task", "queue", "attempt", "max_attempts", "fence", "deadline", "traceparent")}
 
 
 @task
@@ -112,6 +164,12 @@ def spins(payload, run):
     run.progress(text="spins")
     while not os.path.exists(payload) and time.monotonic() < LAST:
         pass
+
+
+@task
+def floods(payload, run):
+    for _ in range(payload):
+        run.log("\n".join(["x" * 16_000] * 20))  # one write, which the kernel takes in pieces
 
 
 @task

@@ -1,10 +1,14 @@
 """The worker's side of a warm handler, over a real socketpair: starts the process, hears its hello, sends runs, reads answers."""
 
+import fcntl
 import json
 import os
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
+import time
 import uuid
 
 DEADLINE_S = 60  # for something that does not come
@@ -74,6 +78,18 @@ class Process:
             message = self.read()
             if message["type"] in ("completed", "failed", "retry"):
                 return message
+
+    def until_full(self):
+        """Waits until the process is held up by a worker that does not read: more has come than most, and no more comes."""
+        end = time.monotonic() + DEADLINE_S
+        before = -1
+        while True:
+            now = struct.unpack("i", fcntl.ioctl(self.socket, termios.FIONREAD, b"\0" * 4))[0]
+            if now == before and now > 64_000:
+                return
+            assert time.monotonic() < end, now
+            before = now
+            time.sleep(0.05)
 
     def say_no_more(self):
         self.socket.shutdown(socket.SHUT_WR)
