@@ -28,5 +28,7 @@ file(GLOB examples CONFIGURE_DEPENDS examples/*.toml examples/*.conf)
 install(FILES ${examples} DESTINATION share/doc/dormouse/examples)
 file(GLOB examples CONFIGURE_DEPENDS examples/*.py examples/*.sh)
 install(PROGRAMS ${examples} DESTINATION share/doc/dormouse/examples)
-# What producers copy or import.
+install(FILES examples/handlers/hello.py examples/handlers/hello.mjs DESTINATION share/doc/dormouse/examples/handlers)
+install(PROGRAMS examples/handlers/hello.sh DESTINATION share/doc/dormouse/examples/handlers)
+# What producers copy, and what warm handlers import.
 install(DIRECTORY clients/ DESTINATION share/dormouse/clients PATTERN __pycache__ EXCLUDE)

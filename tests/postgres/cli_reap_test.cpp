@@ -283,13 +283,13 @@ BOOST_AUTO_TEST_CASE(a_process_that_is_no_worker_is_not_ended_whatever_its_row_s
     Process stranger({{"/bin/sleep", "1000"}, {}, {}, {}});
     ::kill(stranger.pid(), SIGSTOP);
     const std::string id = worker.hold();
-    set("pid = " + std::to_string(stranger.pid()) + ", pid_start = " + std::to_string(cli::start_of(stranger.pid())));
+    set("pid = " + std::to_string(stranger.pid()) + ", pid_start = " + std::to_string(start_of(stranger.pid())));
     database.exec(
         "UPDATE dormouse.runs SET started_at = now() - interval '11 minutes', lease_until = now() - interval '6 "
         "minutes'");
     const json found = front(force);
     BOOST_TEST(found.at("kind") == "active");
-    BOOST_TEST(has(found.at("reason"), "is no dormouse worker"));
+    BOOST_TEST(has(found.at("reason"), "is no `dormouse worker`"));
     BOOST_TEST(process_lives(stranger.pid()));
 }
 

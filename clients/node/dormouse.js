@@ -1,0 +1,318 @@
+// Tasks in Node that stay warm while there is work: handlers of the kind "warm". Node 18 or later, no dependencies.
+//
+//   const { task, serve } = require('/usr/share/dormouse/clients/node/dormouse.js');   // or: import { task, serve } from '…'
+//
+//   task('thumbnail', async (payload, run) => ({ bytes: await makeThumbnail(payload.file) }));
+//   serve();
+//
+// The pool's command is ["/usr/bin/node", "/srv/app/tasks.js"]. `node tasks.js --run thumbnail '{"file":"a.png"}'` runs it once,
+// here and now.
+'use strict';
+
+const net = require('node:net');
+
+const version = '0.1.0';
+const mostText = 16384; // the worker cuts texts at 8 KiB, and says so: more need not be sent
+const year = 365 * 24 * 3600;
+const levels = ['debug', 'info', 'warning', 'error'];
+const tasks = new Map();
+
+/// The run fails at once; with { permanent: false } it is tried again while attempts are left, as after any other exception.
+class Fail extends Error {
+  constructor(message = '', { permanent = true, ...options } = {}) {
+    super(message, options);
+    this.permanent = permanent;
+  }
+}
+/// The payload is not what the task's schema asks for. Permanent; the message has the path of the fault.
+class BadPayload extends Fail {}
+/// The result cannot be written as JSON. Permanent.
+class BadResult extends Fail {}
+/// Not now: again in so many seconds (without `in` the task's backoff.base). Uses up no attempt.
+class Retry extends Error {
+  constructor(options = {}, message = '') {
+    super(message);
+    this.in = options.in === undefined ? undefined : seconds('in', options.in);
+  }
+}
+
+/// Registers a function (payload, run) => result, plain or async, as the handler of the task `name`. options.payload: what payloads
+/// go through first, a function or a schema with parse() (zod); what it throws is a BadPayload.
+function task(name, options, handle) {
+  if (typeof options === 'function') [options, handle] = [{}, options];
+  if (typeof handle !== 'function') throw new TypeError(`task ${name}: its handler is no function`);
+  if (tasks.has(name)) throw new Error(`two functions for the task ${name}`);
+  const schema = options.payload;
+  tasks.set(name, { handle, parse: typeof schema?.parse === 'function' ? (payload) => schema.parse(payload) : schema });
+}
+
+/// The run a function is executed for.
+class Run {
+  #message;
+  #link;
+  #controller;
+
+  constructor(message, link) {
+    this.#message = message;
+    this.#link = link;
+    this.id = message.id;
+    this.task = message.task;
+    this.payload = message.payload;
+    this.cancelReason = undefined; // 'canceled', 'leaving', 'lease_lost', 'timeout'
+    this.enqueued = undefined;
+  }
+
+  get queue() { return this.#message.queue; }
+  get attempt() { return this.#message.attempt; } // 1 is the first
+  get maxAttempts() { return this.#message.max_attempts; }
+  get fence() { return this.#message.fence; } // N:UUID; show it with your own writes elsewhere
+  get deadline() { return this.#message.deadline; } // seconds since 1970; undefined without a timeout
+  get traceparent() { return this.#message.traceparent; } // W3C; undefined if the producer gave none
+
+  /// Aborted when the run is to end soon: pass it to fetch() and the like.
+  get signal() {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.cancelReason) this.cancel(this.cancelReason);
+    }
+    return this.#controller.signal;
+  }
+  get cancelled() { return this.cancelReason !== undefined; }
+
+  /// How far it is, 0 to 1, and a word about it: progress(0.5, 'half'), progress('begins'). The latest counts.
+  progress(fraction, text) {
+    if (typeof fraction === 'string') [fraction, text] = [undefined, fraction];
+    if (fraction !== undefined && !(typeof fraction === 'number' && !Number.isNaN(fraction))) throw new TypeError(`a progress of ${fraction}`);
+    const bounded = fraction === undefined ? undefined : Math.min(Math.max(fraction, 0), 1);
+    this.#link.say({ type: 'progress', id: this.id, fraction: bounded, text: text === undefined ? undefined : String(text).slice(0, mostText) });
+  }
+
+  /// A line of the run's log; several, if the text has line breaks. level: debug, info, warning, error.
+  log(text, level = 'info') {
+    if (!levels.includes(level)) throw new RangeError(`the level ${level} of a log line; there are ${levels.join(', ')}`);
+    for (const line of String(text).split(/\r\n|\r|\n/)) this.#link.say({ type: 'log', id: this.id, level, text: line.slice(0, mostText) });
+  }
+
+  /// A shorter deadline: the run is timed out unless the next heartbeat comes within so many seconds. 0 ends that.
+  heartbeat(within) {
+    this.#link.say({ type: 'heartbeat', id: this.id, within: seconds('within', within) });
+  }
+
+  /// Another run, enqueued in the transaction that completes this one: not at all if this one does not complete. members are
+  /// those of dormouse.enqueue(): queue, priority, key, run_at, max_attempts, …
+  enqueue(task, payload = null, members = {}) {
+    (this.enqueued ??= []).push(toJson({ task, payload, ...members }, `what is enqueued for ${task}`));
+  }
+
+  cancel(reason) {
+    this.cancelReason = reason;
+    this.#controller?.abort(Object.assign(new Error(`cancelled: ${reason}`), { name: 'AbortError' }));
+  }
+}
+
+function seconds(name, value) {
+  if (!(Number(value) >= 0)) throw new RangeError(`${name}: ${value}; it is a number of seconds, 0 or more`);
+  return Math.min(Number(value), year);
+}
+
+// --- JSON that Postgres takes, one line each ---------------------------------------------------------------------------------
+
+/// Half a surrogate pair is no text. JSON.stringify writes it as an escape, and nothing else that begins with \ud.
+const halfPair = /(?<!\\)(?:\\\\)*\\ud[89a-f][0-9a-f]{2}/;
+const hasHalf = (text) => text.includes('\\ud') && halfPair.test(text);
+
+function encode(message) {
+  const text = JSON.stringify(message);
+  return `${hasHalf(text) ? text.replace(/((?<!\\)(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, '$1\ufffd') : text}\n`;
+}
+
+function toJson(value, what = 'the result') {
+  let text;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    throw new BadResult(`${what} cannot be written as JSON: ${error.message}`);
+  }
+  if (text === undefined && value !== undefined) throw new BadResult(`${what} cannot be written as JSON: it is a ${typeof value}`);
+  if (text !== undefined && hasHalf(text)) throw new BadResult(`${what} has half a surrogate pair, which is no text: ${halfPair.exec(text)[0]}`);
+  return text;
+}
+
+function completed(run, result) {
+  const text = toJson(result);
+  let line = `{"type":"completed","id":"${run.id}"`;
+  if (text !== undefined && text !== 'null') line += `,"result":${text}`;
+  if (run.enqueued) line += `,"enqueue":[${run.enqueued.join(',')}]`;
+  return `${line}}\n`;
+}
+
+function failed(run, error) {
+  const { id } = run;
+  if (error instanceof Retry) return encode({ type: 'retry', id, in: error.in, message: error.message.slice(0, mostText) });
+  if (run.cancelled && error?.name === 'AbortError')
+    return encode({ type: 'failed', id, class: 'Cancelled', message: `cancelled: ${run.cancelReason}` });
+  if (!(error instanceof Error)) return encode({ type: 'failed', id, class: 'Error', message: shown(error) });
+  let message = shown(error.message);
+  if (!(error instanceof Fail)) {
+    const frames = String(error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line) && !line.includes(__filename));
+    message = [message, ...frames.slice(0, 12)].join('\n').slice(0, mostText);
+  }
+  const name = error.name !== 'Error' ? error.name : error.constructor.name;
+  return encode({ type: 'failed', id, class: String(name), message, permanent: error.permanent === true && error instanceof Fail ? true : undefined });
+}
+
+function shown(value) {
+  try {
+    return String(value).slice(0, mostText);
+  } catch {
+    return '(its message cannot be shown)';
+  }
+}
+
+/// A schema's error with the paths it names (zod's issues), or its message.
+function fault(error) {
+  if (!Array.isArray(error?.issues)) return `payload: ${shown(error?.message ?? error)}`;
+  const at = (path = []) => path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part?.key ?? part)}`)).join('');
+  return error.issues.map((issue) => `payload${at(issue.path)}: ${issue.message}`).join('; ');
+}
+
+// --- the conversation with the worker -------------------------------------------------------------------------------------------
+
+/// Executes a run, and gives the answer to `answer`: at once if the function is not async, else when it has ended.
+function execute(run, answer) {
+  try {
+    const known = tasks.get(run.task);
+    if (!known) throw new Fail(`this process has no task ${run.task}; it has ${[...tasks.keys()].join(', ')}`, { permanent: false });
+    let { payload } = run;
+    if (known.parse) {
+      try {
+        payload = known.parse(payload);
+      } catch (error) {
+        throw new BadPayload(fault(error));
+      }
+    }
+    const result = known.handle(payload, run);
+    if (typeof result?.then !== 'function') return answer(completed(run, result));
+    const fail = (error) => answer(failed(run, error));
+    result.then((value) => completed(run, value)).then(answer, fail);
+  } catch (error) {
+    answer(failed(run, error));
+  }
+}
+
+class Link {
+  #socket;
+  #out = '';
+  #rest = [];
+  #runs = new Map();
+  #ended = false;
+
+  constructor(descriptor, hello) {
+    this.#socket = new net.Socket({ fd: descriptor, readable: true, writable: true, allowHalfOpen: true });
+    this.#socket.setEncoding('utf8');
+    this.#socket.on('data', (piece) => this.#read(piece));
+    this.#socket.on('end', () => this.#end());
+    this.#socket.on('error', () => this.#end()); // the worker is gone
+    this.say(hello);
+  }
+
+  /// At once: a function that computes may not return to the loop for long.
+  say(message) {
+    this.#write(encode(message));
+    this.#flush();
+  }
+
+  /// What is ready in one turn of the loop is one write.
+  #write(line) {
+    if (this.#out === '') setImmediate(() => this.#flush());
+    this.#out += line;
+  }
+  #flush() {
+    const out = this.#out;
+    this.#out = '';
+    if (this.#socket.writable && out) this.#socket.write(out);
+    if (this.#ended && this.#runs.size === 0 && this.#out === '') this.#leave();
+  }
+  #leave() {
+    this.#socket.end(() => process.exit(0));
+    this.#socket.once('close', () => process.exit(0));
+  }
+  #end() {
+    if (this.#ended) return;
+    this.#ended = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #read(piece) {
+    const end = piece.lastIndexOf('\n') + 1;
+    if (end === 0) return this.#rest.push(piece);
+    const text = this.#rest.join('') + piece.slice(0, end);
+    this.#rest = end < piece.length ? [piece.slice(end)] : [];
+    for (const line of text.split('\n')) if (line) this.#take(line);
+  }
+
+  #take(line) {
+    let message;
+    try {
+      message = JSON.parse(line);
+      if (typeof message?.type !== 'string') throw new SyntaxError('no object with a "type"');
+    } catch (error) {
+      console.error(`dormouse: the worker said what is no message of protocol 1 (${error.message}): ${line.slice(0, 200)}; `
+        + 'install a dormouse and a client of the same version');
+      process.exit(1);
+    }
+    if (message.type === 'run') {
+      const run = new Run(message, this);
+      this.#runs.set(run.id, run);
+      execute(run, (answer) => {
+        this.#runs.delete(run.id); // before the answer: the next attempt may come right behind it
+        this.#write(answer);
+      });
+    } else if (message.type === 'cancel') {
+      this.#runs.get(message.id)?.cancel(message.reason ?? 'canceled');
+    }
+  }
+}
+
+/// Executes runs of the tasks that are registered, at most `concurrency` at once, until the worker closes its socket; then
+/// finishes what runs and ends the process.
+function serve({ concurrency = 10 } = {}) {
+  const descriptor = process.env.DORMOUSE_CONTROL_FD;
+  delete process.env.DORMOUSE_CONTROL_FD; // what is started from here is not spoken to
+  const refuse = (why) => { console.error(`dormouse: ${why}`); process.exit(1); };
+  if (tasks.size === 0) refuse('no task is registered: call task(name, function) before serve()');
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 10_000)
+    refuse(`concurrency: ${concurrency}; it is a number from 1 to 10,000`);
+  if (descriptor === undefined || process.argv[2] === '--run') return byHand(process.argv.slice(1));
+  const names = [...tasks.keys()].sort();
+  try {
+    new Link(Number(descriptor), { type: 'hello', protocol: 1, tasks: names, concurrency, client: `node ${version}` });
+  } catch (error) {
+    refuse(`DORMOUSE_CONTROL_FD=${descriptor} is no socket: ${error.message}`);
+  }
+}
+
+/// The exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly.
+function byHand([program, run, name, payload = 'null', ...more]) {
+  const leave = (code, text) => { console.error(text); process.exitCode = code; };
+  const names = [...tasks.keys()].join(', ');
+  if (run !== '--run' || name === undefined || more.length > 0)
+    return leave(2, `${program}: this is a warm handler of dormouse: a pool starts it and gives it runs of ${names}.\n`
+      + `To try one: dormouse try TASK --payload JSON, or without a pool: node ${program} --run TASK [JSON, - for stdin]`);
+  if (!tasks.has(name)) return leave(2, `${program}: there is no task ${name}; there are ${names}`);
+  let value;
+  try {
+    value = JSON.parse(payload === '-' ? require('node:fs').readFileSync(0, 'utf8') : payload);
+  } catch (error) {
+    return leave(2, `${program}: the payload is no JSON: ${error.message}`);
+  }
+  const say = ({ type, id, level = type, ...said }) => console.error(`${level}: ${type === 'log' ? said.text : JSON.stringify(said)}`);
+  execute(new Run({ id: '00000000-0000-0000-0000-000000000000', task: name, payload: value }, { say }), (answer) => {
+    const { type, result = null, enqueue = [], class: kind, message } = JSON.parse(answer);
+    if (type !== 'completed') return leave(type === 'retry' ? 75 : 1, [kind, message].filter(Boolean).join(': '));
+    console.log(JSON.stringify(result));
+    for (const one of enqueue) console.error(`enqueue: ${JSON.stringify(one)}`);
+  });
+}
+
+module.exports = { task, serve, Fail, Retry, BadPayload, BadResult };

@@ -1,0 +1,58 @@
+"""Results and messages: JSON that Postgres takes, one line each."""
+
+import dataclasses
+import datetime
+import enum
+import json
+import math
+import os
+import re
+import uuid
+
+from dormouse._errors import BadResult
+
+MOST_TEXT = 16384  # characters; the worker cuts texts at 8 KiB, and says so: more need not be sent
+
+
+def _plain(value):
+    if hasattr(value, "model_dump_json"):
+        return value.model_dump(mode="json")
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, (datetime.datetime, datetime.date)):
+        return value.isoformat()
+    if isinstance(value, (uuid.UUID, os.PathLike)):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON; return dict, list, str, int, float, bool or None, or a dataclass")
+
+
+def _bounded(digits):
+    if math.isinf(float(digits)):
+        raise ValueError(f"an integer of {len(digits)} digits; numbers end at 1e308")
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain).encode
+decode = json.JSONDecoder().raw_decode
+
+
+def encode(message):
+    """A line. Text that is none (half a surrogate pair) is said with a replacement character."""
+    return _encoder(message).encode("utf-8", "replace") + b"\n"
+
+
+def to_json(value, what="the result"):
+    try:
+        text = _encoder(value)
+        text.encode()
+        if len(text) > 308 and re.search(r"\d{309}", text):  # digits in a string, or an integer that nobody else reads
+            json.loads(text, parse_int=_bounded)
+        return text
+    except UnicodeEncodeError as error:
+        part = ascii(error.object[max(error.start - 20, 0) : error.end])
+        raise BadResult(f"{what} has half a surrogate pair, which is no text: {part}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadResult(f"{what} cannot be written as JSON: {error}") from error

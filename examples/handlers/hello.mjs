@@ -1,0 +1,4 @@
+import { serve, task } from '/usr/share/dormouse/clients/node/dormouse.js';
+
+task('hello', async (payload) => ({ hello: payload.name }));
+serve();

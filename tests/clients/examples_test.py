@@ -1,0 +1,79 @@
+"""examples/handlers: the files that README shows are these, and each of them greets."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from warm_worker import Process, strict
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+EXAMPLES = ROOT + "/examples/handlers/"
+INSTALLED, HERE = "/usr/share/dormouse/clients/", ROOT + "/clients/"
+
+
+def example(name):
+    with open(EXAMPLES + name, encoding="utf-8") as file:
+        return file.read()
+
+
+def older_than_18(node):
+    return node is None or int(subprocess.check_output([node, "-p", "parseInt(process.versions.node)"])) < 18
+
+
+class Examples(unittest.TestCase):
+    def skip(self, why):
+        print(f"\nSKIPPED: {why}", flush=True)
+        self.skipTest(why)
+
+    def greet(self, *command):
+        process = Process(command)
+        self.addCleanup(process.close)
+        self.assertEqual(process.hello["tasks"], ["hello"])
+        self.assertEqual(process.execute("hello", {"name": "Zürich 🐭"})[0]["result"], {"hello": "Zürich 🐭"})
+        self.assertEqual(process.execute("hello", None)[0]["type"], "failed")
+        process.say_no_more()
+        self.assertEqual(process.ended(), 0)
+
+    def test_readme_shows_the_files_as_they_are(self):
+        with open(ROOT + "/README.md", encoding="utf-8") as file:
+            shown = dict(re.findall(r"^<!-- file: examples/handlers/(\S+) -->\n```\w*\n(.*?)^```$", file.read(), re.M | re.S))
+        self.assertEqual(sorted(shown), sorted(os.listdir(EXAMPLES)))
+        for name, text in shown.items():
+            self.assertEqual(text, example(name), f"README.md shows another examples/handlers/{name}")
+
+    def test_python_greets_as_a_program_and_as_a_module(self):
+        self.greet("/usr/bin/python3", EXAMPLES + "hello.py")
+        os.chdir(EXAMPLES)
+        self.greet("/usr/bin/python3", "-m", "dormouse", "hello")
+
+    def test_node_greets(self):
+        node = shutil.which("node")
+        if older_than_18(node):
+            self.skip("the example for Node: there is no node 18 or later (Debian package nodejs)")
+        with tempfile.TemporaryDirectory() as directory:  # nothing is installed here: the client is the tree's
+            with open(directory + "/hello.mjs", "w", encoding="utf-8") as file:
+                file.write(example("hello.mjs").replace(INSTALLED, HERE))
+            self.greet(node, directory + "/hello.mjs")
+
+    def test_shell_greets_and_says_how_far_it_is(self):
+        if not shutil.which("jq"):
+            self.skip("the example for the shell: there is no jq")
+        for name, code, result, said in (("Zürich", 0, {"hello": "Zürich"}, 0.5), ("", 75, None, None)):
+            ours, theirs = os.pipe()
+            done = subprocess.run([EXAMPLES + "hello.sh"], env={**os.environ, "DORMOUSE_CONTROL_FD": str(theirs)}, pass_fds=[theirs],
+                                  input=json.dumps({"name": name}).encode(), capture_output=True, timeout=60)
+            os.close(theirs)
+            with os.fdopen(ours, "rb") as pipe:
+                lines = [strict(line) for line in pipe]
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(json.loads(done.stdout or "null"), result)
+            self.assertEqual([line["fraction"] for line in lines], [] if said is None else [said])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2, argv=sys.argv[:1])
