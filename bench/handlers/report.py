@@ -22,9 +22,12 @@ def main(path):
             ("exec 2", "exec /bin/true, 2 at once", "0.75"), ("exec 4", "exec /bin/true, 4 at once", "0.75"),
             ("warm 1", "warm, 2 Python processes", "10,000/s and 0.8"),
             ("warm 8", "warm, 2 Python processes with 8 unanswered runs", "0.8")):
-        rows.append([name, f"{statistics.median(of(what, 'per_s')):,.0f}", f"{statistics.median(of(what + ' floor', 'per_s')):,.0f}",
-                     f"{ratio(what, 'per_s'):.2f}", aim, " ".join(f"{value:,.0f}" for value in of(what, "per_s"))])
-    table(["", "runs/s", "floor", "share of it", "aim", "each round"], rows)
+        middle = {one: statistics.median(of(one, "per_s")) for one in (what, what + " floor")}
+        cpu = [statistics.median(of(one, "cpu_us")) for one in (what, what + " floor")]
+        rows.append([name, f"{middle[what]:,.0f}", f"{middle[what + ' floor']:,.0f}", f"{ratio(what, 'per_s'):.2f}", aim,
+                     " ".join(f"{value:,.0f}" for value in of(what, "per_s")), f"{cpu[0]:,.1f}", f"{cpu[1]:,.1f}"])
+    table(["", "runs/s", "floor", "share of it", "aim", "each round", "CPU for a run, µs", "of the floor"], rows)
+    print("\nCPU is that of the driving process and of children that have ended: /bin/true counts, warm processes do not.")
 
     ours, floor = (statistics.median(of(what, "p50_us")) for what in ("warm alone", "warm alone floor"))
     tail, floor_tail = (statistics.median(of(what, "p99_us")) for what in ("warm alone", "warm alone floor"))

@@ -62,7 +62,7 @@ struct Wake {
 struct Limits {
     std::int64_t payload_bytes = 1 << 20;
     std::int64_t result_bytes = 1 << 20;
-    std::int64_t log_bytes = 1 << 16;  ///< of a handler's stderr, kept with a failure
+    std::int64_t log_bytes = 1 << 16;  ///< of an attempt: stderr and log messages
 };
 
 struct Paths {

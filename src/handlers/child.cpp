@@ -1,5 +1,6 @@
 #include "handlers/child.h"
 
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -139,8 +140,12 @@ bool Child::read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll,
 void Child::read_control() {
     // What it wrote to stdout or stderr before this message is heard before it.
     const auto take = [this](std::string_view piece) {
-        if (process_.output.valid()) read_piece(process_.output, output_poll_, events_.on_output);
-        if (process_.errors.valid()) read_piece(process_.errors, errors_poll_, events_.on_errors);
+        std::array<pollfd, 2> printed{pollfd{process_.output.get(), POLLIN, 0},
+                                      pollfd{process_.errors.get(), POLLIN, 0}};
+        if (::poll(printed.data(), printed.size(), 0) > 0) {  // one call where two reads would mostly find nothing
+            if (printed[0].revents != 0) read_piece(process_.output, output_poll_, events_.on_output);
+            if (printed[1].revents != 0) read_piece(process_.errors, errors_poll_, events_.on_errors);
+        }
         events_.on_control(piece);
     };
     read_piece(process_.control, control_poll_, take);

@@ -124,7 +124,6 @@ void WarmProcess::give(RunSpec spec, Listener& listener) {
         },
     };
     auto flight = std::make_unique<Flight>(loop_, id, listener, limits_, std::move(means));
-    if (hello_.concurrency == 1) flight->cpu_before = cpu();
     child_->send(run_message(spec));
     flight->account.begin(spec.timeout);
     flights_.emplace(id, std::move(flight));
@@ -197,6 +196,7 @@ void WarmProcess::on_hello(Message message) {
     hello_ = std::move(message);
     idle_since_ = BootClock::now();
     printed_ = 0;
+    if (::clock_getcpuclockid(child_->pid(), &clock_) == 0) static_cast<void>(cpu_since_last());
     enter(State::serving);
     events_.on_hello(*this);
 }
@@ -210,9 +210,7 @@ void WarmProcess::on_answer(Message message, Flight& flight) {
     Account& account = flight.account;
     (void)account.hear(std::move(message));
     Landing landing{&account.listener(), id, account.answer_counts() ? account.answered() : account.ended()};
-    if (flight.cpu_before) {
-        if (const auto after = cpu()) landing.outcome.cpu = *after - *flight.cpu_before;
-    }
+    if (hello_.concurrency == 1) landing.outcome.cpu = cpu_since_last();
     flights_.erase(id);
     printed_ = 0;
     if (flights_.empty()) idle_since_ = BootClock::now();
@@ -268,12 +266,14 @@ std::string WarmProcess::with_tail(std::string text) const {
     return tail.empty() ? text : text + "\n" + tail;
 }
 
-std::optional<Millis> WarmProcess::cpu() const {
-    clockid_t clock{};
-    timespec used{};
-    if (::clock_getcpuclockid(child_->pid(), &clock) != 0 || ::clock_gettime(clock, &used) != 0) return std::nullopt;
-    return std::chrono::duration_cast<Millis>(std::chrono::seconds(used.tv_sec) +
-                                              std::chrono::nanoseconds(used.tv_nsec));
+std::optional<Millis> WarmProcess::cpu_since_last() {
+    timespec now{};
+    const std::chrono::nanoseconds before = cpu_;
+    cpu_ = std::chrono::nanoseconds(-1);
+    if (::clock_gettime(clock_, &now) == 0)
+        cpu_ = std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+    if (before.count() < 0 || cpu_.count() < 0) return std::nullopt;
+    return std::chrono::duration_cast<Millis>(cpu_ - before);
 }
 
 bool WarmProcess::too_big() const {

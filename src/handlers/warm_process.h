@@ -8,7 +8,9 @@
 // Ending by itself is possible everywhere, and leads to gone.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -86,7 +88,6 @@ class WarmProcess {
         Flight(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Account::Means means)
             : account(loop, id, listener, limits, std::move(means)) {}
         Account account;
-        std::optional<Millis> cpu_before;  ///< of the process; only when it has one run at a time
     };
     /// Why it was killed.
     struct Doom {
@@ -108,8 +109,8 @@ class WarmProcess {
     void on_exit(const Exit& exit);
     [[nodiscard]] Outcome outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const;
     [[nodiscard]] std::string with_tail(std::string text) const;
-    /// CPU time of the process so far, without its children.
-    [[nodiscard]] std::optional<Millis> cpu() const;
+    /// CPU time of the process since this was asked before, without its children.
+    [[nodiscard]] std::optional<Millis> cpu_since_last();
     [[nodiscard]] bool too_big() const;
 
     const config::Task& task_;
@@ -120,7 +121,9 @@ class WarmProcess {
     Message hello_;
     std::unordered_map<Uuid, std::unique_ptr<Flight>> flights_;
     std::int64_t given_ = 0;
-    std::size_t printed_ = 0;  ///< bytes, since a run was answered
+    std::size_t printed_ = 0;           ///< bytes, since a run was answered
+    clockid_t clock_{};                 ///< of the process's CPU time
+    std::chrono::nanoseconds cpu_{-1};  ///< what it said last; negative: it cannot be read
     BootClock::time_point idle_since_{};
     std::optional<Doom> doom_;
     LogBudget no_budget_;  ///< what is not one run's is bounded by printed_
