@@ -16,7 +16,7 @@ struct Backoff {
     Millis max{600'000};
 };
 
-enum class HandlerKind { exec };
+enum class HandlerKind { exec, warm };
 
 /// One [task.NAME] table.
 struct Task {
@@ -33,6 +33,12 @@ struct Task {
     int pids_max = 0;             ///< processes and threads
     bool snooze_counts = false;   ///< an attempt that asks to be tried again later uses one up
     Backoff backoff;
+    // of warm, and the same in all tasks that share their processes:
+    int processes = 0;                ///< most of them; 0: as many as the worker executes runs at once
+    Millis warm_idle{60'000};         ///< one without a run is ended after so long; 0: never
+    Millis start_timeout{30'000};     ///< until it has said hello
+    int recycle_runs = 0;             ///< after so many runs it is replaced; 0: never
+    std::int64_t recycle_memory = 0;  ///< bytes resident after a run, above which it is replaced; 0: never
 };
 
 struct Database {
@@ -60,7 +66,7 @@ struct Wake {
 struct Limits {
     std::int64_t payload_bytes = 1 << 20;
     std::int64_t result_bytes = 1 << 20;
-    std::int64_t log_bytes = 1 << 16;  ///< of a handler's stderr, kept with a failure
+    std::int64_t log_bytes = 1 << 16;  ///< of an attempt: stderr and log messages
 };
 
 struct Paths {

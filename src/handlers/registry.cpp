@@ -8,6 +8,7 @@
 
 #include "handlers/command.h"
 #include "handlers/exec.h"
+#include "handlers/warm.h"
 #include "loop/background.h"
 
 namespace dormouse::handlers {
@@ -38,6 +39,9 @@ Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& 
             case config::HandlerKind::exec:
                 handlers_[name] = std::make_unique<ExecHandler>(host, task, limits);
                 break;
+            case config::HandlerKind::warm:
+                handlers_[name] = std::make_unique<WarmHandler>(task, group_of(task, host, limits));
+                break;
         }
     }
 }
@@ -62,6 +66,12 @@ void Handlers::enable_limits(const std::map<std::string, config::Task>& tasks) {
         if (lost == nullptr || !without_effect_.empty()) continue;
         without_effect_ = "task " + name + ": " + lost + " has no effect: " + why;
     }
+}
+
+WarmGroup& Handlers::group_of(const config::Task& task, const ChildHost& host, const config::Limits& limits) {
+    for (const auto& group : warm_groups_)
+        if (group->shared_by(task)) return *group;
+    return *warm_groups_.emplace_back(std::make_unique<WarmGroup>(host, task, limits));
 }
 
 Handler* Handlers::find(const std::string& task) const {
