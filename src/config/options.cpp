@@ -90,7 +90,7 @@ constexpr Option table[] = {
       2, 255 * mebibyte},
      "",
      [](Config& config) -> Slot { return &config.limits.result_bytes; }},
-    {{"limits.log_bytes", Type::bytes, "64KiB", "How much of a handler's stderr is kept with a failure.", 0,
+    {{"limits.log_bytes", Type::bytes, "64KiB", "How much of what an attempt says is kept in its run's log.", 0,
       16 * mebibyte},
      "",
      [](Config& config) -> Slot { return &config.limits.log_bytes; }},

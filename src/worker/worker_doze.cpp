@@ -37,12 +37,14 @@ void Worker::fall_asleep() {
     round.ask_due = !due_known_;
     if (round.ask_due) fill_fences(round);
     if (round.empty()) return doze();
+    news_.fill(round, BootClock::now(), true);
     looks_.sent(BootClock::now());  // what is heard of from here on makes a look owed
     store::Round asked = round;
     database_.exchange(std::move(round), [this, asked](const Result<store::Answer>& answer) {
         falling_asleep_ = false;
         looks_.answered(true);
         if (!answer) return on_round_failed(answer.error());
+        news_.answered();
         if (asked.leave) registered_ = false;
         if (asked.ask_due) take_due(asked, *answer);
         may_doze() ? doze() : step();

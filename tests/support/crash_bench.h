@@ -68,6 +68,7 @@ class CrashBench {
     [[nodiscard]] bool until(const std::string& what, const std::function<bool()>& happened) const;
     void check_runs(const std::vector<Attempt>& attempts);
     void check_starts(const std::vector<Attempt>& attempts);
+    void check_said();
     void check_files();
 
     Moment moment_;
