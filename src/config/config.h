@@ -16,7 +16,7 @@ struct Backoff {
     Millis max{600'000};
 };
 
-enum class HandlerKind { exec };
+enum class HandlerKind { exec, warm };
 
 /// One [task.NAME] table.
 struct Task {
@@ -29,6 +29,12 @@ struct Task {
     int max_attempts = 5;
     bool snooze_counts = false;  ///< an attempt that asks to be tried again later uses one up
     Backoff backoff;
+    // of warm, and the same in all tasks that share their processes:
+    int processes = 0;                ///< most of them; 0: as many as the worker executes runs at once
+    Millis warm_idle{60'000};         ///< one without a run is ended after so long; 0: never
+    Millis start_timeout{30'000};     ///< until it has said hello
+    int recycle_runs = 0;             ///< after so many runs it is replaced; 0: never
+    std::int64_t recycle_memory = 0;  ///< bytes resident after a run, above which it is replaced; 0: never
 };
 
 struct Database {

@@ -1,5 +1,7 @@
 #include "config/tasks.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -15,7 +17,9 @@ constexpr std::int64_t year = 365LL * 24 * 3600 * 1000;
 constexpr std::size_t longest_name = 200;
 
 constexpr TaskKey table[] = {
-    {{"handler", Type::handler, "exec", "How runs of this task are executed: a process for each."},
+    {{"handler", Type::handler, "exec",
+      "How runs of this task are executed: exec, a process for each; warm, processes that stay and take one run after "
+      "the other."},
      [](Task& task) -> Slot { return &task.handler; }},
     {{"command", Type::arguments, "", "The program and its arguments; no shell sees them. Required."},
      [](Task& task) -> Slot { return &task.command; }},
@@ -38,7 +42,31 @@ constexpr TaskKey table[] = {
      [](Task& task) -> Slot { return &task.backoff.base; }},
     {{"backoff.max", Type::duration, "10min", "The longest pause between two attempts.", 0, year},
      [](Task& task) -> Slot { return &task.backoff.max; }},
+    {{"processes", Type::integer, "0",
+      "warm: the most processes at once; 0 is as many as the worker executes runs at once. Tasks with the same "
+      "command, "
+      "working_directory and environment_file share their processes, and have to agree in this and the next four keys.",
+      0, 10'000},
+     [](Task& task) -> Slot { return &task.processes; }},
+    {{"warm_idle", Type::duration, "60s", "warm: how long a process stays without a run.", 0, year, "never"},
+     [](Task& task) -> Slot { return &task.warm_idle; }},
+    {{"start_timeout", Type::duration, "30s", "warm: how long a process may take until it says hello.", 1, year},
+     [](Task& task) -> Slot { return &task.start_timeout; }},
+    {{"recycle_runs", Type::integer, "0", "warm: a process is replaced after so many runs; 0 is never.", 0,
+      1'000'000'000},
+     [](Task& task) -> Slot { return &task.recycle_runs; }},
+    {{"recycle_memory", Type::bytes, "0",
+      "warm: a process that holds more memory than this after a run is replaced; 0 is never.", 0, 1LL << 50},
+     [](Task& task) -> Slot { return &task.recycle_memory; }},
 };
+
+constexpr std::string_view of_warm_processes[] = {"processes", "warm_idle", "start_timeout", "recycle_runs",
+                                                  "recycle_memory"};
+
+bool share_processes(const Task& one, const Task& other) {
+    return one.handler == HandlerKind::warm && other.handler == HandlerKind::warm && one.command == other.command &&
+           one.working_directory == other.working_directory && one.environment_file == other.environment_file;
+}
 
 /// What read_tasks() works on, and the name of the task it is at.
 struct Reader {
@@ -64,6 +92,22 @@ struct Reader {
         std::vector<std::string> known;
         for (const TaskKey& one : table) known.emplace_back(one.key.name);
         return refused(value, full(named(key)), unknown("key", key, known));
+    }
+
+    /// `other` was read before.
+    Status check_agreement(Task& task, Task& other, const Value& value) const {
+        if (!share_processes(task, other)) return {};
+        for (const TaskKey& known : table) {
+            const auto& names = of_warm_processes;
+            if (std::find(std::begin(names), std::end(names), known.key.name) == std::end(names)) continue;
+            const std::string here = shown(known.key, known.slot(task));
+            const std::string there = shown(known.key, known.slot(other));
+            if (here == there) continue;
+            return refused(value, full(known.key.name),
+                           "is " + here + ", but " + there + " in task." + other.name +
+                               ", which shares its processes (same command); write the same in both");
+        }
+        return {};
     }
 
     Status read_task(Task& task, const Value& value) {
@@ -108,6 +152,8 @@ Status read_tasks(const Value& tasks, const std::string& file, Config& config,
         Task task;
         task.name = name;
         if (Status done = reader.read_task(task, value); !done) return done;
+        for (auto& [other_name, other] : config.tasks)
+            if (Status done = reader.check_agreement(task, other, value); !done) return done;
         config.tasks.emplace(name, std::move(task));
     }
     return {};

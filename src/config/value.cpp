@@ -116,8 +116,8 @@ Result<std::string> to_text(const Key& key, const Value& value) {
 
 Result<HandlerKind> to_handler(const Key& key, const Value& value) {
     if (value.kind == Value::Kind::text && value.text == "exec") return HandlerKind::exec;
-    const bool later = value.kind == Value::Kind::text && value.text == "warm";
-    return refused(key, described(value) + (later ? ", which is not in this release yet" : ""));
+    if (value.kind == Value::Kind::text && value.text == "warm") return HandlerKind::warm;
+    return refused(key, described(value));
 }
 
 Result<bool> to_boolean(const Key& key, const Value& value) {
@@ -167,7 +167,7 @@ std::string expected(const Key& key) {
         case Type::secret:
             return R"(a connection string, such as "postgresql://user@host/dbname")";
         case Type::handler:
-            return R"("exec")";
+            return R"("exec" or "warm")";
         case Type::boolean:
             return "true or false";
     }
@@ -215,7 +215,7 @@ std::string shown(const Key& key, Slot slot) {
         case Type::secret:
             return redacted(*std::get<std::string*>(slot));
         case Type::handler:
-            return "exec";
+            return *std::get<HandlerKind*>(slot) == HandlerKind::warm ? "warm" : "exec";
         case Type::boolean:
             return *std::get<bool*>(slot) ? "true" : "false";
     }

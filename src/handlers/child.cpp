@@ -1,6 +1,7 @@
 #include "handlers/child.h"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <utility>
 
 #include "base/crash_point.h"
 
@@ -34,8 +37,15 @@ std::optional<std::int64_t> peak_memory(const rusage& usage) {
 
 }  // namespace
 
+std::string exit_text(int status) {
+    if (!WIFSIGNALED(status)) return "exit " + std::to_string(WEXITSTATUS(status));
+    const int number = WTERMSIG(status);
+    const char* name = ::sigabbrev_np(number);
+    return "killed by signal " + std::to_string(number) + (name == nullptr ? "" : std::string(" (SIG") + name + ")");
+}
+
 Result<std::unique_ptr<Child>> Child::start(const ChildHost& host, const Launch& launch, std::string input,
-                                            std::string fence, Events events) {
+                                            std::string mark, Events events) {
     std::optional<RunCgroup> cgroup;
     if (host.cgroups.available()) {
         auto made = host.cgroups.make();
@@ -46,18 +56,18 @@ Result<std::unique_ptr<Child>> Child::start(const ChildHost& host, const Launch&
     if (!process) return tl::unexpected(process.error());
     crash_point("handler.spawned");
     return std::unique_ptr<Child>(
-        new Child(host, std::move(*process), std::move(cgroup), std::move(input), std::move(fence), std::move(events)));
+        new Child(host, std::move(*process), std::move(cgroup), std::move(input), std::move(mark), std::move(events)));
 }
 
 Child::Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input,
-             std::string fence, Events events)
+             std::string mark, Events events)
     : loop_(host.loop),
       orphans_(host.orphans),
       cgroup_(std::move(cgroup)),
       input_(std::move(input)),
       events_(std::move(events)),
       process_(std::move(process)) {
-    orphans_.add(process_.pid, std::move(fence));
+    orphans_.add(process_.pid, std::move(mark));
     watch();
 }
 
@@ -78,6 +88,13 @@ void Child::watch() {
     errors_poll_ = std::make_unique<loop::Poll>(loop_, process_.errors.get());
     errors_poll_->watch(loop::Poll::readable,
                         [this](int) { read_piece(process_.errors, errors_poll_, events_.on_errors); });
+    if (process_.control.valid()) {
+        control_poll_ = std::make_unique<loop::Poll>(loop_, process_.control.get());
+        control_poll_->watch(loop::Poll::readable, [this](int events) {
+            if ((events & loop::Poll::writable) != 0 && !unsent_.empty()) write_control();
+            if ((events & loop::Poll::readable) != 0) read_control();
+        });
+    }
     feed();
 }
 
@@ -119,12 +136,53 @@ bool Child::read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll,
     return true;
 }
 
+void Child::read_control() {
+    // What it wrote to stdout or stderr before this message is heard before it.
+    const auto take = [this](std::string_view piece) {
+        if (process_.output.valid()) read_piece(process_.output, output_poll_, events_.on_output);
+        if (process_.errors.valid()) read_piece(process_.errors, errors_poll_, events_.on_errors);
+        events_.on_control(piece);
+    };
+    read_piece(process_.control, control_poll_, take);
+    if (!process_.control.valid()) take({});
+}
+
+void Child::send(std::string_view text) {
+    if (!process_.control.valid()) return;
+    const bool waits = !unsent_.empty();
+    unsent_.append(text);
+    if (!waits) write_control();
+}
+
+void Child::hang_up() {
+    hung_up_ = true;
+    if (process_.control.valid() && unsent_.empty()) ::shutdown(process_.control.get(), SHUT_WR);
+}
+
+void Child::write_control() {
+    while (sent_ < unsent_.size()) {
+        const ssize_t taken =
+            ::send(process_.control.get(), unsent_.data() + sent_, unsent_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (taken >= 0) {
+            sent_ += static_cast<std::size_t>(taken);
+        } else if (errno == EAGAIN) {
+            break;
+        } else if (errno != EINTR) {
+            sent_ = unsent_.size();  // it has closed its end, which reading tells as well
+        }
+    }
+    if (sent_ * 2 >= unsent_.size()) unsent_.erase(0, std::exchange(sent_, 0));
+    control_poll_->change(unsent_.empty() ? loop::Poll::readable : loop::Poll::readable | loop::Poll::writable);
+    if (unsent_.empty() && hung_up_) ::shutdown(process_.control.get(), SHUT_WR);
+}
+
 void Child::terminate() {
     // Until it is reaped its pid, which is its group's too, cannot belong to anybody else.
     if (!reaped_) ::kill(-process_.pid, SIGTERM);
 }
 
 void Child::kill() {
+    killed_ = true;
     if (state_ == State::running) end_tree();
 }
 
@@ -185,10 +243,15 @@ void Child::drain() {
     for (int i = 0; i < drain_pieces && process_.errors.valid(); ++i) {
         if (!read_piece(process_.errors, errors_poll_, events_.on_errors)) break;
     }
+    for (int i = 0; i < drain_pieces && process_.control.valid(); ++i) {
+        if (!read_piece(process_.control, control_poll_, events_.on_control)) break;
+    }
     output_poll_.reset();
     errors_poll_.reset();
+    control_poll_.reset();
     process_.output.reset();
     process_.errors.reset();
+    process_.control.reset();
 }
 
 }  // namespace dormouse::handlers

@@ -1,6 +1,6 @@
-// One child process with its whole tree: started, fed, listened to, ended, reaped. Driven by ExecHandler on
-// the loop's thread. Knows no run and no verdict: it must not decide what an exit means or how much output is
-// too much.
+// One child process with its whole tree: started, fed, listened to, ended, reaped. Driven by ExecHandler and
+// WarmProcess on the loop's thread. Knows no run and no verdict: it must not decide what an exit means or how much
+// output is too much.
 //
 //   running ──leader has ended──▶ ending ──nobody of the tree is left, pipes read to their end──▶ gone
 //
@@ -42,6 +42,9 @@ struct Exit {
         peak_memory_bytes;  ///< of the largest process; absent when below our own, which hides it
 };
 
+/// "exit 3" or "killed by signal 9 (SIGKILL)".
+std::string exit_text(int status);
+
 class Child {
   public:
     struct Events {
@@ -49,15 +52,18 @@ class Child {
         /// Child.
         std::function<void(std::string_view piece)> on_output;
         std::function<void(std::string_view piece)> on_errors;
+        /// The same of its control descriptor, after what it had written to stdout and stderr by then; an empty
+        /// piece: it has closed its end. Not called with Control::none.
+        std::function<void(std::string_view piece)> on_control;
         /// Exactly once, last, when nothing of the tree is left; may destroy the Child. Never from inside
         /// start().
         std::function<void(const Exit& exit)> on_gone;
     };
 
-    /// Starts the program and writes `input` to its stdin, which it may leave unread. `fence` is the value of
-    /// DORMOUSE_FENCE in its environment, by which orphans are recognised. Errors: see spawn().
+    /// Starts the program and writes `input` to its stdin, which it may leave unread. `mark` is the value of
+    /// DORMOUSE_FENCE or DORMOUSE_PROCESS in its environment, by which orphans are recognised. Errors: see spawn().
     static Result<std::unique_ptr<Child>> start(const ChildHost& host, const Launch& launch, std::string input,
-                                                std::string fence, Events events);
+                                                std::string mark, Events events);
     /// Of a child that is not gone: kills what can be reached and waits for nothing.
     ~Child();
     Child(const Child&) = delete;
@@ -67,14 +73,22 @@ class Child {
     void terminate();
     /// SIGKILL to the whole tree.
     void kill();
+    /// Control::socket only: has `text` written there as fast as it is read, and keeps the rest. Never blocks.
+    void send(std::string_view text);
+    /// Control::socket only: nothing more will be sent, which the program reads as the end.
+    void hang_up();
     [[nodiscard]] pid_t pid() const { return process_.pid; }
+    /// The leader has not ended, as far as we know, and we have not killed it.
+    [[nodiscard]] bool running() const { return state_ == State::running && !killed_; }
 
   private:
     enum class State { running, ending, gone };
 
-    Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input, std::string fence,
+    Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input, std::string mark,
           Events events);
     void watch();
+    void read_control();
+    void write_control();
     void feed();
     void close_input();
     /// Reads one piece; false when there is nothing more to read, now or ever.
@@ -91,6 +105,10 @@ class Child {
     std::optional<RunCgroup> cgroup_;
     std::string input_;
     std::size_t written_ = 0;
+    std::string unsent_;    ///< for the control descriptor
+    std::size_t sent_ = 0;  ///< of that
+    bool hung_up_ = false;
+    bool killed_ = false;
     Events events_;
     bool reaped_ = false;
     Exit exit_;
@@ -100,6 +118,7 @@ class Child {
     std::unique_ptr<loop::Poll> input_poll_;
     std::unique_ptr<loop::Poll> output_poll_;
     std::unique_ptr<loop::Poll> errors_poll_;
+    std::unique_ptr<loop::Poll> control_poll_;
     std::unique_ptr<loop::Timer> retry_;
 };
 

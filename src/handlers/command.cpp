@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 
 #include "handlers/environment_file.h"
 
@@ -126,18 +127,27 @@ void add_run(Variables& variables, const RunSpec& run) {
     if (!run.traceparent.empty()) set(variables, "TRACEPARENT", run.traceparent);
 }
 
-}  // namespace
-
-Result<Launch> launch_for(const config::Task& task, const RunSpec& run) {
+Result<Launch> launch(const config::Task& task, Control control, const std::function<void(Variables&)>& add) {
     if (const auto directory = check_directory(task); !directory) return tl::unexpected(directory.error());
     auto variables = base_environment(task);
     if (!variables) return tl::unexpected(variables.error());
     auto program = find_program(task, *variables);
     if (!program) return tl::unexpected(program.error());
-    add_run(*variables, run);
-    Launch launch{std::move(*program), task.command, {}, task.working_directory};
+    set(*variables, "DORMOUSE_CONTROL_FD", std::to_string(control_fd));
+    add(*variables);
+    Launch launch{std::move(*program), task.command, {}, task.working_directory, control};
     for (const auto& [name, value] : *variables) launch.environment.push_back(name + "=" + value);
     return launch;
+}
+
+}  // namespace
+
+Result<Launch> launch_for(const config::Task& task, const RunSpec& run) {
+    return launch(task, Control::pipe, [&run](Variables& variables) { add_run(variables, run); });
+}
+
+Result<Launch> launch_for_process(const config::Task& task, const std::string& name) {
+    return launch(task, Control::socket, [&name](Variables& variables) { set(variables, "DORMOUSE_PROCESS", name); });
 }
 
 Status check_command(const config::Task& task) {

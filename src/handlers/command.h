@@ -1,5 +1,5 @@
 // From a task's config and a run to what is started: program file, arguments, environment, directory. Used by
-// exec. Starts nothing.
+// exec and warm. Starts nothing.
 #pragma once
 
 #include <string>
@@ -17,7 +17,10 @@ namespace dormouse::handlers {
 /// gets through. Errors: invalid or denied, naming the thing, the place and the remedy.
 Result<Launch> launch_for(const config::Task& task, const RunSpec& run);
 
-/// The same without a run: whether it could be started now.
+/// The same for a process that gets its runs later: DORMOUSE_PROCESS, by which its orphans are recognised, is `name`.
+Result<Launch> launch_for_process(const config::Task& task, const std::string& name);
+
+/// The same without anything: whether it could be started now.
 Status check_command(const config::Task& task);
 
 }  // namespace dormouse::handlers

@@ -2,9 +2,6 @@
 
 #include <sys/wait.h>
 
-#include <csignal>
-#include <cstring>
-
 #include "base/crash_point.h"
 #include "handlers/command.h"
 
@@ -13,31 +10,83 @@ namespace dormouse::handlers {
 namespace {
 
 constexpr int try_again_code = 75;  // EX_TEMPFAIL in sysexits.h
-constexpr Millis patience_after_timeout{10'000};
 
-std::string signal_text(int number) {
-    const char* name = ::sigabbrev_np(number);
-    return "signal " + std::to_string(number) + (name == nullptr ? "" : std::string(" (SIG") + name + ")");
-}
-
-std::string duration_text(Millis duration) {
-    if (duration.count() % 1000 == 0) return std::to_string(duration.count() / 1000) + " s";
-    return std::to_string(duration.count()) + " ms";
-}
-
-const char* text_of(StopReason reason) {
-    switch (reason) {
-        case StopReason::canceled:
-            return "stopped: the run was canceled";
-        case StopReason::leaving:
-            return "stopped: the worker is leaving";
-        case StopReason::lease_lost:
-            return "stopped: the lease was lost";
+void take_line(Account& account, const Uuid& id, std::string_view line) {
+    constexpr std::size_t shown_bytes = 200;
+    auto message = parse_message(line);
+    Status heard;
+    if (!message) {
+        heard = tl::unexpected(std::move(message.error()));
+    } else if (message->id && *message->id != id) {
+        heard = fail(ErrorKind::invalid, "its \"id\" is another run's");
+    } else {
+        heard = account.hear(std::move(*message));
     }
-    return "stopped";
+    if (heard) return;
+    account.log(Level::warning,
+                "[message passed over: " + heard.error().message + ": " + std::string(cut(line, shown_bytes)) + "]");
+}
+
+void take_control(Account& account, const Uuid& id, Frames& frames, std::string_view piece) {
+    if (account.ending() == Account::Ending::message_too_large) return;
+    if (frames.add(piece, [&](std::string_view line) { take_line(account, id, line); })) return;
+    account.give_up(Account::Ending::message_too_large);
+}
+
+/// What an exit alone stands for; without a result.
+Outcome judge(const Exit& exit) {
+    Outcome outcome;
+    const int code = WIFEXITED(exit.status) ? WEXITSTATUS(exit.status) : -1;
+    if (code == 0) {
+        outcome.verdict = Verdict::completed;
+        return outcome;
+    }
+    outcome.error_class = WIFEXITED(exit.status) ? "exit" : "signal";
+    outcome.error_message = exit_text(exit.status);
+    if (code != try_again_code) return outcome;
+    outcome.verdict = Verdict::try_again;
+    outcome.error_message += " (try again)";
+    return outcome;
+}
+
+/// What was said counts more than the exit, but who has not ended well has not completed. Our ending an attempt is
+/// overtaken by what was said before that; when it was only asked to stop, by its completion as well: its work is done.
+Outcome judge(Account& account, const Exit& exit, const std::string& output, const std::string& errors) {
+    using Ending = Account::Ending;
+    Outcome outcome = judge(exit);
+    const bool well = outcome.verdict == Verdict::completed;
+    const bool said_otherwise = account.answer_counts() && !account.has_completed();
+    const bool killed_for_size =
+        account.ending() == Ending::result_too_large || account.ending() == Ending::message_too_large;
+    if (!killed_for_size && said_otherwise) {
+        outcome = account.answered();
+        if (!outcome.error_message.empty()) return outcome;
+        outcome.error_message = "it said so, without a message";
+    } else if (account.ending() != Ending::nothing &&
+               (account.ending() != Ending::stop || !well || (account.has_answered() && !account.has_completed()))) {
+        outcome = account.ended();
+    } else if (well) {
+        if (account.has_completed()) outcome = account.answered();
+        if (outcome.verdict == Verdict::completed && outcome.result.empty()) outcome.result = result_of(output);
+        return outcome;
+    } else if (account.has_completed()) {
+        outcome.error_message += ", after it had said that it was completed";
+    }
+    if (!errors.empty()) outcome.error_message += "\n" + errors;
+    return outcome;
 }
 
 }  // namespace
+
+ExecHandler::Attempt::Attempt(loop::Loop& loop, const Uuid& run, Listener& listener, const config::Limits& limits)
+    : id(run),
+      account(loop, run, listener, limits,
+              {[this](std::string_view /*reason*/) { child->terminate(); },
+               [this] {
+                   if (child) child->kill();
+               }}),
+      lines(account.budget(), [run, &listener](std::string_view text) { listener.on_line(run, {Level::info, text}); }),
+      frames(message_bytes(limits)) {}
 
 ExecHandler::ExecHandler(const ChildHost& host, config::Task task, config::Limits limits)
     : host_(host), task_(std::move(task)), limits_(limits), refusal_timer_(host.loop, "exec.refusal") {}
@@ -54,32 +103,25 @@ void ExecHandler::start(RunSpec spec, Listener& listener) {
     if (attempts_.contains(id)) return refuse(id, listener, "this run is still at work in this worker");
     const auto launch = launch_for(task_, spec);
     if (!launch) return refuse(id, listener, launch.error().message);
-    auto attempt = std::make_unique<Attempt>(
-        host_.loop, static_cast<std::size_t>(limits_.log_bytes),
-        [id, &listener](std::string_view text) { listener.on_line(id, {Level::info, text}); });
+    auto attempt = std::make_unique<Attempt>(host_.loop, id, listener, limits_);
     Attempt& running = *attempt;
     Child::Events events{
         [this, &running](std::string_view piece) { take_output(running, piece); },
         [&running](std::string_view piece) { running.lines.add(piece); },
+        [&running](std::string_view piece) { take_control(running.account, running.id, running.frames, piece); },
         [this, id](const Exit& exit) { finish(id, exit); },
     };
     auto child = Child::start(host_, *launch, std::move(spec.payload), spec.fence, std::move(events));
     if (!child) return refuse(id, listener, "task " + task_.name + ": " + child.error().message);
-    running.listener = &listener;
-    running.timeout = spec.timeout;
     running.child = std::move(*child);
-    if (spec.timeout > Millis{0}) {
-        running.timer.once(spec.timeout, [this, &running] { end(running, Ending::timeout, patience_after_timeout); });
-    }
+    running.account.begin(spec.timeout);
     attempts_.emplace(id, std::move(attempt));
     crash_point("handler.started");
 }
 
 void ExecHandler::stop(const Uuid& id, StopReason reason, Millis patience) {
     const auto found = attempts_.find(id);
-    if (found == attempts_.end()) return;
-    if (found->second->ending == Ending::nothing) found->second->reason = reason;
-    end(*found->second, Ending::stop, patience);
+    if (found != attempts_.end()) found->second->account.stop(reason, patience);
 }
 
 void ExecHandler::refuse(const Uuid& id, Listener& listener, std::string message) {
@@ -99,91 +141,29 @@ void ExecHandler::tell_refused() {
 }
 
 void ExecHandler::take_output(Attempt& attempt, std::string_view piece) const {
-    if (attempt.ending == Ending::result_too_large) return;
+    if (attempt.account.ending() == Account::Ending::result_too_large) return;
     if (attempt.output.size() + piece.size() <= static_cast<std::size_t>(limits_.result_bytes)) {
         attempt.output.append(piece);
         return;
     }
     attempt.output = {};
-    attempt.ending = Ending::result_too_large;
-    attempt.timer.stop();
-    if (attempt.child) attempt.child->kill();
-}
-
-void ExecHandler::end(Attempt& attempt, Ending why, Millis patience) {
-    const auto kill_at = BootClock::now() + patience;
-    if (attempt.ending == Ending::nothing) {
-        attempt.ending = why;
-        attempt.child->terminate();
-    } else if (kill_at >= attempt.kill_at) {
-        return;  // only sooner, never later
-    }
-    attempt.kill_at = kill_at;
-    if (patience <= Millis{0}) {
-        attempt.timer.stop();
-        return attempt.child->kill();
-    }
-    attempt.timer.once(patience, [&attempt] { attempt.child->kill(); });
+    attempt.account.give_up(Account::Ending::result_too_large);
 }
 
 void ExecHandler::finish(const Uuid& id, const Exit& exit) {
     auto node = attempts_.extract(id);
     Attempt& attempt = *node.mapped();
-    attempt.timer.stop();
+    if (!attempt.frames.rest().empty()) take_control(attempt.account, id, attempt.frames, "\n");
     attempt.lines.finish();
-    Outcome outcome = judge(attempt, exit);
-    Listener& listener = *attempt.listener;
-    node = {};  // before the listener, who may start the same run again
-    crash_point("handler.landed");
-    listener.on_done(id, std::move(outcome));
-}
-
-Outcome ExecHandler::judge(const Attempt& attempt, const Exit& exit) const {
-    Outcome outcome;
+    Outcome outcome = judge(attempt.account, exit, attempt.output, attempt.lines.tail());
     outcome.cpu = exit.cpu;
     outcome.peak_memory_bytes = exit.peak_memory_bytes;
     if (WIFEXITED(exit.status)) outcome.exit_code = WEXITSTATUS(exit.status);
     if (WIFSIGNALED(exit.status)) outcome.signal = WTERMSIG(exit.status);
-    const bool success = outcome.exit_code == 0;
-    if (attempt.ending == Ending::result_too_large) {
-        outcome.error_class = "result_too_large";
-    } else if (attempt.ending == Ending::timeout) {
-        outcome.verdict = Verdict::timed_out;
-        outcome.error_class = "timeout";
-    } else if (success) {  // also after stop(): its work is done
-        outcome.verdict = Verdict::completed;
-        outcome.result = result_of(attempt.output);
-        return outcome;
-    } else if (attempt.ending == Ending::stop) {
-        outcome.verdict = Verdict::stopped;
-        outcome.error_class = "stopped";
-    } else if (outcome.exit_code == try_again_code) {
-        outcome.verdict = Verdict::try_again;
-        outcome.error_class = "exit";
-    } else {
-        outcome.error_class = outcome.signal ? "signal" : "exit";
-    }
-    outcome.error_message = explain(attempt, outcome);
-    return outcome;
-}
-
-std::string ExecHandler::explain(const Attempt& attempt, const Outcome& outcome) const {
-    std::string text;
-    if (attempt.ending == Ending::result_too_large) {
-        text = "the result on stdout is larger than " + std::to_string(limits_.result_bytes) +
-               " bytes (limits.result_bytes); the handler was killed";
-    } else if (attempt.ending == Ending::timeout) {
-        text = "timed out after " + duration_text(attempt.timeout);
-    } else if (attempt.ending == Ending::stop) {
-        text = text_of(attempt.reason);
-    } else if (outcome.signal) {
-        text = "killed by " + signal_text(*outcome.signal);
-    } else {
-        text = "exit " + std::to_string(outcome.exit_code.value_or(-1));
-        if (outcome.verdict == Verdict::try_again) text += " (try again)";
-    }
-    const std::string tail = attempt.lines.tail();
-    return tail.empty() ? text : text + "\n" + tail;
+    Listener& listener = attempt.account.listener();
+    node = {};  // before the listener, who may start the same run again
+    crash_point("handler.landed");
+    listener.on_done(id, std::move(outcome));
 }
 
 }  // namespace dormouse::handlers

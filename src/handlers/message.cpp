@@ -1,5 +1,6 @@
 #include "handlers/message.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -202,7 +203,6 @@ Result<Message> parse_message(std::string_view line) {
 }
 
 std::string run_message(const RunSpec& spec) {
-    // dump() of text that Postgres gave out is valid UTF-8; the payload is its JSON, in which a line break is never raw
     const auto quoted = [](const std::string& text) {
         return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
     };
@@ -212,7 +212,12 @@ std::string run_message(const RunSpec& spec) {
     if (spec.timeout > Millis{0}) line += R"(,"deadline":)" + json(seconds_since_1970(spec.timeout)).dump();
     if (!spec.traceparent.empty()) line += R"(,"traceparent":)" + quoted(spec.traceparent);
     line += R"(,"payload":)";
+    const std::size_t payload_at = line.size();
     line += spec.payload.empty() ? "null" : spec.payload;
+    // Postgres writes no raw line break, but a person does; in JSON it is white space, never part of a string.
+    std::replace_if(
+        line.begin() + static_cast<std::ptrdiff_t>(payload_at), line.end(),
+        [](char c) { return c == '\n' || c == '\r'; }, ' ');
     line += "}\n";
     return line;
 }

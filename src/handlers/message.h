@@ -10,11 +10,17 @@
 #include <vector>
 
 #include "base/error.h"
+#include "config/config.h"
 #include "handlers/handler.h"
 
 namespace dormouse::handlers {
 
 inline constexpr int protocol_version = 1;
+
+/// The longest message a handler may say.
+[[nodiscard]] inline std::size_t message_bytes(const config::Limits& limits) {
+    return static_cast<std::size_t>(limits.result_bytes) + (64U << 10U);
+}
 
 /// What a handler says. Members that its type does not have are as they are here.
 struct Message {
@@ -36,7 +42,7 @@ struct Message {
     std::string client;              ///< hello: name and version of the client, for people
 };
 
-/// Reads one line without its line break. Members and types that are not known here are refused and passed over,
+/// Reads one line without its line break. Members and types that are not known here are passed over and refused,
 /// respectively. Errors: invalid, with what was expected.
 Result<Message> parse_message(std::string_view line);
 

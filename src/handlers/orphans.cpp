@@ -29,8 +29,8 @@ void Orphans::adopt() {
     adopting_ = true;
 }
 
-void Orphans::add(pid_t leader, std::string fence) {
-    leaders_[leader] = Leader{++last_serial_, std::move(fence)};
+void Orphans::add(pid_t leader, std::string mark) {
+    leaders_[leader] = Leader{++last_serial_, std::move(mark)};
     if (adopting_ && !timer_.armed()) timer_.every(reap_period, [this] { reap_dead(); });
 }
 
@@ -80,9 +80,11 @@ int Orphans::pass(pid_t leader, bool& again) {
 bool Orphans::belongs(pid_t orphan, pid_t session, pid_t leader) {
     if (session == leader) return true;
     if (const auto claim = claimed_.find(orphan); claim != claimed_.end()) return claim->second == leader;
-    if (const auto fence = variable_of(orphan, "DORMOUSE_FENCE")) {
+    for (const char* variable : {"DORMOUSE_FENCE", "DORMOUSE_PROCESS"}) {
+        const auto mark = variable_of(orphan, variable);
+        if (!mark) continue;
         const auto owner = std::find_if(leaders_.begin(), leaders_.end(),
-                                        [&fence](const auto& entry) { return entry.second.fence == *fence; });
+                                        [&mark](const auto& entry) { return entry.second.mark == *mark; });
         if (owner != leaders_.end()) return owner->first == leader;
     }
     if (leaders_.contains(session)) return false;

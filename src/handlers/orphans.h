@@ -3,10 +3,10 @@
 // ours, and a child of ours cannot vanish or lend its pid to another process before we have reaped it. Made
 // once by Handlers, driven by Child; it never touches a child that did not come out of a handler.
 //
-// Whose is an orphan? The leader's, when it is still in the leader's session, when DORMOUSE_FENCE in its
-// environment says so, or when it was seen below the leader before. One that fits none of these (it left the
-// session and emptied its environment) goes with the last of the runs that were under way when it was first
-// seen.
+// Whose is an orphan? The leader's, when it is still in the leader's session, when DORMOUSE_FENCE (of a run) or
+// DORMOUSE_PROCESS (of a warm process) in its environment says so, or when it was seen below the leader before.
+// One that fits none of these (it left the session and emptied its environment) goes with the last of the leaders
+// that were there when it was first seen.
 #pragma once
 
 #include <sys/types.h>
@@ -28,8 +28,9 @@ class Orphans {
     void adopt();
     [[nodiscard]] bool adopting() const { return adopting_; }
 
-    /// Makes a handler's leader known: it leads a session of its own and is never reaped here.
-    void add(pid_t leader, std::string fence);
+    /// Makes a handler's leader known: it leads a session of its own and is never reaped here. `mark` is the value
+    /// of DORMOUSE_FENCE or DORMOUSE_PROCESS in its environment.
+    void add(pid_t leader, std::string mark);
     /// Remembers who is below the leader now. Call it before the leader is killed: afterwards nobody is.
     void claim_descendants(pid_t leader);
     /// Kills what the dead leader left behind, reaps what has died of it, and returns how many are still
@@ -43,7 +44,7 @@ class Orphans {
     using Serial = std::uint64_t;
     struct Leader {
         Serial serial = 0;
-        std::string fence;
+        std::string mark;
     };
 
     int pass(pid_t leader, bool& again);

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "handlers/exec.h"
+#include "handlers/warm.h"
 #include "loop/background.h"
 
 namespace dormouse::handlers {
@@ -35,11 +36,20 @@ Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& 
             case config::HandlerKind::exec:
                 handlers_[name] = std::make_unique<ExecHandler>(host, task, limits);
                 break;
+            case config::HandlerKind::warm:
+                handlers_[name] = std::make_unique<WarmHandler>(task, group_of(task, host, limits));
+                break;
         }
     }
 }
 
 Handlers::~Handlers() = default;
+
+WarmGroup& Handlers::group_of(const config::Task& task, const ChildHost& host, const config::Limits& limits) {
+    for (const auto& group : warm_groups_)
+        if (group->shared_by(task)) return *group;
+    return *warm_groups_.emplace_back(std::make_unique<WarmGroup>(host, task, limits));
+}
 
 Handler* Handlers::find(const std::string& task) const {
     const auto found = handlers_.find(task);

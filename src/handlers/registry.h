@@ -5,12 +5,15 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "handlers/child.h"
 #include "handlers/handler.h"
 
 namespace dormouse::handlers {
+
+class WarmGroup;
 
 class Handlers {
   public:
@@ -34,10 +37,14 @@ class Handlers {
     void expect_start();
 
   private:
+    /// The processes that this task shares with others, or its own.
+    WarmGroup& group_of(const config::Task& task, const ChildHost& host, const config::Limits& limits);
+
     loop::Loop& loop_;
     BootClock::time_point expected_at_{};
     RunCgroups cgroups_;
     Orphans orphans_;
+    std::vector<std::unique_ptr<WarmGroup>> warm_groups_;
     std::map<std::string, std::unique_ptr<Handler>> handlers_;
 };
 

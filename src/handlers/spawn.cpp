@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::size_t stack_bytes = 64U << 10U;
 
+/// What is written at one end is read at the other; of a socket each end does both.
 struct Pipe {
     UniqueFd read;
     UniqueFd write;
@@ -32,9 +34,12 @@ Status lift(UniqueFd& fd) {
     return {};
 }
 
-Result<Pipe> make_pipe() {
+Result<Pipe> make_pipe(Control kind = Control::pipe) {
     int ends[2] = {-1, -1};
-    if (::pipe2(ends, O_CLOEXEC) != 0) return tl::unexpected(from_errno(errno, "pipe"));
+    if (kind == Control::none) return Pipe{};
+    const int problem =
+        kind == Control::pipe ? ::pipe2(ends, O_CLOEXEC) : ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+    if (problem != 0) return tl::unexpected(from_errno(errno, kind == Control::pipe ? "pipe" : "socketpair"));
     Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
     for (UniqueFd* end : {&pipe.read, &pipe.write}) {
         if (auto lifted = lift(*end); !lifted) return tl::unexpected(lifted.error());
@@ -61,6 +66,7 @@ struct Plan {
     int input;
     int output;
     int errors;
+    int control;
     const char* failed_step = nullptr;
     int error_number = 0;
 };
@@ -87,7 +93,13 @@ __attribute__((no_sanitize("address", "undefined"))) int run_child(void* argumen
         ::dup2(plan.errors, STDERR_FILENO) < 0) {
         return fail_step(plan, "dup2");
     }
-    ::close_range(STDERR_FILENO + 1, ~0U, 0);  // ours are close-on-exec anyway; a library's may not be
+    int first_unwanted = STDERR_FILENO + 1;
+    if (plan.control >= 0) {
+        if (plan.control != control_fd && ::dup2(plan.control, control_fd) < 0) return fail_step(plan, "dup2");
+        ::fcntl(control_fd, F_SETFD, 0);
+        first_unwanted = control_fd + 1;
+    }
+    ::close_range(first_unwanted, ~0U, 0);  // ours are close-on-exec anyway; a library's may not be
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -130,21 +142,24 @@ Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd) {
     auto input = make_pipe();
     auto output = make_pipe();
     auto errors = make_pipe();
-    for (const auto* pipe : {&input, &output, &errors}) {
+    auto control = make_pipe(launch.control);
+    for (const auto* pipe : {&input, &output, &errors, &control}) {
         if (!*pipe) return tl::unexpected(pipe->error());
     }
     Spawned child;
     child.input = std::move(input->write);
     child.output = std::move(output->read);
     child.errors = std::move(errors->read);
-    for (const int fd : {child.input.get(), child.output.get(), child.errors.get()}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
+    child.control = std::move(control->read);
+    for (const int fd : {child.input.get(), child.output.get(), child.errors.get(), child.control.get()})
+        if (fd >= 0) ::fcntl(fd, F_SETFL, O_NONBLOCK);
     const auto arguments = pointers(launch.arguments);
     const auto environment = pointers(launch.environment);
     Plan plan{launch.file.c_str(), arguments.data(),
               environment.data(),  launch.directory.empty() ? nullptr : launch.directory.c_str(),
               ::getpid(),          cgroup_procs_fd,
               input->read.get(),   output->write.get(),
-              errors->write.get()};
+              errors->write.get(), control->write.get()};
     int pidfd = -1;
     const auto pid = clone_child(plan, pidfd);
     if (!pid) return tl::unexpected(pid.error());

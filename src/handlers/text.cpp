@@ -85,26 +85,26 @@ std::string result_of(const std::string& bytes) {
 void Lines::add(std::string_view piece) {
     tail_.append(piece.substr(piece.size() - std::min(piece.size(), tail_bytes)));
     if (tail_.size() > tail_bytes) tail_.erase(0, tail_.size() - tail_bytes);
-    while (!piece.empty() && !cut_said_) {
+    while (!piece.empty() && !budget_.cut_said) {
         const auto end = std::min(piece.find('\n'), piece.size());
         append(piece.substr(0, end));
-        if (end == piece.size() || cut_said_) return;
+        if (end == piece.size() || budget_.cut_said) return;
         give();
         piece.remove_prefix(end + 1);
     }
 }
 
 void Lines::append(std::string_view part) {
-    const std::size_t fits = std::min({part.size(), line_bytes - line_.size(), limit_ - total_});
+    const std::size_t fits = std::min({part.size(), line_bytes - line_.size(), budget_.limit - budget_.used});
     line_.append(part.substr(0, fits));
-    total_ += fits;
-    if (total_ < limit_) {
+    budget_.used += fits;
+    if (budget_.used < budget_.limit) {
         long_line_ |= fits < part.size();
         return;
     }
     if (!line_.empty()) give();
-    cut_said_ = true;
-    take_("[log cut: the handler wrote more than " + std::to_string(limit_) + " bytes to stderr]");
+    budget_.cut_said = true;
+    take_("[log cut: the handler wrote more than " + std::to_string(budget_.limit) + " bytes]");
 }
 
 void Lines::give() {
@@ -114,12 +114,13 @@ void Lines::give() {
     if (long_line_) text += " [line cut at " + std::to_string(line_bytes) + " bytes]";
     line_.clear();
     long_line_ = false;
-    total_ = std::min(total_ + 1, limit_);  // the line break counts, or a flood of empty lines would not end
+    budget_.used =
+        std::min(budget_.used + 1, budget_.limit);  // the line break counts, or a flood of empty lines would not end
     take_(text);
 }
 
 void Lines::finish() {
-    if (!line_.empty() && !cut_said_) give();
+    if (!line_.empty() && !budget_.cut_said) give();
 }
 
 std::string Lines::tail() const {

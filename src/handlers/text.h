@@ -1,5 +1,5 @@
 // Turns the bytes a handler wrote into text that may be stored: valid UTF-8 without NUL, within bounds. Used
-// by exec. Pure: no descriptor, no loop.
+// by exec and warm. Pure: no descriptor, no loop.
 #pragma once
 
 #include <cstddef>
@@ -20,17 +20,25 @@ std::string_view cut(std::string_view bytes, std::size_t most);
 /// string of the text, without its last line break.
 std::string result_of(const std::string& bytes);
 
-/// Cuts a stream of bytes into lines, with bounds: a line is cut at 8 KiB, and after `limit_bytes` in total
-/// no more lines are given. Both cuts are said, in the line itself or in one last line. The tail is kept
-/// whatever was dropped.
+/// How much of a log is kept, and how much of that is used up: for all that writes to one log.
+struct LogBudget {
+    std::size_t limit = std::string::npos;  ///< bytes; npos: no limit
+    std::size_t used = 0;
+    bool cut_said = false;
+};
+
+/// Cuts a stream of bytes into lines, with bounds: a line is cut at 8 KiB, and when the budget is used up
+/// no more lines are given. Both cuts are said, in the line itself or in one last line of the log. The tail is
+/// kept whatever was dropped.
 class Lines {
   public:
     using Take = std::function<void(std::string_view line)>;
 
-    Lines(std::size_t limit_bytes, Take take) : limit_(limit_bytes), take_(std::move(take)) {}
+    /// `budget` outlives this.
+    Lines(LogBudget& budget, Take take) : budget_(budget), take_(std::move(take)) {}
 
     void add(std::string_view piece);
-    /// Gives out a last line that has no line break. Call it once, at the end of the stream.
+    /// Gives out a last line that has no line break. At the end of the stream, or of what belongs together in it.
     void finish();
     /// The last lines of the stream, about 2 KiB, clean; not empty lines at its end.
     [[nodiscard]] std::string tail() const;
@@ -39,10 +47,8 @@ class Lines {
     void append(std::string_view part);
     void give();
 
-    std::size_t limit_;
+    LogBudget& budget_;
     Take take_;
-    std::size_t total_ = 0;
-    bool cut_said_ = false;
     bool long_line_ = false;
     std::string line_;
     std::string tail_;

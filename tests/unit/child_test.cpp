@@ -133,7 +133,9 @@ BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
     std::unique_ptr<Child> child;
     auto started =
         Child::start({loop, cgroups, orphans}, launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"}), "in", "1:x",
-                     {[&](std::string_view piece) { said += piece; }, [&](std::string_view piece) { said += piece; },
+                     {[&](std::string_view piece) { said += piece; },
+                      [&](std::string_view piece) { said += piece; },
+                      {},
                       [&](const Exit& exit) {
                           ++ends;
                           last = exit;
@@ -147,6 +149,58 @@ BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
     BOOST_TEST(ends == 1);
     BOOST_TEST(said.size() == 4U);
     BOOST_TEST(WEXITSTATUS(last.status) == 7);
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_goes_both_ways_and_tells_what_was_printed_first) {
+    loop::Loop loop;
+    RunCgroups cgroups("/nowhere");
+    Orphans orphans(loop);
+    orphans.adopt();
+    std::string said;
+    bool ended = false;
+    bool gone = false;
+    std::unique_ptr<Child> child;
+    auto plan =
+        launch({"/bin/sh", "-c", "read line <&3; echo printed; echo warned >&2; echo \"got $line\" >&3; cat <&3"});
+    plan.control = Control::socket;
+    auto started =
+        Child::start({loop, cgroups, orphans}, plan, "", "1:x",
+                     {[&](std::string_view piece) { said += piece; }, [&](std::string_view piece) { said += piece; },
+                      [&](std::string_view piece) {
+                          said += piece;
+                          ended |= piece.empty();
+                          if (said.ends_with("got it\n")) child->hang_up();
+                      },
+                      [&](const Exit& /*exit*/) { gone = true; }});
+    BOOST_REQUIRE(started);
+    child = std::move(*started);
+    child->send("it\n");
+    const auto begin = BootClock::now();
+    while (!gone && since(begin) < deadline) loop.turn();
+    BOOST_TEST(said == "printed\nwarned\ngot it\n");
+    BOOST_TEST(ended);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_read_waits_and_blocks_nobody) {
+    loop::Loop loop;
+    RunCgroups cgroups("/nowhere");
+    Orphans orphans(loop);
+    orphans.adopt();
+    std::string said;
+    bool gone = false;
+    auto plan = launch({"/bin/sh", "-c", "read line; wc -c <&3"});
+    plan.control = Control::socket;
+    auto started = Child::start({loop, cgroups, orphans}, plan, "", "1:x",
+                                {[&](std::string_view piece) { said += piece; },
+                                 {},
+                                 [](std::string_view /*piece*/) {},
+                                 [&](const Exit& /*exit*/) { gone = true; }});
+    BOOST_REQUIRE(started);
+    for (int i = 0; i < 30; ++i) (*started)->send(std::string(1U << 20U, 'x'));
+    (*started)->hang_up();
+    const auto begin = BootClock::now();
+    while (!gone && since(begin) < deadline) loop.turn();
+    BOOST_TEST(said == "31457280\n");
 }
 
 BOOST_AUTO_TEST_CASE(proc_tells_session_parent_and_environment) {

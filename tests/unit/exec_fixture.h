@@ -65,7 +65,10 @@ inline config::Task shell(const std::string& script) {
 class Bench : private Listener {
   public:
     explicit Bench(config::Task one, config::Limits limits = {}, RunCgroups cgroups = RunCgroups("/nowhere"))
-        : handlers_(loop_, {{"t", std::move(one)}}, limits, std::move(cgroups)), ticker_(loop_, "test.ticker") {}
+        : Bench(std::map<std::string, config::Task>{{"t", std::move(one)}}, limits, std::move(cgroups)) {}
+    explicit Bench(const std::map<std::string, config::Task>& tasks, config::Limits limits = {},
+                   RunCgroups cgroups = RunCgroups("/nowhere"))
+        : handlers_(loop_, tasks, limits, std::move(cgroups)), ticker_(loop_, "test.ticker") {}
 
     Uuid start(std::string payload = "{}", Millis timeout = Millis{0}) {
         RunSpec spec;
@@ -77,10 +80,10 @@ class Bench : private Listener {
         spec.timeout = timeout;
         return start(std::move(spec));
     }
-    Uuid start(RunSpec spec) {
+    Uuid start(RunSpec spec, const std::string& task = "t") {
         const Uuid id = spec.id;
         starting_ = true;
-        handler().start(std::move(spec), *this);
+        handlers_.find(task)->start(std::move(spec), *this);
         starting_ = false;
         return id;
     }

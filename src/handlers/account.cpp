@@ -1,0 +1,195 @@
+#include "handlers/account.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace dormouse::handlers {
+
+namespace {
+
+constexpr Millis patience_after_timeout{10'000};
+
+std::string duration_text(Millis duration) {
+    if (duration.count() % 1000 == 0) return std::to_string(duration.count() / 1000) + " s";
+    return std::to_string(duration.count()) + " ms";
+}
+
+const char* text_of(StopReason reason) {
+    switch (reason) {
+        case StopReason::canceled:
+            return "stopped: the run was canceled";
+        case StopReason::leaving:
+            return "stopped: the worker is leaving";
+        case StopReason::lease_lost:
+            return "stopped: the lease was lost";
+    }
+    return "stopped";
+}
+
+Outcome too_large(const std::string& what, std::int64_t limit) {
+    Outcome outcome;
+    outcome.error_class = "result_too_large";
+    outcome.error_message = what + " is larger than " + std::to_string(limit) + " bytes (limits.result_bytes)";
+    return outcome;
+}
+
+}  // namespace
+
+Account::Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means means)
+    : loop_(loop), id_(id), listener_(&listener), limits_(limits), means_(std::move(means)) {
+    budget_.limit = static_cast<std::size_t>(limits.log_bytes);
+}
+
+void Account::begin(Millis timeout) {
+    timeout_ = timeout;
+    if (timeout <= Millis{0}) return;
+    timeout_at_ = BootClock::now() + timeout;
+    arm();
+}
+
+Status Account::hear(Message message) {
+    switch (message.type) {
+        case Message::Type::hello:
+            return fail(ErrorKind::invalid, "hello comes once, and first, from a warm process");
+        case Message::Type::completed:
+        case Message::Type::failed:
+        case Message::Type::retry:
+            if (answer_) return fail(ErrorKind::invalid, "the run has been answered before");
+            answer_ = std::move(message);
+            answer_came_first_ = ending_ == Ending::nothing;
+            return {};
+        case Message::Type::progress:
+            listener_->on_progress(id_, std::move(message.progress));
+            return {};
+        case Message::Type::log:
+            log(message.level, message.text);
+            return {};
+        case Message::Type::heartbeat:
+            within_ = message.in.value_or(Millis{0});
+            heartbeat_at_.reset();
+            if (within_ > Millis{0}) heartbeat_at_ = BootClock::now() + within_;
+            arm();
+            return {};
+    }
+    return {};
+}
+
+void Account::log(Level level, std::string_view text) {
+    if (budget_.cut_said) return;
+    Lines lines(budget_, [&](std::string_view line) { listener_->on_line(id_, {level, line}); });
+    lines.add(text);
+    lines.finish();
+}
+
+void Account::stop(StopReason reason, Millis patience) {
+    if (ending_ == Ending::nothing) reason_ = reason;
+    ask(Ending::stop, to_string(reason), patience);
+}
+
+void Account::give_up(Ending too_large) {
+    ending_ = too_large;
+    if (timer_) timer_->stop();
+    means_.kill();
+}
+
+void Account::ask(Ending why, std::string_view reason, Millis patience) {
+    const Time kill_at = BootClock::now() + patience;
+    if (ending_ == Ending::nothing) {
+        ending_ = why;
+        means_.ask(reason);
+    } else if (!kill_at_ || kill_at >= *kill_at_) {
+        return;  // only sooner, never later
+    }
+    kill_at_ = kill_at;
+    if (patience > Millis{0}) return arm();
+    if (timer_) timer_->stop();
+    means_.kill();
+}
+
+void Account::arm() {
+    std::optional<Time> next = kill_at_;
+    if (ending_ == Ending::nothing) {
+        next = timeout_at_;
+        if (heartbeat_at_ && (!next || *heartbeat_at_ < *next)) next = heartbeat_at_;
+    }
+    if (!next) return;
+    // Too early is no harm, as on_time() looks what time it is: most heartbeats leave the timer alone.
+    if (timer_ && timer_->armed() && armed_for_ <= *next) return;
+    if (!timer_) timer_ = std::make_unique<loop::Timer>(loop_, "handler.attempt");
+    armed_for_ = *next;
+    const auto delay = std::chrono::ceil<Millis>(*next - BootClock::now());
+    timer_->once(std::max(delay, Millis{0}), [this] { on_time(); });
+}
+
+void Account::on_time() {
+    const Time now = BootClock::now();
+    if (ending_ != Ending::nothing) {
+        if (kill_at_ && now >= *kill_at_) return means_.kill();
+    } else if (timeout_at_ && now >= *timeout_at_) {
+        return ask(Ending::timeout, "timeout", patience_after_timeout);
+    } else if (heartbeat_at_ && now >= *heartbeat_at_) {
+        return ask(Ending::no_heartbeat, "timeout", patience_after_timeout);
+    }
+    arm();
+}
+
+bool Account::answer_counts() const {
+    if (!answer_) return false;
+    return answer_came_first_ || (ending_ == Ending::stop && has_completed());
+}
+
+Outcome Account::answered() {
+    Message& said = *answer_;
+    Outcome outcome;
+    if (said.type == Message::Type::completed) {
+        const auto limit = static_cast<std::size_t>(limits_.result_bytes);
+        if (said.result.size() > limit) return too_large("the result", limits_.result_bytes);
+        if (said.enqueue.size() > limit) return too_large("what it enqueues", limits_.result_bytes);
+        outcome.verdict = Verdict::completed;
+        outcome.result = std::move(said.result);
+        outcome.enqueue = std::move(said.enqueue);
+        return outcome;
+    }
+    outcome.verdict = said.type == Message::Type::retry ? Verdict::try_again : Verdict::failed;
+    outcome.permanent = said.permanent;
+    outcome.retry_in = said.in;
+    outcome.error_class = std::move(said.error_class);
+    if (outcome.error_class.empty()) outcome.error_class = said.type == Message::Type::retry ? "retry" : "failed";
+    outcome.error_message = std::move(said.text);
+    return outcome;
+}
+
+Outcome Account::ended() const {
+    Outcome outcome;
+    switch (ending_) {
+        case Ending::nothing:
+            break;
+        case Ending::timeout:
+            outcome.verdict = Verdict::timed_out;
+            outcome.error_class = "timeout";
+            outcome.error_message = "timed out after " + duration_text(timeout_);
+            break;
+        case Ending::no_heartbeat:
+            outcome.verdict = Verdict::timed_out;
+            outcome.error_class = "timeout";
+            outcome.error_message = "no heartbeat within " + duration_text(within_);
+            break;
+        case Ending::stop:
+            outcome.verdict = Verdict::stopped;
+            outcome.error_class = "stopped";
+            outcome.error_message = text_of(reason_);
+            break;
+        case Ending::result_too_large:
+            outcome = too_large("the result on stdout", limits_.result_bytes);
+            outcome.error_message += "; the handler was killed";
+            break;
+        case Ending::message_too_large:
+            outcome.error_class = "message_too_large";
+            outcome.error_message = "a message is longer than limits.result_bytes and 64 KiB (" +
+                                    std::to_string(message_bytes(limits_)) + " bytes); the handler was killed";
+            break;
+    }
+    return outcome;
+}
+
+}  // namespace dormouse::handlers

@@ -1,0 +1,87 @@
+// The account of one attempt: what its handler has said about it, within the limits, and why we end it. Shared by exec
+// and warm, which read and write the messages themselves, say what counts at the end, and know how to reach the
+// process. Lines and progress go on to the listener at once. On the loop's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+#include "handlers/handler.h"
+#include "handlers/message.h"
+#include "handlers/text.h"
+#include "loop/timer.h"
+
+namespace dormouse::handlers {
+
+class Account {
+  public:
+    /// Why we end an attempt; `nothing` while its end is its own.
+    enum class Ending { nothing, timeout, no_heartbeat, stop, result_too_large, message_too_large };
+
+    /// How the attempt is reached.
+    struct Means {
+        std::function<void(std::string_view reason)> ask;  ///< tells it to end: "timeout" or that of a StopReason
+        std::function<void()> kill;
+    };
+
+    /// `listener` and `limits` outlive it.
+    Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means means);
+
+    /// The timeout counts from now; 0: none.
+    void begin(Millis timeout);
+    /// Takes what the handler said. Errors: invalid, one line: it has answered before, or this is no message for a run.
+    Status hear(Message message);
+    /// Lines of the attempt's log. After limits.log_bytes, stderr and messages together, the rest is dropped.
+    void log(Level level, std::string_view text);
+    [[nodiscard]] LogBudget& budget() { return budget_; }
+
+    /// Asks it to end, and kills after `patience`. A second call can only shorten the patience.
+    void stop(StopReason reason, Millis patience);
+    /// Kills it for one of the last two of Ending.
+    void give_up(Ending too_large);
+    [[nodiscard]] Ending ending() const { return ending_; }
+
+    /// What it has answered: completed, failed or retry.
+    [[nodiscard]] bool has_answered() const { return answer_.has_value(); }
+    [[nodiscard]] bool has_completed() const { return answer_ && answer_->type == Message::Type::completed; }
+    /// The outcome that its answer stands for. Only if it has one, and once.
+    [[nodiscard]] Outcome answered();
+    /// Whether it was asked to end before it answered, so that only `completed` counts, and not even that when its time
+    /// was up.
+    [[nodiscard]] bool answer_counts() const;
+    /// The outcome of our ending it. Only with an ending().
+    [[nodiscard]] Outcome ended() const;
+
+    [[nodiscard]] Listener& listener() const { return *listener_; }
+
+  private:
+    using Time = BootClock::time_point;
+    void ask(Ending why, std::string_view reason, Millis patience);
+    /// Has on_time() called when the next of the times below has come.
+    void arm();
+    void on_time();
+
+    loop::Loop& loop_;
+    Uuid id_;
+    Listener* listener_;
+    const config::Limits& limits_;
+    Means means_;
+    LogBudget budget_;
+    std::optional<Message> answer_;
+    bool answer_came_first_ = false;
+    Ending ending_ = Ending::nothing;
+    StopReason reason_ = StopReason::canceled;
+    Millis timeout_{0};
+    Millis within_{0};
+    std::optional<Time> timeout_at_;
+    std::optional<Time> heartbeat_at_;
+    std::optional<Time> kill_at_;  ///< once it was asked to end
+    Time armed_for_{};
+    std::unique_ptr<loop::Timer> timer_;  ///< made when it is needed: most attempts of warm never do
+};
+
+}  // namespace dormouse::handlers

@@ -1,0 +1,193 @@
+#include "handlers/warm_group.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/backoff.h"
+
+namespace dormouse::handlers {
+
+namespace {
+
+constexpr Millis backoff_base{500};
+constexpr Millis backoff_max{60'000};
+
+}  // namespace
+
+WarmGroup::WarmGroup(const ChildHost& host, config::Task task, config::Limits limits)
+    : host_(host),
+      task_(std::move(task)),
+      limits_(limits),
+      later_timer_(host.loop, "warm.later"),
+      backoff_timer_(host.loop, "warm.backoff"),
+      idle_timer_(host.loop, "warm.idle") {}
+
+bool WarmGroup::shared_by(const config::Task& task) const {
+    return task.command == task_.command && task.working_directory == task_.working_directory &&
+           task.environment_file == task_.environment_file;
+}
+
+void WarmGroup::start(RunSpec spec, Listener& listener) {
+    Waiting waiting{std::move(spec), &listener};
+    if (knows(waiting.spec.id)) return refuse(waiting, "this run is still at work in this worker");
+    waiting_.push_back(std::move(waiting));
+    pump();
+}
+
+void WarmGroup::stop(const Uuid& id, StopReason reason, Millis patience) {
+    const auto waits =
+        std::find_if(waiting_.begin(), waiting_.end(), [&id](const auto& one) { return one.spec.id == id; });
+    if (waits != waiting_.end()) {
+        // Nothing of it has run, so there is nothing to wait for.
+        Outcome outcome;
+        outcome.verdict = Verdict::stopped;
+        outcome.error_class = "stopped";
+        outcome.error_message = std::string("stopped while it waited for a process: ") + to_string(reason);
+        Landing landing{waits->listener, id, std::move(outcome)};
+        waiting_.erase(waits);
+        return tell(std::move(landing));
+    }
+    for (const auto& process : processes_)
+        if (process->has(id)) return process->stop(id, reason, patience);
+}
+
+bool WarmGroup::knows(const Uuid& id) const {
+    return std::any_of(waiting_.begin(), waiting_.end(), [&id](const auto& one) { return one.spec.id == id; }) ||
+           std::any_of(processes_.begin(), processes_.end(), [&id](const auto& one) { return one->has(id); });
+}
+
+WarmProcess* WarmGroup::roomiest() const {
+    WarmProcess* best = nullptr;
+    std::size_t most = 0;
+    for (const auto& process : processes_) {
+        const std::size_t room = process->room();
+        if (room <= most) continue;
+        most = room;
+        best = process.get();
+    }
+    return best;
+}
+
+void WarmGroup::pump() {
+    while (!waiting_.empty()) {
+        WarmProcess* process = roomiest();
+        if (process == nullptr) return start_processes();
+        Waiting next = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (process->serves(next.spec.task)) {
+            process->give(std::move(next.spec), *next.listener);
+        } else {
+            refuse(next, "task " + next.spec.task + ": its process (" + task_.command.front() + ") serves " +
+                             process->served() +
+                             ", not this task; add it to what the process registers, or give the "
+                             "task another command");
+        }
+    }
+}
+
+void WarmGroup::start_processes() {
+    std::size_t starting = 0;
+    for (const auto& process : processes_) starting += process->starting() ? 1 : 0;
+    const auto most = task_.processes > 0 ? static_cast<std::size_t>(task_.processes) : waiting_.max_size();
+    while (!waiting_.empty() && processes_.size() < most) {
+        // How much one takes is known after the first hello; after a failure one is tried before there are more.
+        if (starting > 0 && (expected_concurrency_ == 0 || failures_ > 0)) return;
+        if (starting * expected_concurrency_ >= waiting_.size()) return;
+        if (backoff_timer_.armed()) {
+            if (!start_failure_.empty() && processes_.empty()) on_not_started(start_failure_);
+            return;
+        }
+        if (!start_process()) return;
+        ++starting;
+    }
+}
+
+bool WarmGroup::start_process() {
+    WarmProcess::Events events{
+        [this](const WarmProcess& process) { on_hello(process); },
+        [this](Landing landing) { on_landed(std::move(landing)); },
+        [this](const WarmProcess& process, WarmProcess::Farewell farewell) { on_gone(process, std::move(farewell)); },
+    };
+    auto started = WarmProcess::start(host_, task_, limits_, std::move(events));
+    if (!started) {
+        back_off();
+        on_not_started(started.error().message);
+        return false;
+    }
+    processes_.push_back(std::move(*started));
+    return true;
+}
+
+void WarmGroup::on_hello(const WarmProcess& process) {
+    start_failure_.clear();
+    expected_concurrency_ = static_cast<std::size_t>(process.concurrency());
+    pump();
+    watch_idle();
+}
+
+void WarmGroup::on_landed(Landing landing) {
+    if (landing.outcome.verdict == Verdict::completed) failures_ = 0;
+    pump();
+    watch_idle();
+    landing.listener->on_done(landing.id, std::move(landing.outcome));  // last: it may start another run
+}
+
+void WarmGroup::on_gone(const WarmProcess& process, WarmProcess::Farewell farewell) {
+    std::erase_if(processes_, [&process](const auto& one) { return one.get() == &process; });
+    if (!farewell.expected) back_off();
+    if (!farewell.served) {
+        on_not_started("task " + task_.name + ": " + task_.command.front() +
+                       " ended before its hello: " + farewell.reason);
+    }
+    pump();
+    for (Landing& landing : farewell.landings) landing.listener->on_done(landing.id, std::move(landing.outcome));
+}
+
+void WarmGroup::on_not_started(const std::string& reason) {
+    start_failure_ = reason;
+    // Others may still take what waits here.
+    if (!processes_.empty()) return;
+    for (const Waiting& waiting : std::exchange(waiting_, {})) refuse(waiting, reason);
+}
+
+void WarmGroup::back_off() {
+    backoff_timer_.once(half_jitter(backoff_base, backoff_max, failures_++), [this] { pump(); });
+}
+
+void WarmGroup::watch_idle() {
+    if (task_.warm_idle <= Millis{0} || idle_timer_.armed()) return;
+    const bool any = std::any_of(processes_.begin(), processes_.end(), [](const auto& one) { return one->idle(); });
+    if (any) idle_timer_.once(task_.warm_idle, [this] { on_idle_time(); });
+}
+
+void WarmGroup::on_idle_time() {
+    std::optional<Millis> next;
+    for (const auto& process : processes_) {
+        if (!process->idle()) continue;
+        const Millis left = task_.warm_idle - since(process->idle_since());
+        if (left <= Millis{0}) {
+            process->retire();
+        } else if (!next || left < *next) {
+            next = left;
+        }
+    }
+    if (next) idle_timer_.once(*next, [this] { on_idle_time(); });
+}
+
+void WarmGroup::refuse(const Waiting& waiting, const std::string& message) {
+    Outcome outcome;
+    outcome.verdict = Verdict::not_started;
+    outcome.error_class = "spawn";
+    outcome.error_message = message;
+    tell({waiting.listener, waiting.spec.id, std::move(outcome)});
+}
+
+void WarmGroup::tell(Landing landing) {
+    later_.push_back(std::move(landing));
+    later_timer_.once(Millis{0}, [this] {
+        for (Landing& one : std::exchange(later_, {})) one.listener->on_done(one.id, std::move(one.outcome));
+    });
+}
+
+}  // namespace dormouse::handlers

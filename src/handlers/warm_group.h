@@ -1,0 +1,73 @@
+// The warm processes of all tasks that share them, and the runs that wait for one. Made by Handlers, driven by
+// WarmHandler and by its processes. Decides when a process is started, which run goes where, and when a process is not
+// needed any more. It must not read what a process says: that is WarmProcess's work.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "handlers/child.h"
+#include "handlers/handler.h"
+#include "handlers/warm_process.h"
+#include "loop/timer.h"
+
+namespace dormouse::handlers {
+
+class WarmGroup {
+  public:
+    /// `task` is any of those that share the processes; `host` outlives the group.
+    WarmGroup(const ChildHost& host, config::Task task, config::Limits limits);
+    /// Kills all processes; listeners hear no more.
+    ~WarmGroup() = default;
+    WarmGroup(const WarmGroup&) = delete;
+    WarmGroup& operator=(const WarmGroup&) = delete;
+
+    /// Whether runs of `task` go to processes like these.
+    [[nodiscard]] bool shared_by(const config::Task& task) const;
+    /// As Handler::start() and stop().
+    void start(RunSpec spec, Listener& listener);
+    void stop(const Uuid& id, StopReason reason, Millis patience);
+
+  private:
+    struct Waiting {
+        RunSpec spec;
+        Listener* listener;
+    };
+
+    /// Gives waiting runs to processes, and starts processes for those that are left.
+    void pump();
+    /// The one with the most room; null: none has any.
+    [[nodiscard]] WarmProcess* roomiest() const;
+    [[nodiscard]] bool knows(const Uuid& id) const;
+    void start_processes();
+    bool start_process();
+    void on_hello(const WarmProcess& process);
+    void on_landed(Landing landing);
+    void on_gone(const WarmProcess& process, WarmProcess::Farewell farewell);
+    /// A process could not be started, or never said hello.
+    void on_not_started(const std::string& reason);
+    void back_off();
+    void watch_idle();
+    void on_idle_time();
+    void refuse(const Waiting& waiting, const std::string& message);
+    /// From a later turn.
+    void tell(Landing landing);
+
+    ChildHost host_;
+    config::Task task_;
+    config::Limits limits_;
+    std::deque<Waiting> waiting_;
+    std::vector<std::unique_ptr<WarmProcess>> processes_;  ///< also those that are on their way out
+    std::size_t expected_concurrency_ = 0;                 ///< what the last hello said; 0: none has come yet
+    int failures_ = 0;                                     ///< in a row, without a completed run between
+    std::string start_failure_;                            ///< of the last start; empty: it went well
+    std::vector<Landing> later_;
+    loop::Timer later_timer_;
+    loop::Timer backoff_timer_;  ///< armed: no process is started now
+    loop::Timer idle_timer_;     ///< armed only while a process is idle, or was a moment ago
+};
+
+}  // namespace dormouse::handlers

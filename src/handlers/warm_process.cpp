@@ -1,0 +1,287 @@
+#include "handlers/warm_process.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <utility>
+
+#include "config/duration.h"
+#include "handlers/command.h"
+
+namespace dormouse::handlers {
+
+namespace {
+
+constexpr Millis patience_when_leaving{5'000};
+constexpr Millis patience_when_closed{1'000};
+constexpr std::size_t flood_factor = 256;
+constexpr std::size_t least_flood = 1U << 20U;
+
+std::string shown(std::string_view line) {
+    constexpr std::size_t shown_bytes = 200;
+    return clean_text(cut(line, shown_bytes));
+}
+
+bool is_answer(Message::Type type) {
+    return type == Message::Type::completed || type == Message::Type::failed || type == Message::Type::retry;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<WarmProcess>> WarmProcess::start(const ChildHost& host, const config::Task& task,
+                                                        const config::Limits& limits, Events events) {
+    const std::string name = Uuid::random().to_string();
+    const auto launch = launch_for_process(task, name);
+    if (!launch) return tl::unexpected(launch.error());
+    std::unique_ptr<WarmProcess> process(new WarmProcess(host, task, limits, std::move(events)));
+    WarmProcess& it = *process;
+    Child::Events heard{
+        [&it](std::string_view piece) { it.on_printed(it.output_, piece); },
+        [&it](std::string_view piece) { it.on_printed(it.errors_, piece); },
+        [&it](std::string_view piece) { it.on_control(piece); },
+        [&it](const Exit& exit) { it.on_exit(exit); },
+    };
+    auto child = Child::start(host, *launch, {}, name, std::move(heard));
+    if (!child) return fail(child.error().kind, "task " + task.name + ": " + child.error().message);
+    it.child_ = std::move(*child);
+    it.enter(State::starting);
+    return process;
+}
+
+WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits, Events events)
+    : task_(task),
+      limits_(limits),
+      loop_(host.loop),
+      events_(std::move(events)),
+      output_(no_budget_, [this](std::string_view line) { on_line(Level::info, line); }),
+      errors_(no_budget_, [this](std::string_view line) { on_line(Level::info, line); }),
+      frames_(message_bytes(limits)),
+      timer_(host.loop, "warm.process") {}
+
+void WarmProcess::enter(State state) {
+    state_ = state;
+    timer_.stop();
+    switch (state) {
+        case State::starting:
+            timer_.once(task_.start_timeout, [this] {
+                doom({"protocol",
+                      "it did not say hello within " + config::duration_text(task_.start_timeout) + " (start_timeout)",
+                      {}});
+            });
+            return;
+        case State::serving:
+        case State::gone:
+            return;
+        case State::retiring:
+            if (flights_.empty()) enter(State::leaving);
+            return;
+        case State::leaving:
+            child_->hang_up();
+            timer_.once(patience_when_leaving, [this] { child_->kill(); });
+            return;
+        case State::killed:
+            child_->kill();
+            return;
+    }
+}
+
+void WarmProcess::doom(Doom doom) {
+    if (state_ == State::killed || state_ == State::gone) return;
+    doom_ = std::move(doom);
+    enter(State::killed);
+}
+
+std::size_t WarmProcess::room() const {
+    if (state_ != State::serving || !child_->running()) return 0;
+    return static_cast<std::size_t>(hello_.concurrency) - std::min<std::size_t>(flights_.size(), hello_.concurrency);
+}
+
+bool WarmProcess::serves(const std::string& task) const {
+    return std::find(hello_.tasks.begin(), hello_.tasks.end(), task) != hello_.tasks.end();
+}
+
+std::string WarmProcess::served() const {
+    constexpr std::size_t most = 20;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(most, hello_.tasks.size()); ++i)
+        text += (i == 0 ? "" : ", ") + shown(hello_.tasks[i]);
+    if (hello_.tasks.size() > most) text += ", …";
+    return text.empty() ? "nothing" : text;
+}
+
+void WarmProcess::give(RunSpec spec, Listener& listener) {
+    const Uuid id = spec.id;
+    Account::Means means{
+        [this, id](std::string_view reason) { child_->send(cancel_message(id, reason)); },
+        [this, id] {
+            doom({"process_died",
+                  "its process was killed because of another run, " + id.to_string() +
+                      ", which did not end when it was told to",
+                  id});
+        },
+    };
+    auto flight = std::make_unique<Flight>(loop_, id, listener, limits_, std::move(means));
+    if (hello_.concurrency == 1) flight->cpu_before = cpu();
+    child_->send(run_message(spec));
+    flight->account.begin(spec.timeout);
+    flights_.emplace(id, std::move(flight));
+    if (task_.recycle_runs > 0 && ++given_ >= task_.recycle_runs) retire();
+}
+
+void WarmProcess::stop(const Uuid& id, StopReason reason, Millis patience) {
+    if (const auto found = flights_.find(id); found != flights_.end()) found->second->account.stop(reason, patience);
+}
+
+void WarmProcess::retire() {
+    if (state_ == State::serving) enter(State::retiring);
+}
+
+void WarmProcess::on_printed(Lines& lines, std::string_view piece) {
+    const std::size_t flood = std::max(flood_factor * static_cast<std::size_t>(limits_.log_bytes), least_flood);
+    if (printed_ > flood) return;
+    lines.add(piece);
+    printed_ += piece.size();
+    if (printed_ > flood)
+        doom({"protocol",
+              "it wrote more than " + std::to_string(flood) + " bytes to stdout and stderr without answering a run",
+              {}});
+}
+
+void WarmProcess::on_line(Level level, std::string_view line) {
+    for (const auto& [id, flight] : flights_) flight->account.log(level, line);
+}
+
+void WarmProcess::on_control(std::string_view piece) {
+    if (piece.empty()) return on_closed();
+    const bool whole = frames_.add(piece, [this](std::string_view line) {
+        if (state_ != State::killed) on_message(line);
+    });
+    if (whole || state_ == State::killed) return;
+    doom({"message_too_large",
+          "it wrote a message of more than " + std::to_string(message_bytes(limits_)) +
+              " bytes (limits.result_bytes and 64 KiB)",
+          {}});
+}
+
+void WarmProcess::on_message(std::string_view line) {
+    auto message = parse_message(line);
+    if (!message)
+        return doom({"protocol", "it wrote what is no message: " + message.error().message + ": " + shown(line), {}});
+    if (state_ == State::starting) {
+        if (message->type == Message::Type::hello) return on_hello(std::move(*message));
+        return doom({"protocol", "its first message was no hello: " + shown(line), {}});
+    }
+    if (message->type == Message::Type::hello) return doom({"protocol", "it said hello twice", {}});
+    if (!message->id) {
+        if (message->type == Message::Type::log) return on_line(message->level, message->text);
+        return doom({"protocol", "it wrote a message without an id: " + shown(line), {}});
+    }
+    const auto found = flights_.find(*message->id);
+    if (found != flights_.end()) {
+        if (is_answer(message->type)) return on_answer(std::move(*message), *found->second);
+        (void)found->second->account.hear(std::move(*message));
+    } else if (is_answer(message->type)) {
+        doom({"protocol", "it answered a run that it does not have: " + shown(line), {}});
+    }  // a line or progress of a run that it has just answered: a thread of it was slower
+}
+
+void WarmProcess::on_hello(Message message) {
+    if (message.protocol != protocol_version)
+        return doom({"protocol",
+                     "it speaks protocol " + std::to_string(message.protocol) + ", this worker " +
+                         std::to_string(protocol_version) + "; install a client that fits",
+                     {}});
+    hello_ = std::move(message);
+    idle_since_ = BootClock::now();
+    printed_ = 0;
+    enter(State::serving);
+    events_.on_hello(*this);
+}
+
+void WarmProcess::on_answer(Message message, Flight& flight) {
+    const Uuid id = *message.id;
+    if (flights_.size() == 1) {  // what it printed without a line break is this run's
+        output_.finish();
+        errors_.finish();
+    }
+    Account& account = flight.account;
+    (void)account.hear(std::move(message));
+    Landing landing{&account.listener(), id, account.answer_counts() ? account.answered() : account.ended()};
+    if (flight.cpu_before) {
+        if (const auto after = cpu()) landing.outcome.cpu = *after - *flight.cpu_before;
+    }
+    flights_.erase(id);
+    printed_ = 0;
+    if (flights_.empty()) idle_since_ = BootClock::now();
+    if (state_ == State::serving && too_big()) retire();
+    if (state_ == State::retiring && flights_.empty()) enter(State::leaving);
+    events_.on_landed(std::move(landing));
+}
+
+void WarmProcess::on_closed() {
+    if (state_ == State::leaving || state_ == State::killed || state_ == State::gone) return;
+    // Most probably it has ended, and that is told next.
+    retire();
+    if (state_ == State::leaving) return;
+    timer_.once(patience_when_closed, [this] { doom({"protocol", "it closed its socket and went on", {}}); });
+}
+
+void WarmProcess::on_exit(const Exit& exit) {
+    const bool idle_before = state_ == State::leaving || flights_.empty();
+    const bool well = WIFEXITED(exit.status) && WEXITSTATUS(exit.status) == 0;
+    Farewell farewell;
+    farewell.served = hello_.protocol != 0;
+    farewell.expected = state_ == State::leaving || (farewell.served && !doom_ && idle_before && well);
+    enter(State::gone);
+    output_.finish();
+    errors_.finish();
+    farewell.reason = with_tail(doom_ ? doom_->message : exit_text(exit.status));
+    for (const auto& [id, flight] : flights_)
+        farewell.landings.push_back({&flight->account.listener(), id, outcome_of_death(id, *flight, farewell.reason)});
+    flights_.clear();
+    const auto on_gone = std::move(events_.on_gone);
+    on_gone(*this, std::move(farewell));  // may destroy us
+}
+
+Outcome WarmProcess::outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const {
+    if (flight.account.ending() != Account::Ending::nothing) {
+        Outcome outcome = flight.account.ended();
+        outcome.error_message = with_tail(outcome.error_message);
+        return outcome;
+    }
+    Outcome outcome;
+    outcome.error_class = doom_ ? doom_->error_class : "process_died";
+    outcome.error_message = doom_ ? "the process was killed: " + reason : "the process died: " + reason;
+    if (doom_ && doom_->culprit && *doom_->culprit != id) {
+        outcome.verdict = Verdict::stopped;
+        outcome.error_class = "stopped";
+        outcome.error_message = doom_->message;
+    }
+    return outcome;
+}
+
+std::string WarmProcess::with_tail(std::string text) const {
+    const std::string tail = errors_.tail();
+    return tail.empty() ? text : text + "\n" + tail;
+}
+
+std::optional<Millis> WarmProcess::cpu() const {
+    clockid_t clock{};
+    timespec used{};
+    if (::clock_getcpuclockid(child_->pid(), &clock) != 0 || ::clock_gettime(clock, &used) != 0) return std::nullopt;
+    return std::chrono::duration_cast<Millis>(std::chrono::seconds(used.tv_sec) +
+                                              std::chrono::nanoseconds(used.tv_nsec));
+}
+
+bool WarmProcess::too_big() const {
+    if (task_.recycle_memory <= 0) return false;
+    std::ifstream statm("/proc/" + std::to_string(child_->pid()) + "/statm");
+    std::int64_t size = 0;
+    std::int64_t resident = 0;
+    return (statm >> size >> resident) && resident * ::sysconf(_SC_PAGESIZE) > task_.recycle_memory;
+}
+
+}  // namespace dormouse::handlers

@@ -1,0 +1,134 @@
+// One warm process: from its start through its hello, the runs it is given and their answers, to its end. Made and
+// owned by WarmGroup, which says which runs it gets; it judges what the process says, and ends it when that is
+// nonsense. It must not know how many others there are.
+//
+//   starting ──hello──▶ serving ──retire()──▶ retiring ──last answer──▶ leaving ─┐
+//       └──────────────────┴── nonsense, too slow, a run that is not to be ended ┴──▶ killed ──▶ gone
+//
+// Ending by itself is possible everywhere, and leads to gone.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/config.h"
+#include "handlers/account.h"
+#include "handlers/child.h"
+#include "handlers/handler.h"
+#include "handlers/message.h"
+#include "handlers/text.h"
+#include "loop/timer.h"
+
+namespace dormouse::handlers {
+
+/// An attempt that is over, and who has to be told.
+struct Landing {
+    Listener* listener;
+    Uuid id;
+    Outcome outcome;
+};
+
+class WarmProcess {
+  public:
+    /// How it came to its end.
+    struct Farewell {
+        bool served = false;            ///< its hello had come
+        bool expected = false;          ///< it was asked to leave, or left by itself with nothing to do and exit 0
+        std::string reason;             ///< otherwise: why, and the last lines of its stderr
+        std::vector<Landing> landings;  ///< what was in flight
+    };
+    struct Events {
+        /// Its hello has come.
+        std::function<void(const WarmProcess& process)> on_hello;
+        /// A run has been answered. The process may be given another one meanwhile.
+        std::function<void(Landing landing)> on_landed;
+        /// Exactly once, last, when nothing of its tree is left. May destroy the process; never from inside start().
+        std::function<void(const WarmProcess& process, Farewell farewell)> on_gone;
+    };
+
+    /// Starts one with the command and limits of `task`; both references outlive it. Errors: see launch_for_process()
+    /// and spawn().
+    static Result<std::unique_ptr<WarmProcess>> start(const ChildHost& host, const config::Task& task,
+                                                      const config::Limits& limits, Events events);
+    /// Kills what is left; nobody hears of it.
+    ~WarmProcess() = default;
+    WarmProcess(const WarmProcess&) = delete;
+    WarmProcess& operator=(const WarmProcess&) = delete;
+
+    /// How many more runs it can be given now.
+    [[nodiscard]] std::size_t room() const;
+    [[nodiscard]] bool starting() const { return state_ == State::starting; }
+    /// Has said hello, has nothing in flight, and is not on its way out.
+    [[nodiscard]] bool idle() const { return state_ == State::serving && flights_.empty(); }
+    [[nodiscard]] BootClock::time_point idle_since() const { return idle_since_; }
+    [[nodiscard]] bool serves(const std::string& task) const;
+    /// What it said it serves, for people; of one that has said hello.
+    [[nodiscard]] std::string served() const;
+    [[nodiscard]] int concurrency() const { return hello_.concurrency; }
+    [[nodiscard]] bool has(const Uuid& id) const { return flights_.contains(id); }
+
+    /// Only with room().
+    void give(RunSpec spec, Listener& listener);
+    /// Of a run it has.
+    void stop(const Uuid& id, StopReason reason, Millis patience);
+    /// No more runs: when those in flight are answered it is asked to leave, and killed if it does not.
+    void retire();
+
+  private:
+    enum class State { starting, serving, retiring, leaving, killed, gone };
+    struct Flight {
+        Flight(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Account::Means means)
+            : account(loop, id, listener, limits, std::move(means)) {}
+        Account account;
+        std::optional<Millis> cpu_before;  ///< of the process; only when it has one run at a time
+    };
+    /// Why it was killed.
+    struct Doom {
+        std::string error_class;  ///< of its runs in flight
+        std::string message;
+        std::optional<Uuid> culprit;  ///< the run because of which: the others are not to blame
+    };
+
+    WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits, Events events);
+    void enter(State state);
+    void doom(Doom doom);
+    void on_printed(Lines& lines, std::string_view piece);
+    void on_line(Level level, std::string_view line);
+    void on_control(std::string_view piece);
+    void on_message(std::string_view line);
+    void on_hello(Message message);
+    void on_answer(Message message, Flight& flight);
+    void on_closed();
+    void on_exit(const Exit& exit);
+    [[nodiscard]] Outcome outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const;
+    [[nodiscard]] std::string with_tail(std::string text) const;
+    /// CPU time of the process so far, without its children.
+    [[nodiscard]] std::optional<Millis> cpu() const;
+    [[nodiscard]] bool too_big() const;
+
+    const config::Task& task_;
+    const config::Limits& limits_;
+    loop::Loop& loop_;
+    Events events_;
+    State state_ = State::starting;
+    Message hello_;
+    std::unordered_map<Uuid, std::unique_ptr<Flight>> flights_;
+    std::int64_t given_ = 0;
+    std::size_t printed_ = 0;  ///< bytes, since a run was answered
+    BootClock::time_point idle_since_{};
+    std::optional<Doom> doom_;
+    LogBudget no_budget_;  ///< what is not one run's is bounded by printed_
+    Lines output_;
+    Lines errors_;
+    Frames frames_;
+    loop::Timer timer_;  ///< of the present state
+    std::unique_ptr<Child> child_;
+};
+
+}  // namespace dormouse::handlers
