@@ -179,6 +179,59 @@ BEGIN
          ORDER BY i.n;
 END $$;
 
+CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    members CONSTANT text[] := ARRAY['task', 'payload', 'queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout',
+                                     'traceparent', 'watched'];
+    place text;
+    list  jsonb;
+    run   jsonb;
+    odd   text;
+    queues text[] := '{}';
+BEGIN
+    FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
+        CONTINUE WHEN NOT EXISTS (
+            SELECT FROM dormouse.runs_finished f
+             WHERE f.id = enqueue_next.ids[i] AND f.last_fence = enqueue_next.fences[i] AND f.worker = enqueue_next.worker
+               AND f.status = 'completed' AND f.xmin::text::bigint = txid_current() % 4294967296);
+        place := 'enqueue';
+        list := enqueue_next.runs[i]::jsonb;
+        IF jsonb_typeof(list) <> 'array' THEN
+            RAISE EXCEPTION 'expected an array of runs, found %', jsonb_typeof(list) USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+        FOR n IN 1 .. jsonb_array_length(list) LOOP
+            place := 'enqueue, element ' || n;
+            run := list -> (n - 1);
+            IF jsonb_typeof(run) <> 'object' THEN
+                RAISE EXCEPTION 'expected an object, found %', jsonb_typeof(run) USING ERRCODE = 'invalid_parameter_value';
+            END IF;
+            odd := (SELECT m.name FROM jsonb_object_keys(run) m (name) WHERE m.name <> ALL (members) ORDER BY m.name LIMIT 1);
+            IF odd IS NOT NULL THEN
+                RAISE EXCEPTION 'unknown member "%", expected one of %', odd, array_to_string(members, ', ')
+                    USING ERRCODE = 'invalid_parameter_value';
+            ELSIF run ->> 'task' IS NULL THEN
+                RAISE EXCEPTION 'there is no task' USING ERRCODE = 'invalid_parameter_value';
+            END IF;
+            place := place || ' (task "' || (run ->> 'task') || '")';
+            PERFORM dormouse.enqueue(run ->> 'task', coalesce(run -> 'payload', '{}'), coalesce(run ->> 'queue', 'default'),
+                                     coalesce((run ->> 'priority')::integer, 0), (run ->> 'run_at')::timestamptz,
+                                     (run ->> 'delay')::interval, run ->> 'key', (run ->> 'max_attempts')::integer,
+                                     (run ->> 'timeout')::interval, run ->> 'traceparent',
+                                     coalesce((run ->> 'watched')::boolean, false));
+            IF coalesce(run ->> 'queue', 'default') <> ALL (queues) THEN
+                queues := queues || coalesce(run ->> 'queue', 'default');
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN QUERY SELECT unnest(queues);
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
+    RAISE EXCEPTION '%: %', place, SQLERRM USING ERRCODE = 'invalid_parameter_value';
+END $$;
+
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -559,6 +612,23 @@ BEGIN
     RETURN CASE WHEN status IS NULL THEN otherwise ELSE ARRAY[status] END;
 END $$;
 
+CREATE FUNCTION dormouse.watch(id uuid) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    FOR try IN 1 .. 5 LOOP
+        BEGIN
+            UPDATE dormouse.runs_live l SET watched = true WHERE l.id = watch.id AND NOT l.watched;
+            EXIT;
+        EXCEPTION WHEN serialization_failure THEN
+            NULL;  -- somebody's UPDATE has just moved it to another partition: look again
+        END;
+    END LOOP;
+    RETURN EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = watch.id);
+END $$;
+
 CREATE TABLE dormouse.attempt_log (
     run_id uuid NOT NULL,
     worker uuid NOT NULL,
@@ -571,6 +641,8 @@ CREATE TABLE dormouse.attempt_log (
     cpu_ms bigint,
     peak_memory_bytes bigint,
     error jsonb,
+    progress real,
+    progress_text text,
     CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'cut_off'::text, 'lost'::text, 'taken_back'::text])))
 );
 
@@ -648,7 +720,9 @@ CREATE VIEW dormouse.attempts AS
     a.signal,
     a.cpu_ms,
     a.peak_memory_bytes,
-    a.error
+    a.error,
+    a.progress,
+    a.progress_text
    FROM ( SELECT attempt_log.run_id,
             attempt_log.worker,
             attempt_log.fence,
@@ -659,7 +733,9 @@ CREATE VIEW dormouse.attempts AS
             attempt_log.signal,
             attempt_log.cpu_ms,
             attempt_log.peak_memory_bytes,
-            attempt_log.error
+            attempt_log.error,
+            attempt_log.progress,
+            attempt_log.progress_text
            FROM dormouse.attempt_log
         UNION ALL
          SELECT runs.id,
@@ -672,7 +748,9 @@ CREATE VIEW dormouse.attempts AS
             runs.signal,
             runs.cpu_ms,
             runs.peak_memory_bytes,
-            runs.error
+            runs.error,
+            runs.progress,
+            runs.progress_text
            FROM dormouse.runs
           WHERE ((runs.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) AND (runs.started_at IS NOT NULL) AND (runs.last_fence IS NOT NULL))
         UNION ALL
@@ -686,7 +764,9 @@ CREATE VIEW dormouse.attempts AS
             NULL::smallint,
             NULL::bigint,
             NULL::bigint,
-            NULL::jsonb
+            NULL::jsonb,
+            runs.progress,
+            runs.progress_text
            FROM dormouse.runs
           WHERE (runs.status = 'running'::text)) a;
 
@@ -847,6 +927,35 @@ CREATE VIEW dormouse.live_workers AS
 
 COMMENT ON VIEW dormouse.live_workers IS 'They hold runs whose leases stand.';
 
+CREATE TABLE dormouse.run_logs (
+    run_id uuid NOT NULL,
+    worker uuid NOT NULL,
+    fence bigint NOT NULL,
+    first_line integer NOT NULL,
+    written_at timestamp with time zone DEFAULT now() NOT NULL,
+    lines json NOT NULL
+)
+PARTITION BY RANGE (written_at);
+
+COMMENT ON TABLE dormouse.run_logs IS 'What handlers have said, in portions; dormouse.logs shows it line by line.';
+
+COMMENT ON COLUMN dormouse.run_logs.first_line IS 'The number of the first of these lines within its attempt, from 1.';
+
+CREATE VIEW dormouse.logs AS
+ SELECT b.run_id,
+    a.attempt,
+    (((b.first_line + l.n) - 1))::integer AS line,
+    to_timestamp((((((l.said ->> 0))::bigint)::numeric / 1000.0))::double precision) AS said_at,
+    (l.said ->> 1) AS level,
+    (l.said ->> 2) AS text,
+    b.worker,
+    b.fence
+   FROM ((dormouse.run_logs b
+     LEFT JOIN dormouse.attempts a ON (((a.run_id = b.run_id) AND (a.fence = b.fence) AND (a.worker = b.worker))))
+     CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l(said, n));
+
+COMMENT ON VIEW dormouse.logs IS 'The lines that handlers have said, when by their worker''s clock. Give it a run_id; order by attempt, line.';
+
 CREATE TABLE dormouse.migrations (
     version integer NOT NULL,
     name text NOT NULL,
@@ -869,6 +978,15 @@ CREATE VIEW dormouse.queue_stats AS
   GROUP BY runs.queue;
 
 COMMENT ON VIEW dormouse.queue_stats IS 'What each queue holds that has not finished.';
+
+CREATE TABLE dormouse.run_logs_default (
+    run_id uuid NOT NULL,
+    worker uuid NOT NULL,
+    fence bigint NOT NULL,
+    first_line integer NOT NULL,
+    written_at timestamp with time zone DEFAULT now() NOT NULL,
+    lines json NOT NULL
+);
 
 CREATE TABLE dormouse.runs_finished (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
@@ -1077,6 +1195,8 @@ CREATE VIEW dormouse.stuck_runs AS
 
 COMMENT ON VIEW dormouse.stuck_runs IS 'Empty when all is well.';
 
+ALTER TABLE ONLY dormouse.run_logs ATTACH PARTITION dormouse.run_logs_default DEFAULT;
+
 ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_finished FOR VALUES IN ('completed', 'failed', 'canceled');
 
 ALTER TABLE ONLY dormouse.runs_finished ATTACH PARTITION dormouse.runs_finished_default DEFAULT;
@@ -1105,6 +1225,10 @@ ALTER TABLE ONLY dormouse.worker_registry
 
 CREATE INDEX imports_imported_at ON dormouse.imports USING btree (imported_at);
 
+CREATE INDEX run_logs_place ON ONLY dormouse.run_logs USING btree (run_id, fence, first_line);
+
+CREATE INDEX run_logs_default_run_id_fence_first_line_idx ON dormouse.run_logs_default USING btree (run_id, fence, first_line);
+
 CREATE INDEX runs_finished_id ON ONLY dormouse.runs_finished USING btree (id);
 
 CREATE INDEX runs_finished_default_id_idx ON dormouse.runs_finished_default USING btree (id);
@@ -1112,6 +1236,8 @@ CREATE INDEX runs_finished_default_id_idx ON dormouse.runs_finished_default USIN
 CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, priority, run_at, id) WHERE (status = ANY (ARRAY['queued'::text, 'retry'::text]));
 
 CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
+
+ALTER INDEX dormouse.run_logs_place ATTACH PARTITION dormouse.run_logs_default_run_id_fence_first_line_idx;
 
 ALTER INDEX dormouse.runs_finished_id ATTACH PARTITION dormouse.runs_finished_default_id_idx;
 
@@ -1143,6 +1269,8 @@ REVOKE ALL ON FUNCTION dormouse.enqueue(task text, payload jsonb, queue text, pr
 
 REVOKE ALL ON FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text, priority integer, run_at timestamp with time zone, delay interval, keys text[], max_attempts integer, timeout interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid) FROM PUBLIC;
@@ -1170,4 +1298,6 @@ REVOKE ALL ON FUNCTION dormouse.runs_inserted() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.runs_updated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.watch(id uuid) FROM PUBLIC;
 

@@ -1,10 +1,10 @@
 -- Claims up to $2 due runs of the queues $1 (strict order) for worker $3 with a lease of $4 ms; payloads above $5 bytes of text stay.
 -- Within a queue: priority, then age. Index runs_live_claim, one descent for each (queue, priority): rows that are not due
 -- yet lie behind the due ones of their priority and are never walked over. Whoever is locked is skipped.
--- The rows come back in no order; the caller sorts them. Plan tested in tests/postgres/plans_test.cpp.
+-- Whoever watches one of them is told. The rows come back in no order; the caller sorts them. Plan tested in tests/postgres/plans_test.cpp.
 UPDATE dormouse.runs_live r
    SET status = 'running', started_at = now(), worker = $3, fence = nextval('dormouse.fence'),
-       lease_until = now() + $4::bigint * interval '1 ms'
+       lease_until = now() + $4::bigint * interval '1 ms', progress = NULL, progress_text = NULL
  WHERE r.ctid = ANY (ARRAY(
        SELECT due.ctid
          FROM unnest($1::text[]) AS lane (queue)
@@ -34,4 +34,5 @@ RETURNING r.id, r.fence, r.queue, r.task,
           CASE WHEN pg_column_size(r.payload)::bigint * 256 <= $5::bigint THEN r.payload
                WHEN pg_column_size(r.payload) <= $5::bigint * 4 THEN
                     CASE WHEN octet_length(r.payload::text) <= $5::bigint THEN r.payload END END,
-          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint, r.lost
+          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint, r.lost,
+          CASE WHEN r.watched THEN pg_notify('dormouse:news', r.id::text) END

@@ -2,7 +2,7 @@
 -- be told. Columns as in claim.sql. Index: primary key of runs_live.
 UPDATE dormouse.runs_live r
    SET status = 'running', started_at = now(), worker = $2, fence = nextval('dormouse.fence'),
-       lease_until = now() + $3::bigint * interval '1 ms', watched = true
+       lease_until = now() + $3::bigint * interval '1 ms', watched = true, progress = NULL, progress_text = NULL
  WHERE r.ctid = ANY (ARRAY(
        SELECT c.ctid FROM dormouse.runs_live c
         WHERE c.id = $1 AND c.status IN ('queued', 'retry') AND c.run_at <= now()
@@ -12,4 +12,5 @@ RETURNING r.id, r.fence, r.queue, r.task,
           CASE WHEN pg_column_size(r.payload)::bigint * 256 <= $4::bigint THEN r.payload
                WHEN pg_column_size(r.payload) <= $4::bigint * 4 THEN
                     CASE WHEN octet_length(r.payload::text) <= $4::bigint THEN r.payload END END,
-          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint, r.lost
+          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint, r.lost,
+          CASE WHEN r.watched THEN pg_notify('dormouse:news', r.id::text) END

@@ -20,9 +20,12 @@ WITH input AS (
            cut_off = r.cut_off + (i.outcome = 'cut_off')::int, error = coalesce(i.error::jsonb, r.error),
            fence = NULL, lease_until = NULL, worker = NULL, started_at = NULL
       FROM held i WHERE r.ctid = i.tid
-    RETURNING r.queue, i.*
+    RETURNING r.queue, r.watched, r.progress, r.progress_text, i.*
 ), logged AS (
-    INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error)
-    SELECT id, $1, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error::jsonb FROM back
+    INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error,
+                                      progress, progress_text)
+    SELECT id, $1, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error::jsonb, progress, progress_text FROM back
 )
-SELECT id, CASE WHEN delay_ms IS NULL THEN dormouse.notify_queue(queue) END FROM back
+SELECT id, CASE WHEN delay_ms IS NULL THEN dormouse.notify_queue(queue) END,
+       CASE WHEN watched THEN pg_notify('dormouse:news', id::text) END
+  FROM back

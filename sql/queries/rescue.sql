@@ -14,9 +14,9 @@ WITH lost AS (
            started_at = NULL,
            error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid
-    RETURNING r.id, lost.*
+    RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*
 ), logged AS (
-    INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome)
-    SELECT id, worker, fence, started_at, 'lost' FROM back
+    INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, progress, progress_text)
+    SELECT id, worker, fence, started_at, 'lost', progress, progress_text FROM back
 )
-SELECT count(*) FROM back
+SELECT count(*), count(CASE WHEN watched THEN pg_notify('dormouse:news', id::text) END) FROM back

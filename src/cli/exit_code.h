@@ -35,7 +35,7 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::ok, "done"},
     ExitRow{Exit::internal, "a fault in dormouse itself"},
     ExitRow{Exit::usage, "wrong usage, or input that is not accepted"},
-    ExitRow{Exit::run_failed, "the run failed (enqueue --wait)"},
+    ExitRow{Exit::run_failed, "the run failed (enqueue --wait, watch)"},
     ExitRow{Exit::not_found, "no such run"},
     ExitRow{Exit::timeout, "waited in vain (enqueue --wait=DURATION)"},
     ExitRow{Exit::unreachable, "the database cannot be reached, or cannot serve this now"},
@@ -43,7 +43,7 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::schema, "the schema is missing, older or newer: dormouse migrate"},
     ExitRow{Exit::config, "the configuration is missing or wrong"},
     ExitRow{Exit::nobody_answered, "nobody answered the ring"},
-    ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait)"},
+    ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait, watch)"},
 };
 
 /// Why a command did not do what it was asked for: one line for stderr, and the code.

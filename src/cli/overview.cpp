@@ -72,8 +72,8 @@ void add_stuck(Overview& overview, const postgres::Reply& reply) {
 
 Overview overview_of_this_machine(const config::Environment& environment) {
     Overview overview;
-    for (LocalPool& pool : local_pools(environment)) {
-        const bool doorbell = is_socket(doorbell_of(pool));
+    for (config::LocalPool& pool : config::local_pools(environment)) {
+        const bool doorbell = is_socket(config::doorbell_of(pool));
         overview.pools.push_back({pool.name, pool.queues, pool, doorbell, {}});
     }
     return overview;

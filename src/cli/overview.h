@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cli/exit_code.h"
-#include "cli/pools.h"
+#include "config/local_pools.h"
 #include "postgres/blocking.h"
 
 namespace dormouse::cli {
@@ -24,7 +24,7 @@ struct WorkerSeen {
 struct PoolSeen {
     std::string name;
     std::vector<std::string> queues;
-    std::optional<LocalPool> local;
+    std::optional<config::LocalPool> local;
     bool doorbell = false;  ///< there is a socket of that name here
     std::vector<WorkerSeen> workers;
 };

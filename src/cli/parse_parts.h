@@ -1,5 +1,5 @@
-// What the files that declare the commands share: parse.cpp, parse_runs.cpp, parse_workers.cpp. CLI11 itself stays out
-// of here.
+// What the files that declare the commands share: parse.cpp, parse_runs.cpp, parse_follow.cpp, parse_workers.cpp. CLI11
+// itself stays out of here.
 #pragma once
 
 #include <functional>
@@ -41,6 +41,10 @@ void add_show(CLI::App& app, Chosen& chosen);
 void add_cancel(CLI::App& app, Chosen& chosen);
 void add_retry(CLI::App& app, Chosen& chosen);
 void add_archive(CLI::App& app, Chosen& chosen);
+
+// parse_follow.cpp
+void add_watch(CLI::App& app, Chosen& chosen);
+void add_logs(CLI::App& app, Chosen& chosen);
 
 // parse_workers.cpp
 void add_worker(CLI::App& app, Chosen& chosen);

@@ -47,7 +47,8 @@ SELECT r.id, r.task, r.queue, r.status, r.priority, r.attempts, r.max_attempts,
                          'attempt_log', coalesce((SELECT json_agg(json_build_object(
                               'attempt', a.attempt, 'outcome', a.outcome, 'started_at', a.started_at, 'ended_at', a.ended_at,
                               'worker', a.worker, 'fence', a.fence, 'exit_code', a.exit_code, 'signal', a.signal,
-                              'cpu_ms', a.cpu_ms, 'peak_memory_bytes', a.peak_memory_bytes, 'error', a.error)
+                              'cpu_ms', a.cpu_ms, 'peak_memory_bytes', a.peak_memory_bytes, 'error', a.error,
+                              'progress', a.progress, 'progress_text', a.progress_text)
                               ORDER BY a.attempt) FROM dormouse.attempts a WHERE a.run_id = r.id), '[]')),
        extract(epoch FROM r.archived_at)
   FROM dormouse.runs r WHERE r.id = $1::uuid
@@ -56,8 +57,29 @@ SELECT r.id, r.task, r.queue, r.status, r.priority, r.attempts, r.max_attempts,
 /// $1 id. The attempts of one run, oldest first.
 inline constexpr const char* attempts = R"sql(
 SELECT a.attempt, a.outcome, extract(epoch FROM a.started_at), extract(epoch FROM a.ended_at - a.started_at), a.exit_code,
-       a.signal, a.cpu_ms, a.peak_memory_bytes, a.worker, coalesce(a.error ->> 'message', a.error #>> '{}')
+       a.signal, a.cpu_ms, a.peak_memory_bytes, a.worker, coalesce(a.error ->> 'message', a.error #>> '{}'),
+       a.error ->> 'class', a.progress
   FROM dormouse.attempts a WHERE a.run_id = $1::uuid ORDER BY a.attempt)sql";
+
+/// $1 id. How a run stands, for whoever follows it.
+inline constexpr const char* run_now = R"sql(
+SELECT r.status, r.task, (SELECT count(*) FROM dormouse.attempts a WHERE a.run_id = r.id), r.progress, r.progress_text,
+       extract(epoch FROM r.run_at), extract(epoch FROM clock_timestamp()), r.result, r.error,
+       coalesce(r.error ->> 'message', r.error #>> '{}')
+  FROM dormouse.runs r WHERE r.id = $1::uuid
+ ORDER BY r.finished_at DESC NULLS FIRST LIMIT 1)sql";
+
+/// $1 id, $2 attempt and $3 line after which to begin, $4 only this attempt or null.
+inline constexpr const char* lines = R"sql(
+SELECT coalesce(l.attempt, 0), l.line, extract(epoch FROM l.said_at), l.level, l.text,
+       json_build_object('attempt', l.attempt, 'line', l.line, 'said_at', l.said_at, 'level', l.level, 'text', l.text)
+  FROM dormouse.logs l
+ WHERE l.run_id = $1::uuid AND (coalesce(l.attempt, 0), l.line) > ($2::bigint, $3::int)
+   AND ($4::bigint IS NULL OR l.attempt = $4::bigint)
+ ORDER BY 1, 2)sql";
+
+/// $1 id. From here on its news are told.
+inline constexpr const char* watch = "SELECT dormouse.watch($1::uuid)";
 
 inline constexpr const char* queues = R"sql(
 SELECT queue, due, put_off, running, retrying, blocked, extract(epoch FROM oldest_due_at), extract(epoch FROM next_run_at)

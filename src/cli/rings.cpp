@@ -1,7 +1,7 @@
 #include "cli/rings.h"
 
-#include "cli/pools.h"
 #include "cli/text.h"
+#include "config/local_pools.h"
 #include "config/text.h"
 #include "systemd/ring.h"
 
@@ -9,9 +9,9 @@ namespace dormouse::cli {
 
 Rings ring_pools(const std::string& queue, const config::Environment& environment) {
     Rings rings;
-    for (const LocalPool& pool : local_pools(environment)) {
-        if (!queue.empty() && !may_serve(pool, queue)) continue;
-        if (const Status done = systemd::ring(doorbell_of(pool))) {
+    for (const config::LocalPool& pool : config::local_pools(environment)) {
+        if (!queue.empty() && !config::may_serve(pool, queue)) continue;
+        if (const Status done = systemd::ring(config::doorbell_of(pool))) {
             rings.rung.push_back(pool.name);
         } else {
             rings.missed.emplace_back(pool.name, done.error().message);

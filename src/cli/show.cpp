@@ -43,6 +43,10 @@ void json_line(std::string_view name, std::string_view value) {
     line(" ", "(" + config::size_text(static_cast<std::int64_t>(value.size())) + "; --json shows all of it)");
 }
 
+std::string percent(double progress) {
+    return std::to_string(static_cast<int>(progress * 100 + 1e-4)) + " %";
+}
+
 void print_run(const postgres::Reply& reply) {
     line("run", reply.text(0, 0), Colour::bold);
     line("task", reply.text(0, 1));
@@ -61,7 +65,7 @@ void print_run(const postgres::Reply& reply) {
     line("worker", reply.text(0, 14));
     line("key", reply.text(0, 15));
     line("trace", reply.text(0, 16));
-    if (!reply.is_null(0, 17)) line("progress", std::to_string(static_cast<int>(reply.real(0, 17) * 100)) + " %");
+    if (!reply.is_null(0, 17)) line("progress", percent(reply.real(0, 17)));
     line("doing", reply.text(0, 18));
     json_line("payload", reply.text(0, 19));
     json_line("result", reply.text(0, 20));
@@ -70,11 +74,12 @@ void print_run(const postgres::Reply& reply) {
 }
 
 void print_attempts(const postgres::Reply& reply, double now) {
-    Table table({"ATTEMPT", "OUTCOME", "STARTED", "TOOK", "ENDED BY", "CPU", "MEMORY", "WORKER", "NOTE"});
+    Table table({"ATTEMPT", "OUTCOME", "STARTED", "TOOK", "ENDED BY", "CPU", "MEMORY", "PROGRESS", "WORKER", "NOTE"});
     for (int row = 0; row < reply.rows(); ++row) {
         std::string ended_by;
         if (!reply.is_null(row, 4)) ended_by = "exit " + std::string(reply.text(row, 4));
         if (!reply.is_null(row, 5)) ended_by = "signal " + std::string(reply.text(row, 5));
+        if (reply.text(row, 10) == "out_of_memory") ended_by += ended_by.empty() ? "out of memory" : ", out of memory";
         const std::string_view note = reply.text(row, 9);
         table.add({{std::string(reply.text(row, 0))},
                    {std::string(reply.text(row, 1)), colour_of_status(reply.text(row, 1))},
@@ -83,6 +88,7 @@ void print_attempts(const postgres::Reply& reply, double now) {
                    {ended_by},
                    {reply.is_null(row, 6) ? "" : length(reply.real(row, 6) / 1000)},
                    {reply.is_null(row, 7) ? "" : config::size_text(reply.integer(row, 7))},
+                   {reply.is_null(row, 11) ? "" : percent(reply.real(row, 11))},
                    {std::string(reply.text(row, 8).substr(0, 8))},
                    {cut(note.substr(0, note.find('\n')), 60)}});
     }

@@ -11,10 +11,10 @@
 #include "base/unique_fd.h"
 #include "base/uuid.h"
 #include "cli/payload.h"
-#include "cli/pools.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/duration.h"
+#include "config/local_pools.h"
 #include "config/text.h"
 #include "spool/entry.h"
 #include "spool/file.h"
@@ -24,19 +24,19 @@ namespace {
 
 constexpr mode_t file_mode = 0660;  // for the group, to which the worker belongs
 
-Try<LocalPool> choose_pool(const EnqueueOptions& options, const config::Environment& environment) {
+Try<config::LocalPool> choose_pool(const EnqueueOptions& options, const config::Environment& environment) {
     if (!options.database.url.empty())
         return give_up(Exit::usage, "--spool and --database-url exclude each other: the pool knows its database");
     if (!options.database.pool.empty()) {
-        LocalPool pool = local_pool(options.database.pool, environment);
-        if (!may_serve(pool, options.queue))
+        config::LocalPool pool = config::local_pool(options.database.pool, environment);
+        if (!config::may_serve(pool, options.queue))
             return give_up(Exit::config, "pool " + pool.name + " does not serve queue " + config::quote(options.queue) +
                                              " (" + pool.file + "): name one that does with --pool");
         return pool;
     }
-    const auto pools = local_pools(environment);
-    const auto found = std::find_if(pools.begin(), pools.end(), [&](const LocalPool& pool) {
-        return pool.problem.empty() && may_serve(pool, options.queue);
+    const auto pools = config::local_pools(environment);
+    const auto found = std::find_if(pools.begin(), pools.end(), [&](const config::LocalPool& pool) {
+        return pool.problem.empty() && config::may_serve(pool, options.queue);
     });
     if (found != pools.end()) return *found;
     return give_up(Exit::config, "no pool in " + config::directory(environment) + " serves queue " +
@@ -84,7 +84,7 @@ Try<std::string> text_of(const EnqueueOptions& options, std::int64_t payload_lim
     }
 }
 
-Failure why_not_open(int reason, const std::string& path, const LocalPool& pool) {
+Failure why_not_open(int reason, const std::string& path, const config::LocalPool& pool) {
     if (reason == ENOENT)
         return {Exit::config, "there is no spool " + path +
                                   ": the pool's worker makes it at its first start (systemctl enable --now dormouse@" +

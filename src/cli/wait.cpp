@@ -16,14 +16,17 @@ bool passed(std::optional<BootClock::time_point> deadline) {
     return deadline && BootClock::now() >= *deadline;
 }
 
-/// A new session that listens; tries again, ever more slowly, until the deadline.
-Try<postgres::BlockingConnection> again(const DatabaseChoice& choice, std::optional<BootClock::time_point> deadline) {
+}  // namespace
+
+Try<postgres::BlockingConnection> connect_again(
+    const DatabaseChoice& choice, const std::string& command, std::optional<BootClock::time_point> deadline,
+    const std::function<Try<void>(postgres::BlockingConnection&)>& prepare) {
     for (Millis pause{500};; pause = std::min(pause * 2, Millis{30'000})) {
-        auto connection = open_database(choice, "enqueue");
+        auto connection = open_database(choice, command);
         if (connection) {
-            auto listening = listen_for_ends(*connection);
-            if (listening) return connection;
-            if (listening.error().exit != Exit::unreachable) return tl::unexpected(listening.error());
+            auto prepared = prepare(*connection);
+            if (prepared) return connection;
+            if (prepared.error().exit != Exit::unreachable) return tl::unexpected(prepared.error());
         } else if (connection.error().exit != Exit::unreachable || passed(deadline)) {
             return connection;
         }
@@ -32,8 +35,6 @@ Try<postgres::BlockingConnection> again(const DatabaseChoice& choice, std::optio
         std::this_thread::sleep_for(until - BootClock::now());
     }
 }
-
-}  // namespace
 
 Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::string& id) {
     const auto reply = connection.ask("result", queries::result, {id});
@@ -58,7 +59,7 @@ Try<Standing> wait_for_end(postgres::BlockingConnection& connection, const Datab
         if (heard && !*heard) return standing_of(connection, id);
         if (heard && (*heard)->payload != id) continue;
         if (!heard) {
-            auto fresh = again(choice, deadline);
+            auto fresh = connect_again(choice, "enqueue", deadline, listen_for_ends);
             if (!fresh) return tl::unexpected(fresh.error());
             connection = std::move(*fresh);
         }

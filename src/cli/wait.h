@@ -1,6 +1,7 @@
 // Waiting for the end of one run by NOTIFY, without polling. Used by enqueue --wait.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,11 @@ struct Standing {
 
     [[nodiscard]] bool finished() const { return status == "completed" || status == "failed" || status == "canceled"; }
 };
+
+/// A new session, prepared; tries again, ever more slowly, until the deadline, as long as the database is away.
+Try<postgres::BlockingConnection> connect_again(const DatabaseChoice& choice, const std::string& command,
+                                                std::optional<BootClock::time_point> deadline,
+                                                const std::function<Try<void>(postgres::BlockingConnection&)>& prepare);
 
 /// Asks once. Fails with not_found when the run is gone.
 Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::string& id);

@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "cli/pools.h"
 #include "cli/text.h"
+#include "config/local_pools.h"
 #include "systemd/ring.h"
 #include "systemd/ring_tcp.h"
 
@@ -26,15 +26,16 @@ Status ring(const Doorbell& doorbell) {
     return doorbell.endpoint ? systemd::ring_tcp(*doorbell.endpoint, tcp_deadline) : systemd::ring(doorbell.path);
 }
 
-Doorbell doorbell_for(const LocalPool& pool) {
-    return {"pool " + pool.name, doorbell_of(pool), "systemctl enable --now dormouse@" + pool.name + ".target", {}};
+Doorbell doorbell_for(const config::LocalPool& pool) {
+    return {
+        "pool " + pool.name, config::doorbell_of(pool), "systemctl enable --now dormouse@" + pool.name + ".target", {}};
 }
 
 Try<std::vector<Doorbell>> doorbells(const WakeOptions& options) {
     const config::Environment environment = config::of_process();
     std::vector<Doorbell> found;
     if (options.all) {
-        for (const LocalPool& pool : local_pools(environment)) found.push_back(doorbell_for(pool));
+        for (const config::LocalPool& pool : config::local_pools(environment)) found.push_back(doorbell_for(pool));
         if (found.empty())
             return give_up(Exit::config, "no pool to ring: there is none in " + config::directory(environment));
         return found;
@@ -54,7 +55,7 @@ Try<std::vector<Doorbell>> doorbells(const WakeOptions& options) {
     }
     if (const Status name = config::check_pool_name(options.target); !name)
         return give_up(Exit::usage, name.error().message);
-    found.push_back(doorbell_for(local_pool(options.target, environment)));
+    found.push_back(doorbell_for(config::local_pool(options.target, environment)));
     return found;
 }
 

@@ -17,7 +17,9 @@ bool has_endings(const Round& round, bool ending_runs) {
 CrashParts::CrashParts(const Round& round)
     : arrive_(round.arrive),
       release_forgotten_(round.release_forgotten),
+      news_(!round.news.empty()),
       finish_(has_endings(round, true)),
+      enqueue_(round.enqueues()),
       put_back_(has_endings(round, false)),
       extend_(!round.extend.empty()),
       held_(!round.ask_held.empty()),
@@ -31,7 +33,9 @@ CrashParts::CrashParts(const Round& round)
 void CrashParts::sent() const {
     if (arrive_) crash_point("arrive.sent");
     if (release_forgotten_) crash_point("release_forgotten.sent");
+    if (news_) crash_point("news.sent");
     if (finish_) crash_point("finish.sent");
+    if (enqueue_) crash_point("enqueue.sent");
     if (put_back_) crash_point("put_back.sent");
     if (extend_) crash_point("extend.sent");
     if (held_) crash_point("held.sent");
@@ -46,7 +50,9 @@ void CrashParts::sent() const {
 void CrashParts::answered() const {
     if (arrive_) crash_point("arrive.answered");
     if (release_forgotten_) crash_point("release_forgotten.answered");
+    if (news_) crash_point("news.answered");
     if (finish_) crash_point("finish.answered");
+    if (enqueue_) crash_point("enqueue.answered");
     if (put_back_) crash_point("put_back.answered");
     if (extend_) crash_point("extend.answered");
     if (held_) crash_point("held.answered");

@@ -13,8 +13,8 @@ class CrashParts {
     void answered() const;
 
   private:
-    bool arrive_, release_forgotten_, finish_, put_back_, extend_, held_, rescue_, imports_, claim_, waking_, due_,
-        leave_;
+    bool arrive_, release_forgotten_, news_, finish_, enqueue_, put_back_, extend_, held_, rescue_, imports_, claim_,
+        waking_, due_, leave_;
 };
 
 }  // namespace dormouse::store

@@ -45,12 +45,22 @@ struct Ending {
     bool counts = true;           ///< uses up an attempt
     std::optional<Millis> delay;  ///< when put back: due that long from now; none: keeps its place in the line
     std::string result;           ///< JSON text, or empty
+    std::string enqueue;          ///< with completed: a JSON array of runs that are enqueued with it; or empty
     std::string error_class;      ///< empty: no error
     std::string error_message;
     std::optional<int> exit_code;
     std::optional<int> signal;
     std::optional<std::int64_t> cpu_ms;
     std::optional<std::int64_t> peak_memory_bytes;
+};
+
+/// What an attempt has said since the last time.
+struct News {
+    Held held;
+    std::optional<std::int64_t> progress;      ///< in millionths; none: as it was
+    std::optional<std::string> progress_text;  ///< none: nothing was said of progress
+    int first_line = 0;                        ///< the number of the first of `lines` within the attempt, from 1
+    std::string lines;                         ///< JSON: [[ms since 1970, level, text], …]; empty: none
 };
 
 /// A run that came as a file; `text` is the file's.
@@ -70,7 +80,8 @@ struct Round {
     bool arrive = false;             ///< register this worker
     bool release_forgotten = false;  ///< hand back what is ours in the database and not in `fences`
     std::vector<std::int64_t>
-        fences;  ///< of all runs that this worker knows that it holds; for release_forgotten and ask_due
+        fences;              ///< of all runs that this worker knows that it holds; for release_forgotten and ask_due
+    std::vector<News> news;  ///< before the endings, which take the fences away
     std::vector<Ending> endings;
     std::vector<Held> extend;    ///< leases to extend
     std::vector<Held> ask_held;  ///< is it still ours?
@@ -84,12 +95,14 @@ struct Round {
     bool leave = false;            ///< this worker is going
 
     [[nodiscard]] bool empty() const;
+    [[nodiscard]] bool enqueues() const;  ///< one of the endings asks for more runs
 };
 
 struct Answer {
-    std::vector<Uuid> ended;       ///< of Round::endings, those that were written
-    std::vector<Uuid> extended;    ///< of Round::extend
-    std::vector<Uuid> still_held;  ///< of Round::ask_held
+    std::vector<Uuid> ended;            ///< of Round::endings, those that were written
+    std::vector<std::string> enqueued;  ///< the queues into which their follow-up runs went
+    std::vector<Uuid> extended;         ///< of Round::extend
+    std::vector<Uuid> still_held;       ///< of Round::ask_held
     std::int64_t rescued = 0;
     std::int64_t released = 0;
     std::vector<Imported> imported;   ///< of Round::imports, one for each

@@ -69,6 +69,40 @@ Params put_back_params(const Columns& c, const Uuid& worker) {
     return params;
 }
 
+/// What ended runs ask for; enqueue_next.sql looks whether they have ended.
+Params enqueue_params(const std::vector<Ending>& endings, const Uuid& worker) {
+    std::vector<Uuid> ids;
+    std::vector<std::optional<std::int64_t>> fences;
+    std::vector<std::string> texts;
+    for (const Ending& ending : endings) {
+        if (ending.enqueue.empty()) continue;
+        ids.push_back(ending.held.id);
+        fences.emplace_back(ending.held.fence);
+        texts.push_back(ending.enqueue);
+    }
+    Params params;
+    params.uuid(worker).uuids(ids).bigints(fences).texts(texts);
+    return params;
+}
+
+Params news_params(const std::vector<News>& news, const Uuid& worker) {
+    std::vector<Uuid> ids;
+    std::vector<std::optional<std::int64_t>> fences, progress, first_lines;
+    std::vector<std::optional<std::string>> progress_texts, lines;
+    for (const News& one : news) {
+        ids.push_back(one.held.id);
+        fences.emplace_back(one.held.fence);
+        progress.push_back(one.progress);
+        progress_texts.push_back(one.progress_text);
+        first_lines.emplace_back(one.first_line);
+        lines.push_back(one.lines.empty() ? std::nullopt : std::optional(one.lines));
+    }
+    Params params;
+    params.uuid(worker).uuids(ids).bigints(fences).bigints(progress).texts(progress_texts).bigints(first_lines);
+    params.texts(lines);
+    return params;
+}
+
 Params held_params(const std::vector<Held>& runs, const Uuid& worker) {
     std::vector<Uuid> ids;
     std::vector<std::optional<std::int64_t>> fences;
@@ -160,7 +194,9 @@ void for_each_part(const Round& round, const Visit& visit) {
     };
     if (round.arrive) visit(sql::worker_arrives);
     if (round.release_forgotten) visit(sql::release_forgotten);
+    if (!round.news.empty()) visit(sql::news);
     if (ends(true)) visit(sql::finish);
+    if (round.enqueues()) visit(sql::enqueue_next);
     if (ends(false)) visit(sql::put_back);
     if (!round.extend.empty()) visit(sql::extend);
     if (!round.ask_held.empty()) visit(sql::held);
@@ -190,6 +226,10 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
             prepare = false;
         } else if (sql == sql::finish) {
             params = finish_params(columns_of(round.endings, true), who.id);
+        } else if (sql == sql::news) {
+            params = news_params(round.news, who.id);
+        } else if (sql == sql::enqueue_next) {
+            params = enqueue_params(round.endings, who.id);
         } else if (sql == sql::put_back) {
             params = put_back_params(columns_of(round.endings, false), who.id);
         } else if (sql == sql::extend) {
@@ -233,6 +273,8 @@ Answer answer_from(const Round& round, const std::vector<postgres::Reply>& resul
     for_each_part(round, [&](const char* sql) {
         const Reply& reply = results.at(at++);
         if (sql == sql::finish || sql == sql::put_back) take_ids(reply, answer.ended);
+        if (sql == sql::enqueue_next)
+            for (int row = 0; row < reply.rows(); ++row) answer.enqueued.emplace_back(reply.text(row, 0));
         if (sql == sql::extend) take_ids(reply, answer.extended);
         if (sql == sql::held) take_ids(reply, answer.still_held);
         if (sql == sql::rescue || sql == sql::rescue_own) answer.rescued += reply.integer(0, 0);
@@ -272,9 +314,13 @@ const char* to_string(Fate fate) {
     return "failed";
 }
 
+bool Round::enqueues() const {
+    return std::any_of(endings.begin(), endings.end(), [](const Ending& ending) { return !ending.enqueue.empty(); });
+}
+
 bool Round::empty() const {
-    return !arrive && !release_forgotten && endings.empty() && extend.empty() && ask_held.empty() && !rescue &&
-           dead.empty() && imports.empty() && claim == 0 && !ask_waking && !ask_due && !leave;
+    return !arrive && !release_forgotten && news.empty() && endings.empty() && extend.empty() && ask_held.empty() &&
+           !rescue && dead.empty() && imports.empty() && claim == 0 && !ask_waking && !ask_due && !leave;
 }
 
 }  // namespace dormouse::store

@@ -34,8 +34,9 @@ log::Level level_of(handlers::Level level) {
 
 }  // namespace
 
-Flights::Flights(const config::Config& config, handlers::Handlers& handlers, std::string worker, OnLanded on_landed)
-    : config_(config), handlers_(handlers), worker_(std::move(worker)), on_landed_(std::move(on_landed)) {}
+Flights::Flights(const config::Config& config, handlers::Handlers& handlers, News& news, std::string worker,
+                 OnLanded on_landed)
+    : config_(config), handlers_(handlers), news_(news), worker_(std::move(worker)), on_landed_(std::move(on_landed)) {}
 
 std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     const auto task = config_.tasks.find(run.task);
@@ -130,9 +131,14 @@ void Flights::on_line(const Uuid& id, const handlers::Line& line) {
     const Flight& flight = found->second;
     log::event(level_of(line.level), "run_log", line.text,
                {{"run_id", id.to_string()}, {"task", flight.task}, {"attempt", std::to_string(flight.used + 1)}});
+    if (flight.tie != Tie::taken_away) news_.line(flight.held, line);
 }
 
-void Flights::on_progress(const Uuid& /*id*/, handlers::Progress /*progress*/) {}
+void Flights::on_progress(const Uuid& id, handlers::Progress progress) {
+    const auto found = flights_.find(id);
+    if (found == flights_.end() || found->second.tie == Tie::taken_away) return;
+    news_.progress(found->second.held, progress);
+}
 
 void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     const auto found = flights_.find(id);
@@ -146,12 +152,13 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     if (flight.tie == Tie::taken_away) {
         log::event(log::Level::info, "run_canceled", flight.task + " was taken away while it ran",
                    {{"run_id", id.to_string()}, {"task", flight.task}});
+        news_.forget(flight.held);
         on_landed_(std::nullopt);
         return;
     }
     store::Ending ending = judge(flight.held, outcome, tries, config_.tasks.at(flight.task));
     if (flight.tie == Tie::lease_lost && ending.fate == store::Fate::handed_back) ending.fate = store::Fate::cut_off;
-    on_landed_(Parcel{std::move(ending), flight.task, flight.used + 1});
+    on_landed_(Parcel{std::move(ending), flight.task, flight.used + 1, news_.bytes_of(flight.held)});
 }
 
 std::vector<Parcel> Flights::give_up_waiting() {

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "handlers/registry.h"
 #include "store/round.h"
+#include "worker/news.h"
 #include "worker/outbox.h"
 
 namespace dormouse::worker {
@@ -26,7 +27,9 @@ class Flights : private handlers::Listener {
     /// start().
     using OnLanded = std::function<void(std::optional<Parcel>)>;
 
-    Flights(const config::Config& config, handlers::Handlers& handlers, std::string worker, OnLanded on_landed);
+    /// `news` takes what attempts say.
+    Flights(const config::Config& config, handlers::Handlers& handlers, News& news, std::string worker,
+            OnLanded on_landed);
 
     /// Starts what was claimed by a statement sent at `claimed_at`; the lease counts from there. A run that cannot be
     /// started (no handler, no payload, no attempts left, its taken-away self still here) comes back as a parcel at
@@ -86,6 +89,7 @@ class Flights : private handlers::Listener {
 
     const config::Config& config_;
     handlers::Handlers& handlers_;
+    News& news_;
     std::string worker_;
     OnLanded on_landed_;
     std::unordered_map<Uuid, Flight> flights_;

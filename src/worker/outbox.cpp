@@ -15,7 +15,8 @@ using Ids = std::unordered_set<Uuid>;
 constexpr const char* rejected_class = "result_rejected";
 
 std::size_t size_of(const Parcel& parcel) {
-    return parcel.ending.result.size() + parcel.ending.error_message.size();
+    return parcel.ending.result.size() + parcel.ending.enqueue.size() + parcel.ending.error_message.size() +
+           parcel.said;
 }
 
 template <typename From, typename To>
@@ -77,7 +78,10 @@ void Outbox::answered(const store::Answer& answer, Time now) {
 
 void Outbox::rejected(const std::string& why, bool were_alone) {
     alone_ = true;
-    if (!were_alone) return again();
+    if (!were_alone) {
+        limit_ = std::max<std::size_t>(sent_.size(), 1);  // without what has come since, and may bring more along
+        return again();
+    }
     if (sent_.size() == 1) {
         Parcel& parcel = sent_.front();
         if (parcel.ending.error_class == rejected_class) {  // not even the bare failure: the lease will end it
@@ -86,6 +90,7 @@ void Outbox::rejected(const std::string& why, bool were_alone) {
         } else {
             parcel.ending.fate = store::Fate::failed;
             parcel.ending.result.clear();
+            parcel.ending.enqueue.clear();
             parcel.ending.error_class = rejected_class;
             parcel.ending.error_message = "the database does not take what the handler returned: " + why;
         }

@@ -19,6 +19,7 @@ struct Parcel {
     store::Ending ending;
     std::string task;
     int attempt = 1;
+    std::size_t said = 0;  ///< bytes of news that go with it
 };
 
 class Outbox {

@@ -101,6 +101,7 @@ void Pool::make_worker(config::Loaded loaded) {
         std::make_unique<Predecessors>(supervised_ && state != nullptr ? state : "", circumstances.identity);
     circumstances.predecessors = predecessors_.get();
     circumstances.errand = errand_;
+    circumstances.environment = sources_.environment;
     circumstances.owns_spool = supervised_;
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.on_gone = [this](const Farewell& farewell) { on_gone(farewell); };

@@ -28,6 +28,7 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
         case Verdict::completed:
             ending.fate = Fate::completed;
             ending.result = outcome.result;
+            ending.enqueue = outcome.enqueue;
             break;
         case Verdict::failed:
         case Verdict::timed_out:

@@ -8,7 +8,7 @@
 namespace dormouse::worker {
 namespace {
 
-Outbox::Events outbox_events(std::function<void(Millis)> put_back_until) {
+Outbox::Events outbox_events(News& news, std::function<void(Millis)> put_back_until) {
     const auto fields_of = [](const Parcel& parcel, log::Level level, const char* event, const std::string& text) {
         log::event(level, event, text,
                    {{"run_id", parcel.ending.held.id.to_string()},
@@ -16,7 +16,8 @@ Outbox::Events outbox_events(std::function<void(Millis)> put_back_until) {
                     {"attempt", std::to_string(parcel.attempt)}});
     };
     Outbox::Events events;
-    events.on_written = [fields_of, put_back_until = std::move(put_back_until)](const Parcel& parcel) {
+    events.on_written = [&news, fields_of, put_back_until = std::move(put_back_until)](const Parcel& parcel) {
+        news.forget(parcel.ending.held);
         const store::Ending& ending = parcel.ending;
         if (ending.delay) put_back_until(*ending.delay);
         if (ending.fate == store::Fate::completed)
@@ -27,7 +28,8 @@ Outbox::Events outbox_events(std::function<void(Millis)> put_back_until) {
                   why + " (" + store::to_string(ending.fate) + ", due " +
                       (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")");
     };
-    events.on_refused = [fields_of](const Parcel& parcel) {
+    events.on_refused = [&news, fields_of](const Parcel& parcel) {
+        news.forget(parcel.ending.held);
         fields_of(parcel, log::Level::warning, "result_refused", parcel.task + ": the run is no longer this worker's");
     };
     return events;
@@ -40,13 +42,18 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
     : config_(config),
       doorbell_(doorbell),
       circumstances_(std::move(circumstances)),
-      flights_(config, handlers, circumstances_.identity.id.to_string(),
+      news_(config.limits.log_bytes,
+            [this] {
+                if (news_may_ask()) arm_timers();
+            }),
+      flights_(config, handlers, news_, circumstances_.identity.id.to_string(),
                [this](std::optional<Parcel> parcel) {
                    if (parcel) outbox_.add(std::move(*parcel));
                    step();
                }),
-      outbox_(outbox_events([this](Millis delay) { put_back_until(delay); })),
+      outbox_(outbox_events(news_, [this](Millis delay) { put_back_until(delay); })),
       imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run, [this] { step(); }),
+      neighbours_(config.pool, circumstances_.environment),
       database_(loop,
                 store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout,
                                        circumstances_.errand.run.has_value()},
@@ -171,6 +178,7 @@ void Worker::arm_timers() {
     if (dozing_) consider(imports_.wait(now));
     if (database_.is_open() && !on_wire_ && !retry_timer_.armed()) {
         consider(outbox_.wait(now));
+        if (news_may_ask()) consider(news_.wait(now));
         if (state_ < State::leaving) consider(imports_.wait(now));
         if (state_ < State::leaving && free_slots() > 0) {
             if (looks_.owed()) consider(looks_.wait(now));

@@ -19,6 +19,8 @@
 #include "worker/flights.h"
 #include "worker/imports.h"
 #include "worker/looks.h"
+#include "worker/neighbours.h"
+#include "worker/news.h"
 #include "worker/outbox.h"
 #include "worker/predecessors.h"
 #include "worker/state.h"
@@ -39,9 +41,10 @@ class Worker {
         store::Identity identity;
         Predecessors* predecessors = nullptr;  ///< outlives the worker; none: nobody is known to be dead
         Errand errand;
-        bool leaves_when_idle = true;   ///< false in the foreground, unless told
-        bool owns_spool = false;        ///< makes the pool's spool if there is none
-        Millis first_connect_delay{0};  ///< after crashes in a row
+        bool leaves_when_idle = true;     ///< false in the foreground, unless told
+        bool owns_spool = false;          ///< makes the pool's spool if there is none
+        Millis first_connect_delay{0};    ///< after crashes in a row
+        config::Environment environment;  ///< in which the files of this machine's other pools are read
         std::function<void(Farewell)> on_gone;
     };
 
@@ -75,6 +78,7 @@ class Worker {
     [[nodiscard]] std::optional<Millis> exit_in() const;
     [[nodiscard]] bool may_doze();
     void tell_status(const std::string& text);
+    [[nodiscard]] bool news_may_ask() const { return config_.database.close_after == Millis{0}; }
 
     // worker_session.cpp: the session, and the rounds over it
     void open_database();
@@ -127,9 +131,11 @@ class Worker {
     State state_ = State::starting;
 
     Looks looks_;
+    News news_;
     Flights flights_;
     Outbox outbox_;
     Imports imports_;
+    Neighbours neighbours_;
     store::Database database_;
 
     std::optional<store::Round> on_wire_;  ///< the round whose answer is awaited, without endings and imports

@@ -40,6 +40,7 @@ void Worker::fall_asleep() {
     round.ask_due = !due_known_ || round.ask_waking;
     if (round.ask_due) fill_fences(round);
     if (round.empty()) return doze();
+    news_.fill(round, BootClock::now(), true);
     looks_.sent(BootClock::now());  // what is heard of from here on makes a look owed
     store::Round asked = round;
     await_answer();
@@ -51,6 +52,7 @@ void Worker::fall_asleep() {
             doorbell_.watch_wake_file(false);
             return on_round_failed(answer.error());
         }
+        news_.answered();
         if (asked.leave) registered_ = false;
         if (asked.ask_due) take_due(asked, *answer);
         if (answer->waking) looks_.owe();

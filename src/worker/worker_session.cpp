@@ -39,6 +39,7 @@ void Worker::on_open() {
 void Worker::on_lost(const Error& error) {
     answer_timer_.stop();
     if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
+    news_.again();
     if (config_.database.close_after > Millis{0} && may_doze()) return database_fell_asleep();
     falling_asleep_ = false;
     if (on_wire_ && on_wire_->claim > 0) looks_.failed();
@@ -105,14 +106,15 @@ void Worker::send_round() {
     sent_at_ = now;
     auto endings = std::exchange(round.endings, {});
     auto imports = std::exchange(round.imports, {});
-    on_wire_ =
-        round;  // what was asked; the endings stay in the outbox until they are written, the imports in their files
+    auto news = std::exchange(round.news, {});
+    on_wire_ = round;  // what was asked; endings and news stay here until they are written, imports in their files
     auto questions = std::exchange(round.ask_held, {});
-    endings_alone_on_wire_ = round.empty() && imports.empty();
+    endings_alone_on_wire_ = round.empty() && imports.empty() && news.empty();
     round.ask_held = std::move(questions);
     round.endings = std::move(endings);
     round.imports = std::move(imports);
     await_answer();
+    round.news = std::move(news);
     database_.exchange(std::move(round), [this](Result<store::Answer> answer) {
         answer ? on_answer(std::move(*answer)) : on_round_failed(answer.error());
     });
@@ -141,9 +143,16 @@ void Worker::on_no_answer() {
 
 store::Round Worker::next_round(BootClock::time_point now) {
     store::Round round;
+    if (news_.wants_to_go_alone()) {  // before the endings, which take the fences away
+        news_.fill_alone(round);
+        return round;
+    }
     const bool alone = outbox_.wants_to_go_alone();
     if (outbox_.has_something_for(now)) outbox_.fill(round, now);
-    if (alone) return round;
+    if (alone) {
+        news_.fill_endings(round);
+        return round;
+    }
     if (held_in_doubt_) flights_.add_held(round.ask_held);
     if (flights_.extension_wanted(now)) {
         flights_.add_held(round.extend);
@@ -168,6 +177,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
         round.ask_due = true;
     }
     if (round.ask_due || round.release_forgotten) fill_fences(round);
+    if (news_may_ask() || !round.empty()) news_.fill(round, now, !news_may_ask());
     return round;
 }
 
@@ -185,7 +195,9 @@ void Worker::on_answer(store::Answer answer) {
     tries_ = 0;
     log_back();
     registered_ = registered_ || asked.arrive;
+    news_.answered();
     outbox_.answered(answer, BootClock::now());
+    if (!answer.enqueued.empty()) neighbours_.ring(answer.enqueued);
     imports_.answered(answer.imported);
     if (!asked.extend.empty()) {
         flights_.extended(answer.extended, sent_at_);
@@ -197,7 +209,10 @@ void Worker::on_answer(store::Answer answer) {
         log::event(log::Level::warning, "runs_released",
                    std::to_string(answer.released) + " runs whose claim was never answered go back to their queues");
     if (asked.rescue) rescue_wanted_ = false;
-    if (!asked.dead.empty()) circumstances_.predecessors->settled();
+    if (!asked.dead.empty()) {
+        circumstances_.predecessors->settled();
+        neighbours_.ring_all();  // they may have died between a commit and its rings
+    }
     if (answer.rescued > 0) looks_.owe();
     if (answer.rescued > 0)
         log::event(log::Level::warning, "runs_rescued",
@@ -249,13 +264,16 @@ void Worker::on_round_failed(const Error& error) {
     if (asked.claim > 0) looks_.failed();
     if (!asked.ask_held.empty()) held_in_doubt_ = true;
     const bool endings_sent = outbox_.is_on_wire();
-    imports_.failed(error.kind == ErrorKind::invalid && !endings_sent, error.message);
-    if (error.kind == ErrorKind::invalid && endings_sent) {
-        outbox_.rejected(error.message, endings_alone_on_wire_);
+    const bool news_sent = news_.is_on_wire();
+    imports_.failed(error.kind == ErrorKind::invalid && !endings_sent && !news_sent, error.message);
+    if (error.kind == ErrorKind::invalid && (endings_sent || news_sent)) {
+        if (news_sent) news_.rejected(error.message);
+        if (endings_sent) outbox_.rejected(error.message, endings_alone_on_wire_);
         try_again_in(Millis{0});  // by itself, or a half of it
         return step();
     }
     outbox_.again();
+    news_.again();
     if (error.kind == ErrorKind::denied || error.kind == ErrorKind::incompatible ||
         error.kind == ErrorKind::disconnected) {
         database_.close();

@@ -33,6 +33,8 @@ inline const std::vector<Moment> run_points{
     {.name = "exchange.unfinished:4"},
     {.name = "exchange.unfinished:5"},
     {.name = "exchange.unfinished:6"},
+    {.name = "news.sent"},
+    {.name = "news.answered"},
     {.name = "finish.sent"},
     {.name = "finish.answered"},
     {.name = "finish.sent:3"},
@@ -54,6 +56,14 @@ inline const std::vector<Moment> round_points{
     {.name = "held.answered", .scene = Scene::cut_off},
     {.name = "release_forgotten.sent", .scene = Scene::cut_off},
     {.name = "release_forgotten.answered", .scene = Scene::cut_off},
+};
+
+/// In a pipeline of pools (worker_enqueue_test.cpp): around the commit of completions with follow-up runs.
+inline const std::vector<Moment> enqueue_points{
+    {.name = "enqueue.sent"},
+    {.name = "enqueue.sent:2"},
+    {.name = "enqueue.answered"},
+    {.name = "enqueue.answered:2"},
 };
 
 inline const std::vector<Moment> spool_points{

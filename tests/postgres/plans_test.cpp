@@ -38,6 +38,9 @@ std::vector<Query> queries() {
                 "ARRAY[1::bigint],"
                 " ARRAY[1::bigint], ARRAY[true]",
          "runs_live_pkey"},
+        {"news", sql::news,
+         held + ", ARRAY[500000::bigint], ARRAY['half'], ARRAY[1::bigint], ARRAY['[[1,\"info\",\"x\"]]']",
+         "runs_live_pkey"},
         {"put_back", sql::put_back,
          held + ", ARRAY['retry'], ARRAY[1::bigint], ARRAY[true], ARRAY[NULL::text], ARRAY[0::smallint], "
                 "ARRAY[NULL::smallint],"

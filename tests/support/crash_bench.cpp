@@ -70,7 +70,7 @@ void CrashBench::write_scripts() const {
         ::chmod(path.c_str(), 0755);
     };
     const std::string result = "echo \"{\\\"fence\\\": \\\"$DORMOUSE_FENCE\\\"}\"";
-    script("quick", result);
+    script("quick", "echo \"said under $DORMOUSE_FENCE\" >&2\n" + result);
     script("big", "cat");
     script("long", "read -r line <gate\n" + result);
     script("later", "if mkdir seen/$DORMOUSE_RUN_ID; then exit 75; fi 2>/dev/null\n" + result);
@@ -210,7 +210,18 @@ void CrashBench::check() {
     }
     check_runs(attempts);
     check_starts(attempts);
+    check_said();
     check_files();
+}
+
+// Who completed has said one thing, once; nobody has said anything under a fence that no attempt has.
+void CrashBench::check_said() {
+    BOOST_TEST(
+        database_.value("SELECT count(*) FROM dormouse.runs r WHERE r.task = 'quick' AND 1 <> (SELECT count(*) FROM "
+                        "dormouse.logs l WHERE l.run_id = r.id AND l.fence = r.last_fence)") == "0");
+    BOOST_TEST(database_.value(
+                   "SELECT count(*) FROM dormouse.logs WHERE attempt IS NULL OR line <> 1 OR text <> 'said under ' "
+                   "|| fence || ':' || worker") == "0");
 }
 
 // Every run has one completed attempt, one lost one for each death with it in flight, and no other.

@@ -68,6 +68,7 @@ class CrashBench {
     [[nodiscard]] std::vector<std::string> lines(const std::string& name) const;
     void check_runs(const std::vector<Attempt>& attempts);
     void check_starts(const std::vector<Attempt>& attempts);
+    void check_said();
     void check_files();
 
     Moment moment_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "config/load.h"
 #include "handlers/registry.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
@@ -52,8 +53,9 @@ struct PoolBenchOptions {
     std::string database{};  ///< lines of [database] besides the url
     std::string rest{};      ///< more tables
     bool leaves_when_idle = false;
-    bool starts = true;             ///< else the test calls worker().start()
-    std::string state_directory{};  ///< as systemd gives it to a unit; empty: a worker in the foreground
+    bool starts = true;                 ///< else the test calls worker().start()
+    config::Environment environment{};  ///< where other pools are
+    std::string state_directory{};      ///< as systemd gives it to a unit; empty: a worker in the foreground
 };
 
 class PoolBench {

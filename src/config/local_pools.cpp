@@ -1,31 +1,31 @@
-#include "cli/pools.h"
+#include "config/local_pools.h"
 
 #include <algorithm>
 
 #include "config/options.h"
 
-namespace dormouse::cli {
+namespace dormouse::config {
 
-std::string default_runtime_directory(const config::Environment& environment) {
-    const config::Option* const option = config::find_option("paths.runtime_directory");
-    const auto found = option == nullptr ? environment.end() : environment.find(config::environment_name(*option));
-    return found == environment.end() || found->second.empty() ? config::Paths{}.runtime_directory : found->second;
+std::string default_runtime_directory(const Environment& environment) {
+    const Option* const option = find_option("paths.runtime_directory");
+    const auto found = option == nullptr ? environment.end() : environment.find(environment_name(*option));
+    return found == environment.end() || found->second.empty() ? Paths{}.runtime_directory : found->second;
 }
 
-LocalPool local_pool(const std::string& name, const config::Environment& environment) {
-    config::Sources sources;
+LocalPool local_pool(const std::string& name, const Environment& environment) {
+    Sources sources;
     sources.pool = name;
     sources.environment = environment;
     sources.database_required = false;
-    const config::Config none = config::defaults();
+    const Config none = defaults();
     LocalPool pool{name,
-                   config::file_of(sources),
+                   file_of(sources),
                    {},
                    default_runtime_directory(environment),
                    none.paths.spool_directory,
                    none.limits.payload_bytes,
                    {}};
-    if (auto loaded = config::load(sources)) {
+    if (auto loaded = load(sources)) {
         pool.queues = std::move(loaded->config.worker.queues);
         pool.runtime_directory = std::move(loaded->config.paths.runtime_directory);
         pool.spool_directory = std::move(loaded->config.paths.spool_directory);
@@ -36,9 +36,9 @@ LocalPool local_pool(const std::string& name, const config::Environment& environ
     return pool;
 }
 
-std::vector<LocalPool> local_pools(const config::Environment& environment) {
+std::vector<LocalPool> local_pools(const Environment& environment) {
     std::vector<LocalPool> all;
-    for (const std::string& name : config::pools(environment)) all.push_back(local_pool(name, environment));
+    for (const std::string& name : pools(environment)) all.push_back(local_pool(name, environment));
     return all;
 }
 
@@ -50,4 +50,4 @@ bool may_serve(const LocalPool& pool, const std::string& queue) {
     return !pool.problem.empty() || std::find(pool.queues.begin(), pool.queues.end(), queue) != pool.queues.end();
 }
 
-}  // namespace dormouse::cli
+}  // namespace dormouse::config

@@ -8,7 +8,7 @@
 
 #include "config/load.h"
 
-namespace dormouse::cli {
+namespace dormouse::config {
 
 struct LocalPool {
     std::string name;
@@ -21,12 +21,12 @@ struct LocalPool {
 };
 
 /// Where sockets lie when no file says otherwise.
-std::string default_runtime_directory(const config::Environment& environment);
+std::string default_runtime_directory(const Environment& environment);
 
-LocalPool local_pool(const std::string& name, const config::Environment& environment);
+LocalPool local_pool(const std::string& name, const Environment& environment);
 
 /// All of them, by name.
-std::vector<LocalPool> local_pools(const config::Environment& environment);
+std::vector<LocalPool> local_pools(const Environment& environment);
 
 /// RUNTIME/POOL.sock.
 std::string doorbell_of(const LocalPool& pool);
@@ -34,4 +34,4 @@ std::string doorbell_of(const LocalPool& pool);
 /// True if its configuration names the queue, or cannot be read, so that it may.
 bool may_serve(const LocalPool& pool, const std::string& queue);
 
-}  // namespace dormouse::cli
+}  // namespace dormouse::config

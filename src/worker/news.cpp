@@ -1,0 +1,222 @@
+#include "worker/news.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace dormouse::worker {
+namespace {
+
+std::int64_t now_ms() {
+    return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+const char* name_of(handlers::Level level) {
+    switch (level) {
+        case handlers::Level::debug:
+            return "debug";
+        case handlers::Level::info:
+            return "info";
+        case handlers::Level::warning:
+            return "warning";
+        case handlers::Level::error:
+            return "error";
+    }
+    return "info";
+}
+
+/// Without NUL, which Postgres takes in no text.
+std::string storable(std::string_view text) {
+    std::string out(text);
+    std::replace(out.begin(), out.end(), '\0', ' ');
+    return out;
+}
+
+std::optional<std::int64_t> millionths(const std::optional<double>& fraction) {
+    if (!fraction || std::isnan(*fraction)) return std::nullopt;
+    return std::llround(std::clamp(*fraction, 0.0, 1.0) * 1e6);
+}
+
+}  // namespace
+
+News::Attempt& News::attempt_of(const store::Held& held) {
+    Attempt& attempt = attempts_[held.id];
+    if (attempt.held.fence !=
+        held.fence) {  // a new attempt, or the next of a run whose last one shows a fence that is gone
+        attempt = Attempt{};
+        attempt.held = held;
+    }
+    return attempt;
+}
+
+void News::append(Attempt& attempt, const char* level, std::string_view text) {
+    const nlohmann::json line{now_ms(), level, storable(text)};
+    if (!attempt.open.json.empty()) attempt.open.json += ',';
+    attempt.open.json += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    ++attempt.next_line;
+    attempt.bytes += text.size() + 1;
+}
+
+void News::line(const store::Held& held, const handlers::Line& line) {
+    Attempt& attempt = attempt_of(held);
+    if (attempt.bytes > 0 && attempt.bytes + line.text.size() > most_) {
+        ++attempt.missing;
+    } else {
+        append(attempt, name_of(line.level), line.text);
+    }
+    something_waits();
+}
+
+void News::progress(const store::Held& held, const handlers::Progress& progress) {
+    Attempt& attempt = attempt_of(held);
+    const auto fraction = progress.fraction || !attempt.progress ? progress.fraction : attempt.progress->fraction;
+    attempt.progress = handlers::Progress{fraction, storable(progress.text)};
+    something_waits();
+}
+
+void News::something_waits() {
+    if (std::exchange(waits_, true)) return;
+    on_first_();
+}
+
+std::size_t News::bytes_of(const store::Held& held) const {
+    const auto found = attempts_.find(held.id);
+    return found == attempts_.end() ? 0 : found->second.bytes;
+}
+
+void News::forget(const store::Held& held) {
+    const auto found = attempts_.find(held.id);
+    if (found == attempts_.end() || found->second.held.fence != held.fence) return;
+    attempts_.erase(found);
+    std::erase(suspects_, held.id);
+}
+
+void News::put(store::Round& round, Attempt& attempt) {
+    if (attempt.missing > 0) {
+        append(attempt, "warning",
+               "[" + std::to_string(std::exchange(attempt.missing, 0)) +
+                   " lines are missing here: more waited to be written than limits.log_bytes]");
+    }
+    if (!attempt.open.json.empty()) {
+        attempt.closed.push_back(std::exchange(attempt.open, Portion{attempt.next_line, {}}));
+    }
+    if (attempt.progress) attempt.progress_on_wire = std::exchange(attempt.progress, std::nullopt);
+    if (attempt.closed.empty() && !attempt.progress_on_wire) return;
+    std::optional<std::int64_t> fraction;
+    std::optional<std::string> text;
+    if (attempt.progress_on_wire) {
+        fraction = millionths(attempt.progress_on_wire->fraction);
+        text = attempt.progress_on_wire->text;
+    }
+    if (attempt.closed.empty()) round.news.push_back({attempt.held, fraction, text, 0, {}});
+    for (const Portion& portion : attempt.closed) {
+        round.news.push_back({attempt.held, fraction, text, portion.first_line, "[" + portion.json + "]"});
+        fraction.reset();
+        text.reset();
+    }
+    attempt.is_on_wire = true;
+    attempt.on_wire = attempt.closed.size();
+    attempt.bytes_on_wire = attempt.bytes;
+    wire_.push_back(attempt.held.id);
+}
+
+void News::fill_endings(store::Round& round) {
+    for (const store::Ending& ending : round.endings) {
+        const auto found = attempts_.find(ending.held.id);
+        if (found != attempts_.end() && found->second.held.fence == ending.held.fence) put(round, found->second);
+    }
+}
+
+void News::fill(store::Round& round, Time now, bool all) {
+    fill_endings(round);
+    if (!waits_ || (!all && now < next_)) return;
+    waits_ = false;
+    std::size_t bytes = 0;
+    for (auto& [id, attempt] : attempts_) {
+        if (attempt.is_on_wire) continue;
+        if (bytes > most_bytes_in_a_round) {
+            waits_ = true;
+            break;
+        }
+        bytes += attempt.bytes;
+        put(round, attempt);
+    }
+    next_ = now + least_between;
+}
+
+void News::fill_alone(store::Round& round) {
+    std::size_t left = std::min(suspects_at_once_, suspects_.size());
+    for (std::size_t i = 0; i < left; ++i) put(round, attempts_.at(suspects_[i]));
+}
+
+void News::answered() {
+    for (const Uuid& id : wire_) {
+        std::erase(suspects_, id);
+        const auto found = attempts_.find(id);
+        if (found == attempts_.end()) continue;
+        Attempt& attempt = found->second;
+        attempt.is_on_wire = false;
+        attempt.closed.erase(attempt.closed.begin(),
+                             attempt.closed.begin() + static_cast<std::ptrdiff_t>(std::exchange(attempt.on_wire, 0)));
+        attempt.bytes -= std::exchange(attempt.bytes_on_wire, 0);
+        attempt.progress_on_wire.reset();
+    }
+    wire_.clear();
+}
+
+void News::again() {
+    for (const Uuid& id : wire_) {
+        const auto found = attempts_.find(id);
+        if (found == attempts_.end()) continue;
+        Attempt& attempt = found->second;
+        attempt.is_on_wire = false;
+        attempt.on_wire = 0;
+        attempt.bytes_on_wire = 0;
+        if (const auto older = std::exchange(attempt.progress_on_wire, std::nullopt)) {
+            if (!attempt.progress) attempt.progress = older;
+            if (!attempt.progress->fraction) attempt.progress->fraction = older->fraction;
+        }
+        waits_ = true;
+    }
+    wire_.clear();
+}
+
+void News::rejected(const std::string& why) {
+    const bool alone = !suspects_.empty();
+    const std::vector<Uuid> sent = wire_;
+    again();
+    if (!alone) {
+        suspects_.assign(sent.begin(), sent.end());
+        std::erase_if(suspects_, [&](const Uuid& id) { return !attempts_.contains(id); });
+        suspects_at_once_ = suspects_.size();
+        return;
+    }
+    suspects_at_once_ = std::max<std::size_t>(sent.size() / 2, 1);
+    if (sent.size() != 1) return;
+    const auto found = attempts_.find(sent.front());
+    if (found == attempts_.end()) return;
+    Attempt& attempt = found->second;
+    const int first = attempt.closed.empty() ? attempt.next_line : attempt.closed.front().first_line;
+    const int lines = attempt.next_line - first;
+    attempt.closed.clear();
+    attempt.open = Portion{first, {}};
+    attempt.next_line = first;
+    attempt.bytes = 0;
+    attempt.progress.reset();
+    if (std::exchange(attempt.replaced, true)) {
+        attempt.replaced = false;
+        std::erase(suspects_, sent.front());  // not even that: nothing
+        return;
+    }
+    append(attempt, "warning",
+           "[" + std::to_string(lines) +
+               " lines or a progress are missing here, the database does not take them: " + why + "]");
+}
+
+std::optional<Millis> News::wait(Time now) const {
+    if (!waits_) return std::nullopt;
+    return std::max(Millis{0}, std::chrono::ceil<Millis>(next_ - now));
+}
+
+}  // namespace dormouse::worker

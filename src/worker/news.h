@@ -1,0 +1,95 @@
+// What attempts say on the way, on its way to the database: log lines and the latest progress. Collects until a round
+// goes; alone it makes one owed once a second at most, however much is said. What an attempt has left goes with its
+// ending, in one transaction. Driven by Worker, filled by Flights; no loop, no session.
+//
+// Memory: of each attempt the lines of limits.log_bytes at most wait to be written; what does not fit is counted, and
+// the log says so. As JSON a line takes about 30 bytes more than its text.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "handlers/handler.h"
+#include "store/round.h"
+
+namespace dormouse::worker {
+
+class News {
+  public:
+    using Time = BootClock::time_point;
+
+    /// `on_first` is called when something waits where nothing did: from inside of line() and progress().
+    News(std::int64_t bytes_of_attempt, std::function<void()> on_first)
+        : most_(static_cast<std::size_t>(bytes_of_attempt)), on_first_(std::move(on_first)) {}
+
+    void line(const store::Held& held, const handlers::Line& line);
+    void progress(const store::Held& held, const handlers::Progress& progress);
+    /// How many bytes of this attempt wait.
+    [[nodiscard]] std::size_t bytes_of(const store::Held& held) const;
+    /// The attempt is over and its ending settled, or it is somebody else's: nothing of it will be taken any more.
+    void forget(const store::Held& held);
+
+    /// Puts into `round` what belongs to its endings; and everything else if a second has passed, or if `all`.
+    void fill(store::Round& round, Time now, bool all = false);
+    /// Puts what belongs to the endings of `round` into it.
+    void fill_endings(store::Round& round);
+    void answered();
+    /// The round was undone, or its answer is lost: all of it goes again. What was written after all is known by its
+    /// numbers.
+    void again();
+    /// The round was undone because of a value in it. What was said asks to go alone then; by halves it is found out
+    /// whose value it is. The lines of that attempt give way to one that says so, or else to nothing.
+    void rejected(const std::string& why);
+    [[nodiscard]] bool is_on_wire() const { return !wire_.empty(); }
+    [[nodiscard]] bool wants_to_go_alone() const { return !suspects_.empty(); }
+    /// Only those that are suspected.
+    void fill_alone(store::Round& round);
+
+    /// When something here makes a round owed; none: nothing waits.
+    [[nodiscard]] std::optional<Millis> wait(Time now) const;
+
+  private:
+    static constexpr Millis least_between{1'000};
+    static constexpr std::size_t most_bytes_in_a_round = 16 << 20;
+
+    /// Lines that were closed together stay together, so that their number tells whether they have been written.
+    struct Portion {
+        int first_line = 1;
+        std::string json;  ///< without the brackets around it
+    };
+    struct Attempt {
+        store::Held held;
+        std::optional<handlers::Progress> progress;
+        std::optional<handlers::Progress> progress_on_wire;
+        std::deque<Portion> closed;
+        bool is_on_wire = false;
+        std::size_t on_wire = 0;  ///< so many of `closed`
+        Portion open;
+        int next_line = 1;
+        std::size_t bytes = 0;  ///< of text, waiting
+        std::size_t bytes_on_wire = 0;
+        int missing = 0;  ///< lines that did not fit
+        bool replaced = false;
+    };
+
+    Attempt& attempt_of(const store::Held& held);
+    static void append(Attempt& attempt, const char* level, std::string_view text);
+    void put(store::Round& round, Attempt& attempt);
+    void something_waits();
+
+    std::size_t most_;
+    std::function<void()> on_first_;
+    std::unordered_map<Uuid, Attempt> attempts_;
+    std::vector<Uuid> wire_;     ///< whose news are on the wire
+    std::deque<Uuid> suspects_;  ///< of a round that was rejected
+    std::size_t suspects_at_once_ = 0;
+    bool waits_ = false;
+    Time next_{};
+};
+
+}  // namespace dormouse::worker
