@@ -116,6 +116,7 @@ Result<std::string> to_text(const Key& key, const Value& value) {
 
 Result<HandlerKind> to_handler(const Key& key, const Value& value) {
     if (value.kind == Value::Kind::text && value.text == "exec") return HandlerKind::exec;
+    if (value.kind == Value::Kind::text && value.text == "in_process") return HandlerKind::in_process;
     const bool later = value.kind == Value::Kind::text && value.text == "warm";
     return refused(key, described(value) + (later ? ", which is not in this release yet" : ""));
 }
@@ -167,7 +168,7 @@ std::string expected(const Key& key) {
         case Type::secret:
             return R"(a connection string, such as "postgresql://user@host/dbname")";
         case Type::handler:
-            return R"("exec")";
+            return R"("exec" or "in_process")";
         case Type::boolean:
             return "true or false";
     }
@@ -215,7 +216,7 @@ std::string shown(const Key& key, Slot slot) {
         case Type::secret:
             return redacted(*std::get<std::string*>(slot));
         case Type::handler:
-            return "exec";
+            return *std::get<HandlerKind*>(slot) == HandlerKind::in_process ? "in_process" : "exec";
         case Type::boolean:
             return *std::get<bool*>(slot) ? "true" : "false";
     }
