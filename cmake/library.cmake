@@ -40,3 +40,9 @@ endif()
 # The example in the README, linked with the parts: what the tests run.
 add_executable(dormouse-example examples/embed/orders.cpp)
 target_link_libraries(dormouse-example PRIVATE dormouse_embed)
+
+# ./dev bench inprocess
+add_executable(bench-inprocess-handlers EXCLUDE_FROM_ALL bench/inprocess/handlers.cpp)
+target_link_libraries(bench-inprocess-handlers PRIVATE dormouse_handlers)
+add_executable(bench-inprocess-worker EXCLUDE_FROM_ALL bench/inprocess/worker.cpp)
+target_link_libraries(bench-inprocess-worker PRIVATE dormouse_embed)

@@ -3,9 +3,11 @@
 #include <dormouse/worker.h>
 #include <signal.h>
 
+#include <array>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <future>
+#include <map>
 
 #include "support/bare_database.h"
 
@@ -53,7 +55,7 @@ BOOST_AUTO_TEST_CASE(started_and_stopped_a_hundred_times_it_leaves_no_thread_and
     }
     BOOST_TEST(entries("/proc/self/task") == threads);
     BOOST_TEST(entries("/proc/self/fd") == descriptors);
-    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.workers") == "0");
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.workers WHERE condition IN ('live', 'idle')") == "0");
 }
 
 BOOST_AUTO_TEST_CASE(two_workers_in_one_process_serve_two_databases) {
@@ -74,19 +76,20 @@ BOOST_AUTO_TEST_CASE(two_workers_in_one_process_serve_two_databases) {
     BOOST_TEST(two.stop(20s));
 }
 
-BOOST_AUTO_TEST_CASE(a_guest_takes_no_signals_and_no_systemd) {
+BOOST_AUTO_TEST_CASE(a_guest_leaves_the_signals_as_they_are_and_says_nothing_to_systemd) {
     BareDatabase database;
-    struct sigaction before{};
-    struct sigaction after{};
-    ::sigaction(SIGTERM, nullptr, &before);
+    const std::array numbers{SIGTERM, SIGINT, SIGPIPE, SIGCHLD, SIGHUP};
+    std::map<int, struct sigaction> before;
+    for (const int number : numbers) ::sigaction(number, nullptr, &before[number]);
     dormouse::Worker worker{quiet(database.file())};
     worker.task("nothing", [](Run&) { return Result::completed(); });
     worker.start();
     const std::string id = database.enqueue("nothing");
     BOOST_TEST(soon([&] { return database.run(id, "status") == "completed"; }));
-    for (const int number : {SIGTERM, SIGINT, SIGPIPE, SIGCHLD}) {
-        ::sigaction(number, nullptr, &after);
-        if (number == SIGTERM) BOOST_TEST(after.sa_handler == before.sa_handler);
+    for (const int number : numbers) {
+        struct sigaction now{};
+        ::sigaction(number, nullptr, &now);
+        BOOST_TEST(now.sa_handler == before[number].sa_handler, "signal " << number);
     }
     BOOST_TEST(worker.stop(20s));
 }
@@ -109,6 +112,47 @@ BOOST_AUTO_TEST_CASE(stop_says_false_while_a_function_does_not_return_and_true_w
     free = true;
     free.notify_all();
     BOOST_TEST(worker.stop(20s));
+}
+
+BOOST_AUTO_TEST_CASE(a_function_that_was_given_up_takes_a_slot_until_it_returns) {
+    BareDatabase database;
+    std::atomic<bool> stuck{true};
+    std::atomic<bool> gate{false};
+    std::atomic<int> begun{0};
+    std::atomic<bool> given_up{false};
+    std::atomic<bool> returned{false};
+    dormouse::Config config =
+        quiet(database.file("[worker]\nconcurrency = 2\n[task.stubborn]\ntimeout = \"50ms\"\nmax_attempts = 1\n"));
+    config.log = [&](const dormouse::LogEvent& event) {
+        if (event.text.find("was given up: its thread is occupied") != event.text.npos) given_up = true;
+        if (event.name == "function_returned") returned = true;
+    };
+    dormouse::Worker worker{config};
+    worker.task("stubborn", [&](Run&) {
+        stuck.wait(true);
+        return Result::completed();
+    });
+    worker.task("quick", [&](Run&) {
+        ++begun;
+        gate.wait(false);
+        return Result::completed();
+    });
+    worker.start();
+    const std::string id = database.enqueue("stubborn");
+    BOOST_TEST(soon([&] { return given_up.load(); }));
+    BOOST_TEST(soon([&] { return database.run(id, "status") == "failed"; }));
+    database.value("SELECT count(dormouse.enqueue('quick')) FROM generate_series(1, 2)");
+    const std::string running = "SELECT count(*) FROM dormouse.runs WHERE status = 'running'";
+    BOOST_TEST(soon([&] { return begun == 1; }));
+    BOOST_TEST(database.value(running) == "1");  // one look has claimed what there were slots for
+    stuck = false;
+    stuck.notify_all();
+    BOOST_TEST(soon([&] { return returned.load(); }));
+    BOOST_TEST(soon([&] { return begun == 2; }));
+    gate = true;
+    gate.notify_all();
+    BOOST_TEST(worker.stop(20s));
+    BOOST_TEST(database.run(id, "status") == "failed");
 }
 
 BOOST_AUTO_TEST_CASE(stop_lets_what_is_at_work_finish_and_claims_no_more) {
@@ -145,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_program_of_its_own_leaves_on_sigterm_with_what_it_has_don
     program.terminate();
     BOOST_TEST(program.wait() == 0);
     BOOST_TEST(program.errors.find("graceful=true") != std::string::npos, program.errors);
-    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.workers") == "0");
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.workers WHERE condition IN ('live', 'idle')") == "0");
 }
 
 BOOST_AUTO_TEST_CASE(a_program_whose_function_never_returns_ends_all_the_same) {

@@ -157,9 +157,9 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_canceled_requests_its_functions_stop) {
     dormouse::Worker worker{config()};
     std::string reason;
     worker.task("long", [&](Run& run) {
-        std::mutex mutex;
+        std::mutex waiting;
         std::condition_variable_any changed;
-        std::unique_lock lock(mutex);
+        std::unique_lock lock(waiting);
         changed.wait(lock, run.stop_token(), [] { return false; });
         reason = run.stop_reason();
         return Result::failed("stopped", "as asked");
@@ -201,6 +201,18 @@ BOOST_AUTO_TEST_CASE(the_plain_worker_says_that_a_task_needs_its_program) {
         check.errors.find("task mine: handler = \"in_process\" is a function of a program that links libdormouse") !=
             std::string::npos,
         check.errors);
+}
+
+BOOST_AUTO_TEST_CASE(the_plain_worker_puts_runs_of_such_a_task_back_and_uses_up_no_attempt) {
+    const auto id = database.enqueue("mine");
+    Outside plain({dormouse::testing::the_dormouse_binary, "worker", "--config",
+                   database.file("[task.mine]\nhandler = \"in_process\"\n")});
+    BOOST_TEST(soon([&] { return database.run(id, "status") == "retry"; }));
+    BOOST_TEST(database.run(id, "attempts") == "0");
+    BOOST_TEST(database.run(id, "error::text").find("libdormouse") != std::string::npos,
+               database.run(id, "error::text"));
+    plain.terminate();
+    BOOST_TEST(plain.wait() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(exec_tasks_and_functions_share_a_pool) {
