@@ -7,7 +7,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A level that is spelled out or converted, then the name: a literal, or a choice between two.
-LOGGED = re.compile(r"(?:log::Level::\w+|level_of\([\w.]+\)),\s*([^,]*?),", re.DOTALL)
+LOGGED = re.compile(r"(?:log::Level::\w+|log::event\(level_of\([\w.]+\)),\s*([^,]*?),", re.DOTALL)
 NAME = re.compile(r'"([a-z_]+)"')
 ASSERTED = "tests/postgres/log_events_test.cpp"
 ALERTED = """worker_pool_starting tasks_loaded run_dispatched run_completed run_failed run_retry claim_failed database_lost database_back

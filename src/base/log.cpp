@@ -99,33 +99,65 @@ spdlog::level::level_enum spdlog_level(Level level) {
     return spdlog::level::info;
 }
 
-std::shared_ptr<spdlog::logger>& logger() {
-    static std::shared_ptr<spdlog::logger> instance;
-    return instance;
+}  // namespace
+
+struct Sinks {
+    std::shared_ptr<spdlog::logger> logger;
+    bool to_journal = false;
+    Level least = Level::info;
+    Take take;
+};
+
+namespace {
+
+Sinks& of_the_program() {
+    static Sinks sinks;
+    return sinks;
 }
 
-bool to_journal = false;
+thread_local Sinks* of_this_thread = nullptr;
+
+void set_up(Sinks& sinks, Level least) {
+    sinks.to_journal = stderr_is_the_journal();
+    if (sinks.to_journal) {
+        sinks.logger = std::make_shared<spdlog::logger>("dormouse", std::make_shared<JournalSink>());
+    } else {
+        sinks.logger = std::make_shared<spdlog::logger>("dormouse", std::make_shared<spdlog::sinks::stderr_sink_st>());
+        sinks.logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+    }
+    sinks.logger->set_level(spdlog_level(least));
+}
 
 }  // namespace
 
 void start(Level least) {
-    to_journal = stderr_is_the_journal();
-    if (to_journal) {
-        logger() = std::make_shared<spdlog::logger>("dormouse", std::make_shared<JournalSink>());
-    } else {
-        logger() = std::make_shared<spdlog::logger>("dormouse", std::make_shared<spdlog::sinks::stderr_sink_st>());
-        logger()->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-    }
-    logger()->set_level(spdlog_level(least));
+    set_up(of_the_program(), least);
+}
+
+OfThisThread::OfThisThread(Level least, Take take) : sinks_(std::make_unique<Sinks>()), before_(of_this_thread) {
+    sinks_->least = least;
+    take ? void(sinks_->take = std::move(take)) : set_up(*sinks_, least);
+    of_this_thread = sinks_.get();
+}
+
+OfThisThread::~OfThisThread() {
+    of_this_thread = before_;
 }
 
 void event(Level level, std::string_view event, std::string_view text, std::initializer_list<Field> fields) {
-    if (!logger() || !logger()->should_log(spdlog_level(level))) return;
+    const Sinks& sinks = of_this_thread != nullptr ? *of_this_thread : of_the_program();
+    if (sinks.take) {
+        if (level >= sinks.least) sinks.take(level, event, text, fields);
+        return;
+    }
+    const auto& logger = sinks.logger;
+    const bool to_journal = sinks.to_journal;
+    if (!logger || !logger->should_log(spdlog_level(level))) return;
     std::string line = std::string(event) + ": " + (to_journal ? std::string(text) : printable(text));
     if (!to_journal)
         for (const Field& field : fields) line += " " + std::string(field.name) + "=" + printable(field.value);
     current = Event{event, text, &fields};
-    logger()->log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
+    logger->log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
     current = Event{};
 }
 

@@ -3,7 +3,9 @@
 // run's story. Only worker, relay and cli call it: code below them returns errors instead of logging.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -18,6 +20,26 @@ struct Field {
 
 /// Sets the sinks up. Call once, before the first event; without it events are dropped.
 void start(Level least);
+
+/// Takes one event instead of stderr or the journal. Called on the thread of event().
+using Take = std::function<void(Level level, std::string_view event, std::string_view text,
+                                std::initializer_list<Field> fields)>;
+
+struct Sinks;
+
+/// Sinks for the events of this thread alone, as long as this object lives: for a worker that is a guest in somebody's
+/// process, beside others. Where they go is decided as by start(), unless `take` is given.
+class OfThisThread {
+  public:
+    explicit OfThisThread(Level least, Take take = {});
+    ~OfThisThread();
+    OfThisThread(const OfThisThread&) = delete;
+    OfThisThread& operator=(const OfThisThread&) = delete;
+
+  private:
+    std::unique_ptr<Sinks> sinks_;
+    Sinks* before_;
+};
 
 /// Logs one event. `event` is one of the stable names in ARCHITECTURE.md ("run_dispatched"); `text` is for people.
 /// Control characters in values are escaped in the text sink. From the loop's thread only.

@@ -16,7 +16,7 @@ struct Backoff {
     Millis max{600'000};
 };
 
-enum class HandlerKind { exec, warm };
+enum class HandlerKind { exec, warm, in_process };
 
 /// One [task.NAME] table.
 struct Task {

@@ -56,7 +56,7 @@ Status apply_section(Loaded& loaded, const std::string& section, const Value& ta
     return {};
 }
 
-Status apply_file(Loaded& loaded, const Value& document, const std::string& path) {
+Status apply_file(Loaded& loaded, const Value& document, const std::string& path, const Sources& sources) {
     const std::vector<std::string> sections = section_names();
     for (const auto& [name, value] : document.entries) {
         const auto refused = [&, line = value.line, about = named(name)](const std::string& why) {
@@ -68,7 +68,7 @@ Status apply_file(Loaded& loaded, const Value& document, const std::string& path
         const bool planned = is_table && value.entries.size() == 1 && is_planned(name + "." + value.entries[0].key);
         if (!known && !planned) return refused(unknown("table", name, sections));
         if (!is_table) return refused("expected a table: [" + name + (name == "task" ? ".NAME]" : "]"));
-        const Status done = name == "task" ? read_tasks(value, path, loaded.config, loaded.origins)
+        const Status done = name == "task" ? read_tasks(value, path, sources.functions, loaded.config, loaded.origins)
                                            : apply_section(loaded, name, value, path);
         if (!done) return done;
     }
@@ -86,7 +86,7 @@ Status read_into(Loaded& loaded, const Sources& sources) {
     const auto document = parse_document(file->text, path);
     if (!document) return tl::unexpected(document.error());
     loaded.config.file = path;
-    if (Status done = apply_file(loaded, *document, path); !done) return done;
+    if (Status done = apply_file(loaded, *document, path, sources); !done) return done;
     if (file->world_readable && has_password(loaded.config.database.url))
         loaded.warnings.push_back(path +
                                   ": database.url holds a password and everybody may read the file; chmod o-r, or "
@@ -106,24 +106,28 @@ Status apply_environment(Loaded& loaded, const Environment& environment) {
     return {};
 }
 
-Status apply_sets(Loaded& loaded, const std::vector<std::string>& sets) {
-    for (const std::string& set : sets) {
+Status apply_sets(Loaded& loaded, const Sources& sources) {
+    const std::string flag = sources.is_program ? "override" : "--set";
+    for (const std::string& set : sources.sets) {
         const std::size_t equals = set.find('=');
         const std::string name(trimmed(std::string_view(set).substr(0, equals)));
-        const std::string place = "--set " + named(name);
+        const std::string place = flag + " " + named(name);
         if (equals == std::string::npos)  // not repeated: it may be a URL
-            return fail(ErrorKind::invalid, "--set: expected section.key=value, such as worker.concurrency=8");
+            return fail(ErrorKind::invalid, flag + ": expected section.key=value, such as worker.concurrency=8");
         if (name.starts_with("task."))
             return fail(ErrorKind::invalid, place + ": tasks are set in the file only, under [task.NAME]");
         const Option* option = find_option(name);
         if (option == nullptr) return fail(ErrorKind::invalid, place + ": " + why_unknown(name));
         const std::string_view value = std::string_view(set).substr(equals + 1);
-        if (option->key.type == Type::secret && has_password(value))
+        if (!sources.is_program && option->key.type == Type::secret && has_password(value))
             return fail(ErrorKind::invalid,
                         place +
                             ": a password on the command line can be seen in ps; leave it out and use a passfile "
                             "(PGPASSFILE), a service file, the systemd credential pgpass, or DATABASE_URL");
-        if (Status done = set_option(loaded, *option, Value::typed(value), "--set", "flag"); !done) return done;
+        if (Status done =
+                set_option(loaded, *option, Value::typed(value), flag, sources.is_program ? "override" : "flag");
+            !done)
+            return done;
     }
     return {};
 }
@@ -205,10 +209,11 @@ Result<Loaded> load(const Sources& sources) {
     for (const Option& option : options()) loaded.origins[std::string(option.key.name)] = "default";
     Status done = read_into(loaded, sources)
                       .and_then([&] { return apply_environment(loaded, sources.environment); })
-                      .and_then([&] { return apply_sets(loaded, sources.sets); })
+                      .and_then([&] { return apply_sets(loaded, sources); })
                       .and_then([&] { return check_database(loaded, sources); });
     if (!done) return tl::unexpected(done.error());
     find_credential(loaded, sources.environment);
+    add_functions(loaded.config, sources.functions);
     for (std::string& warning : odd_variables(sources.environment)) loaded.warnings.push_back(std::move(warning));
     return loaded;
 }

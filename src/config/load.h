@@ -20,10 +20,12 @@ using Environment = std::map<std::string, std::string>;
 
 struct Sources {
     std::string pool;
-    std::optional<std::string> file;  ///< --config: this file instead of the pool's own; it must exist
-    std::vector<std::string> sets;    ///< --set, in order: "section.key=value"; the last of a key counts
-    Environment environment;          ///< of_process(), or whatever a test wants
-    bool database_required = true;    ///< false for commands that only ring or print: url and file may be missing
+    std::optional<std::string> file;     ///< --config: this file instead of the pool's own; it must exist
+    std::vector<std::string> sets;       ///< --set, in order: "section.key=value"; the last of a key counts
+    Environment environment;             ///< of_process(), or whatever a test wants
+    std::vector<std::string> functions;  ///< tasks whose functions are in this program: handler = "in_process"
+    bool is_program = false;  ///< `sets` are what a program says of itself: no command line, so nobody sees a password
+    bool database_required = true;  ///< false for commands that only ring or print: url and file may be missing
 };
 
 struct Loaded {

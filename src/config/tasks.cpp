@@ -19,9 +19,10 @@ constexpr std::size_t longest_name = 200;
 constexpr TaskKey table[] = {
     {{"handler", Type::handler, "exec",
       "How runs of this task are executed: exec, a process for each; warm, processes that stay and take one run after "
-      "the other."},
+      "the other; in_process, a function of the program that is this pool's worker, and implied for those that it has "
+      "registered."},
      [](Task& task) -> Slot { return &task.handler; }},
-    {{"command", Type::arguments, "", "The program and its arguments; no shell sees them. Required."},
+    {{"command", Type::arguments, "", "The program and its arguments; no shell sees them. Required with exec."},
      [](Task& task) -> Slot { return &task.command; }},
     {{"working_directory", Type::path, "", "Where the command starts; without it, where the worker does."},
      [](Task& task) -> Slot { return &task.working_directory; }},
@@ -75,8 +76,8 @@ constexpr TaskKey table[] = {
      [](Task& task) -> Slot { return &task.recycle_memory; }},
 };
 
-constexpr std::string_view of_warm_processes[] = {"processes", "warm_idle", "start_timeout", "recycle_runs",
-                                                  "recycle_memory"};
+constexpr std::string_view of_warm_processes[] = {"processes",      "warm_idle",  "start_timeout", "recycle_runs",
+                                                  "recycle_memory", "memory_max", "cpu_weight",    "pids_max"};
 
 bool share_processes(const Task& one, const Task& other) {
     return one.handler == HandlerKind::warm && other.handler == HandlerKind::warm && one.command == other.command &&
@@ -86,6 +87,7 @@ bool share_processes(const Task& one, const Task& other) {
 /// What read_tasks() works on, and the name of the task it is at.
 struct Reader {
     const std::string& file;
+    const std::vector<std::string>& functions;
     std::map<std::string, std::string>& origins;
     std::string name;
 
@@ -125,6 +127,25 @@ struct Reader {
         return {};
     }
 
+    /// A function of this program has no command, and everything else has one.
+    Status check_handler(Task& task, const Value& value) {
+        const bool registered = std::find(functions.begin(), functions.end(), name) != functions.end();
+        const bool written = origins.contains(full("handler"));
+        if (registered && written && task.handler != HandlerKind::in_process)
+            return refused(value, full("handler"),
+                           "this program has a function for the task; remove the line, or do not register it");
+        if (registered) task.handler = HandlerKind::in_process;
+        if (task.handler != HandlerKind::in_process) {
+            if (!task.command.empty()) return {};
+            return refused(value, full("command"), R"(is missing; add command = ["/path/to/program"])");
+        }
+        for (const char* key : {"command", "working_directory", "environment_file"})
+            if (origins.contains(full(key)))
+                return refused(value, full(key),
+                               "the task is a function of a program (in_process), which starts no other; remove it");
+        return {};
+    }
+
     Status read_task(Task& task, const Value& value) {
         for (const auto& [key, entry] : value.entries) {
             if (key != "backoff") {
@@ -136,8 +157,7 @@ struct Reader {
             for (const auto& [part, part_value] : entry.entries)
                 if (Status done = read_key(task, "backoff." + part, part_value); !done) return done;
         }
-        if (task.command.empty())
-            return refused(value, full("command"), R"(is missing; add command = ["/path/to/program"])");
+        if (Status done = check_handler(task, value); !done) return done;
         if (task.backoff.base > task.backoff.max)
             return refused(value, full("backoff"),
                            "base (" + duration_text(task.backoff.base) + ") is longer than max (" +
@@ -152,9 +172,17 @@ std::span<const TaskKey> task_keys() {
     return table;
 }
 
-Status read_tasks(const Value& tasks, const std::string& file, Config& config,
-                  std::map<std::string, std::string>& origins) {
-    Reader reader{file, origins, {}};
+void add_functions(Config& config, const std::vector<std::string>& functions) {
+    for (const std::string& name : functions) {
+        Task& task = config.tasks[name];
+        task.name = name;
+        task.handler = HandlerKind::in_process;
+    }
+}
+
+Status read_tasks(const Value& tasks, const std::string& file, const std::vector<std::string>& functions,
+                  Config& config, std::map<std::string, std::string>& origins) {
+    Reader reader{file, functions, origins, {}};
     if (tasks.kind != Value::Kind::table)
         return reader.refused(tasks, "task", "expected a table for each: [task.NAME]");
     for (const auto& [name, value] : tasks.entries) {

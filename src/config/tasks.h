@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -20,9 +21,12 @@ struct TaskKey {
 /// All of them, in the order people write them.
 std::span<const TaskKey> task_keys();
 
-/// Reads the table [task] of `file` into config.tasks. `origins` gets "task.NAME.KEY" for each key that was
-/// written. Errors: invalid, "FILE:LINE: KEY: …".
-[[nodiscard]] Status read_tasks(const Value& table, const std::string& file, Config& config,
-                                std::map<std::string, std::string>& origins);
+/// Reads the table [task] of `file` into config.tasks. `functions` are the tasks that are functions of this program.
+/// `origins` gets "task.NAME.KEY" for each key that was written. Errors: invalid, "FILE:LINE: KEY: …".
+[[nodiscard]] Status read_tasks(const Value& table, const std::string& file, const std::vector<std::string>& functions,
+                                Config& config, std::map<std::string, std::string>& origins);
+
+/// Those of `functions` that have no table get all the defaults.
+void add_functions(Config& config, const std::vector<std::string>& functions);
 
 }  // namespace dormouse::config

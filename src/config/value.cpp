@@ -117,6 +117,7 @@ Result<std::string> to_text(const Key& key, const Value& value) {
 Result<HandlerKind> to_handler(const Key& key, const Value& value) {
     if (value.kind == Value::Kind::text && value.text == "exec") return HandlerKind::exec;
     if (value.kind == Value::Kind::text && value.text == "warm") return HandlerKind::warm;
+    if (value.kind == Value::Kind::text && value.text == "in_process") return HandlerKind::in_process;
     return refused(key, described(value));
 }
 
@@ -167,7 +168,7 @@ std::string expected(const Key& key) {
         case Type::secret:
             return R"(a connection string, such as "postgresql://user@host/dbname")";
         case Type::handler:
-            return R"("exec" or "warm")";
+            return R"("exec", "warm" or "in_process")";
         case Type::boolean:
             return "true or false";
     }
@@ -215,7 +216,15 @@ std::string shown(const Key& key, Slot slot) {
         case Type::secret:
             return redacted(*std::get<std::string*>(slot));
         case Type::handler:
-            return *std::get<HandlerKind*>(slot) == HandlerKind::warm ? "warm" : "exec";
+            switch (*std::get<HandlerKind*>(slot)) {
+                case HandlerKind::exec:
+                    return "exec";
+                case HandlerKind::warm:
+                    return "warm";
+                case HandlerKind::in_process:
+                    return "in_process";
+            }
+            return {};
         case Type::boolean:
             return *std::get<bool*>(slot) ? "true" : "false";
     }

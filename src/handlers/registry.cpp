@@ -24,15 +24,29 @@ void prepare_signals() {
     if (present.sa_handler == SIG_IGN || (present.sa_flags & SA_NOCLDWAIT) != 0) ::signal(SIGCHLD, SIG_DFL);
 }
 
+/// A program whose tasks are all its own functions is left as it is.
+bool has_processes(const std::map<std::string, config::Task>& tasks) {
+    return tasks.empty() || std::any_of(tasks.begin(), tasks.end(), [](const auto& entry) {
+               return entry.second.handler != config::HandlerKind::in_process;
+           });
+}
+
 }  // namespace
 
 Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks, const config::Limits& limits,
-                   RunCgroups cgroups)
-    : loop_(loop), cgroups_(std::move(cgroups)), orphans_(loop) {
-    prepare_signals();
-    // Process 1 gets orphans whether it wants them or not.
-    if (!cgroups_.available() || ::getpid() == 1) orphans_.adopt();
-    enable_limits(tasks);
+                   std::optional<RunCgroups> cgroups, InProcess* in_process)
+    : loop_(loop),
+      in_process_(in_process),
+      cgroups_(cgroups                ? std::move(*cgroups)
+               : has_processes(tasks) ? RunCgroups()
+                                      : RunCgroups("/no task has a process")),
+      orphans_(loop) {
+    if (has_processes(tasks)) {
+        prepare_signals();
+        // Process 1 gets orphans whether it wants them or not.
+        if (!cgroups_.available() || ::getpid() == 1) orphans_.adopt();
+        enable_limits(tasks);
+    }
     const ChildHost host{loop, cgroups_, orphans_};
     for (const auto& [name, task] : tasks) {
         switch (task.handler) {
@@ -41,6 +55,10 @@ Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& 
                 break;
             case config::HandlerKind::warm:
                 handlers_[name] = std::make_unique<WarmHandler>(task, group_of(task, host, limits));
+                break;
+            case config::HandlerKind::in_process:
+                handlers_[name] = std::make_unique<InProcessHandler>(
+                    loop, name, in_process, in_process == nullptr ? nullptr : in_process->find(name));
                 break;
         }
     }

@@ -4,12 +4,14 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
 #include "handlers/child.h"
 #include "handlers/handler.h"
+#include "handlers/in_process.h"
 
 namespace dormouse::handlers {
 
@@ -17,16 +19,19 @@ class WarmGroup;
 
 class Handlers {
   public:
-    /// Prepares this process for having children, once: SIGPIPE ignored, exit statuses kept, and orphans
-    /// adopted where there is no cgroup for each run. `cgroups` is for tests.
+    /// If a task needs processes, prepares this one for having children: SIGPIPE ignored, exit statuses kept, and
+    /// orphans adopted where there is no cgroup for each run. `cgroups` is for tests; `in_process`, which outlives
+    /// this, has the functions of a program of its own.
     Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks, const config::Limits& limits,
-             RunCgroups cgroups = RunCgroups());
+             std::optional<RunCgroups> cgroups = std::nullopt, InProcess* in_process = nullptr);
     ~Handlers();
     Handlers(const Handlers&) = delete;
     Handlers& operator=(const Handlers&) = delete;
 
     /// Null when the pool has no such task. Valid as long as this object.
     [[nodiscard]] Handler* find(const std::string& task) const;
+    /// How many threads are occupied by functions that were given up.
+    [[nodiscard]] std::size_t given_up() const { return in_process_ == nullptr ? 0 : in_process_->given_up(); }
     /// The first problem that Handler::check() finds, of every task; empty when all could be started now.
     [[nodiscard]] std::string check() const;
     /// One line for the status text: how a handler's processes are kept together, and why not better.
@@ -46,6 +51,7 @@ class Handlers {
 
     loop::Loop& loop_;
     std::string without_effect_;
+    InProcess* in_process_;
     BootClock::time_point expected_at_{};
     RunCgroups cgroups_;
     Orphans orphans_;

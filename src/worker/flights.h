@@ -39,6 +39,8 @@ class Flights : private handlers::Listener {
     /// A claim is on its way: see handlers::Handlers.
     void expect_start() { handlers_.expect_start(); }
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
+    /// Runs that have ended here while their functions have not: each takes a slot.
+    [[nodiscard]] std::size_t given_up() const { return handlers_.given_up(); }
     /// A run that has to be alone is at work or waits for that: claim nothing meanwhile.
     [[nodiscard]] bool exclusive() const { return alone_ || waits_.has_value(); }
     /// This worker leaves: the run that waits to be alone goes back as if it had not been claimed.

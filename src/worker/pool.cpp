@@ -31,16 +31,24 @@ std::string names_of(const std::map<std::string, config::Task>& tasks) {
 
 }  // namespace
 
-Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand)
+Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program program)
     : loop_(loop),
       sources_(std::move(sources)),
       errand_(errand),
-      supervised_(std::getenv("RUNTIME_DIRECTORY") != nullptr),
-      doorbell_(loop, systemd::take_listening_sockets()),
-      on_sigterm_(loop, SIGTERM, [this] { on_signal(); }),
-      on_sigint_(loop, SIGINT, [this] { on_signal(); }),
+      guest_(program.guest),
+      supervised_(!guest_ && std::getenv("RUNTIME_DIRECTORY") != nullptr),
+      doorbell_(loop, guest_ ? std::vector<UniqueFd>() : systemd::take_listening_sockets()),
       watchdog_(loop, "pool.watchdog"),
-      retry_(loop, "pool.reload") {}
+      retry_(loop, "pool.reload") {
+    if (!guest_) {
+        on_sigterm_.emplace(loop, SIGTERM, [this] { on_signal(); });
+        on_sigint_.emplace(loop, SIGINT, [this] { on_signal(); });
+    }
+    for (const auto& [task, function] : program.functions) sources_.functions.push_back(task);
+    if (program.functions.empty()) return;
+    in_process_ = std::make_unique<handlers::InProcess>(loop, std::move(program.functions));
+    in_process_->on_return([this](const Uuid& id, const std::string& task) { on_function_returned(id, task); });
+}
 
 void Pool::start() {
     log::event(log::Level::info, "worker_pool_starting", "pool " + sources_.pool + ", dormouse " DORMOUSE_VERSION,
@@ -53,9 +61,9 @@ void Pool::start() {
         systemd::remove_due_file(runtime_directory(), sources_.pool);
         crash_point("due_file.removed");
     }
-    start_watchdog();
+    if (!guest_) start_watchdog();
     retry_.once(Millis{0}, [this] {
-        systemd::notify_ready();  // the loop runs
+        if (!guest_) systemd::notify_ready();  // the loop runs
         crash_point("pool.ready");
         load();
     });
@@ -86,7 +94,9 @@ void Pool::make_worker(config::Loaded loaded) {
     suit_a_database_that_sleeps();
     const config::Config& config = loaded_->config;
     for (const std::string& warning : loaded_->warnings) log::event(log::Level::warning, "configuration", warning);
-    handlers_ = std::make_unique<handlers::Handlers>(loop_, config.tasks, config.limits);
+    if (in_process_) in_process_->configure(config.worker.concurrency, config.limits);
+    handlers_ =
+        std::make_unique<handlers::Handlers>(loop_, config.tasks, config.limits, std::nullopt, in_process_.get());
     const std::string problem = handlers_->check();
     log::event(problem.empty() ? log::Level::info : log::Level::warning, "tasks_loaded",
                names_of(config.tasks) + (problem.empty() ? "" : "; " + problem), {{"pool", config.pool}});
@@ -94,7 +104,9 @@ void Pool::make_worker(config::Loaded loaded) {
         log::event(log::Level::warning, "configuration", handlers_->limits_without_effect(), {{"pool", config.pool}});
     Worker::Circumstances circumstances;
     circumstances.identity = make_identity(config.pool, config.worker.queues);
-    circumstances.leaves_when_idle = doorbell_.present() || supervised_ || is_explicit(*loaded_, "worker.idle_exit");
+    circumstances.owns_process = !guest_;
+    circumstances.leaves_when_idle =
+        !guest_ && (doorbell_.present() || supervised_ || is_explicit(*loaded_, "worker.idle_exit"));
     const char* const state = std::getenv("STATE_DIRECTORY");
     predecessors_.reset();  // gives the lock back
     predecessors_ =
@@ -106,9 +118,7 @@ void Pool::make_worker(config::Loaded loaded) {
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.on_gone = [this](const Farewell& farewell) { on_gone(farewell); };
     worker_ = std::make_unique<Worker>(loop_, config, doorbell_, *handlers_, std::move(circumstances));
-    if (!watch_)
-        watch_ =
-            std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
+    watch_file();
     doorbell_.use_wake_file(config.paths.wake_directory + "/" + config.pool);
     handlers_->expect_start();  // whoever wakes a pool has work for it
     worker_->start();
@@ -132,11 +142,14 @@ void Pool::configuration_failed(const Error& error) {
     const bool news = error.message != last_failure_;
     last_failure_ = error.message;
     log::event(news ? log::Level::error : log::Level::debug, "configuration", error.message);
-    systemd::notify_status("waits for a configuration it can use: " + error.message);
-    if (!watch_)
-        watch_ =
-            std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
+    if (!guest_) systemd::notify_status("waits for a configuration it can use: " + error.message);
+    watch_file();
     retry_.once(half_jitter(first_reload, longest_reload, failed_loads_++), [this] { load(); });
+}
+
+void Pool::watch_file() {
+    if (watch_) return;
+    watch_ = std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] { on_configuration_changed(); });
 }
 
 // A worker that has its database keeps the configuration it was started with.
@@ -151,6 +164,18 @@ void Pool::on_signal() {
     if (worker_) return worker_->terminate();
     log::event(log::Level::info, "worker_pool_signal_received", "leaving: nothing was running");
     on_gone(Farewell{true, false, std::nullopt});
+}
+
+void Pool::leave_within(Millis grace, Millis patience, Millis last_writes) {
+    if (worker_) return worker_->leave_within(grace, patience, last_writes);
+    on_gone(Farewell{true, false, std::nullopt});
+}
+
+// Its slot is free again.
+void Pool::on_function_returned(const Uuid& id, const std::string& task) {
+    log::event(log::Level::info, "function_returned", task + " was given up and has returned: its thread is free",
+               {{"run_id", id.to_string()}, {"task", task}});
+    if (worker_) worker_->rung();
 }
 
 void Pool::on_gone(const Farewell& farewell) {

@@ -18,15 +18,28 @@
 
 namespace dormouse::worker {
 
+/// What a program of its own, one that links libdormouse, brings along.
+struct Program {
+    handlers::Functions functions;
+    /// Beside another main loop, on a thread of its own: signals, systemd's sockets, files and messages are for
+    /// whoever's process it is, and it never leaves by itself.
+    bool guest = false;
+};
+
 class Pool {
   public:
-    Pool(loop::Loop& loop, config::Sources sources, Errand errand = {});
+    Pool(loop::Loop& loop, config::Sources sources, Errand errand = {}, Program program = {});
 
     /// Announces readiness and starts; the loop stops when the pool has ended.
     void start();
     /// 0 after every end that was decided here; systemd restarts after any other.
     [[nodiscard]] int exit_code() const { return exit_code_; }
     [[nodiscard]] ErrandEnd errand_end() const { return errand_end_; }
+    /// As Worker::leave_within(), also without a worker.
+    void leave_within(Millis grace, Millis patience, Millis last_writes);
+    /// Functions of the program that have not returned; one that was given up may never. While there are any, the end
+    /// of a Pool waits for them: a process that wants to end must do so without it.
+    [[nodiscard]] std::size_t functions_at_work() const { return in_process_ ? in_process_->at_work() : 0; }
     /// For tests: the worker, once the configuration could be read.
     [[nodiscard]] Worker* worker() { return worker_.get(); }
 
@@ -36,7 +49,9 @@ class Pool {
     void make_worker(config::Loaded loaded);
     void configuration_failed(const Error& error);
     void on_configuration_changed();
+    void watch_file();
     void on_signal();
+    void on_function_returned(const Uuid& id, const std::string& task);
     void on_gone(const Farewell& farewell);
     void start_watchdog();
     [[nodiscard]] std::string runtime_directory() const;
@@ -45,12 +60,13 @@ class Pool {
     config::Sources sources_;
     Errand errand_;
     ErrandEnd errand_end_ = ErrandEnd::none;
+    bool guest_;
     bool supervised_;  ///< a unit of ours: it has a doorbell and a helper that reads the due file
     int failures_ = 0;
     int exit_code_ = 0;
     Doorbell doorbell_;
-    loop::Signal on_sigterm_;
-    loop::Signal on_sigint_;
+    std::optional<loop::Signal> on_sigterm_;
+    std::optional<loop::Signal> on_sigint_;
     loop::Timer watchdog_;
     loop::Timer retry_;
     int failed_loads_ = 0;
@@ -58,6 +74,7 @@ class Pool {
     std::unique_ptr<loop::Watch> watch_;  ///< only while there is nothing better to wait for
     std::optional<config::Loaded> loaded_;
     std::unique_ptr<Predecessors> predecessors_;
+    std::unique_ptr<handlers::InProcess> in_process_;  ///< stays when the configuration is read anew
     std::unique_ptr<handlers::Handlers> handlers_;
     std::unique_ptr<Worker> worker_;
 };

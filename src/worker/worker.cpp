@@ -72,6 +72,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       doze_timer_(loop, "worker.doze") {}
 
 void Worker::start() {
+    leaving_times_.grace = config_.worker.shutdown_grace;
     start_errand();
     tell_status("connecting to the database");
     if (circumstances_.first_connect_delay > Millis{0})
@@ -94,7 +95,8 @@ bool Worker::is_waiting_for_database() const {
 
 int Worker::free_slots() const {
     if (flights_.exclusive()) return 0;
-    return slots_of_errand(std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count())));
+    return slots_of_errand(
+        std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.given_up())));
 }
 
 bool Worker::may_look(BootClock::time_point now) const {
@@ -147,7 +149,7 @@ void Worker::enter(State state, const char* reason) {
         case State::leaving:
             doorbell_.stop();
             exit_timer_.stop();
-            systemd::notify_stopping(std::string("leaving: ") + reason);
+            if (circumstances_.owns_process) systemd::notify_stopping(std::string("leaving: ") + reason);
             break;
         case State::starting:
         case State::claiming:
@@ -223,7 +225,7 @@ void Worker::on_exit_time() {
 }
 
 void Worker::tell_status(const std::string& text) {
-    systemd::notify_status(text);
+    if (circumstances_.owns_process) systemd::notify_status(text);
 }
 
 }  // namespace dormouse::worker

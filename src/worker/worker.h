@@ -41,8 +41,9 @@ class Worker {
         store::Identity identity;
         Predecessors* predecessors = nullptr;  ///< outlives the worker; none: nobody is known to be dead
         Errand errand;
-        bool leaves_when_idle = true;     ///< false in the foreground, unless told
-        bool owns_spool = false;          ///< makes the pool's spool if there is none
+        bool leaves_when_idle = true;  ///< false in the foreground, unless told
+        bool owns_process = true;  ///< false: a guest in somebody's program, who tells systemd what there is to tell
+        bool owns_spool = false;   ///< makes the pool's spool if there is none
         Millis first_connect_delay{0};    ///< after crashes in a row
         config::Environment environment;  ///< in which the files of this machine's other pools are read
         std::function<void(Farewell)> on_gone;
@@ -59,6 +60,9 @@ class Worker {
     /// SIGTERM or SIGINT: stop claiming, finish what runs within the grace, hand back the rest, leave. The second call
     /// ends the grace.
     void terminate();
+    /// The same with times of the caller's: `grace` for what runs, `patience` for what was asked to stop, then no more
+    /// than `last_writes` for the endings.
+    void leave_within(Millis grace, Millis patience, Millis last_writes);
 
     [[nodiscard]] State state() const { return state_; }
     /// No session (or one being opened), nothing in flight, nothing unwritten: the configuration may be read anew.
@@ -157,6 +161,11 @@ class Worker {
     BootClock::time_point last_try_{};
     std::string trouble_;  ///< why there is no session or no answer, for the status text
     int terminations_ = 0;
+    struct LeavingTimes {
+        Millis grace{0};
+        Millis patience{10'000};     ///< between asking handlers to stop and ending them
+        Millis last_writes{10'000};  ///< for endings after the last handler is gone
+    } leaving_times_;
     int attempts_made_ = 0;
     ErrandEnd errand_end_ = ErrandEnd::none;
     bool dozing_ = false;          ///< the session is closed on purpose, and nothing here needs one

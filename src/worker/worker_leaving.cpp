@@ -8,8 +8,6 @@
 namespace dormouse::worker {
 namespace {
 
-constexpr Millis handler_patience{10'000};  ///< between SIGTERM and SIGKILL
-constexpr Millis last_writes{10'000};       ///< for endings after the last handler is gone
 constexpr Millis systemd_margin{20'000};
 constexpr Millis commit_takes{500};  ///< somebody has woken us and not committed yet: look again after so long
 
@@ -24,6 +22,12 @@ void Worker::terminate() {
     if (state_ == State::leaving) stop_handlers();
 }
 
+void Worker::leave_within(Millis grace, Millis patience, Millis last_writes) {
+    leaving_times_ = {grace, patience, last_writes};
+    if (state_ < State::leaving) return leave("asked to");
+    if (state_ == State::leaving && terminations_ == 0) grace_timer_.once(grace, [this] { stop_handlers(); });
+}
+
 void Worker::leave(const char* reason) {
     if (doorbell_.answer_wake_file() && dozing_) looks_.owe();  // else the last round asks what was meant by it
     enter(State::leaving, reason);
@@ -31,8 +35,10 @@ void Worker::leave(const char* reason) {
     for (Parcel& parcel : flights_.give_up_waiting()) outbox_.add(std::move(parcel));
     log::event(log::Level::info, "worker_pool_shutting_down",
                std::string(reason) + ", " + std::to_string(flights_.count()) + " runs in flight");
-    systemd::extend_stop_timeout(config_.worker.shutdown_grace + handler_patience + last_writes + systemd_margin);
-    grace_timer_.once(config_.worker.shutdown_grace, [this] { stop_handlers(); });
+    const LeavingTimes& times = leaving_times_;
+    if (circumstances_.owns_process)
+        systemd::extend_stop_timeout(times.grace + times.patience + times.last_writes + systemd_margin);
+    grace_timer_.once(times.grace, [this] { stop_handlers(); });
     step();
 }
 
@@ -43,9 +49,9 @@ void Worker::step_leaving() {
 }
 
 void Worker::stop_handlers() {
-    for (Parcel& parcel : flights_.stop_all(handler_patience)) outbox_.add(std::move(parcel));
+    for (Parcel& parcel : flights_.stop_all(leaving_times_.patience)) outbox_.add(std::move(parcel));
     crash_point("handlers.stopped");
-    grace_timer_.once(handler_patience + last_writes, [this] {
+    grace_timer_.once(leaving_times_.patience + leaving_times_.last_writes, [this] {
         log::event(log::Level::error, "worker_pool_shutting_down",
                    "gave up on " + std::to_string(flights_.count()) +
                        " handlers or on writing results; their leases will end");

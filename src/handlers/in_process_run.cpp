@@ -1,0 +1,61 @@
+#include "handlers/in_process_run.h"
+
+#include <utility>
+
+#include "handlers/in_process.h"
+
+namespace dormouse::handlers {
+namespace {
+
+constexpr std::size_t progress_bytes = 200;
+
+}  // namespace
+
+InProcessRun::InProcessRun(InProcess& owner, const Function& function, RunSpec spec, Listener& listener,
+                           const config::Limits& limits)
+    : owner_(owner),
+      function_(function),
+      spec_(std::move(spec)),
+      limits_(limits),
+      started_at_(std::chrono::system_clock::now()),
+      listener_(listener) {}
+
+std::optional<std::chrono::system_clock::time_point> InProcessRun::deadline() const {
+    if (spec_.timeout <= Millis{0}) return std::nullopt;
+    return started_at_ + spec_.timeout;
+}
+
+// The latest counts, so there is at most one word about it on its way.
+void InProcessRun::progress(std::optional<double> fraction, std::string_view text) {
+    std::string clean = clean_text(cut(text, progress_bytes));
+    {
+        const std::lock_guard lock(owner_.inbox_mutex_);
+        if (fraction && *fraction >= 0 && *fraction <= 1) progress_.fraction = fraction;
+        progress_.text = std::move(clean);
+        if (std::exchange(progress_told_, true)) return;
+    }
+    owner_.say({InProcess::Word::Kind::progress, this});
+}
+
+void InProcessRun::log(Level level, std::string_view text) {
+    const std::lock_guard lock(log_mutex_);
+    log_level_ = level;
+    if (!lines_)
+        lines_ = std::make_unique<Lines>(static_cast<std::size_t>(limits_.log_bytes), [this](std::string_view line) {
+            owner_.say({InProcess::Word::Kind::line, this, log_level_, std::string(line)});
+        });
+    lines_->add(text);
+    if (!text.ends_with('\n')) lines_->add("\n");
+}
+
+void InProcessRun::heartbeat(Millis within) {
+    {
+        const std::lock_guard lock(owner_.inbox_mutex_);
+        beat_within_ = within;
+        beat_at_ = BootClock::now();
+        if (std::exchange(beat_told_, true)) return;
+    }
+    owner_.say({InProcess::Word::Kind::heartbeat, this});
+}
+
+}  // namespace dormouse::handlers

@@ -1,0 +1,87 @@
+#include "handlers/in_process_threads.h"
+
+#include <csignal>
+#include <system_error>
+
+namespace dormouse::handlers {
+
+InProcessThreads::~InProcessThreads() {
+    {
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+        waiting_.clear();
+    }
+    woken_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+}
+
+void InProcessThreads::set_most(std::size_t most) {
+    const std::lock_guard lock(mutex_);
+    most_ = most;
+}
+
+bool InProcessThreads::add(InProcessRun& run) {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(&run);
+    get_help();
+    if (threads_.empty()) {
+        waiting_.pop_back();
+        return false;
+    }
+    return true;
+}
+
+std::size_t InProcessThreads::made() const {
+    const std::lock_guard lock(mutex_);
+    return threads_.size();
+}
+
+// One at a time: whoever is woken wakes the next if there is more, so a burst of short runs costs its producer one
+// system call and wakes no more threads than it takes. Called with the lock, whenever work was added or taken.
+void InProcessThreads::get_help() {
+    if (waiting_.empty() || help_is_coming_ || over_) return;
+    if (idle_ > 0) {
+        help_is_coming_ = true;
+        woken_.notify_one();
+    } else if (threads_.size() < most_) {
+        help_is_coming_ = make_one();
+    }
+}
+
+/// The threads take no signals: those are for the loop, or for whoever's program this is.
+bool InProcessThreads::make_one() {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool made = true;
+    try {
+        threads_.emplace_back([this] { live(); });
+    } catch (const std::system_error&) {
+        made = false;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return made;
+}
+
+void InProcessThreads::live() {
+    std::unique_lock lock(mutex_);
+    help_is_coming_ = false;
+    while (true) {
+        while (!waiting_.empty()) {
+            InProcessRun& run = *waiting_.front();
+            waiting_.pop_front();
+            get_help();
+            lock.unlock();
+            work_(run);
+            lock.lock();
+        }
+        if (over_) return;
+        ++idle_;
+        woken_.wait(lock, [this] { return over_ || help_is_coming_; });
+        --idle_;
+        help_is_coming_ = false;
+    }
+}
+
+}  // namespace dormouse::handlers

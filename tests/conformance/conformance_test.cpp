@@ -1,0 +1,195 @@
+// What every kind of handler does alike, whoever writes it and in whatever language: docs/handlers.md, line by line.
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "conformance/stage.h"
+#include "handlers/proc.h"
+
+using namespace dormouse;
+using namespace dormouse::conformance;
+using handlers::Level;
+using handlers::StopReason;
+using handlers::Verdict;
+using nlohmann::json;
+namespace data = boost::unit_test::data;
+
+namespace {
+
+const auto every_kind = data::make(kinds());
+const auto every_process = data::make(process_kinds());
+
+bool process_is_there(pid_t pid) {
+    const auto stat = handlers::stat_of(pid);
+    return stat && stat->state != 'Z';
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(conformance)
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_tried_here_is_named) {
+    if (kinds().size() < 4) BOOST_TEST_MESSAGE("SKIPPED: warm_node: there is no node on this machine");
+    BOOST_TEST(kinds().size() >= 3U);
+}
+
+BOOST_DATA_TEST_CASE(a_run_that_succeeds_is_completed_with_its_result, every_kind, kind) {
+    Stage stage(kind);
+    const auto heard = stage.run("echo", R"({"a": [1, 2.5, null, true, "x"]})");
+    BOOST_TEST((heard.outcome->verdict == Verdict::completed), heard.outcome->error_message);
+    BOOST_TEST(json::parse(heard.outcome->result) == json::parse(R"({"a": [1, 2.5, null, true, "x"]})"));
+    BOOST_TEST(heard.outcome->error_class == "");
+    BOOST_TEST(stage.run("nothing").outcome->result == "");
+}
+
+BOOST_DATA_TEST_CASE(a_handler_is_told_what_it_needs_to_know, every_kind, kind) {
+    Stage stage(kind);
+    const Uuid id = stage.start("context");
+    const auto told = json::parse(stage.wait(id).outcome->result);
+    const json expected{{"id", id.to_string()},
+                        {"task", "context"},
+                        {"queue", "lane"},
+                        {"attempt", "2"},
+                        {"max_attempts", "5"},
+                        {"fence", "7:" + id.to_string()},
+                        {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}};
+    BOOST_TEST(told == expected);
+}
+
+BOOST_DATA_TEST_CASE(payloads_and_results_of_any_text_arrive_as_they_were, every_kind, kind) {
+    Stage stage(kind);
+    for (const char* text : {R"("'; rm -rf / #")", R"("$(touch /tmp/x) `id` ${HOME}\n\\")",
+                             R"("\u0001\u001b[31m\t\r\n\u007f\u2028\u202e")", R"("h\u00e9llo \ud83d\udc2d \"\\/")",
+                             R"({"": {"__proto__": 1, "\"": []}})", "[]", "0", "\"\""}) {
+        const auto heard = stage.run("echo", text);
+        BOOST_TEST((heard.outcome->verdict == Verdict::completed), text << ": " << heard.outcome->error_message);
+        BOOST_TEST(json::parse(heard.outcome->result) == json::parse(text), text);
+    }
+    const std::string large = json(std::string(1'000'000, 'z')).dump();
+    BOOST_TEST(stage.run("echo", large).outcome->result.size() == large.size());
+}
+
+BOOST_DATA_TEST_CASE(a_failure_says_its_class_and_why, every_kind, kind) {
+    Stage stage(kind);
+    const auto once = stage.run("fails");
+    BOOST_TEST((once.outcome->verdict == Verdict::failed));
+    BOOST_TEST(!once.outcome->permanent);
+    BOOST_TEST(once.outcome->error_class == "ValueError");
+    BOOST_TEST(once.outcome->error_message.starts_with("no such thing"), once.outcome->error_message);
+    BOOST_TEST(stage.run("fails_for_good").outcome->permanent);
+    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));  // the next one is none the worse
+}
+
+BOOST_DATA_TEST_CASE(a_run_can_be_put_off, every_kind, kind) {
+    Stage stage(kind);
+    const auto heard = stage.run("later");
+    BOOST_TEST((heard.outcome->verdict == Verdict::try_again));
+    BOOST_TEST((heard.outcome->retry_in == Millis{30'000}));
+    BOOST_TEST(heard.outcome->error_message.starts_with("busy"), heard.outcome->error_message);
+}
+
+BOOST_DATA_TEST_CASE(progress_lines_and_runs_to_enqueue_are_heard, every_kind, kind) {
+    Stage stage(kind);
+    const auto heard = stage.run("says");
+    BOOST_TEST((heard.outcome->verdict == Verdict::completed), heard.outcome->error_message);
+    BOOST_TEST_REQUIRE(heard.progress.size() == 1U);
+    BOOST_TEST((heard.progress[0].fraction == 0.5 && heard.progress[0].text == "half"));
+    BOOST_TEST(heard.has_line(Level::warning, "careful"));
+    BOOST_TEST(json::parse(heard.outcome->enqueue) == json::parse(R"([{"task": "next", "payload": {"n": 1}}])"));
+    BOOST_TEST(heard.outcome->result == "1");
+}
+
+BOOST_DATA_TEST_CASE(a_result_that_is_too_large_fails_that_run_alone, every_kind, kind) {
+    config::Limits limits;
+    limits.result_bytes = 10'000;
+    Stage stage(kind, limits);
+    BOOST_TEST((stage.run("sized", "10000").outcome->verdict == Verdict::completed));
+    const auto large = stage.run("sized", "20000");
+    BOOST_TEST((large.outcome->verdict == Verdict::failed));
+    BOOST_TEST(large.outcome->error_class == "result_too_large");
+    BOOST_TEST(large.outcome->result == "");
+    const auto larger = stage.run("sized", "2000000");
+    BOOST_TEST((larger.outcome->verdict == Verdict::failed));
+    BOOST_TEST(larger.outcome->error_class.ends_with("_too_large"), larger.outcome->error_class);
+    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+}
+
+BOOST_DATA_TEST_CASE(a_flood_of_lines_is_cut_and_the_cut_is_said, every_kind, kind) {
+    Stage stage(kind);
+    const auto heard = stage.run("floods", "2000");
+    BOOST_TEST((heard.outcome->verdict == Verdict::completed), heard.outcome->error_message);
+    std::size_t bytes = 0;
+    for (const auto& [level, text] : heard.lines) bytes += text.size();
+    BOOST_TEST(bytes > 60'000U);
+    BOOST_TEST(bytes < 70'000U);
+    BOOST_TEST(heard.lines.back().second.find("log cut") != std::string::npos, heard.lines.back().second);
+}
+
+BOOST_DATA_TEST_CASE(a_run_that_takes_too_long_has_timed_out, every_kind, kind) {
+    Stage stage(kind);
+    stage.run("nothing");  // what takes long to start is started
+    const auto heard = stage.run("waits", "null", Millis{1'500});
+    BOOST_TEST((heard.outcome->verdict == Verdict::timed_out), heard.outcome->error_message);
+    BOOST_TEST(heard.outcome->error_class == "timeout");
+    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+}
+
+BOOST_DATA_TEST_CASE(a_heartbeat_that_stays_away_is_a_timeout, every_kind, kind) {
+    Stage stage(kind);
+    const auto heard = stage.run("quiet");
+    BOOST_TEST((heard.outcome->verdict == Verdict::timed_out), heard.outcome->error_message);
+    BOOST_TEST(heard.outcome->error_message.find("heartbeat") != std::string::npos, heard.outcome->error_message);
+}
+
+BOOST_DATA_TEST_CASE(a_run_can_be_canceled, every_kind, kind) {
+    Stage stage(kind);
+    const Uuid id = stage.start("waits");
+    stage.until_began(id);
+    stage.stop(id, StopReason::canceled, Millis{20'000});
+    const auto& heard = stage.wait(id);
+    BOOST_TEST((heard.outcome->verdict == Verdict::stopped), heard.outcome->error_message);
+    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+}
+
+BOOST_DATA_TEST_CASE(one_that_does_not_stop_is_over_after_the_patience, every_kind, kind) {
+    Stage stage(kind);
+    const Uuid id = stage.start("stubborn");
+    stage.until_began(id);
+    const auto begin = BootClock::now();
+    stage.stop(id, StopReason::leaving, Millis{300});
+    BOOST_TEST((stage.wait(id).outcome->verdict == Verdict::stopped));
+    BOOST_TEST((since(begin) >= Millis{290}));
+    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+}
+
+BOOST_DATA_TEST_CASE(a_handler_that_is_killed_fails_its_run_and_is_replaced, every_process, kind) {
+    Stage stage(kind);
+    const auto heard = stage.run("dies");
+    BOOST_TEST((heard.outcome->verdict == Verdict::failed));
+    BOOST_TEST((heard.outcome->signal == SIGKILL));
+    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+}
+
+BOOST_DATA_TEST_CASE(what_a_handler_forks_away_is_gone_at_the_end, every_process, kind) {
+    Stage stage(kind);
+    const pid_t pid = std::stoi(stage.run("forks").outcome->result);
+    if (kind == Kind::exec) {
+        BOOST_TEST(!process_is_there(pid));  // with the run
+    } else {
+        BOOST_TEST(process_is_there(pid));  // it may be the process' own; it goes with that
+    }
+    stage.close();
+    BOOST_TEST(!process_is_there(pid));
+}
+
+BOOST_DATA_TEST_CASE(a_worker_that_goes_takes_its_handlers_with_it, every_process, kind) {
+    Stage stage(kind);
+    const Uuid id = stage.start("waits");
+    stage.until_began(id);
+    stage.close();
+    BOOST_TEST((handlers::children_of(::getpid()).empty()));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

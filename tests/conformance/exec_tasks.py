@@ -1,0 +1,62 @@
+"""The tasks of the conformance suite as an exec handler; warm_tasks.py, warm_tasks.mjs and conformance_test.cpp have the same ones."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+task = os.environ["DORMOUSE_TASK"]
+payload = json.load(sys.stdin)
+control = os.fdopen(int(os.environ["DORMOUSE_CONTROL_FD"]), "w", buffering=1)
+
+
+def say(**message):
+    print(json.dumps(message), file=control)
+
+
+def wait():
+    say(type="log", text="began")
+    time.sleep(300)  # no process outlives a test that was ended
+
+
+if task == "echo":
+    print(json.dumps(payload))
+elif task == "context":
+    names = {"id": "RUN_ID", "task": "TASK", "queue": "QUEUE", "attempt": "ATTEMPT", "max_attempts": "MAX_ATTEMPTS", "fence": "FENCE"}
+    print(json.dumps({name: os.environ["DORMOUSE_" + variable] for name, variable in names.items()} | {"traceparent": os.environ["TRACEPARENT"]}))
+elif task == "nothing":
+    pass
+elif task == "fails":
+    say(type="failed", **{"class": "ValueError"}, message="no such thing")
+    sys.exit(1)
+elif task == "fails_for_good":
+    say(type="failed", message="never", permanent=True)
+    sys.exit(1)
+elif task == "later":
+    say(type="retry", message="busy", **{"in": 30})
+    sys.exit(75)
+elif task == "says":
+    say(type="progress", fraction=0.5, text="half")
+    say(type="log", level="warning", text="careful")
+    say(type="completed", result=1, enqueue=[{"task": "next", "payload": {"n": 1}}])
+elif task == "sized":
+    print(json.dumps("x" * (payload - 2)))
+elif task == "floods":
+    for _ in range(payload):
+        say(type="log", text="y" * 1000)
+    print("true")
+elif task == "quiet":
+    say(type="heartbeat", within=0.3)
+    wait()
+elif task == "waits":
+    wait()
+elif task == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    wait()
+elif task == "dies":
+    os.kill(os.getpid(), signal.SIGKILL)
+elif task == "forks":
+    child = subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
+    print(child.pid)

@@ -1,0 +1,71 @@
+// The four ways to write a handler, on one stage: the same task names, the same payloads, the same expectations. exec
+// and warm are real processes, in-process is functions of this test. Used by conformance_test.cpp.
+#pragma once
+
+#include <boost/test/unit_test.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "handlers/in_process.h"
+#include "handlers/registry.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+
+namespace dormouse::conformance {
+
+enum class Kind { exec, warm_python, warm_node, in_process };
+std::ostream& operator<<(std::ostream& out, Kind kind);
+/// Those that this machine can run: without node there is no warm_node, and that is said.
+std::vector<Kind> kinds();
+/// Of them, those whose handlers are processes.
+std::vector<Kind> process_kinds();
+
+/// What one attempt said and came to.
+struct Heard {
+    std::vector<std::pair<handlers::Level, std::string>> lines;
+    std::vector<handlers::Progress> progress;
+    std::optional<handlers::Outcome> outcome;
+
+    [[nodiscard]] bool has_line(handlers::Level level, const std::string& text) const;
+};
+
+class Stage : private handlers::Listener {
+  public:
+    explicit Stage(Kind kind, config::Limits limits = {});
+
+    /// Starts an attempt of `task`.
+    Uuid start(const std::string& task, std::string payload = "null", Millis timeout = Millis{0});
+    void stop(const Uuid& id, handlers::StopReason reason, Millis patience);
+    /// Waits for its end.
+    const Heard& wait(const Uuid& id);
+    /// Waits until it has said `began`.
+    void until_began(const Uuid& id);
+    /// All of it.
+    Heard run(const std::string& task, std::string payload = "null", Millis timeout = Millis{0});
+    /// Ends the handlers with whatever they still do, as a worker does that goes.
+    void close();
+
+  private:
+    void on_line(const Uuid& id, const handlers::Line& line) override;
+    void on_progress(const Uuid& id, handlers::Progress progress) override;
+    void on_done(const Uuid& id, handlers::Outcome outcome) override;
+    template <typename Happened>
+    void until(const Happened& happened);
+
+    std::map<Uuid, Heard> heard_;
+    loop::Loop loop_;
+    loop::Timer ticker_;
+    std::map<std::string, config::Task> tasks_;
+    std::unique_ptr<handlers::InProcess> in_process_;
+    std::unique_ptr<handlers::Handlers> handlers_;
+};
+
+/// The tasks as functions of this program.
+handlers::Functions functions();
+
+}  // namespace dormouse::conformance

@@ -1,0 +1,57 @@
+// The tasks of the conformance suite in Node; exec_tasks.py, warm_tasks.py and conformance_test.cpp have the same ones.
+'use strict';
+
+const { spawn } = require('node:child_process');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { task, serve, Retry, Fail } = require(process.argv[2]);
+
+const wait = async (run) => {
+  run.log('began');
+  await sleep(300_000, undefined, { signal: run.signal }); // no process outlives a test that was ended
+};
+
+task('echo', async (payload) => payload);
+task('context', async (_, run) => ({
+  id: run.id,
+  task: run.task,
+  queue: run.queue,
+  attempt: String(run.attempt),
+  max_attempts: String(run.maxAttempts),
+  fence: run.fence,
+  traceparent: run.traceparent,
+}));
+task('nothing', async () => {});
+task('fails', async () => {
+  const error = new Error('no such thing');
+  error.name = 'ValueError';
+  throw error;
+});
+task('fails_for_good', async () => {
+  throw new Fail('never', { permanent: true });
+});
+task('later', async () => {
+  throw new Retry({ in: 30 }, 'busy');
+});
+task('says', async (_, run) => {
+  run.progress(0.5, 'half');
+  run.log('careful', 'warning');
+  run.enqueue('next', { n: 1 });
+  return 1;
+});
+task('sized', async (payload) => 'x'.repeat(payload - 2));
+task('floods', async (payload, run) => {
+  for (let i = 0; i < payload; i += 1) run.log('y'.repeat(1000));
+  return true;
+});
+task('quiet', async (_, run) => {
+  run.heartbeat(0.3);
+  await wait(run);
+});
+task('waits', async (_, run) => wait(run));
+task('stubborn', async (_, run) => {
+  run.log('began');
+  await sleep(300_000);
+});
+task('dies', async () => process.kill(process.pid, 'SIGKILL'));
+task('forks', async () => spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).pid);
+serve();

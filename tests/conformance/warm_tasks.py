@@ -1,0 +1,110 @@
+"""The tasks of the conformance suite in Python; exec_tasks.py, warm_tasks.mjs and conformance_test.cpp have the same ones."""
+
+import os
+import signal
+import subprocess
+import time
+
+from dormouse import Fail, Retry, serve, task
+
+LAST = time.monotonic() + 300  # no process outlives a test that was ended
+
+
+def wait(run):
+    run.log("began")
+    while time.monotonic() < LAST:
+        time.sleep(0.01)
+
+
+@task
+def echo(payload):
+    return payload
+
+
+@task
+def context(payload, run):
+    return {
+        "id": run.id,
+        "task": run.task,
+        "queue": run.queue,
+        "attempt": str(run.attempt),
+        "max_attempts": str(run.max_attempts),
+        "fence": run.fence,
+        "traceparent": run.traceparent,
+    }
+
+
+@task
+def nothing():
+    pass
+
+
+@task
+def fails(payload):
+    raise ValueError("no such thing")
+
+
+@task
+def fails_for_good(payload):
+    raise Fail("never", permanent=True)
+
+
+@task
+def later(payload):
+    raise Retry("busy", in_=30)
+
+
+@task
+def says(payload, run):
+    run.progress(0.5, "half")
+    run.log("careful", level="warning")
+    run.enqueue("next", {"n": 1})
+    return 1
+
+
+@task
+def sized(payload):
+    return "x" * (payload - 2)
+
+
+@task
+def floods(payload, run):
+    for _ in range(payload):
+        run.log("y" * 1000)
+    return True
+
+
+@task
+def quiet(payload, run):
+    run.heartbeat(within=0.3)
+    wait(run)
+
+
+@task
+def waits(payload, run):
+    wait(run)
+
+
+@task
+def stubborn(payload, run):
+    run.log("began")
+    while time.monotonic() < LAST:
+        try:
+            while time.monotonic() < LAST:
+                time.sleep(0.01)
+        except BaseException:  # even the cancellation
+            pass
+
+
+@task
+def dies(payload):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task
+def forks(payload):
+    return subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL).pid
+
+
+if __name__ == "__main__":
+    serve()
