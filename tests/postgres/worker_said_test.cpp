@@ -64,6 +64,20 @@ BOOST_AUTO_TEST_CASE(what_an_attempt_said_last_is_written_in_the_transaction_tha
     BOOST_TEST(scene.texts(id) == "1:1:info:only");
 }
 
+BOOST_AUTO_TEST_CASE(the_latest_progress_is_in_the_run_s_row_and_stays_with_its_attempt) {
+    Scene scene({.rest = shell_task("steps", R"(say() { printf '%s\n' "$1" >&$DORMOUSE_CONTROL_FD; }
+                say '{"type":"progress","fraction":0.25,"text":"a quarter"}'
+                say '{"type":"progress","fraction":0.5,"text":"half"}'
+                say '{"type":"log","level":"warning","text":"beware"}'
+                say '{"type":"progress","text":"half and a bit"}'
+                exit 3)")});
+    const std::string id = scene.enqueue("'steps'");
+    BOOST_TEST(scene.until_status(id, "failed"));
+    BOOST_TEST(scene.column("progress || progress_text", id) == "0.5half and a bit");
+    BOOST_TEST(scene.database.value("SELECT progress || progress_text FROM dormouse.attempts") == "0.5half and a bit");
+    BOOST_TEST(scene.texts(id) == "1:1:warning:beware");
+}
+
 BOOST_AUTO_TEST_CASE(each_attempt_has_its_own_lines) {
     Scene scene({});
     const std::string id = scene.enqueue("'fail'");

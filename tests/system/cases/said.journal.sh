@@ -9,7 +9,7 @@ configure $pool <<TOML
 $short
 [task.talk]
 handler = "exec"
-command = ["/bin/sh", "-c", "echo from stderr >&2; test -z \"\$DORMOUSE_CONTROL_FD\" || echo '{\"type\":\"log\",\"level\":\"warning\",\"text\":\"beware\"}' >&\$DORMOUSE_CONTROL_FD"]
+command = ["/bin/sh", "-c", "echo from stderr >&2; echo '{\"type\":\"log\",\"level\":\"warning\",\"text\":\"beware\"}' >&\$DORMOUSE_CONTROL_FD"]
 TOML
 systemctl start dormouse@$pool.target
 run=$(enqueue talk)
@@ -21,5 +21,6 @@ field() { entry "$1" | grep -o "\"$2\":\"[^\"]*\""; }
 equal "the task" "$(field 'from stderr' DORMOUSE_TASK)" '"DORMOUSE_TASK":"talk"'
 equal "the attempt" "$(field 'from stderr' DORMOUSE_ATTEMPT)" '"DORMOUSE_ATTEMPT":"1"'
 equal "the level of a line on stderr is info" "$(field 'from stderr' PRIORITY)" '"PRIORITY":"6"'
-if entry beware >/dev/null; then equal "a warning" "$(field beware PRIORITY)" '"PRIORITY":"4"'; fi
-equal "the same line is in the database" "$(sql "SELECT text FROM dormouse.logs WHERE run_id = '$run' AND line = 1")" "from stderr"
+equal "a warning says so" "$(field beware PRIORITY)" '"PRIORITY":"4"'
+equal "the same lines are in the database" "$(sql "SELECT string_agg(level || ' ' || text, ', ' ORDER BY text) FROM dormouse.logs WHERE run_id = '$run'")" \
+    "warning beware, info from stderr"
