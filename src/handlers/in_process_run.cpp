@@ -41,7 +41,7 @@ void InProcessRun::log(Level level, std::string_view text) {
     const std::lock_guard lock(log_mutex_);
     log_level_ = level;
     if (!lines_)
-        lines_ = std::make_unique<Lines>(static_cast<std::size_t>(limits_.log_bytes), [this](std::string_view line) {
+        lines_ = std::make_unique<Lines>(log_budget_, [this](std::string_view line) {
             owner_.say({InProcess::Word::Kind::line, this, log_level_, std::string(line)});
         });
     lines_->add(text);

@@ -73,6 +73,7 @@ class InProcessRun {
     bool beat_told_ = false;
     std::mutex log_mutex_;
     Level log_level_ = Level::info;
+    LogBudget log_budget_{static_cast<std::size_t>(limits_.log_bytes)};
     std::unique_ptr<Lines> lines_;
 
     // The loop's alone.

@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(a_running_handler_is_a_lease_and_a_timeout) {
         const Names names = bench.loop().armed_timers();
         return std::find(names.begin(), names.end(), "worker.answer") == names.end();
     }));
-    require_timers(bench, {"exec.attempt", "worker.next"});
+    require_timers(bench, {"handler.attempt", "worker.next"});
     const auto statements = bench.statements();
     BOOST_TEST(bench.turns_within(Millis{500}) < 10);
     BOOST_TEST(bench.statements() == statements);
