@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(a_running_handler_is_a_lease_and_a_timeout) {
     database.exec("SELECT dormouse.enqueue('hold')");
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::running; }));
-    require_timers(bench, {"exec.attempt", "worker.next"});
+    require_timers(bench, {"handler.attempt", "worker.next"});
     const auto statements = bench.statements();
     BOOST_TEST(bench.turns_within(Millis{500}) < 10);
     BOOST_TEST(bench.statements() == statements);
