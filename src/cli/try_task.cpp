@@ -8,7 +8,6 @@
 #include <optional>
 
 #include "cli/payload.h"
-#include "cli/pools.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/duration.h"
