@@ -18,21 +18,12 @@ say "load $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) cores; the aim is 50,000 ru
 for concurrency in 4 64 1000; do "$work/bin/handlers" $((count * 10)) "$concurrency" | tee -a "$out"; done
 start_postgres
 url="postgresql:///postgres?host=$work/data&user=postgres"
-backends() { # CPU seconds of the server's processes
-    local pid total=0
-    for pid in $(pgrep -P "$(head -n 1 "$work/data/postmaster.pid")"); do
-        total=$((total + $(awk '{ print $14 + $15 }' "/proc/$pid/stat" 2>/dev/null || echo 0)))
-    done
-    echo "$total"
-}
 for concurrency in 4 64 1000; do
     sql "TRUNCATE dormouse.runs" >/dev/null
     sql "INSERT INTO dormouse.runs (task, payload) SELECT 'nothing', '{\"customer\": \"somebody\"}' FROM generate_series(1, $count)" >/dev/null
     sql "VACUUM ANALYZE dormouse.runs" >/dev/null
     sql CHECKPOINT >/dev/null
-    before=$(backends)
     "$work/bin/worker" "$url" "$count" "$concurrency" | tee -a "$out"
-    say "   CPU seconds of Postgres' other processes meanwhile: $(awk -v t="$(($(backends) - before))" 'BEGIN { print t / 100 }')"
     completed=$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")
     [ "$completed" = "$count" ] || die "$completed of $count are completed"
 done
