@@ -221,8 +221,7 @@ Try<int> run_trial(const TryOptions& options) {
     const config::Config& config = loaded->config;
     const auto task = config.tasks.find(options.task);
     if (task == config.tasks.end())
-        return give_up(Exit::config, config::file_of({config.pool, config.file, {}, {}}) + ": there is no [task." +
-                                         options.task + "]");
+        return give_up(Exit::config, config.file + ": there is no [task." + options.task + "]");
     auto payload = read_payload(options.payload, config.limits.payload_bytes);
     if (!payload) return tl::unexpected(payload.error());
     handlers::RunSpec spec;
