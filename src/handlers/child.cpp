@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t piece_bytes = 64U << 10U;
 constexpr int drain_pieces = 32;  // 2 MiB: more than an unprivileged pipe holds, so only an outsider can write on
 constexpr Millis longest_pause{50};
+constexpr Millis longest_farewell{500};
 
 Millis to_millis(const timeval& time) {
     return std::chrono::duration_cast<Millis>(std::chrono::seconds(time.tv_sec) +
@@ -75,8 +76,13 @@ Child::Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cg
 Child::~Child() {
     if (state_ == State::gone) return;
     end_tree();
-    if (!reaped_) ::waitpid(process_.pid, nullptr, WNOHANG);
-    orphans_.sweep(process_.pid);
+    // What is killed is gone in a moment, and only then can what it forked away be found. One that hangs in the kernel
+    // must not hold us up, though.
+    const auto last = BootClock::now() + longest_farewell;
+    pollfd leader{process_.pidfd.get(), POLLIN, 0};
+    ::poll(&leader, 1, static_cast<int>(longest_farewell.count()));
+    if (!reaped_) reap();
+    while (!tree_gone() && BootClock::now() < last) ::poll(nullptr, 0, 1);
     orphans_.remove(process_.pid);
 }
 

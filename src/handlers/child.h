@@ -65,7 +65,7 @@ class Child {
     /// DORMOUSE_FENCE or DORMOUSE_PROCESS in its environment, by which orphans are recognised. Errors: see spawn().
     static Result<std::unique_ptr<Child>> start(const ChildHost& host, const Launch& launch, std::string input,
                                                 std::string mark, Events events, const CgroupLimits& limits = {});
-    /// Of a child that is not gone: kills what can be reached and waits for nothing.
+    /// Of a child that is not gone: kills the tree and waits until it is gone, half a second at most.
     ~Child();
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;

@@ -22,7 +22,7 @@ def wait():
 
 
 if task == "echo":
-    print(json.dumps(payload))
+    sys.stdout.write(json.dumps(payload))
 elif task == "context":
     names = {"id": "RUN_ID", "task": "TASK", "queue": "QUEUE", "attempt": "ATTEMPT", "max_attempts": "MAX_ATTEMPTS", "fence": "FENCE"}
     print(json.dumps({name: os.environ["DORMOUSE_" + variable] for name, variable in names.items()} | {"traceparent": os.environ["TRACEPARENT"]}))
@@ -42,7 +42,7 @@ elif task == "says":
     say(type="log", level="warning", text="careful")
     say(type="completed", result=1, enqueue=[{"task": "next", "payload": {"n": 1}}])
 elif task == "sized":
-    print(json.dumps("x" * (payload - 2)))
+    sys.stdout.write(json.dumps("x" * (payload - 2)))
 elif task == "floods":
     for _ in range(payload):
         say(type="log", text="y" * 1000)

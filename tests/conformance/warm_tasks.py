@@ -87,12 +87,15 @@ def waits(payload, run):
 
 @task
 def stubborn(payload, run):
-    run.log("began")
+    told = False
     while time.monotonic() < LAST:
         try:
+            if not told:
+                told = True
+                run.log("began")
             while time.monotonic() < LAST:
                 time.sleep(0.01)
-        except BaseException:  # even the cancellation
+        except BaseException:  # even the cancellation, which may come as soon as that is said
             pass
 
 
