@@ -75,6 +75,12 @@ struct Imported {
     std::string reason;  ///< why it was refused
 };
 
+/// How many more runs of a task this worker may execute now.
+struct Room {
+    std::string task;
+    std::int64_t slots = 0;
+};
+
 /// One transaction. Empty parts send nothing.
 struct Round {
     bool arrive = false;             ///< register this worker
@@ -89,6 +95,7 @@ struct Round {
     std::vector<Uuid> dead;      ///< take back what these workers held: they are known to be dead
     std::vector<Import> imports;
     int claim = 0;                 ///< at most so many
+    std::vector<Room> rooms;       ///< for claim and ask_due: of the tasks that have a concurrency of their own
     std::optional<Uuid> only_run;  ///< claim this one alone, and ask how it stands
     bool ask_waking = false;       ///< is somebody between a wake and its commit?
     bool ask_due = false;          ///< when must somebody look next?

@@ -185,6 +185,23 @@ std::vector<ClaimedRun> claimed_from(const Reply& reply, const std::vector<std::
     return runs;
 }
 
+void add_rooms(Params& params, const std::vector<Room>& rooms) {
+    std::vector<std::string> tasks;
+    std::vector<std::optional<std::int64_t>> slots;
+    for (const Room& room : rooms) {
+        tasks.push_back(room.task);
+        slots.emplace_back(room.slots);
+    }
+    params.texts(tasks).bigints(slots);
+}
+
+std::vector<std::string> full_tasks(const std::vector<Room>& rooms) {
+    std::vector<std::string> full;
+    for (const Room& room : rooms)
+        if (room.slots <= 0) full.push_back(room.task);
+    return full;
+}
+
 /// Walks the parts of a Round in the order in which they are sent; both directions use it, so they cannot disagree.
 template <typename Visit>
 void for_each_part(const Round& round, const Visit& visit) {
@@ -203,7 +220,7 @@ void for_each_part(const Round& round, const Visit& visit) {
     if (round.rescue) visit(sql::rescue);
     if (!round.dead.empty()) visit(sql::rescue_own);
     if (!round.imports.empty()) visit(sql::import_runs);
-    if (round.claim > 0) visit(round.only_run ? sql::claim_run : sql::claim);
+    if (round.claim > 0) visit(round.only_run ? sql::claim_run : round.rooms.empty() ? sql::claim : sql::claim_capped);
     if (round.only_run) visit(sql::standing);
     if (round.ask_waking) visit(sql::waking);  // before the due time: see waking.sql
     if (round.ask_due) visit(sql::due);
@@ -252,12 +269,14 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
             params.uuid(*round.only_run).uuid(who.id).bigint(terms.lease.count()).bigint(terms.payload_bytes);
         } else if (sql == sql::standing) {
             params.uuid(*round.only_run);
-        } else if (sql == sql::claim) {
+        } else if (sql == sql::claim || sql == sql::claim_capped) {
             params.texts(who.queues).integer(round.claim).uuid(who.id).bigint(terms.lease.count());
             params.bigint(terms.payload_bytes);
+            if (sql == sql::claim_capped) add_rooms(params, round.rooms);
         } else if (sql == sql::due) {
             params.texts(who.queues).uuid(who.id).bigint(terms.lease.count());
             params.bigints(std::vector<std::optional<std::int64_t>>(round.fences.begin(), round.fences.end()));
+            params.texts(full_tasks(round.rooms));
         } else if (sql == sql::worker_leaves) {
             params.uuid(who.id);
             prepare = false;
@@ -285,7 +304,8 @@ Answer answer_from(const Round& round, const std::vector<postgres::Reply>& resul
             answer.standing = reply.text(0, 0);
             if (!reply.is_null(0, 1)) answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, 1), 0)};
         }
-        if (sql == sql::claim || sql == sql::claim_run) answer.claimed = claimed_from(reply, who.queues);
+        if (sql == sql::claim || sql == sql::claim_capped || sql == sql::claim_run)
+            answer.claimed = claimed_from(reply, who.queues);
         if (sql == sql::due && !reply.is_null(0, 0))
             answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, 0), 0)};
     });

@@ -93,6 +93,7 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     flight.allowed = allowed;
     flight.lease_until = claimed_at + config_.worker.lease;
     flight.alone = run.lost > 0;
+    count_task(run.task, 1);
     Flight& placed = flights_.emplace(run.held.id, std::move(flight)).first->second;
     if (placed.alone) {
         placed.waits = std::move(spec);
@@ -101,6 +102,25 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
         launch(placed, std::move(spec));
     }
     return std::nullopt;
+}
+
+/// Of tasks that have a concurrency of their own.
+void Flights::count_task(const std::string& name, int change) {
+    const auto task = config_.tasks.find(name);
+    if (task == config_.tasks.end() || task->second.concurrency == 0) return;
+    int& at_work = capped_[name];
+    if (change < 0 && at_work >= task->second.concurrency) room_made_ = true;
+    at_work += change;
+}
+
+std::vector<store::Room> Flights::rooms() const {
+    std::vector<store::Room> rooms;
+    for (const auto& [name, task] : config_.tasks) {
+        if (task.concurrency == 0) continue;
+        const auto at_work = capped_.find(name);
+        rooms.push_back({name, task.concurrency - (at_work == capped_.end() ? 0 : at_work->second)});
+    }
+    return rooms;
 }
 
 void Flights::start_alone() {
@@ -145,6 +165,7 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     if (found == flights_.end()) return;
     const Flight flight = std::move(found->second);
     flights_.erase(found);
+    count_task(flight.task, -1);
     if (flight.alone) alone_ = false;
     int& not_started = not_started_[flight.task];
     Tries tries{flight.used, flight.allowed, not_started};
@@ -169,6 +190,7 @@ std::vector<Parcel> Flights::give_up_waiting() {
     ending.fate = store::Fate::handed_back;
     ending.counts = false;
     Parcel parcel{std::move(ending), found->second.task, found->second.used + 1};
+    count_task(found->second.task, -1);
     flights_.erase(found);
     return {std::move(parcel)};
 }

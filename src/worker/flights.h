@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -41,6 +42,10 @@ class Flights : private handlers::Listener {
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
     /// Runs that have ended here while their functions have not: each takes a slot.
     [[nodiscard]] std::size_t given_up() const { return handlers_.given_up(); }
+    /// How many more runs of each task that has a concurrency of its own may be started.
+    [[nodiscard]] std::vector<store::Room> rooms() const;
+    /// Whether there is room for a task that had none, since this was asked before: a look is worth it.
+    [[nodiscard]] bool take_room_made() { return std::exchange(room_made_, false); }
     /// A run that has to be alone is at work or waits for that: claim nothing meanwhile.
     [[nodiscard]] bool exclusive() const { return alone_ || waits_.has_value(); }
     /// This worker leaves: the run that waits to be alone goes back as if it had not been claimed.
@@ -83,6 +88,7 @@ class Flights : private handlers::Listener {
     };
 
     void launch(Flight& flight, handlers::RunSpec spec);
+    void count_task(const std::string& name, int change);
     void on_line(const Uuid& id, const handlers::Line& line) override;
     void on_progress(const Uuid& id, handlers::Progress progress) override;
     void on_done(const Uuid& id, handlers::Outcome outcome) override;
@@ -95,8 +101,10 @@ class Flights : private handlers::Listener {
     std::string worker_;
     OnLanded on_landed_;
     std::unordered_map<Uuid, Flight> flights_;
-    std::optional<Uuid> waits_;  ///< the one that waits to be alone
-    bool alone_ = false;         ///< what is at work has to be alone
+    std::optional<Uuid> waits_;          ///< the one that waits to be alone
+    bool alone_ = false;                 ///< what is at work has to be alone
+    std::map<std::string, int> capped_;  ///< at work, by task that has a concurrency of its own
+    bool room_made_ = false;
     Time no_extension_before_{};
     std::map<std::string, int> not_started_;  ///< by task: how often in a row
 };

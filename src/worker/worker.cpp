@@ -49,6 +49,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       flights_(config, handlers, news_, circumstances_.identity.id.to_string(),
                [this](std::optional<Parcel> parcel) {
                    if (parcel) outbox_.add(std::move(*parcel));
+                   if (flights_.take_room_made()) looks_.owe();
                    step();
                }),
       outbox_(outbox_events(news_, [this](Millis delay) { put_back_until(delay); })),

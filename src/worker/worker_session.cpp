@@ -176,6 +176,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
     } else if (chores && !looks_.owed() && !due_known_ && !for_one) {
         round.ask_due = true;
     }
+    if (round.claim > 0 || round.ask_due) round.rooms = flights_.rooms();
     if (round.ask_due || round.release_forgotten) fill_fences(round);
     if (news_may_ask() || !round.empty()) news_.fill(round, now, !news_may_ask());
     return round;
@@ -223,9 +224,18 @@ void Worker::on_answer(store::Answer answer) {
     step();
 }
 
+/// The claim has brought a task to its own limit, and left out what was beyond: there may be others behind that.
+static bool fills_a_task(const store::Round& asked, const std::vector<store::ClaimedRun>& claimed) {
+    return std::any_of(asked.rooms.begin(), asked.rooms.end(), [&](const store::Room& room) {
+        return room.slots > 0 && room.slots == std::count_if(claimed.begin(), claimed.end(),
+                                                             [&](const auto& run) { return run.task == room.task; });
+    });
+}
+
 void Worker::take_claimed(const store::Round& asked, store::Answer answer) {
     looks_.answered(!answer.claimed.empty());
-    last_claim_full_ = static_cast<int>(answer.claimed.size()) == asked.claim && !asked.only_run;
+    const bool full = static_cast<int>(answer.claimed.size()) == asked.claim || fills_a_task(asked, answer.claimed);
+    last_claim_full_ = full && !asked.only_run;
     if (last_claim_full_) looks_.owe();
     if (!asked.ask_due && !asked.only_run) due_known_ = false;
     if (state_ >= State::leaving) {  // claimed before the decision, answered after it

@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(what_no_run_can_be_cannot_be_stored) {
 BOOST_AUTO_TEST_CASE(a_run_that_is_parked_for_ever_is_neither_due_nor_in_the_way) {
     TestDatabase database;
     database.exec("INSERT INTO dormouse.runs (task, run_at) VALUES ('parked', 'infinity')");
-    BOOST_TEST(database.value(sql::due, {"{default}", worker, "300000", "{}"}) == "");
+    BOOST_TEST(database.value(sql::due, {"{default}", worker, "300000", "{}", "{}"}) == "");
     BOOST_TEST(claim(database) == "");
     database.exec("SELECT dormouse.enqueue('now')");
     BOOST_TEST(!claim(database).empty());
@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(a_worker_role_can_do_a_workers_work) {
         pool.ask("finish", sql::finish,
                  {worker, id, fence, "{completed}", "{1}", "{NULL}", "{0}", "{NULL}", "{1}", "{1}", "{t}"});
     BOOST_TEST(done.has_value(), (done ? "" : done.error().message));
-    BOOST_TEST(pool.ask("due", sql::due, {"{default}", worker, "300000", "{}"}).has_value());
+    BOOST_TEST(pool.ask("due", sql::due, {"{default}", worker, "300000", "{}", "{}"}).has_value());
     BOOST_TEST(pool.ask("rescue", sql::rescue, {"{default}"}).has_value());
     BOOST_TEST(pool.ask("runbook", "UPDATE dormouse.runs SET status = 'queued'").has_value());
     database.exec("DROP OWNED BY pool; DROP ROLE pool");

@@ -25,7 +25,9 @@ std::vector<Query> queries() {
     const std::string held = w + ", " + ids + ", ARRAY[1::bigint]";
     return {
         {"claim", sql::claim, "ARRAY['default', 'other'], 8, " + w + ", 300000, 1000000", "runs_live_claim"},
-        {"due", sql::due, "ARRAY['default', 'other'], " + w + ", 300000, '{}'", "runs_live_claim"},
+        {"due", sql::due, "ARRAY['default', 'other'], " + w + ", 300000, '{}', '{}'", "runs_live_claim"},
+        {"claim_capped", sql::claim_capped, "ARRAY['default', 'other'], 8, " + w + ", 300000, 1000000, '{a}', '{1}'",
+         "runs_live_claim"},
         {"rescue_own", sql::rescue_own, "ARRAY['default', 'other'], ARRAY[" + w + "]", "runs_live_lease"},
         {"claim_run", sql::claim_run, w + ", " + w + ", 300000, 1000", "runs_live_pkey"},
         {"standing", sql::standing, w, "runs_live_pkey"},

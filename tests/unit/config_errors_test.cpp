@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_task_is_named_with_its_line) {
          "3: task.x.backoff: expected a table, such as { base = \"5s\", max = \"10min\" }"},
         {start + "backoff = { base = \"1h\" }\n",
          "1: task.x.backoff: base (1h) is longer than max (10min); raise max or lower base"},
-        {start + "handler = \"hot\"\n", "3: task.x.handler: found \"hot\", expected \"exec\" or \"warm\""},
+        {start + "handler = \"hot\"\n", "3: task.x.handler: found \"hot\", expected \"exec\", \"warm\" or"},
         {start + "handler = \"warm\"\nprocesses = 2\n[task.y]\ncommand = [\"a\"]\nhandler = \"warm\"\n",
          "5: task.y.processes: is 0, but 2 in task.x, which shares its processes (same command); write the same in "
          "both"},
