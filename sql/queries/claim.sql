@@ -1,6 +1,7 @@
 -- Claims up to $2 due runs of the queues $1 (strict order) for worker $3 with a lease of $4 ms; payloads above $5 bytes of text stay.
 -- Within a queue: priority, then age. Index runs_live_claim, one descent for each (queue, priority): rows that are not due
--- yet lie behind the due ones of their priority and are never walked over. Whoever is locked is skipped.
+-- yet lie behind the due ones of their priority and are never walked over. Whoever is locked is skipped. Each level begins at its
+-- first run, found once: in front of it lie the entries of runs that are gone, until a vacuum (bench/peers has what that costs).
 -- Whoever watches one of them is told. The rows come back in no order; the caller sorts them. Plan tested in tests/postgres/plans_test.cpp.
 UPDATE dormouse.runs_live r
    SET status = 'running', started_at = now(), worker = $3, fence = nextval('dormouse.fence'),
@@ -9,20 +10,21 @@ UPDATE dormouse.runs_live r
        SELECT due.ctid
          FROM unnest($1::text[]) AS lane (queue)
         CROSS JOIN LATERAL (
-              WITH RECURSIVE level (priority) AS (
-                  (SELECT l.priority FROM dormouse.runs_live l
+              WITH RECURSIVE level (priority, run_at) AS (
+                  (SELECT l.priority, l.run_at FROM dormouse.runs_live l
                     WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry')
-                    ORDER BY l.priority LIMIT 1)
+                    ORDER BY l.priority, l.run_at LIMIT 1)
                   UNION ALL
-                  SELECT (SELECT l.priority FROM dormouse.runs_live l
-                           WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry') AND l.priority > level.priority
-                           ORDER BY l.priority LIMIT 1)
-                    FROM level WHERE level.priority IS NOT NULL)
+                  SELECT n.priority, n.run_at
+                    FROM level CROSS JOIN LATERAL (
+                         SELECT l.priority, l.run_at FROM dormouse.runs_live l
+                          WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry') AND l.priority > level.priority
+                          ORDER BY l.priority, l.run_at LIMIT 1) n)
               SELECT d.ctid
                 FROM level CROSS JOIN LATERAL (
                      SELECT c.ctid FROM dormouse.runs_live c
                       WHERE c.queue = lane.queue AND c.status IN ('queued', 'retry') AND c.priority = level.priority
-                        AND c.run_at <= now()
+                        AND c.run_at BETWEEN level.run_at AND now()
                       ORDER BY c.run_at, c.id LIMIT $2::integer
                         FOR UPDATE SKIP LOCKED) d
                LIMIT $2::integer) due

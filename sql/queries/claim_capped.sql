@@ -10,20 +10,21 @@ UPDATE dormouse.runs_live r
                                                                ORDER BY lane.place, pick.priority, pick.run_at, pick.id) AS nth
                  FROM unnest($1::text[]) WITH ORDINALITY AS lane (queue, place)
                 CROSS JOIN LATERAL (
-                      WITH RECURSIVE level (priority) AS (
-                          (SELECT l.priority FROM dormouse.runs_live l
+                      WITH RECURSIVE level (priority, run_at) AS (
+                          (SELECT l.priority, l.run_at FROM dormouse.runs_live l
                             WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry')
-                            ORDER BY l.priority LIMIT 1)
+                            ORDER BY l.priority, l.run_at LIMIT 1)
                           UNION ALL
-                          SELECT (SELECT l.priority FROM dormouse.runs_live l
-                                   WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry') AND l.priority > level.priority
-                                   ORDER BY l.priority LIMIT 1)
-                            FROM level WHERE level.priority IS NOT NULL)
+                          SELECT n.priority, n.run_at
+                            FROM level CROSS JOIN LATERAL (
+                                 SELECT l.priority, l.run_at FROM dormouse.runs_live l
+                                  WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry') AND l.priority > level.priority
+                                  ORDER BY l.priority, l.run_at LIMIT 1) n)
                       SELECT d.*
                         FROM level CROSS JOIN LATERAL (
                              SELECT c.ctid, c.task, c.priority, c.run_at, c.id FROM dormouse.runs_live c
                               WHERE c.queue = lane.queue AND c.status IN ('queued', 'retry') AND c.priority = level.priority
-                                AND c.run_at <= now()
+                                AND c.run_at BETWEEN level.run_at AND now()
                                 AND c.task <> ALL (ARRAY(SELECT f.task FROM unnest($6::text[], $7::bigint[]) AS f (task, slots)
                                                           WHERE f.slots <= 0))
                               ORDER BY c.run_at, c.id LIMIT $2::integer

@@ -36,6 +36,7 @@ Database::Database(loop::Loop& loop, Place place, Identity identity, Millis leas
       deferred_(loop, "database.refused"),
       deadline_(loop, "database.deadline"),
       retirement_(loop, "database.retirement") {
+    if (!place_.listens) return;
     for (const std::string& queue : identity_.queues) listen_sql_.push_back(postgres::listen_sql("dormouse:" + queue));
     listen_sql_.push_back(postgres::listen_sql(worker_channel(identity_.id)));
     if (place_.hears_of_ends) listen_sql_.push_back(postgres::listen_sql("dormouse:done"));

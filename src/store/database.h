@@ -24,6 +24,7 @@ class Database {
         std::string passfile;  ///< empty: none
         Millis connect_timeout{10'000};
         bool hears_of_ends = false;  ///< of watched runs, too: on_queue
+        bool listens = true;         ///< false: it hears of nothing
     };
     struct Events {
         std::function<void()> on_open;          ///< LISTEN has taken effect: now look

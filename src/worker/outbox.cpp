@@ -63,13 +63,20 @@ void Outbox::answered(const store::Answer& answer, Time now) {
     }
     sent_.clear();
     const Ids held(answer.still_held.begin(), answer.still_held.end());
+    bool any_locked = false;
     for (Parcel& parcel : asked_) {
         if (held.contains(parcel.ending.held.id)) {
             locked_.push_back(std::move(parcel));
-            locked_until_ = now + lock_pause;
+            locked_until_ = now + lock_pause_;
+            any_locked = true;
         } else {
             events_.on_refused(parcel);
         }
+    }
+    if (any_locked) {
+        lock_pause_ = std::min(lock_pause_ * 2, longest_lock_pause);
+    } else if (locked_.empty() && doubtful_.empty()) {
+        lock_pause_ = first_lock_pause;
     }
     asked_.clear();
     limit_ = std::min(limit_ * 2, most_in_a_round);

@@ -58,7 +58,9 @@ class Outbox {
   private:
     static constexpr std::size_t most_in_a_round = 1'000;
     static constexpr std::size_t most_bytes_in_a_round = 16 << 20;  ///< far below the 1 GB that Postgres takes
-    static constexpr Millis lock_pause{1'000};
+    /// Most locks are somebody's claim, which looked at the run as we took it, and are gone with its commit.
+    static constexpr Millis first_lock_pause{10};
+    static constexpr Millis longest_lock_pause{1'000};
 
     Events events_;
     std::deque<Parcel> waiting_;
@@ -67,8 +69,9 @@ class Outbox {
     std::vector<Parcel> asked_;     ///< of doubtful_, with the round on the wire
     std::vector<Parcel> locked_;    ///< ours, but somebody holds the row
     Time locked_until_{};
-    std::size_t limit_ = most_in_a_round;  ///< smaller while a rejected value is being looked for
-    bool alone_ = false;                   ///< a rejected value is being looked for
+    Millis lock_pause_ = first_lock_pause;  ///< the next one; doubles while somebody holds a row
+    std::size_t limit_ = most_in_a_round;   ///< smaller while a rejected value is being looked for
+    bool alone_ = false;                    ///< a rejected value is being looked for
 };
 
 }  // namespace dormouse::worker

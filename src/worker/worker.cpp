@@ -55,15 +55,22 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       outbox_(outbox_events(news_, [this](Millis delay) { put_back_until(delay); })),
       imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run, [this] { step(); }),
       neighbours_(config.pool, circumstances_.environment),
-      database_(loop,
-                store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout,
-                                       circumstances_.errand.run.has_value()},
-                circumstances_.identity, config.worker.lease,
+      database_(loop, place(), circumstances_.identity, config.worker.lease,
                 store::Database::Events{.on_open = [this] { on_open(); },
                                         .on_refused = [this](const Error& error) { on_unavailable(error); },
                                         .on_lost = [this](const Error& error) { on_lost(error); },
                                         .on_queue = [this] { looks_.owe(), step(); },
                                         .on_taken_away = [this] { held_in_doubt_ = true, step(); }}),
+      second_(loop, place(), circumstances_.identity, config.worker.lease,
+              config.database.close_after > Millis{0} ? 0 : circumstances_.second_session_at,
+              SecondSession::Events{.on_open = [this] { step(); },
+                                    .on_answer = [this](const store::Answer& answer) { take_endings(answer), step(); },
+                                    .on_given_up =
+                                        [this](const Error& error) {
+                                            log::event(log::Level::info, "second_session", error.message);
+                                            drop_second_session();
+                                            step();
+                                        }}),
       soon_timer_(loop, "worker.landed"),
       step_timer_(loop, "worker.next"),
       exit_timer_(loop, "worker.exit"),
@@ -146,6 +153,7 @@ void Worker::step() {
     // The first few at once, for whoever waits for them; the others while the next round is on its way.
     constexpr int first_few = 16;
     fill_slots(first_few);
+    send_endings();
     send_round();
     if (!shelf_.empty()) {
         fill_slots(shelf_.count());
@@ -168,11 +176,12 @@ void Worker::choose_state() {
         enter(State::starting, "no look has been answered yet");
     } else if (look_on_wire || (looks_.owed() && wanted() > 0)) {
         enter(State::claiming, "a look is owed");
-    } else if (at_work || on_wire_) {
+    } else if (at_work || on_wire_ || endings_with_ != Carrier::nobody) {
         enter(State::running, at_work ? "handlers are at work" : "a round is on the wire");
     } else {
         if (!quiet_since_) quiet_since_ = BootClock::now();
         enter(State::idle, "nothing to do");
+        second_.quiet();
     }
 }
 
@@ -221,6 +230,10 @@ void Worker::arm_timers() {
     consider(shelf_.wait(now));
     if (dozing_ && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));
     if (dozing_) consider(imports_.wait(now));
+    if (second_.is_ready()) {
+        consider(outbox_.wait(now));
+        consider(news_.wait(now));
+    }
     if (database_.is_open() && !on_wire_ && !retry_timer_.armed()) {
         consider(outbox_.wait(now));
         if (news_may_ask()) consider(news_.wait(now));

@@ -23,6 +23,7 @@
 #include "worker/news.h"
 #include "worker/outbox.h"
 #include "worker/predecessors.h"
+#include "worker/second_session.h"
 #include "worker/shelf.h"
 #include "worker/state.h"
 
@@ -43,8 +44,9 @@ class Worker {
         Predecessors* predecessors = nullptr;  ///< outlives the worker; none: nobody is known to be dead
         Errand errand;
         bool leaves_when_idle = true;  ///< false in the foreground, unless told
-        bool owns_process = true;  ///< false: a guest in somebody's program, who tells systemd what there is to tell
-        bool owns_spool = false;   ///< makes the pool's spool if there is none
+        bool owns_process = true;     ///< false: a guest in somebody's program, who tells systemd what there is to tell
+        int second_session_at = 128;  ///< see SecondSession; 0: never
+        bool owns_spool = false;      ///< makes the pool's spool if there is none
         Millis first_connect_delay{0};    ///< after crashes in a row
         config::Environment environment;  ///< in which the files of this machine's other pools are read
         std::function<void(Farewell)> on_gone;
@@ -102,6 +104,10 @@ class Worker {
     void try_again_in(Millis delay);
     [[nodiscard]] Millis pause() const;
     void send_round();
+    void send_endings();
+    void drop_second_session();
+    void take_endings(const store::Answer& answer);
+    [[nodiscard]] store::Database::Place place() const;
     [[nodiscard]] store::Round next_round(BootClock::time_point now);
     void on_answer(store::Answer answer);
     void on_round_failed(const Error& error);
@@ -147,17 +153,21 @@ class Worker {
     Imports imports_;
     Neighbours neighbours_;
     store::Database database_;
+    SecondSession second_;
 
     std::optional<store::Round> on_wire_;  ///< the round whose answer is awaited, without endings and imports
-    bool endings_alone_on_wire_ = false;   ///< nothing but endings and questions is in it
-    BootClock::time_point sent_at_{};      ///< when it was sent: leases count from there
-    bool registered_ = false;              ///< arrive has been answered
-    bool ever_claimed_ = false;      ///< a claim was sent: there may be runs we do not know of, if its answer is lost
-    bool forgotten_wanted_ = false;  ///< after a reconnect: claims whose answer was lost
-    bool rescue_wanted_ = true;      ///< somebody's lease may have ended
-    bool held_in_doubt_ = false;     ///< somebody may have taken a run away
-    bool last_claim_full_ = false;   ///< there is probably more
-    bool due_known_ = false;         ///< due_at_ is as of the last look that came back short
+    enum class Carrier { nobody, first, second };
+    Carrier endings_with_ = Carrier::nobody;  ///< the session on whose wire the outbox and the news are
+    bool endings_alone_on_wire_ = false;      ///< nothing but endings and questions is in it
+    BootClock::time_point sent_at_{};         ///< when it was sent: leases count from there
+    bool registered_ = false;                 ///< arrive has been answered
+    bool ever_claimed_ = false;        ///< a claim was sent: there may be runs we do not know of, if its answer is lost
+    bool forgotten_wanted_ = false;    ///< after a reconnect: claims whose answer was lost
+    bool rescue_wanted_ = true;        ///< somebody's lease may have ended
+    bool held_in_doubt_ = false;       ///< somebody may have taken a run away
+    bool last_claim_full_ = false;     ///< there is probably more
+    bool put_back_meanwhile_ = false;  ///< by the second session, while the first asked what is due
+    bool due_known_ = false;           ///< due_at_ is as of the last look that came back short
     std::optional<BootClock::time_point> due_at_;
     int fruitless_dues_ = 0;  ///< due now, but locked by somebody, so often in a row
     bool ran_anything_ = false;

@@ -44,6 +44,7 @@ void Worker::fall_asleep() {
     looks_.sent(BootClock::now());  // what is heard of from here on makes a look owed
     store::Round asked = round;
     await_answer();
+    endings_with_ = Carrier::first;
     database_.exchange(std::move(round), [this, asked](const Result<store::Answer>& answer) {
         answer_timer_.stop();
         falling_asleep_ = false;
@@ -52,6 +53,7 @@ void Worker::fall_asleep() {
             doorbell_.watch_wake_file(false);
             return on_round_failed(answer.error());
         }
+        endings_with_ = Carrier::nobody;
         news_.answered();
         if (asked.leave) registered_ = false;
         if (asked.ask_due) take_due(asked, *answer);

@@ -44,7 +44,7 @@ void Worker::leave(const char* reason) {
 }
 
 void Worker::step_leaving() {
-    if (!flights_.empty() || on_wire_) return;
+    if (!flights_.empty() || on_wire_ || endings_with_ != Carrier::nobody) return;
     if (!outbox_.empty()) return;
     part();
 }
@@ -65,6 +65,7 @@ void Worker::part() {
     if (dozing_) return be_gone(last_word());
     if (!database_.is_open()) return be_gone(Farewell{true, false, std::nullopt});
     enter(State::parting, "everything is written");
+    second_.close();
     store::Round round;
     round.leave = registered_;
     round.ask_waking = doorbell_.may_have_wake_files();
@@ -96,6 +97,7 @@ void Worker::be_gone(Farewell farewell) {
         timer->stop();
     // On a turn of its own: this may run inside a callback of the session.
     grace_timer_.once(Millis{0}, [this, farewell] {
+        second_.close();
         database_.close();
         crash_point("session.closed");
         const auto call = circumstances_.on_gone;

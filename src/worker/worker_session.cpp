@@ -17,6 +17,11 @@ constexpr std::int64_t ahead_bytes = 64 << 20;
 
 }  // namespace
 
+store::Database::Place Worker::place() const {
+    return {config_.database.url, config_.database.passfile, config_.database.connect_timeout,
+            circumstances_.errand.run.has_value()};
+}
+
 void Worker::open_database() {
     retry_timer_.stop();
     doorbell_.watch_wake_file(false);
@@ -39,7 +44,9 @@ void Worker::on_lost(const Error& error) {
     falling_asleep_ = false;
     if (on_wire_ && on_wire_->claim > 0) looks_.failed();
     on_wire_.reset();
+    drop_second_session();
     outbox_.again();
+    endings_with_ = Carrier::nobody;
     imports_.failed(false, error.message);
     forgotten_wanted_ = ever_claimed_;
     held_in_doubt_ = !flights_.empty() || !shelf_.empty();
@@ -99,6 +106,8 @@ void Worker::send_round() {
     if (!round.extend.empty()) flights_.extension_sent(now);
     if (!round.ask_held.empty()) held_in_doubt_ = false;  // who is taken away from here on needs another question
     sent_at_ = now;
+    put_back_meanwhile_ = false;
+    if (!second_.is_open() && endings_with_ == Carrier::nobody) endings_with_ = Carrier::first;
     auto endings = std::exchange(round.endings, {});
     auto imports = std::exchange(round.imports, {});
     auto news = std::exchange(round.news, {});
@@ -113,6 +122,33 @@ void Worker::send_round() {
     database_.exchange(std::move(round), [this](Result<store::Answer> answer) {
         answer ? on_answer(std::move(*answer)) : on_round_failed(answer.error());
     });
+}
+
+/// What has ended, by the second session, if there is one; else it goes with everything else.
+void Worker::send_endings() {
+    if (!second_.is_ready() || endings_with_ != Carrier::nobody) return;
+    const auto now = BootClock::now();
+    store::Round round;
+    if (outbox_.has_something_for(now)) outbox_.fill(round, now);
+    news_.fill(round, now);
+    if (round.empty()) return;
+    endings_with_ = Carrier::second;
+    second_.exchange(std::move(round), longest_answer());
+}
+
+void Worker::take_endings(const store::Answer& answer) {
+    news_.answered();
+    outbox_.answered(answer, BootClock::now());
+    endings_with_ = Carrier::nobody;
+    if (!answer.enqueued.empty()) neighbours_.ring(answer.enqueued);
+}
+
+void Worker::drop_second_session() {
+    second_.close();
+    if (endings_with_ != Carrier::second) return;
+    endings_with_ = Carrier::nobody;
+    outbox_.again();
+    news_.again();
 }
 
 /// A server that hangs, or something in between that takes bytes and passes none on: TCP sees nothing wrong with it.
@@ -138,12 +174,13 @@ void Worker::on_no_answer() {
 
 store::Round Worker::next_round(BootClock::time_point now) {
     store::Round round;
-    if (news_.wants_to_go_alone()) {  // before the endings, which take the fences away
+    const bool endings = endings_with_ == Carrier::nobody && !second_.is_open();
+    if (endings && news_.wants_to_go_alone()) {  // before the endings, which take the fences away
         news_.fill_alone(round);
         return round;
     }
-    const bool alone = outbox_.wants_to_go_alone();
-    if (outbox_.has_something_for(now)) outbox_.fill(round, now);
+    const bool alone = endings && outbox_.wants_to_go_alone();
+    if (endings && outbox_.has_something_for(now)) outbox_.fill(round, now);
     if (alone) {
         news_.fill_endings(round);
         return round;
@@ -178,7 +215,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
     }
     if (round.claim > 0 || round.ask_due) round.rooms = rooms();
     if (round.ask_due || round.release_forgotten) fill_fences(round);
-    if (news_may_ask() || !round.empty()) news_.fill(round, now, !news_may_ask());
+    if (endings && (news_may_ask() || !round.empty())) news_.fill(round, now, !news_may_ask());
     return round;
 }
 
@@ -197,9 +234,7 @@ void Worker::on_answer(store::Answer answer) {
     tries_ = 0;
     log_back();
     registered_ = registered_ || asked.arrive;
-    news_.answered();
-    outbox_.answered(answer, BootClock::now());
-    if (!answer.enqueued.empty()) neighbours_.ring(answer.enqueued);
+    if (endings_with_ == Carrier::first) take_endings(answer);
     imports_.answered(answer.imported);
     if (!asked.extend.empty()) {
         flights_.extended(answer.extended, sent_at_);
@@ -224,7 +259,10 @@ void Worker::on_answer(store::Answer answer) {
                    std::to_string(answer.rescued) + " runs of workers that are gone were taken back");
     if (asked.ask_due) take_due(asked, answer);
     if (asked.only_run) take_standing(asked, answer);
-    if (asked.claim > 0) take_claimed(asked, std::move(answer));
+    if (asked.claim > 0) {
+        second_.claimed(static_cast<int>(answer.claimed.size()));
+        take_claimed(asked, std::move(answer));
+    }
     step();
 }
 
@@ -268,18 +306,20 @@ void Worker::take_due(const store::Round& asked, const store::Answer& answer) {
     constexpr Millis locked_pause{100};
     constexpr Millis longest_pause{5'000};
     constexpr Millis longest_wait{std::chrono::hours{24 * 365}};  // a time that is years away must not overflow
-    due_known_ = true;
-    due_at_.reset();
+    due_known_ = !put_back_meanwhile_;                            // else the answer may be from before that
+    if (due_known_) due_at_.reset();
     if (!answer.due_in) return;
     // Due at once, and yet a look with room for it did not bring it: somebody holds the row, so look again, but slowly.
     const bool locked = *answer.due_in == Millis{0} && static_cast<int>(answer.claimed.size()) < asked.claim;
     fruitless_dues_ = locked ? fruitless_dues_ + 1 : 0;
     const Millis wait = locked ? half_jitter(locked_pause, longest_pause, fruitless_dues_) : *answer.due_in;
-    due_at_ = BootClock::now() + std::min(wait, longest_wait);
+    const auto due_at = BootClock::now() + std::min(wait, longest_wait);
+    due_at_ = due_at_ ? std::min(*due_at_, due_at) : due_at;
 }
 
 /// An ending that was written has put its run back: nobody will tell us when that is due.
 void Worker::put_back_until(Millis delay) {
+    put_back_meanwhile_ = put_back_meanwhile_ || endings_with_ == Carrier::second;
     const auto at = BootClock::now() + delay;
     if (!due_at_ || at < *due_at_) due_at_ = at;
 }
@@ -289,8 +329,10 @@ void Worker::on_round_failed(const Error& error) {
     answer_timer_.stop();
     if (asked.claim > 0) looks_.failed();
     if (!asked.ask_held.empty()) held_in_doubt_ = true;
-    const bool endings_sent = outbox_.is_on_wire();
-    const bool news_sent = news_.is_on_wire();
+    const bool here = endings_with_ == Carrier::first;
+    if (here) endings_with_ = Carrier::nobody;
+    const bool endings_sent = here && outbox_.is_on_wire();
+    const bool news_sent = here && news_.is_on_wire();
     imports_.failed(error.kind == ErrorKind::invalid && !endings_sent && !news_sent, error.message);
     if (error.kind == ErrorKind::invalid && (endings_sent || news_sent)) {
         if (news_sent) news_.rejected(error.message);
@@ -298,8 +340,10 @@ void Worker::on_round_failed(const Error& error) {
         try_again_in(Millis{0});  // by itself, or a half of it
         return step();
     }
-    outbox_.again();
-    news_.again();
+    if (here) {
+        outbox_.again();
+        news_.again();
+    }
     if (error.kind == ErrorKind::denied || error.kind == ErrorKind::incompatible ||
         error.kind == ErrorKind::disconnected) {
         database_.close();

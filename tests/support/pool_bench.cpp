@@ -138,6 +138,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     if (!options.state_directory.empty()) circumstances.identity.unit = "bench.service";
     predecessors_ = std::make_unique<worker::Predecessors>(options.state_directory, circumstances.identity);
     circumstances.predecessors = predecessors_.get();
+    circumstances.second_session_at = options.second_session_at;
     circumstances.owns_spool = true;
     circumstances.environment = options.environment;
     circumstances.leaves_when_idle = options.leaves_when_idle;

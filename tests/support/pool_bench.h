@@ -55,6 +55,7 @@ struct PoolBenchOptions {
     bool leaves_when_idle = false;
     bool starts = true;                 ///< else the test calls worker().start()
     config::Environment environment{};  ///< where other pools are
+    int second_session_at = 128;        ///< as in Worker::Circumstances
     std::string state_directory{};      ///< as systemd gives it to a unit; empty: a worker in the foreground
 };
 

@@ -103,6 +103,34 @@ BOOST_AUTO_TEST_CASE(what_is_locked_goes_again_after_a_pause) {
     BOOST_TEST(bench.fill().endings.size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_row_that_stays_locked_is_tried_less_and_less_and_the_next_one_soon_again) {
+    Bench bench;
+    const auto locked = [&] {
+        const auto round = bench.fill();
+        bench.answer(round, 0);
+        bench.fill();
+        store::Answer held;
+        held.still_held.push_back(round.endings.at(0).held.id);
+        bench.outbox.answered(held, bench.now);
+        const Millis wait = *bench.outbox.wait(bench.now);
+        bench.now += wait;
+        return wait;
+    };
+    bench.outbox.add(Bench::parcel());
+    Millis last = locked();
+    BOOST_TEST(last.count() <= 20);
+    for (int i = 0; i < 10; ++i) {
+        const Millis next = locked();
+        BOOST_TEST(next.count() == std::min<Millis::rep>(last.count() * 2, 1'000));
+        last = next;
+    }
+    BOOST_TEST(last.count() == 1'000);
+    bench.answer(bench.fill(), 1);
+    BOOST_TEST(bench.outbox.empty());
+    bench.outbox.add(Bench::parcel());
+    BOOST_TEST(locked().count() <= 20);
+}
+
 BOOST_AUTO_TEST_CASE(a_lost_round_goes_again_in_its_order) {
     Bench bench;
     for (int i = 0; i < 5; ++i) bench.outbox.add(Bench::parcel(i));
