@@ -1,6 +1,6 @@
 // The whole way: a worker that executes what is queued, by a function that does nothing, until so many are done.
-// worker URL COUNT CONCURRENCY|default [info|points|stamps] → one line of JSON. The times of the threads come from
-// /proc. The task `echo` has its payload as its result. points: a line every 0.1 s of how far it is. stamps: "SENT
+// worker URL COUNT CONCURRENCY|default [info|points|stamps [SECONDS]] → one line of JSON. The times of the threads come
+// from /proc. The task `echo` has its payload as its result. points: a line every 0.1 s of how far it is. stamps: "SENT
 // STARTED" in ns of CLOCK_MONOTONIC for each run of the task `stamp`, {"sent": "SENT"}, until the end of the input.
 #include <dormouse/worker.h>
 #include <unistd.h>
@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
     const std::string concurrency = argv[3];
     const std::string mode = argc > 4 ? argv[4] : "";
     const bool logs = mode == "info";
+    const double limit = argc > 5 ? std::atof(argv[5]) : 1e9;  // then it ends, with what is done by then
     std::atomic<long> called{0};
     std::atomic<bool> idle{false};
     std::string loop_thread;
@@ -73,13 +74,15 @@ int main(int argc, char** argv) {
         return worker.stop(std::chrono::seconds(20)) ? 0 : 1;
     }
     double first = 0;
-    for (double last = 0; called < count || !idle; std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
+    const auto all_done = [&] { return (called >= count && idle) || elapsed().count() > limit; };
+    for (double last = 0; !all_done(); std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
         if (called > 0 && first == 0) first = elapsed().count();
         if (mode != "points" || elapsed().count() - last < 0.1) continue;
         last = elapsed().count();
         std::printf("{\"at_s\": %.3f, \"done\": %ld}\n", last, called.load());
     }
     const std::chrono::duration<double> took = elapsed();
+    const long done = called;
     const double loop_cpu = cpu_seconds(loop_thread);
     double others = 0;
     int threads = 0;
@@ -91,7 +94,7 @@ int main(int argc, char** argv) {
         R"({"what": "with Postgres", "runs": %ld, "concurrency": "%s", "seconds": %.3f, "first_s": %.3f, "runs_per_s": %.0f, )"
         R"("cpu_s_loop": %.2f, "cpu_s_other_threads": %.2f, "threads": %d})"
         "\n",
-        count, concurrency.c_str(), took.count(), first, static_cast<double>(count) / took.count(), loop_cpu, others,
+        done, concurrency.c_str(), took.count(), first, static_cast<double>(done) / took.count(), loop_cpu, others,
         threads);
     return worker.stop(std::chrono::seconds(20)) ? 0 : 1;
 }

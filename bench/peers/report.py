@@ -51,10 +51,10 @@ def throughput(lines):
         rows.append([name, shown(rates(of)), ratio(lines, "dormouse tuned", name) if lines.of("run", "dormouse tuned") else "",
                      per_run(of, "cpu_s", 1e6), per_run(of, "cpu_s_postgres", 1e6), per_run(of, "wal_bytes"),
                      next(keeps for start, keeps in KEEPS.items() if name.startswith(start)),
-                     f"{max(line['load'] for line in of):.1f}", len(of)])
+                     shown([line["others"] for line in of], "{:.1f}"), len(of)])
     print(f"\n### No-op runs a second, {lines.about['count']:,} queued, one worker process")
-    table(["", "runs/s", "dormouse tuned ÷ this", "its CPU µs a run", "Postgres' CPU µs a run", "WAL bytes a run", "keeps what is done", "load",
-           "rounds"], [[str(cell) for cell in row] for row in rows])
+    table(["", "runs/s", "dormouse tuned ÷ this", "its CPU µs a run", "Postgres' CPU µs a run", "WAL bytes a run", "keeps what is done",
+           "cores busy for others", "rounds"], [[str(cell) for cell in row] for row in rows])
 
 
 def latency(lines, share, place=1):
@@ -65,10 +65,11 @@ def latency(lines, share, place=1):
 
 
 def latencies(lines):
+    missing = {name: sum(line["missing"] for line in lines.of("latency", name)) for name in lines.subjects("latency")}
     parts = [latency(lines, 0.5), latency(lines, 0.99), latency(lines, 0.5, None)]
     print("\n### One insert into an idle, awake queue: the insert is sent → the handler starts, ms")
-    table(["", "p50", "p99", "p50 after the acknowledgement", "load"],
-          [[name, *(shown(part[name], "{:.2f}") for part in parts), f"{max(line['load'] for line in lines.of('latency', name)):.1f}"]
+    table(["", "p50", "p99", "p50 after the acknowledgement", "not started within a minute", "load"],
+          [[name, *(shown(part[name], "{:.2f}") for part in parts), str(missing[name]), f"{max(line['load'] for line in lines.of('latency', name)):.1f}"]
            for name in lines.subjects("latency")])
 
 
@@ -81,9 +82,9 @@ def starts(lines):
 
 def enqueues(lines):
     print(f"\n### Batch enqueue, {lines.about['batch']:,} a statement, one session")
-    table(["", "runs/s", "its CPU µs a run", "Postgres' CPU µs a run", "WAL bytes a run", "load"],
+    table(["", "runs/s", "its CPU µs a run", "Postgres' CPU µs a run", "WAL bytes a run", "cores busy for others"],
           [[name, shown(rates(of)), per_run(of, "cpu_s", 1e6), per_run(of, "cpu_s_postgres", 1e6), per_run(of, "wal_bytes"),
-            f"{max(line['load'] for line in of):.1f}"] for name in lines.subjects("enqueue") for of in [lines.of("enqueue", name)]])
+            shown([line["others"] for line in of], "{:.1f}")] for name in lines.subjects("enqueue") for of in [lines.of("enqueue", name)]])
 
 
 def backlogs(lines):
@@ -116,8 +117,7 @@ def curves(lines):
 
 def to_paste(lines):
     fifty, ninety_nine = latency(lines, 0.5), latency(lines, 0.99)
-    calls = {"dormouse tuned": "dormouse.enqueue_many, libpq", "graphile-worker default": "graphile-worker default: addJobs",
-             "pg-boss tuned": "pg-boss tuned: insert"}
+    calls = {"dormouse tuned": "dormouse.enqueue_many, libpq", "graphile-worker tuned": "graphile-worker: addJobs", "pg-boss tuned": "pg-boss: insert"}
     rows = []
     for name in lines.subjects("run"):
         if name.startswith("ceiling bare") or "two" in name:
@@ -128,9 +128,9 @@ def to_paste(lines):
         rows.append([name, shown(rates(of)), cpu, pair, shown(rates(call)) if call else ""])
     about = lines.about
     print("\n### For the README\n")
-    print(f"Medians of {len(lines.of('start', 'C and libpq')) or len(of)} interleaved rounds (smallest–largest): {about['date'][:10]}, {about['machine']}, "
+    print(f"Medians of {max(line['round'] for line in lines.of('run'))} interleaved rounds (smallest–largest): {about['date'][:10]}, {about['machine']}, "
           f"{about['postgres']}, {about['storage']}; " + ", ".join(f"{name} {version}" for name, version in about["versions"].items()) +
-          f"; load before a run at most {max(line['load'] for line in lines.all if 'load' in line):.1f}.")
+          f"; at most {max(line['others'] for line in lines.of('run')):.1f} cores busy with something else during a run.")
     table(["", f"no-op runs/s, {about['count']:,} queued", "CPU µs a run, worker + Postgres", "insert → handler, ms, p50 / p99", "batch enqueue, runs/s"], rows)
 
 
@@ -145,7 +145,7 @@ def main(path, svg=None):
         backlog_table(of)
     if lines.of("run"):
         to_paste(lines)
-        if svg:
+        if svg and curves(lines):
             draw(svg, curves(lines), {name: [(queued, statistics.median(values)) for queued, values in points] for name, points in of.items()})
             print(f"\nPlot: {svg}\nJSON lines: {path}")
 

@@ -36,14 +36,14 @@ class Dormouse(Subject):
 
     def __init__(self, name, concurrency, task="nothing"):
         super().__init__(name)
-        self.concurrency, self.task = concurrency, task
+        self.concurrency, self.task, self.slow = concurrency, task, concurrency == "default" and task == "nothing"
 
     def fill(self, count, batch):
         return [BIN / "produce", URL, statement_file(f"SELECT dormouse.enqueue_many('{self.task}', $1::jsonb[])"), "batch", count, batch,
                 PAYLOAD_IN_ARRAY]
 
     def run(self, count, limit):
-        return [BIN / "worker", URL, count, self.concurrency, "points"]
+        return [BIN / "worker", URL, count, self.concurrency, "points", limit]
 
     def stamps(self):
         return [BIN / "worker", URL, 0, self.concurrency, "stamps"]
