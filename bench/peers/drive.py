@@ -12,7 +12,6 @@ from meter import Stamps, command_of, first_word_after, measured, sql
 from subjects import BIN, NODE, PAYLOAD, URL, Ceiling, Dormouse, Graphile, PgBoss, everybody, node, statement_file
 
 SLOW_LIMIT = 15  # seconds for those that would take an hour
-PAUSE_MS = 20    # between inserts whose latency is measured
 
 
 def say(text):
@@ -70,11 +69,12 @@ class Bench:
         if not isinstance(statement, str):
             statement = subprocess.run([str(word) for word in statement], check=True, capture_output=True, text=True).stdout
         produce = [BIN / "produce", URL, statement_file(statement), "each"]
+        count = self.options.inserts * 20 // max(20, subject.pause_ms // 5)
         with Stamps(subject.stamps()) as stamps:
-            command_of([*produce, 10, PAUSE_MS, text])  # until it is awake
-            stamps.wait(10)
-            sent = dict(map(int, line.split()) for line in command_of([*produce, self.options.inserts, PAUSE_MS, text]).splitlines())
-            started = stamps.wait(10 + self.options.inserts)
+            command_of([*produce, 3, subject.pause_ms, text])
+            stamps.wait(3)  # it is awake
+            sent = dict(map(int, line.split()) for line in command_of([*produce, count, subject.pause_ms, text]).splitlines())
+            started = stamps.wait(3 + count)
         us = [[(acknowledged - at) / 1e3, (started[at] - at) / 1e3] for at, acknowledged in sent.items() if at in started]
         if len(us) < len(sent):
             say(f"  {subject.name}: {len(sent) - len(us)} of {len(sent)} have not started within a minute")

@@ -22,7 +22,7 @@ static void each(long count, long pause_ms, const char* text) {
     const char* place = strchr(text, '@');
     if (place == NULL) fputs("produce: there is no @ in the text\n", stderr), exit(2);
     for (long i = 0; i < count; ++i) {
-        const long ms = pause_ms + i * 7 % 5;  // no rhythm of ours shall fit one of theirs
+        const long ms = pause_ms + i * 7 % 5 * (pause_ms / 20);  // no rhythm of ours shall fit one of theirs
         const struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
         nanosleep(&pause, NULL);
         char value[1024];

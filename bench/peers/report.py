@@ -9,9 +9,10 @@ from plot import draw
 KEEPS = {"dormouse": "yes", "graphile": "no: deletes", "pg-boss": "yes", "ceiling": "yes"}
 
 
-def shown(values, form="{:,.0f}"):
-    middle = form.format(statistics.median(values))
-    return middle if len(values) < 2 else f"{middle} ({form.format(min(values))}–{form.format(max(values))})"
+def shown(values, form=None):
+    one = form.format if form else lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+    middle = one(statistics.median(values))
+    return middle if len(values) < 2 else f"{middle} ({one(min(values))}–{one(max(values))})"
 
 
 def rates(lines):

@@ -17,9 +17,11 @@ def node(script, *arguments):
 
 
 class Subject:
-    """`slow`: too slow for all of them; a run of it ends after some seconds, and its rate is of what was done by then."""
+    """`slow`: too slow for all of them; a run of it ends after some seconds, and its rate is of what was done by then. `pause_ms`: between
+    inserts whose latency is measured."""
     slow = False
     latency = True
+    pause_ms = 20
     prepare = []
 
     def __init__(self, name):
@@ -78,6 +80,7 @@ class PgBoss(Subject):
     def __init__(self, kind):
         super().__init__(f"pg-boss {kind}")
         self.kind, self.slow = kind, kind == "default"
+        self.pause_ms = 2100 if self.slow else Subject.pause_ms  # it takes one each 2 s
 
     @property
     def statement(self):
