@@ -1,7 +1,7 @@
 #!/bin/bash
 # ./dev bench [NAME [OPTION…]]
 # Runs bench/NAME.sh or bench/NAME/run.sh, with the options; without a name lists what there is. Benchmarks print their
-# figures beside the aim and assert nothing.
+# figures beside the aim and assert nothing; only peers, whose short form is a test, asserts that nothing is missing.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
