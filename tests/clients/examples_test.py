@@ -1,4 +1,4 @@
-"""examples/handlers: the files that README shows are these, and each of them greets."""
+"""examples: the files that README shows are these, and each handler greets."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from warm_worker import Process, strict
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLES = ROOT + "/examples/handlers/"
+POOLS = ["two-pools/urgent.toml", "two-pools/background.toml", "pipeline/pipeline.py", "pipeline/parse.toml"]  # postgres.examples runs them
 INSTALLED, HERE = "/usr/share/dormouse/clients/", ROOT + "/clients/"
 
 
@@ -41,10 +42,10 @@ class Examples(unittest.TestCase):
 
     def test_readme_shows_the_files_as_they_are(self):
         with open(ROOT + "/README.md", encoding="utf-8") as file:
-            shown = dict(re.findall(r"^<!-- file: examples/handlers/(\S+) -->\n```\w*\n(.*?)^```$", file.read(), re.M | re.S))
-        self.assertEqual(sorted(shown), sorted(os.listdir(EXAMPLES)))
+            shown = dict(re.findall(r"^<!-- file: examples/(\S+) -->\n```\w*\n(.*?)^```$", file.read(), re.M | re.S))
+        self.assertEqual(sorted(shown), sorted(["handlers/" + name for name in os.listdir(EXAMPLES)] + POOLS))
         for name, text in shown.items():
-            self.assertEqual(text, example(name), f"README.md shows another examples/handlers/{name}")
+            self.assertEqual(text, example("../" + name), f"README.md shows another examples/{name}")
 
     def test_python_greets_as_a_program_and_as_a_module(self):
         self.greet("/usr/bin/python3", EXAMPLES + "hello.py")
