@@ -27,11 +27,11 @@ std::string worker_channel(const Uuid& worker) {
 
 }  // namespace
 
-Database::Database(loop::Loop& loop, Place place, Identity identity, ClaimTerms terms, Events events)
+Database::Database(loop::Loop& loop, Place place, Identity identity, Millis lease, Events events)
     : loop_(loop),
       place_(std::move(place)),
       identity_(std::move(identity)),
-      terms_(terms),
+      lease_(lease),
       events_(std::move(events)),
       deferred_(loop, "database.refused"),
       deadline_(loop, "database.deadline"),
@@ -131,7 +131,7 @@ void Database::listen() {
 }
 
 void Database::exchange(Round round, Done done) {
-    auto statements = statements_for(round, identity_, terms_);
+    auto statements = statements_for(round, identity_, lease_);
     const CrashParts parts(round);
     session_->exchange(std::move(statements), [this, parts, round = std::move(round),
                                                done = std::move(done)](Result<std::vector<postgres::Reply>> replies) {

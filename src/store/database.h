@@ -34,7 +34,7 @@ class Database {
     };
     using Done = std::function<void(Result<Answer>)>;
 
-    Database(loop::Loop& loop, Place place, Identity identity, ClaimTerms terms, Events events);
+    Database(loop::Loop& loop, Place place, Identity identity, Millis lease, Events events);
 
     /// Connects, checks server, pooler and schema, LISTENs; then on_open or on_refused, never from inside this call. A
     /// server that took the connection has Place::connect_timeout for all the rest.
@@ -64,7 +64,7 @@ class Database {
     loop::Loop& loop_;
     Place place_;
     Identity identity_;
-    ClaimTerms terms_;
+    Millis lease_;
     Events events_;
     std::vector<std::string> listen_sql_;
     bool open_ = false;

@@ -94,12 +94,13 @@ struct Round {
     bool rescue = false;         ///< take back runs whose lease has ended
     std::vector<Uuid> dead;      ///< take back what these workers held: they are known to be dead
     std::vector<Import> imports;
-    int claim = 0;                 ///< at most so many
-    std::vector<Room> rooms;       ///< for claim and ask_due: of the tasks that have a concurrency of their own
-    std::optional<Uuid> only_run;  ///< claim this one alone, and ask how it stands
-    bool ask_waking = false;       ///< is somebody between a wake and its commit?
-    bool ask_due = false;          ///< when must somebody look next?
-    bool leave = false;            ///< this worker is going
+    int claim = 0;                   ///< at most so many
+    std::int64_t payload_bytes = 0;  ///< for claim: larger payloads stay behind
+    std::vector<Room> rooms;         ///< for claim and ask_due: of the tasks that have a concurrency of their own
+    std::optional<Uuid> only_run;    ///< claim this one alone, and ask how it stands
+    bool ask_waking = false;         ///< is somebody between a wake and its commit?
+    bool ask_due = false;            ///< when must somebody look next?
+    bool leave = false;              ///< this worker is going
 
     [[nodiscard]] bool empty() const;
     [[nodiscard]] bool enqueues() const;  ///< one of the endings asks for more runs

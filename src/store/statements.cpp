@@ -229,7 +229,7 @@ void for_each_part(const Round& round, const Visit& visit) {
 
 }  // namespace
 
-std::vector<Statement> statements_for(const Round& round, const Identity& who, const ClaimTerms& terms) {
+std::vector<Statement> statements_for(const Round& round, const Identity& who, Millis lease) {
     std::vector<Statement> out;
     for_each_part(round, [&](const char* sql) {
         Params params;
@@ -251,7 +251,7 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
             params = put_back_params(columns_of(round.endings, false), who.id);
         } else if (sql == sql::extend) {
             params = held_params(round.extend, who.id);
-            params.bigint(terms.lease.count());
+            params.bigint(lease.count());
         } else if (sql == sql::held) {
             params = held_params(round.ask_held, who.id);
         } else if (sql == sql::rescue) {
@@ -266,15 +266,15 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, c
         } else if (sql == sql::waking) {
             prepare = false;
         } else if (sql == sql::claim_run) {
-            params.uuid(*round.only_run).uuid(who.id).bigint(terms.lease.count()).bigint(terms.payload_bytes);
+            params.uuid(*round.only_run).uuid(who.id).bigint(lease.count()).bigint(round.payload_bytes);
         } else if (sql == sql::standing) {
             params.uuid(*round.only_run);
         } else if (sql == sql::claim || sql == sql::claim_capped) {
-            params.texts(who.queues).integer(round.claim).uuid(who.id).bigint(terms.lease.count());
-            params.bigint(terms.payload_bytes);
+            params.texts(who.queues).integer(round.claim).uuid(who.id).bigint(lease.count());
+            params.bigint(round.payload_bytes);
             if (sql == sql::claim_capped) add_rooms(params, round.rooms);
         } else if (sql == sql::due) {
-            params.texts(who.queues).uuid(who.id).bigint(terms.lease.count());
+            params.texts(who.queues).uuid(who.id).bigint(lease.count());
             params.bigints(std::vector<std::optional<std::int64_t>>(round.fences.begin(), round.fences.end()));
             params.texts(full_tasks(round.rooms));
         } else if (sql == sql::worker_leaves) {

@@ -26,13 +26,8 @@ struct Identity {
     std::string version;
 };
 
-/// What a claim needs to know besides how many.
-struct ClaimTerms {
-    Millis lease{300'000};
-    std::int64_t payload_bytes = 1 << 20;
-};
-
-std::vector<postgres::Statement> statements_for(const Round& round, const Identity& identity, const ClaimTerms& terms);
+/// `lease`: how long a claim or an extension holds.
+std::vector<postgres::Statement> statements_for(const Round& round, const Identity& identity, Millis lease);
 
 /// `results` are those of statements_for(round, …), in its order.
 Answer answer_from(const Round& round, const std::vector<postgres::Reply>& results, const Identity& identity);

@@ -95,6 +95,7 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     flight.alone = run.lost > 0;
     count_task(run.task, 1);
     Flight& placed = flights_.emplace(run.held.id, std::move(flight)).first->second;
+    quiet_until_ = std::min(quiet_until_, extend_at(placed));
     if (placed.alone) {
         placed.waits = std::move(spec);
         waits_ = run.held.id;
@@ -209,12 +210,14 @@ Flights::Time Flights::stop_at(const Flight& flight) const {
 }
 
 bool Flights::extension_wanted(Time now) const {
-    return now >= no_extension_before_ && std::any_of(flights_.begin(), flights_.end(), [&](const auto& entry) {
+    return now >= quiet_until_ && now >= no_extension_before_ &&
+           std::any_of(flights_.begin(), flights_.end(), [&](const auto& entry) {
                return entry.second.tie == Tie::ours && now >= extend_at(entry.second);
            });
 }
 
 void Flights::extension_sent(Time now) {
+    quiet_until_ = Time{};
     no_extension_before_ = now + std::clamp(config_.worker.lease / 30, Millis{200}, Millis{5'000});
 }
 
@@ -226,6 +229,7 @@ void Flights::extended(const std::vector<Uuid>& ids, Time sent_at) {
 
 std::vector<Parcel> Flights::stop_before_lease_ends(Time now) {
     bool too_late_for_waiting = false;
+    if (now < quiet_until_) return {};
     for (auto& [id, flight] : flights_) {
         if (flight.tie != Tie::ours || now < stop_at(flight)) continue;
         if (flight.waits) {
@@ -241,15 +245,19 @@ std::vector<Parcel> Flights::stop_before_lease_ends(Time now) {
 }
 
 std::optional<Millis> Flights::next_lease_event(Time now) const {
-    std::optional<Time> next;
-    for (const auto& [id, flight] : flights_) {
-        if (flight.tie != Tie::ours) continue;
-        const Time extend = std::max(extend_at(flight), no_extension_before_);
-        const Time event = now < extend ? std::min(extend, stop_at(flight)) : stop_at(flight);
-        if (!next || event < *next) next = event;
+    if (flights_.empty()) quiet_until_ = Time::max();
+    if (now >= quiet_until_) {
+        quiet_until_ = Time::max();
+        for (const auto& [id, flight] : flights_)
+            if (flight.tie == Tie::ours) quiet_until_ = std::min(quiet_until_, lease_event(flight, now));
     }
-    if (!next) return std::nullopt;
-    return std::max(Millis{0}, std::chrono::ceil<Millis>(*next - now));
+    if (quiet_until_ == Time::max()) return std::nullopt;
+    return std::max(Millis{0}, std::chrono::ceil<Millis>(quiet_until_ - now));
+}
+
+Flights::Time Flights::lease_event(const Flight& flight, Time now) const {
+    const Time extend = std::max(extend_at(flight), no_extension_before_);
+    return now < extend ? std::min(extend, stop_at(flight)) : stop_at(flight);
 }
 
 void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector<Uuid>& still_held) {

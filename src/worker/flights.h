@@ -92,6 +92,7 @@ class Flights : private handlers::Listener {
     void on_line(const Uuid& id, const handlers::Line& line) override;
     void on_progress(const Uuid& id, handlers::Progress progress) override;
     void on_done(const Uuid& id, handlers::Outcome outcome) override;
+    [[nodiscard]] Time lease_event(const Flight& flight, Time now) const;
     [[nodiscard]] Time extend_at(const Flight& flight) const;
     [[nodiscard]] Time stop_at(const Flight& flight) const;
 
@@ -106,6 +107,9 @@ class Flights : private handlers::Listener {
     std::map<std::string, int> capped_;  ///< at work, by task that has a concurrency of its own
     bool room_made_ = false;
     Time no_extension_before_{};
+    /// No lease event is sooner. Runs that end do not touch it, so that it costs them nothing; when it has passed it is
+    /// found anew.
+    mutable Time quiet_until_ = Time::max();
     std::map<std::string, int> not_started_;  ///< by task: how often in a row
 };
 

@@ -50,7 +50,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                [this](std::optional<Parcel> parcel) {
                    if (parcel) outbox_.add(std::move(*parcel));
                    if (flights_.take_room_made()) looks_.owe();
-                   step();
+                   if (!soon_timer_.armed()) soon_timer_.once(Millis{0}, [this] { step(); });
                }),
       outbox_(outbox_events(news_, [this](Millis delay) { put_back_until(delay); })),
       imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run, [this] { step(); }),
@@ -58,12 +58,13 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       database_(loop,
                 store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout,
                                        circumstances_.errand.run.has_value()},
-                circumstances_.identity, store::ClaimTerms{config.worker.lease, config.limits.payload_bytes},
+                circumstances_.identity, config.worker.lease,
                 store::Database::Events{.on_open = [this] { on_open(); },
                                         .on_refused = [this](const Error& error) { on_unavailable(error); },
                                         .on_lost = [this](const Error& error) { on_lost(error); },
                                         .on_queue = [this] { looks_.owe(), step(); },
                                         .on_taken_away = [this] { held_in_doubt_ = true, step(); }}),
+      soon_timer_(loop, "worker.landed"),
       step_timer_(loop, "worker.next"),
       exit_timer_(loop, "worker.exit"),
       answer_timer_(loop, "worker.answer"),
@@ -91,25 +92,65 @@ void Worker::rung() {
 }
 
 bool Worker::is_waiting_for_database() const {
-    return state_ < State::leaving && !database_.is_open() && flights_.empty() && outbox_.empty();
+    return state_ < State::leaving && !database_.is_open() && flights_.empty() && shelf_.empty() && outbox_.empty();
 }
 
+/// How many more runs may be at work.
 int Worker::free_slots() const {
     if (flights_.exclusive()) return 0;
-    return slots_of_errand(
-        std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.given_up())));
+    return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.given_up()));
+}
+
+/// How many more runs may be claimed.
+int Worker::wanted() const {
+    if (flights_.exclusive()) return 0;
+    const int slots = config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.given_up());
+    const bool for_all = !circumstances_.errand.run && circumstances_.errand.max_runs == 0;
+    const int ahead = for_all ? shelf_.ahead(config_.worker.concurrency) : 0;
+    return slots_of_errand(std::max(0, slots + ahead - shelf_.count()));
+}
+
+std::vector<store::Room> Worker::rooms() const {
+    auto rooms = flights_.rooms();
+    for (store::Room& room : rooms) room.slots -= shelf_.count(room.task);
+    return rooms;
+}
+
+void Worker::fill_slots(int most) {
+    if (state_ >= State::leaving) return;
+    for (int i = 0; i < most && free_slots() > 0 && !shelf_.empty(); ++i) {
+        auto next = shelf_.take();
+        if (auto parcel = flights_.start(std::move(next->run), next->claimed_at)) outbox_.add(std::move(*parcel));
+    }
+    if (outbox_.empty() && !on_wire_) flights_.start_alone();
+}
+
+void Worker::give_back(std::vector<store::ClaimedRun> runs) {
+    for (const store::ClaimedRun& run : runs) {
+        store::Ending ending;
+        ending.held = run.held;
+        ending.fate = store::Fate::handed_back;
+        ending.counts = false;
+        outbox_.add(Parcel{std::move(ending), run.task, run.attempts + 1});
+    }
 }
 
 bool Worker::may_look(BootClock::time_point now) const {
-    return state_ < State::leaving && looks_.owed() && free_slots() > 0 && looks_.wait(now) <= Millis{0};
+    return state_ < State::leaving && looks_.owed() && wanted() > 0 && looks_.wait(now) <= Millis{0};
 }
 
 // Everything that happens ends here.
 void Worker::step() {
     if (state_ == State::parting || state_ == State::gone) return;
-    if (outbox_.empty() && !on_wire_ && state_ < State::leaving) flights_.start_alone();
     if (dozing_ && needs_session(BootClock::now())) wake_up();
+    // The first few at once, for whoever waits for them; the others while the next round is on its way.
+    constexpr int first_few = 16;
+    fill_slots(first_few);
     send_round();
+    if (!shelf_.empty()) {
+        fill_slots(shelf_.count());
+        send_round();
+    }
     if (state_ == State::leaving) {
         step_leaving();
     } else {
@@ -120,12 +161,12 @@ void Worker::step() {
 }
 
 void Worker::choose_state() {
-    const bool at_work = !flights_.empty() || !outbox_.empty();
+    const bool at_work = !flights_.empty() || !shelf_.empty() || !outbox_.empty();
     const bool look_on_wire = on_wire_ && on_wire_->claim > 0;
     if (at_work) quiet_since_.reset();
     if (!looks_.ever_answered()) {
         enter(State::starting, "no look has been answered yet");
-    } else if (look_on_wire || (looks_.owed() && free_slots() > 0)) {
+    } else if (look_on_wire || (looks_.owed() && wanted() > 0)) {
         enter(State::claiming, "a look is owed");
     } else if (at_work || on_wire_) {
         enter(State::running, at_work ? "handlers are at work" : "a round is on the wire");
@@ -177,13 +218,14 @@ void Worker::arm_timers() {
         if (wait && (!next || *wait < *next)) next = std::max(Millis{0}, *wait);
     };
     consider(flights_.next_lease_event(now));
+    consider(shelf_.wait(now));
     if (dozing_ && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));
     if (dozing_) consider(imports_.wait(now));
     if (database_.is_open() && !on_wire_ && !retry_timer_.armed()) {
         consider(outbox_.wait(now));
         if (news_may_ask()) consider(news_.wait(now));
         if (state_ < State::leaving) consider(imports_.wait(now));
-        if (state_ < State::leaving && free_slots() > 0) {
+        if (state_ < State::leaving && wanted() > 0) {
             if (looks_.owed()) consider(looks_.wait(now));
             if (!looks_.owed() && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));
         }
@@ -200,6 +242,7 @@ void Worker::arm_timers() {
 void Worker::on_step_time() {
     const auto now = BootClock::now();
     for (Parcel& parcel : flights_.stop_before_lease_ends(now)) outbox_.add(std::move(parcel));
+    give_back(shelf_.overdue(now));
     if (due_at_ && now >= *due_at_) {
         due_at_.reset();
         rescue_wanted_ = true;

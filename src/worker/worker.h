@@ -23,6 +23,7 @@
 #include "worker/news.h"
 #include "worker/outbox.h"
 #include "worker/predecessors.h"
+#include "worker/shelf.h"
 #include "worker/state.h"
 
 namespace dormouse::worker {
@@ -77,7 +78,11 @@ class Worker {
     void arm_timers();
     void on_step_time();
     void on_exit_time();
+    void fill_slots(int most);
+    void give_back(std::vector<store::ClaimedRun> runs);
     [[nodiscard]] int free_slots() const;
+    [[nodiscard]] int wanted() const;
+    [[nodiscard]] std::vector<store::Room> rooms() const;
     [[nodiscard]] bool may_look(BootClock::time_point now) const;
     [[nodiscard]] std::optional<Millis> exit_in() const;
     [[nodiscard]] bool may_doze();
@@ -137,6 +142,7 @@ class Worker {
     Looks looks_;
     News news_;
     Flights flights_;
+    Shelf shelf_;
     Outbox outbox_;
     Imports imports_;
     Neighbours neighbours_;
@@ -171,6 +177,7 @@ class Worker {
     bool dozing_ = false;          ///< the session is closed on purpose, and nothing here needs one
     bool falling_asleep_ = false;  ///< the round before that is on the wire
 
+    loop::Timer soon_timer_;    ///< something has landed: one step for all that land in this turn of the loop
     loop::Timer step_timer_;    ///< when something here is next due: a held-back look, a lease, a lock, a due run
     loop::Timer exit_timer_;    ///< idle_exit or look_exit
     loop::Timer answer_timer_;  ///< a round is on the wire: the longest that is waited for its answer

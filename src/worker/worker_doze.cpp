@@ -11,13 +11,13 @@ namespace dormouse::worker {
 
 /// Nothing here needs the database, and nobody waits for its answer. Handlers may be at work.
 bool Worker::may_doze() {
-    return state_ < State::leaving && !on_wire_ && outbox_.empty() && !retry_timer_.armed() &&
-           !(looks_.owed() && free_slots() > 0) && !imports_.busy() && !flights_.extension_wanted(BootClock::now());
+    return state_ < State::leaving && !on_wire_ && shelf_.empty() && outbox_.empty() && !retry_timer_.armed() &&
+           !(looks_.owed() && wanted() > 0) && !imports_.busy() && !flights_.extension_wanted(BootClock::now());
 }
 
 bool Worker::needs_session(BootClock::time_point now) const {
     const bool import = state_ < State::leaving && imports_.wait(now).value_or(Millis{1}) <= Millis{0};
-    const bool look = state_ < State::leaving && looks_.owed() && free_slots() > 0;
+    const bool look = state_ < State::leaving && looks_.owed() && wanted() > 0;
     return look || import || !outbox_.empty() || flights_.extension_wanted(now);
 }
 

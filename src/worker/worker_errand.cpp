@@ -15,7 +15,7 @@ void Worker::start_errand() {
 
 int Worker::slots_of_errand(int free) const {
     const Errand& errand = circumstances_.errand;
-    if (errand.run) return flights_.empty() ? std::min(free, 1) : 0;
+    if (errand.run) return flights_.empty() && shelf_.empty() ? std::min(free, 1) : 0;
     if (errand.max_runs > 0) return std::clamp(errand.max_runs - attempts_made_, 0, free);
     return free;
 }
@@ -27,13 +27,14 @@ void Worker::take_standing(const store::Round& asked, const store::Answer& answe
     if (answer.standing == "canceled") return end_errand(ErrandEnd::run_canceled, "its run is canceled");
     take_due(asked, answer);
     // Somebody else's: its end is told, but not that it went back to its queue.
-    if (answer.standing == "running" && answer.claimed.empty() && flights_.empty())
+    if (answer.standing == "running" && answer.claimed.empty() && flights_.empty() && shelf_.empty())
         due_at_ = BootClock::now() + config_.worker.lease;
 }
 
 void Worker::end_errand_if_done() {
     const Errand& errand = circumstances_.errand;
-    if (state_ != State::idle || !looks_.ever_answered() || !flights_.empty() || !outbox_.empty()) return;
+    if (state_ != State::idle || !looks_.ever_answered() || !flights_.empty() || !shelf_.empty() || !outbox_.empty())
+        return;
     if (errand.max_runs > 0 && attempts_made_ >= errand.max_runs)
         return end_errand(ErrandEnd::done, "it has made its attempts");
     if (errand.drain && !imports_.at_work()) return end_errand(ErrandEnd::done, "nothing is due");

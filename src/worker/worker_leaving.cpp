@@ -33,6 +33,7 @@ void Worker::leave(const char* reason) {
     enter(State::leaving, reason);
     crash_point("exit.decided");
     for (Parcel& parcel : flights_.give_up_waiting()) outbox_.add(std::move(parcel));
+    give_back(shelf_.take_all());
     log::event(log::Level::info, "worker_pool_shutting_down",
                std::string(reason) + ", " + std::to_string(flights_.count()) + " runs in flight");
     const LeavingTimes& times = leaving_times_;
@@ -90,7 +91,8 @@ void Worker::be_gone(Farewell farewell) {
     if (state_ == State::gone) return;
     enter(State::gone, "the end");
     farewell.errand = errand_end_;
-    for (loop::Timer* timer : {&step_timer_, &exit_timer_, &answer_timer_, &retry_timer_, &errand_timer_, &doze_timer_})
+    for (loop::Timer* timer :
+         {&soon_timer_, &step_timer_, &exit_timer_, &answer_timer_, &retry_timer_, &errand_timer_, &doze_timer_})
         timer->stop();
     // On a turn of its own: this may run inside a callback of the session.
     grace_timer_.once(Millis{0}, [this, farewell] {

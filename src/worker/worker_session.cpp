@@ -12,13 +12,8 @@ namespace {
 
 constexpr Millis first_retry{500};
 
-Parcel hand_back(const store::ClaimedRun& run) {
-    store::Ending ending;
-    ending.held = run.held;
-    ending.fate = store::Fate::handed_back;
-    ending.counts = false;
-    return Parcel{std::move(ending), run.task, run.attempts + 1};
-}
+/// So much of payloads is fetched ahead, in text: a claim beyond the slots leaves larger ones behind.
+constexpr std::int64_t ahead_bytes = 64 << 20;
 
 }  // namespace
 
@@ -47,7 +42,7 @@ void Worker::on_lost(const Error& error) {
     outbox_.again();
     imports_.failed(false, error.message);
     forgotten_wanted_ = ever_claimed_;
-    held_in_doubt_ = !flights_.empty();
+    held_in_doubt_ = !flights_.empty() || !shelf_.empty();
     due_at_.reset();
     looks_.owe();
     on_unavailable(error);
@@ -77,7 +72,7 @@ void Worker::log_back() {
 
 /// Before the next try. While something here has a lease it is short enough for several tries before that ends.
 Millis Worker::pause() const {
-    const bool leased = !flights_.empty() || !outbox_.empty();
+    const bool leased = !flights_.empty() || !shelf_.empty() || !outbox_.empty();
     const Millis longest =
         leased ? std::min(config_.database.retry_max, config_.worker.lease / 10) : config_.database.retry_max;
     return half_jitter(first_retry, longest, tries_);
@@ -153,7 +148,10 @@ store::Round Worker::next_round(BootClock::time_point now) {
         news_.fill_endings(round);
         return round;
     }
-    if (held_in_doubt_) flights_.add_held(round.ask_held);
+    if (held_in_doubt_) {
+        flights_.add_held(round.ask_held);
+        shelf_.add_held(round.ask_held);
+    }
     if (flights_.extension_wanted(now)) {
         flights_.add_held(round.extend);
         outbox_.add_held(round.extend);
@@ -170,13 +168,15 @@ store::Round Worker::next_round(BootClock::time_point now) {
     }
     if (may_look(now)) {
         const int cap = config_.worker.batch_size;
-        round.claim = cap > 0 ? std::min(cap, free_slots()) : free_slots();
+        round.claim = cap > 0 ? std::min(cap, wanted()) : wanted();
+        round.payload_bytes = config_.limits.payload_bytes;
+        if (round.claim > free_slots()) round.payload_bytes = std::min(round.payload_bytes, ahead_bytes / round.claim);
         round.only_run = circumstances_.errand.run;
         round.ask_due = chores && !last_claim_full_ && !for_one;
     } else if (chores && !looks_.owed() && !due_known_ && !for_one) {
         round.ask_due = true;
     }
-    if (round.claim > 0 || round.ask_due) round.rooms = flights_.rooms();
+    if (round.claim > 0 || round.ask_due) round.rooms = rooms();
     if (round.ask_due || round.release_forgotten) fill_fences(round);
     if (news_may_ask() || !round.empty()) news_.fill(round, now, !news_may_ask());
     return round;
@@ -186,6 +186,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
 void Worker::fill_fences(store::Round& round) const {
     std::vector<store::Held> held;
     flights_.add_held(held);
+    shelf_.add_held(held);
     outbox_.add_held(held);
     for (const store::Held& run : held) round.fences.push_back(run.fence);
 }
@@ -204,7 +205,10 @@ void Worker::on_answer(store::Answer answer) {
         flights_.extended(answer.extended, sent_at_);
         if (answer.extended.size() < asked.extend.size()) held_in_doubt_ = true;
     }
-    if (!asked.ask_held.empty()) flights_.keep_only(asked.ask_held, answer.still_held);
+    if (!asked.ask_held.empty()) {
+        shelf_.keep_only(asked.ask_held, answer.still_held);
+        flights_.keep_only(asked.ask_held, answer.still_held);
+    }
     if (asked.release_forgotten) forgotten_wanted_ = false;
     if (answer.released > 0)
         log::event(log::Level::warning, "runs_released",
@@ -232,20 +236,32 @@ static bool fills_a_task(const store::Round& asked, const std::vector<store::Cla
     });
 }
 
+/// Fetched ahead their payloads would be too much for this process: they go back, to be claimed when slots are free.
+static std::vector<store::ClaimedRun> without_payload(std::vector<store::ClaimedRun>& claimed) {
+    const auto large =
+        std::stable_partition(claimed.begin(), claimed.end(), [](const auto& run) { return run.payload.has_value(); });
+    std::vector<store::ClaimedRun> left_behind(std::make_move_iterator(large), std::make_move_iterator(claimed.end()));
+    claimed.erase(large, claimed.end());
+    return left_behind;
+}
+
 void Worker::take_claimed(const store::Round& asked, store::Answer answer) {
     looks_.answered(!answer.claimed.empty());
     const bool full = static_cast<int>(answer.claimed.size()) == asked.claim || fills_a_task(asked, answer.claimed);
     last_claim_full_ = full && !asked.only_run;
     if (last_claim_full_) looks_.owe();
     if (!asked.ask_due && !asked.only_run) due_known_ = false;
-    if (state_ >= State::leaving) {  // claimed before the decision, answered after it
-        for (const store::ClaimedRun& run : answer.claimed) outbox_.add(hand_back(run));
-        return;
-    }
+    if (state_ >= State::leaving) return give_back(std::move(answer.claimed));  // claimed before the decision
     if (!answer.claimed.empty()) ran_anything_ = true;
     attempts_made_ += static_cast<int>(answer.claimed.size());
-    for (store::ClaimedRun& run : answer.claimed)
-        if (auto parcel = flights_.start(std::move(run), sent_at_)) outbox_.add(std::move(*parcel));
+    std::vector<store::ClaimedRun> large;
+    if (asked.payload_bytes < config_.limits.payload_bytes) large = without_payload(answer.claimed);
+    // A run that has to be alone stops all others from starting: those that came with it go first.
+    std::stable_partition(answer.claimed.begin(), answer.claimed.end(), [](const auto& run) { return run.lost == 0; });
+    shelf_.put(std::move(answer.claimed), sent_at_, BootClock::now());
+    if (large.empty()) return;
+    shelf_.fetch_no_more();
+    give_back(std::move(large));
 }
 
 void Worker::take_due(const store::Round& asked, const store::Answer& answer) {

@@ -4,7 +4,7 @@ import uuid
 
 from cluster import Disconnected, Psql
 
-WEIGHTS = {"quick": 66, "slow": 8, "flaky": 8, "doomed": 4, "snooze": 6, "stubborn": 4, "forker": 4}
+WEIGHTS = {"quick": 60, "slow": 14, "flaky": 8, "doomed": 4, "snooze": 6, "stubborn": 4, "forker": 4}
 MOST_WAITING = 120  # more than this are not put on top: what is to be seen is the end of runs
 
 

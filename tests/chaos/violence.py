@@ -8,8 +8,8 @@ from cluster import Disconnected
 from host import POOL, UNIT, send
 
 # How often in a minute (in a shorter plan: in all of it).
-KINDS = {"kill worker": 2, "kill handler": 4, "kill Postgres": 1, "restart Postgres": 1, "freeze worker": 6, "cut network": 2,
-         "half-open network": 1, "late network": 2, "terminate session": 2, "restart service": 1, "restart target": 1,
+KINDS = {"kill worker": 2, "kill handler": 4, "kill Postgres": 1, "restart Postgres": 1, "freeze worker": 8, "cut network": 2,
+         "half-open network": 1, "late network": 3, "terminate session": 2, "restart service": 1, "restart target": 1,
          "stop target": 1, "no new runs": 1}
 LEASE = 4.0
 # How long it lasts, in seconds.

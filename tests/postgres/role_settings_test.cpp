@@ -60,7 +60,10 @@ struct Fixture {
         // a notification still finds a session that listens
         database.exec("SELECT dormouse.enqueue('echo')");
         BOOST_TEST(bench.until([&] { return count("completed") == "63"; }));
-        BOOST_TEST(database.value("SELECT count(*) FROM dormouse.workers WHERE condition = 'idle'") == "2");
+        const auto idle = [&] {
+            return database.value("SELECT count(*) FROM dormouse.workers WHERE condition = 'idle'");
+        };
+        BOOST_TEST(bench.until([&] { return idle() == "2"; }), idle() << " of 2 workers are idle");
     }
     void commands_work() {
         for (const char* const command : {"enqueue", "cancel", "retry", "archive"}) {

@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(a_run_in_flight_outlives_its_session_and_ends_as_one_attemp
 
 BOOST_AUTO_TEST_CASE(sessions_terminated_at_any_moment_lose_and_double_nothing) {
     Proxied live({.worker = "concurrency = 8"});
-    live.database.exec("SELECT dormouse.enqueue_many('echo', array_fill('{}'::jsonb, ARRAY[300]))");
+    live.database.exec("SELECT dormouse.enqueue_many('echo', array_fill('{}'::jsonb, ARRAY[900]))");
     int kills = 0;
     const bool done = live.bench.until(
         [&] {
@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(sessions_terminated_at_any_moment_lose_and_double_nothing) 
                 kills += std::stoi(live.database.value(terminate));
                 live.bench.until([&] { return !live.bench.worker().database().is_open(); });
             }
-            return live.database.value(completed) == "300";
+            return live.database.value(completed) == "900";
         },
         Millis{90'000});
     BOOST_TEST(done);

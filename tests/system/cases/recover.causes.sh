@@ -60,6 +60,6 @@ ring $pool
 wait_for 20 says "schema"
 say "   $(status_text $pool)"
 dormouse migrate --database-url "postgresql:///causes_empty?host=$PGHOST" >/dev/null
+run=$(enqueue work)  # before the worker may look: one that finds nothing leaves at once
 dormouse migrate --roles --database-url "postgresql:///causes_empty?host=$PGHOST" >/dev/null
-run=$(enqueue work)
 recovers "schema missing"
