@@ -21,16 +21,18 @@ namespace {
 constexpr std::int64_t kib = 1 << 10;
 constexpr std::int64_t mib = 1 << 20;
 
-/// Runs that say so many lines, wait until `at_once` are at work, and return their payload.
+/// Runs that say so many lines, wait until so many are at work together, and return their payload.
 struct Crowd {
     int at_once = 1;
     int times = 1;
     std::int64_t payload = 3;  ///< bytes; the result has as many
     int lines = 0;             ///< of 1,000 bytes each
+    int together = at_once;    ///< so many of them wait for each other; 1: nobody waits
 
     [[nodiscard]] std::int64_t bound() const {
         const std::int64_t of_each = 4 * kib + 2 * (2 * payload + 1'000 * lines);
-        return 32 * mib + std::min(96 * mib, 6 * at_once * payload) + at_once * of_each;
+        const std::int64_t ahead = together == 1 ? 64 * mib : 0;  // who takes long gets none ahead
+        return 32 * mib + 2 * ahead + std::min(96 * mib, 6 * at_once * payload) + at_once * of_each;
     }
 };
 
@@ -38,7 +40,7 @@ constexpr const char* warm_script = R"py(
 import asyncio, os
 from dormouse import serve, task
 
-at_once = int(os.environ["CROWD"])
+together = int(os.environ["CROWD"])
 here = 0
 full = asyncio.Event()
 
@@ -50,14 +52,14 @@ async def crowd(payload, run):
         run.log("x" * 1000)
     mine = full
     here += 1
-    if here % at_once == 0:
+    if here % together == 0:
         full = asyncio.Event()
         mine.set()
     await mine.wait()
     return payload
 
 
-serve(concurrency=at_once)
+serve(concurrency=int(os.environ["CROWD_AT_ONCE"]))
 )py";
 
 // Its own place in the line says how many there have to be; the log is on stderr, the payload waits in a file.
@@ -78,9 +80,10 @@ class Pool {
         const std::string script = here + (warm ? "/crowd.py" : "/crowd.sh");
         std::ofstream(script) << (warm ? warm_script : exec_script);
         ::chmod(script.c_str(), 0755);
-        std::ofstream(here + "/crowd.env") << "PYTHONDONTWRITEBYTECODE=1\nPYTHONPATH=" << source_directory
-                                           << "/clients/python\nCROWD=" << crowd.at_once
-                                           << "\nCROWD_LINES=" << crowd.lines << "\nCROWD_AT=" << here << "\n";
+        std::ofstream(here + "/crowd.env")
+            << "PYTHONDONTWRITEBYTECODE=1\nPYTHONPATH=" << source_directory
+            << "/clients/python\nCROWD=" << crowd.together << "\nCROWD_AT_ONCE=" << crowd.at_once
+            << "\nCROWD_LINES=" << crowd.lines << "\nCROWD_AT=" << here << "\n";
         std::ofstream(here + "/pool.toml")
             << "[database]\nurl = \"" << database_.url() << "\"\n[worker]\nconcurrency = " << crowd.at_once
             << "\n[paths]\nspool_directory = \"" << here << "\"\n[task.crowd]\nenvironment_file = \"" << here
@@ -151,6 +154,10 @@ BOOST_AUTO_TEST_CASE(large_payloads_results_and_logs_are_held_by_a_warm_pool_onl
 
 BOOST_AUTO_TEST_CASE(large_payloads_results_and_logs_are_held_by_an_exec_pool_only_while_they_are_in_flight) {
     stays_below_its_bound({.at_once = 32, .times = 6, .payload = mib, .lines = 60}, false);
+}
+
+BOOST_AUTO_TEST_CASE(large_payloads_of_short_runs_are_fetched_ahead_within_a_bound_of_their_own) {
+    stays_below_its_bound({.at_once = 4, .times = 75, .payload = mib, .together = 1}, true);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
