@@ -28,6 +28,7 @@ file(GLOB examples CONFIGURE_DEPENDS examples/*.toml examples/*.conf)
 install(FILES ${examples} DESTINATION share/doc/dormouse/examples)
 file(GLOB examples CONFIGURE_DEPENDS examples/*.py examples/*.sh)
 install(PROGRAMS ${examples} DESTINATION share/doc/dormouse/examples)
+install(DIRECTORY examples/two-pools examples/pipeline DESTINATION share/doc/dormouse/examples)
 install(FILES examples/handlers/hello.py examples/handlers/hello.mjs DESTINATION share/doc/dormouse/examples/handlers)
 install(PROGRAMS examples/handlers/hello.sh DESTINATION share/doc/dormouse/examples/handlers)
 # What producers copy, and what warm handlers import.

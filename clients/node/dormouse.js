@@ -13,6 +13,8 @@ const net = require('node:net');
 
 const version = '0.1.0';
 const mostText = 16384; // the worker cuts texts at 8 KiB, and says so: more need not be sent
+const mostResult = Number(process.env.DORMOUSE_RESULT_BYTES) || Infinity; // infinite: no worker has started us
+const moreInAMessage = 65536; // than that; for one that is longer the worker kills the process
 const year = 365 * 24 * 3600;
 const levels = ['debug', 'info', 'warning', 'error'];
 const tasks = new Map();
@@ -28,6 +30,13 @@ class Fail extends Error {
 class BadPayload extends Fail {}
 /// The result cannot be written as JSON. Permanent.
 class BadResult extends Fail {}
+/// The result, or what is enqueued with it, is over limits.result_bytes. Tried again while attempts are left.
+class ResultTooLarge extends Fail {
+  constructor(what) {
+    super(`${what} larger than ${mostResult} bytes (limits.result_bytes)`, { permanent: false });
+    this.name = 'result_too_large';
+  }
+}
 /// Not now: again in so many seconds (without `in` the task's backoff.base). Uses up no attempt.
 class Retry extends Error {
   constructor(options = {}, message = '') {
@@ -141,9 +150,14 @@ function toJson(value, what = 'the result') {
 function completed(run, result) {
   const text = toJson(result);
   let line = `{"type":"completed","id":"${run.id}"`;
-  if (text !== undefined && text !== 'null') line += `,"result":${text}`;
-  if (run.enqueued) line += `,"enqueue":[${run.enqueued.join(',')}]`;
-  return `${line}}\n`;
+  if (text !== undefined && text !== 'null') line += `,"result":${fitting('the result is', text)}`;
+  if (run.enqueued) line += `,"enqueue":${fitting('what it enqueues is', `[${run.enqueued.join(',')}]`)}`;
+  return fitting('the result and what it enqueues are together', `${line}}\n`, mostResult + moreInAMessage);
+}
+
+function fitting(what, text, most = mostResult) {
+  if (text.length * 3 > most && Buffer.byteLength(text) > most) throw new ResultTooLarge(what); // 3: a UTF-16 unit as UTF-8
+  return text;
 }
 
 function failed(run, error) {

@@ -146,8 +146,11 @@ Result<Launch> launch_for(const config::Task& task, const RunSpec& run) {
     return launch(task, Control::pipe, [&run](Variables& variables) { add_run(variables, run); });
 }
 
-Result<Launch> launch_for_process(const config::Task& task, const std::string& name) {
-    return launch(task, Control::socket, [&name](Variables& variables) { set(variables, "DORMOUSE_PROCESS", name); });
+Result<Launch> launch_for_process(const config::Task& task, const config::Limits& limits, const std::string& name) {
+    return launch(task, Control::socket, [&](Variables& variables) {
+        set(variables, "DORMOUSE_PROCESS", name);
+        set(variables, "DORMOUSE_RESULT_BYTES", std::to_string(limits.result_bytes));
+    });
 }
 
 Status check_command(const config::Task& task) {

@@ -18,8 +18,9 @@ namespace dormouse::handlers {
 /// gets through. Errors: invalid or denied, naming the thing, the place and the remedy.
 Result<Launch> launch_for(const config::Task& task, const RunSpec& run);
 
-/// The same for a process that gets its runs later: DORMOUSE_PROCESS, by which its orphans are recognised, is `name`.
-Result<Launch> launch_for_process(const config::Task& task, const std::string& name);
+/// The same for a process that gets its runs later: DORMOUSE_PROCESS, by which its orphans are recognised, is `name`,
+/// and DORMOUSE_RESULT_BYTES what it is told of the limits, so that it need not say what it would be killed for.
+Result<Launch> launch_for_process(const config::Task& task, const config::Limits& limits, const std::string& name);
 
 /// The same without anything: whether it could be started now.
 Status check_command(const config::Task& task);

@@ -34,7 +34,7 @@ bool is_answer(Message::Type type) {
 Result<std::unique_ptr<WarmProcess>> WarmProcess::start(const ChildHost& host, const config::Task& task,
                                                         const config::Limits& limits, Events events) {
     const std::string name = Uuid::random().to_string();
-    const auto launch = launch_for_process(task, name);
+    const auto launch = launch_for_process(task, limits, name);
     if (!launch) return tl::unexpected(launch.error());
     std::unique_ptr<WarmProcess> process(new WarmProcess(host, task, limits, std::move(events)));
     WarmProcess& it = *process;

@@ -1,4 +1,4 @@
-"""examples/handlers: the files that README shows are these, and each of them greets."""
+"""examples: the files that README shows are these, and each handler greets."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from warm_worker import Process, strict
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLES = ROOT + "/examples/handlers/"
+POOLS = ["two-pools/urgent.toml", "two-pools/background.toml", "pipeline/pipeline.py", "pipeline/parse.toml"]  # postgres.examples runs them
 INSTALLED, HERE = "/usr/share/dormouse/clients/", ROOT + "/clients/"
 
 
@@ -22,7 +23,7 @@ def example(name):
 
 
 def older_than_18(node):
-    return node is None or int(subprocess.check_output([node, "-p", "parseInt(process.versions.node)"])) < 18
+    return node is None or not os.path.exists(node) or int(subprocess.check_output([node, "-p", "parseInt(process.versions.node)"])) < 18
 
 
 class Examples(unittest.TestCase):
@@ -41,10 +42,31 @@ class Examples(unittest.TestCase):
 
     def test_readme_shows_the_files_as_they_are(self):
         with open(ROOT + "/README.md", encoding="utf-8") as file:
-            shown = dict(re.findall(r"^<!-- file: examples/handlers/(\S+) -->\n```\w*\n(.*?)^```$", file.read(), re.M | re.S))
-        self.assertEqual(sorted(shown), sorted(os.listdir(EXAMPLES)))
+            shown = dict(re.findall(r"^<!-- file: examples/(\S+) -->\n```\w*\n(.*?)^```$", file.read(), re.M | re.S))
+        self.assertEqual(sorted(shown), sorted(["handlers/" + name for name in os.listdir(EXAMPLES)] + POOLS))
         for name, text in shown.items():
-            self.assertEqual(text, example(name), f"README.md shows another examples/handlers/{name}")
+            self.assertEqual(text, example("../" + name), f"README.md shows another examples/{name}")
+
+    def test_the_first_step_is_true_in_each_language(self):
+        with open(ROOT + "/README.md", encoding="utf-8") as file:
+            tables = re.findall(r"^```toml\n(\[task\.hello\]\n.*?)^```$", file.read(), re.M | re.S)
+        self.assertEqual(len(tables), 3)
+        for table in tables:
+            program, name = re.search(r'command = \["(?:(.*)", ")?/srv/app/(.*)"\]', table).groups()
+            if program and "node" in program and older_than_18(program) or name.endswith(".sh") and not shutil.which("jq"):
+                print(f"\nSKIPPED: {name}: there is no node 18 or no jq", flush=True)
+                continue
+            with tempfile.TemporaryDirectory() as directory:  # nothing is installed here: client and handler are the tree's
+                with open(directory + "/" + name, "w", encoding="utf-8") as file:
+                    file.write(example(name).replace(INSTALLED, HERE))
+                os.chmod(directory + "/" + name, 0o755)
+                with open(directory + "/hello.env", "w", encoding="utf-8") as file:
+                    file.write(f"PYTHONPATH={HERE}python\nPYTHONDONTWRITEBYTECODE=1\n")
+                with open(directory + "/default.toml", "w", encoding="utf-8") as file:
+                    file.write(table.replace("/srv/app", directory) + f'environment_file = "{directory}/hello.env"\n')
+                done = subprocess.run([os.environ["DORMOUSE"], "try", "hello", '{"name": "you"}'], capture_output=True, text=True,
+                                      env={**os.environ, "DORMOUSE_CONFIG_DIR": directory}, timeout=60)
+            self.assertEqual((done.returncode, json.loads(done.stdout or "null")), (0, {"hello": "you"}), name + ": " + done.stderr)
 
     def test_python_greets_as_a_program_and_as_a_module(self):
         self.greet("/usr/bin/python3", EXAMPLES + "hello.py")

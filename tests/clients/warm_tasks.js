@@ -33,6 +33,10 @@ task('chain', async (payload, run) => {
   run.enqueue('last');
   if (payload) throw new TypeError('after all');
 });
+task('hands_on', async ([count, size, result], run) => {
+  for (let i = 0; i < count; i += 1) run.enqueue('next', 'x'.repeat(size));
+  return result;
+});
 task('half', () => ({ text: 'a \ud800' }));
 task('unwritable', async (payload) => {
   const circle = {};

@@ -132,6 +132,14 @@ def chain(payload, run):
 
 
 @task
+def hands_on(payload, run):
+    count, size, *result = payload
+    for _ in range(count):
+        run.enqueue("next", "x" * size)
+    return result[0] if result else None
+
+
+@task
 def half(payload):
     return {"text": "a \ud800"}
 

@@ -57,6 +57,21 @@ class Conversation:
             self.assert_failed(self.execute("unwritable", kind)[0], "BadResult", "the result cannot be written as JSON", True)
         self.assertEqual(self.execute("echo", 1)[0]["result"], 1)
 
+    def test_a_result_that_is_too_large_is_not_said(self):
+        self.process = Process(self.command, DORMOUSE_RESULT_BYTES="10000")
+        self.addCleanup(self.process.close)
+        execute = self.process.execute
+        for text in ("x" * 9_998, "ä" * 4_999):
+            self.assertEqual(execute("echo", text)[-1]["result"], text)
+        for text in ("x" * 9_999, "ä" * 5_000, "x" * 1_000_000):
+            self.assert_failed(execute("echo", text)[-1], "result_too_large", "the result is larger than 10000 bytes", False)
+        self.assertEqual(len(execute("hands_on", [70, 100])[-1]["enqueue"]), 70)
+        self.assert_failed(execute("hands_on", [100, 100])[-1], "result_too_large", "what it enqueues is larger than 10000", False)
+        self.process = Process(self.command, DORMOUSE_RESULT_BYTES="100000")  # each of them fits, and both do not
+        self.addCleanup(self.process.close)
+        self.assert_failed(self.process.execute("hands_on", [700, 100, "x" * 90_000])[-1], "result_too_large", "are together larger than", False)
+        self.assertEqual(self.process.execute("echo", 1)[-1]["result"], 1)
+
     def test_a_run_knows_what_it_is(self):
         for more in ({}, {"deadline": 2_000_000_000.5, "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01", "later": {"new": 1}}):
             run = self.process.give("who", **more)

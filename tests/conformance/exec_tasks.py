@@ -16,6 +16,17 @@ def say(**message):
     print(json.dumps(message), file=control)
 
 
+def gate():
+    """Leaves a mark, then waits until somebody opens the gate."""
+    with open(payload + "/marks", "a") as marks:
+        marks.write(f"{os.environ['DORMOUSE_RUN_ID']} {os.environ['DORMOUSE_FENCE']} {os.getpid()}\n")
+    for _ in range(30_000):
+        if os.path.exists(payload + "/open"):
+            break
+        time.sleep(0.01)
+    print(json.dumps(os.environ["DORMOUSE_FENCE"]))
+
+
 def wait():
     say(type="log", text="began")
     time.sleep(300)  # no process outlives a test that was ended
@@ -60,3 +71,5 @@ elif task == "dies":
 elif task == "forks":
     child = subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
     print(child.pid)
+elif task == "gated":
+    gate()

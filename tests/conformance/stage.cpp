@@ -23,6 +23,8 @@ bool has_node() {
     return false;
 }
 
+}  // namespace
+
 config::Task task_of(Kind kind, const std::string& name) {
     config::Task task;
     task.name = name;
@@ -45,8 +47,6 @@ config::Task task_of(Kind kind, const std::string& name) {
     }
     return task;
 }
-
-}  // namespace
 
 std::ostream& operator<<(std::ostream& out, Kind kind) {
     constexpr std::array texts{"exec", "warm_python", "warm_node", "in_process"};

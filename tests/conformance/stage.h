@@ -25,6 +25,9 @@ std::vector<Kind> kinds();
 /// Of them, those whose handlers are processes.
 std::vector<Kind> process_kinds();
 
+/// A task of that kind, which is one of those in exec_tasks.py and its like.
+config::Task task_of(Kind kind, const std::string& name);
+
 /// What one attempt said and came to.
 struct Heard {
     std::vector<std::pair<handlers::Level, std::string>> lines;

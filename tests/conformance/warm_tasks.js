@@ -1,6 +1,7 @@
 // The tasks of the conformance suite in Node; exec_tasks.py, warm_tasks.py and conformance_test.cpp have the same ones.
 'use strict';
 
+const fs = require('node:fs');
 const { spawn } = require('node:child_process');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { task, serve, Retry, Fail } = require(process.argv[2]);
@@ -54,4 +55,9 @@ task('stubborn', async (_, run) => {
 });
 task('dies', async () => process.kill(process.pid, 'SIGKILL'));
 task('forks', async () => spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).pid);
+task('gated', async (payload, run) => {
+  fs.appendFileSync(`${payload}/marks`, `${run.id} ${run.fence} ${process.pid}\n`);
+  for (let i = 0; i < 30_000 && !fs.existsSync(`${payload}/open`); i += 1) await sleep(10);
+  return run.fence;
+});
 serve();

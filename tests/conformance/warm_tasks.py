@@ -109,5 +109,14 @@ def forks(payload):
     return subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL).pid
 
 
+@task
+def gated(payload, run):
+    with open(payload + "/marks", "a") as marks:
+        marks.write(f"{run.id} {run.fence} {os.getpid()}\n")
+    while time.monotonic() < LAST and not os.path.exists(payload + "/open"):
+        time.sleep(0.01)
+    return run.fence
+
+
 if __name__ == "__main__":
     serve()

@@ -16,6 +16,10 @@ equal "owners in the .deb" "$(dpkg-deb -c "$deb" | awk '{ print $2 }' | sort -u)
 equal "dependencies of the .deb" "$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | awk '{ print $1 }' | sort | xargs)" \
     "libc6 libpq5 libsystemd0 libuv1 systemd"
 holds "the programs have no crash points" not grep -q DORMOUSE_CRASH_AT "$tree/usr/bin/dormouse" "$tree/usr/lib/dormouse/dormouse-due"
+# The library in it is the release's, which no other test links.
+example=$tree/usr/share/doc/dormouse/examples/embed
+holds "the example is configured for the library of the .deb" cmake -S "$example" -B "$tree/build" -DCMAKE_PREFIX_PATH="$tree/usr" -DCMAKE_BUILD_TYPE=Release
+holds "and linked with it" cmake --build "$tree/build"
 if command -v lintian >/dev/null; then
     holds "lintian finds no error" lintian --allow-root --tag-display-limit 0 --fail-on error "$deb"
 else

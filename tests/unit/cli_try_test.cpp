@@ -1,10 +1,14 @@
 // dormouse try, as a program: a handler is executed once without any database.
+#include <sys/socket.h>
+
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "support/cluster.h"
+#include "support/paths.h"
+#include "support/pool_bench.h"
 #include "support/process.h"
 
 using namespace dormouse::testing;
@@ -61,6 +65,48 @@ BOOST_AUTO_TEST_CASE(it_ends_as_the_handler_did) {
     const Ended missing = cli({"t"});
     BOOST_TEST(missing.exit_code == 9);
     BOOST_TEST(has(missing.err, "/nowhere does not exist"));
+}
+
+BOOST_AUTO_TEST_CASE(what_an_exec_handler_says_is_shown_and_nothing_is_enqueued) {
+    task(R"(say() { echo "$1" >&"$DORMOUSE_CONTROL_FD"; }
+say '{"type":"progress","fraction":0.5,"text":"half"}'
+say '{"type":"log","level":"warning","text":"careful"}'
+say '{"type":"completed","result":{"a":1},"enqueue":[{"task":"next"}]}')");
+    const Ended ended = cli({"t"});
+    BOOST_TEST(ended.exit_code == 0);
+    BOOST_TEST(ended.out == "{\"a\":1}\n");
+    BOOST_TEST(has(ended.err, "progress: 50 % half\n"), ended.err);
+    BOOST_TEST(has(ended.err, "warning: careful\n"), ended.err);
+    BOOST_TEST(has(ended.err, R"(would enqueue: [{"task":"next"}])"), ended.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_warm_handler_is_tried_like_any_other) {
+    const std::string source = source_directory;
+    for (const char* name : {"says", "later", "fails_for_good"})
+        std::ofstream(directory.path() + "/p.toml", std::ios::app)
+            << "[task." << name << "]\nhandler = \"warm\"\ncommand = [\"/usr/bin/env\", \"PYTHONDONTWRITEBYTECODE=1\", "
+            << "\"PYTHONPATH=" << source << "/clients/python\", \"/usr/bin/python3\", \"" << source
+            << "/tests/conformance/warm_tasks.py\"]\n";
+    const Ended said = cli({"says"});
+    BOOST_TEST(said.exit_code == 0);
+    BOOST_TEST(said.out == "1\n");
+    BOOST_TEST(has(said.err, "progress: 50 % half\n"), said.err);
+    BOOST_TEST(has(said.err, "warning: careful\n"), said.err);
+    BOOST_TEST(has(said.err, "would enqueue: "), said.err);
+    const Ended later = cli({"later"});
+    BOOST_TEST(later.exit_code == 75);
+    BOOST_TEST(has(later.err, "again in 30s"), later.err);
+    const Ended failed = cli({"fails_for_good"});
+    BOOST_TEST(failed.exit_code == 3);
+    BOOST_TEST(has(failed.err, "for good\n"), failed.err);
+    BOOST_TEST(has(failed.err, "Fail: never"), failed.err);
+}
+
+BOOST_AUTO_TEST_CASE(the_database_of_the_pool_is_left_alone) {
+    task("echo fine", "[database]\nurl = \"postgresql:///app?host=" + directory.path() + "\"\n");
+    const auto database = listen_at(directory.path() + "/.s.PGSQL.5432");
+    BOOST_TEST(cli({"t"}).out == "\"fine\"\n");
+    BOOST_TEST(!dormouse::UniqueFd(::accept(database.get(), nullptr, nullptr)).valid());
 }
 
 BOOST_AUTO_TEST_CASE(a_task_that_is_nowhere_is_said_with_the_places_that_were_looked_at) {

@@ -122,7 +122,8 @@ BOOST_AUTO_TEST_CASE(a_run_and_all_it_forks_is_in_its_cgroup_and_goes_with_it, *
                           directory / "pid" +
                           "; exec sleep 1000' &"
                           " while ! [ -s " +
-                          directory / "pid" + " ]; do :; done; echo ok"),
+                          directory / "pid" + " ]; do :; done; echo ok; [ ! -e " + directory / "first" +
+                          " ] || exec sleep 1000; : >" + directory / "first"),
                     {}, RunCgroups(delegated.root));
         BOOST_TEST(bench.handlers().isolation() == "a cgroup for each run");
         const auto outcome = bench.run();
@@ -132,7 +133,7 @@ BOOST_AUTO_TEST_CASE(a_run_and_all_it_forks_is_in_its_cgroup_and_goes_with_it, *
         const auto pid = pid_in(directory, "pid");
         BOOST_TEST((is_gone(pid) || stat_of(pid).value_or(ProcessStat{'Z'}).state == 'Z'));  // its reaper is another
         BOOST_TEST(!std::filesystem::exists(delegated.directory + "/run-1"));
-        const auto id = bench.start();
+        const auto id = bench.start();  // does not end by itself
         bench.handler().stop(id, StopReason::canceled, Millis{0});
         BOOST_TEST((bench.wait(id).verdict == Verdict::stopped));
     }

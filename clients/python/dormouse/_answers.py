@@ -3,19 +3,33 @@
 import os
 import traceback
 
-from dormouse._errors import Cancelled, Fail, Retry
+from dormouse._errors import Cancelled, Fail, ResultTooLarge, Retry
 from dormouse._json import MOST_TEXT, encode, to_json
 
 _HERE = os.path.dirname(__file__)
+_MORE_IN_A_MESSAGE = 64 << 10  # than limits.result_bytes; for one that is longer the worker kills the process
+_most = int(os.environ.get("DORMOUSE_RESULT_BYTES", 0)) or None  # none: no worker has started us
 
 
 def completed(run, result):
     line = f'{{"type":"completed","id":"{run.id}"'
     if result is not None:
-        line += f',"result":{to_json(result)}'
+        text = to_json(result)
+        _check("the result", text)
+        line += f',"result":{text}'
     if run.enqueued:
-        line += f',"enqueue":[{",".join(run.enqueued)}]'
-    return (line + "}\n").encode()
+        text = f"[{','.join(run.enqueued)}]"
+        _check("what it enqueues", text)
+        line += f',"enqueue":{text}'
+    answer = (line + "}\n").encode()
+    if _most and len(answer) > _most + _MORE_IN_A_MESSAGE:
+        raise ResultTooLarge(f"the result and what it enqueues are together larger than {_most} bytes (limits.result_bytes)", permanent=False)
+    return answer
+
+
+def _check(what, text):
+    if _most and len(text) * 4 > _most and len(text.encode()) > _most:
+        raise ResultTooLarge(f"{what} is larger than {_most} bytes (limits.result_bytes)", permanent=False)
 
 
 def failed(run, error):
@@ -37,5 +51,6 @@ def failed(run, error):
             own = own.tb_next
         lines = "".join(traceback.format_exception(type(error), error, own)).splitlines()
         text += "\n" + "\n".join(lines[-20:])[-MOST_TEXT // 4 :]
-    message = {"type": "failed", "id": run.id, "class": type(error).__name__, "message": text}
+    name = "result_too_large" if isinstance(error, ResultTooLarge) else type(error).__name__
+    message = {"type": "failed", "id": run.id, "class": name, "message": text}
     return encode({**message, "permanent": True} if permanent else message)

@@ -28,6 +28,10 @@ class BadResult(Fail):
     """The result cannot be written as JSON. Permanent."""
 
 
+class ResultTooLarge(Fail):
+    """The result, or what is enqueued with it, is over limits.result_bytes. Tried again while attempts are left."""
+
+
 class Retry(Exception):
     """Not now: again in `in_` seconds (a number or a timedelta; without it the task's backoff.base). Uses up no attempt."""
 
