@@ -106,6 +106,62 @@ CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
     SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || reason, ''))
 $$;
 
+CREATE FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $_$
+DECLARE
+    deleted bigint;
+BEGIN
+    EXECUTE format(
+        'WITH gone AS (
+             DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED))
+             RETURNING id, task, key
+         ), forgotten AS (
+             DELETE FROM dormouse.keys k USING gone g
+              WHERE k.task = g.task AND k.key = g.key AND k.run_id = g.id
+                AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id)
+         )
+         SELECT count(*) FROM gone',
+        part, CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id'
+                   ELSE format('finished_at < %L ORDER BY finished_at', before) END)
+        INTO deleted;
+    RETURN deleted;
+END $_$;
+
+CREATE FUNCTION dormouse.drop_partition(parent regclass, before timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    of_runs CONSTANT boolean := parent = 'dormouse.runs_finished'::regclass;
+    oldest CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p
+                                  WHERE NOT p.is_default AND p.until <= before ORDER BY p.until LIMIT 1);
+    its_name CONSTANT text := oldest;  -- while it has one
+    deleted bigint := 0;
+    keyed   boolean := false;
+BEGIN
+    IF oldest IS NULL THEN
+        RETURN NULL;
+    ELSIF of_runs THEN
+        deleted := dormouse.delete_finished(oldest, NULL);
+    END IF;
+    IF deleted > 0 THEN
+        RETURN 'deleted ' || deleted || ' runs with keys from ' || oldest;
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', oldest);
+    IF of_runs THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE key IS NOT NULL)', oldest) INTO keyed;
+    END IF;
+    IF keyed THEN
+        RAISE lock_not_available;  -- somebody had them locked
+    END IF;
+    EXECUTE format('DROP TABLE %s', oldest);
+    RETURN 'dropped ' || its_name;
+END $$;
+
 CREATE FUNCTION dormouse.enqueue(task text, payload jsonb DEFAULT '{}'::jsonb, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, key text DEFAULT NULL::text, max_attempts integer DEFAULT NULL::integer, timeout interval DEFAULT NULL::interval, traceparent text DEFAULT NULL::text, watched boolean DEFAULT false) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -339,6 +395,61 @@ BEGIN
     problem := 'locked: somebody is at work on this row; nothing was changed, try again';
 END $$;
 
+CREATE FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint DEFAULT 67108864) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    SET enable_seqscan TO 'off'
+    AS $_$
+DECLARE
+    fallback CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p WHERE p.is_default);
+    newest_row CONSTANT text := format('SELECT max(%I) FROM %s WHERE %1$I >= $1 AND %1$I < $2', age, fallback);
+    at      timestamptz := now();
+    covered timestamptz;
+    since   timestamptz;
+    until   timestamptz;
+    newest  timestamptz;
+    made    text;
+BEGIN
+    LOOP
+        IF at > now() + ahead THEN
+            RETURN NULL;
+        END IF;
+        covered := (SELECT max(p.until) FROM dormouse.partitions_of(parent) p WHERE NOT p.is_default AND p.since <= at AND p.until > at);
+        IF covered IS NOT NULL THEN
+            at := covered;
+            CONTINUE;
+        END IF;
+        since := greatest(date_trunc(width, at),
+                          (SELECT max(p.until) FROM dormouse.partitions_of(parent) p WHERE NOT p.is_default AND p.until <= at));
+        until := least(date_trunc(width, at) + ('1 ' || width)::interval,
+                       (SELECT min(p.since) FROM dormouse.partitions_of(parent) p WHERE NOT p.is_default AND p.since > at));
+        EXECUTE newest_row INTO newest USING since, until;
+        since := greatest(since, newest + interval '1 microsecond');
+        EXIT WHEN since < until;
+        at := until;
+    END LOOP;
+    IF pg_relation_size(fallback) > most_bytes THEN
+        RAISE EXCEPTION '% has % MiB, to be read while others wait', fallback, pg_relation_size(fallback) / 1048576
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('At a quiet time, as the owner of the schema: SELECT dormouse.make_partition(%L, %L, %L, %L, NULL)',
+                                parent, age, width, ahead);
+    END IF;
+    made := (SELECT c.relname FROM pg_class c WHERE c.oid = parent)
+            || to_char(since, CASE WHEN since = date_trunc('day', since) THEN '_YYYYMMDD' ELSE '_YYYYMMDD_HH24MISSUS' END);
+    EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', made, parent);
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);  -- the order in which others take them
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', fallback);
+    EXECUTE newest_row INTO newest USING since, until;  -- what came until we had the lock
+    since := greatest(since, newest + interval '1 microsecond');
+    IF since >= until THEN
+        RAISE lock_not_available;
+    END IF;
+    EXECUTE format('ALTER TABLE %s ATTACH PARTITION dormouse.%I FOR VALUES FROM (%L) TO (%L)', parent, made, since, until);
+    RETURN made;
+END $_$;
+
 CREATE FUNCTION dormouse.new_id() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     AS $$
@@ -373,6 +484,20 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+CREATE FUNCTION dormouse.partitions_of(parent regclass) RETURNS TABLE(part regclass, is_default boolean, since timestamp with time zone, until timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
+    AS $_$
+    SELECT c.oid::regclass, b.bound = 'DEFAULT',
+           coalesce(substring(b.bound FROM 'FROM \(''([^'']+)''\)')::timestamptz, '-infinity'),
+           coalesce(substring(b.bound FROM 'TO \(''([^'']+)''\)')::timestamptz, 'infinity')
+      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) b (bound)
+     WHERE i.inhparent = $1
+$_$;
 
 CREATE FUNCTION dormouse.refuse_unknown_status() RETURNS trigger
     LANGUAGE plpgsql
@@ -437,6 +562,75 @@ CREATE FUNCTION dormouse.result(id uuid) RETURNS TABLE(status text, result jsonb
     AS $_$
     SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at FROM dormouse.runs r WHERE r.id = $1
 $_$;
+
+CREATE FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timestamp with time zone, OUT did text, OUT trouble text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '50ms'
+    SET jit TO 'off'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+    wanted_ms bigint;
+    old       timestamptz;
+    width     text;
+    place     record;
+    deleted   bigint;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(1685024365, 2) THEN
+        RETURN;
+    END IF;
+    BEGIN  -- by itself: it must be known, whatever stands in the way of the rest
+        INSERT INTO dormouse.retention AS r (pool, finished_ms) VALUES (retain.pool, retain.finished_ms)
+            ON CONFLICT (pool) DO UPDATE SET finished_ms = EXCLUDED.finished_ms, said_at = now()
+            WHERE r.finished_ms IS DISTINCT FROM EXCLUDED.finished_ms OR r.said_at < now() - interval '1 day';
+    EXCEPTION WHEN lock_not_available THEN
+        trouble := 'locked';
+        RETURN;
+    END;
+    SELECT CASE WHEN bool_and(r.finished_ms IS NOT NULL) THEN max(r.finished_ms) END INTO wanted_ms FROM dormouse.retention r;
+    old := least(now(), retain.worker_now) - wanted_ms * interval '1 ms';
+    -- so that there are not too many, however long they are kept
+    width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
+    BEGIN
+        FOR place IN
+            SELECT step.name AS step, t.parent, t.age,
+                   CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
+              FROM (VALUES (1, 'make for now'), (2, 'drop'), (3, 'delete'), (4, 'make ahead')) step (n, name)
+             CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'finished_at'), (2, 'dormouse.attempt_log', 'ended_at'),
+                                (3, 'dormouse.run_logs', 'written_at')) t (n, parent, age)
+             WHERE old IS NOT NULL OR step.name LIKE 'make%'
+             ORDER BY step.n, t.n
+        LOOP
+            IF place.step = 'make for now' THEN
+                did := 'made ' || dormouse.make_partition(place.parent, place.age, place.width, '0');
+            ELSIF place.step = 'make ahead' THEN
+                did := 'made ' || dormouse.make_partition(place.parent, place.age, place.width,
+                                                          CASE place.width WHEN 'day' THEN '8 days' ELSE '2 ' || place.width END::interval);
+            ELSIF place.step = 'drop' THEN
+                did := dormouse.drop_partition(place.parent, old);
+            ELSE
+                IF place.age = 'finished_at' THEN
+                    deleted := dormouse.delete_finished('dormouse.runs_finished_default', old);
+                ELSE
+                    EXECUTE format('DELETE FROM %s_default WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s_default WHERE %I < $1
+                                    ORDER BY %2$I LIMIT 1000 FOR UPDATE SKIP LOCKED))', place.parent, place.age) USING old;
+                    GET DIAGNOSTICS deleted = ROW_COUNT;
+                END IF;
+                did := CASE WHEN deleted > 0 THEN 'deleted ' || deleted || ' rows from ' || place.parent || '_default' END;
+            END IF;
+            EXIT WHEN did IS NOT NULL;
+        END LOOP;
+    EXCEPTION
+        WHEN lock_not_available OR deadlock_detected THEN
+            did := NULL;
+            trouble := 'locked';
+        WHEN insufficient_privilege OR object_not_in_prerequisite_state OR dependent_objects_still_exist OR duplicate_table
+             OR invalid_object_definition OR check_violation OR raise_exception THEN
+            did := NULL;
+            trouble := SQLERRM;
+    END;
+END $_$;
 
 CREATE FUNCTION dormouse.retry(id uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -630,6 +824,24 @@ BEGIN
 END $$;
 
 CREATE TABLE dormouse.attempt_log (
+    run_id uuid NOT NULL,
+    worker uuid NOT NULL,
+    fence bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone DEFAULT now() NOT NULL,
+    outcome text NOT NULL,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    error jsonb,
+    progress real,
+    progress_text text,
+    CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'cut_off'::text, 'lost'::text, 'taken_back'::text])))
+)
+PARTITION BY RANGE (ended_at);
+
+CREATE TABLE dormouse.attempt_log_default (
     run_id uuid NOT NULL,
     worker uuid NOT NULL,
     fence bigint NOT NULL,
@@ -979,6 +1191,17 @@ CREATE VIEW dormouse.queue_stats AS
 
 COMMENT ON VIEW dormouse.queue_stats IS 'What each queue holds that has not finished.';
 
+CREATE TABLE dormouse.retention (
+    pool text NOT NULL,
+    finished_ms bigint,
+    said_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT retention_finished_ms_check CHECK ((finished_ms >= 3600000))
+);
+
+COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; delete the row of a pool that is no more.';
+
+COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
+
 CREATE TABLE dormouse.run_logs_default (
     run_id uuid NOT NULL,
     worker uuid NOT NULL,
@@ -1195,6 +1418,8 @@ CREATE VIEW dormouse.stuck_runs AS
 
 COMMENT ON VIEW dormouse.stuck_runs IS 'Empty when all is well.';
 
+ALTER TABLE ONLY dormouse.attempt_log ATTACH PARTITION dormouse.attempt_log_default DEFAULT;
+
 ALTER TABLE ONLY dormouse.run_logs ATTACH PARTITION dormouse.run_logs_default DEFAULT;
 
 ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_finished FOR VALUES IN ('completed', 'failed', 'canceled');
@@ -1206,7 +1431,10 @@ ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_live FOR VALUES IN
 ALTER TABLE ONLY dormouse.runs ATTACH PARTITION dormouse.runs_unknown DEFAULT;
 
 ALTER TABLE ONLY dormouse.attempt_log
-    ADD CONSTRAINT attempt_log_pkey PRIMARY KEY (run_id, fence, worker);
+    ADD CONSTRAINT attempt_log_pkey PRIMARY KEY (run_id, fence, worker, ended_at);
+
+ALTER TABLE ONLY dormouse.attempt_log_default
+    ADD CONSTRAINT attempt_log_default_pkey PRIMARY KEY (run_id, fence, worker, ended_at);
 
 ALTER TABLE ONLY dormouse.imports
     ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
@@ -1217,29 +1445,46 @@ ALTER TABLE ONLY dormouse.keys
 ALTER TABLE ONLY dormouse.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY dormouse.retention
+    ADD CONSTRAINT retention_pkey PRIMARY KEY (pool);
+
 ALTER TABLE ONLY dormouse.runs_live
     ADD CONSTRAINT runs_live_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY dormouse.worker_registry
     ADD CONSTRAINT worker_registry_pkey PRIMARY KEY (id);
 
+CREATE INDEX attempt_log_default_age ON dormouse.attempt_log_default USING btree (ended_at);
+
 CREATE INDEX imports_imported_at ON dormouse.imports USING btree (imported_at);
+
+CREATE INDEX run_logs_default_age ON dormouse.run_logs_default USING btree (written_at);
 
 CREATE INDEX run_logs_place ON ONLY dormouse.run_logs USING btree (run_id, fence, first_line);
 
 CREATE INDEX run_logs_default_run_id_fence_first_line_idx ON dormouse.run_logs_default USING btree (run_id, fence, first_line);
 
+CREATE INDEX runs_finished_default_age ON dormouse.runs_finished_default USING btree (finished_at);
+
 CREATE INDEX runs_finished_id ON ONLY dormouse.runs_finished USING btree (id);
 
 CREATE INDEX runs_finished_default_id_idx ON dormouse.runs_finished_default USING btree (id);
+
+CREATE INDEX runs_finished_keyed ON ONLY dormouse.runs_finished USING btree (id) WHERE (key IS NOT NULL);
+
+CREATE INDEX runs_finished_default_id_idx1 ON dormouse.runs_finished_default USING btree (id) WHERE (key IS NOT NULL);
 
 CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, priority, run_at, id) WHERE (status = ANY (ARRAY['queued'::text, 'retry'::text]));
 
 CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
 
+ALTER INDEX dormouse.attempt_log_pkey ATTACH PARTITION dormouse.attempt_log_default_pkey;
+
 ALTER INDEX dormouse.run_logs_place ATTACH PARTITION dormouse.run_logs_default_run_id_fence_first_line_idx;
 
 ALTER INDEX dormouse.runs_finished_id ATTACH PARTITION dormouse.runs_finished_default_id_idx;
+
+ALTER INDEX dormouse.runs_finished_keyed ATTACH PARTITION dormouse.runs_finished_default_id_idx1;
 
 CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live FOR EACH ROW WHEN ((new.key IS NOT NULL)) EXECUTE FUNCTION dormouse.own_key();
 
@@ -1265,6 +1510,10 @@ REVOKE ALL ON FUNCTION dormouse.cancel_runs(status text, task text, queue text, 
 
 REVOKE ALL ON FUNCTION dormouse.canceled_by(reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.drop_partition(parent regclass, before timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.enqueue(task text, payload jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, key text, max_attempts integer, timeout interval, traceparent text, watched boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text, priority integer, run_at timestamp with time zone, delay interval, keys text[], max_attempts integer, timeout interval) FROM PUBLIC;
@@ -1277,13 +1526,19 @@ REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue 
 
 REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.own_key() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.partitions_of(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.refuse_unknown_status() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, unseen boolean, OUT released integer, OUT locked integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.result(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timestamp with time zone, OUT did text, OUT trouble text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.retry(id uuid) FROM PUBLIC;
 

@@ -1,7 +1,7 @@
 -- Writes what attempts of worker $1 have said: arrays $2… hold one element for each portion. `progress` is in millionths, null: as it
 -- was; `progress_text` null: nothing was said of progress. Only for runs that still show the fence. Lines lock nothing; the
 -- progress of a locked row is passed over, the next one counts. A portion that is there already (the answer to its round was lost) is
--- not written twice. Whoever watches is told. Indexes: primary key of runs_live, run_logs_place.
+-- not written twice: it was not long ago, so that few partitions are looked into. Whoever watches is told. Indexes: primary key of runs_live, run_logs_place.
 WITH input AS (
     SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[])
         AS i (id, fence, progress, progress_text, first_line, lines)
@@ -15,7 +15,8 @@ WITH input AS (
       FROM held h
      WHERE h.lines IS NOT NULL
        AND NOT EXISTS (SELECT FROM dormouse.run_logs o
-                        WHERE o.run_id = h.id AND o.fence = h.fence AND o.first_line = h.first_line AND o.worker = $1)
+                        WHERE o.run_id = h.id AND o.fence = h.fence AND o.first_line = h.first_line AND o.worker = $1
+                          AND o.written_at > now() - interval '2 days')
 ), free AS (
     SELECT f.tid, j.progress, j.progress_text
       FROM input j CROSS JOIN LATERAL (

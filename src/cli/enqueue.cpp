@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "cli/enqueue_from.h"
 #include "cli/payload.h"
 #include "cli/queries.h"
 #include "cli/rings.h"
@@ -105,6 +106,7 @@ Outcome outcome_of(const Standing& standing, const EnqueueOptions& options, cons
 
 Outcome enqueue(const EnqueueOptions& options) {
     const config::Environment environment = config::of_process();
+    if (!options.from.empty()) return enqueue_from(options, environment);
     Millis patience{0};
     if (options.wait && !options.wait->empty()) {
         const auto duration = config::parse_duration(*options.wait);

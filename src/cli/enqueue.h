@@ -22,6 +22,7 @@ struct EnqueueOptions {
     std::optional<int> max_attempts;
     std::optional<std::string> wait;  ///< how long to wait for the end; "": for ever
     bool spool = false;               ///< into the spool of a local pool, without a database
+    std::string from;                 ///< a file of runs instead of one, "-": stdin; empty: none
     bool json = false;
 };
 

@@ -44,7 +44,11 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<EnqueueOptions>();
     CLI::App& command =
         *app.add_subcommand("enqueue", "Enqueue a run, print its id and wake the pools that serve its queue");
-    command.add_option("TASK", options->task, "The task: a [task.NAME] of the pool that serves the queue")->required();
+    CLI::Option* const task =
+        command.add_option("TASK", options->task, "The task: a [task.NAME] of the pool that serves the queue");
+    CLI::Option* const from = command.add_option(
+        "--from", options->from, "Instead of one run: a file of them (- for stdin), one JSON object a line");
+    from->type_name("FILE")->excludes(task);
     command.add_option("PAYLOAD", options->payload, "JSON, @FILE, or - for stdin (default {})");
     command.add_option("--queue", options->queue, "The lane it waits in (default \"default\")")->type_name("QUEUE");
     CLI::Option* const in =
@@ -73,7 +77,11 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
     command
         .add_flag("--spool", options->spool,
                   "Without a database: into the spool of --pool, or of the pool here that serves the queue")
-        ->excludes(wait_flag);
+        ->excludes(wait_flag)
+        ->excludes(from);
+    wait_flag->excludes(from);
+    for (const char* const of_one : {"--in", "--at", "--priority", "--key", "--max-attempts", "--timeout"})
+        from->excludes(command.get_option(of_one));
     add_json(command, options->json);
     command.footer(
         "The id goes to stdout, with --wait the result after it; everything else to stderr.\n\n"
@@ -81,8 +89,15 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
         "  dormouse enqueue thumbnail '{\"file\": \"a.jpg\"}'\n"
         "  dormouse enqueue report @report.json --queue slow --at '2026-03-01 08:00'\n"
         "  generate | dormouse enqueue import - --key 2026-03-01 --wait=10min\n"
-        "  dormouse enqueue report --spool      # the database may be down");
-    on_chosen(command, chosen, [options, wait, wait_flag] {
+        "  dormouse enqueue report --spool      # the database may be down\n\n"
+        "A line of --from has task and, if wanted, payload, queue (else --queue), priority, run_at or at or in, key, "
+        "max_attempts, timeout\nand traceparent. All lines are one transaction: of one that is wrong, FILE:LINE is "
+        "told and "
+        "nothing enqueued. A line whose key is\ntaken adds no run. The number of lines goes to stdout.\n\n"
+        "  dormouse enqueue --from runs.jsonl\n"
+        "  generate | dormouse enqueue --from - --queue slow");
+    on_chosen(command, chosen, [options, wait, wait_flag, task, from] {
+        if (task->count() + from->count() == 0) return finish(give_up(Exit::usage, "TASK is required, or --from FILE"));
         if (wait_flag->count() > 0) options->wait = *wait == "true" ? "" : *wait;
         return finish(enqueue(*options));
     });

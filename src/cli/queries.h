@@ -106,6 +106,20 @@ SELECT dormouse.enqueue(task => $1::text, payload => $2::jsonb, queue => $3::tex
                         run_at => to_timestamp($5::float8), delay => $6::bigint * interval '1 ms', key => $7::text,
                         max_attempts => $8::int, timeout => $9::bigint * interval '1 ms', watched => $10::boolean))sql";
 
+/// Whether this login may INSERT, and the time of this transaction (epoch).
+inline constexpr const char* may_copy =
+    "SELECT has_table_privilege('dormouse.runs', 'INSERT'), extract(epoch FROM now())";
+inline constexpr const char* copy_runs =
+    "COPY dormouse.runs (task, payload, queue, priority, run_at, max_attempts, timeout_ms, traceparent) FROM STDIN";
+/// $1 a JSON array of runs. In the order of their keys, so that two with the same ones do not block each other.
+inline constexpr const char* enqueue_lines = R"sql(
+SELECT count(dormouse.enqueue(task => r.task, payload => r.payload, queue => r.queue, priority => r.priority, run_at => r.run_at,
+                              key => r.key, max_attempts => r.max_attempts, timeout => r.timeout_ms * interval '1 ms',
+                              traceparent => r.traceparent))
+  FROM (SELECT * FROM jsonb_to_recordset($1::jsonb) AS l (line bigint, task text, payload jsonb, queue text, priority int,
+               run_at timestamptz, key text, max_attempts int, timeout_ms bigint, traceparent text)
+         ORDER BY l.task, l.key, l.line) r)sql";
+
 /// $1 id. How a run stands, also for a role that may only enqueue.
 inline constexpr const char* result = R"sql(
 SELECT status, result, error, coalesce(error ->> 'message', error #>> '{}'), attempts FROM dormouse.result($1::uuid))sql";

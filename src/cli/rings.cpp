@@ -1,5 +1,7 @@
 #include "cli/rings.h"
 
+#include <algorithm>
+
 #include "cli/text.h"
 #include "config/local_pools.h"
 #include "config/text.h"
@@ -8,9 +10,16 @@
 namespace dormouse::cli {
 
 Rings ring_pools(const std::string& queue, const config::Environment& environment) {
+    return ring_pools(std::set<std::string>{queue}, environment);
+}
+
+Rings ring_pools(const std::set<std::string>& queues, const config::Environment& environment) {
     Rings rings;
     for (const config::LocalPool& pool : config::local_pools(environment)) {
-        if (!queue.empty() && !config::may_serve(pool, queue)) continue;
+        const bool meant = std::any_of(queues.begin(), queues.end(), [&](const std::string& queue) {
+            return queue.empty() || config::may_serve(pool, queue);
+        });
+        if (!meant) continue;
         if (const Status done = systemd::ring(config::doorbell_of(pool))) {
             rings.rung.push_back(pool.name);
         } else {

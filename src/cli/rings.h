@@ -2,6 +2,7 @@
 // reap.
 #pragma once
 
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,8 @@ struct Rings {
 /// Whoever sleeps is woken; whoever is awake has heard of the run by NOTIFY. An empty queue is one that is not known:
 /// all pools.
 Rings ring_pools(const std::string& queue, const config::Environment& environment);
+/// The same for several queues: each pool that serves one of them, once.
+Rings ring_pools(const std::set<std::string>& queues, const config::Environment& environment);
 
 /// To stderr: who was rung, who could not be, or that nobody here serves the queue.
 void tell_rings(const Rings& rings, const std::string& queue);

@@ -63,6 +63,10 @@ struct Wake {
     Millis max_sleep{0};  ///< 0: off
 };
 
+struct Retention {
+    Millis finished{2'592'000'000};  ///< 0: never
+};
+
 struct Limits {
     std::int64_t payload_bytes = 1 << 20;
     std::int64_t result_bytes = 1 << 20;
@@ -81,6 +85,7 @@ struct Config {
     Database database;
     Worker worker;
     Wake wake;
+    Retention retention;
     Limits limits;
     Paths paths;
     std::map<std::string, Task> tasks;

@@ -32,7 +32,6 @@ std::vector<std::string> section_names() {
 
 /// Why a name that no option has is refused.
 std::string why_unknown(const std::string& name) {
-    if (is_planned(name)) return "is not in this release yet; remove it";
     return unknown("key", name, option_names());
 }
 
@@ -65,8 +64,7 @@ Status apply_file(Loaded& loaded, const Value& document, const std::string& path
         const bool known = std::find(sections.begin(), sections.end(), name) != sections.end();
         const bool is_table = value.kind == Value::Kind::table;
         if (!known && !is_table) return refused(unknown("key", name, option_names()));
-        const bool planned = is_table && value.entries.size() == 1 && is_planned(name + "." + value.entries[0].key);
-        if (!known && !planned) return refused(unknown("table", name, sections));
+        if (!known) return refused(unknown("table", name, sections));
         if (!is_table) return refused("expected a table: [" + name + (name == "task" ? ".NAME]" : "]"));
         const Status done = name == "task" ? read_tasks(value, path, sources.functions, loaded.config, loaded.origins)
                                            : apply_section(loaded, name, value, path);

@@ -1,7 +1,5 @@
 #include "config/options.h"
 
-#include <algorithm>
-#include <array>
 #include <cctype>
 
 #include "config/text.h"
@@ -83,6 +81,12 @@ constexpr Option table[] = {
       second, 365 * day, "off"},
      "",
      [](Config& config) -> Slot { return &config.wake.max_sleep; }},
+    {{"retention.finished", Type::duration, "30d",
+      "How long runs that have finished are kept, with their keys, attempts and logs; of the pools of a database the "
+      "longest counts.",
+      hour, 3650 * day, "never"},
+     "",
+     [](Config& config) -> Slot { return &config.retention.finished; }},
     {{"limits.payload_bytes", Type::bytes, "1MiB", "The largest payload a run may have.", 2, 255 * mebibyte},
      "",
      [](Config& config) -> Slot { return &config.limits.payload_bytes; }},
@@ -107,8 +111,6 @@ constexpr Option table[] = {
      "",
      [](Config& config) -> Slot { return &config.paths.wake_directory; }},
 };
-
-constexpr std::array<std::string_view, 1> planned{"retention.finished"};
 
 }  // namespace
 
@@ -141,10 +143,6 @@ Config defaults() {
         if (!option.key.fallback.empty())
             static_cast<void>(assign(option.key, option.slot(config), Value::typed(option.key.fallback)));
     return config;
-}
-
-bool is_planned(std::string_view name) {
-    return std::find(planned.begin(), planned.end(), name) != planned.end();
 }
 
 std::string unknown(std::string_view what, std::string_view name, const std::vector<std::string>& known) {

@@ -34,9 +34,6 @@ std::vector<std::string> option_names();
 /// A Config with every option at its default.
 Config defaults();
 
-/// Designed, but not in this release: its use is an error that says so.
-bool is_planned(std::string_view name);
-
 /// What to say of a key that does not exist: the nearest right one, or what there is. `what` is "key" or
 /// "table".
 std::string unknown(std::string_view what, std::string_view name, const std::vector<std::string>& known);

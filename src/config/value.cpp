@@ -39,7 +39,9 @@ tl::unexpected<Error> refused(const Key& key, const std::string& found) {
 
 Result<Millis> to_duration(const Key& key, const Value& value) {
     if (value.kind != Value::Kind::text && value.kind != Value::Kind::integer) return refused(key, described(value));
-    if (value.kind == Value::Kind::text && !key.zero.empty() && trimmed(value.text) == key.zero) return Millis{0};
+    if (value.kind == Value::Kind::text && !key.zero.empty())
+        for (const std::string_view word : {key.zero, std::string_view("never"), std::string_view("off")})
+            if (trimmed(value.text) == word) return Millis{0};
     if (value.kind == Value::Kind::integer && value.integer < 0) return refused(key, described(value));
     const auto read = parse_duration(value.kind == Value::Kind::text ? value.text : std::to_string(value.integer));
     if (!read) {

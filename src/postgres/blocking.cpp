@@ -133,6 +133,49 @@ Status BlockingConnection::script(const std::string& what, const std::string& sq
     return tl::unexpected(from_result(reply.get(), what + at_line(reply.get(), sql)));
 }
 
+Status BlockingConnection::begin_copy(const std::string& what, const std::string& sql) {
+    copy_line_ = 0;
+    const Reply reply(PQexec(get(), sql.c_str()));
+    if (PQresultStatus(reply.get()) == PGRES_COPY_IN) return {};
+    if (PQstatus(get()) != CONNECTION_OK && reply.sqlstate().empty())
+        return tl::unexpected(from_connection(get(), what));
+    return tl::unexpected(from_result(reply.get(), what));
+}
+
+Status BlockingConnection::put_copy(const std::string& what, std::string_view rows) {
+    if (rows.empty()) return {};
+    // what the server has to say about earlier rows is heard before more are sent
+    const bool alive = PQconsumeInput(get()) == 1;
+    if (alive && PQputCopyData(get(), rows.data(), static_cast<int>(rows.size())) == 1) return {};
+    if (PQstatus(get()) != CONNECTION_OK) return tl::unexpected(from_connection(get(), what));
+    Status status = copy_result(what);
+    return status ? fail(ErrorKind::internal, what + ": the server took no more rows") : status;
+}
+
+Status BlockingConnection::end_copy(const std::string& what) {
+    PQputCopyEnd(get(), nullptr);
+    return copy_result(what);
+}
+
+/// "COPY runs, line 17, column payload: …" is in the context of an error about a row.
+Status BlockingConnection::copy_result(const std::string& what) {
+    Status status;
+    while (PGresult* const result = PQgetResult(get())) {
+        const Reply reply(result);
+        if (reply.ok() || !status) continue;
+        const char* const context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+        const std::string said = context == nullptr ? "" : context;
+        constexpr std::string_view mark = ", line ";
+        const auto copy = said.rfind("COPY ");  // the last one: what a column's own parser says comes before it
+        if (const auto at = copy == std::string::npos ? copy : said.find(mark, copy); at != std::string::npos)
+            copy_line_ = std::strtoll(said.c_str() + at + mark.size(), nullptr, 10);
+        status = PQstatus(get()) != CONNECTION_OK && reply.sqlstate().empty()
+                     ? Status(tl::unexpected(from_connection(get(), what)))
+                     : Status(tl::unexpected(from_result(result, what)));
+    }
+    return status;
+}
+
 Status BlockingConnection::listen(const std::string& channel) {
     char* const quoted = PQescapeIdentifier(get(), channel.data(), channel.size());
     if (quoted == nullptr) return tl::unexpected(from_connection(get(), "LISTEN"));

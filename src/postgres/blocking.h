@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -47,6 +48,14 @@ class BlockingConnection {
     /// Errors: disconnected.
     Result<std::optional<Notification>> wait(std::optional<BootClock::time_point> deadline);
 
+    /// COPY … FROM STDIN: begin, then rows in whatever portions, then the end. After an error the COPY is over. Errors:
+    /// as ask().
+    Status begin_copy(const std::string& what, const std::string& sql);
+    Status put_copy(const std::string& what, std::string_view rows);
+    Status end_copy(const std::string& what);
+    /// The row of the COPY that the last error is about, from 1; 0: about none.
+    [[nodiscard]] std::int64_t copy_line() const { return copy_line_; }
+
     [[nodiscard]] PGconn* get() const { return connection_.get(); }
 
   private:
@@ -54,6 +63,9 @@ class BlockingConnection {
         void operator()(PGconn* connection) const { PQfinish(connection); }
     };
     explicit BlockingConnection(PGconn* connection) : connection_(connection) {}
+    Status copy_result(const std::string& what);
+
+    std::int64_t copy_line_ = 0;
     std::unique_ptr<PGconn, Finish> connection_;
 };
 

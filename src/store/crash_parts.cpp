@@ -28,7 +28,8 @@ CrashParts::CrashParts(const Round& round)
       claim_(round.claim > 0),
       waking_(round.ask_waking),
       due_(round.ask_due),
-      leave_(round.leave) {}
+      leave_(round.leave),
+      retain_(round.retain.has_value()) {}
 
 void CrashParts::sent() const {
     if (arrive_) crash_point("arrive.sent");
@@ -45,6 +46,7 @@ void CrashParts::sent() const {
     if (waking_) crash_point("waking.sent");
     if (due_) crash_point("due.sent");
     if (leave_) crash_point("leave.sent");
+    if (retain_) crash_point("retain.sent");
 }
 
 void CrashParts::answered() const {
@@ -62,6 +64,7 @@ void CrashParts::answered() const {
     if (waking_) crash_point("waking.answered");
     if (due_) crash_point("due.answered");
     if (leave_) crash_point("leave.answered");
+    if (retain_) crash_point("retain.answered");
 }
 
 }  // namespace dormouse::store

@@ -14,7 +14,7 @@ class CrashParts {
 
   private:
     bool arrive_, release_forgotten_, news_, finish_, enqueue_, put_back_, extend_, held_, rescue_, imports_, claim_,
-        waking_, due_, leave_;
+        waking_, due_, leave_, retain_;
 };
 
 }  // namespace dormouse::store

@@ -81,6 +81,12 @@ struct Room {
     std::int64_t slots = 0;
 };
 
+/// A step of retention.
+struct Retain {
+    std::optional<Millis> finished;  ///< how long this pool wants finished runs to be kept; none: for ever
+    Millis now{0};                   ///< this host's clock, since 1970
+};
+
 /// One transaction. Empty parts send nothing.
 struct Round {
     bool arrive = false;             ///< register this worker
@@ -101,6 +107,7 @@ struct Round {
     bool ask_waking = false;         ///< is somebody between a wake and its commit?
     bool ask_due = false;            ///< when must somebody look next?
     bool leave = false;              ///< this worker is going
+    std::optional<Retain> retain;    ///< in a round of its own: it takes locks that nobody is to wait for
 
     [[nodiscard]] bool empty() const;
     [[nodiscard]] bool enqueues() const;  ///< one of the endings asks for more runs
@@ -117,6 +124,8 @@ struct Answer {
     bool waking = false;              ///< of Round::ask_waking
     std::string standing;             ///< of Round::only_run: its status; empty: there is none
     std::vector<ClaimedRun> claimed;  ///< in the order in which they are to start
+    std::string retained;             ///< of Round::retain: what was done; empty: nothing was left to do
+    std::string retention_trouble;    ///< … or why nothing could be; "locked": try again later
     std::optional<Millis> due_in;     ///< of Round::ask_due: none when nothing is due, ever; 0 when it is due now
 };
 

@@ -151,6 +151,14 @@ Params identity_params(const Identity& who) {
     return params;
 }
 
+Params retain_params(const Retain& retain, const Identity& who) {
+    Params params;
+    params.text(who.pool);
+    retain.finished ? params.bigint(retain.finished->count()) : params.null();
+    params.bigint(retain.now.count());
+    return params;
+}
+
 void take_ids(const Reply& reply, std::vector<Uuid>& into) {
     for (int row = 0; row < reply.rows(); ++row) into.push_back(reply.uuid(row, 0));
 }
@@ -225,6 +233,7 @@ void for_each_part(const Round& round, const Visit& visit) {
     if (round.ask_waking) visit(sql::waking);  // before the due time: see waking.sql
     if (round.ask_due) visit(sql::due);
     if (round.leave) visit(sql::worker_leaves);
+    if (round.retain) visit(sql::retain);
 }
 
 }  // namespace
@@ -277,6 +286,9 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, M
             params.texts(who.queues).uuid(who.id).bigint(lease.count());
             params.bigints(std::vector<std::optional<std::int64_t>>(round.fences.begin(), round.fences.end()));
             params.texts(full_tasks(round.rooms));
+        } else if (sql == sql::retain) {
+            params = retain_params(*round.retain, who);
+            prepare = false;
         } else if (sql == sql::worker_leaves) {
             params.uuid(who.id);
             prepare = false;
@@ -299,6 +311,10 @@ Answer answer_from(const Round& round, const std::vector<postgres::Reply>& resul
         if (sql == sql::rescue || sql == sql::rescue_own) answer.rescued += reply.integer(0, 0);
         if (sql == sql::release_forgotten) answer.released = reply.integer(0, 0);
         if (sql == sql::import_runs) answer.imported = imported_from(reply);
+        if (sql == sql::retain) {
+            answer.retained = reply.text(0, 0);
+            answer.retention_trouble = reply.text(0, 1);
+        }
         if (sql == sql::waking) answer.waking = reply.boolean(0, 0);
         if (sql == sql::standing && reply.rows() > 0) {
             answer.standing = reply.text(0, 0);
@@ -340,7 +356,7 @@ bool Round::enqueues() const {
 
 bool Round::empty() const {
     return !arrive && !release_forgotten && news.empty() && endings.empty() && extend.empty() && ask_held.empty() &&
-           !rescue && dead.empty() && imports.empty() && claim == 0 && !ask_waking && !ask_due && !leave;
+           !rescue && dead.empty() && imports.empty() && claim == 0 && !ask_waking && !ask_due && !leave && !retain;
 }
 
 }  // namespace dormouse::store

@@ -55,6 +55,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       outbox_(outbox_events(news_, [this](Millis delay) { put_back_until(delay); })),
       imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run, [this] { step(); }),
       neighbours_(config.pool, circumstances_.environment),
+      retention_(BootClock::now()),
       database_(loop, place(), circumstances_.identity, config.worker.lease,
                 store::Database::Events{.on_open = [this] { on_open(); },
                                         .on_refused = [this](const Error& error) { on_unavailable(error); },
@@ -237,6 +238,7 @@ void Worker::arm_timers() {
     if (database_.is_open() && !on_wire_ && !retry_timer_.armed()) {
         consider(outbox_.wait(now));
         if (news_may_ask()) consider(news_.wait(now));
+        consider(retention_wait(now));
         if (state_ < State::leaving) consider(imports_.wait(now));
         if (state_ < State::leaving && wanted() > 0) {
             if (looks_.owed()) consider(looks_.wait(now));
@@ -277,6 +279,7 @@ void Worker::on_exit_time() {
         quiet_since_ = BootClock::now();
         return arm_timers();
     }
+    if (retains_first()) return;  // its answer leads back here
     log::event(log::Level::info, "idle_exit", ran_anything_ ? "quiet for worker.idle_exit" : "found nothing to run");
     leave("quiet");
 }

@@ -23,6 +23,7 @@
 #include "worker/news.h"
 #include "worker/outbox.h"
 #include "worker/predecessors.h"
+#include "worker/retention.h"
 #include "worker/second_session.h"
 #include "worker/shelf.h"
 #include "worker/state.h"
@@ -116,6 +117,12 @@ class Worker {
     void put_back_until(Millis delay);
     void fill_fences(store::Round& round) const;
 
+    // worker_retention.cpp: finished runs that are old go
+    [[nodiscard]] std::optional<Millis> retention_wait(BootClock::time_point now) const;
+    bool fill_retention(store::Round& round, BootClock::time_point now);
+    bool retains_first();
+    void take_retained(const store::Answer& answer);
+
     // worker_errand.cpp: a worker that is there for something in particular
     void start_errand();
     [[nodiscard]] int slots_of_errand(int free) const;
@@ -152,6 +159,7 @@ class Worker {
     Outbox outbox_;
     Imports imports_;
     Neighbours neighbours_;
+    Retention retention_;
     store::Database database_;
     SecondSession second_;
 
@@ -186,6 +194,9 @@ class Worker {
     ErrandEnd errand_end_ = ErrandEnd::none;
     bool dozing_ = false;          ///< the session is closed on purpose, and nothing here needs one
     bool falling_asleep_ = false;  ///< the round before that is on the wire
+
+    bool retain_before_sleep_ = false;  ///< the next round is a step of retention
+    bool just_retained_ = false;        ///< the last one was
 
     loop::Timer soon_timer_;    ///< something has landed: one step for all that land in this turn of the loop
     loop::Timer step_timer_;    ///< when something here is next due: a held-back look, a lease, a lock, a due run

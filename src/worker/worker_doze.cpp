@@ -25,12 +25,14 @@ void Worker::arm_doze() {
     const bool wanted =
         config_.database.close_after > Millis{0} && database_.is_open() && !falling_asleep_ && may_doze();
     if (!wanted) return doze_timer_.stop();
-    if (!doze_timer_.armed()) doze_timer_.once(config_.database.close_after, [this] { fall_asleep(); });
+    const Millis wait = just_retained_ ? Millis{0} : config_.database.close_after;
+    if (!doze_timer_.armed()) doze_timer_.once(wait, [this] { fall_asleep(); });
 }
 
 /// The last round before it: the registry hears of it, and what is due is asked for once more, since the exit will not
 /// ask. As does the last round of all it asks who is between a wake and its commit: nobody will hear of that commit.
 void Worker::fall_asleep() {
+    if (retains_first()) return;  // its answer leads back here
     falling_asleep_ = true;
     doorbell_.watch_wake_file(true);
     doorbell_.answer_wake_file();  // by this round

@@ -37,7 +37,7 @@ void Worker::end_errand_if_done() {
         return;
     if (errand.max_runs > 0 && attempts_made_ >= errand.max_runs)
         return end_errand(ErrandEnd::done, "it has made its attempts");
-    if (errand.drain && !imports_.at_work()) return end_errand(ErrandEnd::done, "nothing is due");
+    if (errand.drain && !imports_.at_work() && !retains_first()) return end_errand(ErrandEnd::done, "nothing is due");
 }
 
 void Worker::end_errand(ErrandEnd end, const char* reason) {

@@ -43,6 +43,7 @@ void Worker::on_lost(const Error& error) {
     if (config_.database.close_after > Millis{0} && may_doze()) return database_fell_asleep();
     falling_asleep_ = false;
     if (on_wire_ && on_wire_->claim > 0) looks_.failed();
+    if (on_wire_ && on_wire_->retain) retention_.hindered(BootClock::now());
     on_wire_.reset();
     drop_second_session();
     outbox_.again();
@@ -180,6 +181,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
         return round;
     }
     const bool alone = endings && outbox_.wants_to_go_alone();
+    if (!alone && fill_retention(round, now)) return round;
     if (endings && outbox_.has_something_for(now)) outbox_.fill(round, now);
     if (alone) {
         news_.fill_endings(round);
@@ -257,6 +259,8 @@ void Worker::on_answer(store::Answer answer) {
     if (answer.rescued > 0)
         log::event(log::Level::warning, "runs_rescued",
                    std::to_string(answer.rescued) + " runs of workers that are gone were taken back");
+    just_retained_ = asked.retain.has_value();
+    if (asked.retain) take_retained(answer);
     if (asked.ask_due) take_due(asked, answer);
     if (asked.only_run) take_standing(asked, answer);
     if (asked.claim > 0) {
@@ -333,6 +337,7 @@ void Worker::on_round_failed(const Error& error) {
     if (here) endings_with_ = Carrier::nobody;
     const bool endings_sent = here && outbox_.is_on_wire();
     const bool news_sent = here && news_.is_on_wire();
+    if (asked.retain) retention_.hindered(BootClock::now());
     imports_.failed(error.kind == ErrorKind::invalid && !endings_sent && !news_sent, error.message);
     if (error.kind == ErrorKind::invalid && (endings_sent || news_sent)) {
         if (news_sent) news_.rejected(error.message);

@@ -82,6 +82,8 @@ inline const std::vector<Moment> exit_points{
     {.name = "exit.decided", .scene = Scene::released, .nobody_in_flight = true},
     {.name = "waking.sent", .scene = Scene::released, .nobody_in_flight = true},
     {.name = "waking.answered", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "retain.sent", .scene = Scene::released, .nobody_in_flight = true},
+    {.name = "retain.answered", .scene = Scene::released, .nobody_in_flight = true},
     {.name = "leave.sent", .scene = Scene::released, .nobody_in_flight = true},
     {.name = "leave.answered", .scene = Scene::released, .nobody_in_flight = true},
     {.name = "session.closed", .scene = Scene::released, .nobody_in_flight = true},

@@ -215,7 +215,8 @@ BOOST_AUTO_TEST_CASE(wrong_flags_and_variables_name_themselves_and_the_remedy) {
     BOOST_TEST(with_set("task.x.timeout=5s") ==
                "--set task.x.timeout: tasks are set in the file only, under [task.NAME]");
     BOOST_TEST(contains(with_set("a\nb=4"), "--set \"a\\x0ab\": unknown key; there are "));
-    BOOST_TEST(with_set("retention.finished=30d") == "--set retention.finished: is not in this release yet; remove it");
+    BOOST_TEST(with_set("retention.finished=5min") ==
+               "--set: retention.finished: found \"5min\", expected a duration from 1h to 3650d, or \"never\"");
     sources.sets.clear();
     sources.environment["WORKER_BATCH_SIZE"] = "4x";
     BOOST_TEST(error() ==

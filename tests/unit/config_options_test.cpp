@@ -49,7 +49,6 @@ BOOST_AUTO_TEST_CASE(names_are_unique_and_every_option_has_help) {
         BOOST_TEST(option.key.name.find('.') != std::string_view::npos);
         BOOST_TEST(option.key.help.ends_with('.'), option.key.name);
         BOOST_TEST(find_option(option.key.name) == &option);
-        BOOST_TEST(!is_planned(option.key.name));
     }
     BOOST_TEST(environment_name(*find_option("worker.batch_size")) == "DORMOUSE_WORKER_BATCH_SIZE");
     BOOST_TEST(find_option("worker.nothing") == nullptr);

@@ -1,0 +1,249 @@
+-- Retention: finished runs, what their attempts came to and what they said, in partitions by time that are dropped when they are old.
+-- Runs by day; attempts and lines by week, by their own age. One step at a time, by retain() below, which workers call.
+
+-- How long each pool wants finished runs to be kept. The longest counts: nothing goes that somebody wants to keep.
+CREATE TABLE dormouse.retention (
+    pool        text        PRIMARY KEY,
+    finished_ms bigint      CHECK (finished_ms >= 3600000),
+    said_at     timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; delete the row of a pool that is no more.';
+COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
+
+-- The runs of a partition that have a key go before it, one batch after the other, and their keys with them.
+CREATE INDEX runs_finished_keyed ON dormouse.runs_finished (id) WHERE key IS NOT NULL;
+
+-- What lies in a default partition, for want of one of its time, is found by its age.
+CREATE INDEX runs_finished_default_age ON dormouse.runs_finished_default (finished_at);
+CREATE INDEX run_logs_default_age ON dormouse.run_logs_default (written_at);
+
+-- Attempts by the time of their end.
+ALTER TABLE dormouse.attempt_log RENAME TO attempt_log_default;
+ALTER TABLE dormouse.attempt_log_default DROP CONSTRAINT attempt_log_pkey;
+CREATE TABLE dormouse.attempt_log (
+    LIKE dormouse.attempt_log_default INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+    PRIMARY KEY (run_id, fence, worker, ended_at)
+) PARTITION BY RANGE (ended_at);
+ALTER TABLE dormouse.attempt_log ATTACH PARTITION dormouse.attempt_log_default DEFAULT;
+CREATE INDEX attempt_log_default_age ON dormouse.attempt_log_default (ended_at);
+
+CREATE OR REPLACE VIEW dormouse.attempts AS
+    SELECT a.run_id, row_number() OVER (PARTITION BY a.run_id ORDER BY a.started_at, a.fence) AS attempt, a.worker, a.fence,
+           a.started_at, a.ended_at, a.outcome, a.exit_code, a.signal, a.cpu_ms, a.peak_memory_bytes, a.error,
+           a.progress, a.progress_text
+      FROM (SELECT run_id, worker, fence, started_at, ended_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error,
+                   progress, progress_text
+              FROM dormouse.attempt_log
+            UNION ALL
+            SELECT id, worker, last_fence, started_at, finished_at, status, exit_code, signal, cpu_ms, peak_memory_bytes, error,
+                   progress, progress_text
+              FROM dormouse.runs
+             WHERE status IN ('completed', 'failed', 'canceled') AND started_at IS NOT NULL AND last_fence IS NOT NULL
+            UNION ALL
+            SELECT id, worker, fence, started_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, progress, progress_text
+              FROM dormouse.runs
+             WHERE status = 'running') a;
+
+-- The partitions of a table that is partitioned by one time: from `since` until before `until`.
+CREATE FUNCTION dormouse.partitions_of(parent regclass)
+RETURNS TABLE (part regclass, is_default boolean, since timestamptz, until timestamptz)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
+    SELECT c.oid::regclass, b.bound = 'DEFAULT',
+           coalesce(substring(b.bound FROM 'FROM \(''([^'']+)''\)')::timestamptz, '-infinity'),
+           coalesce(substring(b.bound FROM 'TO \(''([^'']+)''\)')::timestamptz, 'infinity')
+      FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+     CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) b (bound)
+     WHERE i.inhparent = $1
+$$;
+
+-- Makes the first partition that is missing between now and `ahead` from now, one `width` wide, and says its name; null: none is missing.
+-- What lies in the default partition stays there: a partition of today begins behind the newest row of today.
+-- Postgres reads all of the default partition meanwhile, and whoever would write into it waits: hence `most_bytes`; null: no limit.
+CREATE FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint DEFAULT 67108864)
+RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET enable_seqscan = off AS $$
+DECLARE
+    fallback CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p WHERE p.is_default);
+    newest_row CONSTANT text := format('SELECT max(%I) FROM %s WHERE %1$I >= $1 AND %1$I < $2', age, fallback);
+    at      timestamptz := now();
+    covered timestamptz;
+    since   timestamptz;
+    until   timestamptz;
+    newest  timestamptz;
+    made    text;
+BEGIN
+    LOOP
+        IF at > now() + ahead THEN
+            RETURN NULL;
+        END IF;
+        covered := (SELECT max(p.until) FROM dormouse.partitions_of(parent) p WHERE NOT p.is_default AND p.since <= at AND p.until > at);
+        IF covered IS NOT NULL THEN
+            at := covered;
+            CONTINUE;
+        END IF;
+        since := greatest(date_trunc(width, at),
+                          (SELECT max(p.until) FROM dormouse.partitions_of(parent) p WHERE NOT p.is_default AND p.until <= at));
+        until := least(date_trunc(width, at) + ('1 ' || width)::interval,
+                       (SELECT min(p.since) FROM dormouse.partitions_of(parent) p WHERE NOT p.is_default AND p.since > at));
+        EXECUTE newest_row INTO newest USING since, until;
+        since := greatest(since, newest + interval '1 microsecond');
+        EXIT WHEN since < until;
+        at := until;
+    END LOOP;
+    IF pg_relation_size(fallback) > most_bytes THEN
+        RAISE EXCEPTION '% has % MiB, to be read while others wait', fallback, pg_relation_size(fallback) / 1048576
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('At a quiet time, as the owner of the schema: SELECT dormouse.make_partition(%L, %L, %L, %L, NULL)',
+                                parent, age, width, ahead);
+    END IF;
+    made := (SELECT c.relname FROM pg_class c WHERE c.oid = parent)
+            || to_char(since, CASE WHEN since = date_trunc('day', since) THEN '_YYYYMMDD' ELSE '_YYYYMMDD_HH24MISSUS' END);
+    EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', made, parent);
+    EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);  -- the order in which others take them
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', fallback);
+    EXECUTE newest_row INTO newest USING since, until;  -- what came until we had the lock
+    since := greatest(since, newest + interval '1 microsecond');
+    IF since >= until THEN
+        RAISE lock_not_available;
+    END IF;
+    EXECUTE format('ALTER TABLE %s ATTACH PARTITION dormouse.%I FOR VALUES FROM (%L) TO (%L)', parent, made, since, until);
+    RETURN made;
+END $$;
+
+-- Deletes at most 1,000 finished runs from one partition, and the keys that are theirs: those that finished before that time; null: those
+-- with a key. Passes over those that somebody has locked. Returns how many.
+CREATE FUNCTION dormouse.delete_finished(part regclass, before timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    EXECUTE format(
+        'WITH gone AS (
+             DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED))
+             RETURNING id, task, key
+         ), forgotten AS (
+             DELETE FROM dormouse.keys k USING gone g
+              WHERE k.task = g.task AND k.key = g.key AND k.run_id = g.id
+                AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id)
+         )
+         SELECT count(*) FROM gone',
+        part, CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id'
+                   ELSE format('finished_at < %L ORDER BY finished_at', before) END)
+        INTO deleted;
+    RETURN deleted;
+END $$;
+
+-- Drops the oldest partition that is over before that time, and says its name; null: there is none. Whoever reads all of the table holds
+-- that partition too: it is locked first, so that completions, which do not want it, wait for nobody's reading.
+CREATE FUNCTION dormouse.drop_partition(parent regclass, before timestamptz) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    of_runs CONSTANT boolean := parent = 'dormouse.runs_finished'::regclass;
+    oldest CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p
+                                  WHERE NOT p.is_default AND p.until <= before ORDER BY p.until LIMIT 1);
+    its_name CONSTANT text := oldest;  -- while it has one
+    deleted bigint := 0;
+    keyed   boolean := false;
+BEGIN
+    IF oldest IS NULL THEN
+        RETURN NULL;
+    ELSIF of_runs THEN
+        deleted := dormouse.delete_finished(oldest, NULL);
+    END IF;
+    IF deleted > 0 THEN
+        RETURN 'deleted ' || deleted || ' runs with keys from ' || oldest;
+    END IF;
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', oldest);
+    IF of_runs THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE key IS NOT NULL)', oldest) INTO keyed;
+    END IF;
+    IF keyed THEN
+        RAISE lock_not_available;  -- somebody had them locked
+    END IF;
+    EXECUTE format('DROP TABLE %s', oldest);
+    RETURN 'dropped ' || its_name;
+END $$;
+
+-- One step of retention, in a transaction of its own: `did` says what, and null that nothing is left to do; `trouble` why it could not.
+-- `finished_ms` is what `pool` wants (null: to keep everything). What is old is so by the clock of the worker, too: a database whose
+-- clock jumps ahead forgets nothing. Waits 50 ms for any lock, and only one step is at work at a time.
+CREATE FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timestamptz, OUT did text, OUT trouble text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    wanted_ms bigint;
+    old       timestamptz;
+    width     text;
+    place     record;
+    deleted   bigint;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(1685024365, 2) THEN
+        RETURN;
+    END IF;
+    BEGIN  -- by itself: it must be known, whatever stands in the way of the rest
+        INSERT INTO dormouse.retention AS r (pool, finished_ms) VALUES (retain.pool, retain.finished_ms)
+            ON CONFLICT (pool) DO UPDATE SET finished_ms = EXCLUDED.finished_ms, said_at = now()
+            WHERE r.finished_ms IS DISTINCT FROM EXCLUDED.finished_ms OR r.said_at < now() - interval '1 day';
+    EXCEPTION WHEN lock_not_available THEN
+        trouble := 'locked';
+        RETURN;
+    END;
+    SELECT CASE WHEN bool_and(r.finished_ms IS NOT NULL) THEN max(r.finished_ms) END INTO wanted_ms FROM dormouse.retention r;
+    old := least(now(), retain.worker_now) - wanted_ms * interval '1 ms';
+    -- so that there are not too many, however long they are kept
+    width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
+    BEGIN
+        FOR place IN
+            SELECT step.name AS step, t.parent, t.age,
+                   CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
+              FROM (VALUES (1, 'make for now'), (2, 'drop'), (3, 'delete'), (4, 'make ahead')) step (n, name)
+             CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'finished_at'), (2, 'dormouse.attempt_log', 'ended_at'),
+                                (3, 'dormouse.run_logs', 'written_at')) t (n, parent, age)
+             WHERE old IS NOT NULL OR step.name LIKE 'make%'
+             ORDER BY step.n, t.n
+        LOOP
+            IF place.step = 'make for now' THEN
+                did := 'made ' || dormouse.make_partition(place.parent, place.age, place.width, '0');
+            ELSIF place.step = 'make ahead' THEN
+                did := 'made ' || dormouse.make_partition(place.parent, place.age, place.width,
+                                                          CASE place.width WHEN 'day' THEN '8 days' ELSE '2 ' || place.width END::interval);
+            ELSIF place.step = 'drop' THEN
+                did := dormouse.drop_partition(place.parent, old);
+            ELSE
+                IF place.age = 'finished_at' THEN
+                    deleted := dormouse.delete_finished('dormouse.runs_finished_default', old);
+                ELSE
+                    EXECUTE format('DELETE FROM %s_default WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s_default WHERE %I < $1
+                                    ORDER BY %2$I LIMIT 1000 FOR UPDATE SKIP LOCKED))', place.parent, place.age) USING old;
+                    GET DIAGNOSTICS deleted = ROW_COUNT;
+                END IF;
+                did := CASE WHEN deleted > 0 THEN 'deleted ' || deleted || ' rows from ' || place.parent || '_default' END;
+            END IF;
+            EXIT WHEN did IS NOT NULL;
+        END LOOP;
+    EXCEPTION
+        WHEN lock_not_available OR deadlock_detected THEN
+            did := NULL;
+            trouble := 'locked';
+        WHEN insufficient_privilege OR object_not_in_prerequisite_state OR dependent_objects_still_exist OR duplicate_table
+             OR invalid_object_definition OR check_violation OR raise_exception THEN
+            did := NULL;
+            trouble := SQLERRM;
+    END;
+END $$;
+
+REVOKE ALL ON FUNCTION dormouse.partitions_of, dormouse.make_partition, dormouse.delete_finished, dormouse.drop_partition, dormouse.retain
+    FROM PUBLIC;
+
+-- As in roles.sql, where the roles are there already.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_worker') THEN
+        GRANT SELECT ON dormouse.attempt_log, dormouse.retention TO dormouse_worker;
+        GRANT INSERT, UPDATE, DELETE ON dormouse.attempt_log TO dormouse_worker;
+        GRANT EXECUTE ON FUNCTION dormouse.retain TO dormouse_worker;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_reader') THEN
+        GRANT SELECT ON dormouse.attempt_log, dormouse.retention TO dormouse_reader;
+    END IF;
+END $$;
