@@ -55,6 +55,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       outbox_(outbox_events(news_, [this](Millis delay) { put_back_until(delay); })),
       imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run, [this] { step(); }),
       neighbours_(config.pool, circumstances_.environment),
+      promise_(circumstances_.promise),
       database_(loop,
                 store::Database::Place{config.database.url, config.database.passfile, config.database.connect_timeout,
                                        circumstances_.errand.run.has_value()},
@@ -63,6 +64,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                                         .on_refused = [this](const Error& error) { on_unavailable(error); },
                                         .on_lost = [this](const Error& error) { on_lost(error); },
                                         .on_queue = [this] { looks_.owe(), step(); },
+                                        .on_arrival = [this] { on_arrival(); },
                                         .on_taken_away = [this] { held_in_doubt_ = true, step(); }}),
       step_timer_(loop, "worker.next"),
       exit_timer_(loop, "worker.exit"),
@@ -109,6 +111,7 @@ void Worker::step() {
     if (state_ == State::parting || state_ == State::gone) return;
     if (outbox_.empty() && !on_wire_ && state_ < State::leaving) flights_.start_alone();
     if (dozing_ && needs_session(BootClock::now())) wake_up();
+    keep_promise(BootClock::now());
     send_round();
     if (state_ == State::leaving) {
         step_leaving();
@@ -129,6 +132,8 @@ void Worker::choose_state() {
         enter(State::claiming, "a look is owed");
     } else if (at_work || on_wire_) {
         enter(State::running, at_work ? "handlers are at work" : "a round is on the wire");
+    } else if (database_.is_open() && !promise_.may_be_silent()) {
+        enter(State::running, "somebody may rely on another look");
     } else {
         if (!quiet_since_) quiet_since_ = BootClock::now();
         enter(State::idle, "nothing to do");
@@ -183,6 +188,7 @@ void Worker::arm_timers() {
         consider(outbox_.wait(now));
         if (news_may_ask()) consider(news_.wait(now));
         if (state_ < State::leaving) consider(imports_.wait(now));
+        if (state_ < State::leaving && looks_.ever_answered()) consider(promise_.wait(now));
         if (state_ < State::leaving && free_slots() > 0) {
             if (looks_.owed()) consider(looks_.wait(now));
             if (!looks_.owed() && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));

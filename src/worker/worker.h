@@ -23,6 +23,7 @@
 #include "worker/news.h"
 #include "worker/outbox.h"
 #include "worker/predecessors.h"
+#include "worker/promise.h"
 #include "worker/state.h"
 
 namespace dormouse::worker {
@@ -43,6 +44,7 @@ class Worker {
         Errand errand;
         bool leaves_when_idle = true;  ///< false in the foreground, unless told
         bool owns_process = true;  ///< false: a guest in somebody's program, who tells systemd what there is to tell
+        Promise::Terms promise;    ///< whether it may promise to look again
         bool owns_spool = false;   ///< makes the pool's spool if there is none
         Millis first_connect_delay{0};    ///< after crashes in a row
         config::Environment environment;  ///< in which the files of this machine's other pools are read
@@ -121,6 +123,11 @@ class Worker {
     [[nodiscard]] bool needs_session(BootClock::time_point now) const;
     [[nodiscard]] Farewell last_word() const;
 
+    // worker_promise.cpp: producers need not tell a worker that has promised to look again
+    void add_promise(store::Round& round, BootClock::time_point now) const;
+    void keep_promise(BootClock::time_point now);
+    void on_arrival();
+
     // worker_leaving.cpp: every way to end that is not a crash
     void leave(const char* reason);
     void step_leaving();
@@ -140,6 +147,7 @@ class Worker {
     Outbox outbox_;
     Imports imports_;
     Neighbours neighbours_;
+    Promise promise_;
     store::Database database_;
 
     std::optional<store::Round> on_wire_;  ///< the round whose answer is awaited, without endings and imports

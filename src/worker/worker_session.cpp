@@ -32,6 +32,7 @@ void Worker::open_database() {
 void Worker::on_open() {
     log::event(log::Level::info, "listening", "connected to " + database_.where());
     looks_.owe();  // LISTEN, then look
+    promise_.opened();
     rescue_wanted_ = true;
     step();
 }
@@ -104,6 +105,7 @@ void Worker::send_round() {
     if (!round.extend.empty()) flights_.extension_sent(now);
     if (!round.ask_held.empty()) held_in_doubt_ = false;  // who is taken away from here on needs another question
     sent_at_ = now;
+    promise_.sent(round.promise);
     auto endings = std::exchange(round.endings, {});
     auto imports = std::exchange(round.imports, {});
     auto news = std::exchange(round.news, {});
@@ -176,6 +178,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
     } else if (chores && !looks_.owed() && !due_known_ && !for_one) {
         round.ask_due = true;
     }
+    add_promise(round, now);
     if (round.claim > 0 || round.ask_due) round.rooms = flights_.rooms();
     if (round.ask_due || round.release_forgotten) fill_fences(round);
     if (news_may_ask() || !round.empty()) news_.fill(round, now, !news_may_ask());
@@ -196,6 +199,8 @@ void Worker::on_answer(store::Answer answer) {
     tries_ = 0;
     log_back();
     registered_ = registered_ || asked.arrive;
+    promise_.answered(asked.promise, answer, BootClock::now());
+    if (asked.claim > 0) promise_.looked(!answer.claimed.empty(), BootClock::now());
     news_.answered();
     outbox_.answered(answer, BootClock::now());
     if (!answer.enqueued.empty()) neighbours_.ring(answer.enqueued);
@@ -272,6 +277,7 @@ void Worker::on_round_failed(const Error& error) {
     const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
     answer_timer_.stop();
     if (asked.claim > 0) looks_.failed();
+    promise_.failed(asked.promise);
     if (!asked.ask_held.empty()) held_in_doubt_ = true;
     const bool endings_sent = outbox_.is_on_wire();
     const bool news_sent = news_.is_on_wire();

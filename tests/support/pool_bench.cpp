@@ -140,6 +140,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     circumstances.predecessors = predecessors_.get();
     circumstances.owns_spool = true;
     circumstances.environment = options.environment;
+    circumstances.promise = options.promise;
     circumstances.leaves_when_idle = options.leaves_when_idle;
     circumstances.on_gone = [this](const worker::Farewell& farewell) { farewell_ = farewell; };
     worker_ = std::make_unique<worker::Worker>(loop_, config_, *doorbell_, *handlers_, std::move(circumstances));
