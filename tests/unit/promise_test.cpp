@@ -3,6 +3,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "sql/embedded.h"
+#include "store/statements.h"
+
 using namespace dormouse;
 using namespace dormouse::worker;
 using store::Answer;
@@ -206,6 +209,20 @@ BOOST_AUTO_TEST_CASE(a_new_session_has_promised_nothing_and_may_still_be_relied_
     BOOST_TEST(!promise.may_be_silent());
     BOOST_TEST(promise.wanted(now).enlist);
     BOOST_TEST(promise.wanted(now).rest);
+}
+
+// Each of the other orders loses runs: tests/model, r_before_p and same_look.
+BOOST_AUTO_TEST_CASE(a_round_registers_gives_back_rests_and_then_looks) {
+    store::Round round;
+    round.promise = PromiseAct{.enlist = true, .withdraw = true, .rest = true};
+    round.arrive = round.ask_due = true;
+    round.claim = 1;
+    std::vector<const char*> sent;
+    for (const auto& statement : store::statements_for(round, store::Identity{}, store::ClaimTerms{}))
+        sent.push_back(statement.sql);
+    const std::vector<const char*> right{
+        sql::promise_register, sql::promise_withdraw, sql::promise_rest, sql::worker_arrives, sql::claim, sql::due};
+    BOOST_TEST((sent == right));
 }
 
 BOOST_AUTO_TEST_CASE(an_errand_registers_and_waits_for_nobody) {
