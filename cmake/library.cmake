@@ -46,3 +46,5 @@ add_executable(bench-inprocess-handlers EXCLUDE_FROM_ALL bench/inprocess/handler
 target_link_libraries(bench-inprocess-handlers PRIVATE dormouse_handlers)
 add_executable(bench-inprocess-worker EXCLUDE_FROM_ALL bench/inprocess/worker.cpp)
 target_link_libraries(bench-inprocess-worker PRIVATE dormouse_embed)
+add_executable(bench-producers-worker EXCLUDE_FROM_ALL bench/producers/worker.cpp)
+target_link_libraries(bench-producers-worker PRIVATE dormouse_embed)

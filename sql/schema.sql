@@ -460,9 +460,15 @@ $$;
 CREATE FUNCTION dormouse.notify_queue(queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
+DECLARE
+    mode CONSTANT text := pg_catalog.current_setting('dormouse.notify', true);
 BEGIN
-    IF current_setting('dormouse.notify', true) IS DISTINCT FROM 'off' THEN
-        PERFORM pg_notify('dormouse:' || queue, '');
+    IF mode = 'off' THEN
+        RETURN;
+    ELSIF mode = 'always' THEN
+        PERFORM pg_catalog.pg_notify('dormouse:' || queue, '');
+    ELSIF NOT dormouse.relies(queue, pg_catalog.hashtextextended(queue, 1685024366)) THEN
+        PERFORM pg_catalog.pg_notify('dormouse:' || queue, '');
     END IF;
 END $$;
 
@@ -554,6 +560,22 @@ BEGIN
     locked := (SELECT count(*) FROM dormouse.runs_live l WHERE l.status = 'running' AND l.worker = release_worker.worker);
     UPDATE dormouse.worker_registry w SET state = 'left', left_at = coalesce(w.left_at, now())
      WHERE w.id = release_worker.worker AND release_worker.locked = 0;
+END $$;
+
+CREATE FUNCTION dormouse.relies(queue text, promise bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- Taken and given back in one expression: a lock of the session, but nothing can come in between. Who gets it knows that nobody
+    -- promises; then the transaction takes nothing, and is as if there were no promises in the world.
+    IF (CASE WHEN pg_catalog.pg_try_advisory_lock_shared(promise) THEN pg_catalog.pg_advisory_unlock_shared(promise) ELSE false END) THEN
+        RETURN false;
+    END IF;
+    IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(queue, 1685024367)) THEN
+        RETURN false;  -- somebody is going silent just now
+    END IF;
+    -- Again, since only a promise that is seen under the other lock binds the one who gave it.
+    RETURN NOT CASE WHEN pg_catalog.pg_try_advisory_lock_shared(promise) THEN pg_catalog.pg_advisory_unlock_shared(promise) ELSE false END;
 END $$;
 
 CREATE FUNCTION dormouse.result(id uuid) RETURNS TABLE(status text, result jsonb, error jsonb, attempts integer, finished_at timestamp with time zone)

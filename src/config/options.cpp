@@ -87,6 +87,12 @@ constexpr Option table[] = {
       hour, 3650 * day, "never"},
      "",
      [](Config& config) -> Slot { return &config.retention.finished; }},
+    {{"wake.notify", Type::promise, "always",
+      "when_needed: while the worker is busy and the only one there for its queues, it promises to look again and "
+      "producers send no NOTIFY, which makes their commits wait for each other; leave it alone unless many of them "
+      "commit at once."},
+     "",
+     [](Config& config) -> Slot { return &config.wake.promises; }},
     {{"limits.payload_bytes", Type::bytes, "1MiB", "The largest payload a run may have.", 2, 255 * mebibyte},
      "",
      [](Config& config) -> Slot { return &config.limits.payload_bytes; }},

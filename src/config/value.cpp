@@ -129,6 +129,12 @@ Result<bool> to_boolean(const Key& key, const Value& value) {
     return refused(key, described(value));
 }
 
+Result<bool> to_promise(const Key& key, const Value& value) {
+    if (value.kind == Value::Kind::text && value.text == "when_needed") return true;
+    if (value.kind == Value::Kind::text && value.text == "always") return false;
+    return refused(key, described(value));
+}
+
 template <typename T>
 Status put(Slot slot, Result<T> value) {
     if (!value) return tl::unexpected(std::move(value.error()));
@@ -173,6 +179,8 @@ std::string expected(const Key& key) {
             return R"("exec", "warm" or "in_process")";
         case Type::boolean:
             return "true or false";
+        case Type::promise:
+            return R"("always" or "when_needed")";
     }
     return {};
 }
@@ -195,6 +203,8 @@ Status assign(const Key& key, Slot slot, const Value& value) {
             return put(slot, to_handler(key, value));
         case Type::boolean:
             return put(slot, to_boolean(key, value));
+        case Type::promise:
+            return put(slot, to_promise(key, value));
     }
     return fail(ErrorKind::internal, "unknown type of key");
 }
@@ -229,6 +239,8 @@ std::string shown(const Key& key, Slot slot) {
             return {};
         case Type::boolean:
             return *std::get<bool*>(slot) ? "true" : "false";
+        case Type::promise:
+            return *std::get<bool*>(slot) ? "when_needed" : "always";
     }
     return {};
 }

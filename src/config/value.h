@@ -49,6 +49,7 @@ enum class Type {
     secret,     ///< connection string; its value is never in an error
     handler,    ///< HandlerKind
     boolean,    ///< bool
+    promise,    ///< bool: "when_needed" is true
 };
 
 /// The place in a Config or a Task that a key fills.

@@ -1,5 +1,6 @@
 #include "relay/listener.h"
 
+#include "base/backoff.h"
 #include "sql/embedded.h"
 
 namespace dormouse::relay {
@@ -9,12 +10,17 @@ using postgres::Reply;
 using postgres::Statement;
 
 Listener::Listener(loop::Loop& loop, Events events)
-    : loop_(loop), events_(std::move(events)), deferred_(loop, "relay.trouble"), deadline_(loop, "relay.deadline") {}
+    : loop_(loop),
+      events_(std::move(events)),
+      deferred_(loop, "relay.trouble"),
+      deadline_(loop, "relay.deadline"),
+      settling_(loop, "relay.settling") {}
 
 void Listener::open(postgres::Target target, const std::vector<std::string>& queues, Millis connect_timeout) {
     close();
     target_ = std::move(target);
     connect_timeout_ = connect_timeout;
+    queues_ = queues;
     sql_.clear();
     for (const std::string& queue : queues) sql_.push_back(postgres::listen_sql("dormouse:" + queue));
     connector_ = std::make_unique<postgres::Connector>(loop_, target_, connect_timeout_,
@@ -27,8 +33,11 @@ void Listener::open(postgres::Target target, const std::vector<std::string>& que
 // Never called inside a callback of what it destroys: give_up() takes a turn of its own.
 void Listener::close() {
     open_ = false;
+    registered_ = false;
+    tries_ = 0;
     deferred_.stop();
     deadline_.stop();
+    settling_.stop();
     connector_.reset();
     if (session_) session_->shut();
     pooler_check_.reset();
@@ -76,10 +85,37 @@ void Listener::listen() {
     for (const std::string& sql : sql_) statements.push_back(Statement{sql.c_str(), Params{}, false});
     session_->exchange(std::move(statements), [this](Result<std::vector<Reply>> replies) {
         if (!replies) return give_up(replies.error());
-        open_ = true;
-        deadline_.stop();
-        events_.on_listening();
+        settle();
     });
+}
+
+// As a worker does before it is silent: registered, and nobody relies on a promise any more.
+void Listener::settle() {
+    std::vector<Statement> statements;
+    for (const char* sql : {sql::promise_register, sql::promise_rest}) {
+        Params params;
+        params.texts(queues_);
+        if (!registered_ || sql != sql::promise_register)
+            statements.push_back(Statement{sql, std::move(params), false});
+    }
+    session_->exchange(std::move(statements), [this](Result<std::vector<Reply>> replies) {
+        if (!replies) return give_up(replies.error());
+        bool registered = true;
+        for (int row = 0; !registered_ && row < replies->front().rows(); ++row)
+            registered = registered && replies->front().boolean(row, 0);
+        on_settled(registered, replies->back().boolean(0, 0));
+    });
+}
+
+void Listener::on_settled(bool registered, bool rested) {
+    constexpr Millis first_pause{1'000};
+    constexpr Millis longest_pause{30'000};
+    registered_ = registered;
+    if (!registered || !rested) settling_.once(half_jitter(first_pause, longest_pause, tries_++), [this] { settle(); });
+    if (open_) return events_.on_notified();
+    open_ = true;
+    deadline_.stop();
+    events_.on_listening();
 }
 
 std::string Listener::where() const {
@@ -90,6 +126,7 @@ std::string Listener::where() const {
 // On a turn of its own: this may run inside a callback of the connector or the session, which close() destroys.
 void Listener::give_up(Error error) {
     open_ = false;
+    settling_.stop();
     deferred_.once(Millis{0}, [this, error = std::move(error)] {
         close();
         events_.on_trouble(error);

@@ -1,5 +1,6 @@
-// One session that LISTENs to the channels of a pool's queues and sends nothing else. Driven by Relay, which says when
-// to open it. Knows no run and no schema: a database without one has nothing to tell.
+// One session that LISTENs to the channels of a pool's queues and sends nothing else, once it is registered there: from
+// then on no worker promises to look again (W10), so that it hears of everything. Driven by Relay, which says when to
+// open it. Knows no run and no schema: a database without one has nothing to tell.
 #pragma once
 
 #include <functional>
@@ -22,7 +23,7 @@ class Listener {
   public:
     struct Events {
         std::function<void()> on_listening;     ///< LISTEN has taken effect
-        std::function<void()> on_notified;      ///< there may be something to claim
+        std::function<void()> on_notified;      ///< there may be something to claim, also that we were not told of
         std::function<void(Error)> on_trouble;  ///< there is no session, or no longer, and why
     };
 
@@ -43,16 +44,22 @@ class Listener {
     void set_up(bool through_pooler);
     void check_pooler();
     void listen();
+    void settle();
+    void on_settled(bool registered, bool rested);
     void give_up(Error error);
 
     loop::Loop& loop_;
     Events events_;
     postgres::Target target_;
+    std::vector<std::string> queues_;
     std::vector<std::string> sql_;
     Millis connect_timeout_{10'000};
     bool open_ = false;
+    bool registered_ = false;
+    int tries_ = 0;  ///< to settle
     loop::Timer deferred_;
     loop::Timer deadline_;
+    loop::Timer settling_;
     std::unique_ptr<postgres::Session> session_;
     std::unique_ptr<postgres::Connector> connector_;
     std::unique_ptr<postgres::PoolerCheck> pooler_check_;

@@ -15,7 +15,8 @@ bool has_endings(const Round& round, bool ending_runs) {
 }  // namespace
 
 CrashParts::CrashParts(const Round& round)
-    : arrive_(round.arrive),
+    : promise_(round.promise),
+      arrive_(round.arrive),
       release_forgotten_(round.release_forgotten),
       news_(!round.news.empty()),
       finish_(has_endings(round, true)),
@@ -32,6 +33,10 @@ CrashParts::CrashParts(const Round& round)
       retain_(round.retain.has_value()) {}
 
 void CrashParts::sent() const {
+    if (promise_.enlist) crash_point("enlist.sent");
+    if (promise_.withdraw) crash_point("withdraw.sent");
+    if (promise_.rest) crash_point("rest.sent");
+    if (promise_.give) crash_point("promise.sent");
     if (arrive_) crash_point("arrive.sent");
     if (release_forgotten_) crash_point("release_forgotten.sent");
     if (news_) crash_point("news.sent");
@@ -50,6 +55,10 @@ void CrashParts::sent() const {
 }
 
 void CrashParts::answered() const {
+    if (promise_.enlist) crash_point("enlist.answered");
+    if (promise_.withdraw) crash_point("withdraw.answered");
+    if (promise_.rest) crash_point("rest.answered");
+    if (promise_.give) crash_point("promise.answered");
     if (arrive_) crash_point("arrive.answered");
     if (release_forgotten_) crash_point("release_forgotten.answered");
     if (news_) crash_point("news.answered");

@@ -13,6 +13,7 @@ class CrashParts {
     void answered() const;
 
   private:
+    PromiseAct promise_;
     bool arrive_, release_forgotten_, news_, finish_, enqueue_, put_back_, extend_, held_, rescue_, imports_, claim_,
         waking_, due_, leave_, retain_;
 };

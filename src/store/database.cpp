@@ -72,7 +72,9 @@ void Database::close() {
 
 void Database::on_connected(postgres::ConnectionPtr connection) {
     postgres::Session::Events events;
-    events.on_notification = [this](const std::string& channel, const std::string&) { on_notification(channel); };
+    events.on_notification = [this](const std::string& channel, const std::string& payload) {
+        on_notification(channel, payload);
+    };
     events.on_lost = [this](Error error) { on_session_lost(std::move(error)); };
     session_ = std::make_unique<postgres::Session>(loop_, std::move(connection), std::move(events));
     crash_point("session.opened");
@@ -165,9 +167,11 @@ void Database::on_session_lost(Error error) {
     events_.on_lost(std::move(error));
 }
 
-void Database::on_notification(const std::string& channel) {
+void Database::on_notification(const std::string& channel, const std::string& payload) {
     if (channel == worker_channel(identity_.id)) {
         events_.on_taken_away();
+    } else if (payload == "arrived") {  // promise_register.sql
+        events_.on_arrival();
     } else {
         events_.on_queue();
     }

@@ -31,6 +31,7 @@ class Database {
         std::function<void(Error)> on_refused;  ///< open() failed, and why
         std::function<void(Error)> on_lost;     ///< an open session is gone; the round on the wire gets no answer
         std::function<void()> on_queue;         ///< NOTIFY for one of our queues: there may be something to claim
+        std::function<void()> on_arrival;       ///< somebody else wants to register with one of our queues
         std::function<void()> on_taken_away;    ///< NOTIFY for this worker: somebody may have taken a run away
     };
     using Done = std::function<void(Result<Answer>)>;
@@ -60,7 +61,7 @@ class Database {
     void listen();
     void refuse(Error error);
     void on_session_lost(Error error);
-    void on_notification(const std::string& channel);
+    void on_notification(const std::string& channel, const std::string& payload);
 
     loop::Loop& loop_;
     Place place_;

@@ -87,8 +87,18 @@ struct Retain {
     Millis now{0};                   ///< this host's clock, since 1970
 };
 
+/// What a round does about promises to look again (worker/promise.h), in this order.
+struct PromiseAct {
+    bool enlist = false;    ///< register this session with the queues: nobody else can promise from then on
+    bool withdraw = false;  ///< give back what was promised
+    bool rest = false;      ///< does nobody rely on a promise any more? Looks that are sent after it know of all
+    bool give = false;      ///< promise to look again
+    [[nodiscard]] bool any() const { return enlist || withdraw || rest || give; }
+};
+
 /// One transaction. Empty parts send nothing.
 struct Round {
+    PromiseAct promise;              ///< first, so that it is done whatever fails behind it
     bool arrive = false;             ///< register this worker
     bool release_forgotten = false;  ///< hand back what is ours in the database and not in `fences`
     std::vector<std::int64_t>
@@ -114,6 +124,9 @@ struct Round {
 };
 
 struct Answer {
+    bool enlisted = false;              ///< of PromiseAct::enlist: with all queues
+    bool rested = false;                ///< of PromiseAct::rest: nobody does
+    bool promised = false;              ///< of PromiseAct::give: for one queue at least
     std::vector<Uuid> ended;            ///< of Round::endings, those that were written
     std::vector<std::string> enqueued;  ///< the queues into which their follow-up runs went
     std::vector<Uuid> extended;         ///< of Round::extend

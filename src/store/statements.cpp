@@ -217,6 +217,10 @@ void for_each_part(const Round& round, const Visit& visit) {
         return std::any_of(round.endings.begin(), round.endings.end(),
                            [&](const Ending& ending) { return ends_run(ending.fate) == ending_runs; });
     };
+    if (round.promise.enlist) visit(sql::promise_register);
+    if (round.promise.withdraw) visit(sql::promise_withdraw);
+    if (round.promise.rest) visit(sql::promise_rest);
+    if (round.promise.give) visit(sql::promise_give);
     if (round.arrive) visit(sql::worker_arrives);
     if (round.release_forgotten) visit(sql::release_forgotten);
     if (!round.news.empty()) visit(sql::news);
@@ -245,6 +249,10 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, M
         bool prepare = true;
         if (sql == sql::worker_arrives) {
             params = identity_params(who);
+            prepare = false;
+        } else if (sql == sql::promise_register || sql == sql::promise_withdraw || sql == sql::promise_rest ||
+                   sql == sql::promise_give) {
+            params.texts(who.queues);
             prepare = false;
         } else if (sql == sql::release_forgotten) {
             params.texts(who.queues).uuid(who.id);
@@ -303,6 +311,12 @@ Answer answer_from(const Round& round, const std::vector<postgres::Reply>& resul
     std::size_t at = 0;
     for_each_part(round, [&](const char* sql) {
         const Reply& reply = results.at(at++);
+        if (sql == sql::promise_register) {
+            answer.enlisted = true;
+            for (int row = 0; row < reply.rows(); ++row) answer.enlisted = answer.enlisted && reply.boolean(row, 0);
+        }
+        if (sql == sql::promise_rest) answer.rested = reply.boolean(0, 0);
+        if (sql == sql::promise_give) answer.promised = reply.rows() > 0;
         if (sql == sql::finish || sql == sql::put_back) take_ids(reply, answer.ended);
         if (sql == sql::enqueue_next)
             for (int row = 0; row < reply.rows(); ++row) answer.enqueued.emplace_back(reply.text(row, 0));
@@ -355,8 +369,9 @@ bool Round::enqueues() const {
 }
 
 bool Round::empty() const {
-    return !arrive && !release_forgotten && news.empty() && endings.empty() && extend.empty() && ask_held.empty() &&
-           !rescue && dead.empty() && imports.empty() && claim == 0 && !ask_waking && !ask_due && !leave && !retain;
+    return !promise.any() && !arrive && !release_forgotten && news.empty() && endings.empty() && extend.empty() &&
+           ask_held.empty() && !rescue && dead.empty() && imports.empty() && claim == 0 && !ask_waking && !ask_due &&
+           !leave && !retain;
 }
 
 }  // namespace dormouse::store

@@ -13,6 +13,8 @@ struct Errand {
     bool drain = false;       ///< until nothing is due
     int max_runs = 0;         ///< until so many attempts have been made; 0: no bound
     Millis timeout{0};        ///< no longer than that; then handlers are ended and handed back. 0: no bound
+
+    [[nodiscard]] bool any() const { return run || drain || max_runs > 0 || timeout > Millis{0}; }
 };
 
 /// How it ended.

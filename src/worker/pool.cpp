@@ -113,6 +113,9 @@ void Pool::make_worker(config::Loaded loaded) {
         std::make_unique<Predecessors>(supervised_ && state != nullptr ? state : "", circumstances.identity);
     circumstances.predecessors = predecessors_.get();
     circumstances.errand = errand_;
+    circumstances.promise.promises =
+        config.wake.promises && supervised_ && !errand_.any() && config.database.close_after == Millis{0};
+    circumstances.promise.rests = !errand_.any();
     circumstances.environment = sources_.environment;
     circumstances.owns_spool = supervised_;
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);

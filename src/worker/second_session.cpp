@@ -21,6 +21,7 @@ SecondSession::SecondSession(loop::Loop& loop, store::Database::Place place, con
                                         .on_refused = [this](const Error& error) { give_up(error); },
                                         .on_lost = [this](const Error& error) { give_up(error); },
                                         .on_queue = [] {},
+                                        .on_arrival = [] {},
                                         .on_taken_away = [] {}}),
       answer_timer_(loop, "second.answer"),
       quiet_timer_(loop, "second.quiet"),

@@ -56,11 +56,13 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run, [this] { step(); }),
       neighbours_(config.pool, circumstances_.environment),
       retention_(BootClock::now()),
+      promise_(circumstances_.promise),
       database_(loop, place(), circumstances_.identity, config.worker.lease,
                 store::Database::Events{.on_open = [this] { on_open(); },
                                         .on_refused = [this](const Error& error) { on_unavailable(error); },
                                         .on_lost = [this](const Error& error) { on_lost(error); },
                                         .on_queue = [this] { looks_.owe(), step(); },
+                                        .on_arrival = [this] { on_arrival(); },
                                         .on_taken_away = [this] { held_in_doubt_ = true, step(); }}),
       second_(loop, place(), circumstances_.identity, config.worker.lease,
               config.database.close_after > Millis{0} ? 0 : circumstances_.second_session_at,
@@ -155,6 +157,7 @@ void Worker::step() {
     constexpr int first_few = 16;
     fill_slots(first_few);
     send_endings();
+    keep_promise(BootClock::now());
     send_round();
     if (!shelf_.empty()) {
         fill_slots(shelf_.count());
@@ -179,6 +182,8 @@ void Worker::choose_state() {
         enter(State::claiming, "a look is owed");
     } else if (at_work || on_wire_ || endings_with_ != Carrier::nobody) {
         enter(State::running, at_work ? "handlers are at work" : "a round is on the wire");
+    } else if (database_.is_open() && !promise_.may_be_silent()) {
+        enter(State::running, "somebody may rely on another look");
     } else {
         if (!quiet_since_) quiet_since_ = BootClock::now();
         enter(State::idle, "nothing to do");
@@ -240,6 +245,7 @@ void Worker::arm_timers() {
         if (news_may_ask()) consider(news_.wait(now));
         consider(retention_wait(now));
         if (state_ < State::leaving) consider(imports_.wait(now));
+        if (state_ < State::leaving && looks_.ever_answered()) consider(promise_.wait(now));
         if (state_ < State::leaving && wanted() > 0) {
             if (looks_.owed()) consider(looks_.wait(now));
             if (!looks_.owed() && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));

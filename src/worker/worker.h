@@ -23,6 +23,7 @@
 #include "worker/news.h"
 #include "worker/outbox.h"
 #include "worker/predecessors.h"
+#include "worker/promise.h"
 #include "worker/retention.h"
 #include "worker/second_session.h"
 #include "worker/shelf.h"
@@ -46,6 +47,7 @@ class Worker {
         Errand errand;
         bool leaves_when_idle = true;  ///< false in the foreground, unless told
         bool owns_process = true;     ///< false: a guest in somebody's program, who tells systemd what there is to tell
+        Promise::Terms promise;       ///< whether it may promise to look again
         int second_session_at = 128;  ///< see SecondSession; 0: never
         bool owns_spool = false;      ///< makes the pool's spool if there is none
         Millis first_connect_delay{0};    ///< after crashes in a row
@@ -139,6 +141,11 @@ class Worker {
     [[nodiscard]] bool needs_session(BootClock::time_point now) const;
     [[nodiscard]] Farewell last_word() const;
 
+    // worker_promise.cpp: producers need not tell a worker that has promised to look again
+    void add_promise(store::Round& round, BootClock::time_point now) const;
+    void keep_promise(BootClock::time_point now);
+    void on_arrival();
+
     // worker_leaving.cpp: every way to end that is not a crash
     void leave(const char* reason);
     void step_leaving();
@@ -160,6 +167,7 @@ class Worker {
     Imports imports_;
     Neighbours neighbours_;
     Retention retention_;
+    Promise promise_;
     store::Database database_;
     SecondSession second_;
 

@@ -31,6 +31,7 @@ void Worker::leave_within(Millis grace, Millis patience, Millis last_writes) {
 void Worker::leave(const char* reason) {
     if (doorbell_.answer_wake_file() && dozing_) looks_.owe();  // else the last round asks what was meant by it
     enter(State::leaving, reason);
+    promise_.withdraw();
     crash_point("exit.decided");
     for (Parcel& parcel : flights_.give_up_waiting()) outbox_.add(std::move(parcel));
     give_back(shelf_.take_all());
@@ -68,14 +69,17 @@ void Worker::part() {
     second_.close();
     store::Round round;
     round.leave = registered_;
+    round.promise = promise_.last();
+    const bool must_rest = round.promise.rest;
     round.ask_waking = doorbell_.may_have_wake_files();
     round.release_forgotten = forgotten_wanted_;  // nothing is held any more
     round.ask_due = true;
     looks_.sent(BootClock::now());  // its answer knows of everything that we were told of until now
     await_answer();
-    database_.exchange(std::move(round), [this](const Result<store::Answer>& answer) {
+    database_.exchange(std::move(round), [this, must_rest](const Result<store::Answer>& answer) {
         if (!answer) return be_gone(Farewell{true, false, std::nullopt});
-        Farewell farewell{true, true, answer->due_in};
+        // Who still relies on us commits later: nobody is told of that, so nobody knows what is due.
+        Farewell farewell{true, !must_rest || answer->rested, answer->due_in};
         if (looks_.owed()) farewell.due = Millis{0};  // told of work after the decision
         if (answer->waking && (!farewell.due || *farewell.due > commit_takes)) farewell.due = commit_takes;
         bound_sleep(farewell);

@@ -32,6 +32,7 @@ void Worker::open_database() {
 void Worker::on_open() {
     log::event(log::Level::info, "listening", "connected to " + database_.where());
     looks_.owe();  // LISTEN, then look
+    promise_.opened();
     rescue_wanted_ = true;
     step();
 }
@@ -109,6 +110,7 @@ void Worker::send_round() {
     sent_at_ = now;
     put_back_meanwhile_ = false;
     if (!second_.is_open() && endings_with_ == Carrier::nobody) endings_with_ = Carrier::first;
+    promise_.sent(round.promise);
     auto endings = std::exchange(round.endings, {});
     auto imports = std::exchange(round.imports, {});
     auto news = std::exchange(round.news, {});
@@ -215,6 +217,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
     } else if (chores && !looks_.owed() && !due_known_ && !for_one) {
         round.ask_due = true;
     }
+    add_promise(round, now);
     if (round.claim > 0 || round.ask_due) round.rooms = rooms();
     if (round.ask_due || round.release_forgotten) fill_fences(round);
     if (endings && (news_may_ask() || !round.empty())) news_.fill(round, now, !news_may_ask());
@@ -237,6 +240,8 @@ void Worker::on_answer(store::Answer answer) {
     log_back();
     registered_ = registered_ || asked.arrive;
     if (endings_with_ == Carrier::first) take_endings(answer);
+    promise_.answered(asked.promise, answer, BootClock::now());
+    if (asked.claim > 0) promise_.looked(!answer.claimed.empty(), BootClock::now());
     imports_.answered(answer.imported);
     if (!asked.extend.empty()) {
         flights_.extended(answer.extended, sent_at_);
@@ -332,6 +337,7 @@ void Worker::on_round_failed(const Error& error) {
     const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
     answer_timer_.stop();
     if (asked.claim > 0) looks_.failed();
+    promise_.failed(asked.promise);
     if (!asked.ask_held.empty()) held_in_doubt_ = true;
     const bool here = endings_with_ == Carrier::first;
     if (here) endings_with_ = Carrier::nobody;

@@ -1,16 +1,20 @@
-/* Reliance (W10): when may a producer leave its NOTIFY out?  Not built yet: this model is the contract for whoever builds it.
+/* Reliance (W10): when may a producer leave its NOTIFY out?
 
-   Two advisory keys for each queue. P, the promise: held by a worker that will look again. R, reliance: held shared by every producer's
-   transaction that may have left its NOTIFY out; whoever goes silent has held it alone once, after nobody promised any more.
+   Two advisory locks for each queue. The promise: held shared by every session that listens (it is registered), and exclusively by the
+   one of them that will look again; so nobody registers while another one promises, and nobody promises who is not alone. Reliance: held
+   shared by every producer's transaction that may have left its NOTIFY out; whoever goes silent has held it alone once, after it had
+   given the promise back and was registered.
 
      TWO        a second worker may arrive at any moment (a relay is one that never promises)
      FOR_GOOD   worker 1 does not come back after a crash: another one must have been told of everything
      CRASHES    of worker 1, at any step
      EXITS      of worker 1: it leaves when it is quiet, and its last round asks what is due
+     TERMS      of worker 1: it is told to leave, whatever it has promised, and comes back
      ABORTS     transactions that fail after their trigger
-   Mistakes: NO_DANCE (silent without having had R) · SAME_LOOK (R after the last look) · EXIT_WITHOUT_R
+   Mistakes: NO_DANCE (silent without having had R) · SAME_LOOK (R after the last look) · EXIT_WITHOUT_R · PROBED_ONCE (the trigger sees the
+   promise, takes R, and does not look at the promise again) · R_BEFORE_P (had R, then gives the promise back)
    and with TWO FOR_GOOD: ANY_PROMISE (promises though another worker is registered) · UNSERIALISED (the registry read, then the promise) ·
-   with TWO: ONE_KEY (the silent hold a key, the others are relied on) */
+   SILENT_UNREGISTERED (a newcomer is silent while somebody promises) · with TWO: ONE_KEY (the silent hold a key, the others are relied on) */
 
 #ifndef PRODUCERS
 #define PRODUCERS 3
@@ -21,6 +25,9 @@
 #ifndef EXITS
 #define EXITS 0
 #endif
+#ifndef TERMS
+#define TERMS 0
+#endif
 #ifndef ABORTS
 #define ABORTS 0
 #endif
@@ -30,7 +37,8 @@ byte r_shared;             /* transactions that hold R */
 bool r_exclusive;
 byte promiser;             /* the worker that holds P */
 bool listening[3], notified[3], registered[3];
-byte crashes = CRASHES, exits = EXITS, aborts = ABORTS;
+bool arrived;              /* somebody could not register, and has said so to the one who promises */
+byte crashes = CRASHES, exits = EXITS, terms = TERMS, aborts = ABORTS;
 byte working = PRODUCERS;  /* transactions that are not over */
 
 #define ALONE(w) (!registered[3 - (w)])
@@ -44,11 +52,17 @@ proctype producer() {
 #ifdef ONE_KEY
     notifies = (promiser != 0);
 #else
-    atomic { if :: r_exclusive -> notifies = true :: else -> r_shared++; relies = true fi };
+    notifies = (promiser == 0);            /* nobody promises: takes nothing */
+    if
+    :: !notifies -> atomic { if :: r_exclusive -> notifies = true :: else -> r_shared++; relies = true fi }
+    :: else
+    fi;
+#ifndef PROBED_ONCE
     if
     :: relies -> notifies = (promiser == 0)
     :: else
     fi;
+#endif
 #endif
     /* the commit: rows are seen and notifications go out, then the locks go.  A NOTIFY that nobody hears is no promise. */
     if
@@ -64,11 +78,13 @@ proctype producer() {
     atomic { if :: relies -> r_shared-- :: else fi; working-- }
 }
 
+#define MAY_PROMISE(w) (promiser == 0 && ALONE(w))
+#define TRY_R(had) atomic { if :: r_shared > 0 || r_exclusive -> had = false :: else -> r_exclusive = true; had = true fi }
+
 proctype dormouse_worker(byte w) {
     byte found;
-    bool waits;
+    bool had;
 start:
-    registered[w] = true;
     listening[w] = true;
 look:
     CRASH_HERE(w);
@@ -82,17 +98,21 @@ look:
        atomic { if :: promiser == w -> promiser = 0 :: else fi };
 #elif defined(UNSERIALISED)
        if
-       :: ALONE(w) -> atomic { if :: promiser == 0 -> promiser = w :: else fi }
+       :: registered[w] && ALONE(w) -> atomic { if :: promiser == 0 -> promiser = w :: else fi }
        :: else
        fi;
 #else
-       atomic { if :: promiser == 0 && ALONE(w) -> promiser = w :: else fi };    /* one lock for registering and promising */
+       atomic { if :: registered[w] && MAY_PROMISE(w) -> promiser = w :: else fi };    /* exclusive: the others' shared locks forbid it */
 #endif
        found = 0;
        CRASH_HERE(w);
 #ifndef ONE_KEY
-       atomic { if :: promiser == w && !ALONE(w) -> promiser = 0 :: else fi };   /* a newcomer's registration: withdraws */
+       atomic { if :: promiser == w && arrived -> promiser = 0; arrived = false :: else fi };    /* a newcomer: withdraws */
 #endif
+       if
+       :: w == 1 && terms > 0 -> terms--; goto told_to_leave
+       :: true
+       fi;
 #ifdef EXIT_WITHOUT_R
        if :: w == 1 && exits > 0 -> exits--; atomic { if :: promiser == w -> promiser = 0 :: else fi }; goto leave :: true fi;
 #endif
@@ -100,31 +120,47 @@ look:
     :: else
     fi;
 
-    /* going silent */
+    /* going silent: one round, of which each statement is a step */
 #ifdef ONE_KEY
     atomic { if :: promiser == 0 -> promiser = w :: else fi };
 #else
+#ifdef R_BEFORE_P
+    registered[w] = true;
+    TRY_R(had);
+    if
+    :: had -> r_exclusive = false
+    :: else -> (r_shared == 0 && !r_exclusive); goto look
+    fi;
+    had = false;
+    atomic { if :: promiser == w -> promiser = 0 :: else fi };
+#else
+#if defined(SILENT_UNREGISTERED) || defined(ANY_PROMISE) || defined(UNSERIALISED)
+    registered[w] = true;
+#else
+    atomic { if :: promiser == 0 || promiser == w -> registered[w] = true :: else -> arrived = true fi };
+#endif
     atomic { if :: promiser == w -> promiser = 0 :: else fi };
     CRASH_HERE(w);
 #ifndef NO_DANCE
-#ifndef ANY_PROMISE
+    TRY_R(had);
     if
-    :: promiser != 0 -> (promiser == 0 || notified[w] || rows > 0); goto look
-    :: else
+    :: had -> r_exclusive = false
+    :: else -> (r_shared == 0 && !r_exclusive); goto look                  /* tried, not waited for: again after a pause */
     fi;
 #endif
-    atomic { if :: r_shared > 0 || r_exclusive -> waits = true :: else -> r_exclusive = true fi };
-    if
-    :: waits -> waits = false; (r_shared == 0 && !r_exclusive); goto look        /* tried, not waited for: again after a pause */
-    :: else
-    fi;
-    r_exclusive = false;
+    had = false;
 #endif
 #endif
 #ifndef SAME_LOOK
     atomic { found = rows; rows = 0 };     /* a new statement, so a new snapshot */
     if
     :: found > 0 -> found = 0; goto look
+    :: else
+    fi;
+#endif
+#if !defined(ONE_KEY) && !defined(R_BEFORE_P)
+    if
+    :: !registered[w] -> (promiser == 0 || notified[w] || rows > 0); goto look    /* the pause again: it is not silent */
     :: else
     fi;
 #endif
@@ -138,13 +174,21 @@ end_silent:
 leave:                                     /* the last round; what it sees, or is told of meanwhile, starts the next worker */
     atomic { found = rows };
     if
-    :: atomic { found > 0 || notified[w] -> found = 0; goto start }
+    :: atomic { found > 0 || notified[w] -> found = 0; listening[w] = false; notified[w] = false; registered[w] = false; goto start }
     :: atomic { else -> listening[w] = false; registered[w] = false; goto gone }
+    fi;
+
+told_to_leave:                             /* the last round of a worker that was not silent: without R there is no due file */
+    atomic { if :: promiser == w -> promiser = 0 :: else fi };
+    TRY_R(had);
+    if
+    :: had -> r_exclusive = false; had = false; goto leave
+    :: else -> atomic { listening[w] = false; notified[w] = false; registered[w] = false; goto start }
     fi;
 
 crashed:                                   /* the session is gone, and with it its locks; the due time is unknown, so somebody looks */
     atomic {
-        crashes--; listening[w] = false; notified[w] = false; found = 0;
+        crashes--; listening[w] = false; notified[w] = false; registered[w] = false; found = 0; had = false;
         if :: promiser == w -> promiser = 0 :: else fi
     };
 #ifndef FOR_GOOD

@@ -66,6 +66,12 @@ inline const std::vector<Moment> enqueue_points{
     {.name = "enqueue.answered:2"},
 };
 
+/// In reliance_others_test.cpp: of a worker that promises to look again.
+inline const std::vector<Moment> promise_points{
+    {.name = "enlist.sent"},  {.name = "enlist.answered"},  {.name = "rest.sent"},     {.name = "rest.answered"},
+    {.name = "promise.sent"}, {.name = "promise.answered"}, {.name = "withdraw.sent"}, {.name = "withdraw.answered"},
+};
+
 inline const std::vector<Moment> spool_points{
     {.name = "import.renamed"},
     {.name = "import.sent"},

@@ -23,6 +23,8 @@ namespace {
 
 constexpr int runs_of_a_life = 8;
 constexpr int concurrency = 4;
+constexpr int most_claimed =
+    3 * concurrency;  // what runs, and as many ahead as could start twice before an answer (worker/shelf.h)
 
 constexpr const char* stock_sql =
     "SELECT dormouse.enqueue('long'), dormouse.enqueue('quick'), dormouse.enqueue('later'), dormouse.enqueue('quick'),"
@@ -173,7 +175,7 @@ void CrashBench::count_in_flight() {
         std::string run;
         std::string fence;
         words >> of_one_worker >> run >> fence;
-        BOOST_TEST(of_one_worker <= concurrency);
+        BOOST_TEST(of_one_worker <= most_claimed);
         in_flight_[run].insert(fence);
     }
     if (moment_.nobody_in_flight) BOOST_TEST(in_flight_.empty());

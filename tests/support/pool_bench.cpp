@@ -141,6 +141,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     circumstances.second_session_at = options.second_session_at;
     circumstances.owns_spool = true;
     circumstances.environment = options.environment;
+    circumstances.promise = options.promise;
     circumstances.leaves_when_idle = options.leaves_when_idle;
     circumstances.on_gone = [this](const worker::Farewell& farewell) { farewell_ = farewell; };
     worker_ = std::make_unique<worker::Worker>(loop_, config_, *doorbell_, *handlers_, std::move(circumstances));
