@@ -81,18 +81,18 @@ constexpr Option table[] = {
       second, 365 * day, "off"},
      "",
      [](Config& config) -> Slot { return &config.wake.max_sleep; }},
-    {{"retention.finished", Type::duration, "30d",
-      "How long runs that have finished are kept, with their keys, attempts and logs; of the pools of a database the "
-      "longest counts.",
-      hour, 3650 * day, "never"},
-     "",
-     [](Config& config) -> Slot { return &config.retention.finished; }},
     {{"wake.notify", Type::promise, "always",
       "when_needed: while the worker is busy and the only one there for its queues, it promises to look again and "
       "producers send no NOTIFY, which makes their commits wait for each other; leave it alone unless many of them "
       "commit at once."},
      "",
      [](Config& config) -> Slot { return &config.wake.promises; }},
+    {{"retention.finished", Type::duration, "30d",
+      "How long runs that have finished are kept, with their keys, attempts and logs; of the pools of a database the "
+      "longest counts.",
+      hour, 3650 * day, "never"},
+     "",
+     [](Config& config) -> Slot { return &config.retention.finished; }},
     {{"limits.payload_bytes", Type::bytes, "1MiB", "The largest payload a run may have.", 2, 255 * mebibyte},
      "",
      [](Config& config) -> Slot { return &config.limits.payload_bytes; }},
