@@ -117,7 +117,8 @@ int Worker::wanted() const {
     const int slots = config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.given_up());
     const bool for_all = !circumstances_.errand.run && circumstances_.errand.max_runs == 0;
     const int ahead = for_all ? shelf_.ahead(config_.worker.concurrency) : 0;
-    return slots_of_errand(std::max(0, slots + ahead - shelf_.count()));
+    const int most = one_at_a_time_ ? std::min(1, slots) : slots + ahead;
+    return slots_of_errand(std::max(0, most - shelf_.count()));
 }
 
 std::vector<store::Room> Worker::rooms() const {
@@ -132,6 +133,8 @@ void Worker::fill_slots(int most) {
         auto next = shelf_.take();
         if (auto parcel = flights_.start(std::move(next->run), next->claimed_at)) outbox_.add(std::move(*parcel));
     }
+    // What only waited beside a run that has to be alone is not lost with it: it goes back before that one starts.
+    if (flights_.exclusive()) give_back(shelf_.take_all());
     if (outbox_.empty() && !on_wire_) flights_.start_alone();
 }
 

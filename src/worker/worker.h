@@ -182,6 +182,7 @@ class Worker {
     bool rescue_wanted_ = true;        ///< somebody's lease may have ended
     bool held_in_doubt_ = false;       ///< somebody may have taken a run away
     bool last_claim_full_ = false;     ///< there is probably more
+    bool one_at_a_time_ = false;       ///< the last claim brought a run that has to be alone
     bool put_back_meanwhile_ = false;  ///< by the second session, while the first asked what is due
     bool due_known_ = false;           ///< due_at_ is as of the last look that came back short
     std::optional<BootClock::time_point> due_at_;

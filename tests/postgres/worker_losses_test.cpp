@@ -114,6 +114,24 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_released_by_reap_waits_until_it_is_alone_too
         [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "2"; }));
 }
 
+// If it kills this worker too, it takes nobody with it: not even those that only waited here for a slot.
+BOOST_AUTO_TEST_CASE(when_a_lost_run_starts_those_that_came_with_it_have_been_given_back) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.worker = "concurrency = 8", .starts = false});
+    database.exec("INSERT INTO dormouse.runs (task, lost) SELECT 'hold', 1 FROM generate_series(1, 4)");
+    bench.worker().start();
+    for (std::size_t started = 1; started <= 4; ++started) {
+        BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == started; }));
+        BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'running'") == "1");
+        bench.tasks().release();
+    }
+    BOOST_TEST(bench.until(
+        [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "4"; }));
+    const std::string handed_back =
+        database.value("SELECT count(*) FROM dormouse.attempts WHERE outcome = 'handed_back'");
+    BOOST_TEST(handed_back == "3");  // once each: from then on they are claimed one at a time
+}
+
 BOOST_AUTO_TEST_CASE(several_lost_runs_are_executed_one_after_the_other_and_nothing_else_is_held_meanwhile) {
     TestDatabase database;
     PoolBench bench(database.url(), {.worker = "concurrency = 8", .starts = false});
