@@ -45,7 +45,8 @@ void Worker::leave(const char* reason) {
 }
 
 void Worker::step_leaving() {
-    if (!flights_.empty() || on_wire_ || endings_with_ != Carrier::nobody) return;
+    const bool awaited = on_wire_ && !on_wire_->retain;  // nobody waits for a step of retention
+    if (!flights_.empty() || awaited || endings_with_ != Carrier::nobody) return;
     if (!outbox_.empty()) return;
     part();
 }

@@ -2,11 +2,17 @@
 // anything else. Without handlers at work nothing is sent for it but on the way to sleep, and a database that is let
 // sleep is not kept awake for it.
 #include <chrono>
+#include <utility>
 
 #include "base/log.h"
 #include "worker/worker.h"
 
 namespace dormouse::worker {
+namespace {
+
+constexpr Millis longest_step{1'000};
+
+}  // namespace
 
 /// How long until the next step beside the work; none: not now.
 std::optional<Millis> Worker::retention_wait(BootClock::time_point now) const {
@@ -34,6 +40,12 @@ bool Worker::retains_first() {
     if (!retention_.wanted_before_sleep(BootClock::now())) return false;
     retain_before_sleep_ = true;
     send_round();
+    if (on_wire_ && on_wire_->retain && config_.database.close_after == Millis{0})
+        answer_timer_.once(longest_step, [this] {  // nobody who leaves waits for it any longer
+            if (looks_.owed()) return await_answer();
+            if (circumstances_.errand.drain) errand_end_ = ErrandEnd::done;
+            leave("quiet");
+        });
     return on_wire_.has_value();
 }
 

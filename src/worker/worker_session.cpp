@@ -109,7 +109,7 @@ void Worker::send_round() {
     if (!round.ask_held.empty()) held_in_doubt_ = false;  // who is taken away from here on needs another question
     sent_at_ = now;
     put_back_meanwhile_ = false;
-    if (!second_.is_open() && endings_with_ == Carrier::nobody) endings_with_ = Carrier::first;
+    if (!round.retain && !second_.is_open() && endings_with_ == Carrier::nobody) endings_with_ = Carrier::first;
     promise_.sent(round.promise);
     auto endings = std::exchange(round.endings, {});
     auto imports = std::exchange(round.imports, {});
@@ -234,6 +234,7 @@ void Worker::fill_fences(store::Round& round) const {
 }
 
 void Worker::on_answer(store::Answer answer) {
+    if (state_ >= State::parting) return;  // of a step of retention that was not waited for
     const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
     answer_timer_.stop();
     tries_ = 0;
@@ -304,7 +305,9 @@ void Worker::take_claimed(const store::Round& asked, store::Answer answer) {
     std::vector<store::ClaimedRun> large;
     if (asked.payload_bytes < config_.limits.payload_bytes) large = without_payload(answer.claimed);
     // A run that has to be alone stops all others from starting: those that came with it go first.
-    std::stable_partition(answer.claimed.begin(), answer.claimed.end(), [](const auto& run) { return run.lost == 0; });
+    const auto alone = std::stable_partition(answer.claimed.begin(), answer.claimed.end(),
+                                             [](const auto& run) { return run.lost == 0; });
+    one_at_a_time_ = alone != answer.claimed.end();  // there may be more of them: what else comes would only go back
     shelf_.put(std::move(answer.claimed), sent_at_, BootClock::now());
     if (large.empty()) return;
     shelf_.fetch_no_more();
@@ -334,6 +337,7 @@ void Worker::put_back_until(Millis delay) {
 }
 
 void Worker::on_round_failed(const Error& error) {
+    if (state_ >= State::parting) return;
     const store::Round asked = std::exchange(on_wire_, std::nullopt).value_or(store::Round{});
     answer_timer_.stop();
     if (asked.claim > 0) looks_.failed();

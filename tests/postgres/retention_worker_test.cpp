@@ -93,6 +93,21 @@ BOOST_AUTO_TEST_CASE(an_exit_does_not_wait_until_everything_is_done) {
     BOOST_TEST(bench.farewell()->due_known);
 }
 
+BOOST_AUTO_TEST_CASE(an_exit_does_not_wait_for_a_step_that_takes_long) {
+    day_ago(40);
+    finished("t", 40);
+    auto person = database.connect();  // 50 ms for a lock are not to be the reason
+    database.exec("ALTER FUNCTION dormouse.retain(text, bigint, timestamptz) SET lock_timeout = '3s'");
+    BOOST_REQUIRE(person.script("", "BEGIN; SELECT count(*) FROM dormouse.runs").has_value());
+    PoolBench bench(database.url(), {.worker = leaves_soon, .leaves_when_idle = true});
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::parting; }, Millis{2'900}));
+    BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST(bench.farewell()->graceful);
+    BOOST_TEST(bench.farewell()->due_known);
+    BOOST_TEST(database.value("SELECT state FROM dormouse.workers") == "left");
+}
+
 BOOST_AUTO_TEST_CASE(a_ring_on_the_way_to_sleep_is_answered_first) {
     finished("t", 40, 20'000);
     PoolBench bench(database.url(), {.worker = leaves_soon, .leaves_when_idle = true});
