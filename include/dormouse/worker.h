@@ -6,7 +6,7 @@
 //   return worker.run();
 //
 // Threads: the worker's own (in run() the caller's) talks to the database; functions are called on others, made when
-// there is work, worker.concurrency (4) at most. All members of Worker are for one thread, except stop().
+// there is work, worker.concurrency (32) at most. All members of Worker are for one thread, except stop().
 #pragma once
 
 #include <chrono>

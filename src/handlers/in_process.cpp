@@ -48,6 +48,7 @@ std::string text_of(StopReason reason) {
 InProcess::InProcess(loop::Loop& loop, Functions functions)
     : functions_(std::move(functions)),
       timer_(loop, "in_process.times"),
+      help_timer_(loop, "in_process.help"),
       knock_(loop, [this] { hear(); }),
       threads_([this](InProcessRun& run) { execute(run); }) {}
 
@@ -79,6 +80,7 @@ void InProcess::start(const Function& function, RunSpec spec, Listener& listener
         const Time times_out_at = place->second->times_out_at_;
         if (threads_.add(*place->second)) {
             look_at(times_out_at);
+            if (!help_timer_.armed()) help_in_a_moment();
             return;
         }
         runs_.erase(place);
@@ -87,6 +89,12 @@ void InProcess::start(const Function& function, RunSpec spec, Listener& listener
         {id, &listener,
          is_new ? "no thread can be made (threads-max, TasksMax=)" : "this run is still at work in this worker"});
     look_at(Time::min());
+}
+
+void InProcess::help_in_a_moment() {
+    help_timer_.once(Millis{1}, [this] {
+        if (threads_.help_those_who_wait()) help_in_a_moment();
+    });
 }
 
 void InProcess::stop(const Uuid& id, StopReason reason, Millis patience) {

@@ -77,6 +77,7 @@ class InProcess {
     void on_time();
     void give_up(const Uuid& id);
     void look_at(Time when);
+    void help_in_a_moment();
 
     Functions functions_;
     config::Limits limits_;
@@ -85,7 +86,8 @@ class InProcess {
     std::function<void(const Uuid&, const std::string&)> on_return_;
     std::vector<Refusal> refusals_;
     Time looks_at_ = Time::max();
-    loop::Timer timer_;  ///< armed only while there are runs with a time, or refusals
+    loop::Timer timer_;       ///< armed only while there are runs with a time, or refusals
+    loop::Timer help_timer_;  ///< armed for a moment after runs were handed to the threads
 
     std::mutex inbox_mutex_;
     std::vector<Word> inbox_;  ///< guarded by inbox_mutex_

@@ -1,9 +1,15 @@
 #include "handlers/in_process_threads.h"
 
+#include <chrono>
 #include <csignal>
 #include <system_error>
 
 namespace dormouse::handlers {
+namespace {
+
+constexpr std::chrono::microseconds brief{20};  // less than waking another thread takes
+
+}  // namespace
 
 InProcessThreads::~InProcessThreads() {
     {
@@ -31,13 +37,22 @@ bool InProcessThreads::add(InProcessRun& run) {
     return true;
 }
 
+bool InProcessThreads::help_those_who_wait() {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.empty()) return false;
+    brief_ = false;
+    get_help();
+    return true;
+}
+
 std::size_t InProcessThreads::made() const {
     const std::lock_guard lock(mutex_);
     return threads_.size();
 }
 
 // One at a time: whoever is woken wakes the next if there is more, so a burst of short runs costs its producer one
-// system call and wakes no more threads than it takes. Called with the lock, whenever work was added or taken.
+// system call and wakes no more threads than it takes. Called with the lock, whenever work was added or taken, unless
+// runs were brief so far: then nobody is woken for what one thread has done by itself sooner.
 void InProcessThreads::get_help() {
     if (waiting_.empty() || help_is_coming_ || over_) return;
     if (idle_ > 0) {
@@ -71,10 +86,13 @@ void InProcessThreads::live() {
         while (!waiting_.empty()) {
             InProcessRun& run = *waiting_.front();
             waiting_.pop_front();
-            get_help();
+            if (!brief_) get_help();
             lock.unlock();
+            const auto began = std::chrono::steady_clock::now();
             work_(run);
+            const bool was_brief = std::chrono::steady_clock::now() - began < brief;
             lock.lock();
+            brief_ = was_brief;
         }
         if (over_) return;
         ++idle_;

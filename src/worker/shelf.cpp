@@ -10,7 +10,8 @@ void Shelf::put(std::vector<store::ClaimedRun> runs, Time claimed_at, Time now) 
     using Seconds = std::chrono::duration<double>;
     const Seconds passed = std::max<Seconds>(now - last_answer_, Millis{1});
     const int in_horizon = static_cast<int>(started_ * (Seconds(horizon) / passed));
-    in_hand_ = std::min({2 * started_, in_horizon, most_in_hand});
+    const int taken_next = waiting_.empty() ? std::max(started_, static_cast<int>(runs.size())) : started_;
+    in_hand_ = std::min({3 * taken_next, in_horizon, most_in_hand});
     started_ = 0;
     last_answer_ = now;
     for (store::ClaimedRun& run : runs) waiting_.push_back({std::move(run), claimed_at, now});

@@ -322,6 +322,15 @@ BOOST_AUTO_TEST_CASE(the_systemd_credential_becomes_the_passfile) {
     BOOST_TEST(now.origins.at("database.passfile") == "credential " + path + "/pgpass");
 }
 
+BOOST_AUTO_TEST_CASE(a_program_with_functions_executes_more_at_once_unless_it_says_otherwise) {
+    write("[database]\nurl = \"host=/tmp\"\n");
+    BOOST_TEST(loaded().config.worker.concurrency == 4);
+    sources.functions = {"thumbnail"};
+    BOOST_TEST(loaded().config.worker.concurrency == 32);
+    sources.sets = {"worker.concurrency=4"};
+    BOOST_TEST(loaded().config.worker.concurrency == 4);
+}
+
 BOOST_AUTO_TEST_CASE(rows_show_the_effective_value_without_secrets_and_where_it_came_from) {
     write(
         "[database]\nurl = \"postgresql://u:hunter2@db/app\"\n[worker]\nidle_exit = "
