@@ -1,5 +1,6 @@
 #include "handlers/json_text.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace dormouse::handlers {
@@ -57,10 +58,22 @@ std::vector<Member> members_of(std::string_view text) {
         skip(text, " \t\r\n:");
         const std::string_view value = value_at(text);
         text.remove_prefix(value.size());
-        const auto plain = nlohmann::json::parse(name, nullptr, false);
-        members.push_back({plain.is_string() ? plain.get<std::string>() : std::string(), value});
+        members.push_back({text_of(name).value_or(std::string()), value});
     }
     return members;
+}
+
+// Most strings need no parser and no serializer: a warm run has a dozen of them, 1 µs of its 14.
+std::optional<std::string> text_of(std::string_view value) {
+    if (!value.starts_with('"')) return std::nullopt;
+    if (value.find('\\') == std::string_view::npos) return std::string(value.substr(1, value.size() - 2));
+    return nlohmann::json::parse(value).get<std::string>();
+}
+
+std::string json_string(std::string_view text) {
+    const auto is_plain = [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; };
+    if (std::all_of(text.begin(), text.end(), is_plain)) return '"' + std::string(text) + '"';
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace dormouse::handlers

@@ -2,6 +2,7 @@
 // or a string leaves as it came. Used by whatever handlers write. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,5 +21,11 @@ struct Member {
 /// The members of the object `text`, in their order, doubles included; none if it is another value. `text` has passed
 /// is_json().
 [[nodiscard]] std::vector<Member> members_of(std::string_view text);
+
+/// The text of the JSON value `value`, which has passed is_json(); none if it is no string.
+[[nodiscard]] std::optional<std::string> text_of(std::string_view value);
+
+/// `text` as a JSON string; what is no UTF-8 is replaced.
+[[nodiscard]] std::string json_string(std::string_view text);
 
 }  // namespace dormouse::handlers

@@ -58,9 +58,9 @@ class Members {
     std::string text(std::string_view name, std::size_t most) {
         const std::string_view found = raw(name);
         if (found.empty()) return {};
-        const json value = json::parse(found, nullptr, false);
-        if (!value.is_string()) return wrong(name, "a string"), std::string();
-        return clean_text(cut(value.get_ref<const std::string&>(), most));
+        const auto text = text_of(found);
+        if (!text) return wrong(name, "a string"), std::string();
+        return clean_text(cut(*text, most));
     }
     std::optional<double> number(std::string_view name, int least, int most) {
         const std::string_view found = raw(name);
@@ -203,14 +203,12 @@ Result<Message> parse_message(std::string_view line) {
 }
 
 std::string run_message(const RunSpec& spec) {
-    const auto quoted = [](const std::string& text) {
-        return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
-    };
-    std::string line = R"({"type":"run","id":")" + spec.id.to_string() + R"(","task":)" + quoted(spec.task) +
-                       R"(,"queue":)" + quoted(spec.queue) + R"(,"attempt":)" + std::to_string(spec.attempt) +
-                       R"(,"max_attempts":)" + std::to_string(spec.max_attempts) + R"(,"fence":)" + quoted(spec.fence);
+    std::string line = R"({"type":"run","id":")" + spec.id.to_string() + R"(","task":)" + json_string(spec.task) +
+                       R"(,"queue":)" + json_string(spec.queue) + R"(,"attempt":)" + std::to_string(spec.attempt) +
+                       R"(,"max_attempts":)" + std::to_string(spec.max_attempts) + R"(,"fence":)" +
+                       json_string(spec.fence);
     if (spec.timeout > Millis{0}) line += R"(,"deadline":)" + json(seconds_since_1970(spec.timeout)).dump();
-    if (!spec.traceparent.empty()) line += R"(,"traceparent":)" + quoted(spec.traceparent);
+    if (!spec.traceparent.empty()) line += R"(,"traceparent":)" + json_string(spec.traceparent);
     line += R"(,"payload":)";
     const std::size_t payload_at = line.size();
     line += spec.payload.empty() ? "null" : spec.payload;
