@@ -176,7 +176,9 @@ BOOST_AUTO_TEST_CASE(what_an_error_says_is_clean_and_bounded) {
 BOOST_AUTO_TEST_CASE(nothing_is_armed_while_nothing_runs) {
     FunctionBench bench([](InProcessRun&) { return completed(); });
     bench.run("{}", Millis{60'000});
-    bench.until([&] { return bench.in_process().at_work() == 0 && bench.loop().armed_timers().empty(); });
+    bench.until([&] { return bench.in_process().at_work() == 0; });
+    if (!bench.loop().armed_timers().empty()) bench.loop().turn();  // the moment in which others might have waited
+    BOOST_TEST(bench.loop().armed_timers().empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
