@@ -213,7 +213,11 @@ BOOST_AUTO_TEST_CASE(a_file_takes_no_more_memory_for_being_long) {
     const long small = peak_kib(10);
     const long large = peak_kib(100'000);  // 23 MB
     BOOST_TEST_MESSAGE("resident at most: " << small << " KiB for 10 lines, " << large << " KiB for 100,000");
+#ifdef __SANITIZE_ADDRESS__
+    BOOST_TEST_MESSAGE("SKIPPED: what is freed stays resident under the address sanitizer");
+#else
     BOOST_TEST(large < small + 8'192);
+#endif
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_and_what_does_not_go_together_is_told) {
