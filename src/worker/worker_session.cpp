@@ -163,7 +163,7 @@ Millis Worker::longest_answer() const {
 
 void Worker::await_answer() {
     // Not at once: an answer that came while this process stood still is read before the next turn's timers.
-    constexpr Millis next_turn{1};
+    static constexpr Millis next_turn{1};
     answer_timer_.once(longest_answer(), [this] { answer_timer_.once(next_turn, [this] { on_no_answer(); }); });
 }
 
