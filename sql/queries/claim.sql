@@ -1,7 +1,7 @@
 -- Claims up to $2 due runs of the queues $1 (strict order) for worker $3 with a lease of $4 ms; payloads above $5 bytes of text stay.
 -- Within a queue: priority, then age. Index runs_live_claim, one descent for each (queue, priority): rows that are not due
 -- yet lie behind the due ones of their priority and are never walked over. Whoever is locked is skipped. Each level begins at its
--- first run, found once: in front of it lie the entries of runs that are gone, until a vacuum (bench/peers has what that costs).
+-- first run, found once: in front of it lie the entries of runs that are gone, until a vacuum (bench/claims has what that costs).
 -- Whoever watches one of them is told. The rows come back in no order; the caller sorts them. Plan tested in tests/postgres/plans_test.cpp.
 UPDATE dormouse.runs_live r
    SET status = 'running', started_at = now(), worker = $3, fence = nextval('dormouse.fence'),
