@@ -163,6 +163,7 @@ void News::answered() {
         attempt.progress_on_wire.reset();
     }
     wire_.clear();
+    suspects_at_once_ = std::min(suspects_at_once_ * 2, suspects_.size());
 }
 
 void News::again() {

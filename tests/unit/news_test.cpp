@@ -35,6 +35,36 @@ struct Bench {
     }
 };
 
+/// How many rounds alone until 100 attempts are written, when the database rejects any round with the word of one.
+int rounds_until_settled() {
+    Bench bench;
+    std::vector<store::Held> runs;
+    for (int i = 0; i < 100; ++i) bench.say("fine", runs.emplace_back(store::Held{Uuid::random(), 1}));
+    bench.say("poison", runs[42]);
+    BOOST_TEST_REQUIRE(bench.fill().news.size() == 100U);
+    bench.news.rejected("no");
+    int rounds = 0;
+    std::size_t written = 0;
+    bool said = false;
+    for (; bench.news.wants_to_go_alone() && rounds < 200; ++rounds) {
+        const auto round = bench.fill_alone();
+        BOOST_TEST_REQUIRE(!round.news.empty());
+        const bool bad = std::any_of(round.news.begin(), round.news.end(),
+                                     [](const store::News& one) { return Bench::has(one, "poison"); });
+        if (bad) {
+            bench.news.rejected("no such word");
+            continue;
+        }
+        written += round.news.size();
+        for (const store::News& one : round.news) said |= Bench::has(one, "does not take them: no such word");
+        bench.news.answered();
+    }
+    BOOST_TEST(written == 100U);
+    BOOST_TEST(said);
+    BOOST_TEST(bench.fill(1s).news.empty());
+    return rounds;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(news)
@@ -134,34 +164,12 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_counted_and_the_log_says_so) {
     BOOST_TEST(Bench::has(bench.fill(1s).news.at(0), "room again"));
 }
 
+// The order of the search is that of a hash of random ids: enough of them come to see the first and the last place.
 BOOST_AUTO_TEST_CASE(a_value_that_is_rejected_is_found_by_halves_and_gives_way_to_a_line_that_says_so) {
-    Bench bench;
-    std::vector<store::Held> runs;
-    for (int i = 0; i < 100; ++i) bench.say("fine", runs.emplace_back(store::Held{Uuid::random(), 1}));
-    bench.say("poison", runs[42]);
-    BOOST_TEST(bench.fill().news.size() == 100U);
-    bench.news.rejected("no");
-    int rounds = 0;
-    std::size_t written = 0;
-    bool said = false;
-    for (; bench.news.wants_to_go_alone() && rounds < 100; ++rounds) {
-        const auto round = bench.fill_alone();
-        BOOST_TEST_REQUIRE(!round.news.empty());
-        const bool bad = std::any_of(round.news.begin(), round.news.end(),
-                                     [](const store::News& one) { return Bench::has(one, "poison"); });
-        if (bad) {
-            bench.news.rejected("no such word");
-            continue;
-        }
-        written += round.news.size();
-        for (const store::News& one : round.news) said |= Bench::has(one, "does not take them: no such word");
-        bench.news.answered();
-    }
-    BOOST_TEST_MESSAGE(rounds << " rounds");
-    BOOST_TEST(rounds < 70);
-    BOOST_TEST(written == 100U);
-    BOOST_TEST(said);
-    BOOST_TEST(bench.fill(1s).news.empty());
+    int most = 0;
+    for (int turn = 0; turn < 300; ++turn) most = std::max(most, rounds_until_settled());
+    BOOST_TEST_MESSAGE(most << " rounds at most");
+    BOOST_TEST(most <= 25);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_rejected_even_then_is_dropped) {
