@@ -35,8 +35,8 @@ Outcome too_large(const std::string& what, std::int64_t limit) {
 
 }  // namespace
 
-Account::Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means means)
-    : loop_(loop), id_(id), listener_(&listener), limits_(limits), means_(std::move(means)) {
+Account::Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means& means)
+    : loop_(loop), id_(id), listener_(&listener), limits_(limits), means_(means) {
     budget_.limit = static_cast<std::size_t>(limits.log_bytes);
 }
 
@@ -47,7 +47,7 @@ void Account::begin(Millis timeout) {
     arm();
 }
 
-Status Account::hear(Message message) {
+Status Account::hear(Message&& message) {
     switch (message.type) {
         case Message::Type::hello:
             return fail(ErrorKind::invalid, "hello comes once, and first, from a warm process");

@@ -3,7 +3,6 @@
 // process. Lines and progress go on to the listener at once. On the loop's thread.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,18 +22,21 @@ class Account {
     enum class Ending { nothing, timeout, no_heartbeat, stop, result_too_large, message_too_large };
 
     /// How the attempt is reached.
-    struct Means {
-        std::function<void(std::string_view reason)> ask;  ///< tells it to end: "timeout" or that of a StopReason
-        std::function<void()> kill;
+    class Means {
+      public:
+        virtual ~Means() = default;
+        /// Tells it to end; `reason` is "timeout" or that of a StopReason.
+        virtual void ask(std::string_view reason) = 0;
+        virtual void kill() = 0;
     };
 
-    /// `listener` and `limits` outlive it.
-    Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means means);
+    /// `means`, `listener` and `limits` outlive it.
+    Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means& means);
 
     /// The timeout counts from now; 0: none.
     void begin(Millis timeout);
     /// Takes what the handler said. Errors: invalid, one line: it has answered before, or this is no message for a run.
-    Status hear(Message message);
+    Status hear(Message&& message);
     /// Lines of the attempt's log. After limits.log_bytes, stderr and messages together, the rest is dropped.
     void log(Level level, std::string_view text);
     [[nodiscard]] LogBudget& budget() { return budget_; }
@@ -69,7 +71,7 @@ class Account {
     Uuid id_;
     Listener* listener_;
     const config::Limits& limits_;
-    Means means_;
+    Means& means_;
     LogBudget budget_;
     std::optional<Message> answer_;
     bool answer_came_first_ = false;

@@ -152,7 +152,10 @@ void Child::read_control() {
             if (printed[0].revents != 0) read_piece(process_.output, output_poll_, events_.on_output);
             if (printed[1].revents != 0) read_piece(process_.errors, errors_poll_, events_.on_errors);
         }
+        // Several messages at once get their answers at once; to a single one the answer goes without delay.
+        corked_ = piece.find('\n') + 1 < piece.size();
         events_.on_control(piece);
+        if (std::exchange(corked_, false) && !unsent_.empty()) write_control();
     };
     read_piece(process_.control, control_poll_, take);
     if (!process_.control.valid()) take({});
@@ -162,7 +165,7 @@ void Child::send(std::string_view text) {
     if (!process_.control.valid()) return;
     const bool waits = !unsent_.empty();
     unsent_.append(text);
-    if (!waits) write_control();
+    if (!waits && !corked_) write_control();
 }
 
 void Child::hang_up() {
@@ -171,6 +174,7 @@ void Child::hang_up() {
 }
 
 void Child::write_control() {
+    if (!process_.control.valid()) return;
     while (sent_ < unsent_.size()) {
         const ssize_t taken =
             ::send(process_.control.get(), unsent_.data() + sent_, unsent_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -108,6 +108,7 @@ class Child {
     std::size_t written_ = 0;
     std::string unsent_;    ///< for the control descriptor
     std::size_t sent_ = 0;  ///< of that
+    bool corked_ = false;   ///< send() only keeps, until what has been read is dealt with
     bool hung_up_ = false;
     bool killed_ = false;
     Events events_;

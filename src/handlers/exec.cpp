@@ -80,13 +80,17 @@ Outcome judge(Account& account, const Exit& exit, const std::string& output, con
 
 ExecHandler::Attempt::Attempt(loop::Loop& loop, const Uuid& run, Listener& listener, const config::Limits& limits)
     : id(run),
-      account(loop, run, listener, limits,
-              {[this](std::string_view /*reason*/) { child->terminate(); },
-               [this] {
-                   if (child) child->kill();
-               }}),
+      account(loop, run, listener, limits, *this),
       lines(account.budget(), [run, &listener](std::string_view text) { listener.on_line(run, {Level::info, text}); }),
       frames(message_bytes(limits)) {}
+
+void ExecHandler::Attempt::ask(std::string_view /*reason*/) {
+    child->terminate();
+}
+
+void ExecHandler::Attempt::kill() {
+    if (child) child->kill();
+}
 
 ExecHandler::ExecHandler(const ChildHost& host, config::Task task, config::Limits limits)
     : host_(host), task_(std::move(task)), limits_(limits), refusal_timer_(host.loop, "exec.refusal") {}

@@ -32,8 +32,10 @@ class ExecHandler : public Handler {
     void stop(const Uuid& id, StopReason reason, Millis patience) override;
 
   private:
-    struct Attempt {
+    struct Attempt : Account::Means {
         Attempt(loop::Loop& loop, const Uuid& run, Listener& listener, const config::Limits& limits);
+        void ask(std::string_view reason) override;
+        void kill() override;
 
         Uuid id;
         Account account;

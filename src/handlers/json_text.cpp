@@ -52,6 +52,8 @@ std::vector<Member> members_of(std::string_view text) {
     skip(text, white_space);
     if (!text.starts_with('{')) return members;
     text.remove_prefix(1);
+    constexpr std::size_t usual = 8;
+    members.reserve(usual);
     for (skip(text, white_space); text.starts_with('"'); skip(text, " \t\r\n,")) {
         const std::string_view name = value_at(text);
         text.remove_prefix(name.size());
@@ -70,10 +72,13 @@ std::optional<std::string> text_of(std::string_view value) {
     return nlohmann::json::parse(value).get<std::string>();
 }
 
-std::string json_string(std::string_view text) {
+void append_json_string(std::string& line, std::string_view text) {
     const auto is_plain = [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; };
-    if (std::all_of(text.begin(), text.end(), is_plain)) return '"' + std::string(text) + '"';
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    if (std::all_of(text.begin(), text.end(), is_plain)) {
+        line.append(1, '"').append(text).append(1, '"');
+    } else {
+        line += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    }
 }
 
 }  // namespace dormouse::handlers

@@ -25,7 +25,7 @@ struct Member {
 /// The text of the JSON value `value`, which has passed is_json(); none if it is no string.
 [[nodiscard]] std::optional<std::string> text_of(std::string_view value);
 
-/// `text` as a JSON string; what is no UTF-8 is replaced.
-[[nodiscard]] std::string json_string(std::string_view text);
+/// Adds `text` to `line` as a JSON string; what is no UTF-8 is replaced.
+void append_json_string(std::string& line, std::string_view text);
 
 }  // namespace dormouse::handlers

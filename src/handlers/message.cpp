@@ -20,6 +20,7 @@ constexpr std::size_t error_bytes = 8U << 10U;
 constexpr std::size_t progress_bytes = 200;
 constexpr std::size_t client_bytes = 100;
 constexpr std::size_t most_tasks = 10'000;
+constexpr std::size_t envelope_bytes = 512;  // of a "run" without its payload: enough for most
 constexpr int year_s = 365 * 24 * 3600;
 
 struct Name {
@@ -156,9 +157,11 @@ void read_members(Members& members, Message& message) {
     }
 }
 
-double seconds_since_1970(Millis from_now) {
-    const auto then = std::chrono::system_clock::now().time_since_epoch() + from_now;
-    return static_cast<double>(std::chrono::duration_cast<Millis>(then).count()) / 1000;
+void append_seconds_since_1970(std::string& line, Millis from_now) {
+    const auto then =
+        std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()) + from_now;
+    const std::string thousandths = std::to_string(1000 + then.count() % 1000);
+    line.append(std::to_string(then.count() / 1000)).append(1, '.').append(thousandths, 1);
 }
 
 }  // namespace
@@ -203,12 +206,17 @@ Result<Message> parse_message(std::string_view line) {
 }
 
 std::string run_message(const RunSpec& spec) {
-    std::string line = R"({"type":"run","id":")" + spec.id.to_string() + R"(","task":)" + json_string(spec.task) +
-                       R"(,"queue":)" + json_string(spec.queue) + R"(,"attempt":)" + std::to_string(spec.attempt) +
-                       R"(,"max_attempts":)" + std::to_string(spec.max_attempts) + R"(,"fence":)" +
-                       json_string(spec.fence);
-    if (spec.timeout > Millis{0}) line += R"(,"deadline":)" + json(seconds_since_1970(spec.timeout)).dump();
-    if (!spec.traceparent.empty()) line += R"(,"traceparent":)" + json_string(spec.traceparent);
+    std::string line;
+    line.reserve(envelope_bytes + spec.payload.size());
+    line.append(R"({"type":"run","id":")").append(spec.id.to_string()).append(R"(","task":)");
+    append_json_string(line, spec.task);
+    line += R"(,"queue":)";
+    append_json_string(line, spec.queue);
+    line.append(R"(,"attempt":)").append(std::to_string(spec.attempt));
+    line.append(R"(,"max_attempts":)").append(std::to_string(spec.max_attempts)).append(R"(,"fence":)");
+    append_json_string(line, spec.fence);
+    if (spec.timeout > Millis{0}) append_seconds_since_1970(line.append(R"(,"deadline":)"), spec.timeout);
+    if (!spec.traceparent.empty()) append_json_string(line.append(R"(,"traceparent":)"), spec.traceparent);
     line += R"(,"payload":)";
     const std::size_t payload_at = line.size();
     line += spec.payload.empty() ? "null" : spec.payload;

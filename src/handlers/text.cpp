@@ -60,6 +60,8 @@ std::size_t whole_characters(std::string_view bytes) {
 }  // namespace
 
 std::string clean_text(std::string_view bytes) {
+    if (std::all_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<signed char>(c) > 0; }))
+        return std::string(bytes);
     std::string text;
     text.reserve(bytes.size());
     while (!bytes.empty()) {

@@ -61,6 +61,20 @@ WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const 
       frames_(message_bytes(limits)),
       timer_(host.loop, "warm.process") {}
 
+WarmProcess::Flight::Flight(WarmProcess& of, const Uuid& run, Listener& listener)
+    : process(of), id(run), account(of.loop_, run, listener, of.limits_, *this) {}
+
+void WarmProcess::Flight::ask(std::string_view reason) {
+    process.child_->send(cancel_message(id, reason));
+}
+
+void WarmProcess::Flight::kill() {
+    process.doom(
+        {"process_died",
+         "its process was killed because of another run, " + id.to_string() + ", which did not end when it was told to",
+         id});
+}
+
 void WarmProcess::enter(State state) {
     state_ = state;
     timer_.stop();
@@ -113,25 +127,14 @@ std::string WarmProcess::served() const {
 }
 
 void WarmProcess::give(RunSpec spec, Listener& listener) {
-    const Uuid id = spec.id;
-    Account::Means means{
-        [this, id](std::string_view reason) { child_->send(cancel_message(id, reason)); },
-        [this, id] {
-            doom({"process_died",
-                  "its process was killed because of another run, " + id.to_string() +
-                      ", which did not end when it was told to",
-                  id});
-        },
-    };
-    auto flight = std::make_unique<Flight>(loop_, id, listener, limits_, std::move(means));
+    Flight& flight = flights_.try_emplace(spec.id, *this, spec.id, listener).first->second;
     child_->send(run_message(spec));
-    flight->account.begin(spec.timeout);
-    flights_.emplace(id, std::move(flight));
+    flight.account.begin(spec.timeout);
     if (task_.recycle_runs > 0 && ++given_ >= task_.recycle_runs) retire();
 }
 
 void WarmProcess::stop(const Uuid& id, StopReason reason, Millis patience) {
-    if (const auto found = flights_.find(id); found != flights_.end()) found->second->account.stop(reason, patience);
+    if (const auto found = flights_.find(id); found != flights_.end()) found->second.account.stop(reason, patience);
 }
 
 void WarmProcess::retire() {
@@ -150,7 +153,7 @@ void WarmProcess::on_printed(Lines& lines, std::string_view piece) {
 }
 
 void WarmProcess::on_line(Level level, std::string_view line) {
-    for (const auto& [id, flight] : flights_) flight->account.log(level, line);
+    for (auto& [id, flight] : flights_) flight.account.log(level, line);
 }
 
 void WarmProcess::on_control(std::string_view piece) {
@@ -180,14 +183,14 @@ void WarmProcess::on_message(std::string_view line) {
     }
     const auto found = flights_.find(*message->id);
     if (found != flights_.end()) {
-        if (is_answer(message->type)) return on_answer(std::move(*message), *found->second);
-        (void)found->second->account.hear(std::move(*message));
+        if (is_answer(message->type)) return on_answer(std::move(*message), found->second);
+        (void)found->second.account.hear(std::move(*message));
     } else if (is_answer(message->type)) {
         doom({"protocol", "it answered a run that it does not have: " + shown(line), {}});
     }  // a line or progress of a run that it has just answered: a thread of it was slower
 }
 
-void WarmProcess::on_hello(Message message) {
+void WarmProcess::on_hello(Message&& message) {
     if (message.protocol != protocol_version)
         return doom({"protocol",
                      "it speaks protocol " + std::to_string(message.protocol) + ", this worker " +
@@ -201,7 +204,7 @@ void WarmProcess::on_hello(Message message) {
     events_.on_hello(*this);
 }
 
-void WarmProcess::on_answer(Message message, Flight& flight) {
+void WarmProcess::on_answer(Message&& message, Flight& flight) {
     const Uuid id = *message.id;
     if (flights_.size() == 1) {  // what it printed without a line break is this run's
         output_.finish();
@@ -239,10 +242,10 @@ void WarmProcess::on_exit(const Exit& exit) {
     errors_.finish();
     farewell.reason = with_tail(doom_ ? doom_->message : exit_text(exit.status));
     for (const auto& [id, flight] : flights_) {
-        Outcome outcome = outcome_of_death(id, *flight, farewell.reason);
+        Outcome outcome = outcome_of_death(id, flight, farewell.reason);
         if (WIFEXITED(exit.status)) outcome.exit_code = WEXITSTATUS(exit.status);
         if (WIFSIGNALED(exit.status)) outcome.signal = WTERMSIG(exit.status);
-        farewell.landings.push_back({&flight->account.listener(), id, std::move(outcome)});
+        farewell.landings.push_back({&flight.account.listener(), id, std::move(outcome)});
     }
     flights_.clear();
     const auto on_gone = std::move(events_.on_gone);

@@ -84,9 +84,13 @@ class WarmProcess {
 
   private:
     enum class State { starting, serving, retiring, leaving, killed, gone };
-    struct Flight {
-        Flight(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Account::Means means)
-            : account(loop, id, listener, limits, std::move(means)) {}
+    struct Flight : Account::Means {
+        Flight(WarmProcess& of, const Uuid& run, Listener& listener);
+        void ask(std::string_view reason) override;
+        void kill() override;
+
+        WarmProcess& process;
+        Uuid id;
         Account account;
     };
     /// Why it was killed.
@@ -103,8 +107,8 @@ class WarmProcess {
     void on_line(Level level, std::string_view line);
     void on_control(std::string_view piece);
     void on_message(std::string_view line);
-    void on_hello(Message message);
-    void on_answer(Message message, Flight& flight);
+    void on_hello(Message&& message);
+    void on_answer(Message&& message, Flight& flight);
     void on_closed();
     void on_exit(const Exit& exit);
     [[nodiscard]] Outcome outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const;
@@ -119,7 +123,7 @@ class WarmProcess {
     Events events_;
     State state_ = State::starting;
     Message hello_;
-    std::unordered_map<Uuid, std::unique_ptr<Flight>> flights_;
+    std::unordered_map<Uuid, Flight> flights_;
     std::int64_t given_ = 0;
     std::size_t printed_ = 0;           ///< bytes, since a run was answered
     clockid_t clock_{};                 ///< of the process's CPU time
