@@ -60,8 +60,8 @@ struct Worker {
 };
 
 struct Wake {
-    bool promises = false;  ///< wake.notify = when_needed
-    Millis max_sleep{0};    ///< 0: off
+    bool promises = true;  ///< wake.notify = when_needed
+    Millis max_sleep{0};   ///< 0: off
 };
 
 struct Retention {

@@ -82,10 +82,10 @@ constexpr Option table[] = {
       second, 365 * day, "off"},
      "",
      [](Config& config) -> Slot { return &config.wake.max_sleep; }},
-    {{"wake.notify", Type::promise, "always",
+    {{"wake.notify", Type::promise, "when_needed",
       "when_needed: while the worker is busy and the only one there for its queues, it promises to look again and "
-      "producers send no NOTIFY, which makes their commits wait for each other; leave it alone unless many of them "
-      "commit at once."},
+      "producers send no NOTIFY, which makes their commits wait for each other; always: they always send it, for "
+      "programs of your own that LISTEN to the queue."},
      "",
      [](Config& config) -> Slot { return &config.wake.promises; }},
     {{"retention.finished", Type::duration, "30d",

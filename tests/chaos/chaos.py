@@ -40,7 +40,7 @@ def say(text):
 class World:
     """Everything that was started, and its end."""
 
-    def __init__(self, build, promise):
+    def __init__(self, build, notify):
         self.work = tempfile.mkdtemp(prefix="dormouse-chaos.")
         os.chmod(self.work, 0o755)
         os.mkdir(self.work + "/shared")
@@ -51,7 +51,7 @@ class World:
         self.build = build
         self.cluster = None
         # One that sleeps whenever it can, and one that stays.
-        wake = '\n[wake]\nnotify = "when_needed"' if promise else ""
+        wake = f'\n[wake]\nnotify = "{notify}"'
         self.hosts = [Host("a", self.work, build, 'concurrency = 8\nidle_exit = "300ms"\nlook_exit = "300ms"' + wake),
                       Host("b", self.work, build, "concurrency = 6" + wake)]
 
@@ -177,7 +177,7 @@ def main():
     parser.add_argument("--rate", type=float, help="runs a second, as far as they are finished as fast (60); with --load, in any case (200)")
     parser.add_argument("--load", action="store_true", help="a load that does not let up, and nothing but Postgres restarted")
     parser.add_argument("--every", type=float, default=60, help="with --load: seconds between two restarts")
-    parser.add_argument("--promise", action="store_true", help="workers promise to look again: wake.notify = when_needed")
+    parser.add_argument("--notify", choices=["when_needed", "always"], default="when_needed", help="wake.notify of all pools")
     parser.add_argument("--build", required=True)
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
@@ -189,7 +189,7 @@ def main():
     say(f"chaos: {options.seconds:.0f} s, seed {options.seed}; the plan (the hosts share one clock, which is left alone):")
     for event in plan:
         say("  " + event.text())
-    world = World(options.build, options.promise)
+    world = World(options.build, options.notify)
     passed = False
     try:
         world.begin()
