@@ -48,6 +48,7 @@ std::string text_of(StopReason reason) {
 InProcess::InProcess(loop::Loop& loop, Functions functions)
     : functions_(std::move(functions)),
       timer_(loop, "in_process.times"),
+      hand_over_timer_(loop, "in_process.hand_over"),
       help_timer_(loop, "in_process.help"),
       knock_(loop, [this] { hear(); }),
       threads_([this](InProcessRun& run) { execute(run); }) {}
@@ -77,17 +78,28 @@ void InProcess::start(const Function& function, RunSpec spec, Listener& listener
     if (is_new) {
         place->second = std::make_unique<InProcessRun>(*this, function, std::move(spec), listener, limits_);
         if (timeout > Millis{0}) place->second->times_out_at_ = BootClock::now() + timeout;
-        const Time times_out_at = place->second->times_out_at_;
-        if (threads_.add(*place->second)) {
-            look_at(times_out_at);
-            if (!help_timer_.armed()) help_in_a_moment();
-            return;
-        }
-        runs_.erase(place);
+        if (fresh_.empty()) hand_over_timer_.once(Millis{0}, [this] { hand_over(); });
+        fresh_.push_back(place->second.get());
+        return look_at(place->second->times_out_at_);
     }
-    refusals_.push_back(
-        {id, &listener,
-         is_new ? "no thread can be made (threads-max, TasksMax=)" : "this run is still at work in this worker"});
+    refuse(id, listener, "this run is still at work in this worker");
+}
+
+/// All that were started in one go at once: one by one they would meet the threads at their lock, and wait there.
+void InProcess::hand_over() {
+    if (threads_.add(fresh_)) {
+        if (!help_timer_.armed()) help_in_a_moment();
+    } else {
+        for (const InProcessRun* run : fresh_) {
+            refuse(run->spec_.id, run->listener_, "no thread can be made (threads-max, TasksMax=)");
+            runs_.erase(Uuid(run->spec_.id));
+        }
+    }
+    fresh_.clear();
+}
+
+void InProcess::refuse(const Uuid& id, Listener& listener, const char* why) {
+    refusals_.push_back({id, &listener, why});
     look_at(Time::min());
 }
 

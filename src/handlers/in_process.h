@@ -78,6 +78,8 @@ class InProcess {
     void give_up(const Uuid& id);
     void look_at(Time when);
     void help_in_a_moment();
+    void hand_over();
+    void refuse(const Uuid& id, Listener& listener, const char* why);
 
     Functions functions_;
     config::Limits limits_;
@@ -86,8 +88,10 @@ class InProcess {
     std::function<void(const Uuid&, const std::string&)> on_return_;
     std::vector<Refusal> refusals_;
     Time looks_at_ = Time::max();
-    loop::Timer timer_;       ///< armed only while there are runs with a time, or refusals
-    loop::Timer help_timer_;  ///< armed for a moment after runs were handed to the threads
+    loop::Timer timer_;                 ///< armed only while there are runs with a time, or refusals
+    std::vector<InProcessRun*> fresh_;  ///< started, and not with the threads yet
+    loop::Timer hand_over_timer_;       ///< in the same turn of the loop
+    loop::Timer help_timer_;            ///< armed for a moment after runs were handed to the threads
 
     std::mutex inbox_mutex_;
     std::vector<Word> inbox_;  ///< guarded by inbox_mutex_

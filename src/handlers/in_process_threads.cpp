@@ -26,22 +26,26 @@ void InProcessThreads::set_most(std::size_t most) {
     most_ = most;
 }
 
-bool InProcessThreads::add(InProcessRun& run) {
-    const std::lock_guard lock(mutex_);
-    waiting_.push_back(&run);
-    get_help();
+bool InProcessThreads::add(const std::vector<InProcessRun*>& runs) {
+    std::unique_lock lock(mutex_);
+    waiting_.insert(waiting_.end(), runs.begin(), runs.end());
+    const bool wakes = get_help();
     if (threads_.empty()) {
-        waiting_.pop_back();
+        waiting_.clear();
         return false;
     }
+    lock.unlock();
+    if (wakes) woken_.notify_one();
     return true;
 }
 
 bool InProcessThreads::help_those_who_wait() {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (waiting_.empty()) return false;
     brief_ = false;
-    get_help();
+    const bool wakes = get_help();
+    lock.unlock();
+    if (wakes) woken_.notify_one();
     return true;
 }
 
@@ -52,15 +56,13 @@ std::size_t InProcessThreads::made() const {
 
 // One at a time: whoever is woken wakes the next if there is more, so a burst of short runs costs its producer one
 // system call and wakes no more threads than it takes. Called with the lock, whenever work was added or taken, unless
-// runs were brief so far: then nobody is woken for what one thread has done by itself sooner.
-void InProcessThreads::get_help() {
-    if (waiting_.empty() || help_is_coming_ || over_) return;
-    if (idle_ > 0) {
-        help_is_coming_ = true;
-        woken_.notify_one();
-    } else if (threads_.size() < most_) {
-        help_is_coming_ = make_one();
-    }
+// runs were brief so far: then nobody is woken for what one thread has done by itself sooner. True: somebody has to be
+// woken, without the lock, or he would only wait for that.
+bool InProcessThreads::get_help() {
+    if (waiting_.empty() || help_is_coming_ || over_) return false;
+    if (idle_ > 0) return help_is_coming_ = true;
+    if (threads_.size() < most_) help_is_coming_ = make_one();
+    return false;
 }
 
 /// The threads take no signals: those are for the loop, or for whoever's program this is.
@@ -86,8 +88,9 @@ void InProcessThreads::live() {
         while (!waiting_.empty()) {
             InProcessRun& run = *waiting_.front();
             waiting_.pop_front();
-            if (!brief_) get_help();
+            const bool wakes = !brief_ && get_help();
             lock.unlock();
+            if (wakes) woken_.notify_one();
             const auto began = std::chrono::steady_clock::now();
             work_(run);
             const bool was_brief = std::chrono::steady_clock::now() - began < brief;

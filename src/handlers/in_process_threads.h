@@ -25,8 +25,8 @@ class InProcessThreads {
 
     /// No more threads are made than that; those that there are stay.
     void set_most(std::size_t most);
-    /// False: there is no thread, and none can be made.
-    [[nodiscard]] bool add(InProcessRun& run);
+    /// False: there is no thread, and none can be made; they are not taken.
+    [[nodiscard]] bool add(const std::vector<InProcessRun*>& runs);
     /// To be called a millisecond after add(), and again while it is true: something waits. Runs that were brief until
     /// now are executed one after the other by one thread (runs a second: 45,000 with four threads instead of 34,000,
     /// 67,000 with a thousand instead of 51,000); one that takes longer must not keep the others waiting.
@@ -36,7 +36,7 @@ class InProcessThreads {
 
   private:
     void live();
-    void get_help();
+    bool get_help();
     bool make_one();
 
     std::function<void(InProcessRun&)> work_;

@@ -17,7 +17,7 @@ BOOST_AUTO_TEST_CASE(a_function_that_heeds_its_token_ends_as_stopped_with_the_re
         return Outcome{};
     });
     const Uuid id = bench.start();
-    inside.wait();
+    bench.until([&] { return inside.is_open(); });
     bench.in_process().stop(id, StopReason::leaving, Millis{20'000});
     const Outcome outcome = bench.wait(id);
     BOOST_TEST((outcome.verdict == Verdict::stopped));
@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(work_that_is_done_when_the_token_comes_counts) {
         return completed("7");
     });
     const Uuid id = bench.start();
-    inside.wait();
+    bench.until([&] { return inside.is_open(); });
     bench.in_process().stop(id, StopReason::canceled, Millis{20'000});
     BOOST_TEST((bench.wait(id).verdict == Verdict::completed));
     BOOST_TEST(bench.outcomes.at(id).result == "7");
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(
         },
         1);
     const Uuid id = bench.start("1");
-    inside.wait();
+    bench.until([&] { return inside.is_open(); });
     bench.in_process().stop(id, StopReason::canceled, Millis{20});
     const Outcome outcome = bench.wait(id);
     BOOST_TEST((outcome.verdict == Verdict::stopped));
@@ -162,7 +162,7 @@ BOOST_AUTO_TEST_CASE(a_bench_that_goes_waits_for_functions_at_work_and_its_liste
             return completed();
         });
         bench.start();
-        inside.wait();
+        bench.until([&] { return inside.is_open(); });
     }
     BOOST_TEST(returned);
 }

@@ -129,14 +129,20 @@ BOOST_AUTO_TEST_CASE(lines_are_cut_bounded_and_cleaned_as_those_of_a_process) {
 }
 
 BOOST_AUTO_TEST_CASE(of_much_progress_the_latest_arrives_and_not_all_of_it_is_stored) {
+    Gate begun;
+    Gate may_speak;
     Gate said;
     FunctionBench bench([&](InProcessRun& run) {
+        begun.open();
+        may_speak.wait();
         for (int i = 1; i <= 100'000; ++i) run.progress(i / 100'000.0, "\u00e4 " + std::to_string(i));
         run.progress({}, std::string(1'000, 'x'));
         said.open();
         return completed();
     });
     bench.start();
+    bench.until([&] { return begun.is_open(); });
+    may_speak.open();
     said.wait();  // the loop has not turned meanwhile
     bench.until([&] { return bench.outcomes.size() == 1; });
     BOOST_TEST(bench.progress.size() == 1U);
