@@ -17,6 +17,7 @@ SELECT pg_catalog.pg_backend_pid(),
                            ('client_connection_check_interval', '5s'),
                            ('plan_cache_mode', 'force_generic_plan'),
                            ('enable_seqscan', 'off'),
+                           ('enable_bitmapscan', 'off'),
                            ('jit', 'off')) AS s (name, value)
              WHERE s.name NOT IN ('idle_session_timeout', 'client_connection_check_interval')
                 OR (pg_catalog.current_setting('server_version_num')::integer >= 140000

@@ -4,7 +4,7 @@ WITH forgotten AS (
     SELECT h.*
       FROM unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
            SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
-            WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker = $2 AND l.fence <> ALL ($3::bigint[])
+            WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker = $2 AND l.fence NOT IN (SELECT unnest($3::bigint[]))
               FOR UPDATE SKIP LOCKED) h
 ), back AS (
     UPDATE dormouse.runs_live r

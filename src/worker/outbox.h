@@ -49,6 +49,8 @@ class Outbox {
     [[nodiscard]] bool empty() const {
         return waiting_.empty() && sent_.empty() && doubtful_.empty() && locked_.empty();
     }
+    /// How many have never been sent.
+    [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
     [[nodiscard]] bool has_something_for(Time now) const;
     /// When something that waits for a lock goes again; none: nothing waits.
     [[nodiscard]] std::optional<Millis> wait(Time now) const;

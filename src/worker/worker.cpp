@@ -118,7 +118,9 @@ int Worker::wanted() const {
     const bool for_all = !circumstances_.errand.run && circumstances_.errand.max_runs == 0;
     const int ahead = for_all ? shelf_.ahead(config_.worker.concurrency) : 0;
     const int most = one_at_a_time_ ? std::min(1, slots) : slots + ahead;
-    return slots_of_errand(std::max(0, most - shelf_.count()));
+    // Runs are not claimed faster than they are completed: what waits to be written needs its lease, and room here.
+    const int behind = static_cast<int>(outbox_.waiting()) - Shelf::most_in_hand;
+    return slots_of_errand(std::max(0, most - shelf_.count() - std::max(0, behind)));
 }
 
 std::vector<store::Room> Worker::rooms() const {
