@@ -1,14 +1,16 @@
 #!/bin/bash
-# ./dev setup [--list]
+# ./dev setup [--list | --for-bench]
 # Installs through apt what building, testing and the demo need on Debian 12 (scripts/packages.txt), as root or by sudo.
 # Asks dpkg first: when nothing is missing it touches neither apt nor the network.
-#   --list    only print what is missing
+#   --list       only print what is missing
+#   --for-bench  also what `./dev bench` needs besides: npm, for the peers (some hundred packages)
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 help_if_asked "$@"
 
 mapfile -t wanted < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$root/scripts/packages.txt")
+if [ "${1:-}" = --for-bench ] && ! command -v npm >/dev/null; then wanted+=(npm); fi
 
 missing_packages() {
     local installed

@@ -1,12 +1,12 @@
 #!/bin/bash
 # What a claim of 8 runs costs behind few and many rows: buffers for each claimed run, and time.
-# ./dev bench claims [LIVE [FINISHED]]: 1000000 queued and 2000000 finished runs by default, a few minutes. The Postgres is private.
+# ./dev bench claims [LIVE [FINISHED]]: 1000000 queued and 10000000 finished runs by default, some ten minutes. The Postgres is private.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=bench/common/lib.sh
 source "$here/../common/lib.sh"
 live=${1:-1000000}
-finished=${2:-2000000}
+finished=${2:-10000000}
 batch=8
 
 on_bench_end() { [ -z "${holder:-}" ] || kill "$holder" 2>/dev/null || true; }
@@ -24,18 +24,19 @@ fill() {
 settle() { psql --no-psqlrc --quiet --command='VACUUM (ANALYZE) dormouse.runs' --command=CHECKPOINT; }
 
 # session STATEMENT…: one session with the settings that matter of a worker's, and the claim prepared; what it says.
+everywhere="'{}', '{}', '{}', '{}'"
 session() {
     {
-        echo "PREPARE claim AS $(cat "${statement:-$root/sql/queries/claim.sql}");"
+        echo "PREPARE claim AS $(cat "$root/sql/queries/claim.sql");"
         printf '%s\n' "$@"
-    } | PGOPTIONS='-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off' \
+    } | PGOPTIONS='-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off' \
         psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1
 }
 # measure SHAPE ROWS QUEUES: a line of JSON. Each claim is rolled back, so that the next finds the same rows, and vacuum takes away the dead
 # versions that it has made.
 measure() {
     local arguments i commands=()
-    arguments="'{$3}', $batch, '00000000-0000-4000-8000-000000000001', 300000, 1000000${bounds:-}"
+    arguments="'{$3}', $batch, '00000000-0000-4000-8000-000000000001', 300000, 1000000, ${fronts:-$everywhere}"
     for ((i = 0; i < 9; i++)); do
         commands+=("BEGIN;" "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE claim($arguments);" "ROLLBACK;" "${between-VACUUM dormouse.runs_live;}")
     done
@@ -64,6 +65,11 @@ for rows in 10000 "$live"; do
     sql "INSERT INTO dormouse.runs (task, queue, priority, run_at)
         SELECT 't', 'other', -9, now() - interval '1 day' FROM generate_series(1, $rows / 10)"; settle
     measure "behind a tenth as many of a queue that is not served" "$rows" q0
+    # All at once: half of a thousand queues' runs are not due, in ten priorities, behind 100,000 of a queue that is not served.
+    fresh; fill "$rows" 1000 10
+    sql "UPDATE dormouse.runs SET run_at = now() + interval '1 day' WHERE random() < 0.5"
+    sql "INSERT INTO dormouse.runs (task, queue, priority, run_at) SELECT 't', 'a', -9, now() - interval '1 day' FROM generate_series(1, 100000)"; settle
+    measure "1,000 queues, 10 priorities, half not due, 100,000 not served" "$rows" "$(names 1000)"
     fresh; fill "$rows" 1000 1; settle
     measure "1,000 queues, all served" "$rows" "$(names 1000)"
     sql "DELETE FROM dormouse.runs WHERE queue <> 'q999'"; settle
@@ -86,9 +92,8 @@ fresh; fill 100000 1 1; settle
 measure "a snapshot is held" "no dead rows" q0
 dead
 measure "a snapshot is held" "100000 dead in front" q0
-first=$(sql "SELECT to_char(min(run_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') FROM dormouse.runs_live")
-bounds=", '{q0}', '{0}', ARRAY['$first'::timestamptz]"
-python3 "$here/bounded.py" "$root/sql/queries/claim.sql" >"$work/bounded.sql"
-statement=$work/bounded.sql measure "a snapshot is held" "the same, with lower bounds" q0
+fronts=$(sql "SELECT format('''{q0}'', ''{0}'', ''{%s}'', ''{%s}''', to_json(run_at), id) FROM dormouse.runs_live ORDER BY run_at, id LIMIT 1")
+measure "a snapshot is held" "the same, from the front" q0
+fronts=
 release
 python3 "$here/report.py" "$work/rounds.jsonl" "$out"

@@ -12,7 +12,7 @@
 
 #include "stamps.h"
 
-enum { most_parameters = 11, uuid_oid = 2950, text_oid = 25, bigint_oid = 20, smallint_oid = 21, boolean_oid = 16 };
+enum { most_parameters = 11, uuid_oid = 2950, text_oid = 25, bigint_oid = 20, smallint_oid = 21, boolean_oid = 16, timestamptz_oid = 1184 };
 
 struct text {
     char* bytes;
@@ -48,8 +48,8 @@ static void put64(struct text* text, int64_t value) {
 static struct text* next(struct parameters* parameters) { return &parameters->value[parameters->count++]; }
 static struct text* array(struct parameters* parameters, int32_t type, int32_t count) {
     struct text* text = next(parameters);
-    const int32_t head[] = {1, 1, type, count, 1};  // dimensions, may hold nulls, …, first index
-    for (int i = 0; i < 5; ++i) put32(text, head[i]);
+    const int32_t head[] = {count > 0, 1, type, count, 1};  // dimensions, may hold nulls, …, first index
+    for (int i = 0; i < (count > 0 ? 5 : 3); ++i) put32(text, head[i]);
     return text;
 }
 /// An array with the same element everywhere; none: null.
@@ -116,6 +116,7 @@ static void send_claim(PGconn* connection) {
         put(next(&p), worker_id, sizeof worker_id);
         put64(next(&p), 300000);
         put64(next(&p), 16 << 20);
+        array(&p, text_oid, 0), array(&p, smallint_oid, 0), array(&p, timestamptz_oid, 0), array(&p, uuid_oid, 0);  // a whole look
     }
     send_prepared(connection, "claim", &p);
 }

@@ -1,6 +1,7 @@
 -- claim.sql for a pool in which tasks have a concurrency of their own: of task $6[i] at most $7[i] runs are claimed, and where that is 0 its
 -- runs are passed over. A file of its own, because it costs a sort for each claim, and a walk over the runs of a task that is at its limit.
--- What is picked and then left out stays locked until the commit of this round. Index runs_live_claim, as there.
+-- What is picked and then left out stays locked until the commit of this round. Always a whole look, since what it passes over stays claimable.
+-- Index runs_live_claim, as there.
 UPDATE dormouse.runs_live r
    SET status = 'running', started_at = now(), worker = $3, fence = nextval('dormouse.fence'),
        lease_until = now() + $4::bigint * interval '1 ms', progress = NULL, progress_text = NULL
@@ -40,5 +41,5 @@ RETURNING r.id, r.fence, r.queue, r.task,
           CASE WHEN pg_column_size(r.payload)::bigint * 256 <= $5::bigint THEN r.payload
                WHEN pg_column_size(r.payload) <= $5::bigint * 4 THEN
                     CASE WHEN octet_length(r.payload::text) <= $5::bigint THEN r.payload END END,
-          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint, r.lost,
+          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, r.run_at, r.lost,
           CASE WHEN r.watched THEN pg_notify('dormouse:news', r.id::text) END

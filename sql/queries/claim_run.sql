@@ -12,5 +12,5 @@ RETURNING r.id, r.fence, r.queue, r.task,
           CASE WHEN pg_column_size(r.payload)::bigint * 256 <= $4::bigint THEN r.payload
                WHEN pg_column_size(r.payload) <= $4::bigint * 4 THEN
                     CASE WHEN octet_length(r.payload::text) <= $4::bigint THEN r.payload END END,
-          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, (extract(epoch FROM r.run_at) * 1000000)::bigint, r.lost,
+          r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, r.run_at, r.lost,
           CASE WHEN r.watched THEN pg_notify('dormouse:news', r.id::text) END

@@ -10,6 +10,7 @@ constexpr std::int32_t oid_bool = 16;
 constexpr std::int32_t oid_int8 = 20;
 constexpr std::int32_t oid_int2 = 21;
 constexpr std::int32_t oid_text = 25;
+constexpr std::int32_t oid_timestamptz = 1184;
 constexpr std::int32_t oid_uuid = 2950;
 
 template <std::integral T>
@@ -116,6 +117,16 @@ Params& Params::smallints(const std::vector<std::optional<int>>& values) {
         }
         append(out, std::int32_t{2});
         append(out, static_cast<std::int16_t>(*value));
+    }
+    values_.emplace_back(std::move(out));
+    return *this;
+}
+
+Params& Params::timestamps(const std::vector<std::int64_t>& values) {
+    std::string out = array_header(oid_timestamptz, values.size());
+    for (const std::int64_t value : values) {
+        append(out, std::int32_t{8});
+        append(out, value);
     }
     values_.emplace_back(std::move(out));
     return *this;

@@ -26,6 +26,8 @@ class Params {
     Params& uuids(const std::vector<Uuid>& values);
     Params& bigints(const std::vector<std::optional<std::int64_t>>& values);
     Params& smallints(const std::vector<std::optional<int>>& values);
+    /// Microseconds since 2000-01-01 00:00 UTC, as timestamptz travels.
+    Params& timestamps(const std::vector<std::int64_t>& values);
     Params& booleans(const std::vector<bool>& values);
 
     [[nodiscard]] int count() const { return static_cast<int>(values_.size()); }

@@ -81,6 +81,19 @@ struct Room {
     std::int64_t slots = 0;
 };
 
+/// A place in the line of a queue's runs of one priority.
+struct Front {
+    std::string queue;
+    int priority = 0;
+    std::int64_t run_at = 0;  ///< microseconds since 2000, as Postgres counts them
+    Uuid id;                  ///< among those of the same time
+};
+/// How far a claim came in one such line.
+struct Reached {
+    Front last;
+    int runs = 0;
+};
+
 /// A step of retention.
 struct Retain {
     std::optional<Millis> finished;  ///< how long this pool wants finished runs to be kept; none: for ever
@@ -112,6 +125,7 @@ struct Round {
     std::vector<Import> imports;
     int claim = 0;                   ///< at most so many
     std::int64_t payload_bytes = 0;  ///< for claim: larger payloads stay behind
+    std::vector<Front> fronts;       ///< for claim: where it may begin, by priority within a queue; empty: a whole look
     std::vector<Room> rooms;         ///< for claim and ask_due: of the tasks that have a concurrency of their own
     std::optional<Uuid> only_run;    ///< claim this one alone, and ask how it stands
     bool ask_waking = false;         ///< is somebody between a wake and its commit?
@@ -137,9 +151,12 @@ struct Answer {
     bool waking = false;              ///< of Round::ask_waking
     std::string standing;             ///< of Round::only_run: its status; empty: there is none
     std::vector<ClaimedRun> claimed;  ///< in the order in which they are to start
-    std::string retained;             ///< of Round::retain: what was done; empty: nothing was left to do
-    std::string retention_trouble;    ///< … or why nothing could be; "locked": try again later
-    std::optional<Millis> due_in;     ///< of Round::ask_due: none when nothing is due, ever; 0 when it is due now
+    std::vector<Reached> reached;     ///< … and how far they came, in no order
+    std::optional<std::chrono::microseconds>
+        finding_took;               ///< the claim's first row, in the database; none: it has brought nothing
+    std::string retained;           ///< of Round::retain: what was done; empty: nothing was left to do
+    std::string retention_trouble;  ///< … or why nothing could be; "locked": try again later
+    std::optional<Millis> due_in;   ///< of Round::ask_due: none when nothing is due, ever; 0 when it is due now
 };
 
 }  // namespace dormouse::store

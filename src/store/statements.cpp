@@ -1,7 +1,6 @@
 #include "store/statements.h"
 
 #include <algorithm>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "sql/embedded.h"
@@ -178,7 +177,7 @@ ClaimedRun claimed_run(const Reply& reply, int row) {
 }
 
 /// claim.sql returns rows in no order; the strict order of the queues, priority and age are restored here.
-std::vector<ClaimedRun> claimed_from(const Reply& reply, const std::vector<std::string>& queues) {
+void take_claimed(const Reply& reply, const std::vector<std::string>& queues, Answer& answer) {
     using Key = std::tuple<std::ptrdiff_t, std::int64_t, std::int64_t, Uuid>;
     std::vector<std::pair<Key, ClaimedRun>> rows;
     for (int row = 0; row < reply.rows(); ++row) {
@@ -187,10 +186,32 @@ std::vector<ClaimedRun> claimed_from(const Reply& reply, const std::vector<std::
         rows.emplace_back(Key{place, reply.integer(row, 9), reply.integer(row, 10), run.held.id}, std::move(run));
     }
     std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::vector<ClaimedRun> runs;
-    runs.reserve(rows.size());
-    for (auto& row : rows) runs.push_back(std::move(row.second));
-    return runs;
+    answer.claimed.reserve(rows.size());
+    for (auto& [key, run] : rows) {
+        const auto& [place, priority, run_at, id] = key;
+        const bool same = !answer.reached.empty() && answer.reached.back().last.priority == priority &&
+                          answer.reached.back().last.queue == run.queue;
+        if (!same) answer.reached.push_back({{run.queue, static_cast<int>(priority), 0, {}}, 0});
+        Reached& reached = answer.reached.back();
+        reached.last.run_at = run_at;
+        reached.last.id = id;
+        ++reached.runs;
+        answer.claimed.push_back(std::move(run));
+    }
+}
+
+void add_fronts(Params& params, const std::vector<Front>& fronts) {
+    std::vector<std::string> queues;
+    std::vector<std::optional<int>> priorities;
+    std::vector<std::int64_t> times;
+    std::vector<Uuid> ids;
+    for (const Front& front : fronts) {
+        queues.push_back(front.queue);
+        priorities.emplace_back(front.priority);
+        times.push_back(front.run_at);
+        ids.push_back(front.id);
+    }
+    params.texts(queues).smallints(priorities).timestamps(times).uuids(ids);
 }
 
 void add_rooms(Params& params, const std::vector<Room>& rooms) {
@@ -289,7 +310,7 @@ std::vector<Statement> statements_for(const Round& round, const Identity& who, M
         } else if (sql == sql::claim || sql == sql::claim_capped) {
             params.texts(who.queues).integer(round.claim).uuid(who.id).bigint(lease.count());
             params.bigint(round.payload_bytes);
-            if (sql == sql::claim_capped) add_rooms(params, round.rooms);
+            sql == sql::claim ? add_fronts(params, round.fronts) : add_rooms(params, round.rooms);
         } else if (sql == sql::due) {
             params.texts(who.queues).uuid(who.id).bigint(lease.count());
             params.bigints(std::vector<std::optional<std::int64_t>>(round.fences.begin(), round.fences.end()));
@@ -335,7 +356,9 @@ Answer answer_from(const Round& round, const std::vector<postgres::Reply>& resul
             if (!reply.is_null(0, 1)) answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, 1), 0)};
         }
         if (sql == sql::claim || sql == sql::claim_capped || sql == sql::claim_run)
-            answer.claimed = claimed_from(reply, who.queues);
+            take_claimed(reply, who.queues, answer);
+        if (sql == sql::claim && reply.rows() > 0)
+            answer.finding_took = std::chrono::microseconds{reply.integer(0, 14) - reply.integer(0, 13)};
         if (sql == sql::due && !reply.is_null(0, 0))
             answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, 0), 0)};
     });

@@ -21,6 +21,8 @@ class Retention {
     /// Whether a step is to be made before going to sleep. Asked again after each; says no when nothing is left to do,
     /// when something is in the way, and when the time for it is up.
     bool wanted_before_sleep(Time now);
+    /// How long a step that was wanted before going to sleep may still take.
+    [[nodiscard]] Millis time_left(Time now) const;
 
     /// A step was answered: it has done something, and there may be more; or nothing was left.
     void answered(bool did, Time now);
@@ -31,8 +33,10 @@ class Retention {
     static constexpr Millis first{10'000};  ///< a worker that is awake for less makes its steps on the way to sleep
     static constexpr Millis pace{1'000};    ///< between two steps while handlers are at work
     static constexpr Millis period{3'600'000};
-    static constexpr Millis again{300'000};    ///< after a hindrance
-    static constexpr Millis patience{700};     ///< on the way to sleep, to begin another step
+    static constexpr Millis again{300'000};  ///< after a hindrance
+    static constexpr Millis patience{700};   ///< on the way to sleep, to begin another step
+    static constexpr Millis longest_way{
+        950};  ///< and for the answer to the last one, so that with all else it is a second
     static constexpr Millis same_way{60'000};  ///< later than that, it is another way to sleep
 
     Time next_;

@@ -151,7 +151,8 @@ void Worker::give_back(std::vector<store::ClaimedRun> runs) {
 }
 
 bool Worker::may_look(BootClock::time_point now) const {
-    return state_ < State::leaving && looks_.owed() && wanted() > 0 && looks_.wait(now) <= Millis{0};
+    const bool owed = looks_.owed() || fronts_.wait(now) == Millis{0};
+    return state_ < State::leaving && owed && wanted() > 0 && looks_.wait(now) <= Millis{0};
 }
 
 // Everything that happens ends here.
@@ -183,7 +184,7 @@ void Worker::choose_state() {
     if (at_work) quiet_since_.reset();
     if (!looks_.ever_answered()) {
         enter(State::starting, "no look has been answered yet");
-    } else if (look_on_wire || (looks_.owed() && wanted() > 0)) {
+    } else if (look_on_wire || (look_owed() && wanted() > 0)) {
         enter(State::claiming, "a look is owed");
     } else if (at_work || on_wire_ || endings_with_ != Carrier::nobody) {
         enter(State::running, at_work ? "handlers are at work" : "a round is on the wire");
@@ -253,6 +254,7 @@ void Worker::arm_timers() {
         if (state_ < State::leaving && looks_.ever_answered()) consider(promise_.wait(now));
         if (state_ < State::leaving && wanted() > 0) {
             if (looks_.owed()) consider(looks_.wait(now));
+            if (const auto whole = fronts_.wait(now)) consider(std::max(*whole, looks_.wait(now)));
             if (!looks_.owed() && due_at_) consider(std::chrono::ceil<Millis>(*due_at_ - now));
         }
     }

@@ -17,6 +17,7 @@
 #include "worker/doorbell.h"
 #include "worker/errand.h"
 #include "worker/flights.h"
+#include "worker/fronts.h"
 #include "worker/imports.h"
 #include "worker/looks.h"
 #include "worker/neighbours.h"
@@ -88,6 +89,7 @@ class Worker {
     [[nodiscard]] int free_slots() const;
     [[nodiscard]] int wanted() const;
     [[nodiscard]] std::vector<store::Room> rooms() const;
+    [[nodiscard]] bool look_owed() const { return looks_.owed() || fronts_.owes_whole(); }
     [[nodiscard]] bool may_look(BootClock::time_point now) const;
     [[nodiscard]] std::optional<Millis> exit_in() const;
     [[nodiscard]] bool may_doze();
@@ -124,6 +126,7 @@ class Worker {
     bool fill_retention(store::Round& round, BootClock::time_point now);
     bool retains_first();
     void take_retained(const store::Answer& answer);
+    void leave_step_behind();
 
     // worker_errand.cpp: a worker that is there for something in particular
     void start_errand();
@@ -160,6 +163,7 @@ class Worker {
     State state_ = State::starting;
 
     Looks looks_;
+    Fronts fronts_;
     News news_;
     Flights flights_;
     Shelf shelf_;
@@ -206,6 +210,7 @@ class Worker {
 
     bool retain_before_sleep_ = false;  ///< the next round is a step of retention
     bool just_retained_ = false;        ///< the last one was
+    bool step_is_too_long_ = false;     ///< it is on the wire, and whoever leaves waits for it no more
 
     loop::Timer soon_timer_;    ///< something has landed: one step for all that land in this turn of the loop
     loop::Timer step_timer_;    ///< when something here is next due: a held-back look, a lease, a lock, a due run

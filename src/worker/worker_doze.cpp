@@ -12,7 +12,7 @@ namespace dormouse::worker {
 /// Nothing here needs the database, and nobody waits for its answer. Handlers may be at work.
 bool Worker::may_doze() {
     return state_ < State::leaving && !on_wire_ && shelf_.empty() && outbox_.empty() && !retry_timer_.armed() &&
-           !(looks_.owed() && wanted() > 0) && promise_.may_be_silent() && !imports_.busy() &&
+           !(look_owed() && wanted() > 0) && promise_.may_be_silent() && !imports_.busy() &&
            !flights_.extension_wanted(BootClock::now());
 }
 

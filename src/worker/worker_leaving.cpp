@@ -48,6 +48,8 @@ void Worker::step_leaving() {
     const bool awaited = on_wire_ && !on_wire_->retain;  // nobody waits for a step of retention
     if (!flights_.empty() || awaited || endings_with_ != Carrier::nobody) return;
     if (!outbox_.empty()) return;
+    if (step_is_too_long_) leave_step_behind();
+    if (database_.is_opening()) return;
     part();
 }
 

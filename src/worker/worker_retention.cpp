@@ -8,11 +8,6 @@
 #include "worker/worker.h"
 
 namespace dormouse::worker {
-namespace {
-
-constexpr Millis longest_step{1'000};
-
-}  // namespace
 
 /// How long until the next step beside the work; none: not now.
 std::optional<Millis> Worker::retention_wait(BootClock::time_point now) const {
@@ -41,12 +36,21 @@ bool Worker::retains_first() {
     retain_before_sleep_ = true;
     send_round();
     if (on_wire_ && on_wire_->retain && config_.database.close_after == Millis{0})
-        answer_timer_.once(longest_step, [this] {  // nobody who leaves waits for it any longer
+        answer_timer_.once(retention_.time_left(BootClock::now()), [this] {  // who leaves waits no longer
             if (looks_.owed()) return await_answer();
             if (circumstances_.errand.drain) errand_end_ = ErrandEnd::done;
+            step_is_too_long_ = true;
             leave("quiet");
         });
     return on_wire_.has_value();
+}
+
+/// The last round goes by another session; the step comes to its own end in the server, as it would if we were killed.
+void Worker::leave_step_behind() {
+    step_is_too_long_ = false;
+    on_wire_.reset();
+    database_.close();
+    open_database();
 }
 
 void Worker::take_retained(const store::Answer& answer) {

@@ -33,6 +33,7 @@ void Worker::on_open() {
     log::event(log::Level::info, "listening", "connected to " + database_.where());
     looks_.owe();  // LISTEN, then look
     promise_.opened();
+    fronts_.forget();
     rescue_wanted_ = true;
     step();
 }
@@ -102,6 +103,7 @@ void Worker::send_round() {
     if (round.empty()) return;
     if (round.claim > 0) {
         looks_.sent(now);
+        fronts_.sent(round.fronts);
         if (flights_.empty()) flights_.expect_start();
         ever_claimed_ = true;
     }
@@ -214,11 +216,14 @@ store::Round Worker::next_round(BootClock::time_point now) {
         if (round.claim > free_slots()) round.payload_bytes = std::min(round.payload_bytes, ahead_bytes / round.claim);
         round.only_run = circumstances_.errand.run;
         round.ask_due = chores && !last_claim_full_ && !for_one;
-    } else if (chores && !looks_.owed() && !due_known_ && !for_one) {
+    } else if (chores && !look_owed() && !due_known_ && !for_one) {
         round.ask_due = true;
     }
     add_promise(round, now);
     if (round.claim > 0 || round.ask_due) round.rooms = rooms();
+    // Who goes silent after this has looked everywhere; and what a task at its limit leaves behind stays claimable.
+    if (round.claim > 0 && round.rooms.empty() && !for_one && !round.promise.rest) round.fronts = fronts_.next(now);
+    if (!round.fronts.empty()) round.ask_due = false;  // it walks over the same runs: with the whole look that is owed
     if (round.ask_due || round.release_forgotten) fill_fences(round);
     if (endings && (news_may_ask() || !round.empty())) news_.fill(round, now, !news_may_ask());
     return round;
@@ -243,6 +248,7 @@ void Worker::on_answer(store::Answer answer) {
     if (endings_with_ == Carrier::first) take_endings(answer);
     promise_.answered(asked.promise, answer, BootClock::now());
     if (asked.claim > 0) promise_.looked(!answer.claimed.empty(), BootClock::now());
+    if (asked.claim > 0) fronts_.answered(asked.fronts, config_.worker.queues.size(), answer, BootClock::now());
     imports_.answered(answer.imported);
     if (!asked.extend.empty()) {
         flights_.extended(answer.extended, sent_at_);

@@ -49,7 +49,7 @@ struct Listener {
 
 /// Claims what is due, as a worker does.
 std::string claim(TestDatabase& database) {
-    return database.value(sql::claim, {"{default}", "10", worker, "300000", "1000000"});
+    return database.value(sql::claim, {"{default}", "10", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
 }
 
 /// The SQLSTATE and the words of a statement that must fail.
@@ -319,7 +319,8 @@ BOOST_AUTO_TEST_CASE(a_worker_role_can_do_a_workers_work) {
         "DROP ROLE IF EXISTS pool; CREATE ROLE pool LOGIN IN ROLE dormouse_worker; SELECT "
         "dormouse.enqueue('t')");
     auto pool = database.connect("pool");
-    const auto claimed = pool.ask("claim", sql::claim, {"{default}", "10", worker, "300000", "1000000"});
+    const auto claimed =
+        pool.ask("claim", sql::claim, {"{default}", "10", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
     BOOST_REQUIRE_MESSAGE(claimed.has_value(), (claimed ? "" : claimed.error().message));
     const std::string id = "{" + std::string(claimed->text(0, 0)) + "}";
     const std::string fence = "{" + std::string(claimed->text(0, 1)) + "}";

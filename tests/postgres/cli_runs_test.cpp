@@ -33,7 +33,9 @@ struct Fixture {
         BOOST_TEST(ended.err == "");
         return ended.out;
     }
-    void claim() { database.value(sql::claim, {"{default}", "10", worker, "300000", "1000000"}); }
+    void claim() {
+        database.value(sql::claim, {"{default}", "10", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
+    }
     void write(const std::string& name, const std::string& text) const {
         std::ofstream(directory.path() + "/" + name) << text;
     }

@@ -21,7 +21,7 @@ struct Fixture {
 
     std::string enqueue() { return database.value("SELECT dormouse.enqueue('t')"); }
     std::string claim() {
-        database.value(sql::claim, {"{default}", "100", worker, "300000", "1000000"});
+        database.value(sql::claim, {"{default}", "100", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
         return database.value("SELECT max(fence) FROM dormouse.runs_live");
     }
     int rows(const char* statement, const BlockingConnection::Texts& parameters) {

@@ -25,7 +25,8 @@ std::vector<Query> queries() {
     const std::string w = worker;
     const std::string held = w + ", " + ids + ", ARRAY[1::bigint]";
     return {
-        {"claim", sql::claim, "ARRAY['default', 'other'], 8, " + w + ", 300000, 1000000", "runs_live_claim"},
+        {"claim", sql::claim, "ARRAY['default', 'other'], 8, " + w + ", 300000, 1000000, '{}', '{}', '{}', '{}'",
+         "runs_live_claim"},
         {"due", sql::due, "ARRAY['default', 'other'], " + w + ", 300000, '{}', '{}'", "runs_live_claim", true},
         {"claim_capped", sql::claim_capped, "ARRAY['default', 'other'], 8, " + w + ", 300000, 1000000, '{a}', '{1}'",
          "runs_live_claim"},

@@ -64,7 +64,6 @@ BOOST_AUTO_TEST_CASE(a_database_that_is_let_sleep_is_looked_after_before_its_ses
     PoolBench bench(database.url(), {.database = "close_after = \"200ms\"", .leaves_when_idle = true});
     BOOST_TEST(bench.until([&] { return count("dormouse.runs") == "0"; }));
     BOOST_TEST(bench.until([&] { return !bench.worker().database().is_open(); }));
-    BOOST_TEST(step().did == "");
 }
 
 BOOST_AUTO_TEST_CASE(an_exit_does_not_wait_for_somebody_who_reads_everything_for_long) {
@@ -97,12 +96,15 @@ BOOST_AUTO_TEST_CASE(an_exit_does_not_wait_for_a_step_that_takes_long) {
     day_ago(40);
     finished("t", 40);
     auto person = database.connect();  // 50 ms for a lock are not to be the reason
-    database.exec("ALTER FUNCTION dormouse.retain(text, bigint, timestamptz) SET lock_timeout = '3s'");
+    database.exec("ALTER FUNCTION dormouse.retain(text, bigint, timestamptz) SET lock_timeout = '60s'");
     BOOST_REQUIRE(person.script("", "BEGIN; SELECT count(*) FROM dormouse.runs").has_value());
     PoolBench bench(database.url(), {.worker = leaves_soon, .leaves_when_idle = true});
     BOOST_TEST_REQUIRE(bench.until_idle());
-    BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::parting; }, Millis{2'900}));
+    const auto start = BootClock::now();
     BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST_MESSAGE("exit beside a step that takes a minute: " << since(start).count()
+                                                                  << " ms after idle (aim: 1,000 and look_exit)");
+    BOOST_TEST(count("pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%dormouse.retain%'") == "1");
     BOOST_TEST(bench.farewell()->graceful);
     BOOST_TEST(bench.farewell()->due_known);
     BOOST_TEST(database.value("SELECT state FROM dormouse.workers") == "left");

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -19,6 +20,7 @@
 
 #include "postgres/migrator.h"
 #include "sql/embedded.h"
+#include "support/paths.h"
 #include "support/process.h"
 
 namespace dormouse::testing {
@@ -94,6 +96,27 @@ void write_file(const std::string& path, const std::string& text) {
     std::ofstream(path) << text;
 }
 
+/// What initdb makes takes a second of processor time, and is the same for each test: the first one leaves a copy
+/// beside the programs.
+std::string new_cluster() {
+    std::string name = binaries();
+    std::replace(name.begin(), name.end(), '/', '-');
+    return (std::filesystem::path(dormouse_binary).parent_path() / ("cluster" + name)).string();
+}
+
+bool copy_new_cluster(const std::string& data) {
+    return std::filesystem::exists(new_cluster()) &&
+           run({{"cp", "-a", new_cluster(), data}, {}, {}, {}}).exit_code == 0;
+}
+
+void keep_new_cluster(const std::string& data) {
+    const std::string own = new_cluster() + "." + std::to_string(::getpid());
+    std::error_code taken;  // somebody else was quicker: a directory that is not empty is not replaced
+    if (run({{"cp", "-a", data, own}, {}, {}, {}}).exit_code == 0) std::filesystem::rename(own, new_cluster(), taken);
+    std::error_code ignored;
+    std::filesystem::remove_all(own, ignored);
+}
+
 /// Started with the data directory; stops the server when its stdin closes, and then goes. It is the server's
 /// parent, so that a test that is killed takes its server along.
 constexpr const char* keeper_script =
@@ -155,11 +178,15 @@ Cluster& Cluster::shared() {
 
 void Cluster::initialize(const ClusterOptions& options) {
     const std::string data = directory_ + "/data";
-    std::vector<std::string> command{binaries() + "/initdb", "--pgdata=" + data, "--username=postgres", "--auth=trust",
-                                     "--encoding=UTF8",      "--locale=C",       "--no-instructions"};
-    if (!options.fsync) command.emplace_back("--no-sync");
-    const Ended made = run({as_unprivileged(command), {}, {}, "/", Millis{120'000}});
-    if (made.exit_code != 0) give_up("initdb failed: " + made.err + made.out);
+    if (options.fsync || !copy_new_cluster(data)) {
+        std::vector<std::string> command{binaries() + "/initdb", "--pgdata=" + data, "--username=postgres",
+                                         "--auth=trust",         "--encoding=UTF8",  "--locale=C",
+                                         "--no-instructions"};
+        if (!options.fsync) command.emplace_back("--no-sync");
+        const Ended made = run({as_unprivileged(command), {}, {}, "/", Millis{120'000}});
+        if (made.exit_code != 0) give_up("initdb failed: " + made.err + made.out);
+        keep_new_cluster(data);
+    }
     write_file(data + "/pg_hba.conf", std::string("local all ") + password_user + " scram-sha-256\n" +
                                           "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
                                           "host all all ::1/128 scram-sha-256\n");
