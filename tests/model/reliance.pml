@@ -11,8 +11,10 @@
      EXITS      of worker 1: it leaves when it is quiet, and its last round asks what is due
      TERMS      of worker 1: it is told to leave, whatever it has promised, and comes back
      ABORTS     transactions that fail after their trigger
+     HANGS      transactions that rely and are left open, for ever
    Mistakes: NO_DANCE (silent without having had R) · SAME_LOOK (R after the last look) · EXIT_WITHOUT_R · PROBED_ONCE (the trigger sees the
-   promise, takes R, and does not look at the promise again) · R_BEFORE_P (had R, then gives the promise back)
+   promise, takes R, and does not look at the promise again) · R_BEFORE_P (had R, then gives the promise back) · FLAG_IN_ROW (the promise is
+   a row, which a REPEATABLE READ transaction sees as it was when it began) · BLOCKS_ON_R (waits for R instead of trying; with HANGS)
    and with TWO FOR_GOOD: ANY_PROMISE (promises though another worker is registered) · UNSERIALISED (the registry read, then the promise) ·
    SILENT_UNREGISTERED (a newcomer is silent while somebody promises) · with TWO: ONE_KEY (the silent hold a key, the others are relied on) */
 
@@ -31,6 +33,9 @@
 #ifndef ABORTS
 #define ABORTS 0
 #endif
+#ifndef HANGS
+#define HANGS 0
+#endif
 
 byte rows;                 /* committed, not claimed, and somebody was told or relied on */
 byte r_shared;             /* transactions that hold R */
@@ -38,31 +43,48 @@ bool r_exclusive;
 byte promiser;             /* the worker that holds P */
 bool listening[3], notified[3], registered[3];
 bool arrived;              /* somebody could not register, and has said so to the one who promises */
-byte crashes = CRASHES, exits = EXITS, terms = TERMS, aborts = ABORTS;
-byte working = PRODUCERS;  /* transactions that are not over */
+byte crashes = CRASHES, exits = EXITS, terms = TERMS, aborts = ABORTS, hangs = HANGS;
+byte working = PRODUCERS;  /* transactions that are not over, but for those that never will be */
 
 #define ALONE(w) (!registered[3 - (w)])
 #define MAY_CRASH(w) ((w) == 1 && crashes > 0)
 #define CRASH_HERE(w) if :: MAY_CRASH(w) -> goto crashed :: true fi
 
+#ifdef FLAG_IN_ROW
+#define PROMISED seen                      /* however often it is asked */
+#else
+#define PROMISED promiser
+#endif
+
 proctype producer() {
     bool relies, notifies;
+#ifdef FLAG_IN_ROW
+    byte seen;
+
+    seen = promiser;                       /* the snapshot of its first statement, which is not the INSERT */
+#endif
 
     /* the trigger, inside the transaction: tries, never waits */
 #ifdef ONE_KEY
     notifies = (promiser != 0);
 #else
-    notifies = (promiser == 0);            /* nobody promises: takes nothing */
+    notifies = (PROMISED == 0);            /* nobody promises: takes nothing */
     if
     :: !notifies -> atomic { if :: r_exclusive -> notifies = true :: else -> r_shared++; relies = true fi }
     :: else
     fi;
 #ifndef PROBED_ONCE
     if
-    :: relies -> notifies = (promiser == 0)
+    :: relies -> notifies = (PROMISED == 0)
     :: else
     fi;
 #endif
+#endif
+#if HANGS
+    if
+    :: atomic { relies && hangs > 0 -> hangs--; working-- }; goto end_left_open
+    :: true
+    fi;
 #endif
     /* the commit: rows are seen and notifications go out, then the locks go.  A NOTIFY that nobody hears is no promise. */
     if
@@ -75,7 +97,14 @@ proctype producer() {
        }
     :: atomic { aborts > 0 -> aborts-- }
     fi;
-    atomic { if :: relies -> r_shared-- :: else fi; working-- }
+    atomic { if :: relies -> r_shared-- :: else fi; working-- };
+#if HANGS
+    goto over;
+end_left_open:
+    false;
+over:
+    skip
+#endif
 }
 
 #define MAY_PROMISE(w) (promiser == 0 && ALONE(w))
@@ -141,11 +170,15 @@ look:
 #endif
     atomic { if :: promiser == w -> promiser = 0 :: else fi };
     CRASH_HERE(w);
-#ifndef NO_DANCE
+#if defined(BLOCKS_ON_R)
+end_blocked:                               /* inside a statement: nobody is heard */
+    atomic { r_shared == 0 && !r_exclusive -> r_exclusive = true };
+    r_exclusive = false;
+#elif !defined(NO_DANCE)
     TRY_R(had);
     if
     :: had -> r_exclusive = false
-    :: else -> (r_shared == 0 && !r_exclusive); goto look                  /* tried, not waited for: again after a pause */
+    :: else -> goto end_tries_again
     fi;
 #endif
     had = false;
@@ -164,6 +197,12 @@ look:
     :: else
     fi;
 #endif
+    goto end_silent;
+
+end_tries_again:                           /* after a pause, with a look each time, so whatever is there is found */
+    (r_shared == 0 && !r_exclusive) || notified[w] || rows > 0;
+    goto look;
+
 end_silent:
     if
     :: notified[w] -> goto look
