@@ -1,0 +1,110 @@
+// SQLSTATE 40001 in a worker's round: a row that was moved to another leaf after the statement's snapshot and before
+// the statement is at it fails the whole statement, also under SKIP LOCKED (heapam_tuple_lock() in Postgres). The round
+// is repeated with a new snapshot.
+#include <boost/test/unit_test.hpp>
+
+#include "support/pool_bench.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+namespace {
+
+/// Who writes an ending stops at each row until `gate` is open: only workers, and only while somebody holds the lock.
+constexpr const char* slow_endings = R"(
+    CREATE FUNCTION stop_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF current_setting('application_name') LIKE 'dormouse worker%' THEN PERFORM pg_advisory_xact_lock(40001); END IF;
+        RETURN OLD;
+    END $$;
+    CREATE TRIGGER stop_at_the_gate BEFORE DELETE ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION stop_at_the_gate())";
+constexpr const char* close_gate = "SELECT pg_advisory_lock(40001)";
+constexpr const char* open_gate = "SELECT pg_advisory_unlock(40001)";
+constexpr const char* at_the_gate =
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = "
+    "(SELECT oid FROM pg_database WHERE datname = current_database())";
+
+constexpr const char* status = "SELECT status FROM dormouse.runs WHERE id = $1";
+constexpr const char* was_moved = "tuple to be locked was already moved to another partition";
+
+/// How often Postgres has said so.
+int conflicts() {
+    const std::string log = Cluster::shared().log();
+    int found = 0;
+    for (auto at = log.find(was_moved); at != std::string::npos; at = log.find(was_moved, at + 1)) ++found;
+    return found;
+}
+
+struct Scene {
+    TestDatabase database;
+    postgres::BlockingConnection gate = database.connect();
+    postgres::BlockingConnection person = database.connect();
+    PoolBench bench{database.url()};
+
+    static void does(postgres::BlockingConnection& who, const std::string& sql) {
+        const auto done = who.script("test", sql);
+        BOOST_REQUIRE_MESSAGE(done.has_value(), (done ? "" : done.error().message));
+    }
+    /// One after the other, so that the n-th process is that of the n-th run.
+    void start(std::size_t runs) {
+        for (std::size_t count = 1; count <= runs; ++count) {
+            database.exec("SELECT dormouse.enqueue('hold')");
+            BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == count; }));
+        }
+        BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::running; }));
+    }
+    /// Lets one handler end; the id of its run, when the worker has seen that.
+    std::string one_ends() {
+        const auto before = living();
+        bench.tasks().release();
+        BOOST_TEST_REQUIRE(bench.until([&] { return living().size() < before.size(); }));
+        bench.turns_within(Millis{100});  // its pipes are read to their ends
+        for (const std::size_t index : before)
+            if (!process_lives(bench.tasks().processes()[index])) return bench.tasks().started()[index];
+        return {};
+    }
+    std::vector<std::size_t> living() const {
+        std::vector<std::size_t> found;
+        const auto processes = bench.tasks().processes();
+        for (std::size_t i = 0; i < processes.size(); ++i)
+            if (process_lives(processes[i])) found.push_back(i);
+        return found;
+    }
+    bool worker_is_at_the_gate() {
+        return bench.until([&] { return database.value(at_the_gate) == "1"; });
+    }
+    std::string outcomes(const std::string& id) {
+        return database.value(
+            "SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts WHERE run_id = $1", {id});
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(worker_conflict, Scene, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(a_run_that_somebody_moves_while_its_ending_is_written_does_not_hold_up_the_others) {
+    database.exec(slow_endings);
+    start(3);
+    const int before = conflicts();
+    does(gate, close_gate);
+    const std::string earlier = one_ends();
+    BOOST_TEST_REQUIRE(worker_is_at_the_gate());  // a round on the wire: what ends meanwhile goes with the next one
+    const std::string kept = one_ends();
+    const std::string moved = one_ends();
+    does(person, "BEGIN; UPDATE dormouse.runs SET status = 'canceled' WHERE id = '" + moved + "'");
+    // The earlier round goes through; the gate is closed again when it has, in front of the next one.
+    does(gate, std::string(open_gate) + "; COMMIT; " + close_gate);
+    BOOST_TEST_REQUIRE(bench.until([&] { return database.value(status, {earlier}) == "completed"; }));
+    BOOST_TEST_REQUIRE(worker_is_at_the_gate());  // with the snapshot in which nobody has moved anything, at `kept`
+    does(person, "COMMIT");
+    does(gate, open_gate);
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    BOOST_TEST(conflicts() == before + 1);
+    BOOST_TEST(database.value(status, {kept}) == "completed");
+    BOOST_TEST(database.value(status, {moved}) == "canceled");
+    BOOST_TEST(outcomes(kept) == "completed");
+    BOOST_TEST(outcomes(moved) == "canceled");
+    BOOST_TEST(bench.tasks().started().size() == 3U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
