@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "support/events.h"
 #include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
@@ -159,6 +160,34 @@ BOOST_AUTO_TEST_CASE(told_twice_the_grace_ends_now) {
     bench.worker().terminate();
     BOOST_TEST_REQUIRE(bench.until_gone());
     BOOST_TEST(database.value("SELECT status FROM dormouse.runs") == "queued");
+}
+
+// Ctrl-C in a terminal is what SIGTERM is from systemd.
+BOOST_AUTO_TEST_CASE(interrupted_it_lets_a_handler_finish_and_interrupted_twice_it_hands_the_run_back) {
+    for (const bool twice : {false, true}) {
+        TestDatabase database;
+        Unit unit;
+        unit.configure(database.url(), "shutdown_grace = \"1h\"");
+        unit.start();
+        BOOST_TEST_REQUIRE(unit.process->saw_error("starting -> "));
+        database.exec("SELECT dormouse.enqueue('hold')");
+        BOOST_TEST_REQUIRE(until_changed(unit.tasks.directory(), [&] { return unit.tasks.started().size() == 1; }));
+        const int handler = unit.tasks.processes().front();
+        unit.process->signal(SIGINT);
+        BOOST_TEST_REQUIRE(unit.process->saw_error("leaving: running handlers may finish"));
+        BOOST_TEST(process_lives(handler));
+        twice ? unit.process->signal(SIGINT) : unit.tasks.release();
+        const Ended ended = unit.process->wait();
+        BOOST_TEST(ended.exit_code == 0, ended.err);
+        BOOST_TEST(!process_lives(handler));
+        BOOST_TEST((ended.err.find("the grace ends now") != std::string::npos) == twice);
+        BOOST_TEST(ended.err.find("graceful=true") != std::string::npos);
+        BOOST_TEST(database.value("SELECT status || attempts FROM dormouse.runs") ==
+                   (twice ? "queued0" : "completed1"));
+        BOOST_TEST(database.value("SELECT string_agg(outcome, ' ') FROM dormouse.attempts") ==
+                   (twice ? "handed_back" : "completed"));
+        BOOST_TEST(unit.due() == (twice ? "0" : "none"));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_look_answered_after_the_decision_is_handed_back) {
