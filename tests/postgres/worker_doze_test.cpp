@@ -1,8 +1,12 @@
 // W9: a database that sleeps is let sleep. Its starts are counted, and equal the looks that had to be.
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
+#include "support/crash_bench.h"
+#include "support/foreground_worker.h"
+#include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/sleepy_server.h"
 
@@ -19,12 +23,13 @@ Cluster& own_cluster() {
     return cluster;
 }
 
-struct Scene {
+struct Provider {
     Cluster& cluster = own_cluster();
     TestDatabase database{TestDatabase::Schema::migrated, cluster};
     std::string name = database.name();
-    SleepyServer server{cluster, quiet};
+    SleepyServer server;
 
+    explicit Provider(Millis falls_asleep_after = quiet) : server(cluster, falls_asleep_after) {}
     /// By somebody elsewhere, who connects and hangs up; wakes the server if it sleeps.
     std::string ask(const std::string& sql) {
         auto connection = postgres::BlockingConnection::open(server.url(name), {"somebody", "", Millis{10'000}});
@@ -36,13 +41,18 @@ struct Scene {
     std::string completed() { return ask("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'"); }
 };
 
+/// For a case in which it falls asleep often.
+struct Brief : Provider {
+    Brief() : Provider(Millis{400}) {}
+};
+
 PoolBenchOptions options(const std::string& close_after = "300ms", const std::string& worker = "") {
     return {.worker = worker, .database = "close_after = \"" + close_after + "\""};
 }
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(worker_doze, Scene, *boost::unit_test::precondition(has_postgres))
+BOOST_FIXTURE_TEST_SUITE(worker_doze, Provider, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(an_idle_worker_lets_the_database_sleep_and_a_ring_wakes_both_once) {
     PoolBench bench(server.url(name), options());
@@ -171,6 +181,46 @@ BOOST_AUTO_TEST_CASE(a_worker_without_a_session_that_finds_a_wake_file_as_it_lea
     BOOST_TEST(server.starts() == 0);
     BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
     BOOST_TEST(bench.farewell()->due->count() == 0);
+}
+
+// The case stands for systemd, which starts the worker again, and for dormouse-due, which counts how often.
+BOOST_FIXTURE_TEST_CASE(a_worker_that_dies_of_each_session_starts_it_once_for_each_connect_and_less_and_less_often,
+                        Brief, *boost::unit_test::precondition(has_crash_points)) {
+    const TemporaryDirectory directory;
+    const PoolTasks tasks;
+    std::filesystem::create_directories(directory.path() + "/run/loop");
+    std::ofstream(directory.path() + "/loop.toml")
+        << pool_toml(server.url(name), options("300ms", "idle_exit = \"10ms\"\nlook_exit = \"10ms\""), tasks);
+    const auto live = [&](int failures, const std::string& crash_at) {
+        std::ofstream(directory.path() + "/run/loop.failures") << failures << "\n";
+        return run({{dormouse_binary, "worker", "loop", "--config", directory.path() + "/loop.toml"},
+                    {},
+                    {{"RUNTIME_DIRECTORY", directory.path() + "/run/loop"}, {"DORMOUSE_CRASH_AT", crash_at}},
+                    {},
+                    Millis{20'000}});
+    };
+    ask("SELECT dormouse.enqueue('echo')");
+    const int connects = server.connects();
+    const int starts = server.starts();
+    int deaths = 0;
+    std::string pauses;
+    for (const Millis pause : {Millis{0}, Millis{1'000}, Millis{2'000}}) {
+        BOOST_TEST_REQUIRE(eventually([&] { return server.sleeps(); }));
+        const auto began = BootClock::now();
+        BOOST_TEST(live(2 + deaths++, "session.opened").signal == SIGKILL);
+        const Millis passed = since(began);
+        BOOST_TEST((passed >= pause), "the connect came after " << passed.count() << " ms");
+        pauses += " " + std::to_string(passed.count());
+        BOOST_TEST(server.connects() == connects + deaths);
+        BOOST_TEST(server.starts() == starts + deaths);
+    }
+    BOOST_TEST_MESSAGE("from start to death in ms:" << pauses);
+    BOOST_TEST_REQUIRE(eventually([&] { return server.sleeps(); }));
+    const Ended ended = live(0, "");  // the cause is gone
+    BOOST_TEST(ended.exit_code == 0, ended.err);
+    BOOST_TEST(server.connects() == connects + deaths + 1);
+    BOOST_TEST(server.starts() == starts + deaths + 1);
+    BOOST_TEST(completed() == "1");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

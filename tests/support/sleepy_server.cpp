@@ -25,6 +25,7 @@ void SleepyServer::wake() {
     woken_at_ = BootClock::now();
     if (running_) return;
     cluster_.start();
+    woken_at_ = BootClock::now();
     running_ = true;
     ++starts_;
     changed_.notify_one();

@@ -27,6 +27,8 @@ class SleepyServer {
     [[nodiscard]] bool sleeps() const { return !running_; }
     /// How often somebody's connection has started it.
     [[nodiscard]] int starts() const { return starts_; }
+    /// How often somebody has connected.
+    [[nodiscard]] int connects() const { return proxy_.connections(); }
 
   private:
     void wake();
