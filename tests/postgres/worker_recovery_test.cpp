@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
+#include "support/foreground_worker.h"
 #include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
@@ -214,19 +215,48 @@ BOOST_AUTO_TEST_CASE(the_late_result_of_a_worker_that_was_given_up_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_whose_lease_cannot_be_extended_is_gone_before_it_ends) {
-    Proxied live({.worker = "lease = \"2s\""});
+    Proxied live({.worker = "lease = \"3s\""});
     const std::string id = live.database.value("SELECT dormouse.enqueue('stubborn')");
     BOOST_TEST_REQUIRE(live.until_started(1));
     BOOST_TEST_REQUIRE(live.bench.until([&] { return live.bench.worker().state() == worker::State::running; }));
-    live.proxy.hold_answers();
+    live.proxy.swallow();  // an extension does not even get there
+    const std::string claimed_until = live.database.value("SELECT lease_until FROM dormouse.runs");
     const int process = live.bench.tasks().processes().at(0);
     BOOST_TEST(live.bench.until([&] { return !process_lives(process); }));
-    BOOST_TEST(live.database.value("SELECT lease_until > now() FROM dormouse.runs") == "t");
-    live.proxy.let_go();
+    BOOST_TEST(live.database.value("SELECT now() < $1::timestamptz", {claimed_until}) == "t");
+    BOOST_TEST(live.database.value("SELECT lease_until FROM dormouse.runs") == claimed_until);
+    BOOST_TEST(live.database.value("SELECT lease_until - started_at FROM dormouse.runs") == "00:00:03");
+    live.proxy.pass();
     BOOST_TEST(live.until_started(2));
     live.bench.tasks().release();
     BOOST_TEST(live.until_status(id, "completed"));
     BOOST_TEST(live.database.value("SELECT attempts FROM dormouse.runs") == "1");
+    BOOST_TEST(live.outcomes(id) == "cut_off completed");
+}
+
+// The answer says that it was extended, and comes late: the database has counted since the statement came.
+BOOST_AUTO_TEST_CASE(an_extended_lease_counts_from_the_sending_of_the_extension) {
+    Proxied live({.worker = "lease = \"3s\""});
+    const std::string lease_until = "SELECT extract(epoch FROM lease_until) FROM dormouse.runs";
+    BOOST_TEST_REQUIRE(
+        live.bench.until_idle());  // the first look and its chores are over: no answer but that is awaited
+    live.database.exec("SELECT dormouse.enqueue('stubborn')");
+    BOOST_TEST_REQUIRE(live.until_started(1));
+    BOOST_TEST_REQUIRE(live.bench.until([&] { return live.bench.worker().state() == worker::State::running; }));
+    const std::string claimed_until = live.database.value(lease_until);
+    live.proxy.hold_answers();
+    BOOST_TEST_REQUIRE(live.bench.until([&] { return live.database.value(lease_until) != claimed_until; }));
+    const std::string extended_until = live.database.value(lease_until);
+    live.bench.turns_within(Millis{800});
+    // The answer is in the worker's socket before it turns again; what it sends then is lost.
+    live.proxy.let_go();
+    BOOST_TEST_REQUIRE(eventually([&] { return live.proxy.held() == 0; }));
+    live.proxy.swallow();
+    const int process = live.bench.tasks().processes().at(0);
+    BOOST_TEST(live.bench.until([&] { return !process_lives(process); }));
+    BOOST_TEST(live.database.value("SELECT to_timestamp($1::numeric) > now() AND to_timestamp($2::numeric) < now()",
+                                   {extended_until, claimed_until}) == "t");
+    BOOST_TEST(live.database.value(lease_until) == extended_until);
 }
 
 BOOST_AUTO_TEST_CASE(a_database_that_refuses_every_look_is_asked_less_and_less) {
