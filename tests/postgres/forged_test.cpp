@@ -146,6 +146,18 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_released_counts_as_lost_and_the_third_time_i
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempts WHERE outcome = 'lost'") == "3");
 }
 
+// Three times the worker's session is to blame, or the network; who is cut off again and again has to end some day.
+BOOST_AUTO_TEST_CASE(a_run_that_was_cut_off_uses_up_an_attempt_from_the_fourth_time_on) {
+    const std::string id = enqueue();
+    for (const char* const used : {"0", "0", "0", "1", "2"}) {
+        const std::string fence = claim();
+        BOOST_TEST(rows(sql::put_back, {worker, "{" + id + "}", "{" + fence + "}", "{cut_off}", "{NULL}", "{f}",
+                                        "{NULL}", "{NULL}", "{NULL}", "{NULL}", "{NULL}"}) == 1);
+        BOOST_TEST(database.value("SELECT attempts FROM dormouse.runs") == used);
+    }
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempts WHERE outcome = 'cut_off'") == "5");
+}
+
 BOOST_AUTO_TEST_CASE(ids_of_calls_that_name_no_run_are_said_or_refused) {
     enqueue();
     const std::string before = all();
