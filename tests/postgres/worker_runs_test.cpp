@@ -135,6 +135,16 @@ BOOST_AUTO_TEST_CASE(exit_75_puts_a_run_off_without_using_up_an_attempt) {
     BOOST_TEST(scene.column("attempts", id) == "1");
 }
 
+BOOST_AUTO_TEST_CASE(exit_75_uses_up_an_attempt_of_a_task_that_says_so) {
+    Scene scene({.rest = "[task.counted]\ncommand = [\"/bin/sh\", \"-c\", \"exit 75\"]\nsnooze_counts = true\n"
+                         "max_attempts = 2\nbackoff = { base = \"1ms\", max = \"1ms\" }"});
+    const std::string id = scene.enqueue("'counted'");
+    BOOST_TEST(scene.until_status(id, "failed"));
+    BOOST_TEST(scene.outcomes(id) == "put_off failed");
+    BOOST_TEST(scene.column("attempts", id) == "2");
+    BOOST_TEST(scene.column("error ->> 'class'", id) == "attempts_used_up");
+}
+
 BOOST_AUTO_TEST_CASE(a_task_nobody_knows_fails_with_that_reason_and_does_not_spin) {
     Scene scene;
     const std::string id = scene.enqueue("'nobody'");
