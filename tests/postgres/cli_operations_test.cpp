@@ -228,6 +228,21 @@ BOOST_FIXTURE_TEST_CASE(with_a_filter_and_nobody_to_ask_yes_is_needed, Fixture) 
     BOOST_TEST(out({"cancel", "--task", "t", "--yes"}) == "no runs\n");
 }
 
+BOOST_FIXTURE_TEST_CASE(an_age_as_filter_leaves_younger_runs_alone, Fixture) {
+    const std::string old = enqueue();
+    const std::string young = enqueue();
+    database.exec("UPDATE dormouse.runs_live SET created_at = now() - CASE WHEN id = '" + old +
+                  "' THEN interval '61 minutes' ELSE interval '59 minutes' END");
+    BOOST_TEST(has(out({"cancel", "--older", "1h", "--dry-run"}), "would cancel 1 run;"));
+    BOOST_TEST(count("queued") == "2");
+    out({"cancel", "--older", "1h", "--yes"});
+    BOOST_TEST(status(old) == "canceled");
+    BOOST_TEST(status(young) == "queued");
+    database.exec("UPDATE dormouse.runs_live SET created_at = now() - interval '61 minutes'");
+    out({"cancel", "--older", "1h", "--yes"});
+    BOOST_TEST(status(young) == "canceled");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_terminal_is_asked, Fixture) {
     many(2);
     const auto typed = [&](const std::string& answer) {
