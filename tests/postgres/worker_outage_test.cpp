@@ -246,6 +246,24 @@ BOOST_AUTO_TEST_CASE(a_worker_that_stood_still_for_longer_than_an_answer_may_tak
     BOOST_TEST(worker->said("database_lost").empty(), worker->log());
 }
 
+BOOST_AUTO_TEST_CASE(a_worker_that_leaves_while_its_database_is_away_writes_its_results_when_that_is_back_in_time) {
+    start(proxy.url(database.name()), {.worker = "shutdown_grace = \"1h\"", .database = "retry_max = \"1s\""});
+    proxy.refuse();
+    worker->process().signal(SIGTERM);
+    BOOST_TEST_REQUIRE(worker->until_said("worker_pool_shutting_down"));
+    end_handlers();
+    const bool was_told = tried(3);
+    proxy.pass();
+    BOOST_TEST_REQUIRE(was_told, worker->log());
+    BOOST_TEST(worker->process().wait().exit_code == 0);
+    BOOST_TEST(ask("SELECT count(*) FROM dormouse.runs WHERE status = 'completed' AND attempts = 1") ==
+               std::to_string(runs));
+    BOOST_TEST(worker->tasks().started().size() == static_cast<std::size_t>(runs));
+    BOOST_TEST(worker->said("result_refused").empty());
+    BOOST_TEST_REQUIRE(worker->said("worker_pool_stopped").size() == 1U);
+    BOOST_TEST(worker->said("worker_pool_stopped").front().text.find("graceful=true") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_that_leaves_while_nothing_is_answered_is_gone_all_the_same) {
     PoolBench bench(proxy.url(database.name()),
                     {.worker = "lease = \"3s\"\nlook_exit = \"500ms\"\nidle_exit = \"500ms\"",
