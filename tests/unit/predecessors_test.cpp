@@ -84,6 +84,16 @@ BOOST_AUTO_TEST_CASE(another_boot_and_another_unit_prove_nothing) {
     BOOST_TEST(dead().empty());
 }
 
+// DHCP, hostnamectl: the name proves nothing, neither way.
+BOOST_AUTO_TEST_CASE(who_died_is_known_also_when_the_host_is_called_otherwise_meanwhile) {
+    store::Identity before = identity();
+    before.host = "old-name.example";
+    const Uuid one = dies(before);
+    store::Identity after = identity();
+    after.host = "new-name.example";
+    BOOST_TEST((dead(after) == std::vector{one}));
+}
+
 BOOST_AUTO_TEST_CASE(another_instance_proves_nothing) {
     dies();
     std::ofstream(directory.path() + "/instance") << Uuid::random().to_string() << "\n";
