@@ -1,6 +1,7 @@
 #!/bin/bash
 # The crash points of src/ (base/crash_point.h): each name is there once, and a test kills a process at it: those that a worker
-# passes are in tests/postgres/crash_points.h, those that need a systemd in tests/system/cases/crash.*.sh.
+# passes are in tests/postgres/crash_points.h, in arrays of which each is the data of a test; those that need a systemd in
+# tests/system/cases/crash.*.sh.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -16,5 +17,11 @@ while IFS=: read -r file line name; do
         finding "$file:$line" "no test dies at the crash point $name; add it to ${tests[0]} or to a case crash.*.sh"
     fi
 done <<<"$points"
+cases=$(cat tests/*/*_test.cpp | tr -d '[:space:]')
+while IFS=: read -r line array; do
+    if [[ $cases != *"data::make($array)"* ]]; then
+        finding "${tests[0]}:$line" "no test has data::make($array): nobody dies at its crash points"
+    fi
+done < <(grep -noP 'std::vector<Moment> \K[a-z_]+' "${tests[0]}")
 # A name of a test that is not in src/ is found by that test: nobody dies there.
 checked

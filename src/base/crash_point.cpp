@@ -3,6 +3,7 @@
 #ifdef DORMOUSE_CRASH_POINTS
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <string>
@@ -11,24 +12,23 @@ namespace dormouse {
 namespace {
 
 struct Place {
-    std::string name;
-    int passings_left = 1;
-};
-
-Place place_from_environment() {
-    const char* const text = std::getenv("DORMOUSE_CRASH_AT");
-    Place place{text == nullptr ? "" : text};
-    if (const auto colon = place.name.find(':'); colon != std::string::npos) {
-        place.passings_left = std::atoi(place.name.c_str() + colon + 1);
-        place.name.resize(colon);
+    Place() {
+        const char* const text = std::getenv("DORMOUSE_CRASH_AT");
+        name = text == nullptr ? "" : text;
+        if (const auto colon = name.find(':'); colon != std::string::npos) {
+            passings_left = std::atoi(name.c_str() + colon + 1);
+            name.resize(colon);
+        }
     }
-    return place;
-}
+
+    std::string name;
+    std::atomic<int> passings_left{1};
+};
 
 }  // namespace
 
 void crash_point(std::string_view name) {
-    static Place place = place_from_environment();
+    static Place place;
     if (place.name == name && --place.passings_left == 0) ::kill(::getpid(), SIGKILL);
 }
 

@@ -9,7 +9,7 @@ namespace dormouse {
 
 #ifdef DORMOUSE_CRASH_POINTS
 /// Sends SIGKILL to this process when DORMOUSE_CRASH_AT=NAME[:N] in its environment names this point and it is passed
-/// for the N-th time (1). From one thread.
+/// for the N-th time (1). From any thread.
 void crash_point(std::string_view name);
 #else
 inline void crash_point(std::string_view) {}

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/crash_point.h"
 #include "handlers/json_text.h"
 
 namespace dormouse::handlers {
@@ -181,11 +182,13 @@ void InProcess::give_up(const Uuid& id) {
 // ------------------------------------------------------------------------------------------------------
 
 void InProcess::execute(InProcessRun& run) {
+    crash_point("function.taken");
     if (!run.stop_.stop_requested()) {
         run.outcome_ = checked(run.function_(run), run.limits_.result_bytes);
     } else {
         run.outcome_ = failure("stopped", "it was stopped before its function was called");
     }
+    crash_point("function.returned");
     say({Word::Kind::done, &run});
 }
 

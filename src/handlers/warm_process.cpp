@@ -8,6 +8,7 @@
 #include <fstream>
 #include <utility>
 
+#include "base/crash_point.h"
 #include "config/duration.h"
 #include "handlers/command.h"
 
@@ -129,6 +130,7 @@ std::string WarmProcess::served() const {
 void WarmProcess::give(RunSpec spec, Listener& listener) {
     Flight& flight = flights_.try_emplace(spec.id, *this, spec.id, listener).first->second;
     child_->send(run_message(spec));
+    crash_point("warm.given");
     flight.account.begin(spec.timeout);
     if (task_.recycle_runs > 0 && ++given_ >= task_.recycle_runs) retire();
 }
@@ -205,6 +207,7 @@ void WarmProcess::on_hello(Message&& message) {
 }
 
 void WarmProcess::on_answer(Message&& message, Flight& flight) {
+    crash_point("warm.answered");
     const Uuid id = *message.id;
     if (flights_.size() == 1) {  // what it printed without a line break is this run's
         output_.finish();

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "conformance/stage.h"
+#include "postgres/crash_points.h"
 #include "support/cluster.h"
 #include "support/events.h"
 #include "support/foreground_worker.h"
@@ -30,8 +31,8 @@ struct Mark {
     int process = 0;
 };
 
-struct Scene {
-    explicit Scene(Kind which) : kind(which) {
+struct KilledScene {
+    explicit KilledScene(Kind which) : kind(which) {
         std::ofstream file(directory.path() + "/pool.toml");
         file << "[database]\nurl = \"" << database.url() << "\"\n[worker]\nlease = \"2s\"\nconcurrency = " << in_flight
              << "\n[paths]\nspool_directory = \"" << directory.path() << "\"\n";
@@ -61,6 +62,23 @@ struct Scene {
                    std::to_string(count);
         });
     }
+    /// Of its worker, when that has died: what it has sent is done by then.
+    bool until_its_session_is_over() {
+        return eventually([&] {
+            return database.value(
+                       "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'dormouse worker%' "
+                       "AND datname = current_database()") == "0";
+        });
+    }
+    /// Runs that somebody has, with their fences.
+    std::map<std::string, std::string> running() {
+        std::map<std::string, std::string> all;
+        std::istringstream words(
+            database.value("SELECT string_agg(concat_ws(' ', id, fence || ':' || worker), ' ') "
+                           "FROM dormouse.runs WHERE status = 'running'"));
+        for (std::string id, fence; words >> id >> fence;) all[id] = fence;
+        return all;
+    }
     void open_the_gate() const { std::ofstream(directory.path() + "/open") << ""; }
     /// Of its starts. Lost runs are executed one at a time: a second one that was claimed is handed back unstarted.
     std::string outcomes(const std::string& run) {
@@ -81,7 +99,7 @@ BOOST_AUTO_TEST_SUITE(killed, *boost::unit_test::precondition(has_postgres))
 
 BOOST_DATA_TEST_CASE(what_a_killed_worker_had_in_flight_is_lost_once_and_completed_once_by_the_next,
                      boost::unit_test::data::make(kinds()), kind) {
-    Scene scene(kind);
+    KilledScene scene(kind);
     scene.database.value("SELECT count(dormouse.enqueue('gated', to_jsonb($1::text))) FROM generate_series(1, $2::int)",
                          {scene.directory.path(), std::to_string(in_flight + waiting)});
     std::map<std::string, std::string> lost;  // the fence of each
@@ -120,6 +138,58 @@ BOOST_DATA_TEST_CASE(what_a_killed_worker_had_in_flight_is_lost_once_and_complet
                    (was_lost ? "2 1" : "1 0"));
     }
     BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.runs") == std::to_string(in_flight + waiting));
+}
+
+// Whatever was in flight is lost once and completed once; what was over at the death is not attempted again.
+BOOST_DATA_TEST_CASE(a_worker_that_dies_between_two_steps_of_a_run_loses_what_was_in_flight_and_nothing_else,
+                     boost::unit_test::data::make(warm_points) + boost::unit_test::data::make(function_points),
+                     moment) {
+    if (!has_crash_points(0)) {
+        BOOST_TEST_MESSAGE("skipped: this build has no crash points");
+        return;
+    }
+    KilledScene scene(moment.name.starts_with("warm") ? Kind::warm_python : Kind::in_process);
+    const std::size_t runs = in_flight + waiting;
+    scene.open_the_gate();
+    scene.database.value("SELECT count(dormouse.enqueue('gated', to_jsonb($1::text))) FROM generate_series(1, $2::int)",
+                         {scene.directory.path(), std::to_string(runs)});
+    Program program = scene.worker();
+    program.environment["DORMOUSE_CRASH_AT"] = moment.name;
+    BOOST_TEST_REQUIRE(run(program).signal == SIGKILL, "it did not die there");
+    std::set<std::string> started;  // run and fence
+    for (const Mark& mark : scene.marks()) {
+        BOOST_TEST(started.insert(mark.run + " " + mark.fence).second, "started twice: " << mark.run);
+        BOOST_TEST_REQUIRE(until_ended(mark.process), "process " << mark.process << " outlived its worker");
+    }
+    BOOST_TEST_REQUIRE(scene.until_its_session_is_over());
+    std::map<std::string, std::string> lost;
+    std::size_t lost_at_work = 0;
+    for (const auto& [id, fence] : scene.running()) {
+        lost[id] = fence;
+        lost_at_work += started.count(id + " " + fence);
+    }
+    BOOST_TEST(!lost.empty());
+    const auto died_at = [&moment](const char* part) { return moment.name.find(part) != std::string::npos; };
+    if (died_at("taken")) BOOST_TEST(lost_at_work < lost.size());                   // it was not called
+    if (died_at("answered") || died_at("returned")) BOOST_TEST(lost_at_work > 0U);  // its work is done, and not told
+    scene.database.exec("UPDATE dormouse.runs_live SET lease_until = now() WHERE status = 'running'");
+
+    Process next(scene.worker());
+    BOOST_TEST(scene.until_completed(runs));
+    next.signal(SIGTERM);
+    const Ended ended = next.wait();
+    BOOST_TEST(ended.exit_code == 0, ended.err);
+    std::map<std::string, std::set<std::string>> starts;
+    for (const Mark& mark : scene.marks()) starts[mark.run].insert(mark.fence);
+    BOOST_TEST(starts.size() == runs);
+    for (const auto& [id, fences] : starts) {
+        const std::string last = scene.database.value("SELECT result #>> '{}' FROM dormouse.runs WHERE id = $1", {id});
+        const bool was_lost = lost.contains(id);
+        BOOST_TEST(scene.outcomes(id) == (was_lost ? "lost " + lost[id] + ", completed " + last : "completed " + last));
+        BOOST_TEST(fences.contains(last));
+        BOOST_TEST(fences.size() <= (was_lost ? 2U : 1U));
+    }
+    BOOST_TEST_MESSAGE(moment.name << ": " << lost.size() << " in flight, of them " << lost_at_work << " started");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -44,6 +44,20 @@ inline const std::vector<Moment> run_points{
     {.name = "extend.answered", .waits_for_lease = true},
 };
 
+/// In conformance/killed_test.cpp: of handlers that stay, and of functions of the worker's own program.
+inline const std::vector<Moment> warm_points{
+    {.name = "warm.given"},
+    {.name = "warm.given:2"},
+    {.name = "warm.answered"},
+    {.name = "warm.answered:2"},
+};
+inline const std::vector<Moment> function_points{
+    {.name = "function.taken"},
+    {.name = "function.taken:2"},
+    {.name = "function.returned"},
+    {.name = "function.returned:2"},
+};
+
 /// What goes along with other rounds.
 inline const std::vector<Moment> round_points{
     {.name = "arrive.sent"},
