@@ -221,10 +221,16 @@ void Flights::extension_sent(Time now) {
     no_extension_before_ = now + std::clamp(config_.worker.lease / 30, Millis{200}, Millis{5'000});
 }
 
-void Flights::extended(const std::vector<Uuid>& ids, Time sent_at) {
-    for (const Uuid& id : ids)
-        if (const auto found = flights_.find(id); found != flights_.end())
-            found->second.lease_until = sent_at + config_.worker.lease;
+void Flights::extended(const std::vector<store::Held>& asked, const std::vector<Uuid>& ids, Time sent_at) {
+    for (const store::Held& run : asked)
+        if (const auto found = flights_.find(run.id); found != flights_.end() && found->second.held.fence == run.fence)
+            found->second.not_extended = true;
+    for (const Uuid& id : ids) {
+        const auto found = flights_.find(id);
+        if (found == flights_.end()) continue;
+        found->second.not_extended = false;
+        found->second.lease_until = sent_at + config_.worker.lease;
+    }
 }
 
 std::vector<Parcel> Flights::stop_before_lease_ends(Time now) {
@@ -269,6 +275,10 @@ void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector
             static_cast<void>(give_up_waiting());  // somebody else's: there is nothing to write
             continue;
         }
+        if (found->second.not_extended)
+            log::event(log::Level::warning, "extension_refused",
+                       found->second.task + ": the run is no longer this worker's",
+                       {{"run_id", run.id.to_string()}, {"task", found->second.task}});
         found->second.tie = Tie::taken_away;
         found->second.handler->stop(run.id, handlers::StopReason::canceled, patience_when_taken_away);
     }

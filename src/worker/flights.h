@@ -59,7 +59,8 @@ class Flights : private handlers::Listener {
     [[nodiscard]] bool extension_wanted(Time now) const;
     /// An extension is on the wire: what it does not extend (a locked row) is not asked for again at once.
     void extension_sent(Time now);
-    void extended(const std::vector<Uuid>& ids, Time sent_at);
+    /// Of `asked`, those of `ids` were. What is missing is locked or somebody else's: keep_only() knows when it was asked.
+    void extended(const std::vector<store::Held>& asked, const std::vector<Uuid>& ids, Time sent_at);
     /// Stops handlers whose lease is about to end without having been extended, so that they are gone before it has
     /// ended.
     /// Those that still waited come back as parcels.
@@ -83,6 +84,7 @@ class Flights : private handlers::Listener {
         int allowed = 1;
         Time lease_until{};
         Tie tie = Tie::ours;
+        bool not_extended = false;               ///< the database did not do what it was last asked
         bool alone = false;                      ///< was lost with its worker before
         std::optional<handlers::RunSpec> waits;  ///< not started yet: to be alone
     };

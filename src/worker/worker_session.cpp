@@ -251,7 +251,7 @@ void Worker::on_answer(store::Answer answer) {
     if (asked.claim > 0) fronts_.answered(asked.fronts, config_.worker.queues.size(), answer, BootClock::now());
     imports_.answered(answer.imported);
     if (!asked.extend.empty()) {
-        flights_.extended(answer.extended, sent_at_);
+        flights_.extended(asked.extend, answer.extended, sent_at_);
         if (answer.extended.size() < asked.extend.size()) held_in_doubt_ = true;
     }
     if (!asked.ask_held.empty()) {

@@ -120,6 +120,17 @@ BOOST_AUTO_TEST_CASE(a_run_that_somebody_else_has_by_now_is_canceled_or_its_resu
     says(worker, "warning", "result_refused", {" run_id=" + given + " ", " task=hold ", " attempt=1 "});
 }
 
+BOOST_AUTO_TEST_CASE(an_extension_of_what_somebody_else_has_by_now_is_said_to_be_refused) {
+    TestDatabase database;
+    const std::string given = database.value("SELECT dormouse.enqueue('hold')");
+    LoggedWorker worker(database.url(), {.worker = "lease = \"2s\""});
+    BOOST_TEST_REQUIRE(eventually([&] { return worker.tasks().started().size() == 1; }));
+    database.exec("UPDATE dormouse.runs_live SET fence = fence + 1000");
+    BOOST_TEST_REQUIRE(worker.until_said("extension_refused"));
+    BOOST_TEST(worker.until_said("run_canceled"));
+    says(worker, "warning", "extension_refused", {" run_id=" + given + " ", " task=hold "});
+}
+
 BOOST_AUTO_TEST_CASE(a_worker_that_must_leave_without_having_written_says_that_it_was_not_graceful) {
     Cluster cluster;
     TestDatabase database(TestDatabase::Schema::migrated, cluster);
