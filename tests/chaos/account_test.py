@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """The account finds what it is there to find: each case is one sound run, and then one thing wrong with it."""
 import copy
+import random
 import unittest
 
 import outages
+import report
+import violence
 from account import Account, read_marks
 
 FENCE = "7:w1"
@@ -90,6 +93,44 @@ class Findings(unittest.TestCase):
         self.finds("a process outlived its attempt", lambda case: case["marks"].append("beat r 7:w1 1 a slow 14.2"))
 
 
+class Violence(unittest.TestCase):
+    """Minutes that begin at 1000."""
+
+    def plan(self, *done):
+        plan = [violence.Event(0, kind, "a", 0, "done", began) for kind, began in done]
+        return list(violence.minutes_without_kills(plan, 1000, 130))
+
+    def test_each_full_minute_has_each_kill(self):
+        twice = [(kind, began) for kind in violence.KILLS for began in (1000, 1119.9)]
+        self.assertEqual(self.plan(*twice), [])
+        self.assertEqual(self.plan(*twice[1:]), ["minute 1: kill worker"])
+        self.assertEqual(self.plan(*twice[:-1]), ["minute 2: kill Postgres"])
+
+    def test_what_was_not_done_does_not_count(self):
+        plan = [violence.Event(0, kind, "a", 0, "nobody there", 1000) for kind in violence.KILLS]
+        self.assertEqual(len(list(violence.minutes_without_kills(plan, 1000, 60))), 3)
+
+    def test_kills_are_planned_and_tried_again_within_their_minute(self):
+        plan = violence.plan(random.Random(1), 600, ["a", "b"])
+        for event in plan:
+            minute = event.at // 60
+            if event.kind in violence.KILLS:
+                self.assertGreaterEqual(violence.patience(event), event.at + violence.PATIENCE_S)
+                self.assertLess(violence.patience(event), 60 * (minute + 1))
+        self.assertEqual({event.at // 60 for event in plan if event.kind == "kill Postgres"}, set(range(10)))
+
+
+class StaleWrites(unittest.TestCase):
+    def test_endings_and_extensions_that_were_refused_count_and_nothing_else(self):
+        events = [{"event": name} for name in ("result_refused", "run_canceled", "extension_refused", "result_refused", "lease_lost")]
+        self.assertEqual(report.refused(events), {"endings refused": 2, "extensions refused": 1})
+
+    def test_fewer_than_fifty_in_ten_minutes_are_too_few(self):
+        self.assertEqual(len(report.too_few({"endings refused": 48, "extensions refused": 1}, 600)), 1)
+        self.assertEqual(report.too_few({"endings refused": 48, "extensions refused": 2}, 600), [])
+        self.assertEqual(report.too_few({}, 599), [])
+
+
 class Recoveries(unittest.TestCase):
     """A restart at 100 in a plan of one; samples are (time, backlog, all who wait)."""
     BEFORE = [(98 + tenth / 10, 0, 2) for tenth in range(20)]
@@ -110,6 +151,14 @@ class Recoveries(unittest.TestCase):
     def test_the_backlog_that_stays(self):
         self.assertEqual(self.of(self.GONE, (101.5, 30, 60), (101.75, 50, 90)), [(1.5, None, 90)])
         self.assertEqual(self.of(), [(None, None, 0)])
+
+    def test_one_restart_without_recovery_among_others_is_found(self):
+        plan = outages.plan(40, 20)
+        plan[0].began, plan[1].began = 100.0, 120.0
+        first = [self.GONE, (101.5, 30, 60), (102.0, 0, 3)]
+        second = [(120.25, None, None), (121.0, 30, 60), (122.0, 40, 70)]
+        self.assertEqual(outages.not_recovered(plan, first + second), ["restart 2: not before the next"])
+        self.assertEqual(outages.not_recovered(plan, first + second + [(123.0, 0, 1)]), [])
 
     def test_each_restart_has_the_time_until_the_next(self):
         self.assertEqual([event.at for event in outages.plan(300, 60)], [30, 90, 150, 210, 270])

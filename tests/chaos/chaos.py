@@ -26,7 +26,6 @@ from host import BOOT, UNIT, Host, wait_until
 from load import Load
 
 SETTLE_S = 240
-PATIENCE_S = 5
 ROWS = """SELECT json_build_object('id', id, 'task', task, 'status', status, 'fence', last_fence || ':' || worker, 'result', result,
               'error', error, 'finished', extract(epoch FROM finished_at)) FROM dormouse.runs"""
 ATTEMPTS = """SELECT json_build_object('run', run_id, 'fence', fence || ':' || worker, 'outcome', outcome,
@@ -93,6 +92,8 @@ class World:
 
 
 def rage(world, load, hands, plan, seconds):
+    """When it began, as time.time()."""
+    began = time.time()
     begin = last = time.monotonic()
     todo = collections.deque(plan)
     again = []  # whom they were meant for was not there
@@ -101,7 +102,7 @@ def rage(world, load, hands, plan, seconds):
             again.append(todo.popleft())
         for event in list(again):
             hands.begin(event)
-            if event.done == "done" or now > begin + event.at + PATIENCE_S:
+            if event.done == "done" or now > begin + violence.patience(event):
                 again.remove(event)
                 say(f"{event.text()}{'' if event.done == 'done' else ': ' + event.done}")
         hands.tick(now)
@@ -109,6 +110,7 @@ def rage(world, load, hands, plan, seconds):
         load.tick(now, now - last)
         last = now
         time.sleep(0.05)  # the load's own measure of time
+    return began
 
 
 def settle(world, load, hands):
@@ -186,7 +188,7 @@ def main():
         signal.signal(number, lambda *_: sys.exit(1))
     chance = random.Random(options.seed)
     plan = outages.plan(options.seconds, options.every) if options.load else violence.plan(chance, options.seconds, ["a", "b"])
-    say(f"chaos: {options.seconds:.0f} s, seed {options.seed}; the plan (the hosts share one clock, which is left alone):")
+    say(f"chaos: {options.seconds:.0f} s, seed {options.seed}; the plan (the hosts share one clock, which is not made to jump):")
     for event in plan:
         say("  " + event.text())
     world = World(options.build, options.notify)
@@ -200,7 +202,7 @@ def main():
         say("--- begin")
         if options.load:
             backlog.start()
-        rage(world, load, hands, plan, options.seconds)
+        began = rage(world, load, hands, plan, options.seconds)
         say("--- healed")
         settled, settled_s = settle(world, load, hands)
         if options.load:
@@ -208,6 +210,9 @@ def main():
         drawn, events = draw_up(world, load, plan, settled_s)
         if options.load:
             outages.draw_up(drawn, plan, backlog.samples, events)
+        else:
+            drawn.findings["a minute without a kill"] += violence.minutes_without_kills(plan, began, options.seconds)
+            drawn.findings["few stale writes were attempted"] += report.too_few(drawn.figures["of these"], options.seconds)
         drawn.figures["load of the machine"] = " ".join(f"{one:.1f}" for one in os.getloadavg())
         for what, lines in units(world).items():
             drawn.findings[what] += lines

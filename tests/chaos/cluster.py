@@ -108,8 +108,11 @@ class Cluster:
                 os.close(process)
 
     def signal(self, number):
-        if self.process and self.process.poll() is None:
+        """False: it is not there."""
+        there = self.process is not None and self.process.poll() is None
+        if there:
             self.process.send_signal(number)
+        return there
 
     def stop(self):
         self.wanted = False

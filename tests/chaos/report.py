@@ -5,6 +5,7 @@ import json
 # Said, and no failure: on a machine that stands still for half a second a worker cannot end its handlers before their lease.
 # What such a handler writes is refused, and that is looked at.
 FORGIVEN = ("overlap", "late start")
+LEAST_STALE = 50
 
 
 def sound(findings):
@@ -12,9 +13,16 @@ def sound(findings):
 
 
 def refused(events):
-    """Writes with an old fence that workers tried and the database refused, by the event that tells."""
-    names = {"result_refused": "endings refused", "run_canceled": "extensions refused"}
+    """Writes with an old fence that workers tried and the database refused, by the event that tells. Who only asks whether he still has
+    a run, and is told that he has not, has written nothing."""
+    names = {"result_refused": "endings refused", "extension_refused": "extensions refused"}
     return dict(collections.Counter(names[event["event"]] for event in events if event["event"] in names))
+
+
+def too_few(stale, seconds):
+    """That none was accepted says little when few were tried; a short run can do no better."""
+    tried = sum(stale.values())
+    return [f"{tried} in {seconds:.0f} s, {LEAST_STALE} were wanted"] if seconds >= 600 and tried < LEAST_STALE else []
 
 
 def rows_of(figures):

@@ -11,7 +11,9 @@ from host import POOL, UNIT, send
 KINDS = {"kill worker": 2, "kill handler": 4, "kill Postgres": 1, "restart Postgres": 1, "freeze worker": 8, "cut network": 2,
          "half-open network": 1, "late network": 3, "terminate session": 2, "restart service": 1, "restart target": 1,
          "stop target": 1, "no new runs": 1}
+KILLS = ("kill worker", "kill handler", "kill Postgres")  # each is done in each minute, or something is wrong with the account
 LEASE = 4.0
+PATIENCE_S = 5
 # How long it lasts, in seconds.
 LASTS = {"freeze worker": (1.2 * LEASE, 3.5 * LEASE), "half-open network": (1.1 * LEASE, 2 * LEASE), "late network": (1.1 * LEASE, 2 * LEASE),
          "cut network": (0.3, 5), "stop target": (0.5, 4), "no new runs": (4, 10)}
@@ -40,9 +42,24 @@ def plan(random, seconds, hosts):
             for _ in range(max(1, round(often * length / 60))):
                 host = "-" if kind in ("kill Postgres", "restart Postgres", "terminate session", "no new runs") else random.choice(hosts)
                 lasts = random.uniform(*LASTS[kind]) if kind in LASTS else 0.0
-                events.append(Event(start + random.uniform(0, length), kind, host, lasts))
+                latest = 0.75 * length if kind in KILLS else length  # nobody may be there at first: see patience()
+                events.append(Event(start + random.uniform(0, latest), kind, host, lasts))
         start += length
     return sorted(events, key=lambda event: event.at)
+
+
+def patience(event):
+    """Until when, in seconds after the beginning, it is tried again: whom it is meant for may not be there."""
+    soon = event.at + PATIENCE_S
+    return max(soon, 60 * (event.at // 60 + 1) - 1) if event.kind in KILLS else soon
+
+
+def minutes_without_kills(plan, begin, seconds):
+    """Of each full minute after `begin`, which is a time.time(), the kills that were not done in it."""
+    for minute in range(int(seconds // 60)):
+        first = begin + 60 * minute
+        done = {event.kind for event in plan if event.done == "done" and first <= event.began < first + 60}
+        yield from (f"minute {minute + 1}: {kind}" for kind in KILLS if kind not in done)
 
 
 class Hands:
@@ -99,11 +116,11 @@ class Hands:
                 os.close(descriptor)
         self.later(event, thaw)
 
-    def kill_postgres(self, *_):
-        self.cluster.signal(signal.SIGKILL)  # tick() starts it again
+    def kill_postgres(self, *_):  # tick() starts it again
+        return "done" if self.cluster.signal(signal.SIGKILL) else "nobody there"
 
     def restart_postgres(self, *_):
-        self.cluster.signal(signal.SIGINT)
+        return "done" if self.cluster.signal(signal.SIGINT) else "nobody there"
 
     def network(self, event, host, mode):
         host.network_is(mode)
