@@ -92,6 +92,26 @@ BOOST_AUTO_TEST_CASE(a_run_that_comes_after_the_first_look_is_heard_of_at_once) 
     BOOST_TEST(bench.until([&] { return database.value(completed_sql) == "1"; }));
 }
 
+// The first look of all is followed by a round that asks what is due, which would find the run of somebody unheard.
+// After a reconnect both are one round: whom it does not see is heard of or lost.
+BOOST_FIXTURE_TEST_CASE(a_run_that_comes_after_the_look_of_a_new_session_is_heard_of_at_once, IdlePoolBehindProxy) {
+    const std::string ours =
+        "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'dormouse worker%'";
+    auto person = database.connect();  // holds the look up until its answer is held up
+    BOOST_TEST_REQUIRE(
+        person.script("lock", "BEGIN; LOCK TABLE dormouse.runs_live IN SHARE ROW EXCLUSIVE MODE").has_value());
+    BOOST_TEST_REQUIRE(database.value("SELECT count(pg_terminate_backend(pid)) " + ours) == "1");
+    BOOST_TEST_REQUIRE(bench.until([&] { return !bench.worker().database().is_open(); }));
+    BOOST_TEST_REQUIRE(bench.until(
+        [&] { return database.value("SELECT count(*) " + ours + " AND wait_event_type = 'Lock'") == "1"; }));
+    proxy.hold_answers();
+    BOOST_TEST_REQUIRE(person.script("unlock", "COMMIT").has_value());
+    BOOST_TEST_REQUIRE(bench.until([&] { return proxy.held() > 0; }));
+    database.exec("SELECT dormouse.enqueue('echo')");
+    proxy.let_go();
+    BOOST_TEST(bench.until([&] { return completed() == "1"; }));
+}
+
 BOOST_FIXTURE_TEST_CASE(five_thousand_rings_are_a_few_looks_and_no_ringer_blocks, IdlePool) {
     const auto before = bench.statements();
     constexpr int rings = 5'000;
