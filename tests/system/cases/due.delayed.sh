@@ -14,5 +14,7 @@ equal "completed" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'com
 equal "early" "$(sql "SELECT count(*) FROM dormouse.runs WHERE started_at < run_at")" 0
 equal "timers left" "$(armed $pool)" ""
 say "activations by timer: $(($(activations $pool) - before))"
+workers=$(sql "SELECT count(DISTINCT worker) FROM dormouse.attempts")
+holds "no worker stayed awake for all: $workers did them" [ "$workers" -gt 1 ]
 say "late: $(sql "SELECT 'median ' || round(1000 * percentile_cont(0.5) WITHIN GROUP (ORDER BY late)) || ' ms, most ' || round(1000 * max(late)) || ' ms'
     FROM (SELECT extract(epoch FROM started_at - run_at)::float AS late FROM dormouse.runs) l") (aim: at most 2000)"
