@@ -37,8 +37,9 @@ void add_worker(CLI::App& app, Chosen& chosen) {
         .add_option("--timeout", options->timeout,
                     "End after so long; what is not done goes back to its queue (exit 5)")
         ->type_name("DURATION");
-    command.add_flag("--check", options->check,
-                     "Try configuration, database, schema and handlers, say what is wrong, run nothing");
+    CLI::Option* const check = command.add_flag(
+        "--check", options->check, "Try configuration, database, schema and handlers, say what is wrong, run nothing");
+    command.add_flag("--json", options->json, "With --check: one JSON document, for programs")->needs(check);
     command.add_flag("-v,--verbose", options->verbose, "Log more, for debugging");
     command.footer(
         "In a terminal it stays until SIGINT or SIGTERM: what runs is finished, the rest goes back to the "
@@ -46,7 +47,8 @@ void add_worker(CLI::App& app, Chosen& chosen) {
         "Examples:\n"
         "  dormouse worker default --check\n"
         "  dormouse worker --config ./pool.toml --set worker.idle_exit=10s");
-    on_chosen(command, chosen, [options] { return run_worker(*options); });
+    on_chosen(command, chosen,
+              [options] { return options->check ? finish(check_worker(*options)) : run_worker(*options); });
 }
 
 void add_try(CLI::App& app, Chosen& chosen) {

@@ -1,8 +1,8 @@
 #include "cli/worker_command.h"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "cli/exit_code.h"
 #include "cli/text.h"
 #include "config/duration.h"
 #include "config/load.h"
@@ -52,9 +52,25 @@ Exit exit_of(const worker::PoolEnd& end) {
     return end.graceful ? Exit::ok : Exit::internal;
 }
 
-}  // namespace
+void show(const worker::PoolCheck& check) {
+    constexpr std::size_t column = 15;
+    for (const std::string& warning : check.warnings) complain(warning);
+    for (const auto& step : check.steps)
+        if (step.ok)
+            print(step.name + std::string(column - step.name.size(), ' ') + "ok: " + escaped(step.text) + "\n");
+}
 
-int run_worker(const WorkerOptions& options) {
+std::string document_of(const worker::PoolCheck& check, const std::string& pool) {
+    nlohmann::ordered_json document{{"pool", pool},
+                                    {"ok", check.outcome.has_value()},
+                                    {"checks", nlohmann::ordered_json::array()},
+                                    {"warnings", check.warnings}};
+    for (const auto& step : check.steps)
+        document["checks"].push_back({{"check", step.name}, {"ok", step.ok}, {"text", step.text}});
+    return safe_json(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+config::Sources sources_of(const WorkerOptions& options) {
     config::Sources sources;
     sources.pool = options.pool;
     sources.file = options.file;
@@ -62,20 +78,32 @@ int run_worker(const WorkerOptions& options) {
     // the same road as --set, so that a password in it is refused there
     if (!options.database_url.empty()) sources.sets.push_back("database.url=" + options.database_url);
     sources.environment = config::of_process();
-    if (!options.check) {
-        const auto errand = errand_of(options, sources.environment);
-        if (!errand) {
-            complain(errand.error().message);
-            return static_cast<int>(errand.error().exit);
-        }
-        return static_cast<int>(exit_of(worker::run_pool(std::move(sources), options.verbose, *errand)));
+    return sources;
+}
+
+}  // namespace
+
+int run_worker(const WorkerOptions& options) {
+    config::Sources sources = sources_of(options);
+    const auto errand = errand_of(options, sources.environment);
+    if (!errand) {
+        complain(errand.error().message);
+        return static_cast<int>(errand.error().exit);
     }
-    const Status checked = worker::check_pool(sources);
-    if (checked) return static_cast<int>(flush_stdout() ? Exit::ok : Exit::internal);
-    complain(checked.error().message);
-    // what is invalid here is what the pool's file says
-    const Exit exit = from(checked.error()).exit;
-    return static_cast<int>(exit == Exit::usage ? Exit::config : exit);
+    return static_cast<int>(exit_of(worker::run_pool(std::move(sources), options.verbose, *errand)));
+}
+
+Outcome check_worker(const WorkerOptions& options) {
+    const worker::PoolCheck check = worker::check_pool(sources_of(options));
+    if (options.json) {
+        print(document_of(check, options.pool) + "\n");
+    } else {
+        show(check);
+    }
+    if (check.outcome) return Exit::ok;
+    Failure failure = from(check.outcome.error());
+    if (failure.exit == Exit::usage) failure.exit = Exit::config;  // it is the pool's file that is invalid
+    return tl::unexpected(std::move(failure));
 }
 
 }  // namespace dormouse::cli

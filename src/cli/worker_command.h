@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/exit_code.h"
+
 namespace dormouse::cli {
 
 struct WorkerOptions {
@@ -17,10 +19,14 @@ struct WorkerOptions {
     bool drain = false;
     int max_runs = 0;
     bool check = false;    ///< try everything, run nothing
+    bool json = false;     ///< only with check
     bool verbose = false;  ///< log what is for debugging, too
 };
 
 /// Returns the worker's own exit code.
 int run_worker(const WorkerOptions& options);
+
+/// --check: says on stdout what was tried. Errors: the first thing that is wrong.
+Outcome check_worker(const WorkerOptions& options);
 
 }  // namespace dormouse::cli

@@ -1,7 +1,5 @@
 #include "worker/main.h"
 
-#include <cstdio>
-
 #include "base/log.h"
 #include "loop/loop.h"
 #include "worker/identity.h"
@@ -22,41 +20,58 @@ PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     return end;
 }
 
-Status check_pool(const config::Sources& sources) {
+namespace {
+
+/// Where the database is that this pool could work with.
+Result<std::string> try_database(loop::Loop& loop, const config::Config& config) {
+    Status outcome;
+    store::Database::Events events;
+    events.on_open = [&] { loop.stop(); };
+    events.on_refused = [&](const Error& error) {
+        outcome = tl::unexpected(error);
+        loop.stop();
+    };
+    events.on_lost = events.on_refused;
+    events.on_queue = events.on_taken_away = [] {};
+    store::Database database(loop, {config.database.url, config.database.passfile, config.database.connect_timeout},
+                             make_identity(config.pool, config.worker.queues), {}, std::move(events));
+    database.open();
+    loop.run();
+    if (!outcome) return tl::unexpected(outcome.error());
+    return database.where();
+}
+
+}  // namespace
+
+PoolCheck check_pool(const config::Sources& sources) {
+    PoolCheck check;
+    const auto passed = [&](const char* step, std::string text) {
+        check.steps.push_back({step, true, std::move(text)});
+    };
+    const auto failed = [&](const char* step, const Error& error) {
+        check.steps.push_back({step, false, error.message});
+        check.outcome = tl::unexpected(error);
+        return check;
+    };
     auto loaded = config::load(sources);
-    if (!loaded) return tl::unexpected(loaded.error());
+    if (!loaded) return failed("configuration", loaded.error());
     const config::Config& config = loaded->config;
-    for (const std::string& warning : loaded->warnings) std::fprintf(stderr, "dormouse: %s\n", warning.c_str());
-    std::printf("configuration  ok: %s\n", config.file.empty() ? "no file" : config.file.c_str());
+    check.warnings = loaded->warnings;
+    passed("configuration", config.file.empty() ? "no file" : config.file);
 
     loop::Loop loop;
-    Status outcome;
-    {
-        store::Database::Events events;
-        events.on_open = [&] { loop.stop(); };
-        events.on_refused = [&](const Error& error) {
-            outcome = tl::unexpected(error);
-            loop.stop();
-        };
-        events.on_lost = events.on_refused;
-        events.on_queue = events.on_taken_away = [] {};
-        store::Database database(loop, {config.database.url, config.database.passfile, config.database.connect_timeout},
-                                 make_identity(config.pool, config.worker.queues), {}, std::move(events));
-        database.open();
-        loop.run();
-        if (outcome) std::printf("database       ok: %s, schema and LISTEN\n", database.where().c_str());
-    }
-    if (!outcome) return outcome;
+    const auto place = try_database(loop, config);
+    if (!place) return failed("database", place.error());
+    passed("database", *place + ", schema and LISTEN");
 
     const handlers::Handlers handlers(loop, config.tasks, config.limits);
-    const std::string problem = handlers.check();
-    if (!problem.empty()) return fail(ErrorKind::invalid, problem);
+    if (const std::string problem = handlers.check(); !problem.empty())
+        return failed("handlers", Error{ErrorKind::invalid, problem});
     const std::size_t tasks = config.tasks.size();
-    std::printf("handlers       ok: %zu %s; here, %s\n", tasks, tasks == 1 ? "task" : "tasks",
-                handlers.isolation().c_str());
-    if (!handlers.limits_without_effect().empty())
-        std::fprintf(stderr, "dormouse: %s\n", handlers.limits_without_effect().c_str());
-    return {};
+    passed("handlers",
+           std::to_string(tasks) + (tasks == 1 ? " task; here, " : " tasks; here, ") + handlers.isolation());
+    if (!handlers.limits_without_effect().empty()) check.warnings.push_back(handlers.limits_without_effect());
+    return check;
 }
 
 }  // namespace dormouse::worker

@@ -1,6 +1,9 @@
 // What `dormouse worker` does once its flags are read.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "config/load.h"
 #include "worker/errand.h"
 
@@ -14,8 +17,19 @@ struct PoolEnd {
 /// Runs the pool until it has left. Call once, from main, before there are threads.
 PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand = {});
 
-/// `worker --check`: configuration, database, schema, pooler, LISTEN and handlers are tried, and nothing is run. Says
-/// on stdout what it tried. Errors: the first thing that is wrong, by kind.
-Status check_pool(const config::Sources& sources);
+/// What `worker --check` has tried.
+struct PoolCheck {
+    struct Step {
+        std::string name;  ///< "configuration", "database" or "handlers"
+        bool ok = false;
+        std::string text;  ///< what is there, or what is wrong
+    };
+    std::vector<Step> steps;  ///< in this order; what comes after the one that is not ok was not tried
+    std::vector<std::string> warnings;
+    Status outcome;  ///< the first thing that is wrong, by kind
+};
+
+/// `worker --check`: configuration, database, schema, pooler, LISTEN and handlers are tried, and nothing is run.
+PoolCheck check_pool(const config::Sources& sources);
 
 }  // namespace dormouse::worker

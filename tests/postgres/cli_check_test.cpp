@@ -1,0 +1,105 @@
+// `dormouse worker --check`, as a program: what each mistake ends with, and that nothing is run while a run is due.
+#include <sys/stat.h>
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "support/paths.h"
+#include "support/pool_bench.h"
+#include "support/process.h"
+
+using namespace dormouse::testing;
+using nlohmann::json;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+/// A run is due, and each pool here would execute it.
+struct Fixture {
+    TestDatabase database;
+    PoolTasks tasks;
+    TemporaryDirectory directory;
+
+    Fixture() { database.exec("SELECT dormouse.enqueue('echo')"); }
+
+    Ended check(const std::string& toml, bool as_json = false) const {
+        const std::string file = directory.path() + "/p.toml";
+        std::ofstream(file) << toml;
+        std::vector<std::string> argv{dormouse_binary, "worker", "p", "--check", "--config", file};
+        if (as_json) argv.emplace_back("--json");
+        return run({argv, {}, {}, {}});
+    }
+    [[nodiscard]] std::string file(const PoolBenchOptions& options = {}) const {
+        return pool_toml(database.url(), options, tasks);
+    }
+    void fails(const std::string& toml, int exit_code, const std::vector<std::string>& words, const std::string& step) {
+        for (const bool as_json : {false, true}) {
+            const Ended ended = check(toml, as_json);
+            BOOST_TEST(ended.exit_code == exit_code, ended.err);
+            for (const std::string& word : words) BOOST_TEST(has(ended.err, word), word << " is not in " << ended.err);
+            BOOST_TEST(std::count(ended.err.begin(), ended.err.end(), '\n') == 1, ended.err);
+            if (!as_json) continue;
+            const json document = json::parse(ended.out);
+            BOOST_TEST(document.at("ok") == false);
+            BOOST_TEST(document.at("checks").back().at("check") == step);
+            BOOST_TEST(document.at("checks").back().at("ok") == false);
+            BOOST_TEST(has(document.at("checks").back().at("text"), words.front()), ended.out);
+        }
+    }
+    bool nothing_was_run() {
+        return database.value("SELECT status || ' ' || attempts FROM dormouse.runs") == "queued 0" &&
+               database.value("SELECT count(*) FROM dormouse.worker_registry") == "0";
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(cli_check, Fixture, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(a_pool_that_could_work_is_told_step_by_step_and_nothing_is_run) {
+    tasks.make_ghost();
+    const Ended ended = check(file());
+    BOOST_TEST(ended.exit_code == 0, ended.err);
+    for (const char* step : {"configuration  ok: ", "database       ok: ", "handlers       ok: 6 tasks"})
+        BOOST_TEST(has(ended.out, step), step << " is not in " << ended.out);
+    const json document = json::parse(check(file(), true).out);
+    BOOST_TEST(document.at("pool") == "p");
+    BOOST_TEST(document.at("ok") == true);
+    BOOST_TEST(document.at("checks").size() == 3U);
+    BOOST_TEST(document.at("warnings").is_array());
+    BOOST_TEST(nothing_was_run());
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_key_is_told_with_its_line) {
+    fails(file({.worker = "concurency = 2"}), 9, {"p.toml:5", "concurrency"}, "configuration");
+    BOOST_TEST(nothing_was_run());
+}
+
+BOOST_AUTO_TEST_CASE(a_database_without_the_schema_is_told_with_the_command_that_makes_it) {
+    const TestDatabase empty(TestDatabase::Schema::none);
+    fails(pool_toml(empty.url(), {}, tasks), 8, {"dormouse migrate"}, "database");
+}
+
+BOOST_AUTO_TEST_CASE(a_database_nobody_answers_for_is_told) {
+    fails(pool_toml("postgresql:///none?host=" + directory.path(), {}, tasks), 6, {directory.path()}, "database");
+}
+
+BOOST_AUTO_TEST_CASE(a_handler_that_could_not_be_started_is_told_with_its_task) {
+    fails(file(), 9, {"task ghost", "does not exist"}, "handlers");  // its program has not been made
+    tasks.make_ghost();
+    BOOST_TEST_REQUIRE(::chmod((tasks.directory() + "/ghost").c_str(), 0644) == 0);
+    fails(file(), 9, {"task ghost", "is not executable"}, "handlers");
+    BOOST_TEST(nothing_was_run());
+}
+
+BOOST_AUTO_TEST_CASE(json_is_for_the_check_alone) {
+    const Ended ended = run({{dormouse_binary, "worker", "--json"}, {}, {}, {}});
+    BOOST_TEST(ended.exit_code == 2);
+    BOOST_TEST(has(ended.err, "--check"), ended.err);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
