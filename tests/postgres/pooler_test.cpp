@@ -1,8 +1,12 @@
 // A pooler in between, a real pgbouncer: where it hands sessions around, LISTEN cannot work and the worker says so;
 // where it does not, the worker works.
+#include <poll.h>
 #include <pwd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <filesystem>
@@ -57,14 +61,38 @@ class Pgbouncer {
     std::optional<Process> process_;
 };
 
-std::string refusal_of(const std::string& url) {
+Ended check_of(const std::string& url) {
     const TemporaryDirectory directory;
     const PoolTasks tasks;
+    tasks.make_ghost();
     std::ofstream(directory.path() + "/p.toml") << pool_toml(url, {.database = "connect_timeout = \"2s\""}, tasks);
-    const Ended ended =
-        run({{dormouse_binary, "worker", "--check", "--config", directory.path() + "/p.toml"}, {}, {}, {}});
-    return ended.exit_code == 0 ? "" : ended.err;
+    return run({{dormouse_binary, "worker", "--check", "--config", directory.path() + "/p.toml"}, {}, {}, {}});
 }
+
+/// What systemd would be told: a worker's status text goes there.
+class StatusSocket {
+  public:
+    explicit StatusSocket(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        BOOST_TEST_REQUIRE(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    }
+    /// Waits for a message with that in it. False after 20 s without any.
+    bool saw(const std::string& text) {
+        pollfd ready{fd_.get(), POLLIN, 0};
+        while (::poll(&ready, 1, 20'000) > 0) {
+            std::array<char, 4'096> message{};
+            const ssize_t size = ::recv(fd_.get(), message.data(), message.size(), 0);
+            const std::string_view said(message.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+            if (said.find(text) != std::string_view::npos) return true;
+        }
+        return false;
+    }
+
+  private:
+    UniqueFd fd_;
+};
 
 }  // namespace
 
@@ -74,16 +102,44 @@ BOOST_AUTO_TEST_CASE(transaction_mode_is_refused_with_the_remedy) {
     const TestDatabase database;
     for (const int pool_size : {1, 5}) {
         const Pgbouncer bouncer("transaction", pool_size);
-        const std::string error = refusal_of(bouncer.url(database.name()));
-        BOOST_TEST(error.find("transaction mode") != std::string::npos, error);
-        BOOST_TEST(error.find("database.url") != std::string::npos, error);
+        const Ended check = check_of(bouncer.url(database.name()));
+        BOOST_TEST(check.exit_code == 8);
+        BOOST_TEST(check.err.find("transaction mode") != std::string::npos, check.err);
+        BOOST_TEST(check.err.find("database.url") != std::string::npos, check.err);
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_is_refused_stays_and_says_so_until_its_file_names_another_host) {
+    TestDatabase database;
+    database.exec("SELECT dormouse.enqueue('echo')");
+    const Pgbouncer bouncer("transaction", 5);
+    const TemporaryDirectory directory;
+    const PoolTasks tasks;
+    const std::string file = directory.path() + "/p.toml";
+    const auto write = [&](const std::string& url) {
+        std::ofstream(file + ".new") << pool_toml(url, {.database = "retry_max = \"1s\""}, tasks);
+        std::filesystem::rename(file + ".new", file);
+    };
+    write(bouncer.url(database.name()));
+    StatusSocket status(directory.path() + "/notify");
+    Process worker({{dormouse_binary, "worker", "p", "--config", file},
+                    {},
+                    {{"NOTIFY_SOCKET", directory.path() + "/notify"}},
+                    {}});
+    BOOST_TEST(worker.saw_error("(transaction mode)"));
+    const std::string waits = "STATUS=no database (tries again by itself): the pooler at ";
+    BOOST_TEST(status.saw(waits));
+    BOOST_TEST(status.saw(waits));  // so it has tried again
+    write(database.url());
+    BOOST_TEST(worker.saw_error("run_completed"));
+    worker.signal(SIGTERM);
+    BOOST_TEST(worker.wait().exit_code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(statement_mode_is_refused_too) {
     const TestDatabase database;
     const Pgbouncer bouncer("statement", 3);
-    BOOST_TEST(!refusal_of(bouncer.url(database.name())).empty());
+    BOOST_TEST(check_of(bouncer.url(database.name())).exit_code != 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_relay_refuses_transaction_mode_too_and_works_in_session_mode) {
@@ -113,8 +169,9 @@ BOOST_AUTO_TEST_CASE(session_mode_works_and_hears) {
 BOOST_AUTO_TEST_CASE(session_mode_without_a_second_session_says_what_is_missing) {
     const TestDatabase database;
     const Pgbouncer bouncer("session", 1);
-    const std::string error = refusal_of(bouncer.url(database.name()));
-    BOOST_TEST(error.find("does not answer") != std::string::npos, error);
+    const Ended check = check_of(bouncer.url(database.name()));
+    BOOST_TEST(check.exit_code == 6);
+    BOOST_TEST(check.err.find("does not answer") != std::string::npos, check.err);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

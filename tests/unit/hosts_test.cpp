@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "postgres/pooler_check.h"
+
 using namespace dormouse::postgres;
 
 BOOST_AUTO_TEST_SUITE(hosts)
@@ -28,6 +30,16 @@ BOOST_AUTO_TEST_CASE(the_direct_host_of_a_pooler_is_told_where_its_name_shows_it
     BOOST_TEST(direct_host_for("db.example").empty());
     BOOST_TEST(direct_host_for("my-pooler-host.example").empty());
     BOOST_TEST(direct_host_for("").empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_is_refused_at_a_pooler_is_told_the_direct_host_where_there_is_one) {
+    const dormouse::Error known =
+        shared_sessions("ep-a-b-1-pooler.eu-central-1.aws.neon.tech", "ep-a-b-1-pooler.eu-central-1.aws.neon.tech");
+    BOOST_TEST((known.kind == dormouse::ErrorKind::incompatible));
+    BOOST_TEST(known.message ==
+               "the pooler at ep-a-b-1-pooler.eu-central-1.aws.neon.tech hands sessions around (transaction mode), so "
+               "LISTEN cannot work: put the direct host into database.url (ep-a-b-1.eu-central-1.aws.neon.tech)");
+    BOOST_TEST(shared_sessions("db.example", "db.example").message.ends_with("put the direct host into database.url"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
