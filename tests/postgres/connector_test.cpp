@@ -10,6 +10,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 
 #include "loop/timer.h"
 #include "postgres/target.h"
@@ -101,6 +102,22 @@ BOOST_AUTO_TEST_CASE(a_name_is_tried_at_every_address_of_both_families) {
     BOOST_TEST(
         try_url("postgresql://with_password:" + std::string(password) + "@localhost:" + port + "/postgres").error() ==
         "");
+}
+
+// Else libpq would resolve it, and the loop would wait for that.
+BOOST_AUTO_TEST_CASE(libpq_is_handed_the_address_of_a_name_and_resolves_nothing) {
+    const Cluster& cluster = with_tcp();
+    const auto attempt =
+        try_url("postgresql://with_password:" + std::string(password) + "@localhost:" + port_of(cluster) + "/postgres");
+    BOOST_TEST_REQUIRE(attempt.error() == "");
+    std::map<std::string, std::string> given;
+    PQconninfoOption* const options = PQconninfo(attempt.result->get());
+    BOOST_TEST_REQUIRE(options != nullptr);
+    for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option)
+        if (option->val != nullptr) given[option->keyword] = option->val;
+    PQconninfoFree(options);
+    BOOST_TEST(given["host"] == "localhost");  // certificates are for names
+    BOOST_TEST((given["hostaddr"] == "127.0.0.1" || given["hostaddr"] == "::1"), given["hostaddr"]);
 }
 
 BOOST_AUTO_TEST_CASE(an_address_that_never_answers_has_its_own_deadline_and_the_next_one_is_tried) {
