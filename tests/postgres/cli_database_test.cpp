@@ -1,10 +1,14 @@
 // Which database a command means, what it says when it cannot have it, and that no secret is in any of it.
+#include <sys/socket.h>
+
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
-#include "support/cluster.h"
 #include "support/paths.h"
+#include "support/pool_bench.h"
 #include "support/process.h"
 
 using namespace dormouse::testing;
@@ -184,6 +188,57 @@ BOOST_AUTO_TEST_CASE(wake_needs_no_database_and_says_when_nobody_answers) {
     fails({"wake", "--all"}, 9, "no pool");
     fails({"wake", "a b"}, 2, "pool");
     fails({"wake"}, 2, "--all");
+}
+
+BOOST_AUTO_TEST_CASE(wake_rings_one_pool_or_all_and_tells_programs_which) {
+    const std::string here = directory.path();
+    pool("day", database.url());
+    pool("night", database.url());
+    const dormouse::UniqueFd day = listen_at(here + "/day.sock");
+    const auto rings = [&] {
+        int count = 0;
+        while (dormouse::UniqueFd(::accept(day.get(), nullptr, nullptr)).valid()) ++count;
+        return count;
+    };
+    const json one = json::parse(cli({"wake", "day", "--json"}).out);
+    BOOST_TEST(one == json({{"rung", {here + "/day.sock"}}, {"failed", json::array()}}));
+    BOOST_TEST(rings() == 1);
+    const Ended some = cli({"wake", "--all", "--json"});
+    BOOST_TEST(some.exit_code == 10);
+    BOOST_TEST(has(some.err, "dormouse@night.target"), some.err);
+    BOOST_TEST(json::parse(some.out).at("rung") == json({here + "/day.sock"}));
+    BOOST_TEST(json::parse(some.out).at("failed").at(0).at("doorbell") == here + "/night.sock");
+    BOOST_TEST(rings() == 1);
+    const dormouse::UniqueFd night = listen_at(here + "/night.sock");
+    const Ended all = cli({"wake", "--all"});
+    BOOST_TEST(all.exit_code == 0, all.err);
+    BOOST_TEST(all.out == "rung: pool day\nrung: pool night\n");
+    BOOST_TEST(rings() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(version_tells_programs_the_schema_that_it_brings) {
+    const json document = json::parse(cli({"version", "--json"}).out);
+    BOOST_TEST(document.at("version") == "0.1.0");
+    BOOST_TEST(std::to_string(document.at("schema").get<int>()) ==
+               database.value("SELECT max(version) FROM dormouse.migrations"));
+    BOOST_TEST(has(cli({"version"}).out, "schema version " + document.at("schema").dump()));
+}
+
+// The log is what a relay says to programs, and `dev` is for people alone.
+BOOST_AUTO_TEST_CASE(every_command_but_those_that_stay_speaks_json) {
+    const std::string help = cli({"--help"}).out;
+    std::istringstream lines(help.substr(help.find("Subcommands:")));
+    std::string line;
+    std::getline(lines, line);
+    std::set<std::string> without;
+    int commands = 0;
+    for (; std::getline(lines, line) && line.starts_with("  "); ++commands) {
+        const std::string command = line.substr(2, line.find(' ', 2) - 2);
+        if (command.empty()) continue;  // the rest of a long line
+        if (!has(cli({command, "--help"}).out, "--json")) without.insert(command);
+    }
+    BOOST_TEST(commands > 15);
+    BOOST_TEST(without == (std::set<std::string>{"dev", "relay"}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(usage_errors_name_the_help) {
