@@ -128,6 +128,23 @@ BOOST_AUTO_TEST_CASE(what_is_not_a_file_is_not_waited_for) {
     BOOST_TEST(directory.has("due"));
 }
 
+// Under a user's own manager the helper is nobody special; as root it reads everything.
+BOOST_AUTO_TEST_CASE(a_file_that_the_helper_may_not_read_is_unknown_and_goes) {
+    constexpr uid_t nobody = 65'534;
+    const Directory directory;
+    directory.put("due", "5\n");
+    fs::permissions(directory.path / "due", fs::perms::none);
+    const bool root = ::geteuid() == 0;
+    if (root) {
+        BOOST_TEST_REQUIRE(::chown(directory.path.c_str(), nobody, static_cast<gid_t>(-1)) == 0);
+        BOOST_TEST_REQUIRE(::seteuid(nobody) == 0);
+    }
+    const Due due = take_due(directory.fd.get());
+    if (root) BOOST_TEST_REQUIRE(::seteuid(0) == 0);
+    BOOST_TEST(is_unknown(due));
+    BOOST_TEST(!directory.has("due"));
+}
+
 BOOST_AUTO_TEST_CASE(a_large_file_is_not_read) {
     const Directory directory;
     directory.put("due", std::string(1 << 20, '1'));
