@@ -1,8 +1,11 @@
 // W8: silence is silent. An idle worker arms no timer but those named here, and sends no statement.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <fstream>
 
 #include "support/pool_bench.h"
+#include "worker/pool.h"
 
 using namespace dormouse;
 using namespace dormouse::testing;
@@ -26,6 +29,35 @@ BOOST_AUTO_TEST_CASE(an_idle_worker_arms_nothing_but_its_exit) {
     PoolBench bench(database.url(), {.leaves_when_idle = true});
     BOOST_TEST_REQUIRE(bench.until_idle());
     require_timers(bench, {"worker.exit"});
+}
+
+// From outside in, as its unit starts it: what systemd asks for is one timer more.
+BOOST_AUTO_TEST_CASE(an_idle_worker_of_a_unit_arms_its_watchdog_besides) {
+    const TestDatabase database;
+    const TemporaryDirectory directory;
+    const PoolTasks tasks;
+    const std::string here = directory.path();
+    std::ofstream(here + "/p.toml") << pool_toml(
+        database.url(), {.rest = "[paths]\nspool_directory = \"" + here + "\"\nwake_directory = \"" + here + "\""},
+        tasks);
+    ::setenv("RUNTIME_DIRECTORY", (here + "/p").c_str(), 1);
+    ::setenv("WATCHDOG_USEC", "60000000", 1);
+    {
+        loop::Loop loop;
+        config::Sources sources;
+        sources.pool = "p";
+        sources.file = here + "/p.toml";
+        worker::Pool pool(loop, sources);
+        pool.start();
+        loop::Timer deadline(loop, "test.deadline");
+        bool over = false;
+        deadline.once(Millis{20'000}, [&] { over = true; });
+        while (!over && (pool.worker() == nullptr || pool.worker()->state() != worker::State::idle)) loop.turn();
+        deadline.stop();
+        BOOST_TEST(loop.armed_timers() == (Names{"pool.watchdog", "worker.exit"}), boost::test_tools::per_element());
+    }
+    ::unsetenv("RUNTIME_DIRECTORY");
+    ::unsetenv("WATCHDOG_USEC");
 }
 
 BOOST_AUTO_TEST_CASE(an_idle_worker_in_the_foreground_arms_nothing) {
