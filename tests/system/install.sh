@@ -17,6 +17,12 @@ ln -sf ../dormouse.target /usr/lib/systemd/system/multi-user.target.wants/dormou
 install -D -m 0644 "$units/dormouse.sysusers.conf" /usr/lib/sysusers.d/dormouse.conf
 install -D -m 0644 "$units/dormouse.tmpfiles.conf" /usr/lib/tmpfiles.d/dormouse.conf
 install -D -m 0644 "$units/dormouse.preset" /usr/lib/systemd/system-preset/90-dormouse.preset
+# The clients, as in the .deb: Python finds its own by itself.
+mkdir -p /usr/share/dormouse /usr/lib/python3/dist-packages
+cp -R "$here/../../clients" /usr/share/dormouse/
+find /usr/share/dormouse/clients -name __pycache__ -prune -exec rm -r {} +
+chmod -R u=rwX,go=rX /usr/share/dormouse
+cp -R /usr/share/dormouse/clients/python/dormouse /usr/lib/python3/dist-packages/
 if [ -d "$DORMOUSE_BUILD/man" ]; then
     install -D -m 0644 -t /usr/share/man/man1 "$DORMOUSE_BUILD"/man/*.1.gz
     install -D -m 0644 -t /usr/share/man/man5 "$DORMOUSE_BUILD"/man/*.5.gz
