@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <condition_variable>
 #include <mutex>
+#include <regex>
 #include <thread>
 
 #include "support/bare_database.h"
@@ -150,6 +151,90 @@ BOOST_AUTO_TEST_CASE(a_function_sees_what_it_was_given_and_its_lines_are_in_the_
     BOOST_TEST(database.run(id, "result") == "true");
     BOOST_TEST(soon([&] { return logged("run_log: second"); }));
     BOOST_TEST(logged("run_log: h\u00e9 \x1b[31m"));
+    BOOST_TEST(worker.stop(20s));
+}
+
+BOOST_AUTO_TEST_CASE(a_function_enqueues_with_every_member_whatever_the_names_are_made_of) {
+    const std::string queue = "a \"b\" 'c' \\ {d}\n\u00fc \U0001f42d";
+    const std::string payload = R"({"text": "'; rm -rf / # $(x)\n\u0001", "n": [1, null, 12345678901234567890]})";
+    dormouse::Worker worker{config()};
+    worker.task("first", [&](Run& run) {
+        run.enqueue({.task = "say \"hi\"\\",
+                     .payload = payload,
+                     .queue = queue,
+                     .priority = -7,
+                     .key = "k'\"\\\u00e9",
+                     .delay = 90'061'500ms,
+                     .max_attempts = 3});
+        run.enqueue({.task = "plain", .queue = queue});
+        return Result::completed();
+    });
+    worker.start();
+    BOOST_TEST(ended(database.enqueue("first")) == "completed");
+    const auto row = [&](const std::string& task) {
+        return nlohmann::json::parse(database.value(
+            "SELECT json_build_array(queue, priority, key, extract(epoch FROM run_at - created_at), max_attempts, "
+            "payload = '" +
+            std::regex_replace(payload, std::regex("'"), "''") + "', status) FROM dormouse.runs WHERE task = '" + task +
+            "'"));
+    };
+    BOOST_TEST(row("say \"hi\"\\") == nlohmann::json::array({queue, -7, "k'\"\\\u00e9", 90'061.5, 3, true, "queued"}));
+    BOOST_TEST(row("plain") == nlohmann::json::array({queue, 0, nullptr, 0, nullptr, false, "queued"}));
+    BOOST_TEST(database.value("SELECT payload FROM dormouse.runs WHERE task = 'plain'") == "{}");
+    BOOST_TEST(worker.stop(20s));
+}
+
+BOOST_AUTO_TEST_CASE(a_payload_that_is_no_json_is_refused_where_it_is_enqueued) {
+    dormouse::Worker worker{config("[task.careless]\nmax_attempts = 1\n")};
+    std::vector<std::string> refused;
+    worker.task("careful", [&](Run& run) {
+        for (const char* bad :
+             {"", "{", "NaN", "{} {}", "'x'", "\"\xff\"", "{},\"queue\":\"other\"", "1}, {\"task\":\"x\""}) {
+            try {
+                run.enqueue({.task = "next", .payload = bad});
+            } catch (const std::invalid_argument& error) {
+                refused.emplace_back(error.what());
+            }
+        }
+        run.enqueue({.task = "next", .payload = "1"});  // which is none the worse
+        return Result::completed();
+    });
+    worker.task("careless", [](Run& run) {
+        run.enqueue({.task = "next", .payload = "{"});
+        return Result::completed();
+    });
+    worker.start();
+    BOOST_TEST(ended(database.enqueue("careful")) == "completed");
+    BOOST_TEST(refused == std::vector<std::string>(8, "enqueue: the payload for task next is no JSON"),
+               boost::test_tools::per_element());
+    const auto careless = database.enqueue("careless");
+    BOOST_TEST(ended(careless) == "failed");
+    BOOST_TEST(database.run(careless, "error ->> 'class'") == "std::invalid_argument");
+    BOOST_TEST(
+        database.value("SELECT string_agg(task || payload, ' ') FROM dormouse.runs WHERE task NOT LIKE 'care%'") ==
+        "next1");
+    BOOST_TEST(worker.stop(20s));
+}
+
+BOOST_AUTO_TEST_CASE(what_an_attempt_enqueued_that_does_not_complete_is_never_enqueued) {
+    dormouse::Worker worker{config("[task.often]\nmax_attempts = 3\nbackoff = { base = \"1ms\", max = \"1ms\" }\n")};
+    int starts = 0;
+    worker.task("often", [&](Run& run) -> Result {
+        run.enqueue({.task = "next", .payload = std::to_string(++starts), .queue = "elsewhere"});
+        if (starts == 1) throw std::runtime_error("after all");
+        if (starts == 2) return Result::retry_in(1ms, "not yet");
+        if (starts == 3) return Result::failed("Sad", "no");
+        return Result::completed();
+    });
+    worker.task("never", [](Run& run) {
+        run.enqueue({.task = "next", .payload = "0", .queue = "elsewhere"});
+        return Result::failed("Sad", "no", true);
+    });
+    worker.start();
+    BOOST_TEST(ended(database.enqueue("never")) == "failed");
+    BOOST_TEST(ended(database.enqueue("often")) == "completed");
+    BOOST_TEST(starts == 4);
+    BOOST_TEST(database.value("SELECT string_agg(payload::text, ' ') FROM dormouse.runs WHERE task = 'next'") == "4");
     BOOST_TEST(worker.stop(20s));
 }
 
