@@ -1,7 +1,10 @@
 // The Handlers class without a database: keeps so many runs in flight for so long, and prints runs a second and the
 // time from start() to on_done() as one JSON line.
-//   handlers_bench exec SECONDS IN_FLIGHT -- COMMAND …
+//   handlers_bench exec SECONDS IN_FLIGHT [CGROUPS] -- COMMAND …      CGROUPS: where cgroup v2 is mounted; this process
+//   is in a
+//                                                                     delegated one, and each run then has its own
 //   handlers_bench warm SECONDS IN_FLIGHT PROCESSES -- COMMAND …
+//   handlers_bench in_process SECONDS IN_FLIGHT
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -12,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "handlers/in_process.h"
 #include "handlers/registry.h"
 #include "loop/loop.h"
 
@@ -92,21 +96,39 @@ class Driver : public handlers::Listener {
     std::uint64_t numbers_ = 0;
 };
 
+handlers::Outcome noop(handlers::InProcessRun& /*run*/) {
+    handlers::Outcome outcome;
+    outcome.verdict = handlers::Verdict::completed;
+    return outcome;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
     const std::vector<std::string> arguments(words + 1, words + count);
     const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-    if (dashes == arguments.end() || dashes - arguments.begin() < 3) return 2;
+    const std::vector<std::string> options(arguments.begin(), dashes);
+    if (options.size() < 3) return 2;
+    const int in_flight = std::atoi(options[2].c_str());
     config::Task task;
     task.name = "noop";
-    task.command.assign(dashes + 1, arguments.end());
-    if (arguments[0] == "warm") {
+    if (dashes != arguments.end()) task.command.assign(dashes + 1, arguments.end());
+    std::string cgroups_at = "/no cgroups";
+    if (options[0] == "exec" && options.size() > 3) cgroups_at = options[3];
+    if (options[0] == "warm") {
         task.handler = config::HandlerKind::warm;
-        task.processes = std::atoi(arguments.at(3).c_str());
+        task.processes = std::atoi(options.at(3).c_str());
+    }
+    if (options[0] == "in_process") task.handler = config::HandlerKind::in_process;
+    handlers::RunCgroups cgroups(cgroups_at);
+    if (options[0] == "exec" && options.size() > 3 && !cgroups.available()) {
+        std::fprintf(stderr, "no cgroup for each run: %s\n", cgroups.why_not().c_str());
+        return 1;
     }
     loop::Loop loop;
-    handlers::Handlers all(loop, {{"noop", task}}, {});
+    handlers::InProcess in_process(loop, {{"noop", noop}});
+    in_process.configure(in_flight, {});
+    handlers::Handlers all(loop, {{"noop", task}}, {}, std::move(cgroups), &in_process);
     Driver driver(loop, *all.find("noop"));
-    driver.begin(std::atoi(arguments[2].c_str()), std::chrono::seconds(std::atoi(arguments[1].c_str())));
+    driver.begin(in_flight, std::chrono::seconds(std::atoi(options[1].c_str())));
 }
