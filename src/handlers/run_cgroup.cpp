@@ -167,16 +167,16 @@ Status RunCgroups::enable_controllers() {
     return {};
 }
 
-Status RunCgroups::limit(const std::string& directory, const CgroupLimits& limits) const {
+Status write_limits(const std::string& directory, const CgroupLimits& limits, const std::set<std::string>& enabled) {
     Status done;
-    if (limits.memory_max > 0 && limits_memory()) {
+    if (limits.memory_max > 0 && enabled.contains("memory")) {
         done = write_text(directory + "/memory.max", std::to_string(limits.memory_max));
         (void)write_text(directory + "/memory.oom.group", "1");  // since Linux 4.19: the whole tree, not some of it
         (void)write_text(directory + "/memory.swap.max", "0");   // not there without swap accounting
     }
-    if (done && limits.cpu_weight > 0 && limits_cpu())
+    if (done && limits.cpu_weight > 0 && enabled.contains("cpu"))
         done = write_text(directory + "/cpu.weight", std::to_string(limits.cpu_weight));
-    if (done && limits.pids_max > 0 && limits_pids())
+    if (done && limits.pids_max > 0 && enabled.contains("pids"))
         done = write_text(directory + "/pids.max", std::to_string(limits.pids_max));
     return done;
 }
@@ -193,7 +193,7 @@ Result<RunCgroup> RunCgroups::make(const CgroupLimits& limits) {
     if (!fd.valid()) {
         limited = tl::unexpected(from_errno(errno, procs));
     } else {
-        limited = limit(directory, limits);
+        limited = write_limits(directory, limits, enabled_);
     }
     if (!limited) {
         ::rmdir(directory.c_str());

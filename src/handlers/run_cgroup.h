@@ -33,6 +33,10 @@ struct CgroupLimits {
     [[nodiscard]] bool any() const { return memory_max > 0 || cpu_weight > 0 || pids_max > 0; }
 };
 
+/// Writes those limits whose controllers are among `enabled` into the files of the cgroup `directory`. Errors: what
+/// open or write say, with the path.
+Status write_limits(const std::string& directory, const CgroupLimits& limits, const std::set<std::string>& enabled);
+
 /// Owner of one run's cgroup: removed, with what the handler made below it, when this goes out of scope.
 class RunCgroup {
   public:
@@ -89,8 +93,6 @@ class RunCgroups {
 
   private:
     std::string set_up(const std::string& root, const std::string& own);
-
-    [[nodiscard]] Status limit(const std::string& directory, const CgroupLimits& limits) const;
 
     std::string base_;  ///< where run-N are made
     std::string own_;   ///< where this process is

@@ -4,7 +4,7 @@
 
 #include <sys/xattr.h>
 
-#include "exec_fixture.h"
+#include "warm_fixture.h"
 
 using namespace dormouse;
 using namespace dormouse::handlers;
@@ -88,6 +88,48 @@ BOOST_AUTO_TEST_CASE(a_machine_without_cgroup_v2_is_told_apart_in_one_line) {
     BOOST_TEST(RunCgroups(directory / "").why_not() == "no unified cgroup hierarchy at " + directory / "");
     Bench bench(shell("true"));
     BOOST_TEST(bench.handlers().isolation() == "a process group for each run: no unified cgroup hierarchy at /nowhere");
+}
+
+// What the files below do is the kernel's; that the right words stand in the right files needs no kernel.
+BOOST_AUTO_TEST_CASE(limits_are_written_into_the_files_of_their_controllers) {
+    const auto written = [](const CgroupLimits& limits, const std::set<std::string>& enabled) {
+        const Directory directory;
+        const auto files = {"memory.max", "memory.oom.group", "memory.swap.max", "cpu.weight", "pids.max"};
+        for (const char* file : files) directory.write(file, "");
+        BOOST_TEST(write_limits(directory / "", limits, enabled).has_value());
+        std::string all;
+        for (const char* file : files) all += directory.read(file) + ";";
+        return all;
+    };
+    const CgroupLimits all{.memory_max = 64 << 20, .cpu_weight = 17, .pids_max = 10};
+    BOOST_TEST(written(all, {"memory", "cpu", "pids"}) == "67108864;1;0;17;10;");
+    BOOST_TEST(written(all, {"memory"}) == "67108864;1;0;;;");
+    BOOST_TEST(written(all, {"cpu"}) == ";;;17;;");
+    BOOST_TEST(written(all, {"pids"}) == ";;;;10;");
+    BOOST_TEST(written({}, {"memory", "cpu", "pids"}) == ";;;;;");
+    const Directory directory;
+    directory.write("memory.max", "");  // a kernel without swap accounting, or older than memory.oom.group
+    BOOST_TEST(write_limits(directory / "", {.memory_max = 1}, {"memory"}).has_value());
+    const auto refused = write_limits(directory / "", {.pids_max = 1}, {"pids"});
+    BOOST_TEST_REQUIRE(!refused.has_value());
+    BOOST_TEST(refused.error().message.find(directory / "/pids.max: No such file") != std::string::npos,
+               refused.error().message);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_tree_has_taken_is_read_from_the_files_of_its_cgroup) {
+    const Directory directory;
+    const RunCgroup cgroup(directory / "", UniqueFd());
+    BOOST_TEST((!cgroup.cpu() && !cgroup.peak_memory() && !cgroup.out_of_memory() && !cgroup.populated()));
+    directory.write("cgroup.events", "populated 1\nfrozen 0\n");
+    directory.write("cpu.stat", "usage_usec 1234567\nuser_usec 1000000\nsystem_usec 234567\n");
+    directory.write("memory.peak", "209715200\n");
+    directory.write("memory.events", "low 0\nhigh 0\nmax 31\noom 1\noom_kill 0\noom_group_kill 0\n");
+    BOOST_TEST(cgroup.populated());
+    BOOST_TEST(cgroup.cpu().value().count() == 1234);
+    BOOST_TEST(cgroup.peak_memory().value() == 200 << 20);
+    BOOST_TEST(!cgroup.out_of_memory());
+    directory.write("memory.events", "low 0\nhigh 0\nmax 31\noom 1\noom_kill 1\noom_group_kill 1\n");
+    BOOST_TEST(cgroup.out_of_memory());
 }
 
 BOOST_AUTO_TEST_CASE(a_cgroup_that_nobody_delegated_is_left_alone, *real) {
@@ -223,6 +265,30 @@ BOOST_AUTO_TEST_CASE(a_tree_that_takes_too_much_memory_is_ended_and_said_so,
         const auto outcome = bench.run();
         BOOST_TEST(outcome.error_class == "out_of_memory");
         BOOST_TEST(outcome.error_message.find("(memory_max of task t)") != std::string::npos);
+        Delegated::enter(delegated.directory + "/..");
+        ::rmdir((delegated.directory + "/worker").c_str());
+    }
+    BOOST_TEST(Delegated::left_clean);
+}
+
+BOOST_AUTO_TEST_CASE(a_warm_process_that_takes_too_much_memory_fails_its_run_and_is_replaced,
+                     *boost::unit_test::precondition(has<memory>)) {
+    {
+        const Delegated delegated;
+        BOOST_REQUIRE(delegated.has("memory"));
+        const Directory directory;
+        directory.write("script.py", prelude + "serve(lambda run: done(run, len(b'x' * (run['payload'] << 20))))");
+        auto one = task({"/usr/bin/python3", "-S", "-E", directory / "script.py"});
+        one.handler = config::HandlerKind::warm;
+        one.memory_max = 64 << 20;
+        Bench bench(one, {}, RunCgroups(delegated.root));
+        BOOST_TEST(bench.run("1").result == "1048576");
+        const auto outcome = bench.run("256");
+        BOOST_TEST((outcome.verdict == Verdict::failed));
+        BOOST_TEST(outcome.error_class == "out_of_memory", outcome.error_message);
+        BOOST_TEST(outcome.error_message.find("(memory_max of task t)") != std::string::npos, outcome.error_message);
+        BOOST_TEST(outcome.signal.value() == SIGKILL);
+        BOOST_TEST(bench.run("2").result == "2097152");
         Delegated::enter(delegated.directory + "/..");
         ::rmdir((delegated.directory + "/worker").c_str());
     }
