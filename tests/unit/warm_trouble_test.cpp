@@ -30,6 +30,21 @@ bool contains(const Outcome& outcome, const std::string& words) {
     return outcome.error_message.find(words) != std::string::npos;
 }
 
+/// How long the named timer of a loop has yet to wait; none: it is not armed.
+std::optional<Millis> left_of(loop::Loop& loop, const std::string& name) {
+    std::pair<std::string, std::optional<Millis>> found{name, {}};
+    uv_walk(
+        loop.get(),
+        [](uv_handle_t* handle, void* into) {
+            auto& [wanted, left] = *static_cast<decltype(found)*>(into);
+            if (handle->type != UV_TIMER || uv_is_active(handle) == 0 || handle->data == nullptr) return;
+            if (static_cast<loop::Timer*>(handle->data)->name() != wanted) return;
+            left = Millis{uv_timer_get_due_in(reinterpret_cast<uv_timer_t*>(handle))};  // NOLINT: libuv's own way
+        },
+        &found);
+    return found.second;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(warm_trouble)
@@ -155,6 +170,26 @@ BOOST_AUTO_TEST_CASE(a_start_that_fails_is_not_tried_again_at_once) {
         scene.bench.run();
         return scene.marks("up").size() == 2U;
     });
+}
+
+BOOST_AUTO_TEST_CASE(processes_that_die_with_each_run_are_replaced_ever_later_until_a_run_completes) {
+    WarmScene scene("mark('up')\nserve(lambda run: os._exit(3) if run['payload'] == 'die' else done(run))");
+    const auto pause_after = [&](const std::string& payload) {
+        scene.bench.run(payload);  // waits for the pause before it
+        return left_of(scene.bench.loop(), "warm.backoff").value_or(Millis{0}).count();
+    };
+    const auto first = pause_after("\"die\"");
+    BOOST_TEST(first > 0);
+    BOOST_TEST(first <= 500);
+    const auto second = pause_after("\"die\"");
+    BOOST_TEST(second > 500 - 50);  // half of it is for chance, from 500 to 1,000; 50 ms may have passed of it
+    BOOST_TEST(second <= 1'000);
+    BOOST_TEST(scene.marks("up").size() == 2U);
+    BOOST_TEST(pause_after("\"work\"") == 0);
+    const auto after_success = pause_after("\"die\"");
+    BOOST_TEST(after_success > 0);
+    BOOST_TEST(after_success <= 500);
+    BOOST_TEST(scene.marks("up").size() == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(a_canceled_run_is_told_and_its_process_stays) {
