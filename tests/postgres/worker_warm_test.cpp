@@ -1,7 +1,10 @@
 // Warm processes in a worker: runs come out of the database, go through processes that stay, and end in it.
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <fstream>
 
+#include "support/events.h"
+#include "support/logged_worker.h"
 #include "support/pool_bench.h"
 
 using namespace dormouse;
@@ -15,6 +18,7 @@ const char* const script = R"(
 import json, os, socket
 door = socket.socket(fileno=int(os.environ["DORMOUSE_CONTROL_FD"]))
 def say(**message): door.sendall((json.dumps(message) + "\n").encode())
+open("DIR/up", "a").write(f"{os.getpid()}\n")
 say(type="hello", protocol=1, tasks=["warm_echo", "moody"])
 for line in door.makefile("r"):
     run = json.loads(line)
@@ -29,24 +33,25 @@ for line in door.makefile("r"):
     else: os._exit(3)
 )";
 
+/// The tables of both tasks; their script is in `directory`, with the pids of those that have started it in "up".
+std::string tasks_in(const std::string& directory) {
+    std::string text = script;
+    for (std::size_t at = 0; (at = text.find("DIR", at)) != std::string::npos;) text.replace(at, 3, directory);
+    std::ofstream(directory + "/script.py") << text;
+    std::string toml;
+    for (const char* name : {"warm_echo", "moody"})
+        toml += std::string("[task.") + name +
+                "]\nhandler = \"warm\"\nprocesses = 1\ncommand = [\"/usr/bin/python3\", \"" + directory +
+                "/script.py\"]\nbackoff = { base = \"1ms\", max = \"1ms\" }\n";
+    return toml;
+}
+
 struct Scene {
     TestDatabase database;
     TemporaryDirectory directory;
     PoolBench bench;
 
-    Scene() : bench(database.url(), {.worker = "concurrency = 4", .rest = tasks()}) {}
-    std::string tasks() {
-        std::string text = script;
-        for (std::size_t at = 0; (at = text.find("DIR", at)) != std::string::npos;)
-            text.replace(at, 3, directory.path());
-        std::ofstream(directory.path() + "/script.py") << text;
-        std::string toml;
-        for (const char* name : {"warm_echo", "moody"})
-            toml += std::string("[task.") + name +
-                    "]\nhandler = \"warm\"\nprocesses = 1\ncommand = [\"/usr/bin/python3\", \"" + directory.path() +
-                    "/script.py\"]\nbackoff = { base = \"1ms\", max = \"1ms\" }\n";
-        return toml;
-    }
+    Scene() : bench(database.url(), {.worker = "concurrency = 4", .rest = tasks_in(directory.path())}) {}
     std::string run(const std::string& arguments) {
         return database.value("SELECT dormouse.enqueue(" + arguments + ")");
     }
@@ -68,12 +73,33 @@ BOOST_AUTO_TEST_SUITE(worker_warm, *boost::unit_test::precondition(has_postgres)
 
 BOOST_AUTO_TEST_CASE(runs_of_a_pool_go_through_one_warm_process) {
     Scene scene;
+    BOOST_TEST_REQUIRE(scene.bench.until_idle());
+    BOOST_TEST(!std::filesystem::exists(scene.directory.path() + "/up"));  // no process before the first run
     scene.database.exec("SELECT dormouse.enqueue_many('warm_echo', array_fill('{\"a\": 1}'::jsonb, ARRAY[500]))");
     BOOST_TEST(scene.bench.until([&] {
         return scene.database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "500";
     }));
     BOOST_TEST(scene.database.value("SELECT count(DISTINCT result -> 0) FROM dormouse.runs") == "1");
     BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.runs WHERE result -> 1 = '{\"a\": 1}'") == "500");
+}
+
+// It has a minute for the next run by its own clock, which does not keep the worker awake.
+BOOST_AUTO_TEST_CASE(a_process_that_waits_for_runs_ends_when_its_worker_leaves_for_idleness) {
+    TestDatabase database;
+    const TemporaryDirectory directory;
+    LoggedWorker worker(database.url(),
+                        {.worker = "idle_exit = \"50ms\"\nlook_exit = \"20s\"", .rest = tasks_in(directory.path())});
+    BOOST_TEST_REQUIRE(worker.until_said("listening"));
+    const std::string id = database.value("SELECT dormouse.enqueue('warm_echo')");
+    const auto begin = BootClock::now();
+    BOOST_TEST(worker.process().wait().exit_code == 0, worker.log());
+    BOOST_TEST((since(begin) < Millis{30'000}));
+    BOOST_TEST(worker.said("idle_exit").size() == 1U, worker.log());
+    BOOST_TEST(database.value("SELECT status FROM dormouse.runs WHERE id = $1", {id}) == "completed");
+    int pid = 0;
+    std::ifstream(directory.path() + "/up") >> pid;
+    BOOST_TEST_REQUIRE(pid > 0);
+    BOOST_TEST(until_ended(pid));
 }
 
 BOOST_AUTO_TEST_CASE(failing_asking_for_later_and_dying_end_as_the_contract_says) {

@@ -30,6 +30,7 @@ BOOST_AUTO_TEST_CASE(every_default_of_a_task_is_accepted_and_is_the_default_in_t
         BOOST_TEST(assign(known.key, known.slot(plain), Value::typed(known.key.fallback)).has_value(), known.key.name);
         BOOST_TEST(shown(known.key, known.slot(plain)) == before, known.key.name);
     }
+    BOOST_TEST(Task().warm_idle.count() == 60'000);
 }
 
 BOOST_AUTO_TEST_CASE(every_option_shows_a_text_that_reads_back) {

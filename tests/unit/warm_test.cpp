@@ -29,7 +29,10 @@ BOOST_AUTO_TEST_CASE(runs_go_through_one_process_and_results_come_back_as_they_w
     WarmScene scene(
         "serve(lambda run: door.sendall(b'{\"type\":\"completed\",\"result\":{\"n\": 1.0, \"pid\":%d},"
         "\"enqueue\":[{\"task\":\"b\"}],\"id\":\"%s\"}\\n' % (os.getpid(), run['id'].encode())))");
+    for (int i = 0; i < 10; ++i) scene.bench.loop().turn(false);
+    BOOST_TEST(children_of(::getpid()).empty());  // none before it is needed
     const auto first = scene.bench.run();
+    BOOST_TEST(children_of(::getpid()).size() == 1U);
     BOOST_TEST(verdict(first) == number(Verdict::completed));
     BOOST_TEST(first.result.starts_with("{\"n\": 1.0, \"pid\":"));
     BOOST_TEST(first.enqueue == R"([{"task":"b"}])");
