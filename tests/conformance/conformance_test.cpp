@@ -2,11 +2,14 @@
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "conformance/stage.h"
 #include "handlers/proc.h"
+#include "support/cluster.h"
 
 using namespace dormouse;
 using namespace dormouse::conformance;
@@ -20,6 +23,15 @@ namespace {
 
 const auto every_kind = data::make(kinds());
 const auto every_process = data::make(process_kinds());
+
+/// How often there is a "\u00fc" in it; fails where there is half of one.
+int count(const std::string& text) {
+    int found = 0;
+    for (std::size_t at = 0; (at = text.find("\u00fc", at)) != std::string::npos; at += 2) ++found;
+    BOOST_TEST(text.find("\ufffd") == std::string::npos);
+    BOOST_CHECK_NO_THROW(static_cast<void>(json(text).dump()));
+    return found;
+}
 
 bool process_is_there(pid_t pid) {
     const auto stat = handlers::stat_of(pid);
@@ -46,8 +58,16 @@ BOOST_DATA_TEST_CASE(a_run_that_succeeds_is_completed_with_its_result, every_kin
 
 BOOST_DATA_TEST_CASE(a_handler_is_told_what_it_needs_to_know, every_kind, kind) {
     Stage stage(kind);
-    const Uuid id = stage.start("context");
-    const auto told = json::parse(stage.wait(id).outcome->result);
+    const auto now = [] {
+        return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    };
+    const double before = now();
+    const Uuid id = stage.start("context", "null", Millis{3'600'000});
+    auto told = json::parse(stage.wait(id).outcome->result);
+    const auto deadline = told["deadline"].get<double>();
+    BOOST_TEST(deadline > before + 3'599);  // exec's is in whole seconds
+    BOOST_TEST(deadline <= now() + 3'600);
+    told.erase("deadline");
     const json expected{{"id", id.to_string()},
                         {"task", "context"},
                         {"queue", "lane"},
@@ -56,6 +76,7 @@ BOOST_DATA_TEST_CASE(a_handler_is_told_what_it_needs_to_know, every_kind, kind) 
                         {"fence", "7:" + id.to_string()},
                         {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}};
     BOOST_TEST(told == expected);
+    BOOST_TEST(json::parse(stage.run("context").outcome->result)["deadline"].is_null());  // there is no timeout
 }
 
 BOOST_DATA_TEST_CASE(payloads_and_results_of_any_text_arrive_as_they_were, every_kind, kind) {
@@ -128,6 +149,38 @@ BOOST_DATA_TEST_CASE(a_flood_of_lines_is_cut_and_the_cut_is_said, every_kind, ki
     BOOST_TEST(heard.lines.back().second.find("log cut") != std::string::npos, heard.lines.back().second);
 }
 
+// Each "ü" is two bytes, and none is cut in two.
+BOOST_DATA_TEST_CASE(words_that_are_too_long_are_cut_where_a_character_ends, every_kind, kind) {
+    Stage stage(kind);
+    const auto heard = stage.run("verbose");
+    BOOST_TEST((heard.outcome->verdict == Verdict::failed));
+    BOOST_TEST(heard.outcome->error_message.size() <= 8'192U);
+    BOOST_TEST(count(heard.outcome->error_message) == 4'096);
+    BOOST_TEST_REQUIRE(heard.lines.size() == 1U);
+    BOOST_TEST(heard.lines[0].second.ends_with(" [line cut at 8192 bytes]"));
+    BOOST_TEST(count(heard.lines[0].second) == 4'096);
+    BOOST_TEST_REQUIRE(heard.progress.size() == 1U);
+    BOOST_TEST(heard.progress[0].text.size() == 200U);
+    BOOST_TEST(count(heard.progress[0].text) == 100);
+}
+
+BOOST_DATA_TEST_CASE(what_is_enqueued_is_bounded_as_results_are, every_kind, kind) {
+    config::Limits limits;
+    limits.result_bytes = 10'000;
+    Stage stage(kind, limits);
+    BOOST_TEST(stage.run("hoards", "9000").outcome->enqueue.find(std::string(9'000, 'x')) != std::string::npos);
+    for (const char* size : {"20000", "2000000"}) {  // within one message, and not
+        const auto heard = stage.run("hoards", size);
+        BOOST_TEST((heard.outcome->verdict == Verdict::failed));
+        const bool killed = kind == Kind::exec && size == std::string("2000000");
+        BOOST_TEST(heard.outcome->error_class == (killed ? "message_too_large" : "result_too_large"),
+                   heard.outcome->error_message);
+        BOOST_TEST((killed || !heard.outcome->signal));
+        BOOST_TEST(heard.outcome->enqueue == "");
+    }
+    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+}
+
 BOOST_DATA_TEST_CASE(a_run_that_takes_too_long_has_timed_out, every_kind, kind) {
     Stage stage(kind);
     stage.run("nothing");  // what takes long to start is started
@@ -171,6 +224,46 @@ BOOST_DATA_TEST_CASE(a_handler_that_is_killed_fails_its_run_and_is_replaced, eve
     BOOST_TEST((heard.outcome->verdict == Verdict::failed));
     BOOST_TEST((heard.outcome->signal == SIGKILL));
     BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+}
+
+BOOST_DATA_TEST_CASE(a_handler_that_somebody_else_kills_fails_its_run_and_is_replaced, every_process, kind) {
+    Stage stage(kind);
+    const Uuid id = stage.start("says_its_pid");
+    const pid_t pid = std::stoi(stage.until_line(id));
+    BOOST_TEST_REQUIRE(::kill(pid, SIGKILL) == 0);
+    const auto& heard = stage.wait(id);
+    BOOST_TEST((heard.outcome->verdict == Verdict::failed));
+    BOOST_TEST(!heard.outcome->permanent);
+    BOOST_TEST((heard.outcome->signal == SIGKILL));
+    BOOST_TEST(heard.outcome->error_message.find("SIGKILL") != std::string::npos, heard.outcome->error_message);
+    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+}
+
+BOOST_DATA_TEST_CASE(the_arguments_of_a_command_reach_it_as_they_are, every_process, kind) {
+    const testing::TemporaryDirectory directory;
+    const std::string touch = "touch " + directory.path() + "/touched";
+    const std::vector<std::string> arguments{"'; rm -rf " + directory.path() + "; " + touch + " #",
+                                             "$(" + touch + ")",
+                                             "`" + touch + "`",
+                                             "; " + touch,
+                                             "two\nlines\n",
+                                             "\n" + touch + "\n",
+                                             "",
+                                             " ",
+                                             "*",
+                                             "~",
+                                             "$HOME ${PATH}",
+                                             "%s %n",
+                                             "\"\\\t\x01\x1b[31m",
+                                             "h\u00e9 \U0001f42d",
+                                             "--",
+                                             "-c"};
+    Stage stage(kind, {}, arguments);
+    const auto heard = stage.run("arguments");
+    BOOST_TEST_REQUIRE((heard.outcome->verdict == Verdict::completed), heard.outcome->error_message);
+    BOOST_TEST(json::parse(heard.outcome->result).get<std::vector<std::string>>() == arguments,
+               boost::test_tools::per_element());
+    BOOST_TEST(std::filesystem::is_empty(directory.path()));
 }
 
 BOOST_DATA_TEST_CASE(what_a_handler_forks_away_is_gone_at_the_end, every_process, kind) {

@@ -36,7 +36,9 @@ if task == "echo":
     sys.stdout.write(json.dumps(payload))
 elif task == "context":
     names = {"id": "RUN_ID", "task": "TASK", "queue": "QUEUE", "attempt": "ATTEMPT", "max_attempts": "MAX_ATTEMPTS", "fence": "FENCE"}
-    print(json.dumps({name: os.environ["DORMOUSE_" + variable] for name, variable in names.items()} | {"traceparent": os.environ["TRACEPARENT"]}))
+    told = {name: os.environ["DORMOUSE_" + variable] for name, variable in names.items()}
+    deadline = os.environ.get("DORMOUSE_DEADLINE")
+    print(json.dumps(told | {"traceparent": os.environ["TRACEPARENT"], "deadline": deadline and float(deadline)}))
 elif task == "nothing":
     pass
 elif task == "fails":
@@ -58,6 +60,15 @@ elif task == "floods":
     for _ in range(payload):
         say(type="log", text="y" * 1000)
     print("true")
+elif task == "verbose":
+    say(type="log", text="ü" * 5_000)
+    say(type="progress", fraction=0.5, text="ü" * 500)
+    say(type="failed", message="ü" * 10_000)
+    sys.exit(1)
+elif task == "hoards":
+    say(type="completed", enqueue=[{"task": "next", "payload": "x" * payload}])
+elif task == "arguments":
+    print(json.dumps(sys.argv[1:]))
 elif task == "quiet":
     say(type="heartbeat", within=0.3)
     wait()
@@ -68,6 +79,9 @@ elif task == "stubborn":
     wait()
 elif task == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
+elif task == "says_its_pid":
+    say(type="log", text=str(os.getpid()))
+    wait()
 elif task == "forks":
     child = subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
     print(child.pid)

@@ -40,14 +40,18 @@ Outcome wait(InProcessRun& run) {
 
 Outcome context(InProcessRun& run) {
     const auto& spec = run.spec();
-    return completed(nlohmann::json{{"id", spec.id.to_string()},
-                                    {"task", spec.task},
-                                    {"queue", spec.queue},
-                                    {"attempt", std::to_string(spec.attempt)},
-                                    {"max_attempts", std::to_string(spec.max_attempts)},
-                                    {"fence", spec.fence},
-                                    {"traceparent", spec.traceparent}}
-                         .dump());
+    nlohmann::json deadline;
+    if (run.deadline()) deadline = std::chrono::duration<double>(run.deadline()->time_since_epoch()).count();
+    return completed(nlohmann::json{
+        {"id", spec.id.to_string()},
+        {"task", spec.task},
+        {"queue", spec.queue},
+        {"attempt", std::to_string(spec.attempt)},
+        {"max_attempts", std::to_string(spec.max_attempts)},
+        {"fence", spec.fence},
+        {"traceparent", spec.traceparent},
+        {"deadline",
+         deadline}}.dump());
 }
 
 Outcome later(InProcessRun& /*run*/) {
@@ -78,6 +82,25 @@ Outcome floods(InProcessRun& run) {
     return completed("true");
 }
 
+std::string many(std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += "\u00fc";
+    return text;
+}
+
+Outcome verbose(InProcessRun& run) {
+    run.log(handlers::Level::info, many(5'000));
+    run.progress(0.5, many(500));
+    return failed("ValueError", many(10'000));
+}
+
+Outcome hoards(InProcessRun& run) {
+    Outcome outcome = completed();
+    outcome.enqueue =
+        R"([{"task": "next", "payload": ")" + std::string(static_cast<std::size_t>(number_in(run)), 'x') + R"("}])";
+    return outcome;
+}
+
 Outcome quiet(InProcessRun& run) {
     run.heartbeat(Millis{300});
     return wait(run);
@@ -103,6 +126,8 @@ handlers::Functions functions() {
             {"says", says},
             {"sized", sized},
             {"floods", floods},
+            {"verbose", verbose},
+            {"hoards", hoards},
             {"quiet", quiet},
             {"waits", wait},
             {"stubborn", stubborn}};

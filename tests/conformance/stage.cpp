@@ -12,8 +12,9 @@ namespace dormouse::conformance {
 namespace {
 
 constexpr Millis deadline{60'000};
-constexpr std::array names{"echo",  "context", "nothing", "fails", "fails_for_good", "later", "says",
-                           "sized", "floods",  "quiet",   "waits", "stubborn",       "dies",  "forks"};
+constexpr std::array names{"echo",  "context",  "nothing", "fails",        "fails_for_good", "later",
+                           "says",  "sized",    "floods",  "verbose",      "hoards",         "quiet",
+                           "waits", "stubborn", "dies",    "says_its_pid", "forks",          "arguments"};
 const std::string here = std::string(testing::source_directory) + "/tests/conformance/";
 const std::string clients = std::string(testing::source_directory) + "/clients/";
 
@@ -70,8 +71,11 @@ bool Heard::has_line(handlers::Level level, const std::string& text) const {
                        [&](const auto& line) { return line.first == level && line.second == text; });
 }
 
-Stage::Stage(Kind kind, config::Limits limits) : ticker_(loop_, "test.ticker") {
+Stage::Stage(Kind kind, config::Limits limits, const std::vector<std::string>& arguments)
+    : ticker_(loop_, "test.ticker") {
     for (const char* name : names) tasks_[name] = task_of(kind, name);
+    auto& command = tasks_["arguments"].command;
+    command.insert(command.end(), arguments.begin(), arguments.end());
     in_process_ =
         std::make_unique<handlers::InProcess>(loop_, kind == Kind::in_process ? functions() : handlers::Functions{});
     in_process_->configure(4, limits);
@@ -115,6 +119,11 @@ const Heard& Stage::wait(const Uuid& id) {
 
 void Stage::until_began(const Uuid& id) {
     until([&] { return heard_[id].has_line(handlers::Level::info, "began"); });
+}
+
+const std::string& Stage::until_line(const Uuid& id) {
+    until([&] { return !heard_[id].lines.empty(); });
+    return heard_[id].lines.front().second;
 }
 
 Heard Stage::run(const std::string& task, std::string payload, Millis timeout) {

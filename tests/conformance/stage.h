@@ -39,7 +39,8 @@ struct Heard {
 
 class Stage : private handlers::Listener {
   public:
-    explicit Stage(Kind kind, config::Limits limits = {});
+    /// `arguments` are what the command of the task "arguments" has more than those of the others.
+    explicit Stage(Kind kind, config::Limits limits = {}, const std::vector<std::string>& arguments = {});
 
     /// Starts an attempt of `task`.
     Uuid start(const std::string& task, std::string payload = "null", Millis timeout = Millis{0});
@@ -48,6 +49,8 @@ class Stage : private handlers::Listener {
     const Heard& wait(const Uuid& id);
     /// Waits until it has said `began`.
     void until_began(const Uuid& id);
+    /// Waits for its first line.
+    const std::string& until_line(const Uuid& id);
     /// All of it.
     Heard run(const std::string& task, std::string payload = "null", Millis timeout = Millis{0});
     /// Ends the handlers with whatever they still do, as a worker does that goes.

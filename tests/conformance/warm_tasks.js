@@ -20,6 +20,7 @@ task('context', async (_, run) => ({
   max_attempts: String(run.maxAttempts),
   fence: run.fence,
   traceparent: run.traceparent,
+  deadline: run.deadline ?? null,
 }));
 task('nothing', async () => {});
 task('fails', async () => {
@@ -44,6 +45,13 @@ task('floods', async (payload, run) => {
   for (let i = 0; i < payload; i += 1) run.log('y'.repeat(1000));
   return true;
 });
+task('verbose', async (_, run) => {
+  run.log('ü'.repeat(5_000));
+  run.progress(0.5, 'ü'.repeat(500));
+  throw new Error('ü'.repeat(10_000));
+});
+task('hoards', async (payload, run) => run.enqueue('next', 'x'.repeat(payload)));
+task('arguments', async () => process.argv.slice(3));
 task('quiet', async (_, run) => {
   run.heartbeat(0.3);
   await wait(run);
@@ -54,6 +62,10 @@ task('stubborn', async (_, run) => {
   await sleep(300_000);
 });
 task('dies', async () => process.kill(process.pid, 'SIGKILL'));
+task('says_its_pid', async (_, run) => {
+  run.log(String(process.pid));
+  await wait(run);
+});
 task('forks', async () => spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).pid);
 task('gated', async (payload, run) => {
   fs.appendFileSync(`${payload}/marks`, `${run.id} ${run.fence} ${process.pid}\n`);

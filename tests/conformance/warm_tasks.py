@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 from dormouse import Fail, Retry, serve, task
@@ -31,6 +32,7 @@ def context(payload, run):
         "max_attempts": str(run.max_attempts),
         "fence": run.fence,
         "traceparent": run.traceparent,
+        "deadline": run.deadline,
     }
 
 
@@ -75,6 +77,23 @@ def floods(payload, run):
 
 
 @task
+def verbose(payload, run):
+    run.log("ü" * 5_000)
+    run.progress(0.5, "ü" * 500)
+    raise ValueError("ü" * 10_000)
+
+
+@task
+def hoards(payload, run):
+    run.enqueue("next", "x" * payload)
+
+
+@task
+def arguments(payload):
+    return sys.argv[1:]
+
+
+@task
 def quiet(payload, run):
     run.heartbeat(within=0.3)
     wait(run)
@@ -102,6 +121,12 @@ def stubborn(payload, run):
 @task
 def dies(payload):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task
+def says_its_pid(payload, run):
+    run.log(str(os.getpid()))
+    wait(run)
 
 
 @task
