@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 
@@ -33,6 +34,12 @@ std::string all_of(const UniqueFd& fd) {
         text.append(chunk.data(), static_cast<std::size_t>(got));
     }
     return text;
+}
+
+double cpu_of_this_thread_us() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
 }
 
 }  // namespace
@@ -98,6 +105,47 @@ BOOST_AUTO_TEST_CASE(our_own_signal_mask_and_dispositions_are_as_before) {
     for (int number = 1; number < SIGRTMIN; ++number) {
         BOOST_TEST(::sigismember(&before, number) == ::sigismember(&after, number));
     }
+}
+
+// A fork copies the tables of all pages, which takes ever longer as a worker grows; so this is about a process of its
+// own that has, and has not, written to half a gigabyte. What it costs this thread is compared, not how long it takes:
+// that is mostly waiting for the child, and what else the machine does.
+BOOST_AUTO_TEST_CASE(spawning_costs_no_more_when_there_is_much_memory) {
+    const auto median_of = [](std::size_t bytes) {
+        int said[2];
+        BOOST_REQUIRE(::pipe2(said, O_CLOEXEC) == 0);
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            if (bytes > 0) {
+                void* all = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                if (all == MAP_FAILED) ::_exit(1);
+                ::madvise(all, bytes, MADV_NOHUGEPAGE);
+                for (std::size_t at = 0; at < bytes; at += 4096) static_cast<char*>(all)[at] = 1;
+            }
+            std::array<double, 50> took{};
+            for (double& one : took) {
+                const double begin = cpu_of_this_thread_us();
+                const auto child = spawn(launch({"/bin/true"}), -1);
+                one = cpu_of_this_thread_us() - begin;
+                if (!child) ::_exit(1);
+                ::waitpid(child->pid, nullptr, 0);
+            }
+            std::nth_element(took.begin(), took.begin() + took.size() / 2, took.end());
+            const double median = took[took.size() / 2];
+            ::_exit(::write(said[1], &median, sizeof median) == sizeof median ? 0 : 1);
+        }
+        int status = -1;
+        ::waitpid(pid, &status, 0);
+        BOOST_TEST_REQUIRE(status == 0);
+        double median = 0;
+        BOOST_TEST_REQUIRE(::read(said[0], &median, sizeof median) == static_cast<ssize_t>(sizeof median));
+        for (const int fd : said) ::close(fd);
+        return median;
+    };
+    const double small = median_of(0);
+    const double large = median_of(std::size_t{512} << 20U);
+    BOOST_TEST_MESSAGE("a spawn costs " << small << " us of CPU, with 512 MiB " << large << " us");
+    BOOST_TEST(large < 3 * small);
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_dies_with_the_process_that_started_it) {
