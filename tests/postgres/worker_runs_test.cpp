@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <set>
 
+#include "support/logged_worker.h"
 #include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
@@ -72,12 +73,24 @@ BOOST_AUTO_TEST_CASE(queues_go_in_their_order_then_priority_then_age) {
 }
 
 BOOST_AUTO_TEST_CASE(a_batch_starts_in_its_order_too) {
-    Scene scene({.worker = "concurrency = 3\nqueues = [\"b\", \"a\"]", .starts = false});
-    scene.enqueue("'echo', queue => 'a', priority => -9");
-    scene.enqueue("'echo', queue => 'b', priority => 9");
-    scene.enqueue("'echo', queue => 'b'");
-    scene.bench.worker().start();
-    BOOST_TEST_REQUIRE(scene.until_count("completed", "3"));
+    TestDatabase database;
+    const auto enqueue = [&](const std::string& arguments) {
+        return database.value("SELECT dormouse.enqueue('hold', " + arguments + ")");
+    };
+    Texts expected(4);
+    expected[3] = enqueue("queue => 'a', priority => -9");
+    expected[2] = enqueue("queue => 'b', priority => 9");
+    expected[0] = enqueue("queue => 'b'");
+    expected[1] = enqueue("queue => 'b'");
+    const LoggedWorker worker(database.url(), {.worker = "concurrency = 4\nqueues = [\"b\", \"a\"]"});
+    BOOST_TEST_REQUIRE(worker.until_said("run_dispatched", 4));  // none has ended: one claim has brought them all
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'running'") == "4");
+    Texts dispatched;
+    for (const LoggedEvent& event : worker.said("run_dispatched")) {
+        const auto at = event.text.find("run_id=") + 7;
+        dispatched.push_back(event.text.substr(at, 36));
+    }
+    BOOST_TEST(dispatched == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(never_more_at_once_than_concurrency) {
