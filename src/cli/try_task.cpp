@@ -222,6 +222,14 @@ Try<int> run_trial(const TryOptions& options) {
     const auto task = config.tasks.find(options.task);
     if (task == config.tasks.end())
         return give_up(Exit::config, config.file + ": there is no [task." + options.task + "]");
+    if (task->second.handler == config::HandlerKind::in_process)
+        return give_up(Exit::config,
+                       "task " + options.task +
+                           ": handler = \"in_process\" is a function of a program that links libdormouse, which that "
+                           "program alone can call; start it as this pool's worker and `dormouse enqueue " +
+                           options.task +
+                           " PAYLOAD --wait`, or call the function in a test of its own "
+                           "(docs/embedding.md)");
     auto payload = read_payload(options.payload, config.limits.payload_bytes);
     if (!payload) return tl::unexpected(payload.error());
     handlers::RunSpec spec;

@@ -118,6 +118,16 @@ BOOST_AUTO_TEST_CASE(a_task_that_is_nowhere_is_said_with_the_places_that_were_lo
     BOOST_TEST(has(here.err, "p.toml: there is no [task.other]"));
 }
 
+BOOST_AUTO_TEST_CASE(of_a_function_of_another_program_it_says_what_to_do_instead) {
+    std::ofstream(directory.path() + "/p.toml") << "[task.total]\nhandler = \"in_process\"\n";
+    const Ended ended = cli({"total", "{}"});
+    BOOST_TEST(ended.exit_code == 9);
+    BOOST_TEST(ended.out == "");
+    BOOST_TEST(has(ended.err, "task total: handler = \"in_process\" is a function of a program that links libdormouse"),
+               ended.err);
+    BOOST_TEST(has(ended.err, "start it as this pool's worker and `dormouse enqueue total PAYLOAD --wait`"), ended.err);
+}
+
 BOOST_AUTO_TEST_CASE(interrupting_it_ends_the_handler) {
     task("trap 'exit 4' TERM; echo ready >&2; while :; do sleep 0.1; done");
     Process process(program({"t"}));
