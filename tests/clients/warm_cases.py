@@ -50,6 +50,8 @@ class Python:
                              ({"checked": 1}, "payload.checked: not a text")):
             self.assert_failed(self.execute("order", {**good, **bad})[0], "BadPayload", message, True)
         self.assert_failed(self.execute("order", [1])[0], "BadPayload", "payload: expected an object (Order), got [1]", True)
+        self.assertEqual(self.execute("as_dict", {"a": [1, {"b": None}]})[0]["result"], ["dict", {"a": [1, {"b": None}]}])
+        self.assert_failed(self.execute("as_dict", [1])[0], "BadPayload", "payload: expected an object, got [1]", True)
         self.assertEqual(self.execute("by_keyword", {"width": 2})[0]["result"], ["by_keyword", 2, False])
 
     def test_sys_exit_ends_the_function_and_not_the_process(self):

@@ -74,6 +74,11 @@ def order(payload: Order):
 
 
 @task
+def as_dict(payload: dict, run: Run):
+    return [type(payload).__name__, payload]
+
+
+@task
 def by_keyword(*, payload: Size, run, verbose=False):
     return [run.task, payload.width, verbose]
 
