@@ -86,6 +86,24 @@ BOOST_AUTO_TEST_CASE(a_worker_that_ran_something_leaves_after_idle_exit) {
     BOOST_TEST(bench.farewell()->due->count() <= 3'600'000);
 }
 
+BOOST_AUTO_TEST_CASE(with_max_sleep_a_pool_is_due_after_it_at_the_latest) {
+    TestDatabase database;
+    const auto due = [&](const std::string& max_sleep) {
+        PoolBench bench(database.url(), {.worker = "look_exit = \"1ms\"",
+                                         .rest = "[wake]\nmax_sleep = \"" + max_sleep + "\"",
+                                         .leaves_when_idle = true});
+        BOOST_TEST_REQUIRE(bench.until_gone());
+        BOOST_TEST(bench.farewell()->due_known);
+        return bench.farewell()->due.value_or(Millis{-1});
+    };
+    BOOST_TEST(due("1s").count() == 1'000);
+    BOOST_TEST(due("off").count() == -1);
+    database.exec("SELECT dormouse.enqueue('echo', delay => '1 hour')");
+    BOOST_TEST(due("1s").count() == 1'000);
+    BOOST_TEST(due("2h").count() > 3'500'000);  // it puts nothing off
+    BOOST_TEST(due("2h").count() <= 3'600'000);
+}
+
 BOOST_AUTO_TEST_CASE(an_empty_look_does_not_start_the_clock_anew) {
     TestDatabase database;
     PoolBench bench(database.url(), {.worker = "look_exit = \"1s\"", .leaves_when_idle = true});
