@@ -3,6 +3,8 @@
 # by that worker or by the next one, with nobody's help: the due timer and Restart= are switched off.
 # The case defines: send [TASK], which brings a run to the pool through this doorbell alone and prints its id.
 
+# shellcheck disable=SC2034 # configure's
+slow=2
 # shellcheck disable=SC2154 # pool is the case's
 no_rescue() {
     drop_in "$pool" no-rescue <<'DROPIN'
@@ -37,9 +39,11 @@ DROPIN
     wait_for 20 running "$first"
     second=$(send work)
     wait_for 20 completed "$second"
-    say "ok: rung while it runs"
-
     wait_for 20 completed "$first"
+    # The end of a run is a reason to look, too.
+    equal "rung while it runs: it was answered before that run had ended" \
+        "$(sql "SELECT b.started_at < a.finished_at FROM dormouse.runs a, dormouse.runs b WHERE a.id = '$first' AND b.id = '$second'")" t
+
     wait_for 20 asleep "$pool"
     first=$(send slow)
     wait_for 20 running "$first"

@@ -91,7 +91,7 @@ handler = "exec"
 command = ["/bin/true"]
 [task.slow]
 handler = "exec"
-command = ["/bin/sleep", "3"]
+command = ["/bin/sleep", "${slow:-3}"]
 [worker]
 lease = "5s"
 TOML

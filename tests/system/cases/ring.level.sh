@@ -10,7 +10,7 @@ new_database $pool
 configure $pool <<<"$short"
 systemctl start dormouse@$pool.target
 send() {
-    enqueue "$1"
+    PGOPTIONS="-c dormouse.notify=off" enqueue "$1" # or a worker that is awake needs no ring
     ring $pool 2>/dev/null || true # nobody listens while the target is stopped; its start looks
 }
 level_phases
