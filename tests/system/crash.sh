@@ -10,5 +10,4 @@ DROPIN
 at_end rm -f $crash_file
 crash_at() { printf 'DORMOUSE_CRASH_AT=%s\n' "$1" >$crash_file; }
 crash_nowhere() { rm $crash_file; }
-deaths() { { journalctl --quiet --no-pager --output=cat --unit="dormouse@$pool.service" --since="$case_began" --grep='status=9/KILL' || true; } | wc -l; }
 died_since() { [ "$(deaths)" -gt "$1" ]; }

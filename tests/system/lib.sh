@@ -125,6 +125,8 @@ statements() {
 }
 looks() { statements 'SKIP LOCKED'; }
 activations() { journalctl --quiet --no-pager --output=cat --unit="dormouse@$1.service" --since="$case_began" --grep='^Starting' | wc -l; }
+# How many workers of this case's pool were killed.
+deaths() { { journalctl --quiet --no-pager --output=cat --unit="dormouse@$pool.service" --since="$case_began" --grep='status=9/KILL' || true; } | wc -l; }
 processes() { # processes UNIT: in its cgroup and below
     local group
     group=$(property "$1" ControlGroup)
