@@ -138,6 +138,26 @@ BOOST_AUTO_TEST_CASE(a_truncated_file_keeps_the_worker_awake_until_it_is_whole) 
     BOOST_TEST(bench.until_gone());
 }
 
+// Its name leaves no room for ".rejected", and a file is where the directory for such files would be.
+BOOST_AUTO_TEST_CASE(what_can_be_neither_imported_nor_moved_keeps_the_worker_awake_and_quiet) {
+    TestDatabase database;
+    PoolBench bench(
+        database.url(),
+        {.worker = "idle_exit = \"50ms\"\nlook_exit = \"50ms\"", .leaves_when_idle = true, .starts = false});
+    std::ofstream(bench.spool() + ".rejected") << "";
+    std::ofstream(bench.spool() + "/" + std::string(249, 'x') + ".json") << "no json";
+    bench.worker().start();
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    const auto statements = bench.statements();
+    const int turns = bench.turns_within(Millis{1'500});
+    BOOST_TEST_MESSAGE("a stuck file: " << turns << " turns of the loop in 1.5 s");
+    BOOST_TEST(turns < 50);
+    BOOST_TEST(bench.statements() <= statements + 20);  // at most two tries are due, each with a look
+    BOOST_TEST(!bench.farewell().has_value());
+    put(bench, "a.json", echo);
+    BOOST_TEST(bench.until([&] { return completed(database) == "1"; }));
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_comes_at_the_decision_to_exit_is_seen_by_it) {
     TestDatabase database;
     PoolBench bench(database.url(),
