@@ -1,6 +1,6 @@
 #!/bin/bash
-# Over a quiet minute a sleeping pool costs 0 processes, 0 sessions and 0 statements, and an idle worker that is awake sends
-# nothing: a proxy between it and Postgres counts the bytes.
+# Over a quiet minute a sleeping pool costs 0 processes, 0 sessions and 0 statements, also one that Postgres rings by itself (local
+# wake), and an idle worker that is awake sends nothing: a proxy between it and Postgres counts the bytes.
 source "$(dirname "$0")/../lib.sh"
 seconds=${DORMOUSE_QUIET_SECONDS:-60}
 port=15432 counter=/run/dormouse-test-bytes
@@ -23,6 +23,15 @@ ring asleep
 wait_for 20 completed "$run"
 wait_for 20 asleep asleep
 
+systemctl enable --quiet --now run-dormouse.wake.mount
+at_end systemctl disable --quiet --now run-dormouse.wake.mount
+new_pool rung
+dormouse migrate --local-wake --database-url "postgresql:///$database?host=$PGHOST" >/dev/null
+wait_for 20 asleep rung
+run=$(enqueue work)
+wait_for 20 completed "$run"
+wait_for 20 asleep rung
+
 database=$awake_database
 quiet_now() { # nothing passed for half a second: the last answer is in
     local before
@@ -33,11 +42,15 @@ quiet_now() { # nothing passed for half a second: the last answer is in
 wait_for 20 quiet_now
 reset_statements
 bytes=$(cat $counter)
-began=$(database=postgres sql "SELECT sessions FROM pg_stat_database WHERE datname = 'asleep'")
+sessions_until_now() { database=postgres sql "SELECT sum(sessions) FROM pg_stat_database WHERE datname IN ('asleep', 'rung')"; }
+began=$(sessions_until_now)
 sleep "$seconds" # the minute that is measured
-equal "asleep: processes" "$(processes dormouse@asleep.service)" 0
-equal "asleep: sessions" "$(database=postgres sql "SELECT count(*) FROM pg_stat_activity WHERE datname = 'asleep'")" 0
-equal "asleep: new sessions" "$(($(database=postgres sql "SELECT sessions FROM pg_stat_database WHERE datname = 'asleep'") - began))" 0
-equal "asleep and awake: statements" "$(statements)" 0
+for pool in asleep rung; do
+    equal "$pool: processes" "$(processes dormouse@$pool.service)" 0
+    equal "$pool: sessions" "$(database=postgres sql "SELECT count(*) FROM pg_stat_activity WHERE datname = '$pool'")" 0
+done
+equal "asleep, rung: new sessions" "$(($(sessions_until_now) - began))" 0
+equal "asleep, rung and awake: statements" "$(statements)" 0
+equal "the doorbell that Postgres rings" "$(property dormouse@rung.path SubState)" waiting
 equal "awake: sessions" "$(database=postgres sql "SELECT count(*) FROM pg_stat_activity WHERE datname = 'awake'")" 1
 equal "awake: bytes in $seconds s" "$(($(cat $counter) - bytes))" 0
