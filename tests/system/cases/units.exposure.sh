@@ -3,6 +3,7 @@
 # unit is in it by itself; templates are looked at as an instance.
 source "$(dirname "$0")/../lib.sh"
 need_worker # the units name it
+use_pool exposure
 shopt -s nullglob
 units=() services=()
 for file in /usr/lib/systemd/system/{dormouse,run-dormouse}*.*; do
@@ -24,9 +25,17 @@ for service in "${services[@]}"; do
     holds "$service exposes at most 1.5" exposes_little "$service"
 done
 
+# What the score does not say, and the worker and its handlers rest on.
+setting_is() { # setting_is UNIT SETTING=VALUE
+    equal "$1: ${2%%=*}" "$(property "$1" "${2%%=*}")" "${2#*=}"
+}
+for setting in User=dormouse NoNewPrivileges=yes ProtectSystem=strict; do
+    for service in dormouse@exposure.service dormouse-relay@exposure.service; do setting_is $service $setting; done
+done
+for setting in Delegate=yes KillMode=mixed; do setting_is dormouse@exposure.service $setting; done
+
 # The example of what a handler may be given back is clean too, and does what it says.
 example=$(dirname "$0")/../../../examples/handlers-that-need-more.conf
-use_pool exposure
 drop_in exposure more <"$example"
 equal "systemd-analyze verify with examples/handlers-that-need-more.conf" \
     "$(systemd-analyze verify --man=$man dormouse@exposure.service 2>&1)" ""
