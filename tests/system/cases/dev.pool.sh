@@ -57,10 +57,13 @@ cycle() { # cycle WHO
     wait_for 20 sleeps
     say "ok: $1: the worker sleeps"
     equal "$1: a run that wakes it" "$(as "$1" dormouse enqueue hello '[2]' --wait=20s 2>/dev/null | tail -n 1)" '[2]'
-    as "$1" dormouse enqueue hello 3 --in 2s >/dev/null 2>&1
+    later=$(as "$1" dormouse enqueue hello 3 --in 2s 2>/dev/null)
     wait_for 20 sleeps
-    wait_for 20 says 'run_completed' # the journal is in the foreground
+    wait_for 20 is_completed "$1" "$later"
+    say "ok: $1: a run that is due while the worker sleeps"
+    holds "the journal is in the foreground" says 'run_completed'
 }
+is_completed() { [ "$(as "$1" dormouse show "$2" --json 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])')" = completed ]; }
 
 dev root --idle-exit 1s
 cycle root
@@ -92,3 +95,11 @@ equal "a database of one's own: a run" "$(as root dormouse enqueue hello 4 --wai
 equal "it is in that database" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")" 1
 interrupt
 nothing_is_left "a database of one's own"
+
+# The same database on the command line, and no file.
+dev root --database-url "postgresql://pool@127.0.0.1/$database" --idle-exit 1s
+wait_for 30 started
+equal "--database-url: a run" "$(as root dormouse enqueue hello 5 --wait=20s 2>/dev/null | tail -n 1)" 5
+equal "it is in that database, too" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")" 2
+interrupt
+nothing_is_left "--database-url"
