@@ -77,13 +77,15 @@ class Cluster:
 
     def tick(self):
         """Starts the server that is wanted and not there. After a SIGKILL that takes several tries: old backends hold the memory."""
+        # authentication_timeout: a server that shuts down waits so long for whoever has connected and says nothing, as half-open networks do,
+        # and lets nobody in meanwhile, not even the driver.
         if self.wanted and (self.process is None or self.process.poll() is not None):
             self.hear()  # the last words of the one before
             self.is_ready = False
             with open(self.log, "ab") as log:
                 self.process = subprocess.Popen(
                     [f"{self.bin}/postgres", "-D", self.data, "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.sockets}",
-                     "-c", "max_connections=50"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                     "-c", "max_connections=50", "-c", "authentication_timeout=2"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                     env={**os.environ, "NOTIFY_SOCKET": self.notes.getsockname()}, **self.options())
 
     def hear(self):
