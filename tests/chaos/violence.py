@@ -1,6 +1,7 @@
 """What is done to the system: a plan made from the seed, and the hands that carry it out. Each event is noted when it happens."""
 import dataclasses
 import os
+import pathlib
 import signal
 import time
 
@@ -8,14 +9,16 @@ from cluster import Disconnected
 from host import POOL, UNIT, send
 
 # How often in a minute (in a shorter plan: in all of it).
-KINDS = {"kill worker": 2, "kill handler": 4, "kill Postgres": 1, "restart Postgres": 1, "freeze worker": 8, "cut network": 2,
+KINDS = {"kill worker": 2, "kill handler": 4, "kill Postgres": 1, "restart Postgres": 1, "freeze worker": 6, "cut network": 2,
          "half-open network": 1, "late network": 3, "terminate session": 2, "restart service": 1, "restart target": 1,
          "stop target": 1, "no new runs": 1}
 KILLS = ("kill worker", "kill handler", "kill Postgres")  # each is done in each minute, or something is wrong with the account
 LEASE = 4.0
 PATIENCE_S = 5
+# What a worker of a third host would do: takes back runs whose leases have ended. The one of the other host does that one lease later.
+RESCUE = (pathlib.Path(__file__).resolve().parents[2] / "sql/queries/rescue.sql").read_text(encoding="utf-8").replace("$1", "'{default}'")
 # How long it lasts, in seconds.
-LASTS = {"freeze worker": (1.2 * LEASE, 3.5 * LEASE), "half-open network": (1.1 * LEASE, 2 * LEASE), "late network": (1.1 * LEASE, 2 * LEASE),
+LASTS = {"freeze worker": (1.2 * LEASE, 3 * LEASE), "half-open network": (1.1 * LEASE, 2 * LEASE), "late network": (1.1 * LEASE, 2 * LEASE),
          "cut network": (0.3, 5), "stop target": (0.5, 4), "no new runs": (4, 10)}
 
 
@@ -51,7 +54,7 @@ def plan(random, seconds, hosts):
 def patience(event):
     """Until when, in seconds after the beginning, it is tried again: whom it is meant for may not be there."""
     soon = event.at + PATIENCE_S
-    return max(soon, 60 * (event.at // 60 + 1) - 1) if event.kind in KILLS else soon
+    return max(soon, 60 * (event.at // 60 + 1) - 1) if event.kind in (*KILLS, "freeze worker") else soon
 
 
 def minutes_without_kills(plan, begin, seconds):
@@ -68,6 +71,7 @@ class Hands:
         self.hosts = {host.name: host for host in hosts}
         self.endings = []  # (time.monotonic(), function)
         self.bad_until = {}
+        self.frozen = set()
 
     def begin(self, event):
         event.began = time.time()
@@ -106,15 +110,28 @@ class Hands:
         os.close(descriptor)
 
     def freeze_worker(self, event, host):
+        """One with something in hand, which others have when it wakes up: all that it writes then is too late."""
+        if host.name in self.frozen or not host.handlers():
+            return "nothing at work there"
         pid = host.worker()
         descriptor = host.kill(pid, signal.SIGSTOP) if pid else None
         if descriptor is None:
             return "nobody there"
 
+        self.frozen.add(host.name)
+
         def thaw():
+            self.frozen.discard(host.name)
             if send(descriptor, signal.SIGCONT):
                 os.close(descriptor)
         self.later(event, thaw)
+        self.endings.append((time.monotonic() + 1.1 * LEASE, self.look_from_elsewhere))
+
+    def look_from_elsewhere(self):
+        try:
+            self.load.ask(RESCUE)
+        except Disconnected:
+            pass  # the other host's worker has to do it
 
     def kill_postgres(self, *_):  # tick() starts it again
         return "done" if self.cluster.signal(signal.SIGKILL) else "nobody there"
