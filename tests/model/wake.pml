@@ -8,6 +8,7 @@
      LATER     a run may be due later than now
      UNTOLD    producers whose transactions send no NOTIFY (dormouse.notify = off)
      SLEEPS    the database closes sessions that are idle, or the worker does it for it (W9, src/worker/worker_doze.cpp)
+     FRONTS    looks that overlook some runs (src/worker/fronts.h)
      CRASHES LOSSES SIGTERMS STOPS RELAY_CRASHES     at most so many
    All other defines are mistakes, and say which; with one of them the search must find a run that waits for ever. */
 
@@ -192,6 +193,16 @@ end_asleep:
         if :: row[1] == due -> row[1] = claimed :: else fi
        }
     :: atomic { round == looked -> round = nothing; due_at = (IS_DUE || IS_LATER); due_known = true }
+#ifdef FRONTS
+    :: atomic {                                    /* from fronts: it may overlook a run, and asks nothing; so a whole one is owed */
+        round == sent -> round = nothing; due_known = false;
+        if :: row[0] == due -> row[0] = claimed :: true fi;
+        if :: row[1] == due -> row[1] = claimed :: true fi;
+#ifndef SHORT_LOOK_IS_A_LOOK
+        owed = true
+#endif
+       }
+#endif
 
     /* Worker::on_exit_time: emptied once more, then the decision */
     :: atomic {
