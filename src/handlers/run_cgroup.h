@@ -9,7 +9,10 @@
 //
 // Moving a process costs 5 to 16 ms when nobody has moved one for a while (the kernel waits for a grace period;
 // measured on Linux 6.18, 2 cores), so the worker does not move itself. A handler has to be moved: CLONE_INTO_CGROUP
-// would take 0.2 ms, but clone3 is not there under RestrictNamespaces=. See Handlers::expect_start().
+// would take 0.2 ms, but clone3 is not there under RestrictNamespaces=. The loop stands still for as long, because
+// spawn() waits until the child, which moves itself, executes its program; a thread of its own would have to live as
+// long as the handlers, who die with it (PR_SET_PDEATHSIG). So it is made shorter instead, once after each pause: see
+// Handlers::expect_start().
 #pragma once
 
 #include <cstdint>
