@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(a_tree_that_forks_without_end_meets_pids_max, *boost::unit_
             task({"/usr/bin/python3", "-c",
                   "import os,sys,time\nmade = 0\n"
                   "try:\n  for i in range(100):\n    if os.fork() == 0: time.sleep(60); os._exit(0)\n    made += 1\n"
-                  "except OSError: print(made)\n"});
+                  "except OSError: print(made, end='')\n"});
         one.pids_max = 10;
         Bench bench(one, {}, RunCgroups(delegated.root));
         BOOST_TEST(bench.handlers().limits_without_effect() == "");
@@ -244,7 +244,7 @@ BOOST_AUTO_TEST_CASE(the_cpu_weight_of_a_task_is_that_of_its_cgroup, *boost::uni
     {
         const Delegated delegated;
         BOOST_REQUIRE(delegated.has("cpu"));
-        auto one = shell("cat " + delegated.root + "$(sed -n s/^0::// /proc/self/cgroup)/cpu.weight");
+        auto one = shell("printf %s $(cat " + delegated.root + "$(sed s/^0::// /proc/self/cgroup)/cpu.weight)");
         one.cpu_weight = 17;
         Bench bench(one, {}, RunCgroups(delegated.root));
         BOOST_TEST(bench.run().result == "17");
