@@ -5,6 +5,10 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 skip() { printf 'SKIPPED: %s\n' "$*"; exit 77; }
 fail() { printf 'FAILED: %s\n' "$*"; exit 1; }
+if [ "$1" = container ]; then
+    [ -n "${DORMOUSE_FULL:-}" ] || skip "the demo in a container of its own is shown by ./dev test --full"
+    "$root/tests/system/boot.sh" check
+fi
 command -v systemd-socket-activate >/dev/null || skip "needs systemd-socket-activate (Debian package systemd)"
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || skip "needs Postgres (Debian package postgresql)"
 
