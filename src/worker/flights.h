@@ -59,7 +59,8 @@ class Flights : private handlers::Listener {
     [[nodiscard]] bool extension_wanted(Time now) const;
     /// An extension is on the wire: what it does not extend (a locked row) is not asked for again at once.
     void extension_sent(Time now);
-    /// Of `asked`, those of `ids` were. What is missing is locked or somebody else's: keep_only() knows when it was asked.
+    /// Of `asked`, those of `ids` were. What is missing is locked or somebody else's: keep_only() knows when it was
+    /// asked.
     void extended(const std::vector<store::Held>& asked, const std::vector<Uuid>& ids, Time sent_at);
     /// Stops handlers whose lease is about to end without having been extended, so that they are gone before it has
     /// ended.

@@ -7,7 +7,7 @@ namespace dormouse::worker {
 
 std::vector<store::Front> Fronts::next(Time now) const {
     std::vector<store::Front> fronts;
-    if (slow_ < in_a_row || lines_.size() > most_lines || now - last_whole_ >= pause_) return fronts;
+    if (!slow() || lines_.size() > most_lines || now - last_whole_ >= pause_) return fronts;
     for (const Line& line : lines_) fronts.push_back(line.marks.front().place);
     return fronts;
 }

@@ -223,7 +223,7 @@ store::Round Worker::next_round(BootClock::time_point now) {
     if (round.claim > 0 || round.ask_due) round.rooms = rooms();
     // Who goes silent after this has looked everywhere; and what a task at its limit leaves behind stays claimable.
     if (round.claim > 0 && round.rooms.empty() && !for_one && !round.promise.rest) round.fronts = fronts_.next(now);
-    if (!round.fronts.empty()) round.ask_due = false;  // it walks over the same runs: with the whole look that is owed
+    if (round.claim > 0 && fronts_.slow()) round.ask_due = false;  // by itself, when nothing is left to claim
     if (round.ask_due || round.release_forgotten) fill_fences(round);
     if (endings && (news_may_ask() || !round.empty())) news_.fill(round, now, !news_may_ask());
     return round;
@@ -328,7 +328,9 @@ void Worker::take_due(const store::Round& asked, const store::Answer& answer) {
     if (due_known_) due_at_.reset();
     if (!answer.due_in) return;
     // Due at once, and yet a look with room for it did not bring it: somebody holds the row, so look again, but slowly.
-    const bool locked = *answer.due_in == Millis{0} && static_cast<int>(answer.claimed.size()) < asked.claim;
+    const bool looked = asked.claim > 0 || fronts_.slow();
+    const bool locked =
+        *answer.due_in == Millis{0} && looked && static_cast<int>(answer.claimed.size()) < std::max(asked.claim, 1);
     fruitless_dues_ = locked ? fruitless_dues_ + 1 : 0;
     const Millis wait = locked ? half_jitter(locked_pause, longest_pause, fruitless_dues_) : *answer.due_in;
     const auto due_at = BootClock::now() + std::min(wait, longest_wait);

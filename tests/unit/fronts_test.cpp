@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(what_takes_long_because_it_brings_much_is_not_slow) {
     BOOST_TEST(fronts.next(now).empty());
 }
 
-BOOST_AUTO_TEST_CASE(after_three_slow_ones_claims_begin_where_the_others_stood_a_second_ago) {
+BOOST_AUTO_TEST_CASE(after_three_slow_ones_claims_begin_where_the_others_stood_a_moment_ago) {
     be_slow();
     now += Fronts::behind - Millis{1};
     auto from = claim(quick, {reached(2'000)});
@@ -124,8 +124,8 @@ BOOST_AUTO_TEST_CASE(a_short_cut_whose_answer_is_lost_owes_one_as_well) {
 BOOST_AUTO_TEST_CASE(the_longer_they_take_the_rarer_they_are) {
     for (int i = 0; i < Fronts::in_a_row; ++i) claim(Fronts::Micros{200'000}, {reached(i)});
     claim(quick, {reached(10)});
-    BOOST_TEST(fronts.wait(now)->count() == 4'000);
-    now += Millis{4'000};
+    BOOST_TEST(fronts.wait(now)->count() == 10'000);
+    now += Millis{10'000};
     claim(Fronts::Micros{10'000'000}, {reached(20)});
     claim(quick, {reached(30)});
     BOOST_TEST(fronts.wait(now)->count() == Fronts::latest.count());

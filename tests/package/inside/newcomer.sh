@@ -43,20 +43,19 @@ SUDO
     say "ok: by ring"
 
     step "a run by spool"
-    if dormouse enqueue --help | grep -q -e --spool; then
-        source "$(dirname "$0")/spool.sh"
-    else
-        say "skipped: this dormouse has no enqueue --spool"
-    fi
+    source "$(dirname "$0")/spool.sh"
     step "a run by local wake"
-    if dormouse migrate --help | grep -q -e --local-wake; then
-        source "$(dirname "$0")/local_wake.sh"
-    else
-        say "skipped: this dormouse has no migrate --local-wake"
-    fi
+    source "$(dirname "$0")/local_wake.sh"
+
+    step "the packaged example"
+    cp /usr/share/doc/dormouse/examples/default.toml /etc/dormouse/example.toml
+    holds "it can be used as it is" sudo -u dormouse dormouse worker example --check
+    rm /etc/dormouse/example.toml
 
     step "a run by timer, across a reboot"
-    enqueue count '"timer"' --in 15s >/root/delayed
+    # So that the worker of the boot is asleep again before the run is due, and it is the timer that starts it.
+    printf '[worker]\nlook_exit = "1s"\n' >>/etc/dormouse/default.toml
+    enqueue count '"timer"' --in 45s >/root/delayed
     put_to_sleep
     wait_for 20 armed_is 1
     exit 71
@@ -64,9 +63,13 @@ fi
 
 step "after the reboot"
 id=$(cat /root/delayed)
+wait_for 40 armed_is 1
+wait_for 20 asleep default
+equal "the run, with the worker of the boot asleep and a timer armed" "$(status_of "$id")" queued
 wait_for 60 completed "$id"
 # The time itself is meant: it was not done before it was due.
 equal "it was not started before its time" "$(sql "SELECT started_at >= run_at FROM dormouse.runs WHERE id = '$id'")" t
+sed -i '/^\[worker\]$/,+1d' /etc/dormouse/default.toml
 
 step "upgrade while a run is at work"
 printf '[task.slow]\ncommand = ["/bin/sleep", "15"]\n[task.endless]\ncommand = ["/bin/sleep", "3600"]\n' >>/etc/dormouse/default.toml

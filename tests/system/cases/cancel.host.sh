@@ -18,7 +18,7 @@ cat >/srv/stubborn-tree <<SCRIPT
 trap 'echo handler >>$here/heard' TERM
 setsid bash -c 'trap "echo grandchild >>$here/heard" TERM; echo \$\$ >>$here/tree; while :; do sleep 0.1; done' &
 echo \$\$ >>$here/tree
-while :; do sleep 0.1; done
+while :; do sleep 0.1; done # a handler that never ends
 SCRIPT
 chmod 755 /srv/stubborn-tree
 configure $pool <<TOML
