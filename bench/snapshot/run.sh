@@ -1,7 +1,8 @@
 #!/bin/bash
 # 800 runs a second while somebody holds a snapshot, so that vacuum removes nothing: does a backlog grow, and what does a claim take?
 # ./dev bench snapshot [SECONDS [AFTER]]: as long without a snapshot as with one, 300 s each by default; then AFTER seconds (a fifth) behind what an
-# hour of that leaves, 2,880,000 runs that are gone. The Postgres is private and durable. RATE=N runs a second, GONE=N runs that are gone.
+# hour of that leaves, 2,880,000 runs that are gone. The Postgres is private and durable. RATE=N runs a second, GONE=N runs that are gone, QUIET=N
+# seconds without a snapshot.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=bench/common/lib.sh
@@ -70,7 +71,7 @@ is_held() { [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SE
 : >"$work/rounds.jsonl"
 period warm 5
 : >"$work/rounds.jsonl"
-period quiet "$seconds"
+period quiet "${QUIET:-$seconds}"
 hold
 period held "$seconds"
 say "$gone runs come and go …"
