@@ -25,6 +25,7 @@ mode late
 systemctl start dormouse@$pool.target
 wait_for 20 starts_are $pool 2
 wait_for 20 armed_count_is $pool 1
+wait_for 20 asleep $pool # the timer is armed a moment before the service has ended
 mode stay
 systemctl restart dormouse@$pool.target
 wait_for 20 starts_are $pool 3
