@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <memory>
 
+#include "base/open_files.h"
+
 namespace dormouse::handlers {
 
 namespace {
@@ -67,6 +69,7 @@ struct Plan {
     int output;
     int errors;
     int control;
+    const rlimit* open_files;  ///< as we were started with; null: as ours
     const char* failed_step = nullptr;
     int error_number = 0;
 };
@@ -99,6 +102,7 @@ __attribute__((no_sanitize("address", "undefined"))) int run_child(void* argumen
         ::fcntl(control_fd, F_SETFD, 0);
         first_unwanted = control_fd + 1;
     }
+    if (plan.open_files != nullptr) ::setrlimit(RLIMIT_NOFILE, plan.open_files);
     ::close_range(first_unwanted, ~0U, 0);  // ours are close-on-exec anyway; a library's may not be
     sigset_t none;
     sigemptyset(&none);
@@ -155,11 +159,18 @@ Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd) {
         if (fd >= 0) ::fcntl(fd, F_SETFL, O_NONBLOCK);
     const auto arguments = pointers(launch.arguments);
     const auto environment = pointers(launch.environment);
-    Plan plan{launch.file.c_str(), arguments.data(),
-              environment.data(),  launch.directory.empty() ? nullptr : launch.directory.c_str(),
-              ::getpid(),          cgroup_procs_fd,
-              input->read.get(),   output->write.get(),
-              errors->write.get(), control->write.get()};
+    const auto& open_files = open_files_before();
+    Plan plan{launch.file.c_str(),
+              arguments.data(),
+              environment.data(),
+              launch.directory.empty() ? nullptr : launch.directory.c_str(),
+              ::getpid(),
+              cgroup_procs_fd,
+              input->read.get(),
+              output->write.get(),
+              errors->write.get(),
+              control->write.get(),
+              open_files ? &*open_files : nullptr};
     int pidfd = -1;
     const auto pid = clone_child(plan, pidfd);
     if (!pid) return tl::unexpected(pid.error());

@@ -19,7 +19,11 @@ std::vector<UniqueFd> take_listening_sockets() {
     return sockets;
 }
 
-int empty_doorbell(int listener, int most) {
+UniqueFd reserve_descriptor() {
+    return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+int empty_doorbell(int listener, int most, UniqueFd& reserve) {
     int rings = 0;
     while (rings < most) {
         const int ringer = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -28,10 +32,13 @@ int empty_doorbell(int listener, int most) {
             ++rings;
         } else if (errno == ECONNABORTED) {
             ++rings;  // it rang and hung up at once: a ring all the same
+        } else if ((errno == EMFILE || errno == ENFILE) && reserve.valid()) {
+            reserve.reset();
         } else if (errno != EINTR) {
             break;
         }
     }
+    if (!reserve.valid()) reserve = reserve_descriptor();
     return rings;
 }
 

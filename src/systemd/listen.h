@@ -12,8 +12,12 @@ namespace dormouse::systemd {
 /// the start; the variables that announce them are removed from the environment. Source: sd_listen_fds(3).
 std::vector<UniqueFd> take_listening_sockets();
 
-/// Accepts and closes what is waiting on `listener`, `most` at most, so that a flood cannot hold the loop.
-/// Returns how many there were; `most` means there may be more.
-int empty_doorbell(int listener, int most);
+/// Accepts and closes what is waiting on `listener`, `most` at most, so that a flood cannot hold the loop. `reserve` is
+/// a descriptor that is given up for a moment when there is no other left (EMFILE): a ring that cannot be accepted
+/// would be there again at once, for ever. Returns how many there were; `most` means there may be more.
+int empty_doorbell(int listener, int most, UniqueFd& reserve);
+
+/// A descriptor to give up; invalid if there is none to be had.
+UniqueFd reserve_descriptor();
 
 }  // namespace dormouse::systemd

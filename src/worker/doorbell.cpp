@@ -17,7 +17,9 @@ constexpr int most_rings_at_once = 512;
 
 }  // namespace
 
-Doorbell::Doorbell(loop::Loop& loop, std::vector<UniqueFd> listeners) : loop_(loop), listeners_(std::move(listeners)) {}
+Doorbell::Doorbell(loop::Loop& loop, std::vector<UniqueFd> listeners) : loop_(loop), listeners_(std::move(listeners)) {
+    if (!listeners_.empty()) reserve_ = systemd::reserve_descriptor();
+}
 
 void Doorbell::answer(std::function<void()> on_ring) {
     on_ring_ = std::move(on_ring);
@@ -25,7 +27,7 @@ void Doorbell::answer(std::function<void()> on_ring) {
     for (const UniqueFd& listener : listeners_) {
         auto& poll = polls_.emplace_back(std::make_unique<loop::Poll>(loop_, listener.get()));
         poll->watch(loop::Poll::readable, [this, fd = listener.get()](int) {
-            if (systemd::empty_doorbell(fd, most_rings_at_once) == 0) return;
+            if (systemd::empty_doorbell(fd, most_rings_at_once, reserve_) == 0) return;
             crash_point("ring.answered");
             on_ring_();
         });
@@ -63,7 +65,8 @@ void Doorbell::watch_wake_file(bool watched) {
 
 bool Doorbell::empty_now() {
     int rings = answer_wake_file() ? 1 : 0;
-    for (const UniqueFd& listener : listeners_) rings += systemd::empty_doorbell(listener.get(), most_rings_at_once);
+    for (const UniqueFd& listener : listeners_)
+        rings += systemd::empty_doorbell(listener.get(), most_rings_at_once, reserve_);
     return rings > 0;
 }
 

@@ -47,6 +47,7 @@ class Doorbell {
   private:
     loop::Loop& loop_;
     std::vector<UniqueFd> listeners_;
+    UniqueFd reserve_;  ///< see systemd::empty_doorbell()
     std::vector<std::unique_ptr<loop::Poll>> polls_;
     std::function<void()> on_ring_;
     std::string wake_file_;

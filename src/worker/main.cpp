@@ -1,6 +1,7 @@
 #include "worker/main.h"
 
 #include "base/log.h"
+#include "base/open_files.h"
 #include "loop/loop.h"
 #include "worker/identity.h"
 #include "worker/pool.h"
@@ -9,6 +10,7 @@ namespace dormouse::worker {
 
 PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     log::start(verbose ? log::Level::debug : log::Level::info);
+    raise_open_files();
     loop::Loop loop;
     PoolEnd end;
     {

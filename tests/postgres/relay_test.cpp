@@ -48,7 +48,8 @@ class RelayBench {
     void make_doorbell() {
         bell_ = listen_at(directory_.path() + "/bench.sock");
         poll_.emplace(loop_, bell_.get());
-        poll_->watch(loop::Poll::readable, [this](int) { rings_ += systemd::empty_doorbell(bell_.get(), 1'000); });
+        poll_->watch(loop::Poll::readable,
+                     [this](int) { rings_ += systemd::empty_doorbell(bell_.get(), 1'000, reserve_); });
     }
 
     bool until(const std::function<bool()>& happened, Millis deadline = Millis{20'000}) {
@@ -86,6 +87,7 @@ class RelayBench {
     TemporaryDirectory directory_;
     loop::Loop loop_;
     UniqueFd bell_;
+    UniqueFd reserve_ = systemd::reserve_descriptor();
     std::optional<loop::Poll> poll_;
     int rings_ = 0;
     std::optional<relay::Relay> relay_;
