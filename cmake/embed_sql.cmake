@@ -1,7 +1,7 @@
 # Puts every file of sql/ into one generated source file: the binary carries its own SQL, and there is one copy of it.
 # Raw string literals have a length limit in no compiler we use; the delimiter cannot occur in SQL.
 file(GLOB sql_migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sql/migrations/*.sql)
-file(GLOB sql_queries CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sql/queries/*.sql)
+file(GLOB sql_queries CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sql/queries/*.sql ${CMAKE_SOURCE_DIR}/sql/queries/cli/*.sql)
 list(SORT sql_migrations)
 set(sql_out ${CMAKE_BINARY_DIR}/generated/sql/embedded)
 add_custom_command(

@@ -1,14 +1,14 @@
 #include "cli/archive.h"
 
-#include "cli/queries.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
 Outcome archive(const OperateOptions& options) {
     return operate({"archive",
                     "archived",
-                    queries::archive,
-                    queries::archive_runs,
+                    sql::cli::archive,
+                    sql::cli::archive_runs,
                     {"completed", "failed", "canceled", "queued", "running", "retry", "blocked"},
                     {"completed", "failed", "canceled"},
                     false},

@@ -1,14 +1,14 @@
 #include "cli/cancel.h"
 
-#include "cli/queries.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
 Outcome cancel(const OperateOptions& options) {
     return operate({"cancel",
                     "canceled",
-                    queries::cancel,
-                    queries::cancel_runs,
+                    sql::cli::cancel,
+                    sql::cli::cancel_runs,
                     {"queued", "running", "retry", "blocked"},
                     {"queued", "running", "retry", "blocked"},
                     false},

@@ -5,13 +5,13 @@
 
 #include "cli/enqueue_from.h"
 #include "cli/payload.h"
-#include "cli/queries.h"
 #include "cli/rings.h"
 #include "cli/spool.h"
 #include "cli/text.h"
 #include "cli/wait.h"
 #include "cli/when.h"
 #include "config/duration.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -59,7 +59,7 @@ Try<std::vector<Parameter>> parameters_of(const EnqueueOptions& options, std::in
 }
 
 Try<std::string> insert(postgres::BlockingConnection& connection, const std::vector<Parameter>& parameters) {
-    const auto reply = connection.ask("enqueue", queries::enqueue, parameters);
+    const auto reply = connection.ask("enqueue", sql::cli::enqueue, parameters);
     if (reply) return std::string(reply->text(0, 0));
     Failure failure = from(reply.error());
     if (failure.exit == Exit::schema) failure.message += "; the schema is missing or older: run `dormouse migrate`";

@@ -7,10 +7,10 @@
 #include <set>
 
 #include "base/unique_fd.h"
-#include "cli/queries.h"
 #include "cli/rings.h"
 #include "cli/run_lines.h"
 #include "cli/text.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 namespace {
@@ -89,7 +89,7 @@ class Intake {
 
     Outcome by_copy(const RunLine& run, std::int64_t line) {
         if (!copying_) {
-            if (const Status begun = connection_.begin_copy("enqueue --from", queries::copy_runs); !begun)
+            if (const Status begun = connection_.begin_copy("enqueue --from", sql::cli::copy_runs); !begun)
                 return tl::unexpected(from(begun.error()));
             copying_ = true;
             rows_ = 0;
@@ -138,7 +138,7 @@ class Intake {
     }
     Outcome call() {
         if (lines_.empty()) return Exit::ok;
-        const auto reply = connection_.ask("enqueue --from", queries::enqueue_lines, {batch_ + "]"});
+        const auto reply = connection_.ask("enqueue --from", sql::cli::enqueue_lines, {batch_ + "]"});
         const std::string place = lines_.front() == lines_.back()
                                       ? std::to_string(lines_.front())
                                       : std::to_string(lines_.front()) + "-" + std::to_string(lines_.back());
@@ -199,7 +199,7 @@ Outcome enqueue_from(const EnqueueOptions& options, const config::Environment& e
 
     if (const Status begun = connection->script("enqueue --from", "BEGIN"); !begun)
         return tl::unexpected(from(begun.error()));
-    const auto about = connection->ask("enqueue --from", queries::may_copy);
+    const auto about = connection->ask("enqueue --from", sql::cli::may_copy);
     if (!about) {
         Failure failure = from(about.error());
         if (failure.exit == Exit::schema) failure.message += "; the schema is missing or older: run `dormouse migrate`";

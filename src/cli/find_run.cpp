@@ -4,8 +4,8 @@
 #include <cctype>
 
 #include "base/uuid.h"
-#include "cli/queries.h"
 #include "config/text.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -31,7 +31,7 @@ Try<IdRange> ids_from(const std::string& prefix) {
 Try<FoundRun> find_run(postgres::BlockingConnection& connection, const std::string& prefix) {
     const auto range = ids_from(prefix);
     if (!range) return tl::unexpected(range.error());
-    const auto found = connection.ask("find", queries::find, {range->low, range->high});
+    const auto found = connection.ask("find", sql::cli::find, {range->low, range->high});
     if (!found) return give_up(found.error());
     if (found->rows() == 0)
         return give_up(Exit::not_found,

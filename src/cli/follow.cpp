@@ -4,8 +4,8 @@
 #include <cmath>
 #include <ctime>
 
-#include "cli/queries.h"
 #include "cli/wait.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -21,7 +21,7 @@ Try<void> tell_from(postgres::BlockingConnection& connection, const std::string&
                     Place& place, const Audience& audience) {
     const auto only = attempt ? std::optional(std::to_string(*attempt)) : std::nullopt;
     const auto reply =
-        connection.ask("log", queries::lines, {id, std::to_string(place.attempt), std::to_string(place.line), only});
+        connection.ask("log", sql::cli::lines, {id, std::to_string(place.attempt), std::to_string(place.line), only});
     if (!reply) return give_up(reply.error());
     for (int row = 0; row < reply->rows(); ++row) {
         LogLine line{static_cast<int>(reply->integer(row, 0)),
@@ -37,7 +37,7 @@ Try<void> tell_from(postgres::BlockingConnection& connection, const std::string&
 }
 
 Try<RunNow> ask_run(postgres::BlockingConnection& connection, const std::string& id) {
-    const auto reply = connection.ask("run", queries::run_now, {id});
+    const auto reply = connection.ask("run", sql::cli::run_now, {id});
     if (!reply) return give_up(reply.error());
     if (reply->rows() == 0) return give_up(Exit::not_found, "run " + id + ": it is gone");
     return RunNow{std::string(reply->text(0, 0)),
@@ -56,7 +56,7 @@ Try<RunNow> ask_run(postgres::BlockingConnection& connection, const std::string&
 Try<void> listen(postgres::BlockingConnection& connection, const std::string& id) {
     for (const char* channel : {"dormouse:done", "dormouse:news"})
         if (const Status done = connection.listen(channel); !done) return give_up(done.error());
-    if (const auto marked = connection.ask("watch", queries::watch, {id}); !marked) return give_up(marked.error());
+    if (const auto marked = connection.ask("watch", sql::cli::watch, {id}); !marked) return give_up(marked.error());
     return {};
 }
 

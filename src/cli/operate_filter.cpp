@@ -7,11 +7,11 @@
 #include <set>
 
 #include "cli/operate_parts.h"
-#include "cli/queries.h"
 #include "cli/run_status.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/duration.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -62,7 +62,7 @@ Try<Millis> check_filter(const Operation& operation, const RunFilter& filter) {
 
 Try<Meant> count(const Operation& operation, const RunFilter& filter, Millis older,
                  postgres::BlockingConnection& connection) {
-    const auto now = connection.ask(operation.name, queries::now);
+    const auto now = connection.ask(operation.name, sql::cli::now);
     if (!now) return give_up(now.error());
     Meant meant;
     meant.now = now->real(0, 0);
@@ -70,7 +70,7 @@ Try<Meant> count(const Operation& operation, const RunFilter& filter, Millis old
     std::string statuses;
     for (const std::string& status : operation.statuses) statuses += (statuses.empty() ? "{" : ",") + status;
     const auto reply =
-        connection.ask(operation.name, queries::matching,
+        connection.ask(operation.name, sql::cli::matching,
                        {filter.status.empty() ? statuses + "}" : "{" + filter.status + "}", text_or_null(filter.task),
                         text_or_null(filter.queue), std::to_string(meant.before)});
     if (!reply) return tl::unexpected(explained(reply.error()));

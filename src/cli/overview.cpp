@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/process_alive.h"
-#include "cli/queries.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -80,13 +80,13 @@ Overview overview_of_this_machine(const config::Environment& environment) {
 }
 
 Try<void> add_database(Overview& overview, postgres::BlockingConnection& connection) {
-    const auto workers = connection.ask("status", queries::workers);
+    const auto workers = connection.ask("status", sql::cli::workers);
     if (!workers) return give_up(workers.error());
-    const auto queues = connection.ask("status", queries::queues);
+    const auto queues = connection.ask("status", sql::cli::queues);
     if (!queues) return give_up(queues.error());
-    const auto stuck = connection.ask("status", queries::stuck);
+    const auto stuck = connection.ask("status", sql::cli::stuck);
     if (!stuck) return give_up(stuck.error());
-    const auto now = connection.ask("status", queries::now);
+    const auto now = connection.ask("status", sql::cli::now);
     if (!now) return give_up(now.error());
     overview.now = now->real(0, 0);
     add_workers(overview, *workers);

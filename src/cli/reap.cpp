@@ -4,10 +4,10 @@
 
 #include "base/process.h"
 #include "cli/end_process.h"
-#include "cli/queries.h"
 #include "cli/rings.h"
 #include "cli/suspects.h"
 #include "cli/text.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -37,7 +37,7 @@ Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection
         reaped.ended = *ended;
     }
     const ProcessMark& mark = suspect.row.mark;
-    const auto reply = connection.ask("reap", queries::release_worker,
+    const auto reply = connection.ask("reap", sql::cli::release_worker,
                                       {suspect.row.id, mark.host, std::to_string(mark.pid), std::to_string(mark.start),
                                        mark.boot_id, suspect.row.presence.unseen ? "true" : "false"});
     if (!reply) return failed(reply.error());

@@ -1,14 +1,14 @@
 #include "cli/retry.h"
 
-#include "cli/queries.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
 Outcome retry(const OperateOptions& options) {
     return operate({"retry",
                     "started again",
-                    queries::retry,
-                    queries::retry_runs,
+                    sql::cli::retry,
+                    sql::cli::retry_runs,
                     {"completed", "failed", "canceled", "retry"},
                     {"failed", "retry"},
                     true},

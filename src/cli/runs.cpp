@@ -3,11 +3,11 @@
 #include <ctime>
 #include <optional>
 
-#include "cli/queries.h"
 #include "cli/run_status.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/duration.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -68,7 +68,7 @@ Outcome runs(const RunsOptions& options) {
     if (!connection) return tl::unexpected(connection.error());
     if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
     const auto reply =
-        connection->ask("runs", queries::runs,
+        connection->ask("runs", sql::cli::runs,
                         {unless_empty(options.status), unless_empty(options.task), unless_empty(options.queue), *since,
                          std::to_string(options.limit), options.archived ? "true" : "false"});
     if (!reply) return give_up(reply.error());

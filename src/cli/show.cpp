@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "cli/find_run.h"
-#include "cli/queries.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/size.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -105,14 +105,14 @@ Outcome show(const ShowOptions& options) {
     const auto found = find_run(*connection, options.run);
     if (!found) return tl::unexpected(found.error());
     const std::string& id = found->id;
-    const auto reply = connection->ask("show", queries::show, {id});
+    const auto reply = connection->ask("show", sql::cli::show, {id});
     if (!reply) return give_up(reply.error());
     if (reply->rows() == 0) return give_up(Exit::not_found, "run " + id + ": it has just been removed");
     if (options.json) {
         print(safe_json(reply->text(0, 23)) + "\n");
         return Exit::ok;
     }
-    const auto attempts = connection->ask("show", queries::attempts, {id});
+    const auto attempts = connection->ask("show", sql::cli::attempts, {id});
     if (!attempts) return give_up(attempts.error());
     print_run(*reply);
     print_attempts(*attempts, reply->real(0, 12));

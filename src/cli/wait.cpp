@@ -4,7 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include "cli/queries.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -37,7 +37,7 @@ Try<postgres::BlockingConnection> connect_again(
 }
 
 Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::string& id) {
-    const auto reply = connection.ask("result", queries::result, {id});
+    const auto reply = connection.ask("result", sql::cli::result, {id});
     if (!reply) return give_up(reply.error());
     if (reply->rows() == 0) return give_up(Exit::not_found, "run " + id + ": it is gone");
     return Standing{std::string(reply->text(0, 0)), std::string(reply->text(0, 1)), std::string(reply->text(0, 2)),

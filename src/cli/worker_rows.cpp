@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/process.h"
-#include "cli/queries.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -51,7 +51,7 @@ Try<WorkerRows> read_workers(postgres::BlockingConnection& connection, Which whi
     const bool here = which == Which::of_this_host;
     const auto given = [&](std::string value) { return here ? std::optional(std::move(value)) : std::nullopt; };
     const auto reply =
-        connection.ask("workers", queries::all_workers,
+        connection.ask("workers", sql::cli::all_workers,
                        {which == Which::awake ? "false" : "true", given(this_host()), given(this_boot())});
     if (!reply) return give_up(reply.error());
     WorkerRows all;

@@ -1,7 +1,7 @@
 // With 40 partitions of finished runs, as after a month: who knows which he wants goes to that one, who does not finds
 // his run by the index of each.
-#include "cli/queries.h"
 #include "postgres/retention_fixture.h"
+#include "sql/embedded.h"
 
 using namespace dormouse;
 using namespace dormouse::testing;
@@ -62,9 +62,9 @@ BOOST_AUTO_TEST_CASE(a_run_is_found_by_the_index_of_each_partition) {
     const std::string id = "'" + database.value("SELECT id FROM dormouse.runs LIMIT 1 OFFSET 20000") + "'";
     for (const std::string& sql :
          {std::string("SELECT r.status, r.result FROM dormouse.runs r WHERE r.id = ") + id,
-          with(cli::queries::show, "$1", id), with(cli::queries::attempts, "$1", id),
-          with(cli::queries::run_now, "$1", id),
-          with(with(with(with(cli::queries::lines, "$1", id), "$2", "0"), "$3", "0"), "$4", "NULL")}) {
+          with(dormouse::sql::cli::show, "$1", id), with(dormouse::sql::cli::attempts, "$1", id),
+          with(dormouse::sql::cli::run_now, "$1", id),
+          with(with(with(with(dormouse::sql::cli::lines, "$1", id), "$2", "0"), "$3", "0"), "$4", "NULL")}) {
         const std::string found = plan(sql);
         BOOST_TEST(!has(found, "Seq Scan on runs_finished_ago_20"), found);
         BOOST_TEST(has(found, "runs_finished_ago_20_id_idx"), found);

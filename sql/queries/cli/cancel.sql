@@ -1,0 +1,2 @@
+-- $1 id, $2 reason.
+SELECT dormouse.cancel($1::uuid, $2::text)

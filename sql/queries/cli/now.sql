@@ -1,0 +1,2 @@
+-- The database's clock, which all times in answers are compared with.
+SELECT extract(epoch FROM clock_timestamp())

@@ -1,0 +1,20 @@
+-- $1 status, $2 task, $3 queue, $4 created since (epoch), $5 limit, $6 archived ones too; null: any. Newest first by
+-- id, which is ordered by time: the primary key of runs_live and the index runs_finished_id, merged. Partitions that
+-- the status rules out are pruned.
+SELECT r.id, r.status, r.task, r.queue, r.attempts, r.max_attempts,
+       extract(epoch FROM r.created_at), extract(epoch FROM r.run_at), extract(epoch FROM r.started_at),
+       extract(epoch FROM r.finished_at), extract(epoch FROM clock_timestamp()),
+       coalesce(r.error ->> 'message', r.error #>> '{}'), r.progress, r.progress_text,
+       json_build_object('id', r.id, 'task', r.task, 'queue', r.queue, 'status', r.status, 'priority', r.priority,
+                         'created_at', r.created_at, 'run_at', r.run_at, 'started_at', r.started_at,
+                         'finished_at', r.finished_at, 'attempts', r.attempts, 'max_attempts', r.max_attempts,
+                         'worker', r.worker, 'progress', r.progress, 'progress_text', r.progress_text, 'key', r.key,
+                         'error', r.error, 'archived_at', r.archived_at)
+  FROM dormouse.runs r
+ WHERE ($1::text IS NULL OR r.status = $1::text)
+   AND ($2::text IS NULL OR r.task = $2::text)
+   AND ($3::text IS NULL OR r.queue = $3::text)
+   AND ($4::float8 IS NULL OR r.created_at >= to_timestamp($4::float8))
+   AND ($6::boolean OR r.archived_at IS NULL)
+ ORDER BY r.id DESC
+ LIMIT $5::int
