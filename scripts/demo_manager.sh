@@ -18,7 +18,7 @@ pool_up() {
     local options=() helper=("$work/bin/dormouse-due" --runtime-directory "$work/run" --unit "$unit.service" --target none)
     if [ "$manager" = activate ]; then
         [ -z "$worker_user" ] || chown "$worker_user" "$work/run"
-        exec_as_worker "$root/scripts/demo_door.sh" "$work" "$pool" >>"$work/log/worker" 2>&1 &
+        exec_as_worker "$work/bin/demo_door.sh" "$work" "$pool" >>"$work/log/worker" 2>&1 &
         door=$!
         wait_for 10 pool_listens
         return

@@ -75,7 +75,7 @@ prepare() {
     chmod 755 "$work"
     mkdir -p "$work"/{bin,etc,log,run,"run/$pool"}
     if [ -n "$worker_user" ]; then chown "$worker_user" "$work/run/$pool" "$work/log"; fi
-    cp "$DORMOUSE_BUILD/dormouse" "$DORMOUSE_BUILD/dormouse-due" "$root/examples/inspect_file.py" "$work/bin/"
+    cp "$DORMOUSE_BUILD/dormouse" "$DORMOUSE_BUILD/dormouse-due" "$root/examples/inspect_file.py" "$root/scripts/demo_door.sh" "$work/bin/"
     cat >"$work/etc/$pool.toml" <<TOML
 [database]
 url = "postgresql://dormouse_demo@/demo?host=$work/db"

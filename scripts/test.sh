@@ -27,7 +27,11 @@ trap 'rm -f "$held"' EXIT
 
 # Everything up to ctest's summary passes, the summary is held back.
 hold_summary() {
-    awk -v held="$held" '/^[0-9]+% tests passed/ { summary = 1 } { if (summary) print >held; else { print; fflush() } }'
+    local line to=/dev/stdout
+    while IFS= read -r line; do # and not awk, which reads ahead
+        if [[ $line =~ ^[0-9]+%\ tests\ passed ]]; then to=$held; fi
+        printf '%s\n' "$line" >>"$to"
+    done
 }
 
 # run_ctest PRESET [OPTION…]
