@@ -8,8 +8,7 @@ need_worker
 use_pool $pool
 new_database $pool
 configure $pool <<TOML
-idle_exit = "500ms"
-look_exit = "500ms"
+look_exit = "5min"
 shutdown_grace = "10s"
 [task.four]
 command = ["/bin/sleep", "4"]
@@ -19,7 +18,6 @@ drop_in $pool impatient <<'DROPIN'
 TimeoutStopSec=2s
 DROPIN
 systemctl start dormouse@$pool.target
-wait_for 20 asleep $pool
 run=$(enqueue four)
 ring $pool
 has_handler() { [ "$(processes $service)" = 2 ]; }
