@@ -9,7 +9,8 @@ const enqueues = /\b"?dormouse"?\."?(enqueue|runs\b)/i;
 function addressOf(target) {
   if (target.includes('/')) return { path: target };
   const far = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(target);
-  if (far) return { host: far[1] ?? far[2], port: Number(far[3]) };
+  // Every address of the name: Node 18 tries the first alone unless it is told.
+  if (far) return { host: far[1] ?? far[2], port: Number(far[3]), autoSelectFamily: true };
   if (target.includes(':')) throw new Error(`${target} is no HOST:PORT`);
   const directory = process.env.DORMOUSE_PATHS_RUNTIME_DIRECTORY || '/run/dormouse';
   return { path: `${directory}/${target}.sock` };
