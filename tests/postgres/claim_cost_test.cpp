@@ -50,7 +50,10 @@ struct Fixture {
                 session.ask("", "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE claim('{" + queues +
                                     "}', 8, '00000000-0000-4000-8000-000000000001', 300000, 1000000, " + fronts + ")");
             BOOST_TEST_REQUIRE(reply.has_value(), (reply ? "" : reply.error().message));
-            const auto plan = nlohmann::json::parse(reply->text(0, 0)).at(0).at("Plan");
+            const std::string text(reply->text(0, 0));
+            BOOST_TEST(text.find("\"runs_live_claim\"") != std::string::npos, text);
+            BOOST_TEST(text.find("Seq Scan") == std::string::npos, text);
+            const auto plan = nlohmann::json::parse(text).at(0).at("Plan");
             BOOST_TEST_REQUIRE(plan.at("Actual Rows").get<int>() == 8);
             least = std::min(least, plan.at("Shared Hit Blocks").get<std::int64_t>() +
                                         plan.at("Shared Read Blocks").get<std::int64_t>());
@@ -58,6 +61,11 @@ struct Fixture {
             if (vacuums) database.exec("VACUUM dormouse.runs_live");
         }
         return least;
+    }
+    static std::string names(int queues) {
+        std::string all;
+        for (int n = 0; n < queues; ++n) all += (n == 0 ? "q" : ",q") + std::to_string(n);
+        return all;
     }
     static void compare(std::int64_t small, std::int64_t large, double most) {
         BOOST_TEST_MESSAGE("buffers of a claim of 8 runs: " << small << " behind few, " << large << " behind many");
@@ -116,12 +124,30 @@ BOOST_AUTO_TEST_CASE(with_many_priorities) {
 }
 
 BOOST_AUTO_TEST_CASE(with_a_thousand_queues) {
-    std::string queues;
-    for (int n = 0; n < 1'000; ++n) queues += (n == 0 ? "q" : ",q") + std::to_string(n);
+    const std::string queues = names(1'000);
     fill(few, 1'000);
     const auto small = buffers(queues);
     fill(many, 1'000);
     compare(small, buffers(queues), 1.2);
+}
+
+BOOST_AUTO_TEST_CASE(with_a_thousand_queues_and_ten_priorities_half_not_due_behind_many_that_are_not_served) {
+    const std::string queues = names(1'000);
+    const auto claim_among = [&](int rows) {
+        fill(rows, 1'000, 10);
+        database.exec(
+            "UPDATE dormouse.runs SET run_at = now() + interval '1 day' WHERE id > (SELECT id FROM "
+            "dormouse.runs ORDER BY id OFFSET " +
+            std::to_string(rows / 2) + " LIMIT 1)");
+        database.exec(
+            "INSERT INTO dormouse.runs (task, queue, priority, run_at) SELECT 't', 'a', -9, now() - interval '1 day' "
+            "FROM generate_series(1, " +
+            std::to_string(many) + ")");
+        database.exec("VACUUM (ANALYZE) dormouse.runs_live");
+        return buffers(queues);
+    };
+    const auto small = claim_among(few);
+    compare(small, claim_among(many), 1.2);
 }
 
 BOOST_AUTO_TEST_CASE(from_where_those_end_that_have_gone_while_somebody_holds_a_snapshot) {
