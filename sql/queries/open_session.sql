@@ -5,20 +5,19 @@
 -- idle_session_timeout would kill a listener; a role's default isolation level must not reach the claim; the plans are
 -- made once, often on an empty leaf, so they must not depend on what the leaf holds just then (bench/layout). The role's search path
 -- stays, for other people's triggers, but cannot put its functions in the place of Postgres' own.
+-- One expression and no list of settings to select from: a backend that has just started has planned nothing, and looks up all it meets (0.8 ms instead of 1.4).
 SELECT pg_catalog.pg_backend_pid(),
-       CASE WHEN pg_catalog.pg_backend_pid() = $1::integer OR $2::boolean THEN (
-            SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false))
-              FROM (VALUES ('search_path', 'pg_catalog, ' || pg_catalog.current_setting('search_path')),
-                           ('default_transaction_isolation', 'read committed'),
-                           ('statement_timeout', '0'),
-                           ('lock_timeout', '0'),
-                           ('idle_in_transaction_session_timeout', '0'),
-                           ('idle_session_timeout', '0'),
-                           ('client_connection_check_interval', '5s'),
-                           ('plan_cache_mode', 'force_generic_plan'),
-                           ('enable_seqscan', 'off'),
-                           ('enable_bitmapscan', 'off'),
-                           ('jit', 'off')) AS s (name, value)
-             WHERE s.name NOT IN ('idle_session_timeout', 'client_connection_check_interval')
-                OR (pg_catalog.current_setting('server_version_num')::integer >= 140000
-                    AND (s.name = 'idle_session_timeout' OR pg_catalog.version() LIKE '%linux%'))) END
+       CASE WHEN pg_catalog.pg_backend_pid() = $1::integer OR $2::boolean THEN ARRAY[
+            pg_catalog.set_config('search_path', 'pg_catalog, ' || pg_catalog.current_setting('search_path'), false),
+            pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
+            pg_catalog.set_config('statement_timeout', '0', false),
+            pg_catalog.set_config('lock_timeout', '0', false),
+            pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false),
+            CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 140000
+                 THEN pg_catalog.set_config('idle_session_timeout', '0', false) END,
+            CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 140000 AND pg_catalog.strpos(pg_catalog.version(), 'linux') > 0
+                 THEN pg_catalog.set_config('client_connection_check_interval', '5s', false) END,
+            pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),
+            pg_catalog.set_config('enable_seqscan', 'off', false),
+            pg_catalog.set_config('enable_bitmapscan', 'off', false),
+            pg_catalog.set_config('jit', 'off', false)] END
