@@ -53,9 +53,9 @@ output=$(gcc "${build[@]}" -o pan pan.c 2>&1) || fail "the verifier does not com
 
 begin=$EPOCHREALTIME
 code=0
-output=$(timeout 120 ./pan -m2000000 2>&1) || code=$?
+output=$(timeout 280 ./pan -m2000000 2>&1) || code=$?
 elapsed=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
-[ "$code" != 124 ] || fail "no end after 120 s" "$output"
+[ "$code" != 124 ] || fail "no end after 280 s" "$output"
 errors=$(sed -nE 's/.*errors: ([0-9]+).*/\1/p' <<<"$output" | head -n 1)
 states=$(sed -nE 's/^ *([0-9.e+]+) states, stored.*/\1/p' <<<"$output" | head -n 1)
 depth=$(sed -nE 's/.*depth reached ([0-9]+).*/\1/p' <<<"$output" | head -n 1)
