@@ -27,10 +27,10 @@ trap 'rm -f "$held"' EXIT
 
 # Everything up to ctest's summary passes, the summary is held back.
 hold_summary() {
-    local line to=/dev/stdout
+    local line summary=no
     while IFS= read -r line; do # and not awk, which reads ahead
-        if [[ $line =~ ^[0-9]+%\ tests\ passed ]]; then to=$held; fi
-        printf '%s\n' "$line" >>"$to"
+        if [[ $line =~ ^[0-9]+%\ tests\ passed ]]; then summary=yes; fi
+        if [ "$summary" = yes ]; then printf '%s\n' "$line" >>"$held"; else printf '%s\n' "$line"; fi
     done
 }
 
