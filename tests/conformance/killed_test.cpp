@@ -1,5 +1,8 @@
 // A worker process that is killed with runs of each kind of handler in flight: what it leaves, and what the next one
 // makes of it. The handlers leave a mark at each start, outside of the database.
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -33,6 +36,7 @@ struct Mark {
 
 struct KilledScene {
     explicit KilledScene(Kind which) : kind(which) {
+        BOOST_REQUIRE(::mkfifo((directory.path() + "/gate").c_str(), 0600) == 0);
         std::ofstream file(directory.path() + "/pool.toml");
         file << "[database]\nurl = \"" << database.url() << "\"\n[worker]\nlease = \"2s\"\nconcurrency = " << in_flight
              << "\n[paths]\nspool_directory = \"" << directory.path() << "\"\n";
@@ -79,7 +83,8 @@ struct KilledScene {
         for (std::string id, fence; words >> id >> fence;) all[id] = fence;
         return all;
     }
-    void open_the_gate() const { std::ofstream(directory.path() + "/open") << ""; }
+    /// For whoever waits there, and for whoever comes.
+    void open_the_gate() { gate.reset(::open((directory.path() + "/gate").c_str(), O_RDWR | O_CLOEXEC)); }
     /// Of its starts. Lost runs are executed one at a time: a second one that was claimed is handed back unstarted.
     std::string outcomes(const std::string& run) {
         return database.value(
@@ -91,6 +96,7 @@ struct KilledScene {
     Kind kind;
     TestDatabase database;
     TemporaryDirectory directory;
+    UniqueFd gate;
 };
 
 }  // namespace

@@ -69,7 +69,7 @@ task('says_its_pid', async (_, run) => {
 task('forks', async () => spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).pid);
 task('gated', async (payload, run) => {
   fs.appendFileSync(`${payload}/marks`, `${run.id} ${run.fence} ${process.pid}\n`);
-  for (let i = 0; i < 30_000 && !fs.existsSync(`${payload}/open`); i += 1) await sleep(10);
+  await (await fs.promises.open(`${payload}/gate`)).close();
   return run.fence;
 });
 serve();

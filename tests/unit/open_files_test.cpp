@@ -3,14 +3,13 @@
 #include "base/open_files.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
-#include <cstring>
+#include <cerrno>
 
 #include "support/cluster.h"
+#include "support/pool_bench.h"
+#include "systemd/ring.h"
 #include "unit/exec_fixture.h"
 #include "worker/doorbell.h"
 
@@ -40,26 +39,6 @@ class SoftLimit {
     rlimit before_;
 };
 
-sockaddr_un address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.data(), path.size());
-    return address;
-}
-
-UniqueFd socket_at(const std::string& path, bool listening) {
-    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    const sockaddr_un address = address_of(path);
-    const auto* any = reinterpret_cast<const sockaddr*>(&address);
-    if (listening) {
-        BOOST_REQUIRE(::bind(socket.get(), any, sizeof address) == 0);
-        BOOST_REQUIRE(::listen(socket.get(), 8) == 0);
-    } else {
-        BOOST_REQUIRE(::connect(socket.get(), any, sizeof address) == 0);
-    }
-    return socket;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(open_files)
@@ -69,9 +48,10 @@ BOOST_AUTO_TEST_CASE(more_runs_than_the_soft_limit_allows_and_each_has_the_limit
     const SoftLimit low(200);
     raise_open_files();
     BOOST_TEST(limit_now().rlim_cur == limit_now().rlim_max);
-    Bench bench(shell("read line; ulimit -n"));  // waits for its payload, which is there: all are in flight at once
+    Bench bench(shell("ulimit -n"));
     std::vector<Uuid> runs;
-    for (int i = 0; i < 60; ++i) runs.push_back(bench.start("1\n"));  // five descriptors each: 300
+    for (int i = 0; i < 60; ++i)
+        runs.push_back(bench.start());  // five descriptors each: 300, and none is closed before the loop turns
     for (const Uuid& run : runs) {
         const handlers::Outcome outcome = bench.wait(run);
         BOOST_TEST(outcome.error_message == "");
@@ -83,15 +63,14 @@ BOOST_AUTO_TEST_CASE(a_ring_is_answered_with_no_descriptor_left_and_does_not_com
     const testing::TemporaryDirectory directory;
     loop::Loop loop;
     std::vector<UniqueFd> bells;
-    bells.push_back(socket_at(directory.path() + "/pool.sock", true));
+    bells.push_back(testing::listen_at(directory.path() + "/pool.sock"));
     worker::Doorbell doorbell(loop, std::move(bells));
     int rings = 0;
     doorbell.answer([&rings] { ++rings; });
-    const UniqueFd one = socket_at(directory.path() + "/pool.sock", false);
-    const UniqueFd other = socket_at(directory.path() + "/pool.sock", false);
-    loop::Timer deadline_timer(loop, "test.deadline");
-    bool late = false;
-    deadline_timer.once(Millis{200}, [&late] { late = true; });
+    for (int i = 0; i < 2; ++i) BOOST_TEST(systemd::ring(directory.path() + "/pool.sock").has_value());
+    loop::Timer end(loop, "test.end");
+    bool over = false;
+    end.once(Millis{200}, [&over] { over = true; });
 
     std::vector<UniqueFd> all;  // all that there are
     {
@@ -99,7 +78,7 @@ BOOST_AUTO_TEST_CASE(a_ring_is_answered_with_no_descriptor_left_and_does_not_com
         for (int fd = 0; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) all.emplace_back(fd);
         BOOST_TEST(errno == EMFILE);
         int turns = 0;
-        while (!late) {
+        while (!over) {
             loop.turn();
             ++turns;
         }
