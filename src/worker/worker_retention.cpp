@@ -20,7 +20,9 @@ std::optional<Millis> Worker::retention_wait(BootClock::time_point now) const {
 bool Worker::fill_retention(store::Round& round, BootClock::time_point now) {
     const bool before_sleep = std::exchange(retain_before_sleep_, false);
     if (state_ >= State::leaving || flights_.extension_wanted(now)) return false;
-    if (looks_.owed() && (before_sleep || just_retained_)) return false;  // a claim between two steps
+    // A claim between two steps, if one can be made: with all slots busy none can, and whoever waits for it while
+    // retention_wait() says "now" makes the loop turn without end.
+    if (may_look(now) && (before_sleep || just_retained_)) return false;
     if (!before_sleep && retention_wait(now).value_or(Millis{1}) > Millis{0}) return false;
     store::Retain retain;
     if (config_.retention.finished > Millis{0}) retain.finished = config_.retention.finished;
