@@ -10,11 +10,13 @@ namespace {
 
 constexpr const char* leaves_soon = "look_exit = \"100ms\"\nidle_exit = \"100ms\"";
 
-/// The exit that follows once the worker is idle, and how long it took.
+/// The exit that follows once the worker is idle, and how long it took: a second more than look_exit is promised, and
+/// what a busy machine adds is far from the 20 s or the minute that it would wait otherwise.
 Millis exit_of(PoolBench& bench) {
     BOOST_TEST_REQUIRE(bench.until_idle());
     const auto start = BootClock::now();
     BOOST_TEST_REQUIRE(bench.until_gone());
+    BOOST_TEST(since(start) < Millis{5'000});
     return since(start);
 }
 
@@ -33,7 +35,7 @@ BOOST_AUTO_TEST_CASE(on_the_way_to_sleep_what_is_old_goes_and_partitions_are_mad
     };
     // Each takes a second for it at most, and the next one goes on: on a slow machine one is not enough.
     int workers = 0;
-    for (; workers == 0 || (workers < 20 && !next_step().empty()); ++workers) {
+    for (; workers == 0 || (workers < 5 && !next_step().empty()); ++workers) {
         PoolBench bench(database.url(), {.worker = leaves_soon, .leaves_when_idle = true});
         exit_of(bench);
         BOOST_TEST(bench.farewell()->graceful);
@@ -110,10 +112,8 @@ BOOST_AUTO_TEST_CASE(an_exit_does_not_wait_for_a_step_that_takes_long) {
     database.exec("ALTER FUNCTION dormouse.retain(text, bigint, timestamptz) SET lock_timeout = '60s'");
     BOOST_REQUIRE(person.script("", "BEGIN; SELECT count(*) FROM dormouse.runs").has_value());
     PoolBench bench(database.url(), {.worker = leaves_soon, .leaves_when_idle = true});
-    BOOST_TEST_REQUIRE(bench.until_idle());
-    const auto start = BootClock::now();
-    BOOST_TEST_REQUIRE(bench.until_gone());
-    BOOST_TEST_MESSAGE("exit beside a step that takes a minute: " << since(start).count()
+    const Millis exit = exit_of(bench);
+    BOOST_TEST_MESSAGE("exit beside a step that takes a minute: " << exit.count()
                                                                   << " ms after idle (aim: 1,000 and look_exit)");
     BOOST_TEST(count("pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%dormouse.retain%'") == "1");
     BOOST_TEST(bench.farewell()->graceful);
