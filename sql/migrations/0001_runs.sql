@@ -70,8 +70,9 @@ CREATE INDEX runs_finished_id ON dormouse.runs_finished (id);
 -- Never holds a row: a status nobody knows is routed here, and the trigger on it says which one was meant.
 CREATE TABLE dormouse.runs_unknown PARTITION OF dormouse.runs DEFAULT;
 
--- The claim walks this in order, one priority after the other; what is not due yet lies behind what is (claim.sql).
-CREATE INDEX runs_live_claim ON dormouse.runs_live (queue, priority, run_at, id) WHERE status IN ('queued', 'retry');
+-- A claim makes one descent for each (queue, task, priority) that waits; runs of other tasks lie aside, and what is not due yet lies behind what is
+-- (0010_claim.sql).
+CREATE INDEX runs_live_claim ON dormouse.runs_live (queue, task, priority, run_at, id) WHERE status IN ('queued', 'retry');
 -- Who must be taken back, and when the next lease ends (rescue.sql, due.sql).
 CREATE INDEX runs_live_lease ON dormouse.runs_live (queue, lease_until) WHERE status = 'running';
 

@@ -1,17 +1,17 @@
--- Takes back the runs of the queues $1 whose lease has ended, at most 1,000 of them, and logs the lost attempt, which counts.
+-- Takes back the runs of the queues $1 whose lease has ended, at most $3 of them and not the ids $2, and logs the lost attempt, which counts.
 -- Whether attempts are left is decided by who claims the run next. Index runs_live_lease. Returns how many.
 WITH lost AS (
     SELECT h.*
       FROM unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
            SELECT l.ctid AS tid, l.worker, l.fence, l.started_at FROM dormouse.runs_live l
-            WHERE l.queue = lane.queue AND l.status = 'running' AND l.lease_until < now()
-            ORDER BY l.lease_until LIMIT 1000
+            WHERE l.queue = lane.queue AND l.status = 'running' AND l.lease_until < now() AND l.id <> ALL ($2::uuid[])
+            ORDER BY l.lease_until LIMIT $3::integer
               FOR UPDATE SKIP LOCKED) h
-     LIMIT 1000
+     LIMIT $3::integer
 ), back AS (
     UPDATE dormouse.runs_live r
-       SET status = 'retry', run_at = now(), attempts = r.attempts + 1, lost = r.lost + 1, fence = NULL, lease_until = NULL, worker = NULL,
-           started_at = NULL,
+       SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + 1, 32767), fence = NULL,
+           lease_until = NULL, worker = NULL, started_at = NULL,
            error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid
     RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*

@@ -1,0 +1,18 @@
+-- Fails the run $1, which waits, for good and without an attempt, because it cannot be claimed: its row makes each statement fail that touches it.
+-- $2 and $3: class and message of the error. The payload is dropped, since it may be what nobody can write out or check. Whoever waits for the run
+-- is told. Returns the id; no row: it does not wait any more, or is locked. Index: primary key of runs_live.
+WITH refused AS (
+    DELETE FROM dormouse.runs_live r
+     WHERE r.ctid = ANY (ARRAY(SELECT l.ctid FROM dormouse.runs_live l
+                                WHERE l.id = $1 AND l.status IN ('queued', 'retry') FOR UPDATE SKIP LOCKED))
+       AND r.fence IS NULL
+    RETURNING r.*
+), finished AS (
+    INSERT INTO dormouse.runs_finished (id, queue, task, status, priority, payload, run_at, attempts, max_attempts, timeout_ms,
+                created_at, finished_at, error, progress, progress_text, key, traceparent, watched, lost, cut_off)
+    SELECT id, queue, task, 'failed', priority, '{}', run_at, attempts, max_attempts, timeout_ms, created_at, now(),
+           jsonb_build_object('class', $2::text, 'message', $3::text), progress, progress_text, key, traceparent, watched, lost, cut_off
+      FROM refused
+    RETURNING id, watched
+)
+SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', id::text) END FROM finished
