@@ -1,5 +1,7 @@
 #include "postgres/session.h"
 
+#include <algorithm>
+
 #include "base/crash_point.h"
 #include "postgres/sqlstate.h"
 
@@ -139,8 +141,15 @@ bool Session::take_result(Reply result) {
     Waiting& waiting = waiting_.front();
     const ExecStatusType status = PQresultStatus(result.get());
     if (status == PGRES_PIPELINE_SYNC) return true;
-    if (status == PGRES_FATAL_ERROR && !waiting.error)
-        waiting.error = from_result(result.get(), "the database refused a statement");
+    if (status == PGRES_FATAL_ERROR && !waiting.error) {
+        waiting.error = Undone{from_result(result.get(), "the database refused a statement"), std::nullopt,
+                               std::string(result.sqlstate())};
+        if (waiting.answered < waiting.commands.size())
+            waiting.error->statement =
+                std::count_if(waiting.commands.begin(),
+                              waiting.commands.begin() + static_cast<std::ptrdiff_t>(waiting.answered),
+                              [](const auto& command) { return command.first == Command::query; });
+    }
     if (waiting.answered < waiting.commands.size()) {
         const auto [command, sql] = waiting.commands[waiting.answered];
         if (command == Command::prepare) {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -29,10 +30,17 @@ struct Statement {
 /// LISTEN to `channel`, whatever is in its name. Source: "Identifiers and Key Words".
 std::string listen_sql(const std::string& channel);
 
+/// The error that undid a whole exchange.
+struct Undone : Error {
+    std::optional<std::size_t> statement;  ///< which one was refused; none: the commit, so it may be any of them
+    std::string sqlstate;                  ///< empty: libpq's own error
+};
+using Replies = tl::expected<std::vector<Reply>, Undone>;
+
 class Session {
   public:
     /// One result for each statement, in order, with binary columns; or the error that undid the whole transaction.
-    using Done = std::function<void(Result<std::vector<Reply>>)>;
+    using Done = std::function<void(Replies)>;
 
     struct Events {
         std::function<void(const std::string& channel, const std::string& payload)> on_notification;
@@ -65,7 +73,7 @@ class Session {
         std::vector<std::pair<Command, const char*>> commands;
         std::size_t answered = 0;
         std::vector<Reply> results;
-        std::optional<Error> error;
+        std::optional<Undone> error;
         Done done;
     };
 

@@ -75,23 +75,35 @@ struct Imported {
     std::string reason;  ///< why it was refused
 };
 
-/// How many more runs of a task this worker may execute now.
+/// A task that may be claimed, and how many of its runs.
 struct Room {
     std::string task;
     std::int64_t slots = 0;
 };
 
-/// A place in the line of a queue's runs of one priority.
-struct Front {
-    std::string queue;
-    int priority = 0;
-    std::int64_t run_at = 0;  ///< microseconds since 2000, as Postgres counts them
-    Uuid id;                  ///< among those of the same time
+/// What a claim asks for.
+struct Claim {
+    int most = 0;                    ///< at most this many
+    std::int64_t payload_bytes = 0;  ///< larger payloads stay in the database
+    std::vector<Room> rooms;         ///< of these tasks alone
+    std::vector<Uuid> except;        ///< never these: the database refused them a moment ago
 };
-/// How far a claim came in one such line.
-struct Reached {
-    Front last;
-    int runs = 0;
+/// Exactly these runs, of whatever queue: the one of `--run`, or some that were claimed in vain with others.
+struct ClaimIds {
+    std::vector<Uuid> ids;  ///< none: only whether the statement is taken at all
+    std::int64_t payload_bytes = 0;
+    bool with_payload = true;
+};
+/// A run that is waiting and can never be claimed: it fails without an attempt.
+struct Refusal {
+    Uuid id;
+    std::string error_class;
+    std::string message;
+};
+/// Runs of anybody whose lease has ended.
+struct Rescue {
+    int most = 1'000;
+    std::vector<Uuid> except;
 };
 
 /// A step of retention.
@@ -109,31 +121,31 @@ struct PromiseAct {
     [[nodiscard]] bool any() const { return enlist || withdraw || rest || give; }
 };
 
-/// One transaction. Empty parts send nothing.
+/// One transaction. Empty parts send nothing; store/parts.cpp has a row for each part, in the order of this struct.
 struct Round {
     PromiseAct promise;              ///< first, so that it is done whatever fails behind it
     bool arrive = false;             ///< register this worker
     bool release_forgotten = false;  ///< hand back what is ours in the database and not in `fences`
-    std::vector<std::int64_t>
-        fences;              ///< of all runs that this worker knows that it holds; for release_forgotten and ask_due
-    std::vector<News> news;  ///< before the endings, which take the fences away
-    std::vector<Ending> endings;
-    std::vector<Held> extend;    ///< leases to extend
-    std::vector<Held> ask_held;  ///< is it still ours?
-    bool rescue = false;         ///< take back runs whose lease has ended
-    std::vector<Uuid> dead;      ///< take back what these workers held: they are known to be dead
-    std::vector<Import> imports;
-    int claim = 0;                   ///< at most so many
-    std::int64_t payload_bytes = 0;  ///< for claim: larger payloads stay behind
-    std::vector<Front> fronts;       ///< for claim: where it may begin, by priority within a queue; empty: a whole look
-    std::vector<Room> rooms;         ///< for claim and ask_due: of the tasks that have a concurrency of their own
-    std::optional<Uuid> only_run;    ///< claim this one alone, and ask how it stands
-    bool ask_waking = false;         ///< is somebody between a wake and its commit?
-    bool ask_due = false;            ///< when must somebody look next?
-    bool leave = false;              ///< this worker is going
-    std::optional<Retain> retain;    ///< in a round of its own: it takes locks that nobody is to wait for
+    std::vector<std::int64_t> fences;  ///< of all runs that this worker holds; for release_forgotten and due
+    std::optional<std::vector<News>> news;       ///< before the endings, which take the fences away
+    std::optional<std::vector<Ending>> endings;  ///< present and empty: only whether the statements are taken at all
+    std::optional<std::vector<Held>> extend;     ///< leases to extend
+    std::vector<Held> ask_held;                  ///< is it still ours?
+    std::optional<Rescue> rescue;                ///< take back runs whose lease has ended
+    std::optional<Rescue> list_lost;             ///< … only say which they are
+    std::optional<std::vector<Uuid>> rescue_ids;  ///< … these alone
+    std::vector<Uuid> dead;                       ///< take back what these workers held: they are known to be dead
+    std::optional<std::vector<Import>> imports;
+    std::optional<Claim> claim;
+    std::optional<Claim> candidates;  ///< only say which runs such a claim would take
+    std::optional<ClaimIds> claim_ids;
+    std::optional<Refusal> refuse;
+    std::optional<Uuid> standing;  ///< how does this run stand?
+    bool ask_waking = false;       ///< is somebody between a wake and its commit?
+    std::optional<Claim> due;      ///< when must somebody look next? Of its `rooms` and `except`
+    bool leave = false;            ///< this worker is going
+    std::optional<Retain> retain;  ///< in a round of its own: it takes locks that nobody is to wait for
 
-    [[nodiscard]] bool empty() const;
     [[nodiscard]] bool enqueues() const;  ///< one of the endings asks for more runs
 };
 
@@ -145,18 +157,18 @@ struct Answer {
     std::vector<std::string> enqueued;  ///< the queues into which their follow-up runs went
     std::vector<Uuid> extended;         ///< of Round::extend
     std::vector<Uuid> still_held;       ///< of Round::ask_held
-    std::int64_t rescued = 0;
+    std::int64_t rescued = 0;           ///< by rescue, rescue_ids and dead
+    std::vector<Uuid> lost;             ///< of Round::list_lost
     std::int64_t released = 0;
     std::vector<Imported> imported;   ///< of Round::imports, one for each
-    bool waking = false;              ///< of Round::ask_waking
-    std::string standing;             ///< of Round::only_run: its status; empty: there is none
     std::vector<ClaimedRun> claimed;  ///< in the order in which they are to start
-    std::vector<Reached> reached;     ///< … and how far they came, in no order
-    std::optional<std::chrono::microseconds>
-        finding_took;               ///< the claim's first row, in the database; none: it has brought nothing
-    std::string retained;           ///< of Round::retain: what was done; empty: nothing was left to do
-    std::string retention_trouble;  ///< … or why nothing could be; "locked": try again later
-    std::optional<Millis> due_in;   ///< of Round::ask_due: none when nothing is due, ever; 0 when it is due now
+    std::vector<Uuid> candidates;     ///< of Round::candidates, in no order
+    bool refused = false;             ///< of Round::refuse: it has failed; else somebody holds it, or it is gone
+    bool waking = false;              ///< of Round::ask_waking
+    std::string standing;             ///< of Round::standing: its status; empty: there is none
+    std::string retained;             ///< of Round::retain: what was done; empty: nothing was left to do
+    std::string retention_trouble;    ///< … or why nothing could be; "locked": try again later
+    std::optional<Millis> due_in;     ///< of due or standing: none when nothing is due, ever; 0 when it is due now
 };
 
 }  // namespace dormouse::store

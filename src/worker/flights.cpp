@@ -11,7 +11,12 @@ namespace dormouse::worker {
 namespace {
 
 constexpr Millis patience_when_taken_away{10'000};
-constexpr Millis pause_between_lone_runs{1'000};
+constexpr Millis pause_between_suspects{1'000};
+constexpr Millis unknown_task_pause{60'000};
+/// Lost so often with a worker whose host went on, a run is suspected of having killed it.
+constexpr int losses_of_a_suspect = 2;
+/// A suspected function waits for so long until nothing else is at work; from then on nothing else is started.
+constexpr Millis longest_wait_alone{60'000};
 
 /// The part of a lease that is kept back for ending a handler's tree when the lease cannot be extended.
 Millis margin_of(Millis lease) {
@@ -45,27 +50,27 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     const auto refused = [&](std::string error_class, std::string message) {
         return Parcel{refuse(run.held, std::move(error_class), std::move(message)), run.task, attempt};
     };
-    if (flights_.contains(
-            run.held.id)) {  // somebody took it away and put it back, and its first handler is not gone yet
+    const auto back = [&](store::Fate fate, std::optional<Millis> delay) {
         store::Ending ending{};
         ending.held = run.held;
-        ending.fate = store::Fate::not_started;
+        ending.fate = fate;
         ending.counts = false;
-        ending.delay = Millis{1'000};
+        ending.delay = delay;
         return Parcel{std::move(ending), run.task, attempt};
+    };
+    // Somebody took it away and put it back, and its first handler is not gone yet.
+    if (flights_.contains(run.held.id)) return back(store::Fate::not_started, Millis{1'000});
+    if (BootClock::now() >= claimed_at + config_.worker.lease - margin_of(config_.worker.lease))
+        return back(store::Fate::handed_back, std::nullopt);
+    const bool suspect = run.lost >= losses_of_a_suspect;
+    if (suspect && has_suspect()) return back(store::Fate::handed_back, pause_between_suspects);
+    if (task == config_.tasks.end() || handler == nullptr) {  // for whoever knows it; only `--run` claims such a run
+        log::event(log::Level::warning, "unknown_task",
+                   run.task + ": this worker has no such task, the run is left for one that has; add [task." + run.task +
+                       "] to " + (config_.file.empty() ? "the pool's configuration" : config_.file),
+                   {{"run_id", run.held.id.to_string()}, {"task", run.task}});
+        return back(store::Fate::not_started, unknown_task_pause);
     }
-    const bool too_late = BootClock::now() >= claimed_at + config_.worker.lease - margin_of(config_.worker.lease);
-    if (too_late || (run.lost > 0 && exclusive())) {
-        store::Ending ending{};
-        ending.held = run.held;
-        ending.fate = store::Fate::handed_back;
-        ending.counts = false;
-        if (!too_late) ending.delay = pause_between_lone_runs;
-        return Parcel{std::move(ending), run.task, attempt};
-    }
-    if (task == config_.tasks.end() || handler == nullptr)
-        return refused("no_handler", "no handler: add [task." + run.task + "] to " +
-                                         (config_.file.empty() ? "the pool's configuration" : config_.file));
     const std::int64_t limit = config_.limits.payload_bytes;
     if (!run.payload || static_cast<std::int64_t>(run.payload->size()) > limit)
         return refused("payload_too_large",
@@ -92,13 +97,14 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     flight.used = run.attempts;
     flight.allowed = allowed;
     flight.lease_until = claimed_at + config_.worker.lease;
-    flight.alone = run.lost > 0;
+    flight.suspect = suspect;
     count_task(run.task, 1);
     Flight& placed = flights_.emplace(run.held.id, std::move(flight)).first->second;
     quiet_until_ = std::min(quiet_until_, extend_at(placed));
-    if (placed.alone) {
+    if (suspect && task->second.handler == config::HandlerKind::in_process) {
         placed.waits = std::move(spec);
         waits_ = run.held.id;
+        waits_since_ = BootClock::now();
     } else {
         launch(placed, std::move(spec));
     }
@@ -114,22 +120,40 @@ void Flights::count_task(const std::string& name, int change) {
     at_work += change;
 }
 
+bool Flights::any_room() const {
+    return std::any_of(config_.tasks.begin(), config_.tasks.end(), [&](const auto& entry) {
+        if (entry.second.concurrency == 0) return true;
+        const auto at_work = capped_.find(entry.first);
+        return at_work == capped_.end() || at_work->second < entry.second.concurrency;
+    });
+}
+
 std::vector<store::Room> Flights::rooms() const {
+    constexpr std::int64_t as_many_as_you_like = 1'000'000;
     std::vector<store::Room> rooms;
     for (const auto& [name, task] : config_.tasks) {
-        if (task.concurrency == 0) continue;
         const auto at_work = capped_.find(name);
-        rooms.push_back({name, task.concurrency - (at_work == capped_.end() ? 0 : at_work->second)});
+        const std::int64_t slots = task.concurrency == 0      ? as_many_as_you_like
+                                   : at_work == capped_.end() ? task.concurrency
+                                                              : task.concurrency - at_work->second;
+        rooms.push_back({name, slots});
     }
     return rooms;
+}
+
+bool Flights::has_suspect() const {
+    return std::any_of(flights_.begin(), flights_.end(), [](const auto& entry) { return entry.second.suspect; });
+}
+
+bool Flights::exclusive() const {
+    return alone_ || (waits_ && since(waits_since_) >= longest_wait_alone);
 }
 
 void Flights::start_alone() {
     if (!waits_ || flights_.size() > 1) return;
     Flight& flight = flights_.at(*waits_);
     if (BootClock::now() >= stop_at(flight)) return;  // stop_before_lease_ends() gives it up
-    waits_.reset();
-    alone_ = true;
+    alone_ = std::exchange(waits_, std::nullopt);
     handlers::RunSpec spec = std::move(*flight.waits);
     flight.waits.reset();
     launch(flight, std::move(spec));
@@ -138,7 +162,8 @@ void Flights::start_alone() {
 void Flights::launch(Flight& flight, handlers::RunSpec spec) {
     log::event(
         log::Level::info, "run_dispatched",
-        flight.task + " attempt " + std::to_string(spec.attempt) + (flight.alone ? ", alone in this worker" : ""),
+        flight.task + " attempt " + std::to_string(spec.attempt) +
+            (flight.suspect ? ", beside no other run that was lost with its worker twice" : ""),
         {{"run_id", flight.held.id.to_string()},
          {"task", flight.task},
          {"queue", spec.queue},
@@ -167,7 +192,7 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     const Flight flight = std::move(found->second);
     flights_.erase(found);
     count_task(flight.task, -1);
-    if (flight.alone) alone_ = false;
+    if (alone_ == id) alone_.reset();
     int& not_started = not_started_[flight.task];
     Tries tries{flight.used, flight.allowed, not_started};
     not_started = outcome.verdict == handlers::Verdict::not_started ? not_started + 1 : 0;

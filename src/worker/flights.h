@@ -1,7 +1,7 @@
 // The runs whose handlers are at work: starts them, keeps their leases, tells how they ended. Driven by Worker. Knows
-// no session: it says which leases want extending, the worker sends that. A run that was lost with its worker before is
-// executed alone, so that it takes no others with it if it kills this one as well: one such run waits here until the
-// others have landed and their endings are written; more than one are put off.
+// no session: it says which leases want extending, Leases sends that. A run that was lost twice with a worker whose host
+// went on is suspected of having killed it: it is not executed beside another such run, and if it is a function in this
+// very process, beside no other run: it waits here until the others have ended and their endings are written.
 #pragma once
 
 #include <functional>
@@ -42,12 +42,14 @@ class Flights : private handlers::Listener {
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
     /// Runs that have ended here while their functions have not: each takes a slot.
     [[nodiscard]] std::size_t given_up() const { return handlers_.given_up(); }
-    /// How many more runs of each task that has a concurrency of its own may be started.
+    /// All tasks that this worker knows, and how many more runs of each may be started.
     [[nodiscard]] std::vector<store::Room> rooms() const;
+    /// Whether a run of any task could be started, if there were a slot.
+    [[nodiscard]] bool any_room() const;
     /// Whether there is room for a task that had none, since this was asked before: a look is worth it.
     [[nodiscard]] bool take_room_made() { return std::exchange(room_made_, false); }
-    /// A run that has to be alone is at work or waits for that: claim nothing meanwhile.
-    [[nodiscard]] bool exclusive() const { return alone_ || waits_.has_value(); }
+    /// A run that has to be alone is at work, or has waited for that for too long: claim nothing meanwhile.
+    [[nodiscard]] bool exclusive() const;
     /// This worker leaves: the run that waits to be alone goes back as if it had not been claimed.
     [[nodiscard]] std::vector<Parcel> give_up_waiting();
     /// Everything that has ended is written: starts the run that waits to be alone, if nothing else is at work.
@@ -86,10 +88,11 @@ class Flights : private handlers::Listener {
         Time lease_until{};
         Tie tie = Tie::ours;
         bool not_extended = false;               ///< the database did not do what it was last asked
-        bool alone = false;                      ///< was lost with its worker before
+        bool suspect = false;                    ///< was lost with its worker twice
         std::optional<handlers::RunSpec> waits;  ///< not started yet: to be alone
     };
 
+    [[nodiscard]] bool has_suspect() const;
     void launch(Flight& flight, handlers::RunSpec spec);
     void count_task(const std::string& name, int change);
     void on_line(const Uuid& id, const handlers::Line& line) override;
@@ -106,7 +109,8 @@ class Flights : private handlers::Listener {
     OnLanded on_landed_;
     std::unordered_map<Uuid, Flight> flights_;
     std::optional<Uuid> waits_;          ///< the one that waits to be alone
-    bool alone_ = false;                 ///< what is at work has to be alone
+    Time waits_since_{};
+    std::optional<Uuid> alone_;          ///< what is at work has to be alone
     std::map<std::string, int> capped_;  ///< at work, by task that has a concurrency of its own
     bool room_made_ = false;
     Time no_extension_before_{};

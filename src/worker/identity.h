@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "store/statements.h"
+#include "store/identity.h"
 
 namespace dormouse::worker {
 

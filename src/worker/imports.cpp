@@ -1,6 +1,7 @@
 #include "worker/imports.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/backoff.h"
 #include "base/log.h"
@@ -19,7 +20,6 @@ Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, boo
     : on_change_(std::move(on_change)) {
     terms_.queues = config.worker.queues;
     terms_.file_bytes = config.limits.payload_bytes + room_for_the_rest;
-    limit_ = terms_.most_files;
     if (!wanted) return;
     auto spool = spool::Spool::open(config.paths.spool_directory, config.pool, owner);
     if (!spool) {
@@ -40,29 +40,49 @@ Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, boo
                    {{"pool", config.pool}});
 }
 
-std::optional<Millis> Imports::wait(Time now) const {
-    if (!sent_.empty()) return std::nullopt;
-    if (wanted_) return Millis{0};
-    if (look_again_) return std::chrono::ceil<Millis>(*look_again_ - now);
+std::optional<Millis> Imports::wait(const Moment& moment) const {
+    if (!spool_ || moment.leaving || !sent_.empty()) return std::nullopt;
+    if (wanted_ || search_.active()) return Millis{0};
+    if (look_again_) return std::max(Millis{0}, std::chrono::ceil<Millis>(*look_again_ - moment.now));
     return std::nullopt;
 }
 
-void Imports::fill(store::Round& round, Time now) {
-    const auto due = wait(now);
-    if (!spool_ || !due || *due > Millis{0}) return;
-    terms_.most_files = limit_;
-    spool::Scan scan = spool_->scan(terms_, now);
+bool Imports::fill(store::Round& round, const Moment& moment) {
+    const auto due = wait(moment);
+    if (!due || *due > Millis{0}) return false;
+    spool::Scan scan = spool_->scan(terms_, moment.now);
     wanted_ = scan.more;
     look_again_.reset();
-    if (scan.look_again) look_again_ = now + *scan.look_again;
+    if (scan.look_again) look_again_ = moment.now + *scan.look_again;
     stuck_in_a_row_ = scan.stuck.empty() ? 0 : stuck_in_a_row_ + 1;
     if (!scan.stuck.empty()) {
-        const Time retry = now + half_jitter(first_stuck_pause, longest_stuck_pause, stuck_in_a_row_ - 1);
+        const Time retry = moment.now + half_jitter(first_stuck_pause, longest_stuck_pause, stuck_in_a_row_ - 1);
         look_again_ = look_again_ ? std::min(*look_again_, retry) : retry;
     }
     tell(scan);
     sent_ = std::move(scan.entries);
-    for (spool::Entry& entry : sent_) round.imports.push_back({entry.id, std::move(entry.text)});
+    const bool searching = choose();
+    if (sent_.empty() && !searching) return false;
+    round.imports.emplace();
+    for (spool::Entry& entry : sent_) round.imports->push_back({entry.id, std::move(entry.text)});
+    return true;
+}
+
+/// Of what was scanned, what the search wants; false: nobody is searched.
+bool Imports::choose() {
+    while (search_.active()) {
+        wanted_ = true;
+        const std::set<std::string> group(search_.next().begin(), search_.next().end());
+        std::vector<spool::Entry> chosen;
+        for (const spool::Entry& entry : sent_)
+            if (group.contains(entry.name)) chosen.push_back(entry);
+        if (!chosen.empty() || group.empty()) {
+            sent_ = std::move(chosen);
+            return true;
+        }
+        search_.passed();  // they are gone
+    }
+    return false;
 }
 
 void Imports::tell(const spool::Scan& scan) {
@@ -78,14 +98,14 @@ void Imports::tell(const spool::Scan& scan) {
     trouble_ = std::move(trouble);
 }
 
-void Imports::answered(const std::vector<store::Imported>& outcomes) {
+void Imports::answered(store::Answer& answer, Time) {
+    if (search_.active()) search_.passed();
     const auto sent = std::exchange(sent_, {});
     if (sent.empty()) return;
-    limit_ = std::min(limit_ * 2, spool::Terms{}.most_files);
     std::size_t imported = 0;
-    for (std::size_t i = 0; i < sent.size() && i < outcomes.size(); ++i) {
-        finish(sent[i], outcomes[i]);
-        if (outcomes[i].outcome == store::Imported::Outcome::imported) ++imported;
+    for (std::size_t i = 0; i < sent.size() && i < answer.imported.size(); ++i) {
+        finish(sent[i], answer.imported[i]);
+        if (answer.imported[i].outcome == store::Imported::Outcome::imported) ++imported;
     }
     log::event(log::Level::info, "spool_imported",
                std::to_string(imported) + " runs from " + std::to_string(sent.size()) + " files");
@@ -102,17 +122,24 @@ void Imports::finish(const spool::Entry& entry, const store::Imported& outcome) 
         log::event(log::Level::warning, "spool_rejected", entry.name + ": " + outcome.reason + "; it is now " + *place);
 }
 
-void Imports::failed(bool rejected, const std::string& why) {
+void Imports::undone() {
+    if (!std::exchange(sent_, {}).empty()) wanted_ = true;
+}
+
+Next Imports::refused(const store::Refused& refused) {
+    using Found = Bisection<std::string>::Found;
     const auto sent = std::exchange(sent_, {});
-    if (sent.empty()) return;
     wanted_ = true;
-    if (!rejected) return;
-    if (sent.size() == 1) {
-        finish(sent.front(), {store::Imported::Outcome::refused, why});
-        limit_ = spool::Terms{}.most_files;
-    } else {
-        limit_ = std::max<std::size_t>(1, sent.size() / 2);
+    if (!search_.active()) {
+        std::vector<std::string> names;
+        for (const spool::Entry& entry : sent) names.push_back(entry.name);
+        search_.suspect(std::move(names));
+        return Next::again;
     }
+    const Found found = search_.refused();
+    if (found == Found::one && !sent.empty())
+        finish(sent.front(), {store::Imported::Outcome::refused, refused.message});
+    return found == Found::everyone ? Next::everyone : Next::again;
 }
 
 bool Imports::anything_new() {

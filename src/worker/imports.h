@@ -1,5 +1,5 @@
 // Runs that come as files: scans the pool's spool when something may be there, puts what is good into the next round,
-// and removes a file once its run is committed. Driven by Worker, as Outbox is; tells by `on_change` that there may be
+// and removes a file once its run is committed. Tells by `on_change` that there may be
 // something new.
 #pragma once
 
@@ -14,39 +14,44 @@
 #include "loop/loop.h"
 #include "loop/watch.h"
 #include "spool/spool.h"
-#include "store/round.h"
+#include "worker/bisection.h"
+#include "worker/participant.h"
 
 namespace dormouse::worker {
 
-class Imports {
+class Imports : public Participant {
   public:
-    using Time = BootClock::time_point;
-
     /// Opens the pool's spool. `wanted`: it is to be emptied. `owner`: this is the pool's own worker, so it makes the
     /// spool if there is none, and logs why it cannot; a worker in the foreground takes what is there. Without a spool
     /// there is nothing to import. `on_change` comes from the loop.
     Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted, std::function<void()> on_change);
 
+    [[nodiscard]] const char* name() const override { return "imports"; }
+    [[nodiscard]] store::Parts parts() const override { return store::parts({store::Part::import}); }
     /// Scans if something may be there, and puts what is good into `round`.
-    void fill(store::Round& round, Time now);
-    /// The round is committed.
-    void answered(const std::vector<store::Imported>& outcomes);
-    /// It is not, or nobody knows: the files are still there and go again. `rejected`: because of a value that no
-    /// single run answers for; then by halves, until the file is alone.
-    void failed(bool rejected, const std::string& why);
+    bool fill(store::Round& round, const Moment& moment) override;
+    void answered(store::Answer& answer, Time sent_at) override;
+    /// The files are still there and go again.
+    void undone() override;
+    /// Because of a file: by halves, until it is alone and put aside.
+    Next refused(const store::Refused& refused) override;
+    /// None: nothing waits, or an answer is awaited.
+    [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
+    [[nodiscard]] bool quiet() const override { return sent_.empty(); }
+    [[nodiscard]] bool keeps_session() const override { return busy(); }
+    [[nodiscard]] bool opens_session() const override { return true; }
 
     /// Something waits here, so this worker must not leave: it would be started again at once.
     [[nodiscard]] bool busy() const { return wanted_ || !sent_.empty() || look_again_.has_value(); }
     /// There may be something to import now. Not so for a file that is left for its writer, or cannot be moved away.
     [[nodiscard]] bool at_work() const { return wanted_ || !sent_.empty(); }
-    /// How long until fill() has something to do; none: nothing waits, or an answer is awaited.
-    [[nodiscard]] std::optional<Millis> wait(Time now) const;
     /// Before the decision to exit: true if a file has come that was not seen yet.
     bool anything_new();
     /// Files that can be neither imported nor moved away, for the status text; empty when there are none.
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
   private:
+    bool choose();
     void tell(const spool::Scan& scan);
     void finish(const spool::Entry& entry, const store::Imported& outcome);
 
@@ -58,7 +63,7 @@ class Imports {
     std::vector<spool::Entry> sent_;
     std::optional<Time> look_again_;  ///< a truncated file is old enough then, or a stuck one is tried again
     int stuck_in_a_row_ = 0;
-    std::size_t limit_ = 0;  ///< smaller while a rejected value is being looked for
+    Bisection<std::string> search_;  ///< by name of file
     std::string trouble_;
 };
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/open_files.h"
 #include "loop/loop.h"
+#include "store/wire.h"
 #include "worker/identity.h"
 #include "worker/pool.h"
 
@@ -27,16 +28,17 @@ namespace {
 /// Where the database is that this pool could work with.
 Result<std::string> try_database(loop::Loop& loop, const config::Config& config) {
     Status outcome;
-    store::Database::Events events;
-    events.on_open = [&] { loop.stop(); };
-    events.on_refused = [&](const Error& error) {
-        outcome = tl::unexpected(error);
-        loop.stop();
-    };
-    events.on_lost = events.on_refused;
-    events.on_queue = events.on_taken_away = [] {};
-    store::Database database(loop, {config.database.url, config.database.passfile, config.database.connect_timeout},
-                             make_identity(config.pool, config.worker.queues), {}, std::move(events));
+    store::Wire database(
+        loop,
+        {.place = {config.database.url, config.database.passfile, config.database.connect_timeout},
+         .identity = make_identity(config.pool, config.worker.queues),
+         .opens_again = false},
+        {.on_open = [&] { loop.stop(); },
+         .on_lost =
+             [&](const Error& error) {
+                 outcome = tl::unexpected(error);
+                 loop.stop();
+             }});
     database.open();
     loop.run();
     if (!outcome) return tl::unexpected(outcome.error());

@@ -89,10 +89,10 @@ void News::forget(const store::Held& held) {
     const auto found = attempts_.find(held.id);
     if (found == attempts_.end() || found->second.held.fence != held.fence) return;
     attempts_.erase(found);
-    std::erase(suspects_, held.id);
 }
 
-void News::put(store::Round& round, Attempt& attempt) {
+/// False: there is nothing of it.
+bool News::put(store::Round& round, Attempt& attempt) {
     if (attempt.missing > 0) {
         append(attempt, "warning",
                "[" + std::to_string(std::exchange(attempt.missing, 0)) +
@@ -102,16 +102,17 @@ void News::put(store::Round& round, Attempt& attempt) {
         attempt.closed.push_back(std::exchange(attempt.open, Portion{attempt.next_line, {}}));
     }
     if (attempt.progress) attempt.progress_on_wire = std::exchange(attempt.progress, std::nullopt);
-    if (attempt.closed.empty() && !attempt.progress_on_wire) return;
+    if (attempt.closed.empty() && !attempt.progress_on_wire) return false;
+    if (!round.news) round.news.emplace();
     std::optional<std::int64_t> fraction;
     std::optional<std::string> text;
     if (attempt.progress_on_wire) {
         fraction = millionths(attempt.progress_on_wire->fraction);
         text = attempt.progress_on_wire->text;
     }
-    if (attempt.closed.empty()) round.news.push_back({attempt.held, fraction, text, 0, {}});
+    if (attempt.closed.empty()) round.news->push_back({attempt.held, fraction, text, 0, {}});
     for (const Portion& portion : attempt.closed) {
-        round.news.push_back({attempt.held, fraction, text, portion.first_line, "[" + portion.json + "]"});
+        round.news->push_back({attempt.held, fraction, text, portion.first_line, "[" + portion.json + "]"});
         fraction.reset();
         text.reset();
     }
@@ -119,18 +120,21 @@ void News::put(store::Round& round, Attempt& attempt) {
     attempt.on_wire = attempt.closed.size();
     attempt.bytes_on_wire = attempt.bytes;
     wire_.push_back(attempt.held.id);
+    return true;
 }
 
 void News::fill_endings(store::Round& round) {
-    for (const store::Ending& ending : round.endings) {
+    if (!round.endings) return;
+    for (const store::Ending& ending : *round.endings) {
         const auto found = attempts_.find(ending.held.id);
         if (found != attempts_.end() && found->second.held.fence == ending.held.fence) put(round, found->second);
     }
 }
 
-void News::fill(store::Round& round, Time now, bool all) {
+bool News::fill(store::Round& round, Time now, bool all) {
+    if (searching() && fill_group(round)) return true;
     fill_endings(round);
-    if (!waits_ || (!all && now < next_)) return;
+    if (!waits_ || (!all && now < next_)) return round.news.has_value();
     waits_ = false;
     std::size_t bytes = 0;
     for (auto& [id, attempt] : attempts_) {
@@ -143,16 +147,27 @@ void News::fill(store::Round& round, Time now, bool all) {
         put(round, attempt);
     }
     next_ = now + least_between;
+    return round.news.has_value();
 }
 
-void News::fill_alone(store::Round& round) {
-    std::size_t left = std::min(suspects_at_once_, suspects_.size());
-    for (std::size_t i = 0; i < left; ++i) put(round, attempts_.at(suspects_[i]));
+/// False: of those that were searched nothing is left.
+bool News::fill_group(store::Round& round) {
+    while (bisection_.active()) {
+        bool any = bisection_.next().empty();  // only whether the statement is taken at all
+        if (any) round.news.emplace();
+        for (const Uuid& id : bisection_.next()) {
+            const auto found = attempts_.find(id);
+            if (found != attempts_.end() && put(round, found->second)) any = true;
+        }
+        if (any) return true;
+        bisection_.passed();
+    }
+    return false;
 }
 
 void News::answered() {
+    if (bisection_.active()) bisection_.passed();
     for (const Uuid& id : wire_) {
-        std::erase(suspects_, id);
         const auto found = attempts_.find(id);
         if (found == attempts_.end()) continue;
         Attempt& attempt = found->second;
@@ -163,7 +178,6 @@ void News::answered() {
         attempt.progress_on_wire.reset();
     }
     wire_.clear();
-    suspects_at_once_ = std::min(suspects_at_once_ * 2, suspects_.size());
 }
 
 void News::again() {
@@ -183,21 +197,23 @@ void News::again() {
     wire_.clear();
 }
 
-void News::rejected(const std::string& why) {
-    const bool alone = !suspects_.empty();
-    const std::vector<Uuid> sent = wire_;
-    again();
-    if (!alone) {
-        suspects_.assign(sent.begin(), sent.end());
-        std::erase_if(suspects_, [&](const Uuid& id) { return !attempts_.contains(id); });
-        suspects_at_once_ = suspects_.size();
-        return;
+Next News::refused(const store::Refused& refused) {
+    using Found = Bisection<Uuid>::Found;
+    if (!bisection_.active()) {
+        bisection_.suspect(wire_);
+        again();
+        return Next::again;
     }
-    suspects_at_once_ = std::max<std::size_t>(sent.size() / 2, 1);
-    if (sent.size() != 1) return;
-    const auto found = attempts_.find(sent.front());
-    if (found == attempts_.end()) return;
-    Attempt& attempt = found->second;
+    const Found found = bisection_.refused();
+    again();
+    if (found == Found::everyone) return Next::everyone;
+    if (found == Found::nothing) return Next::again;
+    const auto guilty = attempts_.find(bisection_.guilty());
+    if (guilty != attempts_.end()) replace_lines(guilty->second, refused.message);
+    return Next::again;
+}
+
+void News::replace_lines(Attempt& attempt, const std::string& why) {
     const int first = attempt.closed.empty() ? attempt.next_line : attempt.closed.front().first_line;
     const int lines = attempt.next_line - first;
     attempt.closed.clear();
@@ -206,16 +222,17 @@ void News::rejected(const std::string& why) {
     attempt.bytes = 0;
     attempt.progress.reset();
     if (std::exchange(attempt.replaced, true)) {
-        attempt.replaced = false;
-        std::erase(suspects_, sent.front());  // not even that: nothing
+        attempt.replaced = false;  // not even that: nothing
         return;
     }
     append(attempt, "warning",
            "[" + std::to_string(lines) +
                " lines or a progress are missing here, the database does not take them: " + why + "]");
+    bisection_.again(attempt.held.id);
 }
 
 std::optional<Millis> News::wait(Time now) const {
+    if (bisection_.active()) return Millis{0};
     if (!waits_) return std::nullopt;
     return std::max(Millis{0}, std::chrono::ceil<Millis>(next_ - now));
 }

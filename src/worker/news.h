@@ -1,6 +1,6 @@
 // What attempts say on the way, on its way to the database: log lines and the latest progress. Collects until a round
 // goes; alone it makes one owed once a second at most, however much is said. What an attempt has left goes with its
-// ending, in one transaction. Driven by Worker, filled by Flights; no loop, no session.
+// ending, in one transaction. Driven by Reports, filled by Flights; no loop, no session.
 //
 // Memory: of each attempt the lines of limits.log_bytes at most wait to be written; what does not fit is counted, and
 // the log says so. As JSON a line takes about 30 bytes more than its text.
@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "handlers/handler.h"
 #include "store/round.h"
+#include "worker/bisection.h"
+#include "worker/participant.h"
 
 namespace dormouse::worker {
 
@@ -34,21 +36,21 @@ class News {
     /// The attempt is over and its ending settled, or it is somebody else's: nothing of it will be taken any more.
     void forget(const store::Held& held);
 
-    /// Puts into `round` what belongs to its endings; and everything else if a second has passed, or if `all`.
-    void fill(store::Round& round, Time now, bool all = false);
+    /// Puts into `round` what belongs to its endings; and everything else if a second has passed, or if `all`. While
+    /// somebody is being looked for, only what the search wants.
+    bool fill(store::Round& round, Time now, bool all = false);
     /// Puts what belongs to the endings of `round` into it.
     void fill_endings(store::Round& round);
     void answered();
     /// The round was undone, or its answer is lost: all of it goes again. What was written after all is known by its
     /// numbers.
     void again();
-    /// The round was undone because of a value in it. What was said asks to go alone then; by halves it is found out
-    /// whose value it is. The lines of that attempt give way to one that says so, or else to nothing.
-    void rejected(const std::string& why);
+    /// The round was undone because of a value in it. It is found out by halves whose value it is; the lines of that
+    /// attempt give way to one that says so, or else to nothing.
+    Next refused(const store::Refused& refused);
     [[nodiscard]] bool is_on_wire() const { return !wire_.empty(); }
-    [[nodiscard]] bool wants_to_go_alone() const { return !suspects_.empty(); }
-    /// Only those that are suspected.
-    void fill_alone(store::Round& round);
+    /// The next round is for news alone, before the endings that they belong to.
+    [[nodiscard]] bool searching() const { return bisection_.active(); }
 
     /// When something here makes a round owed; none: nothing waits.
     [[nodiscard]] std::optional<Millis> wait(Time now) const;
@@ -79,15 +81,16 @@ class News {
 
     Attempt& attempt_of(const store::Held& held);
     static void append(Attempt& attempt, const char* level, std::string_view text);
-    void put(store::Round& round, Attempt& attempt);
+    bool put(store::Round& round, Attempt& attempt);
+    bool fill_group(store::Round& round);
+    void replace_lines(Attempt& attempt, const std::string& why);
     void something_waits();
 
     std::size_t most_;
     std::function<void()> on_first_;
     std::unordered_map<Uuid, Attempt> attempts_;
     std::vector<Uuid> wire_;     ///< whose news are on the wire
-    std::deque<Uuid> suspects_;  ///< of a round that was rejected
-    std::size_t suspects_at_once_ = 0;
+    Bisection<Uuid> bisection_;
     bool waits_ = false;
     Time next_{};
 };

@@ -5,14 +5,14 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/backoff.h"
 #include "base/crash_point.h"
+#include "worker/refusal.h"
 
 namespace dormouse::worker {
 namespace {
 
 using Ids = std::unordered_set<Uuid>;
-
-constexpr const char* rejected_class = "result_rejected";
 
 std::size_t size_of(const Parcel& parcel) {
     return parcel.ending.result.size() + parcel.ending.enqueue.size() + parcel.ending.error_message.size() +
@@ -29,45 +29,76 @@ void move_to_front(From& from, To& to) {
 
 // A run that comes again was claimed again: what an earlier attempt left here unwritten shows a fence that is gone.
 void Outbox::add(Parcel parcel) {
-    for (auto* parcels : {&doubtful_, &locked_})
-        std::erase_if(*parcels, [&](const Parcel& old) {
-            const bool same = old.ending.held.id == parcel.ending.held.id;
-            if (same) events_.on_refused(old);
-            return same;
-        });
+    const auto same = [&](const Parcel& old) { return old.ending.held.id == parcel.ending.held.id; };
+    for (const Parcel& old : doubtful_)
+        if (same(old)) events_.on_refused(old);
+    for (const Later& old : later_)
+        if (same(old.parcel)) events_.on_refused(old.parcel);
+    std::erase_if(doubtful_, same);
+    std::erase_if(later_, [&](const Later& old) { return same(old.parcel); });
     waiting_.push_back(std::move(parcel));
     crash_point("ending.waiting");
 }
 
-void Outbox::fill(store::Round& round, Time now) {
-    if (!locked_.empty() && now >= locked_until_) move_to_front(locked_, waiting_);
+void Outbox::take_due(Time now) {
+    const auto due = std::stable_partition(later_.begin(), later_.end(), [&](const Later& one) { return one.until > now; });
+    for (auto one = due; one != later_.end(); ++one) {
+        if (one->parcel.resort == Parcel::Resort::kept) bisection_.again(one->parcel.ending.held.id);
+        waiting_.push_front(std::move(one->parcel));
+    }
+    later_.erase(due, later_.end());
+}
+
+/// What the search wants to be sent next; of a run that came again meanwhile there is nothing left here.
+void Outbox::take_group() {
+    while (bisection_.active() && !bisection_.next().empty()) {
+        const Ids group(bisection_.next().begin(), bisection_.next().end());
+        const auto chosen = std::stable_partition(waiting_.begin(), waiting_.end(), [&](const Parcel& parcel) {
+            return !group.contains(parcel.ending.held.id);
+        });
+        sent_.assign(std::make_move_iterator(chosen), std::make_move_iterator(waiting_.end()));
+        waiting_.erase(chosen, waiting_.end());
+        if (!sent_.empty()) return;
+        bisection_.passed();
+    }
+}
+
+bool Outbox::fill(store::Round& round, Time now) {
+    take_due(now);
+    take_group();
+    const bool searching = bisection_.active();
     std::size_t bytes = 0;
-    while (!waiting_.empty() && sent_.size() < limit_ && bytes < most_bytes_in_a_round) {
+    while (!searching && !waiting_.empty() && sent_.size() < most_in_a_round && bytes < most_bytes_in_a_round) {
         bytes += size_of(waiting_.front());
         sent_.push_back(std::move(waiting_.front()));
         waiting_.pop_front();
     }
-    for (const Parcel& parcel : sent_) round.endings.push_back(parcel.ending);
-    asked_ = std::exchange(doubtful_, {});
+    if (searching || !sent_.empty()) round.endings.emplace();
+    for (const Parcel& parcel : sent_) round.endings->push_back(parcel.ending);
+    if (!searching) asked_ = std::exchange(doubtful_, {});
     for (const Parcel& parcel : asked_) round.ask_held.push_back(parcel.ending.held);
+    return round.endings.has_value() || !asked_.empty();
+}
+
+void Outbox::put_off(Parcel parcel, Time until) {
+    later_.push_back({std::move(parcel), until});
 }
 
 void Outbox::answered(const store::Answer& answer, Time now) {
+    if (bisection_.active()) bisection_.passed();
     const Ids ended(answer.ended.begin(), answer.ended.end());
-    for (Parcel& parcel : sent_) {
+    for (Parcel& parcel : std::exchange(sent_, {})) {
         if (ended.contains(parcel.ending.held.id)) {
             events_.on_written(parcel);
         } else {
             doubtful_.push_back(std::move(parcel));
         }
     }
-    sent_.clear();
     const Ids held(answer.still_held.begin(), answer.still_held.end());
     bool any_locked = false;
-    for (Parcel& parcel : asked_) {
+    for (Parcel& parcel : std::exchange(asked_, {})) {
         if (held.contains(parcel.ending.held.id)) {
-            locked_.push_back(std::move(parcel));
-            locked_until_ = now + lock_pause_;
+            put_off(std::move(parcel), now + lock_pause_);
             any_locked = true;
         } else {
             events_.on_refused(parcel);
@@ -75,35 +106,60 @@ void Outbox::answered(const store::Answer& answer, Time now) {
     }
     if (any_locked) {
         lock_pause_ = std::min(lock_pause_ * 2, longest_lock_pause);
-    } else if (locked_.empty() && doubtful_.empty()) {
+    } else if (later_.empty() && doubtful_.empty()) {
         lock_pause_ = first_lock_pause;
     }
-    asked_.clear();
-    limit_ = std::min(limit_ * 2, most_in_a_round);
-    alone_ = alone_ && limit_ < most_in_a_round;
 }
 
-void Outbox::rejected(const std::string& why, bool were_alone) {
-    alone_ = true;
-    if (!were_alone) {
-        limit_ = std::max<std::size_t>(sent_.size(), 1);  // without what has come since, and may bring more along
-        return again();
+Next Outbox::refused(const store::Refused& refused, Time now) {
+    using Found = Bisection<Uuid>::Found;
+    if (!bisection_.active()) {
+        std::vector<Uuid> ids;
+        for (const Parcel& parcel : sent_) ids.push_back(parcel.ending.held.id);
+        again();
+        bisection_.suspect(std::move(ids));
+        return Next::again;
     }
-    if (sent_.size() == 1) {
-        Parcel& parcel = sent_.front();
-        if (parcel.ending.error_class == rejected_class) {  // not even the bare failure: the lease will end it
-            events_.on_refused(parcel);
-            sent_.clear();
-        } else {
-            parcel.ending.fate = store::Fate::failed;
-            parcel.ending.result.clear();
-            parcel.ending.enqueue.clear();
-            parcel.ending.error_class = rejected_class;
-            parcel.ending.error_message = "the database does not take what the handler returned: " + why;
-        }
-    }
-    limit_ = std::max<std::size_t>(sent_.size() / 2, 1);
+    const Found found = bisection_.refused();
+    if (found == Found::one && !sent_.empty()) resort(sent_.front(), refused, now);
     again();
+    return found == Found::everyone ? Next::everyone : Next::again;
+}
+
+/// The database does not take this one as it is.
+void Outbox::resort(Parcel& parcel, const store::Refused& refused, Time now) {
+    constexpr Millis first_pause{60'000};
+    constexpr Millis longest_pause{3'600'000};
+    using Resort = Parcel::Resort;
+    store::Ending& ending = parcel.ending;
+    if (refused.kind == ErrorKind::conflict) {  // a lock of somebody's, for long
+        put_off(std::move(sent_.front()), now + longest_lock_pause);
+        sent_.clear();
+        return;
+    }
+    const std::string name = refusal_class(refused, "result_rejected");
+    if (parcel.resort == Resort::as_it_is) {
+        parcel.resort = Resort::bare_failure;
+        ending.error_message = "the database does not take how the run ended (" + std::string(to_string(ending.fate)) +
+                               "): " + refused.message;
+        if (ends_run(ending.fate)) ending.fate = store::Fate::failed;
+        ending.result.clear();
+        ending.enqueue.clear();
+        ending.error_class = name;
+    } else if (parcel.resort == Resort::bare_failure) {
+        parcel.resort = Resort::put_back;
+        ending.fate = store::Fate::retry;
+        ending.counts = true;
+        ending.delay = half_jitter(first_pause, longest_pause, parcel.attempt - 1);
+    } else {
+        parcel.resort = Resort::kept;
+        const Millis pause = half_jitter(first_pause / 2, longest_pause / 12, parcel.kept++);
+        events_.on_kept(parcel, refused.message, pause);
+        put_off(std::move(sent_.front()), now + pause);
+        sent_.clear();
+        return;
+    }
+    bisection_.again(ending.held.id);
 }
 
 void Outbox::again() {
@@ -111,13 +167,20 @@ void Outbox::again() {
     move_to_front(asked_, doubtful_);
 }
 
-bool Outbox::has_something_for(Time now) const {
-    return !waiting_.empty() || !doubtful_.empty() || (!locked_.empty() && now >= locked_until_);
+bool Outbox::settled() const {
+    return waiting_.empty() && sent_.empty() && doubtful_.empty() && asked_.empty() && !bisection_.active() &&
+           std::all_of(later_.begin(), later_.end(),
+                       [](const Later& one) { return one.parcel.resort == Parcel::Resort::kept; });
 }
 
 std::optional<Millis> Outbox::wait(Time now) const {
-    if (locked_.empty()) return std::nullopt;
-    return std::max(Millis{0}, std::chrono::ceil<Millis>(locked_until_ - now));
+    if (!waiting_.empty() || !doubtful_.empty() || bisection_.active()) return Millis{0};
+    std::optional<Millis> wait;
+    for (const Later& one : later_) {
+        const Millis until = std::max(Millis{0}, std::chrono::ceil<Millis>(one.until - now));
+        if (!wait || until < *wait) wait = until;
+    }
+    return wait;
 }
 
 void Outbox::add_held(std::vector<store::Held>& into) const {
@@ -128,7 +191,7 @@ void Outbox::add_held(std::vector<store::Held>& into) const {
     add(sent_);
     add(doubtful_);
     add(asked_);
-    add(locked_);
+    for (const Later& one : later_) into.push_back(one.parcel.ending.held);
 }
 
 }  // namespace dormouse::worker

@@ -1,6 +1,8 @@
 // Endings on their way to the database. What finishes while a round is on the wire collects here and goes with the next
 // one, so batches grow with the load. An ending leaves only when it is written, or when it is certain that it never
-// will be: nothing in here is forgotten because a session was lost. Driven by Worker; no loop, no session.
+// will be: nothing in here is forgotten because a session was lost. One that the database refuses is found by halves;
+// then its run fails with the refusal as its error, or is put back with it, or is kept and tried again, in that order.
+// Driven by Reports; no loop, no session.
 #pragma once
 
 #include <deque>
@@ -11,6 +13,8 @@
 
 #include "base/clock.h"
 #include "store/round.h"
+#include "worker/bisection.h"
+#include "worker/participant.h"
 
 namespace dormouse::worker {
 
@@ -20,39 +24,39 @@ struct Parcel {
     std::string task;
     int attempt = 1;
     std::size_t said = 0;  ///< bytes of news that go with it
+    /// What is tried of it, after the one before was refused.
+    enum class Resort { as_it_is, bare_failure, put_back, kept } resort = Resort::as_it_is;
+    int kept = 0;  ///< how often the last of these was tried in vain
 };
 
 class Outbox {
   public:
-    using Time = BootClock::time_point;
     struct Events {
         std::function<void(const Parcel&)> on_written;
         std::function<void(const Parcel&)> on_refused;  ///< the fence is gone: the run is somebody else's
+        /// The database takes nothing about this run; tried again after so long.
+        std::function<void(const Parcel&, const std::string& why, Millis pause)> on_kept;
     };
     explicit Outbox(Events events) : events_(std::move(events)) {}
 
     void add(Parcel parcel);
     /// Puts what can go now into `round`: endings, and questions about those that were not written last time.
-    void fill(store::Round& round, Time now);
+    bool fill(store::Round& round, Time now);
     void answered(const store::Answer& answer, Time now);
-    /// Endings went with the round on the wire.
-    [[nodiscard]] bool is_on_wire() const { return !sent_.empty(); }
-    /// The round was undone because of a value in it. Unless the endings were alone in it, they ask to go alone next
-    /// time; else it is found out by halves whose value it was, and that one becomes a failure of its run.
-    void rejected(const std::string& why, bool were_alone);
-    /// A rejected value is being looked for: send nothing else along.
-    [[nodiscard]] bool wants_to_go_alone() const { return alone_ && !waiting_.empty(); }
     /// The round was undone, or its answer is lost: all of it goes again. One that was written after all is then
     /// neither written nor held, which settles it.
     void again();
+    /// The round was undone because of an ending in it, or of a row that somebody has locked for long.
+    Next refused(const store::Refused& refused, Time now);
+    /// Somebody is being looked for: the next round is for endings alone.
+    [[nodiscard]] bool searching() const { return bisection_.active(); }
 
-    [[nodiscard]] bool empty() const {
-        return waiting_.empty() && sent_.empty() && doubtful_.empty() && locked_.empty();
-    }
+    /// Nothing is left here that may be written.
+    [[nodiscard]] bool settled() const;
+    [[nodiscard]] bool empty() const { return settled() && later_.empty(); }
     /// How many have never been sent.
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
-    [[nodiscard]] bool has_something_for(Time now) const;
-    /// When something that waits for a lock goes again; none: nothing waits.
+    /// How long until fill() has something; none: nothing is left, or on the wire.
     [[nodiscard]] std::optional<Millis> wait(Time now) const;
     /// Everything in here is still held by this worker and needs its lease.
     void add_held(std::vector<store::Held>& into) const;
@@ -64,16 +68,25 @@ class Outbox {
     static constexpr Millis first_lock_pause{10};
     static constexpr Millis longest_lock_pause{1'000};
 
+    /// Ours, but not now: somebody holds the row, or the database takes nothing of it.
+    struct Later {
+        Parcel parcel;
+        Time until;
+    };
+
+    void take_due(Time now);
+    void take_group();
+    void put_off(Parcel parcel, Time until);
+    void resort(Parcel& parcel, const store::Refused& refused, Time now);
+
     Events events_;
     std::deque<Parcel> waiting_;
     std::vector<Parcel> sent_;      ///< with the round on the wire
     std::vector<Parcel> doubtful_;  ///< not written: locked by somebody, or no longer ours
     std::vector<Parcel> asked_;     ///< of doubtful_, with the round on the wire
-    std::vector<Parcel> locked_;    ///< ours, but somebody holds the row
-    Time locked_until_{};
+    std::vector<Later> later_;
     Millis lock_pause_ = first_lock_pause;  ///< the next one; doubles while somebody holds a row
-    std::size_t limit_ = most_in_a_round;   ///< smaller while a rejected value is being looked for
-    bool alone_ = false;                    ///< a rejected value is being looked for
+    Bisection<Uuid> bisection_;
 };
 
 }  // namespace dormouse::worker

@@ -13,7 +13,7 @@
 
 #include "base/unique_fd.h"
 #include "base/uuid.h"
-#include "store/statements.h"
+#include "store/identity.h"
 
 namespace dormouse::worker {
 

@@ -22,4 +22,10 @@ const char* to_string(State state) {
     return "gone";
 }
 
+bool may_follow(State from, State to) {
+    if (to == State::gone) return true;
+    if (from >= State::leaving) return from == State::leaving && to == State::parting;
+    return to != State::starting && to != State::parting;
+}
+
 }  // namespace dormouse::worker

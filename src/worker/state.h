@@ -19,5 +19,7 @@ enum class State {
 };
 
 const char* to_string(State state);
+/// Whether there is an arrow from one to the other.
+bool may_follow(State from, State to);
 
 }  // namespace dormouse::worker

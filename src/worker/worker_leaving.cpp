@@ -1,5 +1,5 @@
-// Every way to end that is not a crash: handlers finish or are stopped, endings are written, and the last round asks
-// what is due.
+// Every way to end that is not a crash: an errand is done, or somebody says so. Handlers finish or are stopped, endings are
+// written, and the last round asks what is due.
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "systemd/notify.h"
@@ -12,6 +12,36 @@ constexpr Millis systemd_margin{20'000};
 constexpr Millis commit_takes{500};  ///< somebody has woken us and not committed yet: look again after so long
 
 }  // namespace
+
+void Worker::take_standing(const std::string& standing) {
+    if (standing.empty()) return end_errand(ErrandEnd::run_not_found, "there is no such run");
+    if (standing == "completed") return end_errand(ErrandEnd::done, "its run is completed");
+    if (standing == "failed") return end_errand(ErrandEnd::run_failed, "its run has failed");
+    if (standing == "canceled") return end_errand(ErrandEnd::run_canceled, "its run is canceled");
+}
+
+void Worker::end_errand_if_done() {
+    const Errand& errand = circumstances_.errand;
+    if (state_ != State::idle) return;
+    if (errand.max_runs > 0 && claims_.attempts_made() >= errand.max_runs)
+        return end_errand(ErrandEnd::done, "it has made its attempts");
+    if (!errand.drain || imports_.at_work()) return;
+    const Time now = BootClock::now();
+    const bool too_long = retention_.awaited() && retention_.time_left(now) <= Millis{0};
+    if (!too_long && database().is_open() && retention_.before_sleep(now)) {
+        exit_timer_.once(retention_.time_left(now), [this] { step(); });
+        if (database().state() == store::Wire::State::open) soon_timer_.once(Millis{0}, [this] { step(); });
+        return;
+    }
+    end_errand(ErrandEnd::done, "nothing is due");
+}
+
+void Worker::end_errand(ErrandEnd end, const char* reason) {
+    if (state_ >= State::leaving) return;
+    errand_end_ = end;
+    leave(reason);
+    if (end == ErrandEnd::timed_out) stop_handlers();
+}
 
 void Worker::terminate() {
     ++terminations_;
@@ -29,32 +59,35 @@ void Worker::leave_within(Millis grace, Millis patience, Millis last_writes) {
 }
 
 void Worker::leave(const char* reason) {
-    if (doorbell_.answer_wake_file() && dozing_) looks_.owe();  // else the last round asks what was meant by it
+    const bool resting = database().state() == store::Wire::State::closed;
+    if (doorbell_.answer_wake_file() && resting) claims_.owe();  // else the last round asks what was meant by it
     enter(State::leaving, reason);
-    promise_.withdraw();
+    promises_.promise().withdraw();
     crash_point("exit.decided");
-    for (Parcel& parcel : flights_.give_up_waiting()) outbox_.add(std::move(parcel));
-    give_back(shelf_.take_all());
+    for (Parcel& parcel : flights_.give_up_waiting()) reports_.outbox().add(std::move(parcel));
+    claims_.give_back_all();
     log::event(log::Level::info, "worker_pool_shutting_down",
                std::string(reason) + ", " + std::to_string(flights_.count()) + " runs in flight");
     const LeavingTimes& times = leaving_times_;
     if (circumstances_.owns_process)
         systemd::extend_stop_timeout(times.grace + times.patience + times.last_writes + systemd_margin);
     grace_timer_.once(times.grace, [this] { stop_handlers(); });
-    step();
+    soon_timer_.once(Millis{0}, [this] { step(); });
 }
 
 void Worker::step_leaving() {
-    const bool awaited = on_wire_ && !on_wire_->retain;  // nobody waits for a step of retention
-    if (!flights_.empty() || awaited || endings_with_ != Carrier::nobody) return;
-    if (!outbox_.empty()) return;
-    if (step_is_too_long_) leave_step_behind();
-    if (database_.is_opening()) return;
+    using Wire = store::Wire::State;
+    if (!flights_.empty() || rounds_.awaits_answer() || !reports_.outbox().settled()) return;
+    if (database().state() == Wire::opening) return;
+    if (database().state() == Wire::waiting) {  // a step of retention: it comes to its own end, nobody waits for it
+        rounds_.close();
+        return open_database();
+    }
     part();
 }
 
 void Worker::stop_handlers() {
-    for (Parcel& parcel : flights_.stop_all(leaving_times_.patience)) outbox_.add(std::move(parcel));
+    for (Parcel& parcel : flights_.stop_all(leaving_times_.patience)) reports_.outbox().add(std::move(parcel));
     crash_point("handlers.stopped");
     grace_timer_.once(leaving_times_.patience + leaving_times_.last_writes, [this] {
         log::event(log::Level::error, "worker_pool_shutting_down",
@@ -66,24 +99,24 @@ void Worker::stop_handlers() {
 }
 
 void Worker::part() {
-    if (dozing_) return be_gone(last_word());
-    if (!database_.is_open()) return be_gone(Farewell{true, false, std::nullopt});
+    if (database().state() == store::Wire::State::closed) return be_gone(last_word());
+    if (!database().is_open()) return be_gone(Farewell{true, false, std::nullopt});
     enter(State::parting, "everything is written");
-    second_.close();
+    rounds_.second().close();
     store::Round round;
-    round.leave = registered_;
-    round.promise = promise_.last();
+    round.leave = registry_.registered();
+    round.promise = promises_.promise().last();
     const bool must_rest = round.promise.rest;
     round.ask_waking = doorbell_.may_have_wake_files();
-    round.release_forgotten = forgotten_wanted_;  // nothing is held any more
-    round.ask_due = true;
-    looks_.sent(BootClock::now());  // its answer knows of everything that we were told of until now
-    await_answer();
-    database_.exchange(std::move(round), [this, must_rest](const Result<store::Answer>& answer) {
+    round.release_forgotten = claims_.doubts() && rounds_.held().empty();
+    claims_.fill_due(round);
+    finish_round(round);
+    claims_.answered_by_another_round(BootClock::now());  // its answer knows of everything that we were told of until now
+    rounds_.send_last(round, [this, must_rest](auto answer) {
         if (!answer) return be_gone(Farewell{true, false, std::nullopt});
         // Who still relies on us commits later: nobody is told of that, so nobody knows what is due.
         Farewell farewell{true, !must_rest || answer->rested, answer->due_in};
-        if (looks_.owed()) farewell.due = Millis{0};  // told of work after the decision
+        if (claims_.owed()) farewell.due = Millis{0};  // told of work after the decision
         if (answer->waking && (!farewell.due || *farewell.due > commit_takes)) farewell.due = commit_takes;
         bound_sleep(farewell);
         be_gone(farewell);
@@ -99,13 +132,12 @@ void Worker::be_gone(Farewell farewell) {
     if (state_ == State::gone) return;
     enter(State::gone, "the end");
     farewell.errand = errand_end_;
-    for (loop::Timer* timer :
-         {&soon_timer_, &step_timer_, &exit_timer_, &answer_timer_, &retry_timer_, &errand_timer_, &doze_timer_})
+    for (loop::Timer* timer : {&soon_timer_, &step_timer_, &exit_timer_, &start_timer_, &errand_timer_, &doze_timer_})
         timer->stop();
     // On a turn of its own: this may run inside a callback of the session.
     grace_timer_.once(Millis{0}, [this, farewell] {
-        second_.close();
-        database_.close();
+        rounds_.second().close();
+        rounds_.wire().close();
         crash_point("session.closed");
         const auto call = circumstances_.on_gone;
         call(farewell);

@@ -34,11 +34,11 @@ struct Scene {
     }
     /// One try, at the time it is due; how long until the next one.
     Millis next(worker::Imports& imports) {
-        now += imports.wait(now).value_or(Millis{0});
+        now += imports.wait({now}).value_or(Millis{0});
         store::Round round;
-        imports.fill(round, now);
-        BOOST_TEST(round.imports.empty());
-        return imports.wait(now).value_or(Millis{-1});
+        imports.fill(round, {now});
+        BOOST_TEST(!round.imports);
+        return imports.wait({now}).value_or(Millis{-1});
     }
 };
 
@@ -68,8 +68,8 @@ BOOST_AUTO_TEST_CASE(a_look_before_that_pause_is_over_reads_nothing_and_does_not
     worker::Imports imports = scene.imports();
     const Millis pause = scene.next(imports);
     store::Round round;
-    for (int i = 0; i < 100; ++i) imports.fill(round, scene.now + pause - Millis{1});
-    BOOST_TEST(imports.wait(scene.now).value_or(Millis{-1}).count() == pause.count());
+    for (int i = 0; i < 100; ++i) imports.fill(round, {scene.now + pause - Millis{1}});
+    BOOST_TEST(imports.wait({scene.now}).value_or(Millis{-1}).count() == pause.count());
 }
 
 BOOST_AUTO_TEST_CASE(once_it_is_gone_nothing_waits_and_the_next_one_begins_with_a_short_pause) {

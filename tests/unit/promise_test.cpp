@@ -4,7 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "sql/embedded.h"
-#include "store/statements.h"
+#include "store/parts.h"
 
 using namespace dormouse;
 using namespace dormouse::worker;
@@ -215,8 +215,9 @@ BOOST_AUTO_TEST_CASE(a_new_session_has_promised_nothing_and_may_still_be_relied_
 BOOST_AUTO_TEST_CASE(a_round_registers_gives_back_rests_and_then_looks) {
     store::Round round;
     round.promise = PromiseAct{.enlist = true, .withdraw = true, .rest = true};
-    round.arrive = round.ask_due = true;
-    round.claim = 1;
+    round.arrive = true;
+    round.due.emplace();
+    round.claim.emplace();
     std::vector<const char*> sent;
     for (const auto& statement : store::statements_for(round, store::Identity{}, Millis{30'000}))
         sent.push_back(statement.sql);

@@ -1,0 +1,26 @@
+// Who a worker is, for the registry and for every claim. Made by worker/identity.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/uuid.h"
+
+namespace dormouse::store {
+
+struct Identity {
+    Uuid id;
+    std::string pool;
+    std::vector<std::string> queues;
+    std::string unit;  ///< empty: none
+    std::string host;
+    int pid = 0;
+    std::int64_t pid_start = 0;
+    std::int64_t pid_namespace = 0;  ///< 0: unknown
+    Uuid boot_id;
+    Uuid instance_id;  ///< of the pool's state directory; nil: none
+    std::string version;
+};
+
+}  // namespace dormouse::store

@@ -1,0 +1,65 @@
+#include "store/part_answers.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace dormouse::store {
+namespace {
+
+using postgres::Reply;
+
+ClaimedRun claimed_run(const Reply& reply, int row) {
+    ClaimedRun run;
+    run.held = Held{reply.uuid(row, 0), reply.integer(row, 1)};
+    run.queue = reply.text(row, 2);
+    run.task = reply.text(row, 3);
+    if (!reply.is_null(row, 4)) run.payload = reply.text(row, 4).substr(1);  // jsonb comes with its version in front
+    run.attempts = static_cast<int>(reply.integer(row, 5));
+    if (!reply.is_null(row, 6)) run.max_attempts = static_cast<int>(reply.integer(row, 6));
+    if (!reply.is_null(row, 7)) run.timeout = Millis{reply.integer(row, 7)};
+    run.traceparent = reply.text(row, 8);
+    run.lost = static_cast<int>(reply.integer(row, 11));
+    return run;
+}
+
+}  // namespace
+
+void read_ids(const Reply& reply, std::vector<Uuid>& into) {
+    for (int row = 0; row < reply.rows(); ++row) into.push_back(reply.uuid(row, 0));
+}
+
+void read_enlisted(const Reply& reply, Answer& answer) {
+    answer.enlisted = true;
+    for (int row = 0; row < reply.rows(); ++row) answer.enlisted = answer.enlisted && reply.boolean(row, 0);
+}
+
+void read_imported(const Reply& reply, Answer& answer) {
+    using Outcome = Imported::Outcome;
+    for (int row = 0; row < reply.rows(); ++row) {
+        const std::string_view word = reply.text(row, 1);
+        const Outcome outcome = word == "imported" ? Outcome::imported
+                                : word == "known"  ? Outcome::known
+                                                   : Outcome::refused;
+        answer.imported.push_back({outcome, std::string(reply.text(row, 2))});
+    }
+}
+
+void read_claimed(const Reply& reply, const Identity& who, Answer& answer) {
+    using Key = std::tuple<std::ptrdiff_t, std::int64_t, std::int64_t, Uuid>;
+    std::vector<std::pair<Key, ClaimedRun>> rows;
+    for (int row = 0; row < reply.rows(); ++row) {
+        ClaimedRun run = claimed_run(reply, row);
+        const auto place = std::find(who.queues.begin(), who.queues.end(), run.queue) - who.queues.begin();
+        rows.emplace_back(Key{place, reply.integer(row, 9), reply.integer(row, 10), run.held.id}, std::move(run));
+    }
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    answer.claimed.reserve(answer.claimed.size() + rows.size());
+    for (auto& row : rows) answer.claimed.push_back(std::move(row.second));
+}
+
+void read_due(const Reply& reply, int column, Answer& answer) {
+    if (reply.rows() > 0 && !reply.is_null(0, column))
+        answer.due_in = Millis{std::max<std::int64_t>(reply.integer(0, column), 0)};
+}
+
+}  // namespace dormouse::store

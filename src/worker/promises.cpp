@@ -1,0 +1,23 @@
+#include "worker/promises.h"
+
+namespace dormouse::worker {
+
+bool Promises::fill(store::Round& round, const Moment& moment) {
+    if (moment.first_look) return false;
+    act_ = promise_.wanted(moment.now);
+    if (moment.leaving) act_ = store::PromiseAct{.withdraw = act_.withdraw};
+    round.promise = act_;
+    promise_.sent(act_);
+    return act_.any();
+}
+
+void Promises::answered(store::Answer& answer, Time) {
+    promise_.answered(std::exchange(act_, {}), answer, BootClock::now());
+}
+
+std::optional<Millis> Promises::wait(const Moment& moment) const {
+    if (moment.first_look || moment.leaving || !open_) return std::nullopt;
+    return promise_.wait(moment.now);
+}
+
+}  // namespace dormouse::worker

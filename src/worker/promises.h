@@ -1,0 +1,40 @@
+// The promise to look again, as a participant: what Promise wants done goes with the rounds that are made anyway, and with
+// one of its own when it must not wait. promise.h has the rules.
+#pragma once
+
+#include "worker/participant.h"
+#include "worker/promise.h"
+
+namespace dormouse::worker {
+
+class Promises : public Participant {
+  public:
+    explicit Promises(Promise::Terms terms) : promise_(terms) {}
+
+    [[nodiscard]] Promise& promise() { return promise_; }
+    /// Nobody relies on this worker, or it has no session and so cannot be relied on.
+    [[nodiscard]] bool may_be_silent() const { return !open_ || promise_.may_be_silent(); }
+
+    [[nodiscard]] const char* name() const override { return "promises"; }
+    [[nodiscard]] Company company() const override { return Company::others; }
+    [[nodiscard]] store::Parts parts() const override {
+        using store::Part;
+        return store::parts({Part::enlist, Part::withdraw, Part::rest, Part::promise});
+    }
+    void opened(Time) override { open_ = true, promise_.opened(); }
+    void closed() override { open_ = false; }
+    bool fill(store::Round& round, const Moment& moment) override;
+    void answered(store::Answer& answer, Time sent_at) override;
+    void undone() override { promise_.failed(std::exchange(act_, {})); }
+    void lost() override { undone(), open_ = false; }
+    Next refused(const store::Refused&) override { return undone(), Next::later; }
+    [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
+    [[nodiscard]] bool quiet() const override { return may_be_silent(); }
+
+  private:
+    Promise promise_;
+    store::PromiseAct act_;  ///< on the wire
+    bool open_ = false;
+};
+
+}  // namespace dormouse::worker

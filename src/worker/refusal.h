@@ -1,0 +1,21 @@
+// The name of an error that the database has about one run: what a person reads as the class of the run's failure.
+#pragma once
+
+#include <string>
+
+#include "store/wire.h"
+
+namespace dormouse::worker {
+
+/// follow_up_rejected: of the runs that were to be enqueued with it. `values` ("result_rejected"), when the database does
+/// not take or cannot give out the values themselves. trigger_refused: anything else, hence a trigger or a rule of
+/// somebody's.
+inline std::string refusal_class(const store::Refused& refused, const char* values) {
+    if (refused.part == store::Part::enqueue) return "follow_up_rejected";
+    const std::string& state = refused.sqlstate;
+    for (const char* const about_values : {"22", "23", "54", "0A", "XX"})
+        if (state.starts_with(about_values)) return values;
+    return "trigger_refused";
+}
+
+}  // namespace dormouse::worker

@@ -1,0 +1,37 @@
+// This worker's row in the registry: written once, with the second round, since whoever rang waits for a handler and not
+// for the registry.
+#pragma once
+
+#include "worker/participant.h"
+
+namespace dormouse::worker {
+
+class Registry : public Participant {
+  public:
+    /// Its row is there.
+    [[nodiscard]] bool registered() const { return state_ == State::written; }
+    /// The row says that this worker has left, by a last round of its own.
+    void left() { state_ = State::wanted; }
+
+    [[nodiscard]] const char* name() const override { return "registry"; }
+    [[nodiscard]] store::Parts parts() const override { return store::parts({store::Part::arrive}); }
+    bool fill(store::Round& round, const Moment& moment) override {
+        if (wait(moment) != Millis{0}) return false;
+        state_ = State::sent;
+        return round.arrive = true;
+    }
+    void answered(store::Answer&, Time) override { state_ = State::written; }
+    void undone() override {
+        if (state_ == State::sent) state_ = State::wanted;
+    }
+    Next refused(const store::Refused&) override { return undone(), Next::later; }
+    [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override {
+        if (state_ != State::wanted || moment.first_look || moment.leaving) return std::nullopt;
+        return Millis{0};
+    }
+
+  private:
+    enum class State { wanted, sent, written } state_ = State::wanted;
+};
+
+}  // namespace dormouse::worker

@@ -1,0 +1,113 @@
+#include "worker/reports.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace dormouse::worker {
+namespace {
+
+using Level = log::Level;
+
+void tell(Level level, const char* event, const Parcel& parcel, const std::string& text) {
+    log::event(level, event, text,
+               {{"run_id", parcel.ending.held.id.to_string()},
+                {"task", parcel.task},
+                {"attempt", std::to_string(parcel.attempt)}});
+}
+
+void tell_written(const Parcel& parcel) {
+    const store::Ending& ending = parcel.ending;
+    if (ending.fate == store::Fate::completed) return tell(Level::info, "run_completed", parcel, parcel.task);
+    const std::string why = parcel.task + (ending.error_message.empty() ? "" : ": " + ending.error_message);
+    if (ending.fate == store::Fate::failed) return tell(Level::warning, "run_failed", parcel, why);
+    const bool refused = parcel.resort != Parcel::Resort::as_it_is;
+    tell(refused ? Level::warning : Level::info, "run_retry", parcel,
+         why + " (" + store::to_string(ending.fate) + ", due " +
+             (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")");
+}
+
+Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_settled) {
+    Outbox::Events events;
+    events.on_written = [&news, on_settled](const Parcel& parcel) {
+        news.forget(parcel.ending.held);
+        on_settled(parcel);
+        tell_written(parcel);
+    };
+    events.on_refused = [&news](const Parcel& parcel) {
+        news.forget(parcel.ending.held);
+        tell(Level::warning, "result_refused", parcel, parcel.task + ": the run is no longer this worker's");
+    };
+    events.on_kept = [](const Parcel& parcel, const std::string& why, Millis pause) {
+        tell(Level::error, "ending_kept", parcel,
+             parcel.task + ": the database takes neither how the run ended nor its failure, tried again in " +
+                 std::to_string(pause.count() / 1'000) + " s; see the trigger or the rule that refuses it: " + why);
+    };
+    return events;
+}
+
+}  // namespace
+
+Reports::Reports(Terms terms, Events events)
+    : terms_(terms),
+      events_(std::move(events)),
+      news_(terms.log_bytes, [this] { events_.on_news(); }),
+      outbox_(outbox_events(news_, [this](const Parcel& parcel) { events_.on_settled(parcel); })) {}
+
+void Reports::give_back(const store::ClaimedRun& run) {
+    store::Ending ending;
+    ending.held = run.held;
+    ending.fate = store::Fate::handed_back;
+    ending.counts = false;
+    outbox_.add(Parcel{std::move(ending), run.task, run.attempts + 1});
+}
+
+store::Parts Reports::parts() const {
+    using store::Part;
+    return store::parts({Part::news, Part::finish, Part::enqueue, Part::put_back, Part::held});
+}
+
+bool Reports::fill(store::Round& round, const Moment& moment) {
+    if (news_.searching() && news_.fill(round, moment.now)) return true;
+    const bool something = outbox_.fill(round, moment.now);
+    if (outbox_.searching()) {
+        news_.fill_endings(round);
+        return true;
+    }
+    return news_.fill(round, moment.now, !terms_.news_make_rounds) || something;
+}
+
+void Reports::answered(store::Answer& answer, Time) {
+    news_.answered();
+    outbox_.answered(answer, BootClock::now());
+    if (!answer.enqueued.empty()) events_.on_enqueued(answer.enqueued);
+}
+
+void Reports::undone() {
+    news_.again();
+    outbox_.again();
+}
+
+Next Reports::refused(const store::Refused& refused) {
+    if (refused.part == store::Part::held) {
+        undone();
+        return Next::later;
+    }
+    // At the commit it may have been either: news are looked at first, which costs two rounds.
+    const bool news = refused.part == store::Part::news || (!refused.part && news_.is_on_wire() && !outbox_.searching());
+    if (news) {
+        outbox_.again();
+        return news_.refused(refused);
+    }
+    news_.again();
+    return outbox_.refused(refused, BootClock::now());
+}
+
+std::optional<Millis> Reports::wait(const Moment& moment) const {
+    const auto endings = outbox_.wait(moment.now);
+    const auto news = terms_.news_make_rounds || news_.searching() ? news_.wait(moment.now) : std::nullopt;
+    if (!endings || !news) return endings ? endings : news;
+    return std::min(*endings, *news);
+}
+
+}  // namespace dormouse::worker

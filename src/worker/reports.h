@@ -1,0 +1,53 @@
+// What attempts report: their endings, and what they have said on the way. The two belong to one transaction, news first,
+// since the endings take the fences away. While one of them searches for a value that is refused, the other follows: news
+// that are searched go before the endings that they belong to, endings that are searched take their own news along.
+#pragma once
+
+#include <functional>
+
+#include "worker/news.h"
+#include "worker/outbox.h"
+#include "worker/participant.h"
+
+namespace dormouse::worker {
+
+class Reports : public Participant {
+  public:
+    struct Terms {
+        std::int64_t log_bytes = 0;   ///< of each attempt, limits.log_bytes
+        bool news_make_rounds = true;  ///< false: they wait for a round that is made for something else
+    };
+    struct Events {
+        std::function<void(const Parcel&)> on_settled;  ///< written, or somebody else's
+        std::function<void(const std::vector<std::string>& queues)> on_enqueued;
+        std::function<void()> on_news;  ///< something waits where nothing did
+    };
+    Reports(Terms terms, Events events);
+
+    [[nodiscard]] Outbox& outbox() { return outbox_; }
+    [[nodiscard]] const Outbox& outbox() const { return outbox_; }
+    [[nodiscard]] News& news() { return news_; }
+    /// A run goes back to its queue as if it had not been claimed.
+    void give_back(const store::ClaimedRun& run);
+    /// The last round before the session is closed on purpose takes everything along.
+    void fill_all(store::Round& round, Time now) { news_.fill(round, now, true); }
+
+    [[nodiscard]] const char* name() const override { return "reports"; }
+    [[nodiscard]] store::Parts parts() const override;
+    bool fill(store::Round& round, const Moment& moment) override;
+    void answered(store::Answer& answer, Time sent_at) override;
+    void undone() override;
+    Next refused(const store::Refused& refused) override;
+    [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
+    [[nodiscard]] bool quiet() const override { return outbox_.empty(); }
+    [[nodiscard]] bool opens_session() const override { return true; }
+    void add_held(std::vector<store::Held>& into) const override { outbox_.add_held(into); }
+
+  private:
+    Terms terms_;
+    Events events_;
+    News news_;
+    Outbox outbox_;
+};
+
+}  // namespace dormouse::worker

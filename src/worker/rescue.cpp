@@ -1,0 +1,105 @@
+#include "worker/rescue.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace dormouse::worker {
+namespace {
+
+constexpr Millis pause_of_a_refused_run{300'000};
+
+}  // namespace
+
+store::Parts Rescue::parts() const {
+    using store::Part;
+    return store::parts({Part::rescue_own, Part::rescue, Part::list_lost, Part::rescue_ids});
+}
+
+Rescue::Sent Rescue::next(const Moment& moment) const {
+    if (has_dead()) return Sent::dead;
+    if (moment.leaving || moment.first_look || !for_everybody_) return Sent::nothing;
+    if (search_.active()) return Sent::ids;
+    if (listing_) return Sent::list;
+    return wanted_ ? Sent::lost : Sent::nothing;
+}
+
+bool Rescue::fill(store::Round& round, const Moment& moment) {
+    sent_ = next(moment);
+    store::Rescue rescue;
+    rescue.except = left_alone(moment.now);
+    switch (sent_) {
+        case Sent::nothing:
+            return false;
+        case Sent::dead:
+            round.dead = predecessors_->dead();
+            break;
+        case Sent::lost:
+            wanted_ = false;  // what is heard of from here on asks anew
+            round.rescue = std::move(rescue);
+            break;
+        case Sent::list:
+            round.list_lost = std::move(rescue);
+            break;
+        case Sent::ids:
+            round.rescue_ids = search_.next();
+            break;
+    }
+    return true;
+}
+
+void Rescue::answered(store::Answer& answer, Time) {
+    const Sent sent = std::exchange(sent_, Sent::nothing);
+    if (sent == Sent::dead) {
+        predecessors_->settled();
+        events_.on_dead_settled();
+    }
+    if (sent == Sent::list) {
+        listing_ = false;
+        if (!answer.lost.empty()) search_.suspect(std::move(answer.lost));
+    }
+    if (sent == Sent::ids) search_.passed();
+    if (answer.rescued == 0) return;
+    log::event(log::Level::warning, "runs_rescued",
+               std::to_string(answer.rescued) + " runs of workers that are gone were taken back");
+    events_.on_rescued();
+}
+
+void Rescue::undone() {
+    if (std::exchange(sent_, Sent::nothing) == Sent::lost) wanted_ = true;
+}
+
+Next Rescue::refused(const store::Refused& refused) {
+    using Found = Bisection<Uuid>::Found;
+    const Sent sent = sent_;
+    undone();
+    if (sent == Sent::lost) {
+        wanted_ = false;
+        listing_ = true;
+        return Next::again;
+    }
+    if (sent != Sent::ids) return sent == Sent::list ? Next::everyone : Next::later;
+    const Found found = search_.refused();
+    if (found == Found::everyone) wanted_ = true;
+    if (found == Found::one) {
+        left_.push_back({search_.guilty(), BootClock::now() + pause_of_a_refused_run});
+        log::event(log::Level::error, "rescue_refused",
+                   "a lost run cannot be taken back, tried again in 300 s; see the trigger or the rule that refuses it: " +
+                       refused.message,
+                   {{"run_id", search_.guilty().to_string()}});
+    }
+    return found == Found::everyone ? Next::everyone : Next::again;
+}
+
+std::vector<Uuid> Rescue::left_alone(Time now) {
+    std::erase_if(left_, [&](const Left& one) { return now >= one.until; });
+    std::vector<Uuid> ids;
+    for (const Left& one : left_) ids.push_back(one.id);
+    return ids;
+}
+
+std::optional<Millis> Rescue::wait(const Moment& moment) const {
+    return next(moment) == Sent::nothing ? std::nullopt : std::optional(Millis{0});
+}
+
+}  // namespace dormouse::worker

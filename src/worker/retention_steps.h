@@ -1,0 +1,48 @@
+// Steps of retention among the rounds: finished runs that are old go. Each is a round of its own, so that no lock of it is
+// held for anything else. Beside work they come at a pace; otherwise one is made only when the worker asks, on its way to
+// sleep, so that nothing is sent for it alone and a database that is let sleep is not kept awake.
+#pragma once
+
+#include <functional>
+
+#include "worker/participant.h"
+#include "worker/retention.h"
+
+namespace dormouse::worker {
+
+class RetentionSteps : public Participant {
+  public:
+    struct Terms {
+        Millis keep{0};                        ///< finished runs; 0: for ever
+        bool beside_work = true;               ///< false: only on the way to sleep
+        std::function<bool()> at_work;         ///< handlers are at work, and the registry knows of this worker
+        std::function<bool()> lease_presses;   ///< an extension is wanted, which goes first
+    };
+    RetentionSteps(Terms terms, Time start) : terms_(std::move(terms)), plan_(start) {}
+
+    /// On the way to sleep: whether a step is to be made first, with the next round. Ask again when it was answered.
+    bool before_sleep(Time now);
+    /// A step is wanted or on the wire that the way to sleep waits for.
+    [[nodiscard]] bool awaited() const { return state_ == State::before_sleep || state_ == State::sent_before_sleep; }
+    /// How long the way to sleep still waits for it.
+    [[nodiscard]] Millis time_left(Time now) const { return plan_.time_left(now); }
+
+    [[nodiscard]] const char* name() const override { return "retention"; }
+    [[nodiscard]] Company company() const override { return Company::none; }
+    [[nodiscard]] store::Parts parts() const override { return store::parts({store::Part::retain}); }
+    void closed() override { undone(); }
+    bool fill(store::Round& round, const Moment& moment) override;
+    void answered(store::Answer& answer, Time sent_at) override;
+    void undone() override;
+    Next refused(const store::Refused& refused) override;
+    [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
+
+  private:
+    enum class State { resting, before_sleep, sent, sent_before_sleep };
+
+    Terms terms_;
+    Retention plan_;
+    State state_ = State::resting;
+};
+
+}  // namespace dormouse::worker

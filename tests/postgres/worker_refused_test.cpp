@@ -1,0 +1,157 @@
+// Triggers of somebody's own that refuse one task's runs, at each statement a worker sends about a run and with each kind
+// of SQLSTATE. The guilty run ends or goes back by itself, with its reason; everybody else's runs are done meanwhile, over
+// the same session; and who leaves leaves.
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "support/pool_bench.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+namespace {
+
+/// Where a trigger stands, and what becomes of the run of the task `victim` by it.
+struct Refusal {
+    const char* name;
+    const char* trigger;  ///< BEFORE or AFTER … ON …; %WHEN% limits it to the victim
+    const char* task;
+    const char* becomes;  ///< status and class of the error; "": whatever
+};
+std::ostream& operator<<(std::ostream& out, const Refusal& refusal) {
+    return out << refusal.name;
+}
+
+const std::vector<Refusal> refusals{
+    {"claim", "BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.task = 'victim' AND NEW.status = 'running')",
+     "victim", "failed"},
+    {"finish", "AFTER INSERT ON dormouse.runs_finished FOR EACH ROW WHEN (NEW.task = 'victim')", "victim", "retry"},
+    {"finish completed",
+     "AFTER INSERT ON dormouse.runs_finished FOR EACH ROW WHEN (NEW.task = 'victim' AND NEW.status = 'completed')",
+     "victim", "failed"},
+    {"put back",
+     "BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.task = 'failing victim' AND NEW.status = 'retry')",
+     "failing victim", ""},
+    {"delete", "BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN (OLD.task = 'victim')", "victim", "retry"},
+    {"log", "BEFORE INSERT ON dormouse.run_logs FOR EACH ROW", "failing victim", ""},
+    {"follow-up", "BEFORE INSERT ON dormouse.runs FOR EACH ROW WHEN (NEW.task = 'child')", "parent", "failed"},
+};
+
+/// One of each class that may come out of a trigger, and some that the worker has rules of its own for.
+const std::vector<const char*> sqlstates{"22012", "23505", "42501", "42P01", "0A000", "3F000", "P0001", "P0002",
+                                         "54000", "XX001", "APP01", "55000", "21000", "2F005", "38000", "44000"};
+
+std::string victims(const std::string& directory) {
+    const auto shell = [&](const std::string& name, const std::string& script) {
+        return "[task.\"" + name + "\"]\ncommand = [\"/bin/sh\", \"-c\", '" + script + "']\nmax_attempts = 2\n";
+    };
+    static_cast<void>(directory);
+    return shell("victim", "exit 0") + shell("failing victim", "echo said >&2; exit 3") +
+           shell("parent", "printf \"{\\\"type\\\":\\\"completed\\\",\\\"enqueue\\\":[{\\\"task\\\":\\\"child\\\"}]}\\n\" >&3") +
+           shell("child", "exit 0");
+}
+
+struct Scene {
+    TestDatabase database;
+    PoolBench bench;
+
+    explicit Scene(const std::string& worker = "concurrency = 4")
+        : bench(database.url(), {.worker = worker, .rest = victims("")}) {}
+    void refuse(const Refusal& refusal, const std::string& sqlstate) {
+        database.exec("CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE "
+                      "EXCEPTION 'not in this shop' USING ERRCODE = '" + sqlstate + "'; END $f$;"
+                      "CREATE TRIGGER refuse " + std::string(refusal.trigger) + " EXECUTE FUNCTION public.refuse()");
+    }
+    std::string sessions() {
+        return database.value("SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name LIKE "
+                              "'dormouse worker%' AND datname = current_database()");
+    }
+    bool until(const std::string& sql, const std::string& wanted) {
+        return bench.until([&] { return database.value(sql) == wanted; });
+    }
+};
+
+constexpr const char* innocents = "SELECT count(*) FROM dormouse.runs WHERE task = 'echo' AND status = 'completed'";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(worker_refused, *boost::unit_test::precondition(has_postgres))
+
+BOOST_DATA_TEST_CASE(others_go_on_over_the_same_session, boost::unit_test::data::make(refusals), refusal) {
+    Scene scene;
+    BOOST_TEST_REQUIRE(scene.bench.until_idle());
+    const std::string session = scene.sessions();
+    int done = 0;
+    for (const char* sqlstate : sqlstates) {
+        BOOST_TEST_CONTEXT(sqlstate) {
+            scene.refuse(refusal, sqlstate);
+            const std::string id = scene.database.value("SELECT dormouse.enqueue($1)", {refusal.task});
+            scene.database.exec("SELECT dormouse.enqueue('echo') FROM generate_series(1, 5)");
+            done += 5;
+            BOOST_TEST(scene.until(innocents, std::to_string(done)));
+            const std::string wanted = refusal.becomes;
+            if (!wanted.empty())
+                BOOST_TEST(scene.until("SELECT status FROM dormouse.runs WHERE id = '" + id + "'", wanted));
+            if (!wanted.empty())
+                BOOST_TEST(scene.database.value("SELECT error ->> 'message' LIKE '%not in this shop (" +
+                                                std::string(sqlstate) + ")%' FROM dormouse.runs WHERE id = $1", {id}) == "t");
+            BOOST_TEST(scene.sessions() == session);
+            scene.database.exec("DROP TRIGGER refuse ON " +
+                                std::string(refusal.trigger).substr(std::string(refusal.trigger).find("dormouse."),
+                                                                    std::string(refusal.trigger).find(" FOR") -
+                                                                        std::string(refusal.trigger).find("dormouse.")));
+        }
+    }
+    scene.bench.worker().terminate();
+    BOOST_TEST(scene.bench.until_gone());
+    BOOST_TEST(scene.bench.farewell()->graceful);
+}
+
+BOOST_AUTO_TEST_CASE(a_lease_that_cannot_be_extended_takes_no_other_along) {
+    Scene scene("concurrency = 4\nlease = \"3s\"");
+    scene.database.exec("UPDATE dormouse.runs SET priority = 0");
+    const std::string victim = scene.database.value("SELECT dormouse.enqueue('hold', key => 'v')");
+    const std::string other = scene.database.value("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(scene.bench.until([&] { return scene.bench.tasks().started().size() == 2U; }));
+    scene.refuse({"extend",
+                  "BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'v' AND OLD.status = 'running' AND "
+                  "NEW.lease_until > OLD.lease_until)",
+                  "", ""},
+                 "APP01");
+    const auto begun = BootClock::now();
+    BOOST_TEST(scene.bench.until([&] { return since(begun) > Millis{7'000}; }));
+    BOOST_TEST(scene.database.value("SELECT status || ' ' || attempts FROM dormouse.runs WHERE id = $1", {other}) == "running 0");
+    BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.attempts WHERE run_id = $1 AND outcome IS NOT NULL", {other}) == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_run_that_cannot_be_taken_back_leaves_the_others_to_be) {
+    Scene scene;
+    BOOST_TEST_REQUIRE(scene.bench.until_idle());
+    scene.refuse({"rescue", "BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'v')", "", ""}, "42501");
+    for (const char* key : {"'v'", "'w'", "NULL"})
+        scene.database.exec(std::string("INSERT INTO dormouse.runs (task, status, started_at, worker, fence, lease_until, key) "
+                                        "VALUES ('echo', 'running', now(), gen_random_uuid(), nextval('dormouse.fence'), "
+                                        "now() - interval '1 hour', ") + key + ")");
+    scene.bench.ring();
+    const std::string session = scene.sessions();
+    scene.database.exec("SELECT dormouse.enqueue('echo')");
+    BOOST_TEST(scene.until(innocents, "1"));
+    BOOST_TEST(scene.sessions() == session);
+}
+
+BOOST_AUTO_TEST_CASE(a_right_that_is_taken_from_everybody_fails_nobody) {
+    Scene scene;
+    BOOST_TEST_REQUIRE(scene.bench.until_idle());
+    scene.database.exec("CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION "
+                        "'closed' USING ERRCODE = '42501'; END $f$; CREATE TRIGGER refuse BEFORE DELETE ON "
+                        "dormouse.runs_live FOR EACH STATEMENT EXECUTE FUNCTION public.refuse()");
+    scene.database.exec("SELECT dormouse.enqueue('echo') FROM generate_series(1, 3)");
+    BOOST_TEST(scene.until("SELECT count(*) FROM dormouse.runs WHERE status = 'running'", "3"));
+    const auto begun = BootClock::now();
+    BOOST_TEST(scene.bench.until([&] { return since(begun) > Millis{2'000}; }));
+    scene.database.exec("DROP TRIGGER refuse ON dormouse.runs_live");
+    BOOST_TEST(scene.until(innocents, "3"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
