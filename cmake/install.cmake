@@ -5,7 +5,7 @@ install(TARGETS dormouse RUNTIME DESTINATION bin)
 install(TARGETS dormouse-due dormouse-relay RUNTIME DESTINATION lib/dormouse)
 install(PROGRAMS libexec/dormouse-dev DESTINATION lib/dormouse)
 
-file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.path units/*.mount units/*.service)
+file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.path units/*.timer units/*.mount units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)
 # A static link: all pools start at boot, and enabling or disabling one of them leaves it alone.
 install(CODE [[

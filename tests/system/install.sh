@@ -11,7 +11,7 @@ install -D -m 0755 "$DORMOUSE_BUILD/dormouse-due" /usr/lib/dormouse/dormouse-due
 install -m 0755 "$here/../../libexec/dormouse-dev" /usr/lib/dormouse/dormouse-dev
 install -m 0755 "$DORMOUSE_BUILD/dormouse-relay" /usr/lib/dormouse/dormouse-relay
 if [ -x "$DORMOUSE_BUILD/dormouse" ]; then install -m 0755 "$DORMOUSE_BUILD/dormouse" /usr/bin/dormouse; fi
-install -m 0644 "$units"/*.target "$units"/*.socket "$units"/*.path "$units"/*.mount "$units"/*.service /usr/lib/systemd/system/
+install -m 0644 "$units"/*.target "$units"/*.socket "$units"/*.path "$units"/*.timer "$units"/*.mount "$units"/*.service /usr/lib/systemd/system/
 mkdir -p /usr/lib/systemd/system/multi-user.target.wants /etc/dormouse
 ln -sf ../dormouse.target /usr/lib/systemd/system/multi-user.target.wants/dormouse.target
 install -D -m 0644 "$units/dormouse.sysusers.conf" /usr/lib/sysusers.d/dormouse.conf
