@@ -7,8 +7,21 @@
 #   stop      before a removal. Comes back when every worker has ended and no timer is armed.
 #   hurry     used by both after 30 s: a worker that still drains is told SIGTERM once more, which ends its grace. What has not
 #             ended goes back to the queue, and its attempt is not counted.
-set -eu
+#
+# A machine that says no to one of these (a masked unit, a shutdown under way, a full /run, a shell in the wake files) is no reason for a
+# package manager to stop half way: systemctl says what it refuses, and the rest is done. What policy-rc.d forbids is not tried
+# (invoke-rc.d(8)).
+set -u
 grace=30
+
+# allowed ACTION: as invoke-rc.d and deb-systemd-invoke ask.
+allowed() {
+    [ -x /usr/sbin/policy-rc.d ] || return 0
+    code=0
+    /usr/sbin/policy-rc.d dormouse "$1" || code=$?
+    [ $code != 101 ] || echo "dormouse: policy-rc.d forbids the $1 of pools; later: systemctl $1 dormouse.target" >&2
+    [ $code != 101 ]
+}
 
 # workers STATE: the units of workers and relays in one of these states.
 workers() {
@@ -22,16 +35,21 @@ hurry() {
 }
 
 case ${1:-} in
-start) systemctl start dormouse.target ;;
+start)
+    allowed start || exit 0
+    systemctl start dormouse.target
+    ;;
 restart)
     at_work=$(workers active,activating,reloading,deactivating)
     [ -n "$at_work" ] || exit 0
+    allowed restart || exit 0
     # shellcheck disable=SC2086 # one argument for each unit
     systemctl --no-block try-restart $at_work
     # A unit of its own: the package manager has gone by then.
     systemd-run --quiet --collect --on-active=$grace --timer-property=AccuracySec=1 "$0" hurry
     ;;
 stop)
+    allowed stop || exit 0
     # The doorbells first: a ring after the stop of a worker would start the next one.
     systemctl stop dormouse.target 'dormouse@*.target' 'dormouse@*.socket' 'dormouse@*.path'
     if ! timeout $grace systemctl stop 'dormouse@*.service' 'dormouse-relay@*.service'; then
@@ -42,7 +60,8 @@ stop)
     ;;
 hurry) hurry ;;
 *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
+exit 0

@@ -1,0 +1,94 @@
+#!/bin/bash
+# The .deb's scripts, as dpkg calls them: what they find on the machine may keep them from starting, restarting or stopping something, and never
+# from ending well, or the package would be left half installed. And they start and stop nothing that policy-rc.d forbids.
+source "$(dirname "$0")/../lib.sh"
+scripts=$(dirname "$0")/../../../packaging/deb
+pool=scripted
+use_pool $pool
+stand_in $pool <<'WORKER'
+case $(cat /etc/dormouse-test/scripted.mode) in
+work) trap 'due none; exit 0' TERM; while :; do read -r -t 1 <> <(:) || :; done ;;
+leave) due none ;;
+esac
+WORKER
+mode() { echo "$1" >/etc/dormouse-test/scripted.mode; }
+install -m 0755 "$scripts/../pools.sh" /usr/lib/dormouse/pools
+rm -f /usr/sbin/policy-rc.d # images of containers have one
+at_end "rm -f /usr/lib/dormouse/pools /usr/sbin/policy-rc.d /run/dormouse.installing; umount /run/dormouse.wake 2>/dev/null
+        systemctl unmask --quiet dormouse.target dormouse@$pool.target; systemctl start dormouse.target"
+
+installs() { "$scripts/preinst" install && "$scripts/postinst" configure ''; }
+upgrades() { "$scripts/prerm" upgrade 2 && "$scripts/preinst" upgrade 1 && "$scripts/postrm" upgrade 2 && "$scripts/postinst" configure 1; }
+removes() { "$scripts/prerm" remove && "$scripts/postrm" remove; }
+up() { state_is dormouse@$pool.socket active; }
+main_pid() { property dormouse@$pool.service MainPID; }
+restarted() { [ "$(main_pid)" != 0 ] && [ "$(main_pid)" != "$1" ]; }
+
+say "--- nothing in the way"
+mode work
+systemctl enable --quiet dormouse@$pool.target
+holds "it installs" installs
+wait_for 20 state_is dormouse@$pool.service active
+before=$(main_pid)
+holds "it upgrades" upgrades
+wait_for 20 restarted "$before"
+holds "it is removed" removes
+wait_for 20 state_is dormouse@$pool.socket inactive
+
+say "--- units that are masked"
+for unit in dormouse.target dormouse@$pool.target; do
+    systemctl mask --quiet $unit
+    for action in installs upgrades removes installs; do holds "$unit is masked: it $action" $action; done
+    not up || fail "a masked pool was started"
+    systemctl unmask --quiet $unit
+done
+systemctl enable --quiet dormouse@$pool.target
+
+say "--- policy-rc.d"
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+holds "it installs" installs
+not up || fail "the installation started a pool against policy-rc.d"
+systemctl start dormouse@$pool.target
+wait_for 20 state_is dormouse@$pool.service active
+before=$(main_pid)
+holds "it upgrades" upgrades
+equal "jobs after the upgrade" "$(systemctl list-jobs --plain --no-legend "*$pool*" | wc -l)" 0
+equal "the worker" "$(main_pid)" "$before"
+holds "it is removed" removes
+equal "the worker" "$(main_pid)" "$before"
+printf '#!/bin/sh\nexit 104\n' >/usr/sbin/policy-rc.d # allowed
+holds "it is removed where that is allowed" removes
+wait_for 20 state_is dormouse@$pool.socket inactive
+rm /usr/sbin/policy-rc.d
+
+say "--- wake files in use"
+systemctl enable --quiet --now run-dormouse.wake.mount
+systemctl start dormouse.target
+wait_for 20 up
+(cd /run/dormouse.wake && exec sleep 60) &
+holder=$!
+holds "it is removed" removes
+wait_for 20 state_is dormouse@$pool.socket inactive
+kill $holder
+systemctl disable --quiet run-dormouse.wake.mount
+
+say "--- a full /run"
+mode work
+systemctl start dormouse.target
+wait_for 20 state_is dormouse@$pool.service active
+at_end "rm -f /run/full; mount -o remount,size=50% /run"
+mount -o remount,size=24m /run
+dd if=/dev/zero of=/run/full bs=64k status=none 2>/dev/null || true
+dd if=/dev/zero of=/run/full bs=512 status=none oflag=append conv=notrunc 2>/dev/null || true
+not systemctl daemon-reload 2>/dev/null || say "   systemd reloads on this full /run all the same"
+for action in upgrades removes installs; do holds "it $action" $action; done
+rm /run/full
+systemctl daemon-reload
+
+say "--- a shutdown under way"
+# As during a reboot: a stop of the worker is queued that no new job may replace.
+systemctl start dormouse.target
+wait_for 20 state_is dormouse@$pool.service active
+systemctl --no-block --job-mode=replace-irreversibly stop dormouse@$pool.service
+holds "it upgrades" upgrades
