@@ -5,7 +5,9 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/deadline.h"
 #include "config/load.h"
+#include "handlers/registry.h"
 #include "loop/async.h"
 #include "loop/loop.h"
 #include "worker/pool.h"
@@ -23,6 +25,19 @@ config::Sources sources_of(const Settings& settings) {
     return sources;
 }
 
+/// Processes need what the program has given up; the pool takes it back, and the program should know.
+void tell_of_ignored_children(config::Sources sources, const handlers::Functions& functions) {
+    if (handlers::exit_statuses_are_kept()) return;
+    for (const auto& [task, function] : functions) sources.functions.push_back(task);
+    const auto loaded = config::load(sources);
+    if (!loaded || !handlers::have_processes(loaded->config.tasks)) return;
+    log::event(log::Level::warning, "configuration",
+               "SIGCHLD was ignored in this program, which throws away how handlers end; it is set to its default, "
+               "because pool " +
+                   sources.pool + " has tasks with a command; do not ignore it again while the worker is there",
+               {{"pool", sources.pool}});
+}
+
 }  // namespace
 
 Host::~Host() {
@@ -34,6 +49,7 @@ Host::~Host() {
 
 int Host::run(const handlers::Functions& functions) {
     const log::OfThisThread sinks(settings_.least, settings_.take);
+    tell_of_ignored_children(sources_of(settings_), functions);
     loop::Loop loop;
     worker::Pool pool(loop, sources_of(settings_), {}, worker::Program{functions, false});
     pool.start();
@@ -75,7 +91,7 @@ bool Host::stop(Millis timeout) {
     ask({timeout / 2, timeout / 4, timeout / 8});
     {
         std::unique_lock lock(mutex_);
-        if (!ended_changed_.wait_for(lock, timeout, [this] { return ended_; })) return false;
+        if (!ended_changed_.wait_for(lock, bounded(timeout), [this] { return ended_; })) return false;
     }
     const std::lock_guard joining(join_mutex_);
     if (thread_.joinable()) thread_.join();
@@ -93,6 +109,7 @@ void Host::ask(const Times& times) {
 void Host::live(const handlers::Functions& functions) {
     {
         const log::OfThisThread sinks(settings_.least, settings_.take);
+        tell_of_ignored_children(sources_of(settings_), functions);
         loop::Loop loop;
         worker::Pool pool(loop, sources_of(settings_), {}, worker::Program{functions, true});
         loop::Async knock(loop, [this, &pool] {

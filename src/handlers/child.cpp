@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,11 +40,23 @@ std::optional<std::int64_t> peak_memory(const rusage& usage) {
 
 }  // namespace
 
-std::string exit_text(int status) {
-    if (!WIFSIGNALED(status)) return "exit " + std::to_string(WEXITSTATUS(status));
-    const int number = WTERMSIG(status);
+std::string exit_text(std::optional<int> status) {
+    if (!status) {
+        return "how it ended is not known: its exit status was taken by another part of this program (SIGCHLD is "
+               "ignored, or something waits for any child, as waitpid(-1) does)";
+    }
+    if (!WIFSIGNALED(*status)) return "exit " + std::to_string(WEXITSTATUS(*status));
+    const int number = WTERMSIG(*status);
     const char* name = ::sigabbrev_np(number);
     return "killed by signal " + std::to_string(number) + (name == nullptr ? "" : std::string(" (SIG") + name + ")");
+}
+
+std::optional<int> exit_code(const Exit& exit) {
+    return exit.status && WIFEXITED(*exit.status) ? std::optional(WEXITSTATUS(*exit.status)) : std::nullopt;
+}
+
+std::optional<int> exit_signal(const Exit& exit) {
+    return exit.status && WIFSIGNALED(*exit.status) ? std::optional(WTERMSIG(*exit.status)) : std::nullopt;
 }
 
 Result<std::unique_ptr<Child>> Child::start(const ChildHost& host, const Launch& launch, std::string input,
@@ -192,8 +205,7 @@ void Child::write_control() {
 }
 
 void Child::terminate() {
-    // Until it is reaped its pid, which is its group's too, cannot belong to anybody else.
-    if (!reaped_) ::kill(-process_.pid, SIGTERM);
+    if (pid_is_its_own()) ::kill(-process_.pid, SIGTERM);
 }
 
 void Child::kill() {
@@ -203,9 +215,14 @@ void Child::kill() {
 
 void Child::end_tree() {
     if (cgroup_) return cgroup_->kill();
-    if (reaped_) return;
+    if (!pid_is_its_own()) return;
     orphans_.claim_descendants(process_.pid);
     ::kill(-process_.pid, SIGKILL);
+}
+
+bool Child::pid_is_its_own() const {
+    siginfo_t how{};
+    return !reaped_ && ::waitid(P_PIDFD, process_.pidfd.get(), &how, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 void Child::enter(State state) {
@@ -237,10 +254,14 @@ void Child::enter(State state) {
 
 void Child::reap() {
     rusage usage{};
-    const pid_t got = ::wait4(process_.pid, &exit_.status, WNOHANG, &usage);
-    if (got == 0 || (got < 0 && errno == EINTR)) return;
+    siginfo_t how{};
+    // The C library's waitid() does not give the usage.
+    const long got = ::syscall(SYS_waitid, P_PIDFD, process_.pidfd.get(), &how, WEXITED | WNOHANG, &usage);
+    if ((got == 0 && how.si_pid == 0) || (got < 0 && errno == EINTR)) return;
     reaped_ = true;
     crash_point("handler.reaped");
+    if (got < 0) return;  // ECHILD: another part of this program was faster
+    exit_.status = how.si_code == CLD_EXITED ? W_EXITCODE(how.si_status, 0) : W_EXITCODE(0, how.si_status);
     exit_.cpu = to_millis(usage.ru_utime) + to_millis(usage.ru_stime);
     exit_.peak_memory_bytes = peak_memory(usage);
 }

@@ -36,15 +36,20 @@ struct ChildHost {
 
 /// How the leader ended.
 struct Exit {
-    int status = 0;                                 ///< as wait4(2) gives it
+    /// As waitpid(2) gives it. Absent: another part of this program has taken it, so nobody can say how it ended.
+    std::optional<int> status;
     Millis cpu{0};                                  ///< of the whole tree with a cgroup, else of what was waited for
     std::optional<std::int64_t> peak_memory_bytes;  ///< of the tree with a memory controller, else of the largest
                                                     ///< process; absent when below our own, which hides it
     bool out_of_memory = false;                     ///< the kernel killed something of the tree at its memory_max
 };
 
-/// "exit 3" or "killed by signal 9 (SIGKILL)".
-std::string exit_text(int status);
+/// "exit 3" or "killed by signal 9 (SIGKILL)"; without a status, why there is none.
+std::string exit_text(std::optional<int> status);
+/// The exit code of a process that ended by itself.
+std::optional<int> exit_code(const Exit& exit);
+/// The signal that ended it.
+std::optional<int> exit_signal(const Exit& exit);
 
 class Child {
   public:
@@ -97,6 +102,8 @@ class Child {
     void enter(State state);
     void end_tree();
     void reap();
+    /// Whether its pid, which is its group's too, is still its own: nobody has reaped it.
+    [[nodiscard]] bool pid_is_its_own() const;
     [[nodiscard]] bool tree_gone();
     void drain();
 

@@ -1,7 +1,5 @@
 #include "handlers/exec.h"
 
-#include <sys/wait.h>
-
 #include "base/crash_point.h"
 #include "handlers/command.h"
 
@@ -36,12 +34,12 @@ void take_control(Account& account, const Uuid& id, Frames& frames, std::string_
 /// What an exit alone stands for; without a result.
 Outcome judge(const Exit& exit) {
     Outcome outcome;
-    const int code = WIFEXITED(exit.status) ? WEXITSTATUS(exit.status) : -1;
+    const auto code = exit_code(exit);
     if (code == 0) {
         outcome.verdict = Verdict::completed;
         return outcome;
     }
-    outcome.error_class = WIFEXITED(exit.status) ? "exit" : "signal";
+    outcome.error_class = code ? "exit" : exit.status ? "signal" : "exit_unknown";
     outcome.error_message = exit_text(exit.status);
     if (code != try_again_code) return outcome;
     outcome.verdict = Verdict::try_again;
@@ -162,8 +160,8 @@ void ExecHandler::finish(const Uuid& id, const Exit& exit) {
     Outcome outcome = judge(attempt.account, exit, attempt.output, attempt.lines.tail());
     outcome.cpu = exit.cpu;
     outcome.peak_memory_bytes = exit.peak_memory_bytes;
-    if (WIFEXITED(exit.status)) outcome.exit_code = WEXITSTATUS(exit.status);
-    if (WIFSIGNALED(exit.status)) outcome.signal = WTERMSIG(exit.status);
+    outcome.exit_code = exit_code(exit);
+    outcome.signal = exit_signal(exit);
     if (exit.out_of_memory && outcome.verdict == Verdict::failed &&
         attempt.account.ending() == Account::Ending::nothing) {
         outcome.error_class = "out_of_memory";

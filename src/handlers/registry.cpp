@@ -15,33 +15,36 @@ namespace dormouse::handlers {
 
 namespace {
 
-/// A handler that does not read its stdin must not end us, and an ignored SIGCHLD, which we may have
-/// inherited, would throw exit statuses away. Source: wait(2), NOTES.
+/// A handler that does not read its stdin must not end us, and an ignored SIGCHLD, which we may have inherited, would
+/// throw exit statuses away.
 void prepare_signals() {
     ::signal(SIGPIPE, SIG_IGN);
-    struct sigaction present{};
-    ::sigaction(SIGCHLD, nullptr, &present);
-    if (present.sa_handler == SIG_IGN || (present.sa_flags & SA_NOCLDWAIT) != 0) ::signal(SIGCHLD, SIG_DFL);
+    if (!exit_statuses_are_kept()) ::signal(SIGCHLD, SIG_DFL);
 }
 
-/// A program whose tasks are all its own functions is left as it is.
-bool has_processes(const std::map<std::string, config::Task>& tasks) {
+}  // namespace
+
+bool have_processes(const std::map<std::string, config::Task>& tasks) {
     return tasks.empty() || std::any_of(tasks.begin(), tasks.end(), [](const auto& entry) {
                return entry.second.handler != config::HandlerKind::in_process;
            });
 }
 
-}  // namespace
+bool exit_statuses_are_kept() {
+    struct sigaction present{};
+    ::sigaction(SIGCHLD, nullptr, &present);
+    return present.sa_handler != SIG_IGN && (present.sa_flags & SA_NOCLDWAIT) == 0;
+}
 
 Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks, const config::Limits& limits,
                    std::optional<RunCgroups> cgroups, InProcess* in_process)
     : loop_(loop),
       in_process_(in_process),
       cgroups_(cgroups                ? std::move(*cgroups)
-               : has_processes(tasks) ? RunCgroups()
+               : have_processes(tasks) ? RunCgroups()
                                       : RunCgroups("/no task has a process")),
       orphans_(loop) {
-    if (has_processes(tasks)) {
+    if (have_processes(tasks)) {
         prepare_signals();
         // Process 1 gets orphans whether it wants them or not.
         if (!cgroups_.available() || ::getpid() == 1) orphans_.adopt();

@@ -17,6 +17,13 @@ namespace dormouse::handlers {
 
 class WarmGroup;
 
+/// Whether one of these tasks needs processes. A program whose tasks are all its own functions has none.
+bool have_processes(const std::map<std::string, config::Task>& tasks);
+
+/// Whether the kernel keeps the exit status of a child until somebody takes it: not when SIGCHLD is ignored.
+/// Source: wait(2), NOTES.
+bool exit_statuses_are_kept();
+
 class Handlers {
   public:
     /// If a task needs processes, prepares this one for having children: SIGPIPE ignored, exit statuses kept, and

@@ -1,6 +1,5 @@
 #include "handlers/warm_process.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -235,7 +234,7 @@ void WarmProcess::on_closed() {
 
 void WarmProcess::on_exit(const Exit& exit) {
     const bool idle_before = state_ == State::leaving || flights_.empty();
-    const bool well = WIFEXITED(exit.status) && WEXITSTATUS(exit.status) == 0;
+    const bool well = exit_code(exit) == 0;
     if (exit.out_of_memory && !doom_) doom_ = Doom{"out_of_memory", out_of_memory_text(task_), {}};
     Farewell farewell;
     farewell.served = hello_.protocol != 0;
@@ -246,8 +245,8 @@ void WarmProcess::on_exit(const Exit& exit) {
     farewell.reason = with_tail(doom_ ? doom_->message : exit_text(exit.status));
     for (const auto& [id, flight] : flights_) {
         Outcome outcome = outcome_of_death(id, flight, farewell.reason);
-        if (WIFEXITED(exit.status)) outcome.exit_code = WEXITSTATUS(exit.status);
-        if (WIFSIGNALED(exit.status)) outcome.signal = WTERMSIG(exit.status);
+        outcome.exit_code = exit_code(exit);
+        outcome.signal = exit_signal(exit);
         farewell.landings.push_back({&flight.account.listener(), id, std::move(outcome)});
     }
     flights_.clear();

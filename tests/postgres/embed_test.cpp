@@ -5,6 +5,7 @@
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
 #include <regex>
 #include <thread>
@@ -320,6 +321,39 @@ BOOST_AUTO_TEST_CASE(registering_is_refused_twice_and_after_the_start) {
     worker.start();
     BOOST_CHECK_THROW(worker.task("other", [](Run&) { return Result::completed(); }), std::logic_error);
     BOOST_CHECK_THROW(worker.start(), std::runtime_error);
+    BOOST_TEST(worker.stop(20s));
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_ignores_its_children_is_told_and_its_commands_fail_as_they_should) {
+    struct Ignored {
+        Ignored() { ::signal(SIGCHLD, SIG_IGN); }
+        ~Ignored() { ::signal(SIGCHLD, SIG_DFL); }
+    };
+    const Ignored ignored;
+    dormouse::Worker worker{config("[task.broken]\ncommand = [\"sh\", \"-c\", \"exit 3\"]\nmax_attempts = 1\n")};
+    worker.start();
+    const auto before = database.enqueue("broken");
+    BOOST_TEST(ended(before) == "failed");
+    BOOST_TEST(database.run(before, "error ->> 'class'") == "exit");
+    BOOST_TEST(logged("configuration: SIGCHLD was ignored in this program"));
+    ::signal(SIGCHLD, SIG_IGN);
+    const auto after = database.enqueue("broken");
+    BOOST_TEST(ended(after) == "failed");
+    BOOST_TEST(database.run(after, "error ->> 'class'") == "exit_unknown");
+    BOOST_TEST(worker.stop(20s));
+}
+
+BOOST_AUTO_TEST_CASE(a_program_of_functions_alone_may_ignore_its_children) {
+    ::signal(SIGCHLD, SIG_IGN);
+    dormouse::Worker worker{config()};
+    worker.task("echo", [](Run&) { return Result::completed(); });
+    worker.start();
+    BOOST_TEST(ended(database.enqueue("echo")) == "completed");
+    BOOST_TEST(!logged("SIGCHLD"));
+    struct sigaction present{};
+    ::sigaction(SIGCHLD, nullptr, &present);
+    BOOST_TEST((present.sa_handler == SIG_IGN));
+    ::signal(SIGCHLD, SIG_DFL);
     BOOST_TEST(worker.stop(20s));
 }
 

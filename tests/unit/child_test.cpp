@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
     loop.turn(false);
     BOOST_TEST(ends == 1);
     BOOST_TEST(said.size() == 4U);
-    BOOST_TEST(WEXITSTATUS(last.status) == 7);
+    BOOST_TEST(exit_code(last).value_or(-1) == 7);
 }
 
 BOOST_AUTO_TEST_CASE(a_socket_goes_both_ways_and_tells_what_was_printed_first) {
