@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/deadline.h"
 #include "base/process.h"
 #include "base/unique_fd.h"
 
@@ -29,7 +30,7 @@ int send(const UniqueFd& pidfd, int signal) {
 
 /// A pidfd is readable when its process has ended, also while it is a zombie.
 bool ended_within(const UniqueFd& pidfd, Millis time) {
-    const auto end = BootClock::now() + time;
+    const auto end = after(BootClock::now(), time);
     for (;;) {
         const auto left = std::chrono::ceil<Millis>(end - BootClock::now()).count();
         pollfd ready{pidfd.get(), POLLIN, 0};

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/deadline.h"
 #include "cli/enqueue_from.h"
 #include "cli/payload.h"
 #include "cli/rings.h"
@@ -135,7 +136,7 @@ Outcome enqueue(const EnqueueOptions& options) {
         return Exit::ok;
     }
     std::optional<BootClock::time_point> deadline;
-    if (!options.wait->empty()) deadline = BootClock::now() + patience;
+    if (!options.wait->empty()) deadline = after(BootClock::now(), patience);
     const auto standing = wait_for_end(*connection, *choice, *id, deadline);
     if (!standing) return tl::unexpected(standing.error());
     if (options.json) print_json(options, *id, rings, &*standing);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <typeinfo>
 
+#include "base/deadline.h"
 #include "embed/run_impl.h"
 
 namespace dormouse {
@@ -24,7 +25,7 @@ struct ResultReader {
                 return outcome;
             case Result::Kind::retry:
                 outcome.verdict = handlers::Verdict::try_again;
-                outcome.retry_in = result.delay_;
+                if (result.delay_) outcome.retry_in = bounded(*result.delay_);
                 outcome.error_class = "retry";
                 break;
             case Result::Kind::failed:

@@ -62,7 +62,8 @@ std::optional<std::chrono::system_clock::time_point> Run::deadline() const {
 }
 
 std::string_view Run::traceparent() const {
-    return impl_.run.spec().traceparent;
+    const std::string& text = impl_.run.spec().traceparent;
+    return handlers::is_traceparent(text) ? std::string_view(text) : std::string_view();
 }
 
 std::stop_token Run::stop_token() const {

@@ -3,28 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/deadline.h"
+#include "config/duration.h"
+
 namespace dormouse::handlers {
 
 namespace {
 
 constexpr Millis patience_after_timeout{10'000};
-
-std::string duration_text(Millis duration) {
-    if (duration.count() % 1000 == 0) return std::to_string(duration.count() / 1000) + " s";
-    return std::to_string(duration.count()) + " ms";
-}
-
-const char* text_of(StopReason reason) {
-    switch (reason) {
-        case StopReason::canceled:
-            return "stopped: the run was canceled";
-        case StopReason::leaving:
-            return "stopped: the worker is leaving";
-        case StopReason::lease_lost:
-            return "stopped: the lease was lost";
-    }
-    return "stopped";
-}
 
 Outcome too_large(const std::string& what, std::int64_t limit) {
     Outcome outcome;
@@ -43,7 +29,7 @@ Account::Account(loop::Loop& loop, const Uuid& id, Listener& listener, const con
 void Account::begin(Millis timeout) {
     timeout_ = timeout;
     if (timeout <= Millis{0}) return;
-    timeout_at_ = BootClock::now() + timeout;
+    timeout_at_ = after(BootClock::now(), timeout);
     arm();
 }
 
@@ -67,7 +53,7 @@ Status Account::hear(Message&& message) {
         case Message::Type::heartbeat:
             within_ = message.in.value_or(Millis{0});
             heartbeat_at_.reset();
-            if (within_ > Millis{0}) heartbeat_at_ = BootClock::now() + within_;
+            if (within_ > Millis{0}) heartbeat_at_ = after(BootClock::now(), within_);
             arm();
             return {};
     }
@@ -93,7 +79,7 @@ void Account::give_up(Ending too_large) {
 }
 
 void Account::ask(Ending why, std::string_view reason, Millis patience) {
-    const Time kill_at = BootClock::now() + patience;
+    const Time kill_at = after(BootClock::now(), patience);
     if (ending_ == Ending::nothing) {
         ending_ = why;
         means_.ask(reason);
@@ -167,17 +153,17 @@ Outcome Account::ended() const {
         case Ending::timeout:
             outcome.verdict = Verdict::timed_out;
             outcome.error_class = "timeout";
-            outcome.error_message = "timed out after " + duration_text(timeout_);
+            outcome.error_message = "timed out after " + config::duration_text(timeout_);
             break;
         case Ending::no_heartbeat:
             outcome.verdict = Verdict::timed_out;
             outcome.error_class = "timeout";
-            outcome.error_message = "no heartbeat within " + duration_text(within_);
+            outcome.error_message = "no heartbeat within " + config::duration_text(within_);
             break;
         case Ending::stop:
             outcome.verdict = Verdict::stopped;
             outcome.error_class = "stopped";
-            outcome.error_message = text_of(reason_);
+            outcome.error_message = stopped_text(reason_);
             break;
         case Ending::result_too_large:
             outcome = too_large("the result on stdout", limits_.result_bytes);

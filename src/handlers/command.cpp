@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <functional>
 
+#include "base/deadline.h"
 #include "handlers/environment_file.h"
 
 namespace dormouse::handlers {
@@ -120,11 +121,11 @@ void add_run(Variables& variables, const RunSpec& run) {
     set(variables, "DORMOUSE_MAX_ATTEMPTS", std::to_string(run.max_attempts));
     set(variables, "DORMOUSE_FENCE", run.fence);
     if (run.timeout > Millis{0}) {
-        const auto deadline = std::chrono::system_clock::now() + run.timeout;
+        const auto deadline = after(std::chrono::system_clock::now(), run.timeout);
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(deadline.time_since_epoch());
         set(variables, "DORMOUSE_DEADLINE", std::to_string(seconds.count()));
     }
-    if (!run.traceparent.empty()) set(variables, "TRACEPARENT", run.traceparent);
+    if (is_traceparent(run.traceparent)) set(variables, "TRACEPARENT", run.traceparent);
 }
 
 Result<Launch> launch(const config::Task& task, Control control, const std::function<void(Variables&)>& add) {

@@ -21,7 +21,7 @@ struct RunSpec {
     std::string queue;
     std::string payload;      ///< JSON text, as Postgres wrote it
     std::string fence;        ///< "N:uuid": shown with the handler's own writes elsewhere
-    std::string traceparent;  ///< empty when there is none
+    std::string traceparent;  ///< anything; the handler gets it only if is_traceparent()
     int attempt = 1;          ///< 1 for the first
     int max_attempts = 1;
     Millis timeout{0};  ///< 0: none
@@ -80,6 +80,13 @@ class Listener {
 enum class StopReason { canceled, leaving, lease_lost };
 /// As the contract names it: "canceled", "leaving", "lease_lost".
 const char* to_string(StopReason reason);
+/// The message of an attempt that was stopped: "stopped: the run was canceled", ….
+const char* stopped_text(StopReason reason);
+
+/// Whether that is a traceparent as W3C has it, 55 bytes. Everything else is kept from handlers: the producer may have
+/// written anything there, of any length, and too long an environment cannot be given to a process.
+/// Source: W3C Trace Context, 3.2.
+bool is_traceparent(std::string_view text);
 
 class Handler {
   public:

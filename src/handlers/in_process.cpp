@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/crash_point.h"
+#include "base/deadline.h"
+#include "config/duration.h"
 #include "handlers/json_text.h"
 
 namespace dormouse::handlers {
@@ -12,11 +14,6 @@ namespace {
 constexpr Millis patience_after_timeout{10'000};
 constexpr std::size_t class_bytes = 100;
 constexpr std::size_t message_bytes = 8U << 10U;
-
-std::string duration_text(Millis duration) {
-    if (duration.count() % 1000 == 0) return std::to_string(duration.count() / 1000) + " s";
-    return std::to_string(duration.count()) + " ms";
-}
 
 Outcome failure(std::string error_class, std::string message, bool permanent = false) {
     Outcome outcome;
@@ -30,18 +27,6 @@ Outcome not_started(std::string message) {
     Outcome outcome = failure("spawn", std::move(message));
     outcome.verdict = Verdict::not_started;
     return outcome;
-}
-
-std::string text_of(StopReason reason) {
-    switch (reason) {
-        case StopReason::canceled:
-            return "stopped: the run was canceled";
-        case StopReason::leaving:
-            return "stopped: the worker is leaving";
-        case StopReason::lease_lost:
-            return "stopped: the lease was lost";
-    }
-    return "stopped";
 }
 
 }  // namespace
@@ -78,7 +63,7 @@ void InProcess::start(const Function& function, RunSpec spec, Listener& listener
     const auto [place, is_new] = runs_.try_emplace(id);
     if (is_new) {
         place->second = std::make_unique<InProcessRun>(*this, function, std::move(spec), listener, limits_);
-        if (timeout > Millis{0}) place->second->times_out_at_ = BootClock::now() + timeout;
+        if (timeout > Millis{0}) place->second->times_out_at_ = after(BootClock::now(), timeout);
         if (fresh_.empty()) hand_over_timer_.once(Millis{0}, [this] { hand_over(); });
         fresh_.push_back(place->second.get());
         return look_at(place->second->times_out_at_);
@@ -118,7 +103,7 @@ void InProcess::stop(const Uuid& id, StopReason reason, Millis patience) {
 }
 
 void InProcess::end(InProcessRun& run, InProcessRun::Ending why, const char* name, Millis patience) {
-    run.given_up_at_ = std::min(run.given_up_at_, BootClock::now() + patience);  // only sooner, never later
+    run.given_up_at_ = std::min(run.given_up_at_, after(BootClock::now(), patience));  // only sooner, never later
     if (run.ending_ == InProcessRun::Ending::nothing) {
         run.ending_ = why;
         run.why_stopped_ = name;
@@ -246,7 +231,7 @@ void InProcess::hear() {
                 const std::lock_guard lock(inbox_mutex_);
                 run.beat_told_ = false;
                 run.beats_within_ = run.beat_within_;
-                run.beats_until_ = run.beat_within_ > Millis{0} ? run.beat_at_ + run.beat_within_ : Time::max();
+                run.beats_until_ = run.beat_within_ > Millis{0} ? after(run.beat_at_, run.beat_within_) : Time::max();
                 look_at(run.beats_until_);
                 break;
             }
@@ -277,16 +262,16 @@ Outcome InProcess::judge(InProcessRun& run) const {
         case Ending::nothing:
             return std::move(run.outcome_);
         case Ending::timeout:
-            outcome = failure("timeout", "timed out after " + duration_text(run.spec_.timeout));
+            outcome = failure("timeout", "timed out after " + config::duration_text(run.spec_.timeout));
             outcome.verdict = Verdict::timed_out;
             return outcome;
         case Ending::heartbeat:
-            outcome = failure("timeout", "timed out: no heartbeat within " + duration_text(run.beats_within_));
+            outcome = failure("timeout", "timed out: no heartbeat within " + config::duration_text(run.beats_within_));
             outcome.verdict = Verdict::timed_out;
             return outcome;
         case Ending::stop:
             if (returned && run.outcome_.verdict == Verdict::completed) return std::move(run.outcome_);
-            outcome = failure("stopped", text_of(run.reason_));
+            outcome = failure("stopped", stopped_text(run.reason_));
             outcome.verdict = Verdict::stopped;
             return outcome;
     }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/deadline.h"
 #include "handlers/in_process.h"
 
 namespace dormouse::handlers {
@@ -22,7 +23,7 @@ InProcessRun::InProcessRun(InProcess& owner, const Function& function, RunSpec s
 
 std::optional<std::chrono::system_clock::time_point> InProcessRun::deadline() const {
     if (spec_.timeout <= Millis{0}) return std::nullopt;
-    return started_at_ + spec_.timeout;
+    return after(started_at_, spec_.timeout);
 }
 
 // The latest counts, so there is at most one word about it on its way.

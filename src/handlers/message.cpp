@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/deadline.h"
 #include "handlers/json_text.h"
 #include "handlers/text.h"
 
@@ -158,25 +159,13 @@ void read_members(Members& members, Message& message) {
 }
 
 void append_seconds_since_1970(std::string& line, Millis from_now) {
-    const auto then =
-        std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()) + from_now;
+    const auto moment = after(std::chrono::system_clock::now(), from_now);
+    const auto then = std::chrono::duration_cast<Millis>(moment.time_since_epoch());
     const std::string thousandths = std::to_string(1000 + then.count() % 1000);
     line.append(std::to_string(then.count() / 1000)).append(1, '.').append(thousandths, 1);
 }
 
 }  // namespace
-
-const char* to_string(StopReason reason) {
-    switch (reason) {
-        case StopReason::canceled:
-            return "canceled";
-        case StopReason::leaving:
-            return "leaving";
-        case StopReason::lease_lost:
-            return "lease_lost";
-    }
-    return "canceled";
-}
 
 Result<Message> parse_message(std::string_view line) {
     if (!is_json(line)) return fail(ErrorKind::invalid, "it is not JSON");
@@ -216,7 +205,7 @@ std::string run_message(const RunSpec& spec) {
     line.append(R"(,"max_attempts":)").append(std::to_string(spec.max_attempts)).append(R"(,"fence":)");
     append_json_string(line, spec.fence);
     if (spec.timeout > Millis{0}) append_seconds_since_1970(line.append(R"(,"deadline":)"), spec.timeout);
-    if (!spec.traceparent.empty()) append_json_string(line.append(R"(,"traceparent":)"), spec.traceparent);
+    if (is_traceparent(spec.traceparent)) append_json_string(line.append(R"(,"traceparent":)"), spec.traceparent);
     line += R"(,"payload":)";
     const std::size_t payload_at = line.size();
     line += spec.payload.empty() ? "null" : spec.payload;

@@ -121,6 +121,8 @@ Error explain(const Plan& plan) {
     if (step == "execute" && plan.error_number == ENOEXEC) error.message += " (a script needs a #! line)";
     if (step == "execute" && plan.error_number == ENOENT)
         error.message += " (the file, or the program its #! line names)";
+    if (step == "execute" && plan.error_number == E2BIG)
+        error.message += " (shorten the command, or the environment file)";
     return error;
 }
 

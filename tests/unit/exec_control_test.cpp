@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(who_promised_a_heartbeat_and_is_silent_is_timed_out) {
     const auto outcome = bench.run("{}", Millis{60'000});
     BOOST_TEST(verdict(outcome) == timed_out);
     BOOST_TEST(outcome.error_class == "timeout");
-    BOOST_TEST(outcome.error_message == "no heartbeat within 50 ms");
+    BOOST_TEST(outcome.error_message == "no heartbeat within 50ms");
 }
 
 BOOST_AUTO_TEST_CASE(heartbeats_that_come_keep_it_alive_and_0_ends_that) {

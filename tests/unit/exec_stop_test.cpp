@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(a_timeout_ends_the_handler_with_sigterm) {
     const auto outcome = bench.run("{}", Millis{150});
     BOOST_TEST(verdict(outcome) == timed_out);
     BOOST_TEST(outcome.error_class == "timeout");
-    BOOST_TEST(outcome.error_message == "timed out after 150 ms\nbegun");
+    BOOST_TEST(outcome.error_message == "timed out after 150ms\nbegun");
     BOOST_TEST(outcome.signal.value() == SIGTERM);
 }
 

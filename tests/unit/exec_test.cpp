@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(the_environment_is_small_and_nothing_of_ours_leaks) {
     spec.task = "t";
     spec.queue = "q";
     spec.fence = "7:abc";
-    spec.traceparent = "00-11-22-01";
+    spec.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     spec.attempt = 2;
     spec.max_attempts = 5;
     spec.timeout = Millis{60'000};
@@ -234,7 +234,7 @@ BOOST_AUTO_TEST_CASE(the_environment_is_small_and_nothing_of_ours_leaks) {
                                             "DORMOUSE_ATTEMPT=2",
                                             "DORMOUSE_MAX_ATTEMPTS=5",
                                             "DORMOUSE_FENCE=7:abc",
-                                            "TRACEPARENT=00-11-22-01",
+                                            "TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
                                             "EXTRA=of the file",
                                             "LANG=xx"};
     for (const auto& line : expected) {
@@ -244,6 +244,38 @@ BOOST_AUTO_TEST_CASE(the_environment_is_small_and_nothing_of_ours_leaks) {
     BOOST_REQUIRE(at != std::string::npos);
     const auto left = std::stoll(text.substr(at + 18)) - std::time(nullptr);
     BOOST_TEST((left > 50 && left <= 60));
+}
+
+BOOST_AUTO_TEST_CASE(a_traceparent_that_is_none_is_kept_from_the_handler_and_never_in_the_way) {
+    const std::string good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    std::vector<std::string> bad{"00-11-22-01", good + "-x", good.substr(1), "00_" + good.substr(3), " " + good,
+                                 std::string(200'000, 'a'), good + std::string(200'000, '0')};
+    for (const std::size_t at : {0, 5, 40, 54}) {
+        for (const char wrong : {'g', 'A', '-', '\n'}) bad.push_back(std::string(good).replace(at, 1, 1, wrong));
+    }
+    bad.push_back("ff" + good.substr(2));
+    bad.push_back("00-00000000000000000000000000000000" + good.substr(35));
+    bad.push_back(good.substr(0, 36) + "0000000000000000-01");
+    BOOST_TEST(is_traceparent(good));
+    for (const auto& one : bad) BOOST_TEST(!is_traceparent(one), one.substr(0, 100));
+    Bench bench(shell("echo \"${TRACEPARENT-none}\""));
+    for (const auto& one : {good, bad[0], bad[5], bad[6]}) {
+        RunSpec spec;
+        spec.id = Uuid::random();
+        spec.traceparent = one;
+        bench.start(spec);
+        const Outcome outcome = bench.wait(spec.id);
+        BOOST_TEST(outcome.error_message == "");
+        BOOST_TEST(outcome.result == (one == good ? "\"" + good + "\"" : "\"none\""));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_too_long_in_the_configuration_is_named_and_no_run_is_blamed) {
+    Bench bench(task({"/bin/echo", std::string(200'000, 'a')}));
+    const Outcome outcome = bench.run();
+    BOOST_TEST(verdict(outcome) == not_started);
+    BOOST_TEST(outcome.error_message.find("Argument list too long (shorten the command") != std::string::npos,
+               outcome.error_message);
 }
 
 BOOST_AUTO_TEST_CASE(a_broken_environment_file_is_named_with_its_line) {

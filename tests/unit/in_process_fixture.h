@@ -74,10 +74,10 @@ class FunctionBench : private Listener {
     }
     template <typename Happened>
     void until(const Happened& happened) {
-        constexpr Millis deadline{30'000};
+        constexpr Millis at_most{30'000};
         const auto begin = BootClock::now();
         ticker_.every(Millis{5}, [] {});
-        while (!happened() && since(begin) < deadline) loop_.turn();
+        while (!happened() && since(begin) < at_most) loop_.turn();
         ticker_.stop();
         BOOST_REQUIRE_MESSAGE(happened(), "nothing happened within the deadline");
     }

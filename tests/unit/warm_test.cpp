@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(a_run_is_told_everything_about_itself) {
     spec.queue = "q";
     spec.payload = "{\"a\":\n [1, \"\\n\"]}";  // with a raw line break
     spec.fence = "7:abc";
-    spec.traceparent = "00-11-22-01";
+    spec.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     spec.attempt = 2;
     spec.max_attempts = 5;
     spec.timeout = Millis{60'000};
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(a_run_is_told_everything_about_itself) {
     BOOST_TEST(run["queue"] == "q");
     BOOST_TEST(run["payload"] == nlohmann::json::parse(spec.payload));
     BOOST_TEST(run["fence"] == "7:abc");
-    BOOST_TEST(run["traceparent"] == "00-11-22-01");
+    BOOST_TEST(run["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     BOOST_TEST(run["attempt"] == 2);
     BOOST_TEST(run["max_attempts"] == 5);
     BOOST_TEST(run["deadline"].get<double>() - static_cast<double>(std::time(nullptr)) > 50);

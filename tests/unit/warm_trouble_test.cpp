@@ -224,14 +224,14 @@ BOOST_AUTO_TEST_CASE(a_timeout_is_told_and_is_a_timeout_whatever_is_answered) {
     WarmScene scene("serve(lambda run: (hear()['reason'] == 'timeout' and done(run, 3)))");
     const auto outcome = scene.bench.run("{}", Millis{50});
     BOOST_TEST(verdict(outcome) == number(Verdict::timed_out));
-    BOOST_TEST(outcome.error_message == "timed out after 50 ms");
+    BOOST_TEST(outcome.error_message == "timed out after 50ms");
 }
 
 BOOST_AUTO_TEST_CASE(a_missed_heartbeat_is_a_timeout) {
     WarmScene scene("serve(lambda run: (say(type='heartbeat', id=run['id'], within=0.05), hear(), done(run)))");
     const auto outcome = scene.bench.run();
     BOOST_TEST(verdict(outcome) == number(Verdict::timed_out));
-    BOOST_TEST(outcome.error_message == "no heartbeat within 50 ms");
+    BOOST_TEST(outcome.error_message == "no heartbeat within 50ms");
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_does_not_stop_costs_its_process_and_the_others_no_attempt) {
