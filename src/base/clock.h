@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <ctime>
 
 namespace dormouse {
 
@@ -16,12 +15,16 @@ struct BootClock {
     using period = duration::period;
     using time_point = std::chrono::time_point<BootClock>;
     static constexpr bool is_steady = true;
-    static time_point now() {
-        timespec now{};
-        clock_gettime(CLOCK_BOOTTIME, &now);
-        return time_point(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
-    }
+    static time_point now();
+    /// How far ahead of the kernel's clock move_clock() has put this one.
+    static duration ahead();
 };
+
+#ifdef DORMOUSE_CRASH_POINTS
+/// Puts this process's BootClock ahead by `time`, as a suspend of the host does: for tests of "a day later". A loop's
+/// timers notice at its next turn; a thread that waits already does not. In no release (see base/crash_point.h).
+void move_clock(Millis time);
+#endif
 
 /// Whole milliseconds since `start`.
 inline Millis since(BootClock::time_point start) {

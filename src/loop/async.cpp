@@ -4,9 +4,12 @@
 
 namespace dormouse::loop {
 
-Async::Async(Loop& loop, std::function<void()> on_knock) : on_knock_(std::move(on_knock)) {
+Async::Async(Loop& loop, std::function<void()> on_knock) : turns_(loop.turns()), on_knock_(std::move(on_knock)) {
     const auto call = [](uv_async_t* handle) {
-        if (auto* self = static_cast<Async*>(handle->data)) self->on_knock_();
+        auto* self = static_cast<Async*>(handle->data);
+        if (self == nullptr) return;
+        self->turns_.changed();
+        self->on_knock_();
     };
     if (uv_async_init(loop.get(), handle_.get(), call) != 0) std::abort();
     handle_.get()->data = this;

@@ -18,6 +18,7 @@ class Async {
     void knock();
 
   private:
+    Turns& turns_;
     std::function<void()> on_knock_;
     Handle<uv_async_t> handle_;
 };

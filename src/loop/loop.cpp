@@ -4,14 +4,17 @@
 #include <cstdlib>
 
 #include "loop/timer.h"
+#include "loop/timers.h"
 
 namespace dormouse::loop {
 
 Loop::Loop() {
     if (uv_loop_init(&loop_) != 0) std::abort();
+    timers_ = std::make_unique<Timers>(&loop_, turns_);
 }
 
 Loop::~Loop() {
+    timers_.reset();
     bool open = false;
     uv_walk(
         &loop_, [](uv_handle_t* handle, void* flag) { *static_cast<bool*>(flag) |= uv_is_closing(handle) == 0; },
@@ -31,18 +34,13 @@ void Loop::turn(bool wait) {
 }
 
 void Loop::stop() {
+    timers_->stop();
     uv_stop(&loop_);
 }
 
-std::vector<std::string> Loop::armed_timers() {
+std::vector<std::string> Loop::armed_timers() const {
     std::vector<std::string> names;
-    uv_walk(
-        &loop_,
-        [](uv_handle_t* handle, void* list) {
-            if (handle->type != UV_TIMER || uv_is_active(handle) == 0 || handle->data == nullptr) return;
-            static_cast<std::vector<std::string>*>(list)->push_back(static_cast<Timer*>(handle->data)->name());
-        },
-        &names);
+    for (const Timers::Due& due : timers_->armed()) names.push_back(due.timer->name());
     std::sort(names.begin(), names.end());
     return names;
 }

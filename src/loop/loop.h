@@ -4,10 +4,15 @@
 
 #include <uv.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "loop/turns.h"
+
 namespace dormouse::loop {
+
+class Timers;
 
 class Loop {
   public:
@@ -26,11 +31,16 @@ class Loop {
     void stop();
 
     [[nodiscard]] uv_loop_t* get() { return &loop_; }
+    [[nodiscard]] Timers& timers() { return *timers_; }
+    /// Whether the loop turns for nothing: see Turns.
+    [[nodiscard]] Turns& turns() { return turns_; }
     /// Names of the timers that are armed now, sorted. What an idle worker must answer for (W8).
-    [[nodiscard]] std::vector<std::string> armed_timers();
+    [[nodiscard]] std::vector<std::string> armed_timers() const;
 
   private:
     uv_loop_t loop_{};
+    Turns turns_;
+    std::unique_ptr<Timers> timers_;
 };
 
 }  // namespace dormouse::loop

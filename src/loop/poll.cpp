@@ -4,7 +4,7 @@
 
 namespace dormouse::loop {
 
-Poll::Poll(Loop& loop, int fd) {
+Poll::Poll(Loop& loop, int fd) : turns_(loop.turns()) {
     if (uv_poll_init(loop.get(), handle_.get(), fd) != 0) std::abort();
     handle_.get()->data = this;
 }
@@ -34,6 +34,7 @@ void Poll::on_event(uv_poll_t* handle, int status, int events) {
     // On an error libuv stops watching, but there may be more to read than the callee takes at once: go on until it has
     // met the error itself.
     if (status < 0) uv_poll_start(handle, self->events_, on_event);
+    self->turns_.changed();
     call(status < 0 ? (readable | writable) : events);
 }
 

@@ -26,6 +26,7 @@ class Poll {
   private:
     static void on_event(uv_poll_t* handle, int status, int events);
 
+    Turns& turns_;
     OnReady on_ready_;
     int events_ = none;
     Handle<uv_poll_t> handle_;

@@ -30,7 +30,7 @@ std::vector<std::string> addresses_of(const addrinfo* list) {
 }  // namespace
 
 Resolve::Resolve(Loop& loop, const std::string& host, Done done)
-    : request_(new Request{{}, host, std::move(done), this}) {
+    : turns_(loop.turns()), request_(new Request{{}, host, std::move(done), this}) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
@@ -42,6 +42,7 @@ Resolve::Resolve(Loop& loop, const std::string& host, Done done)
         Resolve* owner = request->owner;
         if (owner != nullptr) {
             owner->request_ = nullptr;
+            if (!owner->refused_) owner->turns_.changed();
             const auto call = std::move(request->done);
             if (status != 0 || addresses.empty()) {
                 call(fail(ErrorKind::transient, "cannot resolve the database host \"" + request->host +

@@ -27,6 +27,7 @@ class Resolve {
 
   private:
     struct Request;
+    Turns& turns_;
     Request* request_;
     std::optional<Timer> refused_;  ///< when libuv would not even try
 };

@@ -2,11 +2,18 @@
 
 namespace dormouse::loop {
 
-Signal::Signal(Loop& loop, int number, std::function<void()> on_signal) : on_signal_(std::move(on_signal)) {
+Signal::Signal(Loop& loop, int number, std::function<void()> on_signal)
+    : turns_(loop.turns()), on_signal_(std::move(on_signal)) {
     uv_signal_init(loop.get(), handle_.get());
     handle_.get()->data = this;
     uv_signal_start(
-        handle_.get(), [](uv_signal_t* handle, int) { static_cast<Signal*>(handle->data)->on_signal_(); }, number);
+        handle_.get(),
+        [](uv_signal_t* handle, int) {
+            auto* self = static_cast<Signal*>(handle->data);
+            self->turns_.changed();
+            self->on_signal_();
+        },
+        number);
 }
 
 }  // namespace dormouse::loop

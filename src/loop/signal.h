@@ -14,6 +14,7 @@ class Signal {
     Signal(Loop& loop, int number, std::function<void()> on_signal);
 
   private:
+    Turns& turns_;
     std::function<void()> on_signal_;
     Handle<uv_signal_t> handle_;
 };

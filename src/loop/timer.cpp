@@ -1,12 +1,11 @@
 #include "loop/timer.h"
 
-#include <algorithm>
-
 namespace dormouse::loop {
 
-Timer::Timer(Loop& loop, std::string name) : name_(std::move(name)) {
-    uv_timer_init(loop.get(), handle_.get());
-    handle_.get()->data = this;
+Timer::Timer(Loop& loop, std::string name) : timers_(loop.timers()), name_(std::move(name)) {}
+
+Timer::~Timer() {
+    stop();
 }
 
 void Timer::once(Millis delay, std::function<void()> on_time) {
@@ -18,25 +17,25 @@ void Timer::every(Millis period, std::function<void()> on_time) {
 }
 
 void Timer::stop() {
-    uv_timer_stop(handle_.get());
-}
-
-bool Timer::armed() {
-    return uv_is_active(handle_.base()) != 0;
+    if (!due_) return;
+    timers_.disarm(*due_);
+    due_.reset();
 }
 
 void Timer::arm(Millis delay, Millis period, std::function<void()> on_time) {
+    stop();
     on_time_ = std::move(on_time);
-    uv_update_time(handle_.get()->loop);
-    uv_timer_start(
-        handle_.get(),
-        [](uv_timer_t* handle) {
-            auto* self = static_cast<Timer*>(handle->data);
-            const auto call = self->on_time_;  // a copy: the callee may rearm or destroy the timer
-            call();
-        },
-        static_cast<std::uint64_t>(std::max<Millis::rep>(delay.count(), 0)),
-        static_cast<std::uint64_t>(std::max<Millis::rep>(period.count(), 0)));
+    delay_ = delay;
+    period_ = period;
+    due_ = timers_.arm(*this, delay);
+}
+
+void Timer::fire() {
+    timers_.turns().fires(name_, delay_);
+    stop();
+    if (period_ > Millis{0}) due_ = timers_.arm(*this, period_);
+    const auto call = on_time_;  // a copy: the callee may rearm or destroy the timer
+    call();
 }
 
 }  // namespace dormouse::loop

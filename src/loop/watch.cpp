@@ -2,7 +2,8 @@
 
 namespace dormouse::loop {
 
-Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_change) : on_change_(std::move(on_change)) {
+Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_change)
+    : turns_(loop.turns()), on_change_(std::move(on_change)) {
     const auto slash = path.rfind('/');
     const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
     name_ = slash == std::string::npos ? path : path.substr(slash + 1);
@@ -12,6 +13,7 @@ Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_chang
         handle_.get(),
         [](uv_fs_event_t* handle, const char* name, int, int) {
             auto* self = static_cast<Watch*>(handle->data);
+            self->turns_.changed();
             if (name == nullptr || self->name_.empty() || self->name_ == name) {
                 const auto call = self->on_change_;
                 call();

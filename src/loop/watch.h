@@ -19,6 +19,7 @@ class Watch {
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
   private:
+    Turns& turns_;
     std::string trouble_;
     std::string name_;
     std::function<void()> on_change_;

@@ -55,7 +55,15 @@ Relay::Relay(loop::Loop& loop, config::Sources sources)
 void Relay::start() {
     log::event(log::Level::info, "relay_starting", "pool " + sources_.pool, {{"pool", sources_.pool}});
     if (const auto period = systemd::watchdog_period())
-        watchdog_.every(*period / 2, [] { systemd::notify_watchdog(); });
+        watchdog_.every(*period / 2, [this] {
+            if (!loop_.turns().are_idle()) systemd::notify_watchdog();
+        });
+    loop_.turns().on_idle([this](const std::string& timers) {
+        log::event(
+            log::Level::error, "loop_turns",
+            "100 turns of the loop have changed nothing; it now pauses before what it was about to do: " + timers,
+            {{"pool", sources_.pool}, {"timers", timers}});
+    });
     watch_ = std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] {
         tries_ = 0;
         reload_.once(Millis{50}, [this] { load(); });  // an editor writes in several steps

@@ -40,6 +40,12 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       doorbell_(loop, guest_ ? std::vector<UniqueFd>() : systemd::take_listening_sockets()),
       watchdog_(loop, "pool.watchdog"),
       retry_(loop, "pool.reload") {
+    loop_.turns().on_idle([this](const std::string& timers) {
+        log::event(
+            log::Level::error, "loop_turns",
+            "100 turns of the loop have changed nothing; it now pauses before what it was about to do: " + timers,
+            {{"pool", sources_.pool}, {"timers", timers}});
+    });
     if (!guest_) {
         on_sigterm_.emplace(loop, SIGTERM, [this] { on_signal(); });
         on_sigint_.emplace(loop, SIGINT, [this] { on_signal(); });
@@ -201,7 +207,11 @@ void Pool::on_gone(const Farewell& farewell) {
 
 void Pool::start_watchdog() {
     if (const auto period = systemd::watchdog_period())
-        watchdog_.every(*period / 2, [] { systemd::notify_watchdog(); });
+        // A timer fires after the descriptors have been asked: this says that the loop serves them. One that turns for
+        // nothing does not say so.
+        watchdog_.every(*period / 2, [this] {
+            if (!loop_.turns().are_idle()) systemd::notify_watchdog();
+        });
 }
 
 }  // namespace dormouse::worker

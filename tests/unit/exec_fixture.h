@@ -90,7 +90,7 @@ class Bench : private Listener {
     template <typename Happened>
     void until(const Happened& happened) {
         const auto begin = BootClock::now();
-        ticker_.every(Millis{10}, [] {});  // a turn that has run a timer still waits for a descriptor
+        ticker_.every(Millis{10}, [] {});  // a turn waits for one event
         while (!happened() && since(begin) < deadline) loop_.turn();
         ticker_.stop();
         BOOST_REQUIRE_MESSAGE(happened(), "nothing happened within the deadline");

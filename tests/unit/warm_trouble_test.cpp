@@ -32,17 +32,9 @@ bool contains(const Outcome& outcome, const std::string& words) {
 
 /// How long the named timer of a loop has yet to wait; none: it is not armed.
 std::optional<Millis> left_of(loop::Loop& loop, const std::string& name) {
-    std::pair<std::string, std::optional<Millis>> found{name, {}};
-    uv_walk(
-        loop.get(),
-        [](uv_handle_t* handle, void* into) {
-            auto& [wanted, left] = *static_cast<decltype(found)*>(into);
-            if (handle->type != UV_TIMER || uv_is_active(handle) == 0 || handle->data == nullptr) return;
-            if (static_cast<loop::Timer*>(handle->data)->name() != wanted) return;
-            left = Millis{uv_timer_get_due_in(reinterpret_cast<uv_timer_t*>(handle))};  // NOLINT: libuv's own way
-        },
-        &found);
-    return found.second;
+    for (const auto& due : loop.timers().armed())
+        if (due.timer->name() == name) return std::chrono::ceil<Millis>(due.at - BootClock::now());
+    return std::nullopt;
 }
 
 }  // namespace
