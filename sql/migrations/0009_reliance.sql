@@ -1,32 +1,56 @@
--- When a NOTIFY may be left out: while a worker has promised to look again. Two advisory locks for each queue:
---   promise   shared: a session that listens is there. Exclusive: the only one of them has promised to look again.
---   reliance  shared, until the end of the transaction: a producer may have left its NOTIFY out. Whoever goes silent gives the promise
---             back, has had this lock alone once, and only then looks for the last time.
+-- When a NOTIFY may be left out: while nobody has to be told, because whoever is there looks again by himself, or comes later and looks
+-- then. A commit that carries a NOTIFY takes a lock for the whole cluster, and wakes each session of the database that listens to anything.
+-- Two advisory locks for each queue:
+--   listening  shared: a session that wants to be told is there (it is registered). A producer that can have it alone knows: there is none.
+--              A worker that promises to look again gives it back.
+--   reliance   shared, until the end of the transaction: a producer may have left its NOTIFY out. Whoever goes silent registers, makes sure
+--              after that that nobody holds this one, and only then looks for the last time.
 -- Their keys are the queue's name under two seeds, here and in sql/queries/promise_*.sql. Locks know no snapshot, so all of this holds at
 -- each isolation level; they go with their savepoint, their transaction or their session, and a prepared transaction keeps them.
+-- Anybody who may connect can take them. Who holds `listening` makes producers notify; of those who hold `reliance` only they are waited for
+-- who may use this schema, so only they may rely.
 -- tests/model/reliance.pml is this as a checked model.
 
--- Whether this transaction may rely on the worker that holds the lock `promise` to look at `queue` again after its commit.
-CREATE FUNCTION dormouse.relies(queue text, promise bigint) RETURNS boolean
+-- Whether no session is registered under this lock. Taken and given back in one expression: a lock of the session, but nothing can come in
+-- between. Again, where somebody else may have had it for just as short a moment; to be wrong then costs a NOTIFY.
+CREATE FUNCTION dormouse.nobody_listens(listening bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    -- Taken and given back in one expression: a lock of the session, but nothing can come in between. Who gets it knows that nobody
-    -- promises; then the transaction takes nothing, and is as if there were no promises in the world.
-    IF (CASE WHEN pg_catalog.pg_try_advisory_lock_shared(promise) THEN pg_catalog.pg_advisory_unlock_shared(promise) ELSE false END) THEN
+    FOR try IN 1..3 LOOP
+        IF (CASE WHEN pg_catalog.pg_try_advisory_lock(listening) THEN pg_catalog.pg_advisory_unlock(listening) ELSE false END) THEN
+            RETURN true;
+        END IF;
+    END LOOP;
+    RETURN false;
+END $$;
+
+-- Whether this transaction may leave its NOTIFY to `queue` out: whoever needs it will look after its commit.
+CREATE FUNCTION dormouse.relies(queue text, listening bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    before CONSTANT text := pg_catalog.current_setting('dormouse.relied', true);
+BEGIN
+    -- Where somebody is there the transaction takes nothing.
+    IF NOT dormouse.nobody_listens(listening) OR NOT pg_catalog.has_schema_privilege(session_user, 'dormouse', 'USAGE') THEN
         RETURN false;
     END IF;
+    -- One that writes to thousands of queues must not fill the lock table.
+    IF before = '50' THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_catalog.set_config('dormouse.relied', (CASE WHEN before <> '' THEN before::integer + 1 ELSE 1 END)::text, true);
     IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(queue, 1685024367)) THEN
         RETURN false;  -- somebody is going silent just now
     END IF;
-    -- Again, since only a promise that is seen under the other lock binds the one who gave it.
-    RETURN NOT CASE WHEN pg_catalog.pg_try_advisory_lock_shared(promise) THEN pg_catalog.pg_advisory_unlock_shared(promise) ELSE false END;
+    -- Again, since whoever registers after this will look for us, and who has done so before need not.
+    RETURN dormouse.nobody_listens(listening);
 END $$;
 
--- Tells the workers of a queue that there is something to look at. The one place that decides whether a NOTIFY is sent: every commit
--- that carries one takes a lock for the whole cluster. dormouse.notify, a setting of the session or transaction:
+-- Tells the workers of a queue that there is something to look at. The one place that decides whether a NOTIFY is sent. dormouse.notify, a
+-- setting of the session or transaction:
 --   off      never: for transactions that will be prepared (PREPARE TRANSACTION cannot follow a NOTIFY); ring after COMMIT PREPARED
---   always   relies on nobody
---   unset    when nobody has promised to look again
+--   always   relies on nobody; so does a session that is registered itself, since its own lock does not keep it from having that alone
+--   unset    when somebody is registered
 CREATE OR REPLACE FUNCTION dormouse.notify_queue(queue text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -41,5 +65,12 @@ BEGIN
     END IF;
 END $$;
 
+-- Registers a session that LISTENs to "dormouse:QUEUE" without being one of dormouse's, until it ends. What was enqueued before may have
+-- been left untold, also if it is committed later.
+CREATE FUNCTION dormouse.listens(queue text) RETURNS void
+LANGUAGE sql AS $$
+    SELECT set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366))
+$$;
+
 -- by triggers that run as whoever inserts
-GRANT EXECUTE ON FUNCTION dormouse.relies TO PUBLIC;
+GRANT EXECUTE ON FUNCTION dormouse.nobody_listens, dormouse.relies, dormouse.listens TO PUBLIC;

@@ -34,6 +34,7 @@ void Listener::open(postgres::Target target, const std::vector<std::string>& que
 void Listener::close() {
     open_ = false;
     registered_ = false;
+    relying_.clear();
     tries_ = 0;
     deferred_.stop();
     deadline_.stop();
@@ -89,7 +90,7 @@ void Listener::listen() {
     });
 }
 
-// As a worker does before it is silent: registered, and nobody relies on a promise any more.
+// As a worker does before it is silent: registered, and nobody relies on its looking later.
 void Listener::settle() {
     std::vector<Statement> statements;
     for (const char* sql : {sql::promise_register, sql::promise_rest}) {
@@ -100,22 +101,37 @@ void Listener::settle() {
     }
     session_->exchange(std::move(statements), [this](Result<std::vector<Reply>> replies) {
         if (!replies) return give_up(replies.error());
-        bool registered = true;
-        for (int row = 0; !registered_ && row < replies->front().rows(); ++row)
-            registered = registered && replies->front().boolean(row, 0);
-        on_settled(registered, replies->back().boolean(0, 0));
+        const Reply& first = replies->front();
+        std::string kept_out;
+        for (int row = 0; !registered_ && row < first.rows() && kept_out.empty(); ++row)
+            if (!first.boolean(row, 0))
+                kept_out = queues_.at(static_cast<std::size_t>(row)) + ": " +
+                           (first.is_null(row, 1) ? "somebody" : std::string(first.text(row, 1)));
+        const Reply& last = replies->back();
+        on_settled(kept_out, last.boolean(0, 0), last.is_null(0, 1) ? "" : std::string(last.text(0, 1)));
     });
 }
 
-void Listener::on_settled(bool registered, bool rested) {
-    constexpr Millis first_pause{1'000};
+// Who ends has perhaps committed what nobody was told of; so has, meanwhile, whoever found us not registered.
+void Listener::on_settled(const std::string& kept_out, bool rested, const std::string& relying) {
+    constexpr Millis pause{1'000};
     constexpr Millis longest_pause{30'000};
-    registered_ = registered;
-    if (!registered || !rested) settling_.once(half_jitter(first_pause, longest_pause, tries_++), [this] { settle(); });
-    if (open_) return events_.on_notified();
-    open_ = true;
-    deadline_.stop();
-    events_.on_listening();
+    const bool news = (!registered_ && kept_out.empty()) || relying != relying_;
+    registered_ = kept_out.empty();
+    relying_ = relying;
+    if (!registered_) {
+        settling_.once(pause, [this] { settle(); });
+    } else if (!rested) {
+        settling_.once(half_jitter(pause, longest_pause, tries_++), [this] { settle(); });
+    }
+    if (!open_) {
+        open_ = true;
+        deadline_.stop();
+        events_.on_listening();
+    } else if (news) {
+        events_.on_notified();
+    }
+    events_.on_kept_out(kept_out);
 }
 
 std::string Listener::where() const {

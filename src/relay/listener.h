@@ -1,6 +1,6 @@
-// One session that LISTENs to the channels of a pool's queues and sends nothing else, once it is registered there: from
-// then on no worker promises to look again (W10), so that it hears of everything. Driven by Relay, which says when to
-// open it. Knows no run and no schema: a database without one has nothing to tell.
+// One session that LISTENs to the channels of a pool's queues and sends nothing else, once it is registered there and
+// nobody relies on its being away (W10): from then on it hears of everything. Driven by Relay, which says when to open
+// it. Knows no run and no schema: a database without one has nothing to tell.
 #pragma once
 
 #include <functional>
@@ -25,6 +25,8 @@ class Listener {
         std::function<void()> on_listening;     ///< LISTEN has taken effect
         std::function<void()> on_notified;      ///< there may be something to claim, also that we were not told of
         std::function<void(Error)> on_trouble;  ///< there is no session, or no longer, and why
+        /// Somebody holds a lock that he should not, so it tries again and again; empty: no longer.
+        std::function<void(const std::string&)> on_kept_out;
     };
 
     Listener(loop::Loop& loop, Events events);
@@ -45,7 +47,7 @@ class Listener {
     void check_pooler();
     void listen();
     void settle();
-    void on_settled(bool registered, bool rested);
+    void on_settled(const std::string& kept_out, bool rested, const std::string& relying);
     void give_up(Error error);
 
     loop::Loop& loop_;
@@ -56,7 +58,8 @@ class Listener {
     Millis connect_timeout_{10'000};
     bool open_ = false;
     bool registered_ = false;
-    int tries_ = 0;  ///< to settle
+    std::string relying_;  ///< the transactions that have left a NOTIFY out and are not over, as far as we know
+    int tries_ = 0;        ///< to settle
     loop::Timer deferred_;
     loop::Timer deadline_;
     loop::Timer settling_;

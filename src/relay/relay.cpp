@@ -44,7 +44,8 @@ std::string why_refused(const postgres::Target& target) {
 Relay::Relay(loop::Loop& loop, config::Sources sources)
     : sources_(std::move(sources)),
       ringer_(loop, [this](const Status& rung) { on_rung(rung); }),
-      listener_(loop, {[this] { on_listening(); }, [this] { ringer_.ring(); }, [this](Error e) { on_trouble(e); }}),
+      listener_(loop, {[this] { on_listening(); }, [this] { ringer_.ring(); }, [this](Error e) { on_trouble(e); },
+                       [this](const std::string& by) { on_kept_out(by); }}),
       on_sigterm_(loop, SIGTERM, [this] { on_signal(); }),
       on_sigint_(loop, SIGINT, [this] { on_signal(); }),
       watchdog_(loop, "relay.watchdog"),
@@ -139,6 +140,18 @@ void Relay::on_trouble(const Error& error) {
     retry_.once(half_jitter(first_retry, config_->database.retry_max, tries_++), [this] { connect(); });
 }
 
+void Relay::on_kept_out(const std::string& by) {
+    const std::string trouble =
+        by.empty() ? ""
+                   : "cannot register for queue " + by +
+                         " holds its lock (tries again by itself; runs may be told of a second late): end that session";
+    if (trouble == kept_out_) return;
+    log::event(by.empty() ? log::Level::info : log::Level::warning, "kept_out",
+               by.empty() ? "registered for all queues" : trouble, {{"pool", config_->pool}});
+    kept_out_ = trouble;
+    tell_status();
+}
+
 void Relay::on_rung(const Status& rung) {
     const std::string trouble = rung ? ""
                                      : "cannot ring (tries again by itself): " + rung.error().message +
@@ -162,6 +175,7 @@ void Relay::tell_status() const {
     if (!config_) return systemd::notify_status("waits for a configuration it can use: " + file_trouble_);
     std::string text = trouble_;
     if (text.empty()) text = listener_.is_open() ? "listens at " + listener_.where() : "connects";
+    if (trouble_.empty() && !kept_out_.empty()) text += "; " + kept_out_;
     if (!bell_trouble_.empty()) text += "; " + bell_trouble_;
     if (!file_trouble_.empty()) text += "; goes on as it was, the file cannot be used: " + file_trouble_;
     systemd::notify_status(text);

@@ -33,6 +33,7 @@ class Relay {
     void on_listening();
     void on_trouble(const Error& error);
     void on_rung(const Status& rung);
+    void on_kept_out(const std::string& by);
     void on_signal();
     void tell_status() const;
 
@@ -41,6 +42,7 @@ class Relay {
     std::string file_trouble_;  ///< the file cannot be used; what was read before it goes on
     std::string trouble_;       ///< why there is no session, as status text; empty: none is known
     std::string bell_trouble_;
+    std::string kept_out_;  ///< who holds a lock that he should not
     int tries_ = 0;
     BootClock::time_point listening_since_{};
     Ringer ringer_;

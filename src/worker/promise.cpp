@@ -8,6 +8,7 @@ namespace dormouse::worker {
 
 void Promise::opened() {
     state_ = State::apart;
+    kept_out_ = false;
     tries_ = 0;
     next_try_ = {};
 }
@@ -27,26 +28,23 @@ store::PromiseAct Promise::wanted(Time now) const {
         case State::listed:
             if (now < next_try_) break;
             act.enlist = state_ == State::apart;
-            act.rest = terms_.rests;
+            act.rest = true;
             break;
         case State::rested:
             act.give = wants_to_give(now);
             break;
         case State::given:
-            act.withdraw = act.rest = full_for_too_long(now);
-            break;
-        case State::withdrawn:
-            act.withdraw = act.rest = true;
+            act.enlist = act.rest = full_for_too_long(now);
             break;
     }
-    if (state_ == State::listed && !terms_.rests) act = {};
     return act;
 }
 
 store::PromiseAct Promise::last() const {
     store::PromiseAct act;
-    act.withdraw = state_ == State::given || state_ == State::withdrawn;
-    act.rest = !may_be_silent();
+    if (!terms_.rests || state_ == State::rested) return act;
+    act.enlist = state_ != State::listed;
+    act.rest = true;
     return act;
 }
 
@@ -54,40 +52,38 @@ std::optional<Millis> Promise::wait(Time now) const {
     const auto until = [now](Time at) { return std::max(Millis{0}, std::chrono::ceil<Millis>(at - now)); };
     switch (state_) {
         case State::apart:
-            return until(next_try_);
         case State::listed:
-            return terms_.rests ? std::optional(until(next_try_)) : std::nullopt;
+            return until(next_try_);
         case State::rested:
             return std::nullopt;  // what makes it want to promise is a look
         case State::given:
             return full_since_ ? std::optional(until(*full_since_ + terms_.full)) : std::nullopt;
-        case State::withdrawn:
-            return Millis{0};
     }
     return std::nullopt;
 }
 
 void Promise::sent(const store::PromiseAct& act) {
     if (act.give) state_ = State::given;
-    if (act.withdraw) withdraw();
+    if (act.enlist) withdraw();
 }
 
 void Promise::answered(const store::PromiseAct& act, const store::Answer& answer, Time now) {
     if (act.give && !answer.promised) {
-        if (state_ == State::given) state_ = State::rested;
-        next_give_ = now + terms_.pause;  // not alone, or a producer was asking at this moment
+        withdraw();  // was not registered after all
+        next_give_ = now + terms_.pause;
     }
-    if (act.withdraw) state_ = State::listed;
     if (act.enlist && answer.enlisted) state_ = State::listed;
     if (act.rest && answer.rested && state_ == State::listed) state_ = State::rested;
-    if (!act.enlist && !act.rest) return;
-    const bool done = state_ == State::rested || (state_ == State::listed && !terms_.rests);
-    if (!done) next_try_ = now + half_jitter(terms_.pause, terms_.longest_pause, tries_);
-    tries_ = done ? 0 : tries_ + 1;
+    if (!act.rest) return;
+    kept_out_ = state_ == State::apart && answer.rested;
+    const bool steady = state_ == State::rested || state_ == State::apart;  // no reason to become slower
+    if (state_ == State::apart) next_try_ = now + terms_.pause;
+    if (state_ == State::listed) next_try_ = now + half_jitter(terms_.pause, terms_.longest_pause, tries_);
+    tries_ = steady ? 0 : tries_ + 1;
 }
 
 void Promise::failed(const store::PromiseAct& act) {
-    if (act.give || act.withdraw) withdraw();
+    if (act.give) withdraw();
 }
 
 void Promise::looked(bool found, Time now) {
@@ -107,15 +103,10 @@ void Promise::room(bool any, Time now) {
     }
 }
 
-void Promise::arrived(Time now) {
-    if (state_ != State::given) return;
-    withdraw();
-    next_give_ = now + terms_.hold_off;
-}
-
 void Promise::withdraw() {
-    if (state_ != State::given && state_ != State::withdrawn) return;
-    state_ = State::withdrawn;
+    if (state_ != State::given) return;
+    state_ = State::apart;
+    next_try_ = {};
     streak_ = 0;
 }
 

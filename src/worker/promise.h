@@ -1,7 +1,8 @@
-// W10: a worker that is busy, and the only one there for its queues, promises to look again, and producers leave their
-// NOTIFY out. Before it may be silent it gives that back and has made sure that no transaction relies on it any more;
-// so does every other worker, because it may have been relied on in an earlier life, or because it came while another
-// one had promised. sql/migrations/0009_reliance.sql is the producers' side, tests/model/reliance.pml the proof.
+// W10: a worker that is registered for its queues is told of whatever is inserted into them. One that is busy promises to
+// look again instead: it is registered no more, and producers leave their NOTIFY out. Before it may be silent it
+// registers and has made sure that no transaction relies on it; so does each new session, because producers leave the
+// NOTIFY out while nobody is there, too. sql/migrations/0009_reliance.sql is the producers' side,
+// tests/model/reliance.pml the proof.
 // Pure: the worker tells it what happened, and asks what the next round should do about it. Assumes the worst of what
 // is on the wire: a lock stays when its round fails.
 #pragma once
@@ -19,14 +20,13 @@ class Promise {
 
     struct Terms {
         bool promises = false;  ///< for a worker that somebody starts again, whatever happens
-        bool rests = true;      ///< false: is not there for whatever comes, so nobody relies on it
+        bool rests = true;      ///< false: waits for nobody who relies, although it asks whether somebody does
         int after = 8;          ///< promises after so many looks in a row that brought something,
         Millis apart{100};      ///< none of which came later than so after the one before
         Millis linger{50};      ///< goes silent when nothing was found for so long
         Millis full{1'000};     ///< and when there was no room for so long
-        Millis pause{1'000};    ///< between two tries, at first,
+        Millis pause{1'000};    ///< between two tries, at first, and while somebody holds the lock who should not
         Millis longest_pause{30'000};
-        Millis hold_off{60'000};  ///< after somebody else has arrived, who may be as slow as longest_pause
     };
 
     explicit Promise(Terms terms) : terms_(terms) {}
@@ -47,23 +47,23 @@ class Promise {
     void looked(bool found, Time now);
     /// Whether there is room for another run. From the first time that there is none, it counts.
     void room(bool any, Time now);
-    /// Somebody else wants to register.
-    void arrived(Time now);
+    /// Nothing to do: who registers is told of everything, whatever others have promised.
+    void arrived(Time /*now*/) {}
     /// For a worker that claims no more.
     void withdraw();
 
     /// It is to look again and again, without being told.
     [[nodiscard]] bool given() const { return state_ == State::given; }
-    /// Nobody relies on it, and nobody can without its word: it need not look before it is told.
-    [[nodiscard]] bool may_be_silent() const { return !terms_.rests || state_ == State::rested; }
+    /// Nobody relies on it, and nobody can without its word: it need not look before it is told. Also while somebody
+    /// keeps it from registering: whoever inserts then notifies, and it looks again after each pause, in case he is gone.
+    [[nodiscard]] bool may_be_silent() const { return !terms_.rests || state_ == State::rested || kept_out_; }
 
   private:
     enum class State {
-        apart,      ///< not registered with all queues: somebody else may have promised, or will
-        listed,     ///< registered; somebody may still rely on what was promised before
-        rested,     ///< and nobody does
-        given,      ///< promised, as far as we know
-        withdrawn,  ///< not any more, but the lock may still be held
+        apart,   ///< not registered, or not certainly
+        listed,  ///< registered; somebody may still rely on what was promised before, or on nobody being there
+        rested,  ///< and nobody does
+        given,   ///< promised, as far as we know
     };
 
     [[nodiscard]] bool full_for_too_long(Time now) const;
@@ -71,6 +71,7 @@ class Promise {
 
     Terms terms_;
     State state_ = State::apart;
+    bool kept_out_ = false;  ///< could not register, and nobody relies on us
     int tries_ = 0;
     Time next_try_{};   ///< of enlist and rest
     Time next_give_{};  ///< of a promise

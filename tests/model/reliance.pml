@@ -1,22 +1,27 @@
 /* Reliance (W10): when may a producer leave its NOTIFY out?
 
-   Two advisory locks for each queue. The promise: held shared by every session that listens (it is registered), and exclusively by the
-   one of them that will look again; so nobody registers while another one promises, and nobody promises who is not alone. Reliance: held
-   shared by every producer's transaction that may have left its NOTIFY out; whoever goes silent has held it alone once, after it had
-   given the promise back and was registered.
+   Two advisory locks for each queue. V: held shared by every session that wants to be told (it is registered); a producer that has V alone
+   for a moment knows that there is none. R: held shared, to its end, by every producer's transaction that may have left its NOTIFY out;
+   whoever goes silent registers, has held R alone once after that, and only then looks for the last time. Who has promised to look again is
+   a worker that is not registered.
 
-     TWO        a second worker may arrive at any moment (a relay is one that never promises)
+     TWO        a second worker may arrive at any moment (a relay is one that never promises; whether one does is open each time)
      FOR_GOOD   worker 1 does not come back after a crash: another one must have been told of everything
      CRASHES    of worker 1, at any step
      EXITS      of worker 1: it leaves when it is quiet, and its last round asks what is due
      TERMS      of worker 1: it is told to leave, whatever it has promised, and comes back
      ABORTS     transactions that fail after their trigger
      HANGS      transactions that rely and are left open, for ever
-   Mistakes: NO_DANCE (silent without having had R) · SAME_LOOK (R after the last look) · EXIT_WITHOUT_R · PROBED_ONCE (the trigger sees the
-   promise, takes R, and does not look at the promise again) · R_BEFORE_P (had R, then gives the promise back) · FLAG_IN_ROW (the promise is
-   a row, which a REPEATABLE READ transaction sees as it was when it began) · BLOCKS_ON_R (waits for R instead of trying; with HANGS)
-   and with TWO FOR_GOOD: ANY_PROMISE (promises though another worker is registered) · UNSERIALISED (the registry read, then the promise) ·
-   SILENT_UNREGISTERED (a newcomer is silent while somebody promises) · with TWO: ONE_KEY (the silent hold a key, the others are relied on) */
+     PUTS       silent workers put a run back, or insert one, in their own session
+     OUTSIDER   somebody who may do nothing but connect holds V or R, shared or alone, for a while or for ever; and some producers are
+                nobody whose locks count (they may insert, by a function of somebody else)
+   Mistakes: NO_DANCE (silent without having had R) · SAME_LOOK (R after the last look) · EXIT_WITHOUT_R · PROBED_ONCE (the trigger has V,
+   takes R, and does not try V again) · NO_RELIANCE (nobody is registered, so it takes nothing) · R_BEFORE_V (had R, then registers) ·
+   FLAG_IN_ROW (who is registered is a row, which a REPEATABLE READ transaction sees as it was when it began) · BLOCKS_ON_R (waits for R
+   instead of trying; with HANGS) · SILENT_UNREGISTERED (could not register, because a producer had V at that moment, and is silent) ·
+   OWN_PROBE (with PUTS: one's own lock does not keep one from having V alone) · STRANGER_RELIES (with OUTSIDER: a producer whose locks do
+   not count relies) · COUNTS_OUTSIDERS (with OUTSIDER: a lock of nobody keeps the worker awake) · and with TWO FOR_GOOD:
+   PROMISES_FOR_ALL (a promise counts although another worker is registered) */
 
 #ifndef PRODUCERS
 #define PRODUCERS 3
@@ -36,49 +41,87 @@
 #ifndef HANGS
 #define HANGS 0
 #endif
+#ifndef PUTS
+#define PUTS 0
+#endif
 
-byte rows;                 /* committed, not claimed, and somebody was told or relied on */
+byte rows;                 /* committed and not claimed, while somebody listened or had been relied on */
+byte lain;                 /* the others: nobody is told of them, but whoever comes finds them */
 byte r_shared;             /* transactions that hold R */
-bool r_exclusive;
-byte promiser;             /* the worker that holds P */
+bool v_probed;             /* a producer has V alone, for a moment */
 bool listening[3], notified[3], registered[3];
-bool arrived;              /* somebody could not register, and has said so to the one who promises */
-byte crashes = CRASHES, exits = EXITS, terms = TERMS, aborts = ABORTS, hangs = HANGS;
+bool kept[3];              /* awake, for somebody who relies */
+byte crashes = CRASHES, exits = EXITS, terms = TERMS, aborts = ABORTS, hangs = HANGS, own_puts = PUTS;
 byte working = PRODUCERS;  /* transactions that are not over, but for those that never will be */
+#ifdef PROMISES_FOR_ALL
+bool promised[3];
+#endif
 
-#define ALONE(w) (!registered[3 - (w)])
+#ifdef OUTSIDER
+#define NOBODY 0
+#define SHARED 1
+#define ALONE 2
+byte v_outsider, r_outsider;
+byte r_stranger;           /* transactions that hold R, of roles that do not count */
+#define V_TAKEN (v_outsider != NOBODY)
+#define V_TAKEN_ALONE (v_outsider == ALONE)
+#define R_TAKEN_ALONE (r_outsider == ALONE)
+#else
+#define V_TAKEN false
+#define V_TAKEN_ALONE false
+#define R_TAKEN_ALONE false
+#endif
+
+#define SOMEBODY (listening[1] || listening[2])
+#define TELL notified[1] = notified[1] || listening[1]; notified[2] = notified[2] || listening[2]
 #define MAY_CRASH(w) ((w) == 1 && crashes > 0)
 #define CRASH_HERE(w) if :: MAY_CRASH(w) -> goto crashed :: true fi
 
 #ifdef FLAG_IN_ROW
-#define PROMISED seen                      /* however often it is asked */
+#define NOBODY_REGISTERED seen             /* however often it is asked */
 #else
-#define PROMISED promiser
+#define NOBODY_REGISTERED (!registered[1] && !registered[2])
 #endif
+#ifdef PROMISES_FOR_ALL
+#define UNHEARD (NOBODY_REGISTERED || promised[1] || promised[2])
+#else
+#define UNHEARD NOBODY_REGISTERED
+#endif
+/* taken and given back, two steps; what cannot be had is told */
+#define TRY_V atomic { if :: UNHEARD && !v_probed && !V_TAKEN -> v_probed = true; unheard = true :: else -> unheard = false fi }; \
+    if :: unheard -> v_probed = false :: else fi
 
 proctype producer() {
-    bool relies, notifies;
+    bool relies, unheard, owed, stranger;
 #ifdef FLAG_IN_ROW
-    byte seen;
+    bool seen;
 
-    seen = promiser;                       /* the snapshot of its first statement, which is not the INSERT */
+    seen = (!registered[1] && !registered[2]);    /* the snapshot of its first statement, which is not the INSERT */
+#endif
+#ifdef OUTSIDER
+    if :: stranger = true :: true fi;
 #endif
 
     /* the trigger, inside the transaction: tries, never waits */
-#ifdef ONE_KEY
-    notifies = (promiser != 0);
-#else
-    notifies = (PROMISED == 0);            /* nobody promises: takes nothing */
-    if
-    :: !notifies -> atomic { if :: r_exclusive -> notifies = true :: else -> r_shared++; relies = true fi }
-    :: else
+    TRY_V;
+#ifndef STRANGER_RELIES
+    if :: stranger -> unheard = false :: else fi;
+#endif
+#ifndef NO_RELIANCE
+    if                                     /* somebody is there: takes nothing */
+#ifdef STRANGER_RELIES
+    :: unheard && stranger -> atomic { if :: R_TAKEN_ALONE -> unheard = false :: else -> r_stranger++; relies = true fi }
+#endif
+    :: unheard && !stranger -> atomic { if :: R_TAKEN_ALONE -> unheard = false :: else -> r_shared++; relies = true fi }
+    :: !unheard
     fi;
 #ifndef PROBED_ONCE
     if
-    :: relies -> notifies = (PROMISED == 0)
+    :: relies -> TRY_V
     :: else
     fi;
 #endif
+    owed = unheard && SOMEBODY;            /* who has promised is there */
 #endif
 #if HANGS
     if
@@ -86,18 +129,24 @@ proctype producer() {
     :: true
     fi;
 #endif
-    /* the commit: rows are seen and notifications go out, then the locks go.  A NOTIFY that nobody hears is no promise. */
+    /* the commit: rows are seen and notifications go out, then the locks go */
     if
     :: atomic {
-        if :: !notifies || listening[1] || listening[2] -> rows++ :: else fi;
-        if
-        :: notifies -> notified[1] = notified[1] || listening[1]; notified[2] = notified[2] || listening[2]
-        :: else
-        fi
+        if :: owed || SOMEBODY -> rows++ :: else -> lain++ fi;
+        if :: !unheard -> TELL :: else fi
        }
     :: atomic { aborts > 0 -> aborts-- }
     fi;
-    atomic { if :: relies -> r_shared-- :: else fi; working-- };
+    atomic {
+        if
+#ifdef STRANGER_RELIES
+        :: relies && stranger -> r_stranger--
+#endif
+        :: relies && !stranger -> r_shared--
+        :: !relies
+        fi;
+        working--
+    };
 #if HANGS
     goto over;
 end_left_open:
@@ -107,8 +156,15 @@ over:
 #endif
 }
 
-#define MAY_PROMISE(w) (promiser == 0 && ALONE(w))
-#define TRY_R(had) atomic { if :: r_shared > 0 || r_exclusive -> had = false :: else -> r_exclusive = true; had = true fi }
+/* had alone, or else seen in pg_locks that nobody who counts holds it */
+#ifdef COUNTS_OUTSIDERS
+#define R_IS_FREE (r_shared == 0 && r_outsider == NOBODY)
+#else
+#define R_IS_FREE (r_shared == 0)
+#endif
+#define LOOK atomic { found = rows + lain; rows = 0; lain = 0 }
+#define SOMETHING (rows + lain > 0)
+#define REGISTER atomic { if :: !v_probed && !V_TAKEN_ALONE -> registered[w] = true :: else fi }
 
 proctype dormouse_worker(byte w) {
     byte found;
@@ -118,89 +174,76 @@ start:
 look:
     CRASH_HERE(w);
     notified[w] = false;
-    atomic { found = rows; rows = 0 };
+    LOOK;
     if
     :: found > 0 ->                        /* work: it will look again, and may say so */
-#if defined(ANY_PROMISE)
-       atomic { if :: promiser == 0 -> promiser = w :: else fi };
-#elif defined(ONE_KEY)
-       atomic { if :: promiser == w -> promiser = 0 :: else fi };
-#elif defined(UNSERIALISED)
-       if
-       :: registered[w] && ALONE(w) -> atomic { if :: promiser == 0 -> promiser = w :: else fi }
-       :: else
-       fi;
-#else
-       atomic { if :: registered[w] && MAY_PROMISE(w) -> promiser = w :: else fi };    /* exclusive: the others' shared locks forbid it */
-#endif
        found = 0;
-       CRASH_HERE(w);
-#ifndef ONE_KEY
-       atomic { if :: promiser == w && arrived -> promiser = 0; arrived = false :: else fi };    /* a newcomer: withdraws */
+#ifdef PROMISES_FOR_ALL
+       if :: promised[w] = true :: true fi;
 #endif
+       if
+       :: registered[w] = false
+       :: true
+       fi;
+       CRASH_HERE(w);
        if
        :: w == 1 && terms > 0 -> terms--; goto told_to_leave
        :: true
        fi;
 #ifdef EXIT_WITHOUT_R
-       if :: w == 1 && exits > 0 -> exits--; atomic { if :: promiser == w -> promiser = 0 :: else fi }; goto leave :: true fi;
+       if :: w == 1 && exits > 0 -> exits--; goto leave :: true fi;
 #endif
        goto look
     :: else
     fi;
 
     /* going silent: one round, of which each statement is a step */
-#ifdef ONE_KEY
-    atomic { if :: promiser == 0 -> promiser = w :: else fi };
-#else
-#ifdef R_BEFORE_P
-    registered[w] = true;
-    TRY_R(had);
+#ifdef R_BEFORE_V
     if
-    :: had -> r_exclusive = false
-    :: else -> (r_shared == 0 && !r_exclusive); goto look
+    :: r_shared == 0
+    :: else -> (r_shared == 0 || SOMETHING); goto look
     fi;
-    had = false;
-    atomic { if :: promiser == w -> promiser = 0 :: else fi };
+    REGISTER;
 #else
-#if defined(SILENT_UNREGISTERED) || defined(ANY_PROMISE) || defined(UNSERIALISED)
-    registered[w] = true;
-#else
-    atomic { if :: promiser == 0 || promiser == w -> registered[w] = true :: else -> arrived = true fi };
+    REGISTER;
+#ifdef PROMISES_FOR_ALL
+    promised[w] = false;
 #endif
-    atomic { if :: promiser == w -> promiser = 0 :: else fi };
     CRASH_HERE(w);
 #if defined(BLOCKS_ON_R)
 end_blocked:                               /* inside a statement: nobody is heard */
-    atomic { r_shared == 0 && !r_exclusive -> r_exclusive = true };
-    r_exclusive = false;
+    r_shared == 0;
 #elif !defined(NO_DANCE)
-    TRY_R(had);
+    atomic { had = R_IS_FREE };
     if
-    :: had -> r_exclusive = false
-    :: else -> goto end_tries_again
+    :: had
+    :: else -> kept[w] = true; goto end_tries_again
     fi;
-#endif
     had = false;
 #endif
 #endif
 #ifndef SAME_LOOK
-    atomic { found = rows; rows = 0 };     /* a new statement, so a new snapshot */
+    LOOK;                                  /* a new statement, so a new snapshot */
     if
     :: found > 0 -> found = 0; goto look
     :: else
     fi;
 #endif
-#if !defined(ONE_KEY) && !defined(R_BEFORE_P)
+#ifndef SILENT_UNREGISTERED
     if
-    :: !registered[w] -> (promiser == 0 || notified[w] || rows > 0); goto look    /* the pause again: it is not silent */
-    :: else
+    :: registered[w] -> goto end_silent
+    :: else                                /* the pause again: it is not silent */
     fi;
-#endif
+end_unregistered:
+    (!v_probed && !V_TAKEN_ALONE) || notified[w] || SOMETHING;
+    goto look;
+#else
     goto end_silent;
+#endif
 
 end_tries_again:                           /* after a pause, with a look each time, so whatever is there is found */
-    (r_shared == 0 && !r_exclusive) || notified[w] || rows > 0;
+    R_IS_FREE || notified[w] || SOMETHING;
+    kept[w] = false;
     goto look;
 
 end_silent:
@@ -208,27 +251,36 @@ end_silent:
     :: notified[w] -> goto look
     :: MAY_CRASH(w) -> goto crashed
     :: w == 1 && exits > 0 -> exits--; goto leave
+#if PUTS
+#ifdef OWN_PROBE
+    :: atomic { own_puts > 0 -> own_puts--; rows++; if :: registered[3 - w] -> TELL :: else fi }; goto end_silent
+#else
+    :: atomic { own_puts > 0 -> own_puts--; rows++; TELL }; goto end_silent    /* a session that registers notifies always */
+#endif
+#endif
     fi;
 
 leave:                                     /* the last round; what it sees, or is told of meanwhile, starts the next worker */
-    atomic { found = rows };
+    atomic { found = rows + lain };
     if
     :: atomic { found > 0 || notified[w] -> found = 0; listening[w] = false; notified[w] = false; registered[w] = false; goto start }
     :: atomic { else -> listening[w] = false; registered[w] = false; goto gone }
     fi;
 
 told_to_leave:                             /* the last round of a worker that was not silent: without R there is no due file */
-    atomic { if :: promiser == w -> promiser = 0 :: else fi };
-    TRY_R(had);
+    atomic { !v_probed -> registered[w] = true };
+    atomic { had = R_IS_FREE };
     if
-    :: had -> r_exclusive = false; had = false; goto leave
+    :: had -> had = false; goto leave
     :: else -> atomic { listening[w] = false; notified[w] = false; registered[w] = false; goto start }
     fi;
 
 crashed:                                   /* the session is gone, and with it its locks; the due time is unknown, so somebody looks */
     atomic {
-        crashes--; listening[w] = false; notified[w] = false; registered[w] = false; found = 0; had = false;
-        if :: promiser == w -> promiser = 0 :: else fi
+        crashes--; listening[w] = false; notified[w] = false; registered[w] = false; found = 0; had = false
+#ifdef PROMISES_FOR_ALL
+        ; promised[w] = false
+#endif
     };
 #ifndef FOR_GOOD
     goto start;
@@ -237,13 +289,37 @@ gone:
     skip
 }
 
+#ifdef OUTSIDER
+proctype outsider() {
+    if
+    :: atomic { !v_probed -> v_outsider = SHARED }
+    :: atomic { !v_probed && !registered[1] && !registered[2] -> v_outsider = ALONE }
+    :: r_outsider = SHARED
+    :: atomic { r_shared == 0 -> r_outsider = ALONE }
+    fi;
+    if
+    :: goto gone                           /* keeps it */
+    :: v_outsider = NOBODY; r_outsider = NOBODY
+    fi;
+gone:
+    skip
+}
+#endif
+
 active proctype promises() {
 end:
     do
 #ifdef REACHES_RELIANCE
-    :: atomic { promiser != 0 && r_shared > 0 && rows > 1 -> assert(false) }
+    :: atomic { SOMEBODY && r_shared > 0 && rows > 1 -> assert(false) }
 #endif
-    :: timeout -> assert(working == 0 && rows == 0); break
+#ifdef REACHES_NOBODY
+    :: atomic { r_shared > 0 && lain > 1 && !SOMEBODY -> assert(false) }
+#endif
+    :: timeout -> assert(working == 0 && rows == 0 && (lain == 0 || !SOMEBODY));
+#if !HANGS
+       assert(!kept[1] && !kept[2]);       /* nobody relies any more */
+#endif
+       break
     od
 }
 
@@ -253,6 +329,9 @@ init {
         run dormouse_worker(1);
 #ifdef TWO
         run dormouse_worker(2);
+#endif
+#ifdef OUTSIDER
+        run outsider();
 #endif
         for (i : 1 .. PRODUCERS) { run producer() }
     }

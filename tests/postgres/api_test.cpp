@@ -21,6 +21,8 @@ struct Listener {
         for (const char* const channel : {"dormouse:default", "dormouse:other", "dormouse:done", "marker"})
             BOOST_REQUIRE(session_.listen(channel).has_value());
         BOOST_REQUIRE(session_.listen(std::string("dormouse@") + worker).has_value());
+        BOOST_REQUIRE(
+            session_.script("register", "SELECT dormouse.listens('default'), dormouse.listens('other')").has_value());
     }
 
     /// The channels that were notified up to now, in order. Notifications come in the order of commits, so

@@ -83,7 +83,7 @@ inline const std::vector<Moment> enqueue_points{
 /// In reliance_others_test.cpp: of a worker that promises to look again.
 inline const std::vector<Moment> promise_points{
     {.name = "enlist.sent"},  {.name = "enlist.answered"},  {.name = "rest.sent"},     {.name = "rest.answered"},
-    {.name = "promise.sent"}, {.name = "promise.answered"}, {.name = "withdraw.sent"}, {.name = "withdraw.answered"},
+    {.name = "promise.sent"}, {.name = "promise.answered"}, {.name = "enlist.sent:2"}, {.name = "enlist.answered:2"},
 };
 
 inline const std::vector<Moment> spool_points{

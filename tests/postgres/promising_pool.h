@@ -21,7 +21,7 @@ inline worker::Promise::Terms steadfast() {
 struct PromisingPool {
     TestDatabase database;
     PoolBench bench;
-    postgres::BlockingConnection listener = database.connect();  ///< LISTENs, but is not registered: nobody's worker
+    postgres::BlockingConnection listener = database.connect();  ///< LISTENs, but is not registered
 
     explicit PromisingPool(const worker::Promise::Terms& terms = steadfast(), PoolBenchOptions options = {})
         : bench(database.url(), with(std::move(options), terms)) {
@@ -45,7 +45,8 @@ struct PromisingPool {
             " AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('default', $1::bigint)",
             {seed, mode}));
     }
-    bool promised() { return holders("1685024366", "ExclusiveLock") == 1; }
+    /// With a worker that was idle, and is not registered any more.
+    bool promised() { return registered() == 0; }
     int registered() { return holders("1685024366", "ShareLock"); }
     int relying() { return holders("1685024367", "ShareLock"); }
     /// One run, and it is taken for the beginning of many.

@@ -260,6 +260,49 @@ BOOST_AUTO_TEST_CASE(a_file_that_goes_bad_does_not_make_it_deaf) {
     BOOST_TEST(bench.until_rung(2));
 }
 
+BOOST_AUTO_TEST_CASE(a_guest_with_a_lock_makes_it_ring_once_more_at_most) {
+    TestDatabase database;
+    database.exec(
+        "DO $$ BEGIN CREATE ROLE passer_by LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END "
+        "$$");
+    auto guest = database.connect("passer_by");
+    BOOST_TEST_REQUIRE(
+        guest.script("lock",
+                     "SELECT pg_advisory_lock(hashtextextended('default', 1685024366)),"
+                     " pg_advisory_lock_shared(hashtextextended('default', 1685024367))")
+            .has_value());
+    RelayBench bench(database.url());
+    BOOST_TEST_REQUIRE(bench.until_rung(1));
+    const auto statements = bench.listener().statements_sent();
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.listener().statements_sent() >= statements + 4; }));
+    BOOST_TEST(bench.rings() == 1);
+    database.exec("SELECT dormouse.enqueue('work')");  // is told of all the same
+    BOOST_TEST_REQUIRE(bench.until_rung(2));
+    BOOST_TEST_REQUIRE(guest.script("unlock", "SELECT pg_advisory_unlock_all()").has_value());
+    BOOST_TEST_REQUIRE(bench.until_rung(3));
+    BOOST_TEST(bench.until_quiet());
+}
+
+// The others are open for longer, and nobody was told of this one.
+BOOST_AUTO_TEST_CASE(the_end_of_each_transaction_from_before_it_listened_is_rung) {
+    TestDatabase database;
+    std::vector<postgres::BlockingConnection> producers;
+    for (int i = 0; i < 3; ++i) {
+        producers.push_back(database.connect());
+        BOOST_TEST_REQUIRE(producers.back().script("work", "BEGIN; SELECT dormouse.enqueue('work')").has_value());
+    }
+    RelayBench bench(database.url());
+    BOOST_TEST_REQUIRE(bench.until_rung(1));
+    for (int ended = 0; ended < 3; ++ended) {
+        const auto statements = bench.listener().statements_sent();
+        BOOST_TEST_REQUIRE(bench.until([&] { return bench.listener().statements_sent() > statements; }));
+        BOOST_TEST(bench.rings() == 1 + ended);
+        BOOST_TEST_REQUIRE(producers.at(static_cast<std::size_t>(ended)).script("end", "COMMIT").has_value());
+        BOOST_TEST_REQUIRE(bench.until_rung(2 + ended));
+    }
+    BOOST_TEST(bench.until_quiet());
+}
+
 BOOST_AUTO_TEST_CASE(a_database_that_sleeps_is_refused_and_never_asked) {
     TestDatabase database;
     RelayBench bench("postgresql://app@ep-cool-rain-1.eu-central-1.aws.neon.tech/app");

@@ -34,8 +34,7 @@ worker::Promise::Terms restless() {
             .linger = Millis{8},
             .full = Millis{50},
             .pause = Millis{1},
-            .longest_pause = Millis{4},
-            .hold_off = Millis{1}};
+            .longest_pause = Millis{4}};
 }
 
 class Producer {

@@ -138,7 +138,8 @@ BOOST_FIXTURE_TEST_CASE(a_session_that_is_lost_takes_the_promise_along_and_its_n
     promise();
     auto producer = relying_producer(database);
     database.exec(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'");
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND"
+        " application_name LIKE 'dormouse%'");
     BOOST_TEST_REQUIRE(bench.until([&] { return !bench.worker().database().is_open(); }));
     BOOST_TEST_REQUIRE(bench.until([&] { return registered() == 1; }));
     bench.turns_within(Millis{300});
@@ -163,17 +164,16 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_leaves_after_a_promise_on_which_nobody_rel
     bench.worker().terminate();
     BOOST_TEST_REQUIRE(bench.until_gone());
     BOOST_TEST(bench.farewell()->due_known);
-    BOOST_TEST(!promised());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_worker_that_drains_has_given_its_promise_back, PromisingPool) {
+// It claims nothing any more, so nobody need tell it; its last round sees what has come.
+BOOST_FIXTURE_TEST_CASE(what_is_enqueued_while_a_worker_drains_is_due_at_its_end, PromisingPool) {
     promise();
     database.exec("SELECT dormouse.enqueue('hold')");
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
     bench.worker().terminate();
-    BOOST_TEST(bench.until([&] { return !promised(); }));
     database.exec("SELECT dormouse.enqueue('echo')");
-    BOOST_TEST(notifications() == 1);
+    BOOST_TEST(notifications() == 0);
     bench.tasks().release();
     BOOST_TEST_REQUIRE(bench.until_gone());
     BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
