@@ -9,6 +9,9 @@ source "$(dirname "$0")/lib.sh"
 cd "$root"
 tests=(tests/postgres/crash_points.h tests/system/cases/crash.*.sh)
 points=$(grep -rnoP 'crash_point\("\K[^"]*(?=")' src --include='*.cpp')
+# each part of a round has two (src/store/parts.cpp)
+parts=$(grep -noP '\{Part::[a-z_]+, "\K[a-z_]+' src/store/parts.cpp)
+points+=$'\n'$(sed 's|.*|src/store/parts.cpp:&.sent|' <<<"$parts")$'\n'$(sed 's|.*|src/store/parts.cpp:&.answered|' <<<"$parts")
 tested=$(cat "${tests[@]}" | grep -oP '(name = "|(?:dies|crash)_at )\K[a-z_]+\.[a-z_]+' | sort -u)
 while IFS=: read -r file line name; do
     same=$(grep -c ":$name\$" <<<"$points")

@@ -44,8 +44,6 @@ constexpr Remedy later = Remedy::later;
 const std::vector<PartRow> rows{
     {Part::enlist, "enlist", sql::promise_register, rarely, later,
      WHEN(round.promise.enlist), WITH(queues_params(who)), READ(read_enlisted(reply, answer))},
-    {Part::withdraw, "withdraw", sql::promise_withdraw, rarely, later,
-     WHEN(round.promise.withdraw), WITH(queues_params(who)), READ()},
     {Part::rest, "rest", sql::promise_rest, rarely, later,
      WHEN(round.promise.rest), WITH(queues_params(who)), READ(answer.rested = reply.boolean(0, 0))},
     {Part::promise, "promise", sql::promise_give, rarely, later,

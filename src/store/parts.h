@@ -15,7 +15,6 @@ namespace dormouse::store {
 
 enum class Part : std::uint8_t {
     enlist,
-    withdraw,
     rest,
     promise,
     arrive,

@@ -114,11 +114,10 @@ struct Retain {
 
 /// What a round does about promises to look again (worker/promise.h), in this order.
 struct PromiseAct {
-    bool enlist = false;    ///< register this session with the queues: nobody else can promise from then on
-    bool withdraw = false;  ///< give back what was promised
-    bool rest = false;      ///< does nobody rely on a promise any more? Looks that are sent after it know of all
-    bool give = false;      ///< promise to look again
-    [[nodiscard]] bool any() const { return enlist || withdraw || rest || give; }
+    bool enlist = false;  ///< register this session with the queues: it is told of everything from then on
+    bool rest = false;    ///< does nobody rely on being looked for? Looks that are sent after it know of all
+    bool give = false;    ///< promise to look again: be registered no more
+    [[nodiscard]] bool any() const { return enlist || rest || give; }
 };
 
 /// One transaction. Empty parts send nothing; store/parts.cpp has a row for each part, in the order of this struct.

@@ -67,8 +67,7 @@ Wire::Wire(loop::Loop& loop, Terms terms, Events events)
                {.on_open = [this] { on_session_open(); },
                 .on_refused = [this](const Error& error) { on_gone(error); },
                 .on_lost = [this](const Error& error) { on_gone(error); },
-                .on_notification = [this](const std::string& channel,
-                                          const std::string& payload) { on_notification(channel, payload); }}),
+                .on_notification = [this](const std::string& channel, const std::string&) { on_notification(channel); }}),
       answer_timer_(loop, "wire.answer"),
       retry_timer_(loop, "wire.retry") {}
 
@@ -190,14 +189,8 @@ void Wire::await_answer() {
     });
 }
 
-void Wire::on_notification(const std::string& channel, const std::string& payload) {
-    if (channel == worker_channel(terms_.identity.id)) {
-        events_.on_taken_away();
-    } else if (payload == "arrived") {  // promise_register.sql
-        events_.on_arrival();
-    } else {
-        events_.on_queue();
-    }
+void Wire::on_notification(const std::string& channel) {
+    channel == worker_channel(terms_.identity.id) ? events_.on_taken_away() : events_.on_queue();
 }
 
 bool known_to_suspend(const std::string& url) {

@@ -54,7 +54,6 @@ class Wire {
         std::function<void()> on_open = [] {};                   ///< LISTEN has taken effect: now look
         std::function<void(const Error&)> on_lost = [](auto&) {};  ///< no session; a round on the wire gets no answer
         std::function<void()> on_queue = [] {};       ///< NOTIFY for one of our queues: there may be something to claim
-        std::function<void()> on_arrival = [] {};     ///< somebody else wants to register with one of our queues
         std::function<void()> on_taken_away = [] {};  ///< NOTIFY for this worker: somebody may have taken a run away
     };
     using Done = std::function<void(tl::expected<Answer, Refused>)>;
@@ -86,7 +85,7 @@ class Wire {
     void on_gone(const Error& error);
     void on_replies(postgres::Replies replies);
     void await_answer();
-    void on_notification(const std::string& channel, const std::string& payload);
+    void on_notification(const std::string& channel);
     [[nodiscard]] Millis longest_answer() const;
 
     Terms terms_;

@@ -47,8 +47,6 @@ class Promise {
     void looked(bool found, Time now);
     /// Whether there is room for another run. From the first time that there is none, it counts.
     void room(bool any, Time now);
-    /// Nothing to do: who registers is told of everything, whatever others have promised.
-    void arrived(Time /*now*/) {}
     /// For a worker that claims no more.
     void withdraw();
 

@@ -3,9 +3,8 @@
 namespace dormouse::worker {
 
 bool Promises::fill(store::Round& round, const Moment& moment) {
-    if (moment.first_look) return false;
+    if (moment.first_look || moment.leaving) return false;
     act_ = promise_.wanted(moment.now);
-    if (moment.leaving) act_ = store::PromiseAct{.withdraw = act_.withdraw};
     round.promise = act_;
     promise_.sent(act_);
     return act_.any();

@@ -19,7 +19,7 @@ class Promises : public Participant {
     [[nodiscard]] Company company() const override { return Company::others; }
     [[nodiscard]] store::Parts parts() const override {
         using store::Part;
-        return store::parts({Part::enlist, Part::withdraw, Part::rest, Part::promise});
+        return store::parts({Part::enlist, Part::rest, Part::promise});
     }
     void opened(Time) override { open_ = true, promise_.opened(); }
     void closed() override { open_ = false; }

@@ -56,7 +56,6 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                .retry_max = config.database.retry_max,
                .in_haste = [this] { return !rounds_.held().empty(); }},
               {.on_queue = [this] { claims_.owe(), step(); },
-               .on_arrival = [this] { promises_.promise().arrived(BootClock::now()), step(); },
                .on_taken_away = [this] { leases_.doubt(), step(); }},
               sleepy() ? 0 : circumstances_.second_session_at,
               {.on_open =
