@@ -12,7 +12,7 @@ points=$(grep -rnoP 'crash_point\("\K[^"]*(?=")' src --include='*.cpp')
 # each part of a round has two (src/store/parts.cpp)
 parts=$(grep -noP '\{Part::[a-z_]+, "\K[a-z_]+' src/store/parts.cpp)
 points+=$'\n'$(sed 's|.*|src/store/parts.cpp:&.sent|' <<<"$parts")$'\n'$(sed 's|.*|src/store/parts.cpp:&.answered|' <<<"$parts")
-tested=$(cat "${tests[@]}" | grep -oP '(name = "|(?:dies|crash)_at )\K[a-z_]+\.[a-z_]+' | sort -u)
+tested=$(cat "${tests[@]}" | grep -oP '(name = "|(?:dies|crash|successor_dies)_at )\K[a-z_]+\.[a-z_]+' | sort -u)
 while IFS=: read -r file line name; do
     same=$(grep -c ":$name\$" <<<"$points")
     if [ "$same" != 1 ]; then finding "$file:$line" "the crash point $name is in src/ $same times; each place has a name of its own"; fi

@@ -2,7 +2,7 @@
 ALTER TABLE dormouse.runs
     ADD COLUMN lost    smallint NOT NULL DEFAULT 0,
     ADD COLUMN cut_off smallint NOT NULL DEFAULT 0;
-COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with their worker, which died. Such a run is executed alone in its worker, so that it takes no others with it.';
+COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
 COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
 
 ALTER TABLE dormouse.attempt_log DROP CONSTRAINT attempt_log_outcome_check;

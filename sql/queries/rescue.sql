@@ -1,4 +1,5 @@
 -- Takes back the runs of the queues $1 whose lease has ended, at most $3 of them and not the ids $2, and logs the lost attempt, which counts.
+-- Only a loss of the boot $4, ours, makes the run suspect of having killed its worker (`lost`): nobody can know that of another host, or of a reboot.
 -- Whether attempts are left is decided by who claims the run next. Index runs_live_lease. Returns how many.
 WITH lost AS (
     SELECT h.*
@@ -10,7 +11,7 @@ WITH lost AS (
      LIMIT $3::integer
 ), back AS (
     UPDATE dormouse.runs_live r
-       SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + 1, 32767), fence = NULL,
+       SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + (EXISTS (SELECT FROM dormouse.worker_registry w WHERE w.id = lost.worker AND w.boot_id = $4))::integer, 32767), fence = NULL,
            lease_until = NULL, worker = NULL, started_at = NULL,
            error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid

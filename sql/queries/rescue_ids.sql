@@ -1,4 +1,4 @@
--- As rescue.sql, the runs $1 and no others, as far as their leases have ended: one at a time, this finds the row that makes a statement fail.
+-- As rescue.sql, the runs $1 and no others, as far as their leases have ended: one at a time, this finds the row that makes a statement fail. $2: our boot.
 -- Index: primary key of runs_live. Returns how many.
 WITH lost AS (
     SELECT h.*
@@ -8,7 +8,7 @@ WITH lost AS (
               FOR UPDATE SKIP LOCKED) h
 ), back AS (
     UPDATE dormouse.runs_live r
-       SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + 1, 32767), fence = NULL,
+       SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + (EXISTS (SELECT FROM dormouse.worker_registry w WHERE w.id = lost.worker AND w.boot_id = $2))::integer, 32767), fence = NULL,
            lease_until = NULL, worker = NULL, started_at = NULL,
            error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid

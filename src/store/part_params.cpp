@@ -148,6 +148,12 @@ Params held_params(const std::vector<Held>& runs, const Identity& who) {
 
 Params rescue_params(const Rescue& rescue, const Identity& who) {
     Params params;
+    params.texts(who.queues).uuids(rescue.except).integer(rescue.most).uuid(who.boot_id);
+    return params;
+}
+
+Params lost_params(const Rescue& rescue, const Identity& who) {
+    Params params;
     params.texts(who.queues).uuids(rescue.except).integer(rescue.most);
     return params;
 }

@@ -51,7 +51,7 @@ struct Listener {
 
 /// Claims what is due, as a worker does.
 std::string claim(TestDatabase& database) {
-    return database.value(sql::claim, {"{default}", "10", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
+    return database.value(sql::claim, {"{default}", "10", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
 }
 
 /// The SQLSTATE and the words of a statement that must fail.
@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(what_no_run_can_be_cannot_be_stored) {
 BOOST_AUTO_TEST_CASE(a_run_that_is_parked_for_ever_is_neither_due_nor_in_the_way) {
     TestDatabase database;
     database.exec("INSERT INTO dormouse.runs (task, run_at) VALUES ('parked', 'infinity')");
-    BOOST_TEST(database.value(sql::due, {"{default}", worker, "300000", "{}", "{}"}) == "");
+    BOOST_TEST(database.value(sql::due, {"{default}", worker, "300000", "{}", known_tasks, "{}"}) == "");
     BOOST_TEST(claim(database) == "");
     database.exec("SELECT dormouse.enqueue('now')");
     BOOST_TEST(!claim(database).empty());
@@ -322,7 +322,7 @@ BOOST_AUTO_TEST_CASE(a_worker_role_can_do_a_workers_work) {
         "dormouse.enqueue('t')");
     auto pool = database.connect("pool");
     const auto claimed =
-        pool.ask("claim", sql::claim, {"{default}", "10", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
+        pool.ask("claim", sql::claim, {"{default}", "10", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
     BOOST_REQUIRE_MESSAGE(claimed.has_value(), (claimed ? "" : claimed.error().message));
     const std::string id = "{" + std::string(claimed->text(0, 0)) + "}";
     const std::string fence = "{" + std::string(claimed->text(0, 1)) + "}";
@@ -332,8 +332,8 @@ BOOST_AUTO_TEST_CASE(a_worker_role_can_do_a_workers_work) {
         pool.ask("finish", sql::finish,
                  {worker, id, fence, "{completed}", "{1}", "{NULL}", "{0}", "{NULL}", "{1}", "{1}", "{t}"});
     BOOST_TEST(done.has_value(), (done ? "" : done.error().message));
-    BOOST_TEST(pool.ask("due", sql::due, {"{default}", worker, "300000", "{}", "{}"}).has_value());
-    BOOST_TEST(pool.ask("rescue", sql::rescue, {"{default}"}).has_value());
+    BOOST_TEST(pool.ask("due", sql::due, {"{default}", worker, "300000", "{}", known_tasks, "{}"}).has_value());
+    BOOST_TEST(pool.ask("rescue", sql::rescue, {"{default}", "{}", "10", worker}).has_value());
     BOOST_TEST(pool.ask("runbook", "UPDATE dormouse.runs SET status = 'queued'").has_value());
     database.exec("DROP OWNED BY pool; DROP ROLE pool");
 }

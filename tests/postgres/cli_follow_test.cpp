@@ -34,7 +34,7 @@ struct Fixture {
     void claim() {
         auto session = database.connect();
         const auto run =
-            session.ask("claim", sql::claim, {"{default}", "10", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
+            session.ask("claim", sql::claim, {"{default}", "10", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
         BOOST_TEST_REQUIRE(run.has_value());
         BOOST_TEST_REQUIRE(run->rows() == 1);
         fence = run->text(0, 1);

@@ -34,7 +34,7 @@ struct Fixture {
         return ended.out;
     }
     void claim() {
-        database.value(sql::claim, {"{default}", "10", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
+        database.value(sql::claim, {"{default}", "10", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
     }
     void write(const std::string& name, const std::string& text) const {
         std::ofstream(directory.path() + "/" + name) << text;

@@ -21,7 +21,7 @@ struct Fixture {
 
     std::string enqueue() { return database.value("SELECT dormouse.enqueue('t')"); }
     std::string claim() {
-        database.value(sql::claim, {"{default}", "100", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
+        database.value(sql::claim, {"{default}", "100", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
         return database.value("SELECT max(fence) FROM dormouse.runs_live");
     }
     int rows(const char* statement, const BlockingConnection::Texts& parameters) {
@@ -96,9 +96,9 @@ BOOST_AUTO_TEST_CASE(a_lease_that_has_ended_still_needs_the_right_fence_to_be_ta
     BOOST_TEST(database.value(sql::rescue_own, {"{default}", "{" + std::string(nobody) + "}"}) == "0");
     BOOST_TEST(database.value(sql::release_forgotten, {"{default}", worker, "{" + fence + "}"}) == "0");
     BOOST_TEST(database.value(sql::release_forgotten, {"{default}", another, "{}"}) == "0");
-    BOOST_TEST(database.value(sql::rescue, {"{elsewhere}"}) == "0");
+    BOOST_TEST(database.value(sql::rescue, {"{elsewhere}", "{}", "10", nobody}) == "0");
     BOOST_TEST(database.value("SELECT status FROM dormouse.runs") == "running");
-    BOOST_TEST(database.value(sql::rescue, {"{default}"}) == "1");
+    BOOST_TEST(database.value(sql::rescue, {"{default}", "{}", "10", nobody}) == "1");
     BOOST_TEST(touched(worker, id, fence) == "0 0 0");
 }
 

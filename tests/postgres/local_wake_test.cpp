@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(the_workers_own_statements_do_not_fire_it) {
                               " ORDER BY id)::text FROM dormouse.runs WHERE status = 'running'");
     };
     LocalWake::require(worker.script("worker", "SET track_functions = 'all'"));
-    BOOST_TEST(ask(sql::claim, {"{default}", "4", id, "60000", "1000000", "{}", "{}", "{}", "{}"}) == 4);
+    BOOST_TEST(ask(sql::claim, {"{default}", "4", id, "60000", "1000000", known_tasks, known_slots, "{}"}) == 4);
     const std::string first = database.value("SELECT min(id::text) FROM dormouse.runs");
     const std::string fence = database.value("SELECT fence FROM dormouse.runs WHERE id = $1", {first});
     const auto one = [](const std::string& text) { return "{" + text + "}"; };

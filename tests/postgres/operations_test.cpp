@@ -20,7 +20,7 @@ struct Fixture {
         return database.value("SELECT dormouse.enqueue('t'" + rest + ")");
     }
     std::string claim() {
-        database.value(sql::claim, {"{default}", "100", worker, "300000", "1000000", "{}", "{}", "{}", "{}"});
+        database.value(sql::claim, {"{default}", "100", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
         return database.value("SELECT max(fence) FROM dormouse.runs_live");
     }
     /// How many rows a worker with that fence could still finish.

@@ -41,4 +41,25 @@ dies_at exit.decided
 dies_at leave.sent
 dies_at due_file.renamed
 dies_at pool.stopped
+
+# The worker is killed, and the one that systemd starts after it dies while it takes back what its predecessor held.
+configure $pool <<<'idle_exit = "5s"
+look_exit = "5s"'
+# successor_dies_at POINT
+successor_dies_at() {
+    local before due
+    before=$(deaths)
+    crash_at "$1"
+    due=$(enqueue work)
+    ring $pool
+    wait_for 20 has_session
+    wait_for 20 kill_worker $pool
+    wait_for 30 died_since $((before + 1))
+    crash_nowhere
+    wait_for 60 completed "$due"
+    wait_for 30 asleep $pool
+    say "ok: $1: completed"
+}
+successor_dies_at rescue_own.sent
+successor_dies_at rescue_own.answered
 say "attempts lost: $(sql "SELECT count(*) FROM dormouse.attempts WHERE outcome = 'lost'")"
