@@ -37,10 +37,10 @@ wait_for 20 state_is dormouse@$pool.socket inactive
 
 say "--- units that are masked"
 for unit in dormouse.target dormouse@$pool.target; do
-    systemctl mask --quiet $unit
+    systemctl mask --quiet "$unit"
     for action in installs upgrades removes installs; do holds "$unit is masked: it $action" $action; done
     not up || fail "a masked pool was started"
-    systemctl unmask --quiet $unit
+    systemctl unmask --quiet "$unit"
 done
 systemctl enable --quiet dormouse@$pool.target
 
@@ -66,7 +66,7 @@ say "--- wake files in use"
 systemctl enable --quiet --now run-dormouse.wake.mount
 systemctl start dormouse.target
 wait_for 20 up
-(cd /run/dormouse.wake && exec sleep 60) &
+(cd /run/dormouse.wake && exec tail -f /dev/null) & # until it is ended
 holder=$!
 holds "it is removed" removes
 wait_for 20 state_is dormouse@$pool.socket inactive

@@ -13,15 +13,15 @@ stop_pool $pool
 
 # 12 s: longer than systemd tries again quickly.
 coproc holder { exec python3 -c "
-import socket, sys, time
+import select, socket
 with socket.create_server(('127.0.0.1', $port)):
     print('taken', flush=True)
-    time.sleep(12)
+    select.select([], [], [], 12)
 "; }
+holder_pid=$!
 read -r taken <&"${holder[0]}"
 equal "the port" "$taken" taken
 holder_ended() { ! kill -0 "$holder_pid" 2>/dev/null; }
-holder_pid=$holder_PID
 run=$(enqueue work)
 due=$(enqueue work "delay => '10s'")
 systemctl start dormouse@$pool.target
