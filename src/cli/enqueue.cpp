@@ -71,7 +71,7 @@ Try<std::string> insert(postgres::BlockingConnection& connection, const std::vec
 
 void print_json(const EnqueueOptions& options, const std::string& id, const Rings& rings, const Standing* standing) {
     nlohmann::ordered_json missed = nlohmann::ordered_json::array();
-    for (const auto& [pool, why] : rings.missed) missed.push_back({{"pool", pool}, {"error", why}});
+    for (const auto& [pool, done] : rings.missed) missed.push_back({{"pool", pool}, {"error", done.error().message}});
     nlohmann::ordered_json document{
         {"id", id}, {"task", options.task}, {"queue", options.queue}, {"rung", rings.rung}, {"not_rung", missed}};
     if (standing != nullptr) {

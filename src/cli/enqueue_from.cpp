@@ -178,7 +178,7 @@ Outcome take_all(Lines& lines, Intake& intake, const std::string& queue, double 
 
 void print_json(const Intake& intake, const Rings& rings) {
     nlohmann::ordered_json missed = nlohmann::ordered_json::array();
-    for (const auto& [pool, why] : rings.missed) missed.push_back({{"pool", pool}, {"error", why}});
+    for (const auto& [pool, done] : rings.missed) missed.push_back({{"pool", pool}, {"error", done.error().message}});
     print(safe_json(nlohmann::ordered_json{
               {"runs", intake.runs()}, {"queues", intake.queues()}, {"rung", rings.rung}, {"not_rung", missed}}
                         .dump()) +

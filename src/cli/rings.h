@@ -4,16 +4,16 @@
 
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "config/load.h"
+#include "systemd/local_rings.h"
 
 namespace dormouse::cli {
 
 struct Rings {
     std::vector<std::string> rung;
-    std::vector<std::pair<std::string, std::string>> missed;  ///< pool and why
+    std::vector<systemd::PoolRing> missed;
 };
 
 /// Whoever sleeps is woken; whoever is awake has heard of the run by NOTIFY. An empty queue is one that is not known:

@@ -6,6 +6,7 @@
 
 #include "cli/text.h"
 #include "config/local_pools.h"
+#include "systemd/local_rings.h"
 #include "systemd/ring.h"
 #include "systemd/ring_tcp.h"
 
@@ -27,8 +28,7 @@ Status ring(const Doorbell& doorbell) {
 }
 
 Doorbell doorbell_for(const config::LocalPool& pool) {
-    return {
-        "pool " + pool.name, config::doorbell_of(pool), "systemctl enable --now dormouse@" + pool.name + ".target", {}};
+    return {"pool " + pool.name, config::doorbell_of(pool), systemd::doorbell_remedy(pool.name), {}};
 }
 
 Try<std::vector<Doorbell>> doorbells(const WakeOptions& options) {

@@ -6,6 +6,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "postgres/hosts.h"
+#include "systemd/local_rings.h"
 #include "systemd/notify.h"
 
 namespace dormouse::relay {
@@ -154,8 +155,8 @@ void Relay::on_kept_out(const std::string& by) {
 
 void Relay::on_rung(const Status& rung) {
     const std::string trouble = rung ? ""
-                                     : "cannot ring (tries again by itself): " + rung.error().message +
-                                           "; systemctl enable --now dormouse@" + config_->pool + ".target";
+                                     : "cannot ring (tries again by itself): " + rung.error().message + "; " +
+                                           systemd::doorbell_remedy(config_->pool);
     log::event(log::Level::debug, "ring", rung ? bell_of(*config_) : trouble);
     if (trouble == bell_trouble_) return;
     log::event(rung ? log::Level::info : log::Level::warning, rung ? "ring_back" : "ring_failed",

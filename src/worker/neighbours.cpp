@@ -1,9 +1,6 @@
 #include "worker/neighbours.h"
 
-#include <algorithm>
-
 #include "base/log.h"
-#include "systemd/ring.h"
 
 namespace dormouse::worker {
 
@@ -21,28 +18,22 @@ void Neighbours::look_around() {
 
 void Neighbours::ring(const std::vector<std::string>& queues) {
     look_around();
-    for (const config::LocalPool& pool : pools_) {
-        if (std::any_of(queues.begin(), queues.end(),
-                        [&](const std::string& queue) { return config::may_serve(pool, queue); }))
-            ring(pool, true);
-    }
+    for (const auto& ring : systemd::ring_pools(pools_, {queues.begin(), queues.end()})) note(ring, true);
 }
 
 void Neighbours::ring_all() {
     look_around();
-    for (const config::LocalPool& pool : pools_) ring(pool, false);
+    for (const auto& ring : systemd::ring_pools(pools_, {""})) note(ring, false);
 }
 
-void Neighbours::ring(const config::LocalPool& pool, bool wanted) {
-    if (const Status done = systemd::ring(config::doorbell_of(pool)); !done) {
-        if (wanted && unreachable_.insert(pool.name).second)
-            log::event(log::Level::warning, "ring_failed",
-                       "could not ring pool " + pool.name + " (" + done.error().message +
-                           "); if it is to be rung: systemctl enable --now dormouse@" + pool.name + ".target");
+void Neighbours::note(const systemd::PoolRing& ring, bool wanted) {
+    if (!ring.done) {
+        if (wanted && unreachable_.insert(ring.pool).second)
+            log::event(log::Level::warning, "ring_failed", systemd::not_rung(ring));
         return;
     }
-    unreachable_.erase(pool.name);
-    log::event(log::Level::debug, "ring", "rang pool " + pool.name);
+    unreachable_.erase(ring.pool);
+    log::event(log::Level::debug, "ring", "rang pool " + ring.pool);
 }
 
 }  // namespace dormouse::worker

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "config/local_pools.h"
+#include "systemd/local_rings.h"
 
 namespace dormouse::worker {
 
@@ -26,7 +27,7 @@ class Neighbours {
     static constexpr Millis known_for{5'000};
 
     void look_around();
-    void ring(const config::LocalPool& pool, bool wanted);
+    void note(const systemd::PoolRing& ring, bool wanted);
 
     std::string own_;
     config::Environment environment_;
