@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/pool_name.h"
 #include "config/document.h"
 #include "config/environment.h"
 #include "config/file.h"
@@ -166,14 +167,13 @@ Environment of_process() {
 }
 
 Status check_pool_name(std::string_view name) {
-    constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-    const bool right = !name.empty() && name.size() <= 63 && letters.find(name.front()) != std::string_view::npos &&
-                       name.find_first_not_of(std::string(letters) + ".-") == std::string_view::npos &&
-                       name.find("..") == std::string_view::npos;
-    if (right) return {};
+    if (valid_pool_name(name)) return {};
+    std::string endings;
+    for (const std::string_view ending : taken_endings) endings += " " + std::string(ending);
     return fail(ErrorKind::invalid, "pool: found " + quote(name) +
                                         R"(, expected 1 to 63 of A-Z a-z 0-9 _ . - without "..", starting with none )"
-                                        "of . and -");
+                                        "of . and -, ending with none of" +
+                                        endings);
 }
 
 std::string directory(const Environment& environment) {

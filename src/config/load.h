@@ -39,7 +39,7 @@ struct Loaded {
 /// This process's environment. Call it before there are threads.
 Environment of_process();
 
-/// Fails unless `name` can be a pool's: 1 to 63 of A-Z a-z 0-9 _ . -, not starting with . or -, without "..".
+/// Fails unless `name` can be a pool's (base/pool_name.h); the message says what can.
 [[nodiscard]] Status check_pool_name(std::string_view name);
 
 /// The directory of the pools' files: /etc/dormouse, or what DORMOUSE_CONFIG_DIR says.

@@ -71,16 +71,6 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 
 }  // namespace
 
-bool valid_pool_name(std::string_view name) {
-    if (name.empty() || name.size() > 63 || name.front() == '.' || name.front() == '-') return false;
-    for (const std::string_view taken : {".sock", ".failures", ".timer", ".toml", ".rejected"}) {
-        if (name.ends_with(taken)) return false;
-    }
-    return std::all_of(name.begin(), name.end(), [](char c) {
-        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
-    });
-}
-
 Due parse_due(std::string_view text) {
     if (text == "none" || text == "none\n") return NothingDue{};
     const auto number = parse_number(text);

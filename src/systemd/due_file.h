@@ -35,12 +35,6 @@ using Due = std::variant<NothingDue, DueIn, DueUnknown>;
 /// A later due time is cut to this; the worker then looks, finds nothing and writes the rest.
 inline constexpr Millis longest_due{std::chrono::hours(24 * 366)};
 
-/// Whether `name` may name a pool: 1 to 63 of A–Z a–z 0–9 _ . - and no dot or dash in front. Every such name
-/// is its own escaped form, so %i, unit names, file names and the name people type are one string; %I, which
-/// turns "-" into "/", is used nowhere. Names with the ending of a file of another pool (.sock .failures .rejected
-/// .timer .toml) are refused.
-[[nodiscard]] bool valid_pool_name(std::string_view name);
-
 /// What the text of a due file means: none, or digits that fit 64 bits (a run may wait for the year 294276).
 /// Anything else, also a sign or a blank, is unknown.
 [[nodiscard]] Due parse_due(std::string_view text);

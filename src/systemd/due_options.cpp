@@ -1,5 +1,6 @@
 #include "systemd/due_options.h"
 
+#include "base/pool_name.h"
 #include "systemd/due_file.h"
 
 namespace dormouse::systemd {

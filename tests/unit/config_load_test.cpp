@@ -293,7 +293,7 @@ BOOST_AUTO_TEST_CASE(pool_names_are_checked_before_they_become_paths) {
     for (const std::string& right : std::vector<std::string>{"mail", "a", "_x", "9", "A.b-c_d", std::string(63, 'a')})
         BOOST_TEST(check_pool_name(right).has_value(), right);
     for (const std::string& wrong : std::vector<std::string>{"", ".", "..", "a..b", "-a", ".a", "a/b", "../etc", "a b",
-                                                             "ä", "a\n", std::string(64, 'a')}) {
+                                                             "ä", "a\n", std::string(64, 'a'), "a.timer", "a.sock"}) {
         BOOST_TEST(!check_pool_name(wrong).has_value(), wrong);
         sources.pool = wrong;
         BOOST_TEST(contains(error(), ", expected 1 to 63 of A-Z a-z 0-9 _ . - "));

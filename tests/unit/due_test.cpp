@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/pool_name.h"
 #include "base/unique_fd.h"
 #include "systemd/due_file.h"
 #include "systemd/due_options.h"
@@ -180,12 +181,12 @@ BOOST_AUTO_TEST_CASE(what_is_not_a_number_is_no_number) {
 }
 
 BOOST_AUTO_TEST_CASE(pool_names_are_their_own_escaped_form) {
-    for (const char* name : {"a", "mail", "mail-2", "A_b.c", "0", "_x", "a..b", "a-"}) {
+    for (const char* name : {"a", "mail", "mail-2", "A_b.c", "0", "_x", "a-"}) {
         BOOST_TEST(valid_pool_name(name), name);
     }
     BOOST_TEST(valid_pool_name(std::string(63, 'x')));
-    for (const char* name : {"", ".", "..", ".a", "-a", "a/b", "a b", "a\\x2db", "a@b", "a\n", "ä", "%i", "a.sock",
-                             "a.failures", "a.timer", "a.toml", "a.rejected"}) {
+    for (const char* name : {"", ".", "..", "a..b", ".a", "-a", "a/b", "a b", "a\\x2db", "a@b", "a\n", "ä", "%i",
+                             "a.sock", "a.failures", "a.timer", "a.toml", "a.rejected"}) {
         BOOST_TEST(!valid_pool_name(name), name);
     }
     BOOST_TEST(!valid_pool_name(std::string(64, 'x')));
