@@ -1,5 +1,6 @@
 -- Claims the runs $1, of whatever queue and task, as far as they are due, for worker $2 with a lease of $3 ms; payloads above $4 bytes of text stay, and
--- all of them if $5 is false: for a run whose payload makes a statement fail. Locked rows are skipped. Columns as in claim.sql. Index: primary key of runs_live.
+-- all of them if $5 is false: for a run whose payload makes a statement fail. Locked rows are skipped. Columns as in claim.sql. Index: primary key of runs_live
+-- (by a plain status the planner would take runs_live_claim, and walk all of it).
 UPDATE dormouse.runs_live r
    SET status = 'running', started_at = now(), worker = $2, fence = nextval('dormouse.fence'),
        lease_until = now() + $3::bigint * interval '1 ms', progress = NULL, progress_text = NULL
@@ -7,7 +8,7 @@ UPDATE dormouse.runs_live r
        SELECT c.ctid
          FROM unnest($1::uuid[]) AS i (id) CROSS JOIN LATERAL (
               SELECT l.ctid FROM dormouse.runs_live l
-               WHERE l.id = i.id AND l.status IN ('queued', 'retry') AND l.run_at <= now()
+               WHERE l.id = i.id AND l.status || '' IN ('queued', 'retry') AND l.run_at <= now()
                  FOR UPDATE SKIP LOCKED) c))
    AND r.fence IS NULL
 RETURNING r.id, r.fence, r.queue, r.task,

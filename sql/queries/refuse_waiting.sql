@@ -1,10 +1,11 @@
 -- Fails the run $1, which waits, for good and without an attempt, because it cannot be claimed: its row makes each statement fail that touches it.
 -- $2 and $3: class and message of the error. The payload is dropped, since it may be what nobody can write out or check. Whoever waits for the run
--- is told. Returns the id; no row: it does not wait any more, or is locked. Index: primary key of runs_live.
+-- is told. Returns the id; no row: it does not wait any more, or is locked. Index: primary key of runs_live
+-- (by a plain status the planner would take runs_live_claim, and walk all of it).
 WITH refused AS (
     DELETE FROM dormouse.runs_live r
      WHERE r.ctid = ANY (ARRAY(SELECT l.ctid FROM dormouse.runs_live l
-                                WHERE l.id = $1 AND l.status IN ('queued', 'retry') FOR UPDATE SKIP LOCKED))
+                                WHERE l.id = $1 AND l.status || '' IN ('queued', 'retry') FOR UPDATE SKIP LOCKED))
        AND r.fence IS NULL
     RETURNING r.*
 ), finished AS (
