@@ -1,42 +1,41 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <syslog.h>
-#include <systemd/sd-journal.h>
 
+#include <array>
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
-#include <mutex>
-#include <vector>
+
+#include "base/log_output.h"
+#include "base/text.h"
 
 namespace dormouse::log {
 namespace {
 
-/// One event as the sinks see it. spdlog's message has no fields, so event() leaves them here for the length of its
-/// call.
-struct Event {
-    std::string_view name;
-    std::string_view text;
-    const std::initializer_list<Field>* fields = nullptr;
-};
-thread_local Event current;
+using Fields = std::initializer_list<Field>;
 
-int priority_of(spdlog::level::level_enum level) {
+struct LevelNames {
+    const char* text;
+    int priority;
+};
+
+LevelNames names_of(Level level) {
     switch (level) {
-        case spdlog::level::debug:
-            return LOG_DEBUG;
-        case spdlog::level::warn:
-            return LOG_WARNING;
-        case spdlog::level::err:
-            return LOG_ERR;
-        default:
-            return LOG_INFO;
+        case Level::debug:
+            return {"debug", LOG_DEBUG};
+        case Level::warning:
+            return {"warning", LOG_WARNING};
+        case Level::error:
+            return {"error", LOG_ERR};
+        case Level::info:
+            break;
     }
+    return {"info", LOG_INFO};
 }
 
 std::string upper(std::string_view name) {
@@ -45,22 +44,39 @@ std::string upper(std::string_view name) {
     return text;
 }
 
-/// Sends each event with its fields. Source: sd_journal_sendv(3), systemd.journal-fields(7).
-class JournalSink : public spdlog::sinks::base_sink<std::mutex> {
-  protected:
-    void sink_it_(const spdlog::details::log_msg& message) override {
-        std::vector<std::string> lines;
-        lines.push_back("MESSAGE=" + std::string(message.payload.data(), message.payload.size()));
-        lines.push_back("PRIORITY=" + std::to_string(priority_of(message.level)));
-        lines.push_back("DORMOUSE_EVENT=" + std::string(current.name));
-        for (const Field& field : *current.fields) lines.push_back("DORMOUSE_" + upper(field.name) + "=" + field.value);
-        std::vector<iovec> parts;
-        parts.reserve(lines.size());
-        for (std::string& line : lines) parts.push_back(iovec{line.data(), line.size()});
-        sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
-    }
-    void flush_() override {}
-};
+/// Source: systemd.journal-fields(7).
+std::string journal_entry(Level level, std::string_view event, std::string_view text, Fields fields) {
+    std::string entry;
+    append_field(entry, "MESSAGE", std::string(event) + ": " + std::string(text));
+    append_field(entry, "PRIORITY", std::to_string(names_of(level).priority));
+    append_field(entry, "SYSLOG_IDENTIFIER", program_invocation_short_name);
+    append_field(entry, "DORMOUSE_EVENT", event);
+    for (const Field& field : fields) append_field(entry, "DORMOUSE_" + upper(field.name), field.value);
+    return entry;
+}
+
+/// "2026-01-02T03:04:05.678+01:00"
+std::string local_time() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(now).count();
+    const auto millis = std::chrono::floor<std::chrono::milliseconds>(now).count() % 1'000;
+    std::tm parts{};
+    ::localtime_r(&seconds, &parts);
+    std::array<char, 32> date{};
+    std::array<char, 8> zone{};
+    std::array<char, 64> text{};
+    std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+    std::strftime(zone.data(), zone.size(), "%z", &parts);
+    std::snprintf(text.data(), text.size(), "%s.%03d%.3s:%s", date.data(), static_cast<int>(millis), zone.data(),
+                  zone.data() + 3);
+    return text.data();
+}
+
+std::string text_line(Level level, std::string_view event, std::string_view text, Fields fields) {
+    std::string line = local_time() + " " + names_of(level).text + " " + std::string(event) + ": " + escaped(text);
+    for (const Field& field : fields) line += " " + std::string(field.name) + "=" + escaped(field.value);
+    return line + "\n";
+}
 
 /// systemd says in JOURNAL_STREAM which file is the journal; we must be that file and not have been redirected since.
 /// Source: systemd.exec(5), $JOURNAL_STREAM.
@@ -71,41 +87,20 @@ bool stderr_is_the_journal() {
     return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino) == stream;
 }
 
-/// Escapes what could drive a terminal or forge a line.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x20 && byte != 0x7F) {
-            out.push_back(c);
-        } else {
-            out += spdlog::fmt_lib::format("\\x{:02x}", byte);
-        }
-    }
-    return out;
-}
-
-spdlog::level::level_enum spdlog_level(Level level) {
-    switch (level) {
-        case Level::debug:
-            return spdlog::level::debug;
-        case Level::warning:
-            return spdlog::level::warn;
-        case Level::error:
-            return spdlog::level::err;
-        case Level::info:
-            break;
-    }
-    return spdlog::level::info;
-}
-
 }  // namespace
 
 struct Sinks {
-    std::shared_ptr<spdlog::logger> logger;
-    bool to_journal = false;
+    using Line = std::string (*)(Level, std::string_view, std::string_view, Fields);
+
+    ~Sinks() {
+        if (output) output->drain_at_the_end();
+    }
+
+    std::unique_ptr<Output> output;
+    Line line = text_line;
     Level least = Level::info;
     Take take;
+    std::function<void()> on_backlog;
 };
 
 namespace {
@@ -117,15 +112,26 @@ Sinks& of_the_program() {
 
 thread_local Sinks* of_this_thread = nullptr;
 
+Sinks& current() {
+    return of_this_thread != nullptr ? *of_this_thread : of_the_program();
+}
+
+std::string lost_line(Sinks::Line line, std::size_t lost, const std::string& reader) {
+    return line(log::Level::warning, "log_lost",
+                std::to_string(lost) + " lines of the log were lost: " + reader + " did not read", {});
+}
+
 void set_up(Sinks& sinks, Level least) {
-    sinks.to_journal = stderr_is_the_journal();
-    if (sinks.to_journal) {
-        sinks.logger = std::make_shared<spdlog::logger>("dormouse", std::make_shared<JournalSink>());
+    sinks.least = least;
+    if (stderr_is_the_journal()) {
+        sinks.line = journal_entry;
+        sinks.output =
+            std::make_unique<Journal>([](std::size_t lost) { return lost_line(journal_entry, lost, "journald"); });
     } else {
-        sinks.logger = std::make_shared<spdlog::logger>("dormouse", std::make_shared<spdlog::sinks::stderr_sink_st>());
-        sinks.logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+        sinks.line = text_line;
+        sinks.output = std::make_unique<StandardError>(
+            [](std::size_t lost) { return lost_line(text_line, lost, "the reader of stderr"); });
     }
-    sinks.logger->set_level(spdlog_level(least));
 }
 
 }  // namespace
@@ -144,21 +150,20 @@ OfThisThread::~OfThisThread() {
     of_this_thread = before_;
 }
 
+void on_backlog(std::function<void()> call) {
+    current().on_backlog = std::move(call);
+}
+
+bool drain() {
+    Sinks& sinks = current();
+    return !sinks.output || sinks.output->drain();
+}
+
 void event(Level level, std::string_view event, std::string_view text, std::initializer_list<Field> fields) {
-    const Sinks& sinks = of_this_thread != nullptr ? *of_this_thread : of_the_program();
-    if (sinks.take) {
-        if (level >= sinks.least) sinks.take(level, event, text, fields);
-        return;
-    }
-    const auto& logger = sinks.logger;
-    const bool to_journal = sinks.to_journal;
-    if (!logger || !logger->should_log(spdlog_level(level))) return;
-    std::string line = std::string(event) + ": " + (to_journal ? std::string(text) : printable(text));
-    if (!to_journal)
-        for (const Field& field : fields) line += " " + std::string(field.name) + "=" + printable(field.value);
-    current = Event{event, text, &fields};
-    logger->log(spdlog_level(level), spdlog::string_view_t(line.data(), line.size()));
-    current = Event{};
+    Sinks& sinks = current();
+    if (level < sinks.least) return;
+    if (sinks.take) return sinks.take(level, event, text, fields);
+    if (sinks.output) sinks.output->add(sinks.line(level, event, text, fields), sinks.on_backlog);
 }
 
 }  // namespace dormouse::log

@@ -41,8 +41,14 @@ class OfThisThread {
     Sinks* before_;
 };
 
-/// Logs one event. `event` is one of the stable names in ARCHITECTURE.md ("run_dispatched"); `text` is for people.
-/// Control characters in values are escaped in the text sink. From the loop's thread only.
+/// Whoever has a loop: `call` is called when a line of this thread cannot be written because nobody reads. From then on
+/// drain() is to be called now and then until it says true. An empty function takes it back.
+void on_backlog(std::function<void()> call);
+bool drain();
+
+/// Logs one event. Never waits: what nobody reads is kept, 4,000 lines or 1 MiB, and then counted as lost. `event` is
+/// one of the stable names in ARCHITECTURE.md ("run_dispatched"); `text` is for people. Control characters, and those
+/// that turn the direction of writing, are escaped in the text. From the loop's thread only.
 void event(Level level, std::string_view event, std::string_view text, std::initializer_list<Field> fields = {});
 
 }  // namespace dormouse::log

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <csignal>
 #include <cstdlib>
 
 #include "base/log.h"
@@ -14,6 +15,7 @@ int run_relay(config::Sources sources, bool verbose) {
     // The one other thread resolves names: it needs neither company nor a heap of its own.
     setenv("UV_THREADPOOL_SIZE", "1", 0);
     mallopt(M_ARENA_MAX, 1);
+    ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
     log::start(verbose ? log::Level::debug : log::Level::info);
     loop::Loop loop;
     {

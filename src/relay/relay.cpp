@@ -49,6 +49,7 @@ Relay::Relay(loop::Loop& loop, config::Sources sources)
                        [this](const std::string& by) { on_kept_out(by); }}),
       on_sigterm_(loop, SIGTERM, [this] { on_signal(); }),
       on_sigint_(loop, SIGINT, [this] { on_signal(); }),
+      log_drain_(loop),
       watchdog_(loop, "relay.watchdog"),
       retry_(loop, "relay.retry"),
       reload_(loop, "relay.reload"),

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "config/load.h"
+#include "loop/log_drain.h"
 #include "loop/loop.h"
 #include "loop/signal.h"
 #include "loop/timer.h"
@@ -49,6 +50,7 @@ class Relay {
     Listener listener_;
     loop::Signal on_sigterm_;
     loop::Signal on_sigint_;
+    loop::LogDrain log_drain_;
     loop::Timer watchdog_;
     loop::Timer retry_;
     loop::Timer reload_;

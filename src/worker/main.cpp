@@ -1,5 +1,7 @@
 #include "worker/main.h"
 
+#include <csignal>
+
 #include "base/log.h"
 #include "base/open_files.h"
 #include "loop/loop.h"
@@ -10,6 +12,7 @@
 namespace dormouse::worker {
 
 PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
+    ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
     log::start(verbose ? log::Level::debug : log::Level::info);
     raise_open_files();
     loop::Loop loop;

@@ -38,6 +38,7 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       guest_(program.guest),
       supervised_(!guest_ && std::getenv("RUNTIME_DIRECTORY") != nullptr),
       doorbell_(loop, guest_ ? std::vector<UniqueFd>() : systemd::take_listening_sockets()),
+      log_drain_(loop),
       watchdog_(loop, "pool.watchdog"),
       retry_(loop, "pool.reload") {
     loop_.turns().on_idle([this](const std::string& timers) {

@@ -9,6 +9,7 @@
 
 #include "config/load.h"
 #include "handlers/registry.h"
+#include "loop/log_drain.h"
 #include "loop/loop.h"
 #include "loop/signal.h"
 #include "loop/timer.h"
@@ -67,6 +68,7 @@ class Pool {
     Doorbell doorbell_;
     std::optional<loop::Signal> on_sigterm_;
     std::optional<loop::Signal> on_sigint_;
+    loop::LogDrain log_drain_;
     loop::Timer watchdog_;
     loop::Timer retry_;
     int failed_loads_ = 0;
