@@ -141,6 +141,15 @@ BOOST_AUTO_TEST_CASE(without_a_unit_or_a_directory_nothing_is_known_and_nothing_
     BOOST_TEST(dead().empty());
 }
 
+// A worker may be killed at any moment while it writes: nothing that it leaves makes its successors forget for good.
+BOOST_AUTO_TEST_CASE(what_a_killed_writer_has_left_hinders_nobody) {
+    for (const char* const name : {".workers", ".instance", "workers", "instance"})
+        std::ofstream(directory.path() + "/" + name) << "half a li";
+    const Uuid one = dies();
+    const Uuid two = dies();
+    BOOST_TEST((dead() == std::vector{one, two}));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_record_is_passed_over) {
     const Uuid one = dies();
     std::ofstream(directory.path() + "/workers", std::ios::app) << "\nnonsense\n"
