@@ -7,6 +7,27 @@
 #include <cerrno>
 
 namespace dormouse::systemd {
+namespace {
+
+/// accept() tells of what has become of the connection that it took from the queue. Source: accept(2), error handling.
+bool is_of_the_ringer(int reason) {
+    switch (reason) {
+        case ECONNABORTED:
+        case ENETDOWN:
+        case EPROTO:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case EOPNOTSUPP:
+        case ENETUNREACH:
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
 
 std::vector<UniqueFd> take_listening_sockets() {
     std::vector<UniqueFd> sockets;
@@ -23,23 +44,25 @@ UniqueFd reserve_descriptor() {
     return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
-int empty_doorbell(int listener, int most, UniqueFd& reserve) {
-    int rings = 0;
-    while (rings < most) {
+Answered empty_doorbell(int listener, int most, UniqueFd& reserve) {
+    Answered answered;
+    while (answered.rings < most && !answered.stuck) {
         const int ringer = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (ringer >= 0) {
             close(ringer);
-            ++rings;
-        } else if (errno == ECONNABORTED) {
-            ++rings;  // it rang and hung up at once: a ring all the same
+            ++answered.rings;
+        } else if (errno == EAGAIN) {
+            break;
         } else if ((errno == EMFILE || errno == ENFILE) && reserve.valid()) {
             reserve.reset();
+        } else if (is_of_the_ringer(errno)) {
+            ++answered.rings;  // it rang and is gone: a ring all the same
         } else if (errno != EINTR) {
-            break;
+            answered.stuck = true;
         }
     }
     if (!reserve.valid()) reserve = reserve_descriptor();
-    return rings;
+    return answered;
 }
 
 }  // namespace dormouse::systemd

@@ -14,8 +14,13 @@ std::vector<UniqueFd> take_listening_sockets();
 
 /// Accepts and closes what is waiting on `listener`, `most` at most, so that a flood cannot hold the loop. `reserve` is
 /// a descriptor that is given up for a moment when there is no other left (EMFILE): a ring that cannot be accepted
-/// would be there again at once, for ever. Returns how many there were; `most` means there may be more.
-int empty_doorbell(int listener, int most, UniqueFd& reserve);
+/// would be there again at once, for ever. When nothing helps (no memory, no descriptor, a firewall) a ring stays where
+/// it is: `stuck`; then the socket stays readable, so watch it again only after a while.
+struct Answered {
+    int rings = 0;       ///< `most` means there may be more
+    bool stuck = false;  ///< there is at least one more
+};
+Answered empty_doorbell(int listener, int most, UniqueFd& reserve);
 
 /// A descriptor to give up; invalid if there is none to be had.
 UniqueFd reserve_descriptor();

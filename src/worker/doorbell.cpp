@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/crash_point.h"
@@ -15,9 +16,13 @@ namespace {
 /// turn.
 constexpr int most_rings_at_once = 512;
 
+constexpr Millis first_pause{100};
+constexpr Millis longest_pause{5'000};
+
 }  // namespace
 
-Doorbell::Doorbell(loop::Loop& loop, std::vector<UniqueFd> listeners) : loop_(loop), listeners_(std::move(listeners)) {
+Doorbell::Doorbell(loop::Loop& loop, std::vector<UniqueFd> listeners)
+    : loop_(loop), listeners_(std::move(listeners)), pause_(loop, "doorbell.pause"), next_pause_(first_pause) {
     if (!listeners_.empty()) reserve_ = systemd::reserve_descriptor();
 }
 
@@ -26,12 +31,30 @@ void Doorbell::answer(std::function<void()> on_ring) {
     polls_.clear();
     for (const UniqueFd& listener : listeners_) {
         auto& poll = polls_.emplace_back(std::make_unique<loop::Poll>(loop_, listener.get()));
-        poll->watch(loop::Poll::readable, [this, fd = listener.get()](int) {
-            if (systemd::empty_doorbell(fd, most_rings_at_once, reserve_) == 0) return;
+        poll->watch(loop::Poll::readable, [this, &listener](int) {
+            if (empty(listener) == 0) return;
             crash_point("ring.answered");
             on_ring_();
         });
     }
+}
+
+/// A ring that cannot be accepted is one all the same, and is answered by a look; it is accepted when that is possible
+/// again.
+int Doorbell::empty(const UniqueFd& listener) {
+    const systemd::Answered answered = systemd::empty_doorbell(listener.get(), most_rings_at_once, reserve_);
+    if (!answered.stuck) {
+        next_pause_ = first_pause;
+        return answered.rings;
+    }
+    for (const auto& poll : polls_) poll->change(loop::Poll::none);
+    if (!polls_.empty() && !pause_.armed()) {
+        pause_.once(next_pause_, [this] {
+            for (const auto& poll : polls_) poll->change(loop::Poll::readable);
+        });
+        next_pause_ = std::min(next_pause_ * 2, longest_pause);
+    }
+    return answered.rings + 1;
 }
 
 void Doorbell::use_wake_file(std::string path) {
@@ -65,13 +88,15 @@ void Doorbell::watch_wake_file(bool watched) {
 
 bool Doorbell::empty_now() {
     int rings = answer_wake_file() ? 1 : 0;
+    // what is stuck wakes the next worker
     for (const UniqueFd& listener : listeners_)
-        rings += systemd::empty_doorbell(listener.get(), most_rings_at_once, reserve_);
+        rings += systemd::empty_doorbell(listener.get(), most_rings_at_once, reserve_).rings;
     return rings > 0;
 }
 
 void Doorbell::stop() {
     polls_.clear();
+    pause_.stop();
     wake_watch_.reset();
 }
 

@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "loop/loop.h"
 #include "loop/poll.h"
+#include "loop/timer.h"
 #include "loop/watch.h"
 
 namespace dormouse::worker {
@@ -45,10 +46,14 @@ class Doorbell {
     bool answer_wake_file();
 
   private:
+    int empty(const UniqueFd& listener);
+
     loop::Loop& loop_;
     std::vector<UniqueFd> listeners_;
     UniqueFd reserve_;  ///< see systemd::empty_doorbell()
     std::vector<std::unique_ptr<loop::Poll>> polls_;
+    loop::Timer pause_;  ///< armed while rings cannot be accepted: nobody watches, since they would be there at once
+    Millis next_pause_;
     std::function<void()> on_ring_;
     std::string wake_file_;
     std::unique_ptr<loop::Watch> wake_watch_;
