@@ -4,8 +4,10 @@
 
 #include <csignal>
 #include <cstdio>
+#include <system_error>
 
 #include "base/deadline.h"
+#include "base/standard_files.h"
 #include "config/load.h"
 #include "handlers/registry.h"
 #include "loop/async.h"
@@ -14,6 +16,22 @@
 
 namespace dormouse::embed {
 namespace {
+
+/// All signals, in this thread, as long as this object lives.
+class SignalsBlocked {
+  public:
+    SignalsBlocked() {
+        sigset_t all;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+  private:
+    sigset_t before_{};
+};
 
 config::Sources sources_of(const Settings& settings) {
     config::Sources sources;
@@ -48,6 +66,7 @@ Host::~Host() {
 }
 
 int Host::run(const handlers::Functions& functions) {
+    open_standard_files();
     const log::OfThisThread sinks(settings_.least, settings_.take);
     tell_of_ignored_children(sources_of(settings_), functions);
     loop::Loop loop;
@@ -64,6 +83,7 @@ int Host::run(const handlers::Functions& functions) {
 }
 
 std::string Host::start(handlers::Functions functions) {
+    open_standard_files();
     config::Sources sources = sources_of(settings_);
     for (const auto& [task, function] : functions) sources.functions.push_back(task);
     if (const auto loaded = config::load(sources); !loaded) return loaded.error().message;
@@ -78,12 +98,15 @@ std::string Host::start(handlers::Functions functions) {
         ended_ = false;
         times_.reset();
     }
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);  // inherited: signals are for the program's own threads
-    thread_ = std::thread([this, functions = std::move(functions)] { live(functions); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    const SignalsBlocked inherited;  // signals are for the program's own threads
+    try {
+        thread_ = std::thread([this, functions = std::move(functions)] { live(functions); });
+    } catch (const std::system_error& error) {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+        return std::string("no thread can be started for the worker: ") + error.code().message() +
+               "; is there a limit on processes or memory (ulimit -u, TasksMax=)?";
+    }
     return {};
 }
 
