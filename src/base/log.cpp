@@ -159,6 +159,11 @@ bool drain() {
     return !sinks.output || sinks.output->drain();
 }
 
+std::size_t waiting() {
+    const Sinks& sinks = current();
+    return sinks.output ? sinks.output->waiting() : 0;
+}
+
 void event(Level level, std::string_view event, std::string_view text, std::initializer_list<Field> fields) {
     Sinks& sinks = current();
     if (level < sinks.least) return;

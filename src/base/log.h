@@ -45,6 +45,8 @@ class OfThisThread {
 /// drain() is to be called now and then until it says true. An empty function takes it back.
 void on_backlog(std::function<void()> call);
 bool drain();
+/// How many lines wait.
+[[nodiscard]] std::size_t waiting();
 
 /// Logs one event. Never waits: what nobody reads is kept, 4,000 lines or 1 MiB, and then counted as lost. `event` is
 /// one of the stable names in ARCHITECTURE.md ("run_dispatched"); `text` is for people. Control characters, and those

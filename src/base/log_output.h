@@ -30,6 +30,7 @@ class Output {
     void add(std::string line, const std::function<void()>& on_backlog);
     /// Writes what waits, as far as it goes. True: nothing waits any more.
     bool drain();
+    [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
     /// Goes on with that for a moment: at the end of the program.
     void drain_at_the_end();
 

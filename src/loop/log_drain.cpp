@@ -3,14 +3,22 @@
 #include "base/log.h"
 
 namespace dormouse::loop {
+namespace {
+
+constexpr Millis short_pause{5};
+constexpr Millis long_pause{200};
+
+}  // namespace
 
 LogDrain::LogDrain(Loop& loop) : timer_(loop, "log.drain") {
-    constexpr Millis pause{200};
-    log::on_backlog([this] {
-        timer_.every(pause, [this] {
-            if (log::drain()) timer_.stop();
-        });
-    });
+    log::on_backlog([this] { timer_.once(long_pause, [this] { drain(); }); });
+}
+
+/// A reader that is there takes a few datagrams or a pipe's length at a time.
+void LogDrain::drain() {
+    const std::size_t before = log::waiting();
+    if (log::drain()) return;
+    timer_.once(log::waiting() < before ? short_pause : long_pause, [this] { drain(); });
 }
 
 LogDrain::~LogDrain() {

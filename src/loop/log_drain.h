@@ -15,6 +15,8 @@ class LogDrain {
     LogDrain& operator=(const LogDrain&) = delete;
 
   private:
+    void drain();
+
     Timer timer_;  ///< armed only while lines wait
 };
 
