@@ -107,6 +107,15 @@ std::string shown(std::string_view text, std::string_view also = "") {
     return std::string(clear && plain(*clear, also) ? text : stars);
 }
 
+/// What is left of a password with a raw "@" or ":", where a host or a port should be.
+bool torn(std::string_view key, std::string_view value) {
+    if (key == "port") return value.find_first_not_of("0123456789,") != std::string_view::npos;
+    if (key != "host" && key != "hostaddr") return false;
+    for (std::size_t at = value.find('@'); at != std::string_view::npos; at = value.find('@', at + 1))
+        if (at > 0 && value[at - 1] != ',') return true;  // else an abstract socket
+    return false;
+}
+
 /// One parameter; `raw` is its value as it was written, `value` what libpq makes of it.
 Hidden hide_parameter(std::string key, std::string_view raw, std::string_view value) {
     std::transform(key.begin(), key.end(), key.begin(),
@@ -115,7 +124,7 @@ Hidden hide_parameter(std::string key, std::string_view raw, std::string_view va
         !key.empty() && key.size() <= 40 && key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
     if (!name) return {std::string(stars), true};
     const bool known = is_harmless(key);
-    const bool clear = known && plain(value, key == "host" || key == "hostaddr" ? ":" : "");
+    const bool clear = known && !torn(key, value) && plain(value, key == "host" || key == "hostaddr" ? ":" : "");
     return {key + "=" + std::string(clear ? raw : stars), !clear && key != "options"};
 }
 

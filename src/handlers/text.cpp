@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.h"
 #include "handlers/json_text.h"
 
 namespace dormouse::handlers {
@@ -13,37 +14,12 @@ constexpr std::size_t line_bytes = 8U << 10U;
 constexpr std::size_t tail_bytes = 2U << 10U;
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
-bool continues(char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
-}
+using utf8::continues;
 
-/// Length of the valid sequence at the start of `bytes`; 0 when there is none. Source: table 3-7 of the
-/// Unicode standard.
+/// Length of the valid character at the start of `bytes`; 0 when there is none.
 std::size_t sequence_at(std::string_view bytes) {
-    const auto at = [&](std::size_t i) { return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U; };
-    const unsigned first = at(0);
-    if (first < 0x80) return 1;
-    std::size_t length = 0;
-    unsigned low = 0x80;
-    unsigned high = 0xBF;
-    if (first >= 0xC2 && first <= 0xDF) {
-        length = 2;
-    } else if (first >= 0xE0 && first <= 0xEF) {
-        length = 3;
-        if (first == 0xE0) low = 0xA0;
-        if (first == 0xED) high = 0x9F;
-    } else if (first >= 0xF0 && first <= 0xF4) {
-        length = 4;
-        if (first == 0xF0) low = 0x90;
-        if (first == 0xF4) high = 0x8F;
-    } else {
-        return 0;
-    }
-    if (at(1) < low || at(1) > high) return 0;
-    for (std::size_t i = 2; i < length; ++i) {
-        if (i >= bytes.size() || !continues(bytes[i])) return 0;
-    }
-    return length;
+    const auto character = utf8::first_of(bytes);
+    return character.valid ? character.bytes : 0;
 }
 
 /// How much of a cut text ends with a whole character.

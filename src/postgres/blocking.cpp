@@ -7,53 +7,13 @@
 #include <cerrno>
 #include <string_view>
 
+#include "base/utf8.h"
+#include "postgres/readable.h"
 #include "postgres/sqlstate.h"
 
 namespace dormouse::postgres {
 
 namespace {
-
-/// libpq quotes in its message what it could not read, which may be a piece of a password: nothing from the
-/// quote on.
-Error unreadable(const char* message) {
-    std::string text = message == nullptr ? "" : message;
-    text = text.substr(0, text.find_first_of("\"\n"));
-    while (!text.empty() && text.back() == ' ') text.pop_back();
-    return {ErrorKind::invalid, "the connection string cannot be read" + (text.empty() ? "" : " (" + text + " …)") +
-                                    "; expected postgresql://USER@HOST:PORT/DATABASE, special characters as %XX"};
-}
-
-/// A password with a raw "@" or "/" ends too early: the rest of it is taken for a host, a port or a database,
-/// and libpq names these in its errors.
-bool torn(const std::string& url) {
-    const std::size_t scheme = url.find("://");
-    if (scheme == std::string::npos) return false;
-    const std::string_view rest = std::string_view(url).substr(scheme + 3);
-    const std::string_view place = rest.substr(0, rest.find('?'));
-    const std::size_t last = place.rfind('@');
-    return last != std::string_view::npos && (place.find('@') != last || place.find('/') < last);
-}
-
-bool harmless_in_errors(const PQconninfoOption& option) {
-    if (option.val == nullptr) return true;
-    const std::string_view value = option.val;
-    if (std::string_view(option.keyword) == "port")
-        return value.find_first_not_of("0123456789,") == std::string_view::npos;
-    return std::string_view(option.keyword) != "host" || value.find('@') == std::string_view::npos;
-}
-
-Status readable(const std::string& url) {
-    char* message = nullptr;
-    PQconninfoOption* const options = PQconninfoParse(url.c_str(), &message);
-    bool right = options != nullptr && !torn(url);
-    for (const PQconninfoOption* option = options; right && option != nullptr && option->keyword != nullptr; ++option)
-        right = harmless_in_errors(*option);
-    PQconninfoFree(options);
-    const Error error = unreadable(message);
-    PQfreemem(message);
-    if (!right) return tl::unexpected(error);
-    return {};
-}
 
 std::string at_line(const PGresult* result, const std::string& sql) {
     const char* const position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
@@ -61,8 +21,7 @@ std::string at_line(const PGresult* result, const std::string& sql) {
     const auto characters = std::strtoul(position, nullptr, 10);
     std::size_t bytes = 0;
     for (std::size_t seen = 0; bytes < sql.size(); ++bytes) {
-        const bool starts_one = (static_cast<unsigned char>(sql[bytes]) & 0xC0U) != 0x80U;
-        if (starts_one && ++seen == characters) break;
+        if (!utf8::continues(sql[bytes]) && ++seen == characters) break;
     }
     return ", line " +
            std::to_string(1 + std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));
@@ -77,10 +36,6 @@ int remaining_ms(std::optional<BootClock::time_point> deadline) {
 }  // namespace
 
 Result<BlockingConnection> BlockingConnection::open(const std::string& url, const BlockingOptions& options) {
-    // expand_dbname takes a string without "=" and scheme for a database's name; "" would mean libpq's
-    // defaults
-    const bool is_string = url.find('=') != std::string::npos || url.find("://") != std::string::npos;
-    if (!is_string) return fail(ErrorKind::invalid, unreadable(nullptr).message);
     if (const Status status = readable(url); !status) return tl::unexpected(status.error());
     const std::string seconds =
         std::to_string(std::max<std::int64_t>(2, (options.connect_timeout.count() + 999) / 1000));

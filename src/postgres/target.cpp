@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 
+#include "postgres/readable.h"
+
 namespace dormouse::postgres {
 namespace {
 
@@ -69,14 +71,9 @@ std::string pop(std::map<std::string, std::string>& from, const std::string& key
 }  // namespace
 
 Result<Target> parse_target(const std::string& url, const std::string& passfile) {
-    char* message = nullptr;
-    const Options given(PQconninfoParse(url.c_str(), &message), PQconninfoFree);
-    if (!given) {
-        PQfreemem(message);  // it may quote the password
-        return fail(
-            ErrorKind::invalid,
-            "database.url cannot be read: give postgresql://USER@HOST/DATABASE or keywords like host=… dbname=…");
-    }
+    if (const Status right = readable(url); !right) return fail(right.error().kind, "database.url: " + right.error().message);
+    const Options given(PQconninfoParse(url.c_str(), nullptr), PQconninfoFree);
+    if (!given) return fail(ErrorKind::transient, "database.url: out of memory");
     std::map<std::string, std::string> own;
     take(own, given.get());
     Target target;
