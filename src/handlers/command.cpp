@@ -4,11 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <system_error>
 
 #include "base/deadline.h"
 #include "handlers/environment_file.h"
@@ -113,6 +116,48 @@ Status check_directory(const config::Task& task) {
     return {};
 }
 
+/// What the kernel would say of the file only once it is executed: the interpreter of its #! line is not there, or
+/// there is no such line. 0, or an errno. Source: execve(2), "Interpreter scripts".
+struct Unusable {
+    int problem = 0;
+    std::string interpreter;  ///< empty: it is about the file itself
+};
+Unusable why_not_loadable(const std::string& path, const std::string& directory, int depth = 0) {
+    constexpr int most_interpreters = 5;
+    const std::string whole = path.front() == '/' || directory.empty() ? path : directory + "/" + path;
+    std::ifstream file(whole, std::ios::binary);
+    std::array<char, 256> begin{};  // as much as the kernel reads
+    file.read(begin.data(), begin.size());
+    std::string_view head(begin.data(), static_cast<std::size_t>(file.gcount()));
+    if (!file.is_open()) return {};  // may be executed without being read
+    if (!head.starts_with("#!")) {
+        const bool is_text = std::all_of(head.begin(), head.end(), [](unsigned char c) {
+            return c >= 0x80 || c == '\n' || c == '\r' || c == '\t' || (c >= 0x20 && c < 0x7F);
+        });
+        return is_text ? Unusable{ENOEXEC, {}} : Unusable{};
+    }
+    head = head.substr(0, head.find('\n'));
+    head.remove_prefix(std::min(head.find_first_not_of(" \t", 2), head.size()));
+    std::string interpreter(head.substr(0, head.find_first_of(" \t")));
+    if (interpreter.empty()) return {ENOEXEC, {}};
+    if (depth == most_interpreters) return {ELOOP, std::move(interpreter)};
+    const bool relative = interpreter.front() != '/' && !directory.empty();
+    if (const int problem = why_not_executable(relative ? directory + "/" + interpreter : interpreter); problem != 0)
+        return {problem, std::move(interpreter)};
+    return why_not_loadable(interpreter, directory, depth + 1);
+}
+
+Status check_loadable(const config::Task& task, const std::string& path) {
+    const auto [problem, interpreter] = why_not_loadable(path, task.working_directory);
+    if (problem == 0) return {};
+    const std::string command = named(task) + "command " + path;
+    if (interpreter.empty())
+        return fail(ErrorKind::invalid, command + " is no program, and as a script it needs a #! line");
+    return fail(ErrorKind::invalid, command + " has the interpreter \"" + interpreter + "\" in its #! line: " +
+                                        std::generic_category().message(problem) +
+                                        (interpreter.ends_with('\r') ? " (the file has the line ends of Windows)" : ""));
+}
+
 void add_run(Variables& variables, const RunSpec& run) {
     set(variables, "DORMOUSE_RUN_ID", run.id.to_string());
     set(variables, "DORMOUSE_TASK", run.task);
@@ -157,7 +202,7 @@ Result<Launch> launch_for_process(const config::Task& task, const config::Limits
 Status check_command(const config::Task& task) {
     const auto launch = launch_for(task, RunSpec{});
     if (!launch) return tl::unexpected(launch.error());
-    return {};
+    return check_loadable(task, launch->file);
 }
 
 CgroupLimits limits_of(const config::Task& task) {

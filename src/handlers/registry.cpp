@@ -107,6 +107,13 @@ std::string Handlers::check() const {
     return {};
 }
 
+void Handlers::rehearse(const std::map<std::string, config::Task>& tasks, const config::Limits& limits, Millis within,
+                        Rehearsal::Done done) {
+    rehearsal_ = std::make_unique<Rehearsal>(ChildHost{loop_, cgroups_, orphans_}, limits);
+    for (const auto& [name, task] : tasks) rehearsal_->add(task, find(name)->check());
+    rehearsal_->begin(within, std::move(done));
+}
+
 void Handlers::expect_start() {
     constexpr Millis a_moment{20};
     if (!cgroups_.available() || since(expected_at_) < a_moment) return;

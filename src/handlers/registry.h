@@ -12,6 +12,7 @@
 #include "handlers/child.h"
 #include "handlers/handler.h"
 #include "handlers/in_process.h"
+#include "handlers/rehearsal.h"
 
 namespace dormouse::handlers {
 
@@ -41,6 +42,10 @@ class Handlers {
     [[nodiscard]] std::size_t given_up() const { return in_process_ == nullptr ? 0 : in_process_->given_up(); }
     /// The first problem that Handler::check() finds, of every task; empty when all could be started now.
     [[nodiscard]] std::string check() const;
+    /// Tries every task as far as that can be done without a run: `done` comes once, from a later turn, within that
+    /// time. Before anything is started here, and once.
+    void rehearse(const std::map<std::string, config::Task>& tasks, const config::Limits& limits, Millis within,
+                  Rehearsal::Done done);
     /// One line for the status text: how a handler's processes are kept together, and why not better.
     [[nodiscard]] std::string isolation() const;
     /// One line that names the first limit of a task (memory_max, cpu_weight, pids_max) that has no effect here, and
@@ -64,6 +69,7 @@ class Handlers {
     Orphans orphans_;
     std::vector<std::unique_ptr<WarmGroup>> warm_groups_;
     std::map<std::string, std::unique_ptr<Handler>> handlers_;
+    std::unique_ptr<Rehearsal> rehearsal_;
 };
 
 }  // namespace dormouse::handlers

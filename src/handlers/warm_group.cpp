@@ -24,8 +24,7 @@ WarmGroup::WarmGroup(const ChildHost& host, config::Task task, config::Limits li
       idle_timer_(host.loop, "warm.idle") {}
 
 bool WarmGroup::shared_by(const config::Task& task) const {
-    return task.command == task_.command && task.working_directory == task_.working_directory &&
-           task.environment_file == task_.environment_file;
+    return share(task, task_);
 }
 
 void WarmGroup::start(RunSpec spec, Listener& listener) {
@@ -78,10 +77,7 @@ void WarmGroup::pump() {
         if (process->serves(next.spec.task)) {
             process->give(std::move(next.spec), *next.listener);
         } else {
-            refuse(next, "task " + next.spec.task + ": its process (" + task_.command.front() + ") serves " +
-                             process->served() +
-                             ", not this task; add it to what the process registers, or give the "
-                             "task another command");
+            refuse(next, process->why_not(next.spec.task));
         }
     }
 }
@@ -134,12 +130,10 @@ void WarmGroup::on_landed(Landing landing) {
 }
 
 void WarmGroup::on_gone(const WarmProcess& process, WarmProcess::Farewell farewell) {
+    const std::string early = farewell.served ? "" : process.ended_early(farewell);
     std::erase_if(processes_, [&process](const auto& one) { return one.get() == &process; });
     if (!farewell.expected) back_off();
-    if (!farewell.served) {
-        on_not_started("task " + task_.name + ": " + task_.command.front() +
-                       " ended before its hello: " + farewell.reason);
-    }
+    if (!farewell.served) on_not_started(early);
     pump();
     for (Landing& landing : farewell.landings) landing.listener->on_done(landing.id, std::move(landing.outcome));
 }

@@ -31,6 +31,11 @@ bool is_answer(Message::Type type) {
 
 }  // namespace
 
+bool share(const config::Task& one, const config::Task& other) {
+    return one.command == other.command && one.working_directory == other.working_directory &&
+           one.environment_file == other.environment_file;
+}
+
 Result<std::unique_ptr<WarmProcess>> WarmProcess::start(const ChildHost& host, const config::Task& task,
                                                         const config::Limits& limits, Events events) {
     const std::string name = Uuid::random().to_string();
@@ -124,6 +129,15 @@ std::string WarmProcess::served() const {
         text += (i == 0 ? "" : ", ") + shown(hello_.tasks[i]);
     if (hello_.tasks.size() > most) text += ", …";
     return text.empty() ? "nothing" : text;
+}
+
+std::string WarmProcess::why_not(const std::string& task) const {
+    return "task " + task + ": its process (" + task_.command.front() + ") serves " + served() +
+           ", not this task; add it to what the process registers, or give the task another command";
+}
+
+std::string WarmProcess::ended_early(const Farewell& farewell) const {
+    return "task " + task_.name + ": " + task_.command.front() + " ended before its hello: " + farewell.reason;
 }
 
 void WarmProcess::give(RunSpec spec, Listener& listener) {

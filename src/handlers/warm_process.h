@@ -36,6 +36,9 @@ struct Landing {
     Outcome outcome;
 };
 
+/// Whether runs of both tasks go to the same processes.
+bool share(const config::Task& one, const config::Task& other);
+
 class WarmProcess {
   public:
     /// How it came to its end.
@@ -70,8 +73,10 @@ class WarmProcess {
     [[nodiscard]] bool idle() const { return state_ == State::serving && flights_.empty(); }
     [[nodiscard]] BootClock::time_point idle_since() const { return idle_since_; }
     [[nodiscard]] bool serves(const std::string& task) const;
-    /// What it said it serves, for people; of one that has said hello.
-    [[nodiscard]] std::string served() const;
+    /// Why it does not serve `task`, and the remedy.
+    [[nodiscard]] std::string why_not(const std::string& task) const;
+    /// Of one that was gone before its hello.
+    [[nodiscard]] std::string ended_early(const Farewell& farewell) const;
     [[nodiscard]] int concurrency() const { return hello_.concurrency; }
     [[nodiscard]] bool has(const Uuid& id) const { return flights_.contains(id); }
 
@@ -113,6 +118,8 @@ class WarmProcess {
     void on_exit(const Exit& exit);
     [[nodiscard]] Outcome outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const;
     [[nodiscard]] std::string with_tail(std::string text) const;
+    /// What it said it serves, for people; of one that has said hello.
+    [[nodiscard]] std::string served() const;
     /// CPU time of the process since this was asked before, without its children.
     [[nodiscard]] std::optional<Millis> cpu_since_last();
     [[nodiscard]] bool too_big() const;
