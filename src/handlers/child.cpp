@@ -231,7 +231,7 @@ void Child::enter(State state) {
         crash_point("handler.exited");
         exit_poll_.reset();
         if (!reaped_) {
-            end_tree();
+            if (!cgroup_) end_tree();  // of a cgroup the kernel tells whether anybody is left to be killed
             reap();
         }
         if (reaped_ && tree_gone()) return enter(State::gone);

@@ -8,10 +8,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <fstream>
 #include <memory>
 #include <sstream>
 
@@ -26,10 +26,13 @@ constexpr std::string_view worker_name = "/worker";
 constexpr std::array controllers{"memory", "cpu", "pids"};
 
 std::string read_text(const std::string& path) {
-    const std::ifstream file(path);
-    std::ostringstream text;
-    if (file) text << file.rdbuf();
-    return text.str();
+    std::string text;
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) return text;
+    std::array<char, 4096> piece;  // NOLINT: filled by read
+    for (ssize_t got = 0; (got = ::read(fd.get(), piece.data(), piece.size())) > 0;)
+        text.append(piece.data(), static_cast<std::size_t>(got));
+    return text;
 }
 
 Status write_text(const std::string& path, std::string_view text) {
@@ -51,10 +54,15 @@ std::optional<std::string> unified_path(const std::string& text) {
 
 /// The number in a line "name number" of a cgroup's flat file.
 std::optional<long long> number_in(const std::string& path, const std::string& name) {
-    std::istringstream words(read_text(path));
-    std::string key;
-    for (long long value = 0; words >> key >> value;) {
-        if (key == name) return value;
+    const std::string text = read_text(path);
+    std::string_view rest = text;
+    while (!rest.empty()) {
+        const std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != ' ') continue;
+        long long value = 0;
+        const auto read = std::from_chars(line.data() + name.size() + 1, line.data() + line.size(), value);
+        return read.ec == std::errc{} ? std::optional(value) : std::nullopt;
     }
     return std::nullopt;
 }
@@ -105,11 +113,12 @@ RunCgroup::~RunCgroup() {
 
 void RunCgroup::kill() const {
     (void)write_text(directory_ + "/cgroup.kill", "1");
-    crash_point("run_cgroup.killed");
 }
 
 bool RunCgroup::populated() const {
-    return number_in(directory_ + "/cgroup.events", "populated").value_or(0) != 0;
+    if (number_in(directory_ + "/cgroup.events", "populated").value_or(0) != 0) return true;
+    crash_point("run_cgroup.empty");
+    return false;
 }
 
 std::optional<Millis> RunCgroup::cpu() const {

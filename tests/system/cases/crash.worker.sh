@@ -36,7 +36,7 @@ dies_at() {
 }
 points=0
 dies_at run_cgroup.made
-dies_at run_cgroup.killed
+dies_at run_cgroup.empty
 dies_at exit.decided
 dies_at leave.sent
 dies_at due_file.renamed
