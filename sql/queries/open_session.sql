@@ -2,6 +2,7 @@
 -- nothing is set (it would leak into other people's sessions) and the caller finds out whether LISTEN can work at all.
 -- A database that somebody has made read-only by default (providers do, before a disk is full) stays so for us. A backend whose client
 -- has given up on it ends, instead of waiting for a lock or a disk on behalf of nobody.
+-- Row level security that would hide runs is an error, not an empty queue.
 -- idle_session_timeout would kill a listener; a role's default isolation level must not reach the claim; the plans are
 -- made once, often on an empty leaf, so they must not depend on what the leaf holds just then (bench/layout). The role's search path
 -- stays, for other people's triggers, but cannot put its functions in the place of Postgres' own.
@@ -9,6 +10,7 @@
 SELECT pg_catalog.pg_backend_pid(),
        CASE WHEN pg_catalog.pg_backend_pid() = $1::integer OR $2::boolean THEN ARRAY[
             pg_catalog.set_config('search_path', 'pg_catalog, ' || pg_catalog.current_setting('search_path'), false),
+            pg_catalog.set_config('row_security', 'off', false),
             pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
             pg_catalog.set_config('statement_timeout', '0', false),
             pg_catalog.set_config('lock_timeout', '0', false),

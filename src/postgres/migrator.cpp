@@ -10,7 +10,17 @@
 namespace dormouse::postgres {
 
 const char* const schema_check_sql =
-    "SELECT version, name, checksum, oldest_release FROM dormouse.migrations ORDER BY version";
+    "SELECT m.version, m.name, m.checksum, m.oldest_release, pg_catalog.current_setting('server_encoding'),"
+    " pg_catalog.concat_ws(', ',"
+    " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.migrations')::oid) THEN 'migrations' "
+    "END,"
+    " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.runs')::oid) THEN 'runs' END,"
+    " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.runs_live')::oid) THEN 'runs_live' END,"
+    " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.runs_finished')::oid)"
+    " THEN 'runs_finished' END,"
+    " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.worker_registry')::oid)"
+    " THEN 'worker_registry' END)"
+    " FROM (SELECT) always LEFT JOIN dormouse.migrations m ON true ORDER BY m.version";
 
 namespace {
 
@@ -97,7 +107,10 @@ SchemaState compare(const Reply& rows, std::span<const Migration> migrations, st
     SchemaState state;
     std::size_t found = 0;
     for (const Migration& migration : migrations) state.known = std::max(state.known, migration.version);
-    for (int row = 0; row < rows.rows(); ++row) {
+    if (rows.rows() > 0) state.encoding = rows.text(0, 4);
+    if (rows.rows() > 0) state.hidden = rows.text(0, 5);
+    const bool none = rows.rows() == 0 || rows.is_null(0, 0);
+    for (int row = 0; row < rows.rows() && !none; ++row) {
         const auto version = static_cast<int>(rows.integer(row, 0));
         state.version = std::max(state.version, version);
         state.oldest_release = rows.text(row, 3);
@@ -107,7 +120,7 @@ SchemaState compare(const Reply& rows, std::span<const Migration> migrations, st
         ++found;
         if (rows.text(row, 2) != checksum(same->text) && state.detail.empty()) state.detail = rows.text(row, 1);
     }
-    if (rows.rows() == 0) {
+    if (none) {
         state.fit = SchemaFit::missing;
     } else if (!state.detail.empty()) {
         state.fit = SchemaFit::changed;
@@ -119,6 +132,13 @@ SchemaState compare(const Reply& rows, std::span<const Migration> migrations, st
         state.fit = release_before(release, state.oldest_release) ? SchemaFit::too_new : SchemaFit::newer;
     }
     return state;
+}
+
+Status require_utf8(const SchemaState& state) {
+    if (state.encoding.empty() || state.encoding == "UTF8") return {};
+    return fail(ErrorKind::incompatible, "the database has the encoding " + state.encoding +
+                                             ", and dormouse needs UTF8, as JSON does; make another one: "
+                                             "createdb --encoding=UTF8 --template=template0 NAME");
 }
 
 }  // namespace
@@ -170,12 +190,20 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
 Result<SchemaState> schema_state(BlockingConnection& connection, std::span<const Migration> migrations,
                                  std::string_view release) {
     const Reply reply(PQexec(connection.get(), schema_check_sql));
-    return interpret_schema(reply.get(), migrations, release);
+    auto state = interpret_schema(reply.get(), migrations, release);
+    const char* const encoding = PQparameterStatus(connection.get(), "server_encoding");
+    if (state && encoding != nullptr) state->encoding = encoding;  // also where there is no schema to ask
+    return state;
 }
 
 Status require_fit(const SchemaState& state, std::string_view release) {
     const std::string schema = "schema dormouse (version " + std::to_string(state.version) + ")";
     const std::string ours = "dormouse " + std::string(release);
+    if (auto fits = require_utf8(state); !fits) return fits;
+    if (!state.hidden.empty())
+        return fail(ErrorKind::denied,
+                    "row level security hides rows of schema dormouse from this user (" + state.hidden +
+                        "); disable it there (ALTER TABLE ... DISABLE ROW LEVEL SECURITY), or give the user BYPASSRLS");
     switch (state.fit) {
         case SchemaFit::right:
         case SchemaFit::newer:
@@ -201,6 +229,7 @@ Result<int> migrate(BlockingConnection& connection, std::span<const Migration> m
     if (!state) return tl::unexpected(state.error());
     int applied = 0;
     std::string oldest = "0.0.0";
+    if (auto fits = require_utf8(*state); !fits) return tl::unexpected(fits.error());
     if (state->fit == SchemaFit::missing || state->fit == SchemaFit::older) {
         for (const Migration& migration : migrations) {
             oldest = oldest_release_of(migration, oldest);

@@ -39,6 +39,8 @@ struct SchemaState {
     int known = 0;               ///< the highest this release has
     std::string oldest_release;  ///< that the schema serves; empty when missing
     std::string detail;          ///< of `changed`: which one
+    std::string encoding;        ///< of the database; empty: not known
+    std::string hidden;          ///< tables whose rows row level security may hide from this user
 };
 
 /// The name of a SchemaFit in --json: "missing", "older", …
@@ -57,7 +59,7 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
 Result<SchemaState> schema_state(BlockingConnection& connection, std::span<const Migration> migrations,
                                  std::string_view release);
 
-/// Nothing if the release can work with this schema. Errors: incompatible, with the remedy.
+/// Nothing if the release can work with this schema. Errors: incompatible, denied, with the remedy.
 Status require_fit(const SchemaState& state, std::string_view release);
 
 /// Applies what is missing, each migration in one transaction under a lock, its row first. Any number of
