@@ -3,8 +3,8 @@
 -- units/dormouse@.path waits for. Not a migration: it belongs to one host, and needs a superuser. docs/local-wake.md has the
 -- figures, bench/producers/README.md those of the alternatives.
 --
--- Two settings of the transaction are the request: dormouse.local_wake_pools  [{"pool", "path", "queues"}, …] to install anew,
--- dormouse.local_wake_remove  ["pool", …] or null for all. dormouse.local_wake_report is the answer: what is installed now, what
+-- Two settings of the transaction are the request: dormouse.local_wake_pools  [{"pool", "path", "queues"}, ...] to install anew,
+-- dormouse.local_wake_remove  ["pool", ...] or null for all. dormouse.local_wake_report is the answer: what is installed now, what
 -- was removed, directories that are missing, and why the role stays, if it was to go.
 --
 -- Who may do what. The role dormouse_local_wake may write any file the server may, so what runs with its rights is made of literals

@@ -52,15 +52,31 @@ CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs
     FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_updated();
 
 CREATE FUNCTION dormouse.runs_deleted() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM dormouse.notify_worker(w.worker)
        FROM (SELECT DISTINCT o.worker FROM old_rows o WHERE o.status = 'running') w;
+    -- a key goes with its run
+    DELETE FROM dormouse.keys k USING old_rows o
+     WHERE o.key IS NOT NULL AND k.task = o.task AND k.key = o.key AND k.run_id = o.id
+       AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = o.id);
     RETURN NULL;
 END $$;
 CREATE TRIGGER runs_deleted AFTER DELETE ON dormouse.runs
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_deleted();
+
+-- TRUNCATE, of all runs or of the live ones; no transition table tells which.
+CREATE FUNCTION dormouse.runs_truncated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM dormouse.notify_worker(w.worker)
+       FROM (SELECT DISTINCT l.worker FROM dormouse.runs_live l WHERE l.status = 'running') w;
+    DELETE FROM dormouse.keys k USING dormouse.runs_live l WHERE k.task = l.task AND k.key = l.key AND k.run_id = l.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER runs_truncated BEFORE TRUNCATE ON dormouse.runs_live
+    FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_truncated();
 
 -- A change of status by somebody's SQL. The worker's own statements clear the fence and write the attempt themselves, which
 -- keeps them out of here (see the WHEN below): plpgsql for each row is nothing for the hot path.
@@ -139,18 +155,161 @@ END $$;
 CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown
     FOR EACH ROW EXECUTE FUNCTION dormouse.refuse_unknown_status();
 
--- A key belongs to one run, also when the row comes by plain INSERT or COPY.
-CREATE FUNCTION dormouse.own_key() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- What a run may bring. It is checked when it comes in, by INSERT, COPY, a function or an UPDATE that makes a finished run live again, and
+-- when one of these columns is changed. No CHECK constraints and no WHEN: those are read and compiled anew by every statement, also by the
+-- claim and the completion, which change none of this (11 CHECKs were half of the time of an enqueue; a function is compiled once).
+--   payload           at most 16 MiB as text. A number can be 10,000 times as long as text as it is stored (1e131071), so nothing
+--                     is written out to be measured before that is known to be harmless.
+--   queue, task, key  printable: no control characters and no other line breaks.
+--   run_at            a time before 1970 is taken as 1970: it is due.
+CREATE FUNCTION dormouse.check_values() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    unprintable CONSTANT text := '[\x01-\x1f\x7f-\x9f\u2028\u2029]';
 BEGIN
-    INSERT INTO dormouse.keys AS k (task, key, run_id) VALUES (NEW.task, NEW.key, NEW.id)
-        ON CONFLICT (task, key) DO UPDATE SET run_id = k.run_id WHERE k.run_id = EXCLUDED.run_id;
-    IF NOT FOUND THEN
+    -- 1,300 bytes cannot be more than 16 MiB of text: 12 bytes for each number of 147,457 digits
+    IF (pg_column_size(ARRAY[NEW.payload]) > 1300
+       OR octet_length(NEW.queue) NOT BETWEEN 1 AND 48 OR octet_length(NEW.task) NOT BETWEEN 1 AND 200
+       OR octet_length(NEW.key) NOT BETWEEN 1 AND 500 OR octet_length(NEW.traceparent) > 512
+       OR (NEW.queue || NEW.task || coalesce(NEW.key, '')) ~ unprintable
+       OR NEW.priority NOT BETWEEN -100 AND 100 OR NEW.attempts < 0 OR NEW.max_attempts NOT BETWEEN 1 AND 1000
+       OR NEW.timeout_ms NOT BETWEEN 0 AND 315576000000
+       OR NEW.run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00') IS NOT TRUE THEN
+        RETURN NEW;
+    END IF;
+    DECLARE
+        most CONSTANT bigint := 16777216;
+        raw  CONSTANT bigint := pg_column_size(ARRAY[NEW.payload]);  -- as an element it is not compressed
+        digits bigint := 0;
+        long   bigint;
+        fits   boolean := raw <= 1300;
+        wrong  text;
+    BEGIN
+        IF NEW.run_at > '-infinity' THEN
+            NEW.run_at := greatest(NEW.run_at, '1970-01-01 00:00:00+00');
+        END IF;
+        wrong := CASE
+            WHEN octet_length(NEW.queue) NOT BETWEEN 1 AND 48 THEN 'queue has ' || octet_length(NEW.queue) || ' bytes, expected 1 to 48'
+            WHEN octet_length(NEW.task) NOT BETWEEN 1 AND 200 THEN 'task has ' || octet_length(NEW.task) || ' bytes, expected 1 to 200'
+            WHEN octet_length(NEW.key) NOT BETWEEN 1 AND 500 THEN 'key has ' || octet_length(NEW.key) || ' bytes, expected 1 to 500'
+            WHEN NEW.queue ~ unprintable THEN 'queue has a control character or a line break'
+            WHEN NEW.task ~ unprintable THEN 'task has a control character or a line break'
+            WHEN NEW.key ~ unprintable THEN 'key has a control character or a line break'
+            WHEN octet_length(NEW.traceparent) > 512 THEN 'traceparent has ' || octet_length(NEW.traceparent) || ' bytes, expected at most 512'
+            WHEN NEW.priority NOT BETWEEN -100 AND 100 THEN 'priority is ' || NEW.priority || ', expected -100 to 100'
+            WHEN NEW.attempts < 0 THEN 'attempts is ' || NEW.attempts || ', expected 0 or more'
+            WHEN NEW.max_attempts NOT BETWEEN 1 AND 1000 THEN 'max_attempts is ' || NEW.max_attempts || ', expected 1 to 1000'
+            WHEN NEW.timeout_ms NOT BETWEEN 0 AND 315576000000 THEN 'timeout is ' || NEW.timeout_ms || ' ms, expected 0 to 10 years'
+            WHEN NEW.run_at = '-infinity' OR NEW.run_at > '9999-12-31 23:59:59.999999+00' AND NEW.run_at < 'infinity'
+                 THEN 'run_at is ' || NEW.run_at || ', expected 1970 to 9999, or infinity to park it' END;
+        IF wrong IS NULL AND NOT fits THEN
+            IF raw <= most * 4 + 1000 THEN  -- [1, 1, ...] is stored in 12 bytes for 3 of text, and nothing needs more
+                IF raw > 8192 THEN
+                    FOR long IN
+                        SELECT octet_length(n.number::text)
+                          FROM jsonb_path_query(NEW.payload, 'strict $.** ? (@ < 1e-100 || @ > 1e100)') n (number)
+                         WHERE octet_length(n.number::text) > 1000
+                    LOOP
+                        digits := digits + long;
+                        EXIT WHEN digits > most;
+                    END LOOP;
+                END IF;
+                BEGIN
+                    fits := digits <= most AND octet_length(NEW.payload::text) <= most;
+                EXCEPTION WHEN program_limit_exceeded THEN
+                    NULL;  -- not even Postgres can write it
+                END;
+            END IF;
+            wrong := CASE WHEN NOT fits THEN 'payload is more than 16 MiB as text' END;
+        END IF;
+        IF wrong IS NOT NULL THEN
+            RAISE EXCEPTION 'dormouse.runs: %', wrong USING ERRCODE = 'check_violation';
+        END IF;
+    END;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER check_values BEFORE INSERT OR UPDATE OF queue, task, key, payload, priority, max_attempts, timeout_ms, traceparent
+    ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION dormouse.check_values();
+-- Workers change these, too: without a look at the payload, which may be large.
+CREATE TRIGGER check_changes BEFORE UPDATE OF run_at, attempts ON dormouse.runs_live
+    FOR EACH ROW WHEN (NEW.attempts < 0 OR NEW.run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
+    EXECUTE FUNCTION dormouse.check_values();
+
+-- Whether there is a run of this id, live or finished since its key was taken. The table of finished ones is asked for those days first:
+-- it has a partition for each. Stable, so that all of it is one snapshot: a run that finishes meanwhile is in one of the two.
+CREATE FUNCTION dormouse.run_exists(id uuid, since timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    IF EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = run_exists.id) THEN
+        RETURN true;
+    ELSIF EXISTS (SELECT FROM dormouse.runs_finished f
+                   WHERE f.id = run_exists.id AND f.finished_at >= since AND f.finished_at < now() + interval '1 day') THEN
+        RETURN true;
+    END IF;
+    RETURN EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = run_exists.id);
+END $$;
+
+-- Before they go into an index, which takes less than a third of a page and says so in other words.
+CREATE FUNCTION dormouse.check_key(task text, key text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF octet_length(task) NOT BETWEEN 1 AND 200 THEN
+        RAISE EXCEPTION 'dormouse.runs: task has % bytes, expected 1 to 200', octet_length(task) USING ERRCODE = 'check_violation';
+    ELSIF octet_length(key) NOT BETWEEN 1 AND 500 THEN
+        RAISE EXCEPTION 'dormouse.runs: key has % bytes, expected 1 to 500', octet_length(key) USING ERRCODE = 'check_violation';
+    END IF;
+END $$;
+
+-- Who owns this key of this task: the run `id`, if nobody did. A key whose run is not there any more (somebody deleted it under the
+-- leaves' names, detached its partition, or restored one table and not the other) is taken over. By index whatever the statistics say: a
+-- plan that was made while there were few keys is kept for the session.
+CREATE FUNCTION dormouse.take_key(task text, key text, id uuid) RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    owner record;
+BEGIN
+    IF octet_length(take_key.task) NOT BETWEEN 1 AND 200 OR octet_length(take_key.key) NOT BETWEEN 1 AND 500 THEN
+        PERFORM dormouse.check_key(take_key.task, take_key.key);
+    END IF;
+    LOOP
+        INSERT INTO dormouse.keys (task, key, run_id) VALUES (take_key.task, take_key.key, take_key.id) ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            RETURN take_key.id;
+        END IF;
+        SELECT k.run_id, k.created_at INTO owner FROM dormouse.keys k WHERE k.task = take_key.task AND k.key = take_key.key;
+        CONTINUE WHEN NOT FOUND;  -- it was there and has just been dropped with its run
+        IF owner.run_id = take_key.id OR dormouse.run_exists(owner.run_id, owner.created_at) THEN
+            RETURN owner.run_id;
+        END IF;
+        UPDATE dormouse.keys k SET run_id = take_key.id, created_at = now()
+         WHERE k.task = take_key.task AND k.key = take_key.key AND k.run_id = owner.run_id;
+        IF FOUND THEN
+            RETURN take_key.id;
+        END IF;
+    END LOOP;
+END $$;
+
+-- A key belongs to one run, also when the row comes by plain INSERT or COPY, or gets it by UPDATE.
+CREATE FUNCTION dormouse.own_key() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.key IS NOT NULL THEN
+        DELETE FROM dormouse.keys k WHERE k.task = OLD.task AND k.key = OLD.key AND k.run_id = OLD.id;
+    END IF;
+    IF NEW.key IS NULL OR EXISTS (SELECT FROM dormouse.keys k WHERE k.task = NEW.task AND k.key = NEW.key AND k.run_id = NEW.id) THEN
+        RETURN NEW;  -- enqueue() has taken it already
+    ELSIF dormouse.take_key(NEW.task, NEW.key, NEW.id) <> NEW.id THEN
         RAISE EXCEPTION 'dormouse.runs: key "%" of task "%" is taken by another run', NEW.key, NEW.task
             USING ERRCODE = 'unique_violation',
-                  HINT = 'dormouse.enqueue(…, key => …) returns the run that has it instead.';
+                  HINT = 'dormouse.enqueue(..., key => ...) returns the run that has it instead.';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live
     FOR EACH ROW WHEN (NEW.key IS NOT NULL) EXECUTE FUNCTION dormouse.own_key();
+CREATE TRIGGER change_key BEFORE UPDATE OF id, task, key ON dormouse.runs
+    FOR EACH ROW WHEN ((NEW.id, NEW.task, NEW.key) IS DISTINCT FROM (OLD.id, OLD.task, OLD.key))
+    EXECUTE FUNCTION dormouse.own_key();

@@ -8,15 +8,25 @@ CREATE TABLE dormouse.imports (
 );
 CREATE INDEX imports_imported_at ON dormouse.imports (imported_at);
 
+-- Whether an error is about the session, the server or somebody's lock, so that the same statement may succeed later, and not about the
+-- values it was given. The codes are in the appendix of Postgres' manual.
+CREATE FUNCTION dormouse.is_of_the_server(sqlstate text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03', '57014')
+$$;
+
 -- Imports one run for each id: `runs` holds the texts of the files, JSON objects whose members are enqueue()'s arguments, `queue` the
 -- queue of those that name none. Returns a row for each, in that order: imported; known (that file was imported before, or its key
--- is taken); refused, with the reason: a run whose values the database does not take leaves the others alone.
+-- is taken); refused, with the reason: a run that cannot be stored leaves the others alone, whatever the error is.
+-- What is wrong with the server or the session undoes all. So does a key that an open transaction has just taken: it is waited for half a
+-- second (55P03), and is to be tried again later.
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text)
 RETURNS TABLE (id uuid, outcome text, reason text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     run jsonb;
+    finished CONSTANT uuid[] := ARRAY(SELECT f.id FROM dormouse.runs_finished f WHERE f.id = ANY (import_runs.ids));
 BEGIN
     DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
     FOR n IN 1 .. coalesce(cardinality(import_runs.ids), 0) LOOP
@@ -28,29 +38,31 @@ BEGIN
             INSERT INTO dormouse.imports (id) VALUES (import_runs.ids[n]) ON CONFLICT DO NOTHING;
             IF NOT FOUND THEN
                 outcome := 'known';
-            ELSIF run ->> 'key' IS NOT NULL AND EXISTS (
-                SELECT FROM dormouse.keys k WHERE k.task = run ->> 'task' AND k.key = run ->> 'key') THEN
+            ELSIF import_runs.ids[n] = ANY (finished) THEN
+                RAISE EXCEPTION 'a run of the id % has finished already', import_runs.ids[n] USING ERRCODE = 'unique_violation';
+            ELSIF run ->> 'key' IS NOT NULL
+                  AND dormouse.take_key(run ->> 'task', run ->> 'key', import_runs.ids[n]) <> import_runs.ids[n] THEN
                 outcome := 'known';
             ELSE
+                PERFORM dormouse.check_numbers((run ->> 'priority')::integer, (run ->> 'max_attempts')::integer,
+                                               (run ->> 'timeout')::interval);
                 INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms, traceparent)
                 VALUES (import_runs.ids[n], coalesce(run ->> 'queue', import_runs.queue), run ->> 'task',
                         coalesce(run -> 'payload', '{}'), coalesce((run ->> 'priority')::smallint, 0),
                         coalesce((run ->> 'run_at')::timestamptz, now()), run ->> 'key', (run ->> 'max_attempts')::smallint,
                         (extract(epoch FROM (run ->> 'timeout')::interval) * 1000)::bigint, run ->> 'traceparent');
             END IF;
-        EXCEPTION
-            -- a key that somebody else took just now: his run is the one
-            WHEN unique_violation THEN
-                outcome := CASE WHEN run ->> 'key' IS NOT NULL THEN 'known' ELSE 'refused' END;
-                reason := SQLERRM;
-            WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
-                outcome := 'refused';
-                reason := SQLERRM;
+        EXCEPTION WHEN OTHERS THEN
+            IF dormouse.is_of_the_server(SQLSTATE) THEN
+                RAISE EXCEPTION 'spooled run %: %', import_runs.ids[n], SQLERRM USING ERRCODE = SQLSTATE;
+            END IF;
+            outcome := 'refused';
+            reason := SQLERRM;
         END;
         RETURN NEXT;
     END LOOP;
 END $$;
-REVOKE ALL ON FUNCTION dormouse.import_runs FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.is_of_the_server, dormouse.import_runs FROM PUBLIC;
 
 -- Also where the roles are there already: `dormouse migrate --roles` need not be repeated for a new release.
 DO $$

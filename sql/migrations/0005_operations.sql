@@ -33,10 +33,11 @@ BEGIN
     problem := 'locked: somebody is at work on this row; nothing was changed, try again';
 END $$;
 
--- The error of a canceled run.
+-- The error of a canceled run. A reason of more than 8,192 bytes is cut: it is kept with each run, and shown with many.
 CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || reason, ''))
+    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || cut.reason, ''))
+      FROM (SELECT CASE WHEN octet_length($1) <= 8192 THEN $1 ELSE left($1, 2000) || ' (cut, of ' || octet_length($1) || ' bytes)' END) cut (reason)
 $$;
 
 -- Cancels a run that has not finished. A running one loses its fence here; its worker hears of it and ends the handler, wherever it is.
@@ -128,8 +129,8 @@ DECLARE
     before CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
     found_ids uuid[];
 BEGIN
-    IF lock_matching.max_runs IS NULL OR lock_matching.max_runs < 1 THEN
-        RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 or more', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
+    IF lock_matching.max_runs IS NULL OR lock_matching.max_runs NOT BETWEEN 1 AND 100000 THEN
+        RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 to 100000', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
     END IF;
     found_ids := ARRAY(
         SELECT r.id FROM dormouse.runs r
@@ -290,7 +291,8 @@ BEGIN
            FOR UPDATE SKIP LOCKED
     ), back AS (
         UPDATE dormouse.runs_live r
-           SET status = 'retry', run_at = now(), attempts = r.attempts + 1, lost = r.lost + 1, fence = NULL, lease_until = NULL,
+           SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767),
+               lost = least(r.lost + 1, 32767), fence = NULL, lease_until = NULL,
                worker = NULL, started_at = NULL,
                error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run is gone (dormouse reap)')
           FROM lost WHERE r.ctid = lost.tid

@@ -22,7 +22,7 @@ CREATE OR REPLACE VIEW dormouse.attempts AS
               FROM dormouse.runs
              WHERE status = 'running') a;
 
--- The logs of attempts. One row holds the lines that one round brought for one attempt, [[ms since 1970, level, text], …]: 59 bytes
+-- The logs of attempts. One row holds the lines that one round brought for one attempt, [[ms since 1970, level, text], ...]: 59 bytes
 -- for each line of 60 characters where a row for each line takes 241, and a third to a half of the time (bench: 8 runs with 100 lines).
 -- json and not jsonb: it is stored as it comes, and nobody looks into it but by the view. By time of writing, for retention.
 CREATE TABLE dormouse.run_logs (
@@ -64,10 +64,10 @@ BEGIN
 END $$;
 
 -- Enqueues what the runs `ids` ask for, a JSON array each, whose members are enqueue()'s arguments: of those that `worker` has completed
--- under these fences in this very transaction, and of no others. One that is not right undoes all: the caller finds out by halves whose
--- it was. Returns the queues into which runs went.
+-- under these fences in this very transaction, and of no others. At most 1,000 for each. One that is not right undoes all, whatever the
+-- error is (22023, with the run and the place); a key that an open transaction has just taken is waited for half a second (55P03). Returns the queues into which runs went.
 CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) RETURNS SETOF text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 #variable_conflict use_column
 DECLARE
     members CONSTANT text[] := ARRAY['task', 'payload', 'queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout',
@@ -81,15 +81,19 @@ BEGIN
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
         CONTINUE WHEN NOT EXISTS (
             SELECT FROM dormouse.runs_finished f
-             WHERE f.id = enqueue_next.ids[i] AND f.last_fence = enqueue_next.fences[i] AND f.worker = enqueue_next.worker
+             WHERE f.id = enqueue_next.ids[i] AND f.finished_at = now() AND f.last_fence = enqueue_next.fences[i] AND f.worker = enqueue_next.worker
                AND f.status = 'completed' AND f.xmin::text::bigint = txid_current() % 4294967296);
-        place := 'enqueue';
+        place := 'follow-ups of run ' || enqueue_next.ids[i];
         list := enqueue_next.runs[i]::jsonb;
         IF jsonb_typeof(list) <> 'array' THEN
             RAISE EXCEPTION 'expected an array of runs, found %', jsonb_typeof(list) USING ERRCODE = 'invalid_parameter_value';
         END IF;
+        IF jsonb_array_length(list) > 1000 THEN
+            RAISE EXCEPTION '% runs, expected at most 1000', jsonb_array_length(list)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Enqueue one that enqueues the others, or call enqueue_many().';
+        END IF;
         FOR n IN 1 .. jsonb_array_length(list) LOOP
-            place := 'enqueue, element ' || n;
+            place := 'follow-up ' || n || ' of run ' || enqueue_next.ids[i];
             run := list -> (n - 1);
             IF jsonb_typeof(run) <> 'object' THEN
                 RAISE EXCEPTION 'expected an object, found %', jsonb_typeof(run) USING ERRCODE = 'invalid_parameter_value';
@@ -101,7 +105,7 @@ BEGIN
             ELSIF run ->> 'task' IS NULL THEN
                 RAISE EXCEPTION 'there is no task' USING ERRCODE = 'invalid_parameter_value';
             END IF;
-            place := place || ' (task "' || (run ->> 'task') || '")';
+            place := place || ' (task "' || left(run ->> 'task', 200) || '")';
             PERFORM dormouse.enqueue(run ->> 'task', coalesce(run -> 'payload', '{}'), coalesce(run ->> 'queue', 'default'),
                                      coalesce((run ->> 'priority')::integer, 0), (run ->> 'run_at')::timestamptz,
                                      (run ->> 'delay')::interval, run ->> 'key', (run ->> 'max_attempts')::integer,
@@ -113,8 +117,9 @@ BEGIN
         END LOOP;
     END LOOP;
     RETURN QUERY SELECT unnest(queues);
-EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-    RAISE EXCEPTION '%: %', place, SQLERRM USING ERRCODE = 'invalid_parameter_value';
+EXCEPTION WHEN OTHERS THEN
+    RAISE EXCEPTION '%: %', place, SQLERRM
+        USING ERRCODE = CASE WHEN dormouse.is_of_the_server(SQLSTATE) THEN SQLSTATE ELSE '22023' END;
 END $$;
 
 REVOKE ALL ON FUNCTION dormouse.watch, dormouse.enqueue_next FROM PUBLIC;

@@ -1,4 +1,4 @@
--- Ends runs for good: arrays $2… hold one element for each run, $1 is the worker. A row moves from the live leaf to the
+-- Ends runs for good: arrays $2... hold one element for each run, $1 is the worker. A row moves from the live leaf to the
 -- finished ones in one statement, its last attempt with it. Only rows that still show the fence, which only a running
 -- one can (with `status = 'running'` here the planner would take the lease index); locked rows are skipped.
 -- Returns the ids that ended. Index: primary key of runs_live.
@@ -21,7 +21,7 @@ WITH input AS (
     INSERT INTO dormouse.runs_finished (id, queue, task, status, priority, payload, run_at, attempts, max_attempts, timeout_ms,
                 created_at, started_at, finished_at, worker, result, error, progress, progress_text, key, traceparent, watched,
                 last_fence, exit_code, signal, cpu_ms, peak_memory_bytes, lost, cut_off)
-    SELECT id, queue, task, new_status, priority, payload, run_at, attempts + counts::int, max_attempts, timeout_ms,
+    SELECT id, queue, task, new_status, priority, payload, run_at, least(attempts + counts::int, 32767), max_attempts, timeout_ms,
            created_at, started_at, now(), worker, new_result, new_error, progress, progress_text, key, traceparent, watched,
            fence, new_exit_code, new_signal, new_cpu_ms, new_peak_memory_bytes, lost, cut_off
       FROM moved

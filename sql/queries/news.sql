@@ -1,4 +1,4 @@
--- Writes what attempts of worker $1 have said: arrays $2… hold one element for each portion. `progress` is in millionths, null: as it
+-- Writes what attempts of worker $1 have said: arrays $2... hold one element for each portion. `progress` is in millionths, null: as it
 -- was; `progress_text` null: nothing was said of progress. Only for runs that still show the fence. Lines lock nothing; the
 -- progress of a locked row is passed over, the next one counts. A portion that is there already (the answer to its round was lost) is
 -- not written twice: it was not long ago, so that few partitions are looked into. Whoever watches is told. Indexes: primary key of runs_live, run_logs_place.

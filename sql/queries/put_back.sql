@@ -1,4 +1,4 @@
--- Puts runs back into their queues: arrays $2… hold one element for each run, $1 is the worker. `delay_ms` null keeps the run's
+-- Puts runs back into their queues: arrays $2... hold one element for each run, $1 is the worker. `delay_ms` null keeps the run's
 -- place in the line (handed back), else it is due that long from now. The attempt is logged; `counts` says whether it uses
 -- one up; one that was cut off does from the fourth on. Only rows that still show the fence; locked rows are skipped. Other workers hear of runs that are due at once.
 -- Returns the ids that went back. Index: primary key of runs_live.
@@ -16,8 +16,8 @@ WITH input AS (
     UPDATE dormouse.runs_live r
        SET status = CASE WHEN i.delay_ms IS NULL THEN 'queued' ELSE 'retry' END,
            run_at = CASE WHEN i.delay_ms IS NULL THEN r.run_at ELSE now() + i.delay_ms * interval '1 ms' END,
-           attempts = r.attempts + (CASE WHEN i.outcome = 'cut_off' THEN r.cut_off >= 3 ELSE i.counts END)::int,
-           cut_off = r.cut_off + (i.outcome = 'cut_off')::int, error = coalesce(i.error::jsonb, r.error),
+           attempts = least(r.attempts + (CASE WHEN i.outcome = 'cut_off' THEN r.cut_off >= 3 ELSE i.counts END)::int, 32767),
+           cut_off = least(r.cut_off + (i.outcome = 'cut_off')::int, 32767), error = coalesce(i.error::jsonb, r.error),
            fence = NULL, lease_until = NULL, worker = NULL, started_at = NULL
       FROM held i WHERE r.ctid = i.tid
     RETURNING r.queue, r.watched, r.progress, r.progress_text, i.*

@@ -8,8 +8,8 @@ WITH lost AS (
               FOR UPDATE SKIP LOCKED) h
 ), back AS (
     UPDATE dormouse.runs_live r
-       SET status = 'retry', run_at = least(r.run_at, now()), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + 1, 32767),
-           fence = NULL, lease_until = NULL, worker = NULL, started_at = NULL,
+       SET status = 'retry', run_at = least(r.run_at, now()), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + 1, 32767), fence = NULL,
+           lease_until = NULL, worker = NULL, started_at = NULL,
            error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died')
       FROM lost WHERE r.ctid = lost.tid
     RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*

@@ -58,14 +58,14 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
         .add_option("--at", options->at, "Not before this time: \"2026-03-01 08:00\" (local) or 2026-03-01T08:00:00Z")
         ->type_name("TIME")
         ->excludes(in);
-    command.add_option("--priority", options->priority, "Smaller is sooner (default 0)")
-        ->check(number(-32768, 32767))
+    command.add_option("--priority", options->priority, "From -100 to 100, smaller is sooner (default 0)")
+        ->check(number(-100, 100))
         ->type_name("N");
     command
         .add_option("--key", options->key, "If this task has a run with that key already, print its id and add none")
         ->type_name("KEY");
     command.add_option("--max-attempts", options->max_attempts, "Instead of the task's own")
-        ->check(number(1, 32767))
+        ->check(number(1, 1'000))
         ->type_name("N");
     command.add_option("--timeout", options->timeout, "For each attempt, instead of the task's own")
         ->type_name("DURATION");

@@ -76,8 +76,8 @@ class Filling {
         return "";
     }
     std::string number(const std::string& name, const Json& value) {
-        constexpr std::int64_t most = 32'767;
-        const std::int64_t least = name == "priority" ? -most - 1 : 1;
+        const std::int64_t least = name == "priority" ? -100 : 1;
+        const std::int64_t most = name == "priority" ? 100 : 1'000;
         if (!value.is_number_integer() || value > most || value < least)
             return name + " is not a whole number from " + std::to_string(least) + " to " + std::to_string(most);
         if (name == "priority")

@@ -97,14 +97,14 @@ BOOST_AUTO_TEST_CASE(a_wrong_line_is_named_with_its_reason_and_nothing_is_enqueu
     refused("{\"payload\": 1}", "it has no task");
     refused("{\"task\": \"t\", \"taks\": 1}", "unknown member \"taks\"; there are task, payload");
     refused("{\"task\": 7}", "task is not a string");
-    refused("{\"task\": \"t\", \"priority\": 40000}", "priority is not a whole number from -32768 to 32767");
+    refused("{\"task\": \"t\", \"priority\": 40000}", "priority is not a whole number from -100 to 100");
     refused("{\"task\": \"t\", \"timeout\": \"5\"}", "timeout: found \"5\" without a unit");
     refused("{\"task\": \"t\", \"in\": \"5s\", \"run_at\": \"now\"}", "exclude each other");
     refused("{\"task\": \"t\", \"queue\": \"a\\u0000b\"}", "NUL");
     // what only the database knows
     refused("{\"task\": \"t\", \"run_at\": \"soon\"}", "soon");
     refused("{\"task\": \"t\", \"payload\": \"\\u0000\"}", "unsupported Unicode escape");
-    refused("{\"task\": \"t\", \"queue\": \"" + std::string(49, 'q') + "\"}", "queue_is_1_to_48_bytes");
+    refused("{\"task\": \"t\", \"queue\": \"" + std::string(49, 'q') + "\"}", "bytes, expected 1 to 48");
     refused("{\"task\": \"t\", \"payload\": \"" + std::string(1 << 20, 'p') + "\"}", "larger than the limit of 1MiB");
     refused("{\"task\": \"t\", \"payload\": \"" + std::string(2 << 20, 'p') + "\"}", "longer than any line");
     refused("{\"task\": \"t\", \"key\": \"k\", \"run_at\": \"soon\"}", "soon");

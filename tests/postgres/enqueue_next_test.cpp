@@ -40,12 +40,15 @@ struct Fixture {
     /// All of it in one transaction, which is undone when something is wrong.
     std::string finish_with(const std::string& runs) {
         const auto [id, fence] = claimed();
+        the_id = id;
         BOOST_TEST_REQUIRE(session.script("begin", "BEGIN").has_value());
         BOOST_TEST(finish(id, fence));
         std::string said = next(id, fence, runs);
         BOOST_TEST_REQUIRE(session.script("commit", "COMMIT").has_value());
         return said;
     }
+    std::string the_id;  ///< of the last one claimed
+
     std::string count() { return database.value("SELECT count(*) FROM dormouse.runs WHERE task <> 'first'"); }
 };
 
@@ -75,26 +78,67 @@ BOOST_AUTO_TEST_CASE(a_key_that_is_taken_adds_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(one_that_is_not_right_undoes_all_and_is_named) {
-    const auto refused = [&](const std::string& runs, const std::string& why) {
+    const auto refused = [&](const std::string& runs, std::string why) {
         const std::string said = finish_with(runs);
+        if (const std::size_t at = why.find("RUN"); at != std::string::npos) why.replace(at, 3, the_id);
         BOOST_TEST(said.find(why) != std::string::npos, said);
         BOOST_TEST(count() == "0");
         BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "0");
     };
     refused(R"([{"task": "a"}, {"tsk": "b"}])",
-            "enqueue, element 2: unknown member \"tsk\", expected one of task, payload");
-    refused(R"([{"payload": 1}])", "enqueue, element 1: there is no task");
-    refused(R"([{"task": null}])", "enqueue, element 1: there is no task");
+            "follow-up 2 of run RUN: unknown member \"tsk\", expected one of task, payload");
+    refused(R"([{"payload": 1}])", "follow-up 1 of run RUN: there is no task");
+    refused(R"([{"task": null}])", "follow-up 1 of run RUN: there is no task");
     refused(R"([{"task": "a", "priority": "high"}])",
-            "enqueue, element 1 (task \"a\"): invalid input syntax for type integer: \"high\"");
-    refused(R"([{"task": "a", "priority": 40000}])", "enqueue, element 1 (task \"a\")");
-    refused(R"([{"task": "a", "queue": ""}])", "queue_is_1_to_48_bytes");
+            "follow-up 1 of run RUN (task \"a\"): invalid input syntax for type integer: \"high\"");
+    refused(R"([{"task": "a", "priority": 40000}])", "follow-up 1 of run RUN (task \"a\")");
+    refused(R"([{"task": "a", "queue": ""}])", "bytes, expected 1 to 48");
     refused(R"([{"task": "a", "run_at": "soon"}])", "\"soon\"");
     refused(R"([{"task": "a", "run_at": "2126-01-01", "delay": 3}])", "run_at and delay exclude each other");
-    refused(R"([{"task": "a", "payload": "\u0000"}])", "enqueue");
-    refused(R"({"task": "a"})", "enqueue: expected an array of runs, found object");
-    refused("[7]", "enqueue, element 1: expected an object, found number");
-    refused("[", "enqueue: invalid input syntax for type json");
+    refused(R"([{"task": "a", "payload": "\u0000"}])", "follow-ups of run RUN");
+    refused(R"({"task": "a"})", "follow-ups of run RUN: expected an array of runs, found object");
+    refused("[7]", "follow-up 1 of run RUN: expected an object, found number");
+    refused("[", "follow-ups of run RUN: invalid input syntax for type json");
+}
+
+BOOST_AUTO_TEST_CASE(a_completion_enqueues_at_most_1000) {
+    const auto many = [](int count) {
+        std::string runs = "[";
+        for (int n = 0; n < count; ++n) runs += std::string(n == 0 ? "" : ",") + R"({"task": "a"})";
+        return runs + "]";
+    };
+    BOOST_TEST(finish_with(many(1'000)) == "default");
+    BOOST_TEST(count() == "1000");
+    for (const int count_of : {1'001, 50'000})
+        BOOST_TEST(finish_with(many(count_of)).find(std::to_string(count_of) + " runs, expected at most 1000") !=
+                   std::string::npos);
+    BOOST_TEST(count() == "1000");
+}
+
+BOOST_AUTO_TEST_CASE(whatever_somebodys_trigger_says_names_the_run) {
+    database.exec(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'not this one' USING ERRCODE = NEW.payload #>> '{}'; END $$;"
+        "CREATE TRIGGER no BEFORE INSERT ON dormouse.runs_live FOR EACH ROW WHEN (NEW.task = 'odd') "
+        "EXECUTE FUNCTION no()");
+    for (const char* const code : {"APP01", "0A000", "42501", "42P01", "P0001", "21000", "53100", "40001"}) {
+        const std::string said =
+            finish_with(R"([{"task": "a"}, {"task": "odd", "payload": ")" + std::string(code) + "\"}]");
+        const bool of_the_server = code == std::string("53100") || code == std::string("40001");
+        const std::string place =
+            "follow-up 2 of run " + the_id + " (task \"odd\"): not this one (" + (of_the_server ? code : "22023") + ")";
+        BOOST_TEST(said.find(place) != std::string::npos, said);
+        BOOST_TEST(count() == "0");
+        database.exec("DELETE FROM dormouse.runs");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_key_of_an_open_transaction_is_waited_for_half_a_second) {
+    auto open = database.connect();
+    BOOST_TEST_REQUIRE(open.script("open", "BEGIN; SELECT dormouse.enqueue('t', key => 'k')").has_value());
+    const std::string said = finish_with(R"([{"task": "t", "key": "k"}])");
+    BOOST_TEST(said.find("(55P03)") != std::string::npos, said);
+    BOOST_TEST(said.find("follow-up 1 of run " + the_id) != std::string::npos, said);
 }
 
 BOOST_AUTO_TEST_CASE(only_a_completion_of_this_very_transaction_enqueues) {

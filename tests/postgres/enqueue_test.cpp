@@ -167,9 +167,9 @@ BOOST_AUTO_TEST_CASE(wrong_flags_are_refused_before_the_database_is_asked) {
 }
 
 BOOST_AUTO_TEST_CASE(what_the_database_refuses_is_said_in_one_line) {
-    refused({""}, "task_is_1_to_200_bytes");
-    refused({"t", "--queue", std::string(49, 'q')}, "queue_is_1_to_48_bytes");
-    refused({"t", "--key", std::string(501, 'k')}, "key_is_1_to_500_bytes");
+    refused({""}, "bytes, expected 1 to 200");
+    refused({"t", "--queue", std::string(49, 'q')}, "bytes, expected 1 to 48");
+    refused({"t", "--key", std::string(501, 'k')}, "bytes, expected 1 to 500");
 }
 
 BOOST_AUTO_TEST_CASE(the_pools_that_serve_the_queue_are_rung_and_no_others) {

@@ -94,6 +94,57 @@ BOOST_AUTO_TEST_CASE(an_id_that_is_taken_by_another_run_is_refused) {
     BOOST_TEST(import_file(database, some_id, R"({"task": "t"})").starts_with("refused: "));
 }
 
+BOOST_AUTO_TEST_CASE(an_id_of_a_finished_run_is_refused) {
+    TestDatabase database;
+    database.exec("INSERT INTO dormouse.runs (id, task) VALUES ('" + some_id +
+                  "', 'other');"
+                  "UPDATE dormouse.runs SET status = 'completed'");
+    BOOST_TEST(import_file(database, some_id, R"({"task": "t"})") ==
+               "refused: a run of the id " + some_id + " has finished already");
+    BOOST_TEST(count(database) == "1");
+}
+
+BOOST_AUTO_TEST_CASE(whatever_somebodys_trigger_says_is_about_that_file_alone) {
+    TestDatabase database;
+    database.exec(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'not this one' USING ERRCODE = NEW.payload #>> '{}'; END $$;"
+        "CREATE TRIGGER no BEFORE INSERT ON dormouse.runs_live FOR EACH ROW WHEN (NEW.task = 'odd') "
+        "EXECUTE FUNCTION no()");
+    const auto import_both = [&](const std::string& code) {
+        return "SELECT string_agg(concat_ws(': ', outcome, reason), ' ') FROM dormouse.import_runs(ARRAY["
+               "dormouse.new_id(), dormouse.new_id()], ARRAY['{\"task\": \"odd\", \"payload\": \"" +
+               code + "\"}', '{\"task\": \"t\"}'], 'default')";
+    };
+    for (const char* const code :
+         {"APP01", "0A000", "42501", "42P01", "42883", "P0001", "P0002", "21000", "XX000", "55000"})
+        BOOST_TEST(database.value(import_both(code)) == "refused: not this one imported", code);
+    // about the server, the session or somebody's lock: all of it again, later
+    auto session = database.connect();
+    for (const char* const code : {"57014", "57P03", "53100", "40001", "40P01", "25006", "55P03", "58030"}) {
+        const auto undone = session.ask("import", import_both(code));
+        BOOST_TEST_REQUIRE(!undone, code);
+        BOOST_TEST(undone.error().message.find(std::string("(") + code + ")") != std::string::npos,
+                   undone.error().message);
+    }
+    BOOST_TEST(count(database) == "10");
+}
+
+BOOST_AUTO_TEST_CASE(a_key_of_an_open_transaction_is_waited_for_half_a_second) {
+    TestDatabase database;
+    auto open = database.connect();
+    BOOST_TEST_REQUIRE(open.script("open", "BEGIN; SELECT dormouse.enqueue('t', key => 'k')").has_value());
+    auto session = database.connect();
+    const std::string import_it = "SELECT outcome FROM dormouse.import_runs(ARRAY['" + some_id +
+                                  "']::uuid[], ARRAY['{\"task\": \"t\", \"key\": \"k\"}'], 'default')";
+    const auto later = session.ask("import", import_it);
+    BOOST_TEST_REQUIRE(!later);
+    BOOST_TEST((later.error().kind == ErrorKind::conflict));
+    BOOST_TEST(later.error().message.find("spooled run " + some_id) != std::string::npos, later.error().message);
+    BOOST_TEST_REQUIRE(open.script("open", "COMMIT").has_value());
+    BOOST_TEST(session.ask("import", import_it)->text(0, 0) == "known");
+}
+
 BOOST_AUTO_TEST_CASE(what_was_imported_a_month_ago_is_forgotten) {
     TestDatabase database;
     database.exec("INSERT INTO dormouse.imports VALUES ('" + some_id + "', now() - interval '31 days')");
