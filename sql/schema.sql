@@ -504,7 +504,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'dormouse.runs: key "%" of task "%" is taken by another run', NEW.key, NEW.task
             USING ERRCODE = 'unique_violation',
-                  HINT = 'dormouse.enqueue(…, key => …) returns the run that has it instead.';
+                  HINT = 'dormouse.enqueue(..., key => ...) returns the run that has it instead.';
     END IF;
     RETURN NEW;
 END $$;

@@ -11,7 +11,7 @@ UPDATE dormouse.runs_live r
    AND r.fence IS NULL  -- not by status: that would imply the claim index's predicate and walk all of it
 RETURNING r.id, r.fence, r.queue, r.task,
           -- What is too large stays here. Stored it may be smaller than its text (compressed, to 1/256 at the very best) or larger
-          -- ([1, 1, …]: 12 bytes for 3 of text). Most need not be unpacked to know, and none is written out whose unpacked size is absurd.
+          -- ([1, 1, ...]: 12 bytes for 3 of text). Most need not be unpacked to know, and none is written out whose unpacked size is absurd.
           CASE WHEN pg_column_size(r.payload)::bigint * 256 <= $5::bigint THEN r.payload
                WHEN pg_column_size(r.payload) <= $5::bigint * 4 THEN
                     CASE WHEN pg_column_size(r.payload #> '{}') <= $5::bigint * 4 THEN
