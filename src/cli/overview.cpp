@@ -68,6 +68,23 @@ void add_stuck(Overview& overview, const postgres::Reply& reply) {
     }
 }
 
+Try<void> add_unknown(Overview& overview, postgres::BlockingConnection& connection) {
+    std::vector<std::string> queues;
+    std::vector<std::string> tasks;
+    for (const PoolSeen& pool : overview.pools) {
+        if (!pool.local || !pool.local->problem.empty()) continue;
+        queues.insert(queues.end(), pool.queues.begin(), pool.queues.end());
+        tasks.insert(tasks.end(), pool.local->tasks.begin(), pool.local->tasks.end());
+    }
+    if (queues.empty()) return {};
+    const auto reply = connection.ask("status", sql::cli::unknown,
+                                      {nlohmann::json(queues).dump(), nlohmann::json(tasks).dump()});
+    if (!reply) return give_up(reply.error());
+    for (int row = 0; row < reply->rows(); ++row)
+        overview.unknown.push_back({std::string(reply->text(row, 0)), reply->integer(row, 1), reply->real(row, 2)});
+    return {};
+}
+
 }  // namespace
 
 Overview overview_of_this_machine(const config::Environment& environment) {
@@ -92,7 +109,7 @@ Try<void> add_database(Overview& overview, postgres::BlockingConnection& connect
     add_workers(overview, *workers);
     add_queues(overview, *queues);
     add_stuck(overview, *stuck);
-    return {};
+    return add_unknown(overview, connection);
 }
 
 }  // namespace dormouse::cli

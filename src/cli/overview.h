@@ -41,6 +41,13 @@ struct QueueSeen {
     std::vector<std::string> served_by;
 };
 
+/// Runs that wait for a task that no pool of this machine knows, in queues that one of them serves.
+struct UnknownTask {
+    std::string task;
+    std::int64_t runs = 0;  ///< counted up to 1,000
+    double oldest = 0;      ///< when the first of them was or is due
+};
+
 struct StuckRun {
     std::string id;
     std::string queue;
@@ -54,6 +61,7 @@ struct Overview {
     double now = 0;  ///< the database's
     std::vector<PoolSeen> pools;
     std::vector<QueueSeen> queues;
+    std::vector<UnknownTask> unknown;
     std::vector<StuckRun> stuck;
     std::int64_t stuck_count = 0;
 };

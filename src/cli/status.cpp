@@ -85,6 +85,11 @@ void print_troubles(const Overview& overview) {
         if (queue.served_by.empty())
             text += "queue " + escaped(queue.name) +
                     ": no pool serves it, its runs wait; add it to worker.queues of a pool\n";
+    for (const UnknownTask& one : overview.unknown)
+        text += "task " + escaped(one.task) + ": no pool of this machine knows it, " +
+                (one.runs >= 1'000 ? std::string("1,000 or more") : std::to_string(one.runs)) +
+                (one.runs == 1 ? " run waits" : " runs wait") + ", the first one " + relative(one.oldest, overview.now) +
+                "; add [task.\"" + escaped(one.task) + "\"] to a pool's file, or start the pool that has it\n";
     if (!text.empty()) print("\n" + paint(Colour::yellow, "attention") + "\n" + text);
     if (overview.stuck.empty()) return;
     Table table({"STUCK RUN", "TASK", "QUEUE", "STATUS", "SINCE", "WHY"});
@@ -126,6 +131,7 @@ void print_json(const Overview& overview) {
     Json document{{"now", iso(overview.now)},
                   {"pools", Json::array()},
                   {"queues", Json::array()},
+                  {"unknown_tasks", Json::array()},
                   {"stuck", Json::array()},
                   {"stuck_count", overview.stuck_count}};
     for (const PoolSeen& pool : overview.pools) document["pools"].push_back(pool_json(pool));
@@ -139,6 +145,8 @@ void print_json(const Overview& overview) {
                                       {"oldest_due_at", time_json(queue.oldest_due_at)},
                                       {"next_run_at", time_json(queue.next_run_at)},
                                       {"served_by", queue.served_by}});
+    for (const UnknownTask& one : overview.unknown)
+        document["unknown_tasks"].push_back({{"task", one.task}, {"runs", one.runs}, {"oldest", iso(one.oldest)}});
     for (const StuckRun& run : overview.stuck)
         document["stuck"].push_back({{"id", run.id},
                                      {"task", run.task},

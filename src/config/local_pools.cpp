@@ -18,15 +18,15 @@ LocalPool local_pool(const std::string& name, const Environment& environment) {
     sources.environment = environment;
     sources.database_required = false;
     const Config none = defaults();
-    LocalPool pool{name,
-                   file_of(sources),
-                   {},
-                   default_runtime_directory(environment),
-                   none.paths.spool_directory,
-                   none.limits.payload_bytes,
-                   {}};
+    LocalPool pool;
+    pool.name = name;
+    pool.file = file_of(sources);
+    pool.runtime_directory = default_runtime_directory(environment);
+    pool.spool_directory = none.paths.spool_directory;
+    pool.payload_bytes = none.limits.payload_bytes;
     if (auto loaded = load(sources)) {
         pool.queues = std::move(loaded->config.worker.queues);
+        for (const auto& [task, settings] : loaded->config.tasks) pool.tasks.push_back(task);
         pool.runtime_directory = std::move(loaded->config.paths.runtime_directory);
         pool.spool_directory = std::move(loaded->config.paths.spool_directory);
         pool.payload_bytes = loaded->config.limits.payload_bytes;

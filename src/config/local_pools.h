@@ -18,6 +18,7 @@ struct LocalPool {
     std::string spool_directory;
     std::int64_t payload_bytes = 0;  ///< limits.payload_bytes
     std::string problem;             ///< why the file cannot be used; empty: it can
+    std::vector<std::string> tasks{};  ///< that the file has
 };
 
 /// Where sockets lie when no file says otherwise.
