@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <utility>
 
 #include "base/backoff.h"
 #include "base/crash_point.h"
@@ -21,6 +22,12 @@ constexpr Millis longest_reload{300'000};
 bool is_explicit(const config::Loaded& loaded, const std::string& option) {
     const auto origin = loaded.origins.find(option);
     return origin != loaded.origins.end() && origin->second != "default";
+}
+
+/// As nohup(1) leaves it to its program.
+bool is_ignored(int signal) {
+    struct sigaction action{};
+    return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 std::string names_of(const std::map<std::string, config::Task>& tasks) {
@@ -50,6 +57,7 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
     if (!guest_) {
         on_sigterm_.emplace(loop, SIGTERM, [this] { on_signal(); });
         on_sigint_.emplace(loop, SIGINT, [this] { on_signal(); });
+        if (!is_ignored(SIGHUP)) on_sighup_.emplace(loop, SIGHUP, [this] { on_hangup(); });
     }
     for (const auto& [task, function] : program.functions) sources_.functions.push_back(task);
     if (program.functions.empty()) return;
@@ -174,6 +182,13 @@ void Pool::on_signal() {
     if (worker_) return worker_->terminate();
     log::event(log::Level::info, "worker_pool_signal_received", "leaving: nothing was running");
     on_gone(Farewell{true, false, std::nullopt});
+}
+
+// A closed terminal: the shell tells its jobs, and the kernel tells them once more; that is no second request. In the
+// pool's unit it is what it is to other services: look at your file.
+void Pool::on_hangup() {
+    if (supervised_) return on_configuration_changed();
+    if (!std::exchange(hung_up_, true)) on_signal();
 }
 
 void Pool::leave_within(Millis grace, Millis patience, Millis last_writes) {

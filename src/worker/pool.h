@@ -52,6 +52,7 @@ class Pool {
     void on_configuration_changed();
     void watch_file();
     void on_signal();
+    void on_hangup();
     void on_function_returned(const Uuid& id, const std::string& task);
     void on_gone(const Farewell& farewell);
     void start_watchdog();
@@ -63,11 +64,13 @@ class Pool {
     ErrandEnd errand_end_ = ErrandEnd::none;
     bool guest_;
     bool supervised_;  ///< a unit of ours: it has a doorbell and a helper that reads the due file
+    bool hung_up_ = false;
     int failures_ = 0;
     int exit_code_ = 0;
     Doorbell doorbell_;
     std::optional<loop::Signal> on_sigterm_;
     std::optional<loop::Signal> on_sigint_;
+    std::optional<loop::Signal> on_sighup_;
     loop::LogDrain log_drain_;
     loop::Timer watchdog_;
     loop::Timer retry_;
