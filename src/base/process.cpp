@@ -1,10 +1,14 @@
 #include "base/process.h"
 
 #include <sys/stat.h>
+#include <systemd/sd-id128.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 namespace dormouse {
@@ -41,14 +45,13 @@ std::int64_t start_of(std::int64_t pid) {
 }
 
 std::string unit_of(std::int64_t pid) {
-    std::ifstream file(directory_of(pid) + "/cgroup");
-    for (std::string line; std::getline(file, line);) {
-        const auto unit = line.find(".service");
-        if (unit == std::string::npos) continue;
-        const auto start = line.rfind('/', unit) + 1;
-        return line.substr(start, unit + 8 - start);
-    }
-    return {};
+    char* unit = nullptr;
+    const auto one = static_cast<pid_t>(pid);
+    // below a user manager, user@UID.service, is everything of that user: the unit is the manager's
+    if (sd_pid_get_user_unit(one, &unit) < 0 && sd_pid_get_unit(one, &unit) < 0) return {};
+    const std::unique_ptr<char, void (*)(void*)> owner(unit, std::free);
+    const std::string name = unit;
+    return name.ends_with(".service") ? name : "";  // a scope is where a terminal or a session is
 }
 
 std::string this_host() {
@@ -58,7 +61,9 @@ std::string this_host() {
 }
 
 std::string this_boot() {
-    return first_line("/proc/sys/kernel/random/boot_id");
+    sd_id128_t boot{};
+    std::array<char, SD_ID128_UUID_STRING_MAX> text{};
+    return sd_id128_get_boot(&boot) < 0 ? "" : sd_id128_to_uuid_string(boot, text.data());
 }
 
 std::int64_t this_pid_namespace() {

@@ -13,7 +13,8 @@ inline constexpr std::int64_t this_process = 0;
 /// Clock ticks after boot; -1: no such process, or it cannot be looked into. Source: proc(5), stat field 22.
 std::int64_t start_of(std::int64_t pid);
 
-/// The service it belongs to, by its cgroup and not by INVOCATION_ID, which shells inherit; empty: none.
+/// The service it belongs to, of the system's manager or of its user's, by its cgroup and not by INVOCATION_ID, which
+/// shells inherit; empty: none, but a terminal, a session, a container. Source: sd_pid_get_unit(3).
 std::string unit_of(std::int64_t pid);
 
 /// What gethostname says.
