@@ -28,7 +28,7 @@ while :; do
     rm -f "$run/$pool.sock"
     : >"$run/$pool/asleep"
     env DORMOUSE_CONFIG_DIR="$work/etc" systemd-socket-activate --listen="$run/$pool.sock" \
-        --setenv=DORMOUSE_CONFIG_DIR --setenv=RUNTIME_DIRECTORY="$run/$pool" --setenv=PATH \
+        --setenv=DORMOUSE_CONFIG_DIR --setenv=RUNTIME_DIRECTORY="$run/$pool" --setenv=DORMOUSE_PATHS_RUNTIME_DIRECTORY="$run" --setenv=PATH \
         /bin/sh -c "rm -f '$run/$pool/asleep'; exec \"\$@\"" sh "$work/bin/dormouse" worker "$pool" &
     worker=$!
     wait "$worker" || true

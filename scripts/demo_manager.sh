@@ -33,7 +33,7 @@ pool_up() {
         --property=NotifyAccess=main --property=Restart=on-failure --property=RestartSec=1s \
         --property=StartLimitIntervalSec=0 --property=WatchdogSec=60s --property=KillMode=mixed --property=Delegate=yes \
         --property=NoNewPrivileges=yes --property="ExecStopPost=+${helper[*]} $pool" \
-        --setenv=DORMOUSE_CONFIG_DIR="$work/etc" --setenv=RUNTIME_DIRECTORY="$work/run/$pool" \
+        --setenv=DORMOUSE_CONFIG_DIR="$work/etc" --setenv=RUNTIME_DIRECTORY="$work/run/$pool" --setenv=DORMOUSE_PATHS_RUNTIME_DIRECTORY="$work/run" \
         "$work/bin/dormouse" worker "$pool"
 }
 

@@ -53,7 +53,7 @@ notify = "$3"
 [paths]
 spool_directory = "$work/run"
 TOML
-    RUNTIME_DIRECTORY=$work/run/bench "$work/bin/worker" "$work/busy.toml" >"$work/worker.log" 2>&1 </dev/null &
+    DORMOUSE_PATHS_RUNTIME_DIRECTORY=$work/run RUNTIME_DIRECTORY=$work/run/bench "$work/bin/worker" "$work/busy.toml" >"$work/worker.log" 2>&1 </dev/null &
     children+=("$!")
     wait_for 20 is_there "$1"
 }

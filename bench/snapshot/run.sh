@@ -32,7 +32,7 @@ spool_directory = "$work/run"
 TOML
 mkdir -p "$work/run/bench"
 echo "SELECT dormouse.enqueue('bench')" >"$work/enqueue.sql"
-RUNTIME_DIRECTORY=$work/run/bench "$work/bin/worker" "$work/pool.toml" >"$work/worker.log" 2>&1 </dev/null &
+DORMOUSE_PATHS_RUNTIME_DIRECTORY=$work/run RUNTIME_DIRECTORY=$work/run/bench "$work/bin/worker" "$work/pool.toml" >"$work/worker.log" 2>&1 </dev/null &
 children+=("$!")
 is_there() { [ "$(sql "SELECT count(*) FROM dormouse.workers WHERE state = 'awake'")" = 1 ]; }
 wait_for 20 is_there

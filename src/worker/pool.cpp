@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <utility>
 
 #include "base/backoff.h"
@@ -43,7 +42,7 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       sources_(std::move(sources)),
       errand_(errand),
       guest_(program.guest),
-      supervised_(!guest_ && std::getenv("RUNTIME_DIRECTORY") != nullptr),
+      supervision_(guest_ ? std::nullopt : supervision_of(sources_)),
       doorbell_(loop, guest_ ? std::vector<UniqueFd>() : systemd::take_listening_sockets()),
       log_drain_(loop),
       watchdog_(loop, "pool.watchdog"),
@@ -71,9 +70,9 @@ void Pool::start() {
     doorbell_.answer([this] {
         if (worker_) worker_->rung();  // without one the ring is owed by the look that comes with it
     });
-    if (supervised_) {
-        failures_ = systemd::failures_in_a_row(runtime_directory(), sources_.pool);
-        systemd::remove_due_file(runtime_directory(), sources_.pool);
+    if (supervision_) {
+        failures_ = systemd::failures_in_a_row(supervision_->runtime_directory, sources_.pool);
+        systemd::remove_due_file(supervision_->runtime_directory, sources_.pool);
         crash_point("due_file.removed");
     }
     if (!guest_) start_watchdog();
@@ -82,15 +81,6 @@ void Pool::start() {
         crash_point("pool.ready");
         load();
     });
-}
-
-/// systemd says where: RUNTIME_DIRECTORY is <runtime directory>/POOL. The option is for everybody else.
-std::string Pool::runtime_directory() const {
-    const char* given = std::getenv("RUNTIME_DIRECTORY");
-    const std::string directory = given == nullptr ? "" : given;
-    const std::string tail = "/" + sources_.pool;
-    if (directory.ends_with(tail)) return directory.substr(0, directory.size() - tail.size());
-    return loaded_ ? loaded_->config.paths.runtime_directory : "/run/dormouse";
 }
 
 // Also called by a retry that was armed before the worker found its database.
@@ -121,18 +111,17 @@ void Pool::make_worker(config::Loaded loaded) {
     circumstances.identity = make_identity(config.pool, config.worker.queues);
     circumstances.owns_process = !guest_;
     circumstances.leaves_when_idle =
-        !guest_ && (doorbell_.present() || supervised_ || is_explicit(*loaded_, "worker.idle_exit"));
-    const char* const state = std::getenv("STATE_DIRECTORY");
+        !guest_ && (doorbell_.present() || supervision_ || is_explicit(*loaded_, "worker.idle_exit"));
     predecessors_.reset();  // gives the lock back
     predecessors_ =
-        std::make_unique<Predecessors>(supervised_ && state != nullptr ? state : "", circumstances.identity);
+        std::make_unique<Predecessors>(supervision_ ? supervision_->state_directory : "", circumstances.identity);
     circumstances.predecessors = predecessors_.get();
     circumstances.errand = errand_;
     circumstances.promise.promises =
-        config.wake.promises && supervised_ && !errand_.any() && config.database.close_after == Millis{0};
+        config.wake.promises && supervision_ && !errand_.any() && config.database.close_after == Millis{0};
     circumstances.promise.rests = !errand_.any();
     circumstances.environment = sources_.environment;
-    circumstances.owns_spool = supervised_;
+    circumstances.owns_spool = supervision_.has_value();
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.on_gone = [this](const Farewell& farewell) { on_gone(farewell); };
     worker_ = std::make_unique<Worker>(loop_, config, doorbell_, *handlers_, std::move(circumstances));
@@ -187,7 +176,7 @@ void Pool::on_signal() {
 // A closed terminal: the shell tells its jobs, and the kernel tells them once more; that is no second request. In the
 // pool's unit it is what it is to other services: look at your file.
 void Pool::on_hangup() {
-    if (supervised_) return on_configuration_changed();
+    if (supervision_) return on_configuration_changed();
     if (!std::exchange(hung_up_, true)) on_signal();
 }
 
@@ -206,8 +195,8 @@ void Pool::on_function_returned(const Uuid& id, const std::string& task) {
 void Pool::on_gone(const Farewell& farewell) {
     if (predecessors_ && farewell.graceful && farewell.due_known)
         predecessors_->leave();  // else a claim may be unanswered
-    if (supervised_ && farewell.due_known) {
-        const auto written = systemd::write_due_file(runtime_directory(), sources_.pool, farewell.due);
+    if (supervision_ && farewell.due_known) {
+        const auto written = systemd::write_due_file(supervision_->runtime_directory, sources_.pool, farewell.due);
         if (!written) log::event(log::Level::error, "due_file", written.error().message);
     }
     const std::string due = !farewell.due_known ? "unknown"

@@ -15,6 +15,7 @@
 #include "loop/timer.h"
 #include "loop/watch.h"
 #include "worker/doorbell.h"
+#include "worker/supervision.h"
 #include "worker/worker.h"
 
 namespace dormouse::worker {
@@ -56,14 +57,13 @@ class Pool {
     void on_function_returned(const Uuid& id, const std::string& task);
     void on_gone(const Farewell& farewell);
     void start_watchdog();
-    [[nodiscard]] std::string runtime_directory() const;
 
     loop::Loop& loop_;
     config::Sources sources_;
     Errand errand_;
     ErrandEnd errand_end_ = ErrandEnd::none;
     bool guest_;
-    bool supervised_;  ///< a unit of ours: it has a doorbell and a helper that reads the due file
+    std::optional<Supervision> supervision_;
     bool hung_up_ = false;
     int failures_ = 0;
     int exit_code_ = 0;

@@ -45,7 +45,9 @@ class UnitWorker {
         // nobody reads what it says, and a full pipe would stop it
         return {{"sh", "-c", "exec \"$@\" 2>/dev/null", "unit", dormouse_binary, "worker", "unit", "--config", file_},
                 {},
-                {{"RUNTIME_DIRECTORY", here + "/run/unit"}, {"DORMOUSE_CRASH_AT", crash_at}},
+                {{"RUNTIME_DIRECTORY", here + "/run/unit"},
+                 {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", here + "/run"},
+                 {"DORMOUSE_CRASH_AT", crash_at}},
                 {},
                 Millis{60'000}};
     }

@@ -195,7 +195,9 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_dies_of_each_session_starts_it_once_for_ea
         std::ofstream(directory.path() + "/run/loop.failures") << failures << "\n";
         return run({{dormouse_binary, "worker", "loop", "--config", directory.path() + "/loop.toml"},
                     {},
-                    {{"RUNTIME_DIRECTORY", directory.path() + "/run/loop"}, {"DORMOUSE_CRASH_AT", crash_at}},
+                    {{"RUNTIME_DIRECTORY", directory.path() + "/run/loop"},
+                     {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", directory.path() + "/run"},
+                     {"DORMOUSE_CRASH_AT", crash_at}},
                     {},
                     Millis{20'000}});
     };

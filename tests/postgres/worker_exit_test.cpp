@@ -47,7 +47,8 @@ struct Unit {
         process.emplace(
             Program{{"bash", "-c", shell, "unit", dormouse_binary, "worker", "unit", "--config", file(), "--verbose"},
                     {},
-                    {{"RUNTIME_DIRECTORY", directory.path() + "/run/unit"}},
+                    {{"RUNTIME_DIRECTORY", directory.path() + "/run/unit"},
+                     {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", directory.path() + "/run"}},
                     {},
                     Millis{60'000}});
         ::fcntl(listener.get(), F_SETFD, FD_CLOEXEC);

@@ -46,6 +46,7 @@ BOOST_AUTO_TEST_CASE(an_idle_worker_of_a_unit_arms_its_watchdog_besides) {
         loop::Loop loop;
         config::Sources sources;
         sources.pool = "p";
+        sources.environment = {{"DORMOUSE_PATHS_RUNTIME_DIRECTORY", here}};
         sources.file = here + "/p.toml";
         worker::Pool pool(loop, sources);
         pool.start();

@@ -125,7 +125,9 @@ Program CrashBench::worker(const std::string& config, const std::string& crash_a
     return {{"bash", "-c", shell, "unit", dormouse_binary, "worker", "crash", "--config",
              directory_.path() + "/" + config + ".toml", "--verbose"},
             {},
-            {{"RUNTIME_DIRECTORY", directory_.path() + "/run/crash"}, {"DORMOUSE_CRASH_AT", crash_at}},
+            {{"RUNTIME_DIRECTORY", directory_.path() + "/run/crash"},
+             {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", directory_.path() + "/run"},
+             {"DORMOUSE_CRASH_AT", crash_at}},
             {},
             Millis{20'000}};
 }

@@ -33,12 +33,13 @@ original=$(holder "$first")
 # The copy. Its cgroup says the same unit, as it would on the other machine.
 mkdir -p "$group"
 cp -a /var/lib/dormouse/$pool/. "$copy"
-install -d -o dormouse -g dormouse "$copy.run"
+install -d -o dormouse -g dormouse "$copy.run" "$copy.run/$pool"
 start_copy() {
     bash -c "echo \$\$ >$group/cgroup.procs
         exec unshare --pid --fork --kill-child --mount --mount-proc bash -c '
             mount --bind $copy /var/lib/dormouse/$pool
-            export STATE_DIRECTORY=/var/lib/dormouse/$pool RUNTIME_DIRECTORY=$copy.run
+            export STATE_DIRECTORY=/var/lib/dormouse/$pool RUNTIME_DIRECTORY=$copy.run/$pool
+            export DORMOUSE_PATHS_RUNTIME_DIRECTORY=$copy.run
             exec setpriv --reuid=dormouse --regid=dormouse --clear-groups dormouse worker $pool'" >>"$copy.log" 2>&1 </dev/null &
 }
 rows() { sql "SELECT count(*) FROM dormouse.worker_registry WHERE pool = '$pool' AND state = 'awake'"; }
