@@ -54,8 +54,8 @@ const std::vector<PartRow> rows{
      WHEN(round.release_forgotten), WITH(forgotten_params(round, who)), READ(answer.released = reply.integer(0, 0))},
     {Part::news, "news", sql::news, often, halves,
      WHEN(round.news.has_value()), WITH(news_params(*round.news, who)), READ()},
-    {Part::finish, "finish", sql::finish, often, halves,
-     WHEN(finishes(round)), WITH(finish_params(*round.endings, who)), READ(read_ids(reply, answer.ended))},
+    {Part::finish, "finish", sql::finish_fast, often, halves,
+     WHEN(finishes(round)), WITH(finish_params(*round.endings, who)), READ(read_ids(reply, answer.ended)), sql::finish},
     {Part::enqueue, "enqueue", sql::enqueue_next, often, halves,
      WHEN(round.enqueues()), WITH(enqueue_params(*round.endings, who)),
      READ(for (int row = 0; row < reply.rows(); ++row) answer.enqueued.emplace_back(reply.text(row, 0)))},
@@ -136,7 +136,9 @@ Parts parts_of(const Round& round) {
 std::vector<postgres::Statement> statements_for(const Round& round, const Identity& identity, Millis lease) {
     std::vector<postgres::Statement> statements;
     for (const PartRow& row : rows)
-        if (row.wanted(round)) statements.push_back({row.sql, row.params(round, identity, lease), row.prepare});
+        if (row.wanted(round))
+            statements.push_back({round.careful && row.careful_sql != nullptr ? row.careful_sql : row.sql,
+                                  row.params(round, identity, lease), row.prepare});
     return statements;
 }
 

@@ -68,6 +68,8 @@ struct PartRow {
     bool (*wanted)(const Round&);
     postgres::Params (*params)(const Round&, const Identity&, Millis lease);
     void (*read)(const postgres::Reply&, const Identity&, Answer&);
+    /// The same for a Round that is careful; none: the same statement.
+    const char* careful_sql = nullptr;
 };
 
 /// All rows, in the order in which their statements are sent.

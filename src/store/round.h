@@ -129,6 +129,7 @@ struct Round {
     std::optional<std::vector<News>> news;       ///< before the endings, which take the fences away
     std::optional<std::vector<Ending>> endings;  ///< present and empty: only whether the statements are taken at all
     std::optional<std::vector<Held>> extend;     ///< leases to extend
+    bool careful = false;                        ///< endings pass over rows that somebody has locked, which costs more
     std::vector<Held> ask_held;                  ///< is it still ours?
     std::optional<Rescue> rescue;                ///< take back runs whose lease has ended
     std::optional<Rescue> list_lost;             ///< … only say which they are

@@ -74,6 +74,7 @@ bool Outbox::fill(store::Round& round, Time now) {
         waiting_.pop_front();
     }
     if (searching || !sent_.empty()) round.endings.emplace();
+    round.careful = careful_;
     for (const Parcel& parcel : sent_) round.endings->push_back(parcel.ending);
     if (!searching) asked_ = std::exchange(doubtful_, {});
     for (const Parcel& parcel : asked_) round.ask_held.push_back(parcel.ending.held);
@@ -86,6 +87,7 @@ void Outbox::put_off(Parcel parcel, Time until) {
 
 void Outbox::answered(const store::Answer& answer, Time now) {
     if (bisection_.active()) bisection_.passed();
+    if (!sent_.empty()) careful_ = false;
     const Ids ended(answer.ended.begin(), answer.ended.end());
     for (Parcel& parcel : std::exchange(sent_, {})) {
         if (ended.contains(parcel.ending.held.id)) {

@@ -48,6 +48,8 @@ class Outbox {
     void again();
     /// The round was undone because of an ending in it, or of a row that somebody has locked for long.
     Next refused(const store::Refused& refused, Time now);
+    /// Somebody holds a row: endings pass over it until they have been written.
+    void be_careful() { careful_ = true; }
     /// Somebody is being looked for: the next round is for endings alone.
     [[nodiscard]] bool searching() const { return bisection_.active(); }
 
@@ -86,6 +88,7 @@ class Outbox {
     std::vector<Parcel> asked_;     ///< of doubtful_, with the round on the wire
     std::vector<Later> later_;
     Millis lock_pause_ = first_lock_pause;  ///< the next one; doubles while somebody holds a row
+    bool careful_ = false;
     Bisection<Uuid> bisection_;
 };
 

@@ -60,6 +60,8 @@ class Participant {
     virtual void answered(store::Answer& answer, Time sent_at) = 0;
     /// The round was undone through no fault of this participant.
     virtual void undone() = 0;
+    /// The round was undone because somebody had a lock or was faster; it is tried again at once.
+    virtual void conflicted() { undone(); }
     /// The session is gone: it is not known what became of the round, if one was on the wire.
     virtual void lost() { undone(); }
     /// The round was undone because of this participant's part.

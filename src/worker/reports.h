@@ -37,6 +37,7 @@ class Reports : public Participant {
     bool fill(store::Round& round, const Moment& moment) override;
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override;
+    void conflicted() override { outbox_.be_careful(), undone(); }
     Next refused(const store::Refused& refused) override;
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
     [[nodiscard]] bool quiet() const override { return outbox_.empty(); }

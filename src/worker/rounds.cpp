@@ -27,6 +27,7 @@ std::optional<Millis> sooner(std::optional<Millis> a, std::optional<Millis> b) {
 Rounds::Rounds(loop::Loop& loop, const store::Wire::Terms& terms, store::Wire::Events notifications, int second_at,
                Events events)
     : events_(std::move(events)),
+      lease_(terms.lease),
       first_(loop, terms,
              [&] {
                  notifications.on_open = [this] {
@@ -170,28 +171,32 @@ void Rounds::on_refused(Trip& trip, const store::Refused& refused) {
 void Rounds::blame(Seat& seat, const store::Refused& refused) {
     seat.standing = Seat::Standing::alone;
     ++seat.tries;
-    if (refused.kind == ErrorKind::conflict && seat.tries <= tries_at_once) return seat.who->undone();
+    if (refused.kind == ErrorKind::conflict && seat.tries <= tries_at_once) return seat.who->conflicted();
     if (is_about_the_server(refused.kind)) {
         seat.who->undone();
         seat.standing = Seat::Standing::refusing;
         tell_refusal(seat, refused);
         tell_outage(refused);
-        return pause(seat, half_jitter(first_pause, longest_pause, seat.tries - 1));
+        return pause(seat, pause_after(seat.tries - 1));
     }
     switch (seat.who->refused(refused)) {
         case Next::again:
             return;
         case Next::later:
             tell_refusal(seat, refused);
-            return pause(seat, half_jitter(first_pause, longest_pause, seat.tries - 1));
+            return pause(seat, pause_after(seat.tries - 1));
         case Next::everyone:
             seat.standing = Seat::Standing::refusing;
             tell_refusal(seat, refused);
             tell_outage(refused);
-            pause(seat, half_jitter(first_pause, longest_pause, seat.tries - 1));
+            pause(seat, pause_after(seat.tries - 1));
             // Only a new session can find that a right is back, or another schema.
             if (refused.kind == ErrorKind::denied || refused.kind == ErrorKind::incompatible) first_.give_up(refused);
     }
+}
+
+Millis Rounds::pause_after(int tries) const {
+    return half_jitter(first_pause, held().empty() ? longest_pause : std::min(longest_pause, lease_ / 10), tries);
 }
 
 void Rounds::pause(Seat& seat, Millis pause) {

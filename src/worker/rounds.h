@@ -93,10 +93,13 @@ class Rounds {
     void on_refused(Trip& trip, const store::Refused& refused);
     void blame(Seat& seat, const store::Refused& refused);
     void pause(Seat& seat, Millis pause);
+    /// After so many refusals in a row. While something here has a lease, short enough for several tries before it ends.
+    [[nodiscard]] Millis pause_after(int tries) const;
     void tell_refusal(Seat& seat, const store::Refused& refused);
     void passed(Seat& seat);
 
     Events events_;
+    Millis lease_;
     std::vector<Seat> seats_;
     Trip trip_;         ///< of the first wire
     Trip second_trip_;  ///< of the second
