@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "worker/refusal.h"
+#include "rounds/refusal.h"
 
 namespace dormouse::worker {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "worker/bisection.h"
-#include "worker/participant.h"
+#include "rounds/bisection.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 

@@ -13,7 +13,7 @@
 #include "worker/errand.h"
 #include "worker/flights.h"
 #include "worker/looks.h"
-#include "worker/participant.h"
+#include "worker/taking_part.h"
 #include "worker/reports.h"
 #include "worker/shelf.h"
 

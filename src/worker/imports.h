@@ -14,8 +14,8 @@
 #include "loop/loop.h"
 #include "loop/watch.h"
 #include "spool/spool.h"
-#include "worker/bisection.h"
-#include "worker/participant.h"
+#include "rounds/bisection.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 

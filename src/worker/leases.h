@@ -7,10 +7,10 @@
 #include <set>
 #include <vector>
 
-#include "worker/bisection.h"
+#include "rounds/bisection.h"
 #include "worker/flights.h"
 #include "worker/outbox.h"
-#include "worker/participant.h"
+#include "worker/taking_part.h"
 #include "worker/shelf.h"
 
 namespace dormouse::worker {

@@ -16,8 +16,8 @@
 #include "base/clock.h"
 #include "handlers/handler.h"
 #include "store/round.h"
-#include "worker/bisection.h"
-#include "worker/participant.h"
+#include "rounds/bisection.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 

@@ -7,7 +7,7 @@
 
 #include "base/backoff.h"
 #include "base/crash_point.h"
-#include "worker/refusal.h"
+#include "rounds/refusal.h"
 
 namespace dormouse::worker {
 namespace {

@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "store/round.h"
-#include "worker/bisection.h"
-#include "worker/participant.h"
+#include "rounds/bisection.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 

@@ -2,7 +2,7 @@
 // for the registry.
 #pragma once
 
-#include "worker/participant.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 

@@ -7,7 +7,7 @@
 
 #include "worker/news.h"
 #include "worker/outbox.h"
-#include "worker/participant.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 

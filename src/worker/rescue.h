@@ -6,8 +6,8 @@
 #include <functional>
 #include <vector>
 
-#include "worker/bisection.h"
-#include "worker/participant.h"
+#include "rounds/bisection.h"
+#include "worker/taking_part.h"
 #include "worker/predecessors.h"
 
 namespace dormouse::worker {

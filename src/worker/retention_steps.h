@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "worker/participant.h"
+#include "worker/taking_part.h"
 #include "worker/retention.h"
 
 namespace dormouse::worker {

@@ -21,12 +21,12 @@
 #include "worker/leases.h"
 #include "worker/neighbours.h"
 #include "worker/predecessors.h"
-#include "worker/promises.h"
+#include "promise/promises.h"
 #include "worker/registry.h"
 #include "worker/reports.h"
 #include "worker/rescue.h"
 #include "worker/retention_steps.h"
-#include "worker/rounds.h"
+#include "rounds/rounds.h"
 #include "worker/state.h"
 
 namespace dormouse::worker {
@@ -129,7 +129,7 @@ class Worker {
     Rescue rescue_;
     Imports imports_;
     RetentionSteps retention_;
-    Rounds rounds_;
+    rounds::Rounds rounds_;
     Neighbours neighbours_;
 
     std::optional<Time> quiet_since_;

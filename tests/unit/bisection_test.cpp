@@ -1,11 +1,11 @@
 // Finding by halves what a statement is refused for.
-#include "worker/bisection.h"
+#include "rounds/bisection.h"
 
 #include <boost/test/unit_test.hpp>
 #include <numeric>
 #include <set>
 
-using namespace dormouse::worker;
+using namespace dormouse::rounds;
 
 namespace {
 

@@ -1,5 +1,5 @@
 // When a worker promises to look again, and what it does before it may be silent.
-#include "worker/promise.h"
+#include "promise/promise.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -7,7 +7,7 @@
 #include "store/parts.h"
 
 using namespace dormouse;
-using namespace dormouse::worker;
+using namespace dormouse::promise;
 using store::Answer;
 using store::PromiseAct;
 

@@ -1,8 +1,8 @@
-#include "worker/second_wire.h"
+#include "rounds/second_wire.h"
 
 #include <utility>
 
-namespace dormouse::worker {
+namespace dormouse::rounds {
 namespace {
 
 store::Wire::Terms for_reports(store::Wire::Terms terms) {
@@ -45,4 +45,4 @@ void SecondWire::close() {
     wire_.close();
 }
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::rounds

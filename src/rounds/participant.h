@@ -9,7 +9,7 @@
 #include "store/parts.h"
 #include "store/wire.h"
 
-namespace dormouse::worker {
+namespace dormouse::rounds {
 
 using Time = BootClock::time_point;
 
@@ -80,4 +80,4 @@ class Participant {
     virtual void add_held(std::vector<store::Held>&) const {}
 };
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::rounds

@@ -2,12 +2,14 @@
 // one of its own when it must not wait. promise.h has the rules.
 #pragma once
 
-#include "worker/participant.h"
-#include "worker/promise.h"
+#include "rounds/participant.h"
+#include "promise/promise.h"
 
-namespace dormouse::worker {
+namespace dormouse::promise {
 
-class Promises : public Participant {
+using rounds::Time;
+
+class Promises : public rounds::Participant {
   public:
     explicit Promises(Promise::Terms terms) : promise_(terms) {}
 
@@ -23,12 +25,12 @@ class Promises : public Participant {
     }
     void opened(Time) override { open_ = true, promise_.opened(); }
     void closed() override { open_ = false; }
-    bool fill(store::Round& round, const Moment& moment) override;
+    bool fill(store::Round& round, const rounds::Moment& moment) override;
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override { promise_.failed(std::exchange(act_, {})); }
     void lost() override { undone(), open_ = false; }
-    Next refused(const store::Refused&) override { return undone(), Next::later; }
-    [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
+    rounds::Next refused(const store::Refused&) override { return undone(), rounds::Next::later; }
+    [[nodiscard]] std::optional<Millis> wait(const rounds::Moment& moment) const override;
     [[nodiscard]] bool quiet() const override { return may_be_silent(); }
 
   private:
@@ -37,4 +39,4 @@ class Promises : public Participant {
     bool open_ = false;
 };
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::promise

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "store/round.h"
 
-namespace dormouse::worker {
+namespace dormouse::promise {
 
 class Promise {
   public:
@@ -78,4 +78,4 @@ class Promise {
     std::optional<Time> full_since_;
 };
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::promise

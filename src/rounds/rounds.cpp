@@ -1,4 +1,4 @@
-#include "worker/rounds.h"
+#include "rounds/rounds.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 
-namespace dormouse::worker {
+namespace dormouse::rounds {
 namespace {
 
 constexpr Millis first_pause{1'000};
@@ -274,4 +274,4 @@ std::vector<store::Held> Rounds::held() const {
     return held;
 }
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::rounds

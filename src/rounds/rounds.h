@@ -12,10 +12,10 @@
 #include "loop/loop.h"
 #include "loop/timer.h"
 #include "store/wire.h"
-#include "worker/participant.h"
-#include "worker/second_wire.h"
+#include "rounds/participant.h"
+#include "rounds/second_wire.h"
 
-namespace dormouse::worker {
+namespace dormouse::rounds {
 
 class Rounds {
   public:
@@ -109,4 +109,4 @@ class Rounds {
     std::string trouble_;
 };
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::rounds

@@ -1,8 +1,8 @@
-#include "worker/promises.h"
+#include "promise/promises.h"
 
-namespace dormouse::worker {
+namespace dormouse::promise {
 
-bool Promises::fill(store::Round& round, const Moment& moment) {
+bool Promises::fill(store::Round& round, const rounds::Moment& moment) {
     if (moment.first_look || moment.leaving) return false;
     act_ = promise_.wanted(moment.now);
     round.promise = act_;
@@ -14,9 +14,9 @@ void Promises::answered(store::Answer& answer, Time) {
     promise_.answered(std::exchange(act_, {}), answer, BootClock::now());
 }
 
-std::optional<Millis> Promises::wait(const Moment& moment) const {
+std::optional<Millis> Promises::wait(const rounds::Moment& moment) const {
     if (moment.first_look || moment.leaving || !open_) return std::nullopt;
     return promise_.wait(moment.now);
 }
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::promise

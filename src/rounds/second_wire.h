@@ -8,7 +8,7 @@
 #include "loop/timer.h"
 #include "store/wire.h"
 
-namespace dormouse::worker {
+namespace dormouse::rounds {
 
 class SecondWire {
   public:
@@ -36,4 +36,4 @@ class SecondWire {
     loop::Timer trouble_timer_;  ///< armed: not yet again
 };
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::rounds

@@ -5,7 +5,7 @@
 
 #include "store/wire.h"
 
-namespace dormouse::worker {
+namespace dormouse::rounds {
 
 /// follow_up_rejected: of the runs that were to be enqueued with it. `values` ("result_rejected"), when the database does
 /// not take or cannot give out the values themselves. trigger_refused: anything else, hence a trigger or a rule of
@@ -18,4 +18,4 @@ inline std::string refusal_class(const store::Refused& refused, const char* valu
     return "trigger_refused";
 }
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::rounds

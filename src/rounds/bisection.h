@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace dormouse::worker {
+namespace dormouse::rounds {
 
 template <typename Key>
 class Bisection {
@@ -62,4 +62,4 @@ class Bisection {
     std::optional<Key> guilty_;
 };
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::rounds

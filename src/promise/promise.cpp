@@ -1,10 +1,10 @@
-#include "worker/promise.h"
+#include "promise/promise.h"
 
 #include <algorithm>
 
 #include "base/backoff.h"
 
-namespace dormouse::worker {
+namespace dormouse::promise {
 
 void Promise::opened() {
     state_ = State::apart;
@@ -110,4 +110,4 @@ void Promise::withdraw() {
     streak_ = 0;
 }
 
-}  // namespace dormouse::worker
+}  // namespace dormouse::promise
