@@ -127,20 +127,19 @@ Outcome enqueue(const EnqueueOptions& options) {
     const auto id = insert(*connection, *parameters);
     if (!id) return tl::unexpected(id.error());
     const Rings rings = ring_pools(options.queue, environment);
+    const std::string done = "run " + *id + " is enqueued";
     if (!options.json) {
         print(*id + "\n");
         tell_rings(rings, options.queue);
     }
-    if (!options.wait) {
-        if (options.json) print_json(options, *id, rings, nullptr);
-        return Exit::ok;
-    }
+    if (options.json && !options.wait) print_json(options, *id, rings, nullptr);
+    if (const Outcome told = if_told(Exit::ok, done); !told || !options.wait) return told;
     std::optional<BootClock::time_point> deadline;
     if (!options.wait->empty()) deadline = after(BootClock::now(), patience);
     const auto standing = wait_for_end(*connection, *choice, *id, deadline);
     if (!standing) return tl::unexpected(standing.error());
     if (options.json) print_json(options, *id, rings, &*standing);
-    return outcome_of(*standing, options, *id);
+    return if_told(outcome_of(*standing, options, *id), done);
 }
 
 }  // namespace dormouse::cli

@@ -221,7 +221,7 @@ Outcome enqueue_from(const EnqueueOptions& options, const config::Environment& e
         print(std::to_string(intake.runs()) + "\n");
         tell_rings(rings, intake.queues().size() == 1 ? *intake.queues().begin() : "");
     }
-    return Exit::ok;
+    return if_told(Exit::ok, std::to_string(intake.runs()) + " runs are enqueued");
 }
 
 }  // namespace dormouse::cli

@@ -1,5 +1,7 @@
 #include "cli/exit_code.h"
 
+#include "cli/text.h"
+
 namespace dormouse::cli {
 
 namespace {
@@ -26,6 +28,12 @@ Exit exit_of(ErrorKind kind) {
 
 Failure from(const Error& error) {
     return {exit_of(error.kind), error.message};
+}
+
+Outcome if_told(const Outcome& outcome, const std::string& done) {
+    const std::string trouble = stdout_trouble();
+    if (trouble.empty() || !outcome) return outcome;
+    return give_up(Exit::output, done + ", but " + trouble);
 }
 
 }  // namespace dormouse::cli

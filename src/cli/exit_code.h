@@ -24,6 +24,7 @@ enum class Exit : int {
     config = 9,
     nobody_answered = 10,
     run_canceled = 11,
+    output = 12,
 };
 
 struct ExitRow {
@@ -44,6 +45,7 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::config, "the configuration is missing or wrong"},
     ExitRow{Exit::nobody_answered, "nobody answered the ring"},
     ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait, watch)"},
+    ExitRow{Exit::output, "done, but stdout is closed or cannot be written"},
 };
 
 /// Why a command did not do what it was asked for: one line for stderr, and the code.
@@ -65,5 +67,9 @@ Failure from(const Error& error);
 [[nodiscard]] inline tl::unexpected<Failure> give_up(const Error& error) {
     return tl::unexpected<Failure>(from(error));
 }
+
+/// `outcome`, unless all went well and stdout does not take what the command has to say. `done` is what has happened
+/// all the same.
+[[nodiscard]] Outcome if_told(const Outcome& outcome, const std::string& done);
 
 }  // namespace dormouse::cli

@@ -32,7 +32,7 @@ Outcome logs(const LogsOptions& options) {
     const Audience audience{
         [](const RunNow&) {},
         [&](const LogLine& line) { print_line(line, options.json); },
-        [] { static_cast<void>(flush_stdout()); },
+        [] { flush_stdout(); },
         [](const std::string& trouble) {
             complain(trouble.empty() ? "the database is back" : trouble + "; trying again");
         },

@@ -21,11 +21,10 @@ namespace dormouse::cli {
 int finish(const Outcome& outcome) {
     if (!outcome) complain(outcome.error().message);
     const Exit exit = outcome ? *outcome : outcome.error().exit;
-    if (!flush_stdout()) {
-        complain("stdout: not all could be written");
-        return static_cast<int>(exit == Exit::ok ? Exit::internal : exit);
-    }
-    return static_cast<int>(exit);
+    const std::string trouble = stdout_trouble();
+    if (trouble.empty() || exit == Exit::output) return static_cast<int>(exit);  // the latter has said so itself
+    complain(trouble + ": not all of the output is there");
+    return static_cast<int>(exit == Exit::ok ? Exit::output : exit);
 }
 
 void on_chosen(CLI::App& command, Chosen& chosen, std::function<int()> run_it) {

@@ -121,7 +121,7 @@ Outcome enqueue_by_spool(const EnqueueOptions& options, const config::Environmen
         print(id + "\n");
         complain("spooled for pool " + pool->name + ", which imports it");
     }
-    return Exit::ok;
+    return if_told(Exit::ok, "run " + id + " is spooled");
 }
 
 }  // namespace dormouse::cli

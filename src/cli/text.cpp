@@ -3,64 +3,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+
+#include "base/error.h"
 
 namespace dormouse::cli {
 
 namespace {
 
-struct Character {
-    char32_t code = 0;
-    std::size_t bytes = 1;
-    bool valid = false;
-};
-
-/// The character at the start of `text`, which is not empty. Not valid: one byte that is no UTF-8.
-Character first_of(std::string_view text) {
-    const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };
-    const std::uint8_t lead = byte(0);
-    if (lead < 0x80) return {lead, 1, true};
-    const std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) return {lead, 1, false};
-    char32_t code = lead & (0xFFU >> (bytes + 1));
-    for (std::size_t i = 1; i < bytes; ++i) {
-        if ((byte(i) & 0xC0U) != 0x80) return {lead, 1, false};
-        code = code << 6U | (byte(i) & 0x3FU);
-    }
-    const bool overlong = (bytes == 3 && code < 0x800) || (bytes == 4 && code < 0x10000);
-    const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-    if (overlong || surrogate || code > 0x10FFFF) return {lead, 1, false};
-    return {code, bytes, true};
-}
-
-bool is_c1_or_delete(char32_t code) {
-    return code >= 0x7F && code <= 0x9F;
-}
-
-/// Nothing of it is seen, but the line looks different from what it is.
-bool is_deceptive(char32_t code) {
-    return code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF || code == 0x061C;
-}
-
-std::string hex(const char* format, std::uint32_t value) {
-    std::array<char, 16> text{};
-    std::snprintf(text.data(), text.size(), format, value);
-    return text.data();
-}
-
-std::string escaped_one(const Character& character) {
-    if (!character.valid) return hex("\\x%02x", character.code);
-    if (character.code == '\n') return "\\n";
-    if (character.code == '\r') return "\\r";
-    if (character.code == '\t') return "\\t";
-    if (character.code < 0x20) return hex("\\x%02x", character.code);
-    if (is_c1_or_delete(character.code) || is_deceptive(character.code)) return hex("\\u%04x", character.code);
-    return {};
-}
+int output_error = 0;  // of stdout, the last one
 
 const char* code_of(Colour colour) {
     switch (colour) {
@@ -84,28 +38,6 @@ const char* code_of(Colour colour) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-    std::string result;
-    while (!text.empty()) {
-        const Character character = first_of(text);
-        const std::string instead = escaped_one(character);
-        result += instead.empty() ? text.substr(0, character.bytes) : instead;
-        text.remove_prefix(character.bytes);
-    }
-    return result;
-}
-
-std::string safe_json(std::string_view json) {
-    std::string result;
-    while (!json.empty()) {
-        const Character character = first_of(json);
-        const bool harmful = character.valid && (is_c1_or_delete(character.code) || is_deceptive(character.code));
-        result += harmful ? hex("\\u%04x", character.code) : std::string(json.substr(0, character.bytes));
-        json.remove_prefix(character.bytes);
-    }
-    return result;
-}
-
 std::size_t width(std::string_view text) {
     return static_cast<std::size_t>(
         std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0U) != 0x80; }));
@@ -117,7 +49,7 @@ std::string cut(std::string_view text, std::size_t characters) {
     std::string_view rest = harmless;
     std::string result;
     for (std::size_t i = 0; i + 1 < characters; ++i) {
-        const std::size_t bytes = first_of(rest).bytes;
+        const std::size_t bytes = first_character(rest).bytes;
         result += rest.substr(0, bytes);
         rest.remove_prefix(bytes);
     }
@@ -175,17 +107,24 @@ std::string Table::text(std::string_view indent) const {
 }
 
 void print(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    errno = 0;
+    if (std::fwrite(text.data(), 1, text.size(), stdout) < text.size()) output_error = errno != 0 ? errno : EIO;
 }
 
 void complain(std::string_view text) {
     const std::string line = "dormouse: " + escaped(text) + "\n";
-    std::fflush(stdout);
+    flush_stdout();
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-bool flush_stdout() {
-    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+void flush_stdout() {
+    if (std::fflush(stdout) != 0) output_error = errno;
+}
+
+std::string stdout_trouble() {
+    flush_stdout();
+    if (output_error == 0) return {};
+    return output_error == EBADF ? "stdout is closed" : from_errno(output_error, "stdout cannot be written").message;
 }
 
 }  // namespace dormouse::cli

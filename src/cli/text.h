@@ -6,15 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
+
 namespace dormouse::cli {
-
-/// `text` on one line that cannot drive a terminal: control characters (C0, DEL, C1), characters that turn
-/// the direction of writing, line separators and bytes that are not UTF-8 become \n, \t, \xNN or \uNNNN.
-std::string escaped(std::string_view text);
-
-/// JSON that can be shown as it is: DEL and C1 inside of its strings become \uNNNN, which changes nothing of
-/// its meaning. `json` is valid JSON.
-std::string safe_json(std::string_view json);
 
 /// The first `characters` of escaped text and "…" if there was more.
 std::string cut(std::string_view text, std::size_t characters);
@@ -50,11 +44,14 @@ class Table {
     std::vector<std::vector<Cell>> rows_;
 };
 
-/// To stdout. Trouble there is found at the end, by flush_stdout().
+/// To stdout. Trouble there is found at the end, by stdout_trouble().
 void print(std::string_view text);
 /// "dormouse: TEXT" to stderr; on one line, escaped.
 void complain(std::string_view text);
-/// False if something written to stdout did not arrive (disk full, reader gone).
-[[nodiscard]] bool flush_stdout();
+/// What is printed so far goes out now.
+void flush_stdout();
+/// Flushes. Why something that was printed did not arrive ("stdout is closed", a full disk, a reader that has gone);
+/// empty: it did.
+[[nodiscard]] std::string stdout_trouble();
 
 }  // namespace dormouse::cli

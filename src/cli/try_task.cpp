@@ -169,7 +169,7 @@ void tell(const handlers::Outcome& outcome, Millis took) {
     to_stderr(std::string(to_string(outcome.verdict)) + " after " + length(static_cast<double>(took.count()) / 1000) +
               end_of(outcome) + "\n");
     std::string_view rest = outcome.error_message;
-    if (!outcome.error_class.empty()) to_stderr("error: " + outcome.error_class + ": ");
+    if (!outcome.error_class.empty()) to_stderr("error: " + escaped(outcome.error_class) + ": ");
     while (!rest.empty()) {
         const std::size_t end = std::min(rest.find('\n'), rest.size());
         to_stderr(escaped(rest.substr(0, end)) + "\n");
@@ -262,9 +262,9 @@ int try_task(const TryOptions& options) {
         complain(code.error().message);
         return static_cast<int>(code.error().exit);
     }
-    if (!flush_stdout()) {
-        complain("stdout: not all could be written");
-        return static_cast<int>(Exit::internal);
+    if (const std::string trouble = stdout_trouble(); !trouble.empty()) {
+        complain(trouble + ": not all of the output is there");
+        return static_cast<int>(Exit::output);
     }
     return *code;
 }

@@ -47,12 +47,12 @@ class Screen {
     /// Draws the bar, below everything.
     void caught_up() {
         if (bar_wanted_) draw();
-        static_cast<void>(flush_stdout());
+        flush_stdout();
     }
 
     void clear() {
         if (std::exchange(drawn_, false)) print("\r\033[K");
-        static_cast<void>(flush_stdout());
+        flush_stdout();
     }
 
   private:

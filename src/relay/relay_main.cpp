@@ -2,9 +2,11 @@
 // memory.
 #include <cstdio>
 
+#include "base/standard_files.h"
 #include "relay/main.h"
 
 int main(int argc, char** argv) {
+    dormouse::open_standard_files();
     if (argc != 2 || argv[1][0] == '-') {
         std::fprintf(stderr, "usage: dormouse-relay POOL (in a terminal: dormouse relay --help)\n");
         return 2;

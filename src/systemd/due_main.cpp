@@ -15,6 +15,7 @@
 #include <ctime>
 
 #include "base/crash_point.h"
+#include "base/standard_files.h"
 #include "base/unique_fd.h"
 #include "systemd/due_file.h"
 #include "systemd/due_options.h"
@@ -225,6 +226,7 @@ class Helper {
 
 int main(int argc, char** argv) {
     using namespace dormouse::systemd;
+    dormouse::open_standard_files();
     auto options = parse_due_options(std::vector<std::string>(argv + 1, argv + argc));
     if (!options) {
         std::fputs(due_usage, stderr);

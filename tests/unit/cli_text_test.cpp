@@ -5,6 +5,7 @@
 #include "cli/payload.h"
 #include "cli/text.h"
 
+using namespace dormouse;
 using namespace dormouse::cli;
 
 BOOST_AUTO_TEST_SUITE(cli_text)
@@ -19,6 +20,7 @@ BOOST_AUTO_TEST_CASE(escaped_disarms_everything_that_drives_a_terminal) {
     BOOST_TEST(escaped("\x7f") == "\\u007f");
     BOOST_TEST(escaped("\u009b31m") == "\\u009b31m");  // the one-character form of ESC [
     BOOST_TEST(escaped("\u202egnp.exe") == "\\u202egnp.exe");
+    BOOST_TEST(escaped("a\u200bb\u2066c\u2060") == "a\\u200bb\\u2066c\\u2060");
     BOOST_TEST(escaped(std::string_view("\0", 1)) == "\\x00");
 }
 
