@@ -12,6 +12,7 @@
 #include "config/duration.h"
 #include "config/size.h"
 #include "config/text.h"
+#include "handlers/json_text.h"
 
 namespace dormouse::cli {
 namespace {
@@ -21,34 +22,14 @@ using Json = nlohmann::json;
 constexpr const char* members =
     "task, payload, queue, priority, run_at, at, in, key, max_attempts, timeout, traceparent";
 
-/// Where the value of a member of an object begins and ends, in a text that is known to be JSON: Postgres shall have
-/// the payload as it was written, and a parser gives its numbers as doubles. Of several of one name the last counts, as
-/// in jsonb.
-std::string raw_member(const std::string& text, const std::string& name) {
-    std::string found;
-    const auto string_end = [&](std::size_t at) {
-        for (++at; text[at] != '"'; ++at)
-            if (text[at] == '\\') ++at;
-        return at + 1;
-    };
-    std::size_t at = text.find('{') + 1;
-    while ((at = text.find('"', at)) != std::string::npos) {
-        const std::size_t key_end = string_end(at);
-        const bool meant = Json::parse(text.substr(at, key_end - at)).get<std::string>() == name;
-        const std::size_t begin = text.find(':', key_end) + 1;
-        int depth = 0;
-        for (at = begin; depth > 0 || (text[at] != ',' && text[at] != '}');) {
-            if (text[at] == '"') {
-                at = string_end(at);
-                continue;
-            }
-            if (text[at] == '{' || text[at] == '[') ++depth;
-            if (text[at] == '}' || text[at] == ']') --depth;
-            ++at;
-        }
-        if (meant) found = text.substr(begin, at - begin);
-    }
-    return found;
+/// The value as it is written: Postgres shall have the payload so, and a parser gives its numbers as doubles. Of several
+/// of one name the last counts, as in jsonb.
+std::string raw_member(std::string_view object, std::string_view name) {
+    std::string_view found;
+    object.remove_prefix(std::min(object.find('{'), object.size()));  // a byte order mark
+    for (const auto& member : handlers::members_of(object))
+        if (member.name == name) found = member.value;
+    return std::string(found);
 }
 
 /// One member into its place; what is wrong, or "".

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace dormouse::cli {
 
@@ -40,7 +41,7 @@ const char* code_of(Colour colour) {
 
 std::size_t width(std::string_view text) {
     return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0U) != 0x80; }));
+        std::count_if(text.begin(), text.end(), [](char c) { return !utf8::continues(c); }));
 }
 
 std::string cut(std::string_view text, std::size_t characters) {

@@ -1,5 +1,6 @@
 #include "cli/worker_command.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -57,7 +58,8 @@ void show(const worker::PoolCheck& check) {
     for (const std::string& warning : check.warnings) complain(warning);
     for (const auto& step : check.steps)
         if (step.ok)
-            print(step.name + std::string(column - step.name.size(), ' ') + "ok: " + escaped(step.text) + "\n");
+            print(escaped(step.name) + std::string(column - std::min(column - 1, width(step.name)), ' ') +
+                  "ok: " + escaped(step.text) + "\n");
 }
 
 std::string document_of(const worker::PoolCheck& check, const std::string& pool) {

@@ -154,6 +154,15 @@ Status check_database(const Loaded& loaded, const Sources& sources) {
                                         "or set DATABASE_URL");
 }
 
+Status check_tasks(const Loaded& loaded, const Sources& sources) {
+    if (!loaded.config.tasks.empty() || !sources.functions.empty() || !sources.tasks_required) return {};
+    const std::string path = file_of(sources);
+    return fail(ErrorKind::invalid,
+                path + (loaded.config.file.empty() ? ": no such file, so pool " : ": pool ") + quote(sources.pool) +
+                    " has no task, and could execute nothing; add a table [task.NAME] with a command" +
+                    (sources.is_program ? ", or register a function" : ""));
+}
+
 }  // namespace
 
 Environment of_process() {
@@ -213,7 +222,8 @@ Result<Loaded> load(const Sources& sources) {
     Status done = read_into(loaded, sources)
                       .and_then([&] { return apply_environment(loaded, sources.environment); })
                       .and_then([&] { return apply_sets(loaded, sources); })
-                      .and_then([&] { return check_database(loaded, sources); });
+                      .and_then([&] { return check_database(loaded, sources); })
+                      .and_then([&] { return check_tasks(loaded, sources); });
     if (!done) return tl::unexpected(done.error());
     find_credential(loaded, sources.environment);
     add_functions(loaded.config, sources.functions);

@@ -39,6 +39,7 @@ config::Sources sources_of(const Settings& settings) {
     sources.file = settings.file;
     sources.sets = settings.overrides;
     sources.is_program = true;
+    sources.tasks_required = true;
     sources.environment = config::of_process();
     return sources;
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/open_files.h"
+#include "handlers/registry.h"
 #include "loop/loop.h"
 #include "store/wire.h"
 #include "worker/identity.h"
@@ -13,6 +14,7 @@ namespace dormouse::worker {
 
 PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
+    sources.tasks_required = true;
     log::start(verbose ? log::Level::debug : log::Level::info);
     raise_open_files();
     loop::Loop loop;
@@ -48,9 +50,22 @@ Result<std::string> try_database(loop::Loop& loop, const config::Config& config)
     return database.where();
 }
 
+std::map<std::string, handlers::Rehearsed> try_handlers(loop::Loop& loop, handlers::Handlers& handlers,
+                                                        const config::Config& config) {
+    constexpr Millis within{10'000};
+    std::map<std::string, handlers::Rehearsed> seen;
+    handlers.rehearse(config.tasks, config.limits, within, [&](const auto& tasks) {
+        seen = tasks;
+        loop.stop();
+    });
+    loop.run();
+    return seen;
+}
+
 }  // namespace
 
-PoolCheck check_pool(const config::Sources& sources) {
+PoolCheck check_pool(config::Sources sources) {
+    sources.tasks_required = true;
     PoolCheck check;
     const auto passed = [&](const char* step, std::string text) {
         check.steps.push_back({step, true, std::move(text)});
@@ -71,10 +86,21 @@ PoolCheck check_pool(const config::Sources& sources) {
     if (!place) return failed("database", place.error());
     passed("database", *place + ", schema and LISTEN");
 
-    const handlers::Handlers handlers(loop, config.tasks, config.limits);
-    if (const std::string problem = handlers.check(); !problem.empty())
-        return failed("handlers", Error{ErrorKind::invalid, problem});
+    handlers::Handlers handlers(loop, config.tasks, config.limits);
+    std::string problems;
+    std::size_t broken = 0;
+    for (const auto& [task, seen] : try_handlers(loop, handlers, config)) {
+        const bool can_start = seen.problem.empty();
+        check.steps.push_back({"task " + task, can_start, can_start ? seen.text : seen.problem});
+        if (seen.unfinished) check.warnings.push_back("task " + task + ": " + seen.text);
+        if (can_start) continue;
+        problems += (broken++ == 0 ? "" : "; ") + seen.problem;
+    }
     const std::size_t tasks = config.tasks.size();
+    if (broken > 0) {
+        const std::string share = std::to_string(broken) + " of " + std::to_string(tasks) + " tasks cannot be started: ";
+        return failed("handlers", Error{ErrorKind::invalid, (broken > 1 ? share : "") + problems});
+    }
     passed("handlers",
            std::to_string(tasks) + (tasks == 1 ? " task; here, " : " tasks; here, ") + handlers.isolation());
     if (!handlers.limits_without_effect().empty()) check.warnings.push_back(handlers.limits_without_effect());

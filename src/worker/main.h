@@ -20,16 +20,18 @@ PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand = {
 /// What `worker --check` has tried.
 struct PoolCheck {
     struct Step {
-        std::string name;  ///< "configuration", "database" or "handlers"
+        std::string name;  ///< "configuration", "database", "task NAME" for each of them, "handlers"
         bool ok = false;
         std::string text;  ///< what is there, or what is wrong
     };
-    std::vector<Step> steps;  ///< in this order; what comes after the one that is not ok was not tried
+    /// In this order. Of all tasks each is tried; otherwise what comes after one that is not ok was not tried.
+    std::vector<Step> steps;
     std::vector<std::string> warnings;
     Status outcome;  ///< the first thing that is wrong, by kind
 };
 
-/// `worker --check`: configuration, database, schema, pooler, LISTEN and handlers are tried, and nothing is run.
-PoolCheck check_pool(const config::Sources& sources);
+/// `worker --check`: configuration, database, schema, pooler, LISTEN and handlers are tried, warm ones as far as their
+/// hello, and nothing is run.
+PoolCheck check_pool(config::Sources sources);
 
 }  // namespace dormouse::worker

@@ -9,6 +9,7 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+using dormouse::Millis;
 using namespace dormouse::testing;
 using nlohmann::json;
 
@@ -64,12 +65,12 @@ BOOST_AUTO_TEST_CASE(a_pool_that_could_work_is_told_step_by_step_and_nothing_is_
     tasks.make_ghost();
     const Ended ended = check(file());
     BOOST_TEST(ended.exit_code == 0, ended.err);
-    for (const char* step : {"configuration  ok: ", "database       ok: ", "handlers       ok: 6 tasks"})
+    for (const char* step : {"configuration  ok: ", "database       ok: ", "task echo      ok: ", "handlers       ok: 6 tasks"})
         BOOST_TEST(has(ended.out, step), step << " is not in " << ended.out);
     const json document = json::parse(check(file(), true).out);
     BOOST_TEST(document.at("pool") == "p");
     BOOST_TEST(document.at("ok") == true);
-    BOOST_TEST(document.at("checks").size() == 3U);
+    BOOST_TEST(document.at("checks").size() == 9U);
     BOOST_TEST(document.at("warnings").is_array());
     BOOST_TEST(nothing_was_run());
 }
@@ -94,6 +95,44 @@ BOOST_AUTO_TEST_CASE(a_handler_that_could_not_be_started_is_told_with_its_task) 
     BOOST_TEST_REQUIRE(::chmod((tasks.directory() + "/ghost").c_str(), 0644) == 0);
     fails(file(), 9, {"task ghost", "is not executable"}, "handlers");
     BOOST_TEST(nothing_was_run());
+}
+
+BOOST_AUTO_TEST_CASE(every_task_is_tried_and_warm_ones_say_hello) {
+    tasks.make_ghost();
+    const std::string more =
+        "[task.absent]\ncommand = [\"/nowhere/x\"]\n[task.silent]\nhandler = \"warm\"\ncommand = [\"true\"]\n";
+    fails(file() + more, 9,
+          {"2 of 8 tasks cannot be started", "task absent: command /nowhere/x does not exist",
+           "task silent: true ended before its hello: exit 0"},
+          "handlers");
+    const json document = json::parse(check(file() + more, true).out);
+    std::map<std::string, bool> ok;
+    for (const json& step : document.at("checks")) ok[step.at("check")] = step.at("ok");
+    BOOST_TEST(ok.size() == 11U);
+    BOOST_TEST(ok.at("task echo"));
+    BOOST_TEST(!ok.at("task absent"));
+    BOOST_TEST(!ok.at("task silent"));
+    BOOST_TEST(nothing_was_run());
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_without_a_task_is_refused) {
+    fails("[database]\nurl = \"" + database.url() + "\"\n", 9, {"p.toml: pool \"p\" has no task", "[task.NAME]"},
+          "configuration");
+}
+
+BOOST_AUTO_TEST_CASE(notifications_that_come_with_the_answer_to_listen_are_passed_over) {
+    tasks.make_ghost();
+    const Process noise({{"psql", "-qAtX", database.url(), "-c",
+                          "DO $$ BEGIN FOR i IN 1..2000000 LOOP PERFORM pg_notify('dormouse:default', 'arrived'), "
+                          "pg_notify('dormouse:default', i::text); COMMIT; END LOOP; END $$"},
+                         {},
+                         {},
+                         {},
+                         Millis{120'000}});
+    for (int i = 0; i < 20; ++i) {
+        const Ended ended = check(file());
+        BOOST_TEST_REQUIRE(ended.exit_code == 0, ended.err);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(json_is_for_the_check_alone) {
