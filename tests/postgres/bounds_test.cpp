@@ -34,14 +34,14 @@ const Limit limits[] = {
      "timestamptz '294276-12-31 00:00:00+00'", "expected 1970 to 9999, or infinity"},
     {"run_at", "timestamptz 'infinity'", "timestamptz '-infinity'", "timestamptz '-infinity'",
      "expected 1970 to 9999, or infinity"},
-    {"payload", "to_jsonb(repeat('x', 16777214))", "to_jsonb(repeat('x', 16777215))", "to_jsonb(repeat('x', 90000000))",
+    {"payload", "to_jsonb(repeat('x', 16777214))", "to_jsonb(repeat('x', 16777215))", "to_jsonb(repeat('x', 20000000))",
      "16 MiB"},
     {"payload", "to_jsonb(repeat(chr(1), 2796202))", "to_jsonb(repeat(chr(1), 2796203))",
-     "to_jsonb(repeat(chr(1), 20000000))", "16 MiB"},
+     "to_jsonb(repeat(chr(1), 5000000))", "16 MiB"},
     {"payload", "('[' || repeat('1e131071,', 127) || '1]')::jsonb", "('[' || repeat('1e131071,', 128) || '1]')::jsonb",
      "('[' || repeat('1e131071,', 8500) || '1]')::jsonb", "16 MiB"},
     {"payload", "('[' || repeat('0e-16383,', 1023) || '1]')::jsonb",
-     "('[' || repeat('0e-16383,', 1024) || '1]')::jsonb", "('[' || repeat('0e-16383,', 70000) || '1]')::jsonb",
+     "('[' || repeat('0e-16383,', 1024) || '1]')::jsonb", "('[' || repeat('0e-16383,', 9000) || '1]')::jsonb",
      "16 MiB"},
 };
 
@@ -76,10 +76,11 @@ struct Fixture {
     }
     std::string by_copy(const std::string& name, const std::string& value) {
         const auto [column_name, row] = column(name, value);
-        std::string text = database.value("SELECT " + written(row));
-        for (const auto& [character, escape] : {std::pair{"\\", "\\\\"}, {"\n", "\\n"}, {"\t", "\\t"}})
-            for (std::size_t at = 0; (at = text.find(character, at)) != std::string::npos; at += 2)
-                text.replace(at, 1, escape);
+        std::string text;
+        for (const char c : database.value("SELECT " + written(row))) {
+            if (c == '\\' || c == '\n' || c == '\t' || c == '\r') text += '\\';
+            text += c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : c;
+        }
         auto done = session.begin_copy(
             "in", "COPY dormouse.runs (" + column_name + (is_task(name) ? "" : ", task") + ") FROM STDIN");
         if (done) done = session.put_copy("in", text + (is_task(name) ? "\n" : "\tt\n"));
