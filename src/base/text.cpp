@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "base/utf8.h"
+
 namespace dormouse {
 namespace {
 
@@ -23,7 +25,7 @@ std::string hex(const char* format, std::uint32_t value) {
     return text.data();
 }
 
-std::string escaped_one(const Character& character) {
+std::string escaped_one(const utf8::Character& character) {
     if (!character.valid) return hex("\\x%02x", character.code);
     if (character.code == '\n') return "\\n";
     if (character.code == '\r') return "\\r";
@@ -35,27 +37,10 @@ std::string escaped_one(const Character& character) {
 
 }  // namespace
 
-Character first_character(std::string_view text) {
-    const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };
-    const std::uint8_t lead = byte(0);
-    if (lead < 0x80) return {lead, 1, true};
-    const std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) return {lead, 1, false};
-    char32_t code = lead & (0xFFU >> (bytes + 1));
-    for (std::size_t i = 1; i < bytes; ++i) {
-        if ((byte(i) & 0xC0U) != 0x80) return {lead, 1, false};
-        code = code << 6U | (byte(i) & 0x3FU);
-    }
-    const bool overlong = (bytes == 3 && code < 0x800) || (bytes == 4 && code < 0x10000);
-    const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-    if (overlong || surrogate || code > 0x10FFFF) return {lead, 1, false};
-    return {code, bytes, true};
-}
-
 std::string escaped(std::string_view text) {
     std::string result;
     while (!text.empty()) {
-        const Character character = first_character(text);
+        const utf8::Character character = utf8::first_of(text);
         const std::string instead = escaped_one(character);
         result += instead.empty() ? text.substr(0, character.bytes) : instead;
         text.remove_prefix(character.bytes);
@@ -66,7 +51,7 @@ std::string escaped(std::string_view text) {
 std::string safe_json(std::string_view json) {
     std::string result;
     while (!json.empty()) {
-        const Character character = first_character(json);
+        const utf8::Character character = utf8::first_of(json);
         const bool harmful = character.valid && (is_c1_or_delete(character.code) || is_deceptive(character.code));
         result += harmful ? hex("\\u%04x", character.code) : std::string(json.substr(0, character.bytes));
         json.remove_prefix(character.bytes);

@@ -50,7 +50,7 @@ std::string cut(std::string_view text, std::size_t characters) {
     std::string_view rest = harmless;
     std::string result;
     for (std::size_t i = 0; i + 1 < characters; ++i) {
-        const std::size_t bytes = first_character(rest).bytes;
+        const std::size_t bytes = utf8::first_of(rest).bytes;
         result += rest.substr(0, bytes);
         rest.remove_prefix(bytes);
     }
