@@ -102,9 +102,106 @@ END $$;
 CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || cut.reason, ''))
+      FROM (SELECT CASE WHEN octet_length($1) <= 8192 THEN $1 ELSE left($1, 2000) || ' (cut, of ' || octet_length($1) || ' bytes)' END) cut (reason)
+$_$;
+
+CREATE FUNCTION dormouse.check_key(task text, key text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || reason, ''))
-$$;
+BEGIN
+    IF octet_length(task) NOT BETWEEN 1 AND 200 THEN
+        RAISE EXCEPTION 'dormouse.runs: task has % bytes, expected 1 to 200', octet_length(task) USING ERRCODE = 'check_violation';
+    ELSIF octet_length(key) NOT BETWEEN 1 AND 500 THEN
+        RAISE EXCEPTION 'dormouse.runs: key has % bytes, expected 1 to 500', octet_length(key) USING ERRCODE = 'check_violation';
+    END IF;
+END $$;
+
+CREATE FUNCTION dormouse.check_numbers(priority integer, max_attempts integer, timeout interval) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF priority NOT BETWEEN -100 AND 100 THEN
+        RAISE EXCEPTION 'dormouse.runs: priority is %, expected -100 to 100', priority
+            USING ERRCODE = 'check_violation', HINT = 'Smaller is sooner; 0 is ordinary.';
+    ELSIF max_attempts NOT BETWEEN 1 AND 1000 THEN
+        RAISE EXCEPTION 'dormouse.runs: max_attempts is %, expected 1 to 1000', max_attempts USING ERRCODE = 'check_violation';
+    ELSIF extract(epoch FROM timeout) NOT BETWEEN 0 AND 315576000 THEN
+        RAISE EXCEPTION 'dormouse.runs: timeout is %, expected 0 to 10 years', timeout USING ERRCODE = 'check_violation';
+    END IF;
+END $$;
+
+CREATE FUNCTION dormouse.check_values() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    unprintable CONSTANT text := '[\x01-\x1f\x7f-\x9f\u2028\u2029]';
+BEGIN
+    -- 1,300 bytes cannot be more than 16 MiB of text: 12 bytes for each number of 147,457 digits
+    IF (pg_column_size(ARRAY[NEW.payload]) > 1300
+       OR octet_length(NEW.queue) NOT BETWEEN 1 AND 48 OR octet_length(NEW.task) NOT BETWEEN 1 AND 200
+       OR octet_length(NEW.key) NOT BETWEEN 1 AND 500 OR octet_length(NEW.traceparent) > 512
+       OR (NEW.queue || NEW.task || coalesce(NEW.key, '')) ~ unprintable
+       OR NEW.priority NOT BETWEEN -100 AND 100 OR NEW.attempts < 0 OR NEW.max_attempts NOT BETWEEN 1 AND 1000
+       OR NEW.timeout_ms NOT BETWEEN 0 AND 315576000000
+       OR NEW.run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00') IS NOT TRUE THEN
+        RETURN NEW;
+    END IF;
+    DECLARE
+        most CONSTANT bigint := 16777216;
+        raw  CONSTANT bigint := pg_column_size(ARRAY[NEW.payload]);  -- as an element it is not compressed
+        digits bigint := 0;
+        long   bigint;
+        fits   boolean := raw <= 1300;
+        wrong  text;
+    BEGIN
+        IF NEW.run_at > '-infinity' THEN
+            NEW.run_at := greatest(NEW.run_at, '1970-01-01 00:00:00+00');
+        END IF;
+        wrong := CASE
+            WHEN octet_length(NEW.queue) NOT BETWEEN 1 AND 48 THEN 'queue has ' || octet_length(NEW.queue) || ' bytes, expected 1 to 48'
+            WHEN octet_length(NEW.task) NOT BETWEEN 1 AND 200 THEN 'task has ' || octet_length(NEW.task) || ' bytes, expected 1 to 200'
+            WHEN octet_length(NEW.key) NOT BETWEEN 1 AND 500 THEN 'key has ' || octet_length(NEW.key) || ' bytes, expected 1 to 500'
+            WHEN NEW.queue ~ unprintable THEN 'queue has a control character or a line break'
+            WHEN NEW.task ~ unprintable THEN 'task has a control character or a line break'
+            WHEN NEW.key ~ unprintable THEN 'key has a control character or a line break'
+            WHEN octet_length(NEW.traceparent) > 512 THEN 'traceparent has ' || octet_length(NEW.traceparent) || ' bytes, expected at most 512'
+            WHEN NEW.priority NOT BETWEEN -100 AND 100 THEN 'priority is ' || NEW.priority || ', expected -100 to 100'
+            WHEN NEW.attempts < 0 THEN 'attempts is ' || NEW.attempts || ', expected 0 or more'
+            WHEN NEW.max_attempts NOT BETWEEN 1 AND 1000 THEN 'max_attempts is ' || NEW.max_attempts || ', expected 1 to 1000'
+            WHEN NEW.timeout_ms NOT BETWEEN 0 AND 315576000000 THEN 'timeout is ' || NEW.timeout_ms || ' ms, expected 0 to 10 years'
+            WHEN NEW.run_at = '-infinity' OR NEW.run_at > '9999-12-31 23:59:59.999999+00' AND NEW.run_at < 'infinity'
+                 THEN 'run_at is ' || NEW.run_at || ', expected 1970 to 9999, or infinity to park it' END;
+        IF wrong IS NULL AND NOT fits THEN
+            IF raw <= most * 4 + 1000 THEN  -- [1, 1, ...] is stored in 12 bytes for 3 of text, and nothing needs more
+                IF raw > 8192 THEN
+                    FOR long IN
+                        SELECT octet_length(n.number::text)
+                          FROM jsonb_path_query(NEW.payload, 'strict $.** ? (@ < 1e-100 || @ > 1e100)') n (number)
+                         WHERE octet_length(n.number::text) > 1000
+                    LOOP
+                        digits := digits + long;
+                        EXIT WHEN digits > most;
+                    END LOOP;
+                END IF;
+                BEGIN
+                    fits := digits <= most AND octet_length(NEW.payload::text) <= most;
+                EXCEPTION WHEN program_limit_exceeded THEN
+                    NULL;  -- not even Postgres can write it
+                END;
+            END IF;
+            wrong := CASE WHEN NOT fits THEN 'payload is more than 16 MiB as text' END;
+        END IF;
+        IF wrong IS NOT NULL THEN
+            RAISE EXCEPTION 'dormouse.runs: %', wrong USING ERRCODE = 'check_violation';
+        END IF;
+    END;
+    RETURN NEW;
+END $_$;
 
 CREATE FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
@@ -175,16 +272,18 @@ BEGIN
         RAISE EXCEPTION 'dormouse.enqueue: run_at and delay exclude each other'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the time, or the delay from now.';
     END IF;
-    WHILE enqueue.key IS NOT NULL LOOP
-        INSERT INTO dormouse.keys (task, key, run_id) VALUES (enqueue.task, enqueue.key, new_id) ON CONFLICT DO NOTHING;
-        EXIT WHEN FOUND;
-        SELECT k.run_id INTO owner FROM dormouse.keys k WHERE k.task = enqueue.task AND k.key = enqueue.key;
-        IF FOUND THEN
-            UPDATE dormouse.runs r SET watched = true  -- whoever waits for it now is told, too
-             WHERE enqueue.watched AND r.id = owner AND r.finished_at IS NULL AND NOT r.watched;
+    IF enqueue.priority NOT BETWEEN -100 AND 100 OR enqueue.max_attempts NOT BETWEEN 1 AND 1000 OR enqueue.timeout IS NOT NULL THEN
+        PERFORM dormouse.check_numbers(enqueue.priority, enqueue.max_attempts, enqueue.timeout);
+    END IF;
+    IF enqueue.key IS NOT NULL THEN
+        owner := dormouse.take_key(enqueue.task, enqueue.key, new_id);
+        IF owner <> new_id THEN
+            IF enqueue.watched THEN
+                PERFORM dormouse.watch(owner);  -- whoever waits for it now is told, too
+            END IF;
             RETURN owner;
-        END IF;  -- it was there and has just been dropped with its run: try again
-    END LOOP;
+        END IF;
+    END IF;
     INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms, traceparent, watched)
     VALUES (new_id, coalesce(enqueue.queue, 'default'), enqueue.task, coalesce(enqueue.payload, 'null'),
             coalesce(enqueue.priority, 0), coalesce(enqueue.run_at, now() + enqueue.delay, now()), enqueue.key,
@@ -196,13 +295,18 @@ END $$;
 CREATE FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text DEFAULT 'default'::text, priority integer DEFAULT 0, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, keys text[] DEFAULT NULL::text[], max_attempts integer DEFAULT NULL::integer, timeout interval DEFAULT NULL::interval) RETURNS SETOF uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
     due        timestamptz := coalesce(enqueue_many.run_at, now() + enqueue_many.delay, now());
     timeout_ms bigint := (extract(epoch FROM enqueue_many.timeout) * 1000)::bigint;
     ids        uuid[];
+    owners     uuid[];
+    odd        record;
 BEGIN
+    PERFORM dormouse.check_numbers(enqueue_many.priority, enqueue_many.max_attempts, enqueue_many.timeout);
     IF enqueue_many.keys IS NULL THEN
         RETURN QUERY INSERT INTO dormouse.runs (queue, task, payload, priority, run_at, max_attempts, timeout_ms)
             SELECT coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(p.payload, 'null'),
@@ -216,28 +320,45 @@ BEGIN
             cardinality(enqueue_many.keys)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one key (or null) for each payload.';
     END IF;
+    PERFORM dormouse.check_key(enqueue_many.task, (SELECT k FROM unnest(enqueue_many.keys) k WHERE k IS NOT NULL
+                                                    ORDER BY octet_length(k) BETWEEN 1 AND 500 LIMIT 1));
     ids := ARRAY(SELECT dormouse.new_id() FROM generate_series(1, cardinality(enqueue_many.payloads)));
     -- in the order of the keys, so that two callers with the same keys cannot block each other
     INSERT INTO dormouse.keys (task, key, run_id)
         SELECT enqueue_many.task, i.key, i.id FROM unnest(enqueue_many.keys, ids) i (key, id)
          WHERE i.key IS NOT NULL ORDER BY i.key, i.id
         ON CONFLICT DO NOTHING;
+    -- one look into the index for each key, which no statistics can make a join of
+    owners := ARRAY(SELECT (SELECT k.run_id FROM dormouse.keys k WHERE k.task = enqueue_many.task AND k.key = i.key)
+                      FROM unnest(enqueue_many.keys) WITH ORDINALITY i (key, n) ORDER BY i.n);
     INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms)
         SELECT i.id, coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(i.payload, 'null'),
                coalesce(enqueue_many.priority, 0), due, i.key, enqueue_many.max_attempts, timeout_ms
-          FROM unnest(enqueue_many.payloads, enqueue_many.keys, ids) WITH ORDINALITY i (payload, key, id, n)
-         WHERE i.key IS NULL
-            OR EXISTS (SELECT FROM dormouse.keys k WHERE k.task = enqueue_many.task AND k.key = i.key AND k.run_id = i.id)
+          FROM unnest(enqueue_many.payloads, enqueue_many.keys, ids, owners) WITH ORDINALITY i (payload, key, id, owner, n)
+         WHERE i.key IS NULL OR i.owner = i.id
          ORDER BY i.n;
-    RETURN QUERY SELECT coalesce(k.run_id, i.id)
-          FROM unnest(enqueue_many.keys, ids) WITH ORDINALITY i (key, id, n)
-          LEFT JOIN dormouse.keys k ON k.task = enqueue_many.task AND k.key = i.key
-         ORDER BY i.n;
+    -- keys that have been dropped meanwhile, or whose run is not there
+    FOR odd IN
+        SELECT i.* FROM unnest(enqueue_many.payloads, enqueue_many.keys, ids, owners) WITH ORDINALITY i (payload, key, id, owner, n)
+         WHERE i.key IS NOT NULL AND i.owner IS DISTINCT FROM i.id
+           AND (i.owner IS NULL OR NOT dormouse.run_exists(i.owner, (SELECT k.created_at FROM dormouse.keys k
+                                                                      WHERE k.task = enqueue_many.task AND k.key = i.key)))
+         ORDER BY i.key, i.id
+    LOOP
+        owners[odd.n] := dormouse.take_key(enqueue_many.task, odd.key, odd.id);
+        INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms)
+            SELECT odd.id, coalesce(enqueue_many.queue, 'default'), enqueue_many.task,
+                   coalesce(odd.payload, 'null'), coalesce(enqueue_many.priority, 0), due, odd.key,
+                   enqueue_many.max_attempts, timeout_ms
+             WHERE owners[odd.n] = odd.id;
+    END LOOP;
+    RETURN QUERY SELECT coalesce(i.owner, i.id) FROM unnest(ids, owners) WITH ORDINALITY i (id, owner, n) ORDER BY i.n;
 END $$;
 
 CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '500ms'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -252,15 +373,19 @@ BEGIN
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
         CONTINUE WHEN NOT EXISTS (
             SELECT FROM dormouse.runs_finished f
-             WHERE f.id = enqueue_next.ids[i] AND f.last_fence = enqueue_next.fences[i] AND f.worker = enqueue_next.worker
+             WHERE f.id = enqueue_next.ids[i] AND f.finished_at = now() AND f.last_fence = enqueue_next.fences[i] AND f.worker = enqueue_next.worker
                AND f.status = 'completed' AND f.xmin::text::bigint = txid_current() % 4294967296);
-        place := 'enqueue';
+        place := 'follow-ups of run ' || enqueue_next.ids[i];
         list := enqueue_next.runs[i]::jsonb;
         IF jsonb_typeof(list) <> 'array' THEN
             RAISE EXCEPTION 'expected an array of runs, found %', jsonb_typeof(list) USING ERRCODE = 'invalid_parameter_value';
         END IF;
+        IF jsonb_array_length(list) > 1000 THEN
+            RAISE EXCEPTION '% runs, expected at most 1000', jsonb_array_length(list)
+                USING ERRCODE = 'invalid_parameter_value', HINT = 'Enqueue one that enqueues the others, or call enqueue_many().';
+        END IF;
         FOR n IN 1 .. jsonb_array_length(list) LOOP
-            place := 'enqueue, element ' || n;
+            place := 'follow-up ' || n || ' of run ' || enqueue_next.ids[i];
             run := list -> (n - 1);
             IF jsonb_typeof(run) <> 'object' THEN
                 RAISE EXCEPTION 'expected an object, found %', jsonb_typeof(run) USING ERRCODE = 'invalid_parameter_value';
@@ -272,7 +397,7 @@ BEGIN
             ELSIF run ->> 'task' IS NULL THEN
                 RAISE EXCEPTION 'there is no task' USING ERRCODE = 'invalid_parameter_value';
             END IF;
-            place := place || ' (task "' || (run ->> 'task') || '")';
+            place := place || ' (task "' || left(run ->> 'task', 200) || '")';
             PERFORM dormouse.enqueue(run ->> 'task', coalesce(run -> 'payload', '{}'), coalesce(run ->> 'queue', 'default'),
                                      coalesce((run ->> 'priority')::integer, 0), (run ->> 'run_at')::timestamptz,
                                      (run ->> 'delay')::interval, run ->> 'key', (run ->> 'max_attempts')::integer,
@@ -284,17 +409,21 @@ BEGIN
         END LOOP;
     END LOOP;
     RETURN QUERY SELECT unnest(queues);
-EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded OR raise_exception THEN
-    RAISE EXCEPTION '%: %', place, SQLERRM USING ERRCODE = 'invalid_parameter_value';
+EXCEPTION WHEN OTHERS THEN
+    RAISE EXCEPTION '%: %', place, SQLERRM
+        USING ERRCODE = CASE WHEN dormouse.is_of_the_server(SQLSTATE) THEN SQLSTATE ELSE '22023' END;
 END $$;
 
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '500ms'
+    SET enable_seqscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
     run jsonb;
+    finished CONSTANT uuid[] := ARRAY(SELECT f.id FROM dormouse.runs_finished f WHERE f.id = ANY (import_runs.ids));
 BEGIN
     DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
     FOR n IN 1 .. coalesce(cardinality(import_runs.ids), 0) LOOP
@@ -306,26 +435,69 @@ BEGIN
             INSERT INTO dormouse.imports (id) VALUES (import_runs.ids[n]) ON CONFLICT DO NOTHING;
             IF NOT FOUND THEN
                 outcome := 'known';
-            ELSIF run ->> 'key' IS NOT NULL AND EXISTS (
-                SELECT FROM dormouse.keys k WHERE k.task = run ->> 'task' AND k.key = run ->> 'key') THEN
+            ELSIF import_runs.ids[n] = ANY (finished) THEN
+                RAISE EXCEPTION 'a run of the id % has finished already', import_runs.ids[n] USING ERRCODE = 'unique_violation';
+            ELSIF run ->> 'key' IS NOT NULL
+                  AND dormouse.take_key(run ->> 'task', run ->> 'key', import_runs.ids[n]) <> import_runs.ids[n] THEN
                 outcome := 'known';
             ELSE
+                PERFORM dormouse.check_numbers((run ->> 'priority')::integer, (run ->> 'max_attempts')::integer,
+                                               (run ->> 'timeout')::interval);
                 INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms, traceparent)
                 VALUES (import_runs.ids[n], coalesce(run ->> 'queue', import_runs.queue), run ->> 'task',
                         coalesce(run -> 'payload', '{}'), coalesce((run ->> 'priority')::smallint, 0),
                         coalesce((run ->> 'run_at')::timestamptz, now()), run ->> 'key', (run ->> 'max_attempts')::smallint,
                         (extract(epoch FROM (run ->> 'timeout')::interval) * 1000)::bigint, run ->> 'traceparent');
             END IF;
-        EXCEPTION
-            -- a key that somebody else took just now: his run is the one
-            WHEN unique_violation THEN
-                outcome := CASE WHEN run ->> 'key' IS NOT NULL THEN 'known' ELSE 'refused' END;
-                reason := SQLERRM;
-            WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
-                outcome := 'refused';
-                reason := SQLERRM;
+        EXCEPTION WHEN OTHERS THEN
+            IF dormouse.is_of_the_server(SQLSTATE) THEN
+                RAISE EXCEPTION 'spooled run %: %', import_runs.ids[n], SQLERRM USING ERRCODE = SQLSTATE;
+            END IF;
+            outcome := 'refused';
+            reason := SQLERRM;
         END;
         RETURN NEXT;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION dormouse.is_of_the_server(sqlstate text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    SELECT left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03', '57014')
+$_$;
+
+CREATE FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    next_task text := known[1];
+    next_priority integer := -32768;
+BEGIN
+    task_no := 1;
+    nth := 0;
+    WHILE next_task IS NOT NULL LOOP
+        SELECT l.task, l.priority, l.run_at, l.id INTO task, priority, run_at, id
+          FROM dormouse.runs_live l
+         WHERE l.queue = levels.queue AND l.status IN ('queued', 'retry') AND (l.task, l.priority) >= (next_task, next_priority)
+           AND l.id <> ALL (passed_over)
+         ORDER BY l.task, l.priority, l.run_at, l.id LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        IF task <> known[task_no] THEN
+            task_no := CASE task WHEN known[task_no + 1] THEN task_no + 1 ELSE width_bucket(task, known) END;
+            nth := 0;
+        END IF;
+        IF task = known[task_no] THEN
+            nth := nth + 1;
+            RETURN NEXT;
+            next_task := task;
+            next_priority := priority + 1;
+        ELSE
+            next_task := known[task_no + 1];
+            next_priority := -32768;
+        END IF;
     END LOOP;
 END $$;
 
@@ -349,8 +521,8 @@ DECLARE
     before CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
     found_ids uuid[];
 BEGIN
-    IF lock_matching.max_runs IS NULL OR lock_matching.max_runs < 1 THEN
-        RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 or more', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
+    IF lock_matching.max_runs IS NULL OR lock_matching.max_runs NOT BETWEEN 1 AND 100000 THEN
+        RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 to 100000', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
     END IF;
     found_ids := ARRAY(
         SELECT r.id FROM dormouse.runs r
@@ -463,6 +635,98 @@ CREATE FUNCTION dormouse.new_id() RETURNS uuid
             || substr(gen_random_uuid()::text, 20))::uuid
 $$;
 
+CREATE FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) RETURNS tid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    known text[];
+    room integer[];           -- of known[i]
+    missing integer := most;
+    taken tid[] := '{}';
+    got tid[];
+    lane text;
+    levels integer;           -- the (task, priority) of this queue whose first run is due, with that run, as arrays
+    level_task text[];
+    level_task_no integer[];
+    level_priority smallint[];
+    level_run_at timestamptz[];
+    level_id uuid[];
+    merged integer;           -- so many of them, which are in front, can have one of the next runs
+    shares integer[];         -- how many each of these has
+    depths integer[];         -- and how far it was looked for
+    deeper boolean;
+    wanted integer;
+    short boolean;
+BEGIN
+    SELECT array_agg(k.task ORDER BY k.task), array_agg(least(k.slots, most) ORDER BY k.task) INTO known, room
+      FROM unnest(tasks, slots) AS k (task, slots) WHERE k.slots > 0;
+    FOREACH lane IN ARRAY queues LOOP
+        EXIT WHEN missing <= 0;
+        SELECT count(*), least(missing, count(*) FILTER (WHERE l.nth <= room[l.task_no])),
+               array_agg(l.task), array_agg(l.task_no), array_agg(l.priority), array_agg(l.run_at), array_agg(l.id)
+          INTO levels, merged, level_task, level_task_no, level_priority, level_run_at, level_id
+          FROM (SELECT * FROM dormouse.levels(lane, known, passed_over) l
+                 WHERE l.run_at <= now() AND room[l.task_no] > 0
+                 ORDER BY l.nth > room[l.task_no], l.priority, l.run_at, l.id) l;
+        CONTINUE WHEN levels = 0;
+        short := false;
+
+        -- Merges the first runs of each level, then more of those of which all are among the next ones.
+        shares := ARRAY[least(missing, room[level_task_no[1]])];
+        depths := array_fill(least(missing, 8 + 2 * missing / merged), ARRAY[merged]);
+        deeper := merged > 1;
+        WHILE deeper LOOP
+            SELECT array_agg(s.share ORDER BY s.level), array_agg(CASE WHEN s.deeper THEN least(missing, 4 * s.depth) ELSE s.depth END ORDER BY s.level),
+                   bool_or(s.deeper)
+              INTO shares, depths, deeper
+              FROM (SELECT r.level, r.depth, count(*) FILTER (WHERE r.fits AND r.place <= missing) AS share,
+                           bool_or(r.fits AND r.place <= missing AND r.nth = r.depth AND r.depth < least(missing, room[r.task_no])) AS deeper
+                      FROM (SELECT r.*, row_number() OVER (PARTITION BY r.fits ORDER BY r.priority, r.run_at, r.id) AS place
+                              FROM (SELECT l.level, l.task_no, l.priority, depths[l.level] AS depth, n.*,
+                                           row_number() OVER (PARTITION BY l.task_no ORDER BY l.priority, n.run_at, n.id) <= room[l.task_no] AS fits
+                                      FROM unnest(level_task[:merged], level_task_no, level_priority, level_run_at, level_id)
+                                           WITH ORDINALITY AS l (task, task_no, priority, run_at, id, level)
+                                     CROSS JOIN LATERAL (
+                                           SELECT c.*, row_number() OVER () AS nth
+                                             FROM (SELECT r.run_at, r.id FROM dormouse.runs_live r
+                                                    WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = l.task
+                                                      AND r.priority = l.priority AND (r.run_at, r.id) >= (l.run_at, l.id) AND r.run_at <= now()
+                                                      AND r.id <> ALL (passed_over)
+                                                    ORDER BY r.run_at, r.id LIMIT depths[l.level]) c) n
+                                     WHERE l.level <= merged) r) r
+                     GROUP BY r.level, r.depth) s;
+        END LOOP;
+
+        FOR round IN 1 .. 2 LOOP  -- then, if others had locked some of these, what is free in any level
+            FOR level IN 1 .. CASE round WHEN 1 THEN merged ELSE levels END LOOP
+                wanted := least(missing, room[level_task_no[level]], CASE round WHEN 1 THEN shares[level] ELSE missing END);
+                CONTINUE WHEN wanted <= 0;
+                IF locking THEN
+                    got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
+                                  WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
+                                    AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
+                                    AND (round = 1 OR r.ctid <> ALL (taken))
+                                  ORDER BY r.run_at, r.id LIMIT wanted
+                                    FOR UPDATE SKIP LOCKED);
+                ELSE
+                    got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
+                                  WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
+                                    AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
+                                  ORDER BY r.run_at, r.id LIMIT wanted);
+                END IF;
+                taken := taken || got;
+                missing := missing - cardinality(got);
+                room[level_task_no[level]] := room[level_task_no[level]] - cardinality(got);
+                short := short OR cardinality(got) < wanted;
+            END LOOP;
+            EXIT WHEN levels = 1 OR NOT short;
+        END LOOP;
+    END LOOP;
+    RETURN taken;
+END $$;
+
 CREATE FUNCTION dormouse.nobody_listens(listening bigint) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -497,11 +761,16 @@ CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
 CREATE FUNCTION dormouse.own_key() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 BEGIN
-    INSERT INTO dormouse.keys AS k (task, key, run_id) VALUES (NEW.task, NEW.key, NEW.id)
-        ON CONFLICT (task, key) DO UPDATE SET run_id = k.run_id WHERE k.run_id = EXCLUDED.run_id;
-    IF NOT FOUND THEN
+    IF TG_OP = 'UPDATE' AND OLD.key IS NOT NULL THEN
+        DELETE FROM dormouse.keys k WHERE k.task = OLD.task AND k.key = OLD.key AND k.run_id = OLD.id;
+    END IF;
+    IF NEW.key IS NULL OR EXISTS (SELECT FROM dormouse.keys k WHERE k.task = NEW.task AND k.key = NEW.key AND k.run_id = NEW.id) THEN
+        RETURN NEW;  -- enqueue() has taken it already
+    ELSIF dormouse.take_key(NEW.task, NEW.key, NEW.id) <> NEW.id THEN
         RAISE EXCEPTION 'dormouse.runs: key "%" of task "%" is taken by another run', NEW.key, NEW.task
             USING ERRCODE = 'unique_violation',
                   HINT = 'dormouse.enqueue(..., key => ...) returns the run that has it instead.';
@@ -564,7 +833,8 @@ BEGIN
            FOR UPDATE SKIP LOCKED
     ), back AS (
         UPDATE dormouse.runs_live r
-           SET status = 'retry', run_at = now(), attempts = r.attempts + 1, lost = r.lost + 1, fence = NULL, lease_until = NULL,
+           SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767),
+               lost = least(r.lost + 1, 32767), fence = NULL, lease_until = NULL,
                worker = NULL, started_at = NULL,
                error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run is gone (dormouse reap)')
           FROM lost WHERE r.ctid = lost.tid
@@ -603,11 +873,18 @@ BEGIN
 END $$;
 
 CREATE FUNCTION dormouse.result(id uuid) RETURNS TABLE(status text, result jsonb, error jsonb, attempts integer, finished_at timestamp with time zone)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-    SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at FROM dormouse.runs r WHERE r.id = $1
-$_$;
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at
+      FROM dormouse.runs_live r WHERE r.id = result.id;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at
+          FROM dormouse.runs_finished r WHERE r.id = result.id ORDER BY r.finished_at DESC LIMIT 1;
+    END IF;
+END $$;
 
 CREATE FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timestamp with time zone, OUT did text, OUT trouble text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -787,6 +1064,22 @@ BEGIN
     RETURN NEW;
 END $$;
 
+CREATE FUNCTION dormouse.run_exists(id uuid, since timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = run_exists.id) THEN
+        RETURN true;
+    ELSIF EXISTS (SELECT FROM dormouse.runs_finished f
+                   WHERE f.id = run_exists.id AND f.finished_at >= since AND f.finished_at < now() + interval '1 day') THEN
+        RETURN true;
+    END IF;
+    RETURN EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = run_exists.id);
+END $$;
+
 CREATE FUNCTION dormouse.run_starts_again() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -798,11 +1091,16 @@ BEGIN
 END $$;
 
 CREATE FUNCTION dormouse.runs_deleted() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
     PERFORM dormouse.notify_worker(w.worker)
        FROM (SELECT DISTINCT o.worker FROM old_rows o WHERE o.status = 'running') w;
+    -- a key goes with its run
+    DELETE FROM dormouse.keys k USING old_rows o
+     WHERE o.key IS NOT NULL AND k.task = o.task AND k.key = o.key AND k.run_id = o.id
+       AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = o.id);
     RETURN NULL;
 END $$;
 
@@ -812,6 +1110,17 @@ CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
 BEGIN
     PERFORM dormouse.notify_queue(q.queue)
        FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status IN ('queued', 'retry')) q;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION dormouse.runs_truncated() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM dormouse.notify_worker(w.worker)
+       FROM (SELECT DISTINCT l.worker FROM dormouse.runs_live l WHERE l.status = 'running') w;
+    DELETE FROM dormouse.keys k USING dormouse.runs_live l WHERE k.task = l.task AND k.key = l.key AND k.run_id = l.id;
     RETURN NULL;
 END $$;
 
@@ -850,6 +1159,37 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Name status, task, queue, older_than or created_before.';
     END IF;
     RETURN CASE WHEN status IS NULL THEN otherwise ELSE ARRAY[status] END;
+END $$;
+
+CREATE FUNCTION dormouse.take_key(task text, key text, id uuid) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    owner record;
+BEGIN
+    IF octet_length(take_key.task) NOT BETWEEN 1 AND 200 OR octet_length(take_key.key) NOT BETWEEN 1 AND 500 THEN
+        PERFORM dormouse.check_key(take_key.task, take_key.key);
+    END IF;
+    LOOP
+        INSERT INTO dormouse.keys (task, key, run_id) VALUES (take_key.task, take_key.key, take_key.id) ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            RETURN take_key.id;
+        END IF;
+        SELECT k.run_id, k.created_at INTO owner FROM dormouse.keys k WHERE k.task = take_key.task AND k.key = take_key.key;
+        CONTINUE WHEN NOT FOUND;  -- it was there and has just been dropped with its run
+        IF owner.run_id = take_key.id OR dormouse.run_exists(owner.run_id, owner.created_at) THEN
+            RETURN owner.run_id;
+        END IF;
+        UPDATE dormouse.keys k SET run_id = take_key.id, created_at = now()
+         WHERE k.task = take_key.task AND k.key = take_key.key AND k.run_id = owner.run_id;
+        IF FOUND THEN
+            RETURN take_key.id;
+        END IF;
+    END LOOP;
 END $$;
 
 CREATE FUNCTION dormouse.watch(id uuid) RETURNS boolean
@@ -908,7 +1248,6 @@ CREATE TABLE dormouse.runs (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
     queue text DEFAULT 'default'::text NOT NULL,
     task text NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -916,6 +1255,10 @@ CREATE TABLE dormouse.runs (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -926,9 +1269,6 @@ CREATE TABLE dormouse.runs (
     error jsonb,
     progress real,
     progress_text text,
-    key text,
-    traceparent text,
-    watched boolean DEFAULT false NOT NULL,
     last_fence bigint,
     exit_code smallint,
     signal smallint,
@@ -936,25 +1276,23 @@ CREATE TABLE dormouse.runs (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
-    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
-    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
     WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
-END),
-    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
-    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+END)
 )
 PARTITION BY LIST (status);
 
 COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dormouse.enqueue().';
 
-COMMENT ON COLUMN dormouse.runs.priority IS 'Smaller is sooner; 0 is ordinary.';
+COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; 0 is ordinary.';
+
+COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is mostly less.';
+
+COMMENT ON COLUMN dormouse.runs.run_at IS 'When it is due; infinity: parked, until somebody gives it a time.';
 
 COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
 
@@ -962,7 +1300,7 @@ COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this r
 
 COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
 
-COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with their worker, which died. Such a run is executed alone in its worker, so that it takes no others with it.';
+COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
 
 COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
 
@@ -1159,7 +1497,8 @@ CREATE TABLE dormouse.keys (
     key text NOT NULL,
     run_id uuid NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_vacuum_insert_scale_factor='0.05', vacuum_truncate=off);
 
 CREATE VIEW dormouse.live_workers AS
  SELECT workers.id,
@@ -1261,7 +1600,6 @@ CREATE TABLE dormouse.runs_finished (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
     queue text DEFAULT 'default'::text NOT NULL,
     task text NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1269,6 +1607,10 @@ CREATE TABLE dormouse.runs_finished (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -1279,9 +1621,6 @@ CREATE TABLE dormouse.runs_finished (
     error jsonb,
     progress real,
     progress_text text,
-    key text,
-    traceparent text,
-    watched boolean DEFAULT false NOT NULL,
     last_fence bigint,
     exit_code smallint,
     signal smallint,
@@ -1289,19 +1628,13 @@ CREATE TABLE dormouse.runs_finished (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
-    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
-    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
     WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
-END),
-    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
-    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+END)
 )
 PARTITION BY RANGE (finished_at);
 
@@ -1309,7 +1642,6 @@ CREATE TABLE dormouse.runs_finished_default (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
     queue text DEFAULT 'default'::text NOT NULL,
     task text NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1317,6 +1649,10 @@ CREATE TABLE dormouse.runs_finished_default (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -1327,9 +1663,6 @@ CREATE TABLE dormouse.runs_finished_default (
     error jsonb,
     progress real,
     progress_text text,
-    key text,
-    traceparent text,
-    watched boolean DEFAULT false NOT NULL,
     last_fence bigint,
     exit_code smallint,
     signal smallint,
@@ -1337,26 +1670,19 @@ CREATE TABLE dormouse.runs_finished_default (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
-    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
-    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
     WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
-END),
-    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
-    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+END)
 );
 
 CREATE TABLE dormouse.runs_live (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
     queue text DEFAULT 'default'::text NOT NULL,
     task text NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1364,6 +1690,10 @@ CREATE TABLE dormouse.runs_live (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -1374,9 +1704,6 @@ CREATE TABLE dormouse.runs_live (
     error jsonb,
     progress real,
     progress_text text,
-    key text,
-    traceparent text,
-    watched boolean DEFAULT false NOT NULL,
     last_fence bigint,
     exit_code smallint,
     signal smallint,
@@ -1384,26 +1711,20 @@ CREATE TABLE dormouse.runs_live (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
-    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
-    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
     WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
-END),
-    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
-    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
-);
+END)
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', vacuum_truncate=off, autovacuum_vacuum_insert_scale_factor='0', autovacuum_vacuum_insert_threshold='100000', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
 
 CREATE TABLE dormouse.runs_unknown (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
     queue text DEFAULT 'default'::text NOT NULL,
     task text NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1411,6 +1732,10 @@ CREATE TABLE dormouse.runs_unknown (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -1421,9 +1746,6 @@ CREATE TABLE dormouse.runs_unknown (
     error jsonb,
     progress real,
     progress_text text,
-    key text,
-    traceparent text,
-    watched boolean DEFAULT false NOT NULL,
     last_fence bigint,
     exit_code smallint,
     signal smallint,
@@ -1431,19 +1753,13 @@ CREATE TABLE dormouse.runs_unknown (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT attempts_are_not_negative CHECK (((attempts >= 0) AND (max_attempts > 0))),
     CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT key_is_1_to_500_bytes CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 500))),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
-    CONSTRAINT queue_is_1_to_48_bytes CHECK (((octet_length(queue) >= 1) AND (octet_length(queue) <= 48))),
-    CONSTRAINT run_at_is_a_time_or_never CHECK ((run_at > '-infinity'::timestamp with time zone)),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
     WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
-END),
-    CONSTRAINT task_is_1_to_200_bytes CHECK (((octet_length(task) >= 1) AND (octet_length(task) <= 200))),
-    CONSTRAINT timeout_is_not_negative CHECK ((timeout_ms >= 0))
+END)
 );
 
 CREATE VIEW dormouse.stuck_runs AS
@@ -1520,7 +1836,7 @@ CREATE INDEX runs_finished_keyed ON ONLY dormouse.runs_finished USING btree (id)
 
 CREATE INDEX runs_finished_default_id_idx1 ON dormouse.runs_finished_default USING btree (id) WHERE (key IS NOT NULL);
 
-CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, priority, run_at, id) WHERE (status = ANY (ARRAY['queued'::text, 'retry'::text]));
+CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, task, priority, run_at, id) WHERE (status = ANY (ARRAY['queued'::text, 'retry'::text]));
 
 CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
 
@@ -1531,6 +1847,12 @@ ALTER INDEX dormouse.run_logs_place ATTACH PARTITION dormouse.run_logs_default_r
 ALTER INDEX dormouse.runs_finished_id ATTACH PARTITION dormouse.runs_finished_default_id_idx;
 
 ALTER INDEX dormouse.runs_finished_keyed ATTACH PARTITION dormouse.runs_finished_default_id_idx1;
+
+CREATE TRIGGER change_key BEFORE UPDATE OF id, task, key ON dormouse.runs FOR EACH ROW WHEN ((((new.id IS DISTINCT FROM old.id) OR (new.task IS DISTINCT FROM old.task)) OR (new.key IS DISTINCT FROM old.key))) EXECUTE FUNCTION dormouse.own_key();
+
+CREATE TRIGGER check_changes BEFORE UPDATE OF run_at, attempts ON dormouse.runs_live FOR EACH ROW WHEN (((new.attempts < 0) OR ((new.run_at < '1970-01-01 00:00:00+00'::timestamp with time zone) OR (new.run_at > '9999-12-31 23:59:59.999999+00'::timestamp with time zone)))) EXECUTE FUNCTION dormouse.check_values();
+
+CREATE TRIGGER check_values BEFORE INSERT OR UPDATE OF queue, task, key, payload, priority, max_attempts, timeout_ms, traceparent ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION dormouse.check_values();
 
 CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live FOR EACH ROW WHEN ((new.key IS NOT NULL)) EXECUTE FUNCTION dormouse.own_key();
 
@@ -1544,6 +1866,8 @@ CREATE TRIGGER runs_deleted AFTER DELETE ON dormouse.runs REFERENCING OLD TABLE 
 
 CREATE TRIGGER runs_inserted AFTER INSERT ON dormouse.runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_inserted();
 
+CREATE TRIGGER runs_truncated BEFORE TRUNCATE ON dormouse.runs_live FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_truncated();
+
 CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_updated();
 
 REVOKE ALL ON FUNCTION dormouse.archive(id uuid, reason text) FROM PUBLIC;
@@ -1555,6 +1879,12 @@ REVOKE ALL ON FUNCTION dormouse.cancel(id uuid, reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.cancel_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.canceled_by(reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.check_key(task text, key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.check_numbers(priority integer, max_attempts integer, timeout interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.check_values() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) FROM PUBLIC;
 
@@ -1568,11 +1898,17 @@ REVOKE ALL ON FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences big
 
 REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.is_of_the_server(sqlstate text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.own_key() FROM PUBLIC;
 
@@ -1592,13 +1928,19 @@ REVOKE ALL ON FUNCTION dormouse.retry_runs(status text, task text, queue text, o
 
 REVOKE ALL ON FUNCTION dormouse.run_changes_status() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.run_exists(id uuid, since timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.runs_deleted() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.runs_inserted() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.runs_truncated() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.runs_updated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.take_key(task text, key text, id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.watch(id uuid) FROM PUBLIC;
 

@@ -49,7 +49,7 @@ class RelayBench {
         bell_ = listen_at(directory_.path() + "/bench.sock");
         poll_.emplace(loop_, bell_.get());
         poll_->watch(loop::Poll::readable,
-                     [this](int) { rings_ += systemd::empty_doorbell(bell_.get(), 1'000, reserve_); });
+                     [this](int) { rings_ += systemd::empty_doorbell(bell_.get(), 1'000, reserve_).rings; });
     }
 
     bool until(const std::function<bool()>& happened, Millis deadline = Millis{20'000}) {

@@ -134,8 +134,8 @@ BOOST_AUTO_TEST_CASE(whoever_comes_at_whatever_moment_finds_all_of_it) {
         std::atomic<int> ready{0};
         std::vector<std::thread> threads;
         for (auto& session : sessions) {
-            const std::string before = std::to_string(dice() % 60 / 1'000.0);
-            const std::string after = std::to_string(dice() % 60 / 1'000.0);
+            const std::string before = std::to_string(static_cast<double>(dice() % 60) / 1'000.0);
+            const std::string after = std::to_string(static_cast<double>(dice() % 60) / 1'000.0);
             threads.emplace_back([&session, &ready, before, after] {
                 (void)session.script("late", "SELECT pg_sleep(" + before + "); BEGIN; SELECT dormouse.enqueue('echo');" +
                                                  "SELECT pg_sleep(" + after + "); COMMIT");

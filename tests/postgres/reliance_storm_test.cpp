@@ -21,7 +21,7 @@ namespace {
 constexpr int producers = 32;
 constexpr Millis lost{2'000};  ///< so long idle, with something to do
 
-int rounds() {
+int rounds_wanted() {
     if (const char* const said = std::getenv("DORMOUSE_STORM_ROUNDS")) return std::atoi(said);
     return std::getenv("DORMOUSE_FULL") != nullptr ? 2'700 : 20;
 }
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(each_round_ends_quiet_with_nothing_left) {
     PromisingPool pool(restless(), {.worker = "concurrency = 16"});
     std::vector<std::unique_ptr<Producer>> crowd;
     for (int i = 0; i < producers; ++i) crowd.push_back(std::make_unique<Producer>(pool.database, i));
-    const int all_rounds = rounds();
+    const int all_rounds = rounds_wanted();
     std::atomic<std::int64_t> committed{0};
     std::int64_t notified = 0;
     const auto start = BootClock::now();
