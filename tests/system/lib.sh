@@ -30,8 +30,8 @@ not() { ! "$@"; }
 property() { systemctl show --value --property="$2" "$1"; }
 state_is() { [ "$(property "$1" ActiveState)" = "$2" ]; }
 
-# Asleep: the service has ended, its helper too, and nobody has asked for it again.
-asleep() { state_is "dormouse@$1.service" inactive && [ -z "$(property "dormouse@$1.service" Job | tr -d 0)" ]; }
+# Asleep: the look of the start is made, the service has ended, its helper too, and nobody has asked for it again.
+asleep() { not state_is "dormouse@$1.timer" active && state_is "dormouse@$1.service" inactive && [ -z "$(property "dormouse@$1.service" Job | tr -d 0)" ]; }
 
 # The due timers of a pool, one a line. A pool whose name starts with this one's name has other timers.
 armed() {

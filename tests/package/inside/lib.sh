@@ -45,7 +45,7 @@ files() {
 }
 property() { systemctl show --value --property="$2" "$1"; }
 state_is() { [ "$(property "$1" ActiveState)" = "$2" ]; }
-asleep() { state_is "dormouse@$1.service" inactive && [ -z "$(property "dormouse@$1.service" Job | tr -d 0)" ]; }
+asleep() { ! state_is "dormouse@$1.timer" active && state_is "dormouse@$1.service" inactive && [ -z "$(property "dormouse@$1.service" Job | tr -d 0)" ]; }
 apt() { # there is no network: what the package depends on was fetched when the root was made
     local code=0
     DEBIAN_FRONTEND=noninteractive apt-get --quiet=2 --yes -o Dpkg::Use-Pty=0 "$@" >/root/apt.log 2>&1 || code=$?
