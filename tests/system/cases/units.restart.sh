@@ -36,7 +36,7 @@ for how in restart stop-start socket rung spooled; do
 [Service]
 ExecStopPost=/bin/sleep 0.3
 DROPIN
-    for round in 1 2 3; do
+    for round in 1 2; do
         wait_for 20 asleep $pool
         ring $pool
         wait_for 20 in_state stop-post
@@ -66,7 +66,7 @@ done
 equal "files left in the spool" "$(find /var/spool/dormouse/$pool -name "*.json" | wc -l)" 0
 
 # A stop is a stop, at whatever moment: nothing of what may be under way starts the pool again.
-for round in $(seq 20); do
+for round in $(seq 10); do
     ring $pool
     sleep "0.$(printf '%03d' $((RANDOM % 250)))"
     stop_pool $pool
