@@ -22,8 +22,8 @@ using Json = nlohmann::json;
 constexpr const char* members =
     "task, payload, queue, priority, run_at, at, in, key, max_attempts, timeout, traceparent";
 
-/// The value as it is written: Postgres shall have the payload so, and a parser gives its numbers as doubles. Of several
-/// of one name the last counts, as in jsonb.
+/// The value as it is written: Postgres shall have the payload so, and a parser gives its numbers as doubles. Of
+/// several of one name the last counts, as in jsonb.
 std::string raw_member(std::string_view object, std::string_view name) {
     std::string_view found;
     object.remove_prefix(std::min(object.find('{'), object.size()));  // a byte order mark

@@ -25,7 +25,7 @@ struct Sources {
     Environment environment;             ///< of_process(), or whatever a test wants
     std::vector<std::string> functions;  ///< tasks whose functions are in this program: handler = "in_process"
     bool is_program = false;  ///< `sets` are what a program says of itself: no command line, so nobody sees a password
-    bool tasks_required = false;  ///< true for what executes runs: a pool without a task can do nothing
+    bool tasks_required = false;    ///< true for what executes runs: a pool without a task can do nothing
     bool database_required = true;  ///< false for commands that only ring or print: url and file may be missing
 };
 

@@ -153,9 +153,10 @@ Status check_loadable(const config::Task& task, const std::string& path) {
     const std::string command = named(task) + "command " + path;
     if (interpreter.empty())
         return fail(ErrorKind::invalid, command + " is no program, and as a script it needs a #! line");
-    return fail(ErrorKind::invalid, command + " has the interpreter \"" + interpreter + "\" in its #! line: " +
-                                        std::generic_category().message(problem) +
-                                        (interpreter.ends_with('\r') ? " (the file has the line ends of Windows)" : ""));
+    return fail(ErrorKind::invalid,
+                command + " has the interpreter \"" + interpreter +
+                    "\" in its #! line: " + std::generic_category().message(problem) +
+                    (interpreter.ends_with('\r') ? " (the file has the line ends of Windows)" : ""));
 }
 
 void add_run(Variables& variables, const RunSpec& run) {

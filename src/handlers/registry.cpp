@@ -40,9 +40,9 @@ Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& 
                    std::optional<RunCgroups> cgroups, InProcess* in_process)
     : loop_(loop),
       in_process_(in_process),
-      cgroups_(cgroups                ? std::move(*cgroups)
+      cgroups_(cgroups                 ? std::move(*cgroups)
                : have_processes(tasks) ? RunCgroups()
-                                      : RunCgroups("/no task has a process")),
+                                       : RunCgroups("/no task has a process")),
       orphans_(loop) {
     if (have_processes(tasks)) {
         prepare_signals();

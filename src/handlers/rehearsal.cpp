@@ -65,8 +65,7 @@ void Rehearsal::on_gone(Trial& trial, const WarmProcess::Farewell& farewell) {
 
 void Rehearsal::fail_all(const Trial& trial, const std::string& problem) {
     const std::string of_first = "task " + trial.task.name + ": ";
-    const std::string_view rest =
-        std::string_view(problem).substr(problem.starts_with(of_first) ? of_first.size() : 0);
+    const std::string_view rest = std::string_view(problem).substr(problem.starts_with(of_first) ? of_first.size() : 0);
     for (const std::string& name : trial.names) tasks_[name].problem = "task " + name + ": " + std::string(rest);
 }
 

@@ -19,8 +19,8 @@ namespace dormouse::handlers {
 
 /// What is known of a task's handler after that.
 struct Rehearsed {
-    std::string problem;  ///< why it cannot be started, one line with the task's name; empty when it can
-    std::string text;     ///< what was seen, for people
+    std::string problem;      ///< why it cannot be started, one line with the task's name; empty when it can
+    std::string text;         ///< what was seen, for people
     bool unfinished = false;  ///< its process was still starting when the time was up
 };
 
@@ -33,7 +33,8 @@ class Rehearsal {
 
     /// One more task, with what Handler::check() says of it. Before begin().
     void add(const config::Task& task, std::string problem);
-    /// `done` comes once, from a later turn, `within` that time; it may destroy this. Processes that are left are killed.
+    /// `done` comes once, from a later turn, `within` that time; it may destroy this. Processes that are left are
+    /// killed.
     void begin(Millis within, Done done);
 
   private:

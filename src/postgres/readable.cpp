@@ -15,8 +15,7 @@ tl::unexpected<Error> unreadable(const char* message) {
     std::string text = message == nullptr ? "" : message;
     text = text.substr(0, text.find_first_of("\"\n"));
     while (!text.empty() && text.back() == ' ') text.pop_back();
-    return fail(ErrorKind::invalid, "the connection string cannot be read" +
-                                        (text.empty() ? "" : " (" + text + " …)") +
+    return fail(ErrorKind::invalid, "the connection string cannot be read" + (text.empty() ? "" : " (" + text + " …)") +
                                         "; expected postgresql://USER@HOST:PORT/DATABASE, special characters as %XX");
 }
 
@@ -46,7 +45,7 @@ Status readable(const std::string& url) {
     if (url.find('=') == std::string::npos && url.find("://") == std::string::npos) return unreadable(nullptr);
     char* message = nullptr;
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), &message),
-                                                                                PQconninfoFree);
+                                                                               PQconninfoFree);
     const std::unique_ptr<char, decltype(&PQfreemem)> freed(message, PQfreemem);
     if (!options || torn(url)) return unreadable(message);
     for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option)

@@ -71,7 +71,8 @@ std::string pop(std::map<std::string, std::string>& from, const std::string& key
 }  // namespace
 
 Result<Target> parse_target(const std::string& url, const std::string& passfile) {
-    if (const Status right = readable(url); !right) return fail(right.error().kind, "database.url: " + right.error().message);
+    if (const Status right = readable(url); !right)
+        return fail(right.error().kind, "database.url: " + right.error().message);
     const Options given(PQconninfoParse(url.c_str(), nullptr), PQconninfoFree);
     if (!given) return fail(ErrorKind::transient, "database.url: out of memory");
     std::map<std::string, std::string> own;

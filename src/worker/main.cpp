@@ -98,7 +98,8 @@ PoolCheck check_pool(config::Sources sources) {
     }
     const std::size_t tasks = config.tasks.size();
     if (broken > 0) {
-        const std::string share = std::to_string(broken) + " of " + std::to_string(tasks) + " tasks cannot be started: ";
+        const std::string share =
+            std::to_string(broken) + " of " + std::to_string(tasks) + " tasks cannot be started: ";
         return failed("handlers", Error{ErrorKind::invalid, (broken > 1 ? share : "") + problems});
     }
     passed("handlers",

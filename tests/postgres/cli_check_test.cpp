@@ -65,7 +65,8 @@ BOOST_AUTO_TEST_CASE(a_pool_that_could_work_is_told_step_by_step_and_nothing_is_
     tasks.make_ghost();
     const Ended ended = check(file());
     BOOST_TEST(ended.exit_code == 0, ended.err);
-    for (const char* step : {"configuration  ok: ", "database       ok: ", "task echo      ok: ", "handlers       ok: 6 tasks"})
+    for (const char* step :
+         {"configuration  ok: ", "database       ok: ", "task echo      ok: ", "handlers       ok: 6 tasks"})
         BOOST_TEST(has(ended.out, step), step << " is not in " << ended.out);
     const json document = json::parse(check(file(), true).out);
     BOOST_TEST(document.at("pool") == "p");

@@ -248,8 +248,13 @@ BOOST_AUTO_TEST_CASE(the_environment_is_small_and_nothing_of_ours_leaks) {
 
 BOOST_AUTO_TEST_CASE(a_traceparent_that_is_none_is_kept_from_the_handler_and_never_in_the_way) {
     const std::string good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    std::vector<std::string> bad{"00-11-22-01", good + "-x", good.substr(1), "00_" + good.substr(3), " " + good,
-                                 std::string(200'000, 'a'), good + std::string(200'000, '0')};
+    std::vector<std::string> bad{"00-11-22-01",
+                                 good + "-x",
+                                 good.substr(1),
+                                 "00_" + good.substr(3),
+                                 " " + good,
+                                 std::string(200'000, 'a'),
+                                 good + std::string(200'000, '0')};
     for (const std::size_t at : {0, 5, 40, 54}) {
         for (const char wrong : {'g', 'A', '-', '\n'}) bad.push_back(std::string(good).replace(at, 1, 1, wrong));
     }

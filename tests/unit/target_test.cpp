@@ -40,12 +40,11 @@ BOOST_AUTO_TEST_CASE(the_urls_own_passfile_comes_first) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_refused_without_its_password) {
-    for (const char* url : {"postgresql://u:geheim@[broken/d", "host=a password=geheim nonsense",
-                            "postgresql://u:geheim@h/d?no_such=1", "postgresql://u:a@geheim@127.0.0.9:1/d",
-                            "postgresql://u:a/geheim@h/d", "postgresql://u:geheim/a@h/d", "postgresql://u:a?b@geheim@h/d",
-                            "postgresql://u:%geheim@h/d", "postgresql://u:geheim",
-                            "host=u:geheim@h", "host=a,u:geheim@h", "hostaddr=u@geheim", "host=a port=geheim",
-                            "postgresql://h/d?host=u:geheim@h"}) {
+    for (const char* url :
+         {"postgresql://u:geheim@[broken/d", "host=a password=geheim nonsense", "postgresql://u:geheim@h/d?no_such=1",
+          "postgresql://u:a@geheim@127.0.0.9:1/d", "postgresql://u:a/geheim@h/d", "postgresql://u:geheim/a@h/d",
+          "postgresql://u:a?b@geheim@h/d", "postgresql://u:%geheim@h/d", "postgresql://u:geheim", "host=u:geheim@h",
+          "host=a,u:geheim@h", "hostaddr=u@geheim", "host=a port=geheim", "postgresql://h/d?host=u:geheim@h"}) {
         const auto target = parse_target(url, "");
         BOOST_TEST_REQUIRE(!target.has_value(), url);
         BOOST_TEST((target.error().kind == ErrorKind::invalid));
@@ -55,8 +54,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_refused_without_its_password) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_secret_is_not_refused) {
-    for (const char* url : {"postgresql://u:a%40b%2Fc@h:1,[::1]:2/d", "host=@abstract,/run/postgresql", "hostaddr=fe80::1%eth0a",
-                            "host=a password='x@y/z'", "postgresql:///d?host=/run/p&port=5", "postgresql://u:a?b=c@h/d", "postgresql://"})
+    for (const char* url :
+         {"postgresql://u:a%40b%2Fc@h:1,[::1]:2/d", "host=@abstract,/run/postgresql", "hostaddr=fe80::1%eth0a",
+          "host=a password='x@y/z'", "postgresql:///d?host=/run/p&port=5", "postgresql://u:a?b=c@h/d", "postgresql://"})
         BOOST_TEST(parse_target(url, "").has_value(), url);
 }
 

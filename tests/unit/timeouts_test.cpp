@@ -1,9 +1,8 @@
 // Timeouts at and beyond the ends of the range: what nobody lives to see never comes, and least of all at once.
-#include "base/deadline.h"
-
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/deadline.h"
 #include "exec_fixture.h"
 #include "handlers/message.h"
 #include "in_process_fixture.h"

@@ -27,16 +27,17 @@ BOOST_AUTO_TEST_CASE(every_character_is_read_as_it_was_written_and_no_surrogate_
         const std::string text = encoded(code) + "x";
         const auto seen = dormouse::utf8::first_of(text);
         const bool is_one = code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
-        const bool right = is_one ? seen.valid && seen.code == code && seen.bytes + 1 == text.size()
-                                  : !seen.valid && seen.bytes == 1;
+        const bool right =
+            is_one ? seen.valid && seen.code == code && seen.bytes + 1 == text.size() : !seen.valid && seen.bytes == 1;
         if (!right) ++wrong;
     }
     BOOST_TEST(wrong == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_cut_overlong_or_out_of_place_is_one_byte_that_is_no_character) {
-    for (const char* text : {"\x80", "\xbf", "\xc0\xaf", "\xc1\x81", "\xc3", "\xe0\x9f\xbf", "\xe2\x82", "\xe2\x28\xa1",
-                             "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
+    for (const char* text :
+         {"\x80", "\xbf", "\xc0\xaf", "\xc1\x81", "\xc3", "\xe0\x9f\xbf", "\xe2\x82", "\xe2\x28\xa1", "\xed\xa0\x80",
+          "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
         const auto seen = dormouse::utf8::first_of(text);
         BOOST_TEST(!seen.valid);
         BOOST_TEST(seen.bytes == 1U);
