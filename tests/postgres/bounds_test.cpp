@@ -16,14 +16,15 @@ struct Limit {
     const char* beyond;  ///< … and the first that is not
     const char* absurd;
     const char* said;  ///< in the refusal
+    bool costly = false;
 };
 
 const Limit limits[] = {
-    {"queue", "repeat('q', 48)", "repeat('q', 49)", "repeat('q', 3000000)", "bytes, expected 1 to 48"},
+    {"queue", "repeat('q', 48)", "repeat('q', 49)", "repeat('q', 1000000)", "bytes, expected 1 to 48"},
     {"queue", "'q'::text", "''::text", "''::text", "bytes, expected 1 to 48"},
-    {"task", "repeat('t', 200)", "repeat('t', 201)", "repeat('t', 3000000)", "bytes, expected 1 to 200"},
-    {"key", "repeat('k', 500)", "repeat('k', 501)", "repeat('k', 3000000)", "bytes, expected 1 to 500"},
-    {"traceparent", "repeat('0', 512)", "repeat('0', 513)", "repeat('0', 3000000)", "bytes, expected at most 512"},
+    {"task", "repeat('t', 200)", "repeat('t', 201)", "repeat('t', 1000000)", "bytes, expected 1 to 200"},
+    {"key", "repeat('k', 500)", "repeat('k', 501)", "repeat('k', 1000000)", "bytes, expected 1 to 500"},
+    {"traceparent", "repeat('0', 512)", "repeat('0', 513)", "repeat('0', 1000000)", "bytes, expected at most 512"},
     {"priority", "100", "101", "32767", "expected -100 to 100"},
     {"priority", "-100", "-101", "-32768", "expected -100 to 100"},
     {"max_attempts", "1000", "1001", "32767", "expected 1 to 1000"},
@@ -37,12 +38,12 @@ const Limit limits[] = {
     {"payload", "to_jsonb(repeat('x', 16777214))", "to_jsonb(repeat('x', 16777215))", "to_jsonb(repeat('x', 20000000))",
      "16 MiB"},
     {"payload", "to_jsonb(repeat(chr(1), 2796202))", "to_jsonb(repeat(chr(1), 2796203))",
-     "to_jsonb(repeat(chr(1), 5000000))", "16 MiB"},
+     "to_jsonb(repeat(chr(1), 5000000))", "16 MiB", true},
     {"payload", "('[' || repeat('1e131071,', 127) || '1]')::jsonb", "('[' || repeat('1e131071,', 128) || '1]')::jsonb",
-     "('[' || repeat('1e131071,', 8500) || '1]')::jsonb", "16 MiB"},
+     "('[' || repeat('1e131071,', 1500) || '1]')::jsonb", "16 MiB"},
     {"payload", "('[' || repeat('0e-16383,', 1023) || '1]')::jsonb",
-     "('[' || repeat('0e-16383,', 1024) || '1]')::jsonb", "('[' || repeat('0e-16383,', 9000) || '1]')::jsonb",
-     "16 MiB"},
+     "('[' || repeat('0e-16383,', 1024) || '1]')::jsonb", "('[' || repeat('0e-16383,', 9000) || '1]')::jsonb", "16 MiB",
+     true},
 };
 
 /// Puts a run with `value` (SQL) as `name` into the database; "" or what is said of it.
@@ -155,6 +156,7 @@ BOOST_AUTO_TEST_CASE(each_limit_holds_for_each_way_in) {
         for (const Limit& limit : limits) {
             const std::string place = way + ", " + limit.name + " ";
             if (way == "enqueue_many" && std::string(limit.name) == "traceparent") continue;  // it has none
+            if (limit.costly && way != "INSERT") continue;  // one way for what all have in common
             BOOST_TEST(put_in(limit.name, limit.at) == "", place + limit.at);
             database.exec("TRUNCATE dormouse.runs");
             for (const char* const too_much : {limit.beyond, limit.absurd}) {

@@ -240,7 +240,8 @@ BOOST_AUTO_TEST_CASE(a_filter_that_says_nothing_or_something_impossible_is_refus
     BOOST_TEST(has(refusal(session, "SELECT dormouse.retry_runs('running')"), "Use one of completed, failed"));
     BOOST_TEST(
         has(refusal(session, "SELECT dormouse.archive_runs('error')"), "does not work on runs that are \"error\""));
-    BOOST_TEST(has(refusal(session, "SELECT dormouse.cancel_runs(task => 't', max_runs => 0)"), "expected 1 to 100000"));
+    BOOST_TEST(
+        has(refusal(session, "SELECT dormouse.cancel_runs(task => 't', max_runs => 0)"), "expected 1 to 100000"));
     BOOST_TEST(database.value("SELECT status FROM dormouse.runs") == "queued");
 }
 
