@@ -9,7 +9,7 @@ from pool import computing_seconds
 
 TICK_S = 0.5
 SPIN = (0.35, 4.0)  # a share of a core, for so long; where there is no core to be had,
-WANTS = 0.9         # this share of the time computing or waiting to compute
+WANTS = (0.05, 0.9)  # this share, and this one of computing or waiting to compute
 EMPTY_S = 3.0       # a slot beside a run that is due
 NOTICE_S = 2.0      # the end of a handler
 CANCEL_S = 5.0      # from dormouse.cancel() to the end of the handler
@@ -106,7 +106,8 @@ class Watch:
         used, waited = computing_seconds(worker)
         before, wait, at = self._cpu.get(worker.pid, (used, waited, now))
         self._cpu[worker.pid] = (used, waited, now)
-        busy = used - before > SPIN[0] * (now - at) or used + waited - before - wait > WANTS * (now - at)
+        share, wanted = used - before, used + waited - before - wait
+        busy = share > SPIN[0] * (now - at) or share > WANTS[0] * (now - at) and wanted > WANTS[1] * (now - at)
         if not busy or now == at:
             self._busy.pop(worker.pid, None)
         elif now - self._busy.setdefault(worker.pid, at) >= SPIN[1]:
