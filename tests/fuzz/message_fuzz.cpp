@@ -1,26 +1,22 @@
 // What handlers write, as libFuzzer thinks of it: the stream is cut into lines, each line is parsed. It crashes by
 // itself when memory is touched wrongly; besides that, what was taken has to be what Postgres takes, and has to come
 // back the same however the stream was cut.
-#include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fuzz.h"
 #include "handlers/json_text.h"
 #include "handlers/message.h"
 #include "handlers/text.h"
 
 using namespace dormouse;
 using namespace dormouse::handlers;
+using fuzz::require;
 
 namespace {
 
 constexpr std::size_t most = 300;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 bool is_clean(const std::string& text) {
     return clean_text(text) == text;
@@ -50,14 +46,14 @@ std::vector<std::string> lines_of(std::string_view stream, std::size_t piece) {
     return lines;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const std::string_view stream(reinterpret_cast<const char*>(data), size);
-    const auto lines = lines_of(stream, size + 1);
+void run(std::string_view stream) {
+    const auto lines = lines_of(stream, stream.size() + 1);
     for (const auto& line : lines) check(line);
     require(lines == lines_of(stream, 1));
     require(lines == lines_of(stream, 7));
     check(stream);
-    return 0;
 }
+
+const fuzz::Target target("message", run);
+
+}  // namespace

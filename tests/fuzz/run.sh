@@ -1,12 +1,16 @@
 #!/bin/bash
-# tests/fuzz/run.sh BUILD [SECONDS]: what handlers say, guessed by libFuzzer for so long (10 s); what was found is kept in BUILD/fuzz
-# and is where the next time begins. Exits with 77, "skipped", where there is no clang with libFuzzer.
+# tests/fuzz/run.sh BUILD TARGET [SECONDS]: one target, guessed by libFuzzer for so long (2 s); with DORMOUSE_FULL=1 for five minutes. What was found is
+# kept in BUILD/fuzz/TARGET and is where the next time begins. Exits with 77, "skipped", where there is no clang with libFuzzer.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=$1/fuzz
-seconds=${2:-10}
-mkdir -p "$out/corpus"
+target=$2
+seconds=${3:-2}
+if [ "${DORMOUSE_FULL:-}" = 1 ]; then seconds=300; fi
+mkdir -p "$out/$target" "$out/objects"
+exec 9>"$out/lock" # the first of the targets makes the program
+flock 9
 
 compiler=
 for candidate in clang++-19 clang++; do
@@ -17,19 +21,40 @@ for candidate in clang++-19 clang++; do
     fi
 done
 if [ -z "$compiler" ]; then
-    echo "skipped: fuzz.message: there is no clang with libFuzzer here (./dev setup: clang-19, libclang-rt-19-dev)"
+    echo "SKIPPED: needs a clang with libFuzzer (./dev setup: clang-19, libclang-rt-19-dev)"
     exit 77
 fi
 
-sources=("$here/message_fuzz.cpp" "$root"/src/handlers/{message,json_text,text}.cpp "$root"/src/base/{uuid,error}.cpp)
-program=$out/message_fuzz
-stale=$(find "${sources[@]}" "$root"/src/handlers/{message,json_text,text,handler}.h "${BASH_SOURCE[0]}" -newer "$program" 2>/dev/null || echo yes)
-if [ -n "$stale" ]; then
-    "$compiler" -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I "$root/src" "${sources[@]}" \
-        -o "$program"
-fi
-"$program" -max_total_time="$seconds" -max_len=2000 -dict="$here/words.dict" -artifact_prefix="$out/" -print_final_stats=1 \
-    -verbosity=1 "$out/corpus" 2>&1 | grep -vE '^#[0-9]+[[:space:]]+(NEW|REDUCE|pulse)' || {
-    echo "the input is in $out; repeat with $program FILE"
+sources=("$here"/*.cpp "$root"/src/handlers/{message,json_text,text,environment_file}.cpp "$root"/src/base/{uuid,error,crash_point}.cpp "$root"/src/config/*.cpp
+    "$root"/src/spool/entry.cpp "$root"/src/systemd/due_file.cpp "$root"/src/cli/{text,run_lines,when}.cpp)
+headers=("$root"/src/{base,config,handlers,spool,systemd,cli}/*.h "$here"/*.h "${BASH_SOURCE[0]}")
+newest=${headers[0]}
+for header in "${headers[@]}"; do
+    if [ "$header" -nt "$newest" ]; then newest=$header; fi
+done
+compile() { # SOURCE OBJECT
+    "$compiler" -std=c++20 -g1 -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -DTOML_HEADER_ONLY=1 \
+        -I "$root/src" -I "$here" -c "$1" -o "$2"
+}
+program=$out/dormouse_fuzz
+for source in "${sources[@]}"; do
+    relative=${source#"$root/"}
+    object=$out/objects/${relative//\//_}.o
+    if [ "$object" -nt "$source" ] && [ "$object" -nt "$newest" ]; then continue; fi
+    rm -f "$program"
+    if [ "$(jobs -rp | wc -l)" -ge 2 ]; then wait -n; fi
+    compile "$source" "$object" &
+done
+for job in $(jobs -p); do wait "$job"; done
+if [ ! -x "$program" ]; then "$compiler" -fsanitize=fuzzer,address,undefined "$out"/objects/*.o -o "$program"; fi
+flock --unlock 9
+
+dictionary=()
+if [ -f "$here/$target.dict" ]; then dictionary=(-dict="$here/$target.dict"); fi
+seeds=()
+if [ -d "$here/seeds/$target" ]; then seeds=("$here/seeds/$target"); fi
+DORMOUSE_FUZZ_TARGET=$target "$program" -max_total_time="$seconds" -max_len=2000 "${dictionary[@]}" -artifact_prefix="$out/$target-" -print_final_stats=1 \
+    -verbosity=1 "$out/$target" "${seeds[@]}" 2>&1 | grep -vE '^#[0-9]+[[:space:]]+(NEW|REDUCE|pulse|RELOAD)' || {
+    echo "the input is $out/$target-…; repeat with DORMOUSE_FUZZ_TARGET=$target $program FILE"
     exit 1
 }
