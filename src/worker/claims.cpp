@@ -149,6 +149,7 @@ bool Claims::fill(store::Round& round, const Moment& moment) {
     round.release_forgotten = asked_forgotten_ = forgets_;
     if (look) {
         looks_.sent(moment.now);
+        ever_claimed_ = true;
         on_wire_ = claim_for(moment.now);
         if (flights_.empty()) flights_.expect_start();
         if (search_.active()) {
@@ -227,7 +228,7 @@ void Claims::undone() {
 }
 
 void Claims::lost() {
-    forgets_ = forgets_ || on_wire_;
+    forgets_ = forgets_ || ever_claimed_;  // also the answer before may have been lost on its way
     undone();
 }
 

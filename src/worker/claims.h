@@ -100,6 +100,7 @@ class Claims : public Participant {
     bool put_back_ = false;                  ///< a run was put back since that was asked
     bool asked_forgotten_ = false;           ///< … and for claims whose answer was lost
     bool forgets_ = false;                   ///< there may be such claims
+    bool ever_claimed_ = false;
     bool last_full_ = false;                 ///< the last claim came back full: there is probably more
     Due due_;
     Time no_due_before_{};  ///< the question was refused

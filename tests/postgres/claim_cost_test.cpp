@@ -114,9 +114,9 @@ BOOST_AUTO_TEST_CASE(behind_many_of_a_queue_that_is_not_served) {
 }
 
 BOOST_AUTO_TEST_CASE(with_many_priorities) {
-    fill(few, 1, 500);
+    fill(few, 1, 101);
     const auto small = buffers();
-    fill(many, 1, 500);
+    fill(many, 1, 101);
     compare(small, buffers(), 1.1);
 }
 

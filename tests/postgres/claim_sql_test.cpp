@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(takes_the_more_urgent_first_and_the_queues_in_the_order_giv
     add("5", "second", "a", 99);
     add("2", "first", "a", 10);
     add("1", "first", "b", 1, -1);
-    add("3", "first", "b", 9, 32767);
+    add("3", "first", "b", 9, 100);
     for (const char* key : {"1", "2", "3", "4", "5"}) BOOST_TEST(worker.claim("first,second", 1, "a,b", "9,9") == key);
 }
 

@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(a_function_sees_what_it_was_given_and_its_lines_are_in_the_
 }
 
 BOOST_AUTO_TEST_CASE(a_function_enqueues_with_every_member_whatever_the_names_are_made_of) {
-    const std::string queue = "a \"b\" 'c' \\ {d}\n\u00fc \U0001f42d";
+    const std::string queue = "a \"b\" 'c' \\ {d} \u00fc \U0001f42d";
     const std::string payload = R"({"text": "'; rm -rf / # $(x)\n\u0001", "n": [1, null, 12345678901234567890]})";
     dormouse::Worker worker{config()};
     worker.task("first", [&](Run& run) {
