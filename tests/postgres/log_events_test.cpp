@@ -40,10 +40,11 @@ BOOST_AUTO_TEST_CASE(a_worker_says_its_start_its_runs_and_its_end) {
     const std::string later = enqueue("later");
     const std::string unknown = enqueue("nobody_handles_this");
     LoggedWorker worker(database.url());
-    BOOST_TEST_REQUIRE(eventually([&] { return database.value(left) == "0"; }));
+    BOOST_TEST_REQUIRE(eventually([&] { return database.value(left) == "1"; }));
     BOOST_TEST_REQUIRE(worker.until_said("run_completed", 2));
     worker.process().signal(SIGTERM);
     BOOST_TEST(worker.process().wait().exit_code == 0);
+    BOOST_TEST(database.value("SELECT status FROM dormouse.runs WHERE id = $1", {unknown}) == "queued");
 
     says(worker, "info", "worker_pool_starting", {"dormouse", " pool=logged "});
     says(worker, "warning", "tasks_loaded", {"echo, fail, ghost, hold, later", "ghost", " pool=logged "});
@@ -56,7 +57,6 @@ BOOST_AUTO_TEST_CASE(a_worker_says_its_start_its_runs_and_its_end) {
          {" run_id=" + bad + " ", " task=fail ", " attempt=1 ", "exit 3", "the reason", "(retry, due in "});
     says(worker, "warning", "run_failed", {" run_id=" + bad + " ", " task=fail ", " attempt=2 ", "the reason"});
     says(worker, "info", "run_retry", {" run_id=" + later + " ", " task=later "});
-    says(worker, "warning", "run_failed", {" run_id=" + unknown + " ", "no handler"});
     BOOST_TEST(worker.said("run_log").size() == 2U);
     BOOST_TEST(worker.said("run_log").front().text.find("the reason run_id=" + bad + " task=fail") == 0U);
     says(worker, "info", "worker_pool_signal_received", {"leaving: running handlers may finish"});
@@ -76,19 +76,36 @@ BOOST_AUTO_TEST_CASE(a_worker_that_leaves_because_it_is_quiet_says_idle_exit) {
     BOOST_TEST(worker.said("worker_pool_signal_received").empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_look_that_the_database_refuses_is_a_failed_claim_and_no_lost_database) {
+/// A trigger that refuses to let runs be claimed.
+std::string refusing(const std::string& for_each) {
+    return "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;"
+           "CREATE TRIGGER refuses BEFORE UPDATE ON dormouse.runs_live FOR EACH " +
+           for_each + " EXECUTE FUNCTION refuses();";
+}
+
+BOOST_AUTO_TEST_CASE(a_run_whose_claim_the_database_refuses_fails_by_itself_and_nothing_else_is_said) {
     TestDatabase database;
-    database.exec(
-        "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;"
-        "CREATE TRIGGER refuses BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION refuses();"
-        "SELECT dormouse.enqueue('echo')");
+    const std::string id = database.value("SELECT dormouse.enqueue('echo')");
+    database.exec(refusing("ROW"));
     LoggedWorker worker(database.url());
-    BOOST_TEST_REQUIRE(eventually([&] { return worker.all("claim_failed").size() >= 3; }));
+    BOOST_TEST_REQUIRE(worker.until_said("run_failed"));
+    says(worker, "warning", "run_failed", {"trigger_refused", "not today", " run_id=" + id + " "});
+    for (const char* const never : {"database_lost", "database_back", "claim_failed"})
+        BOOST_TEST(worker.said(never).empty(), never);
+}
+
+BOOST_AUTO_TEST_CASE(a_database_that_lets_nothing_be_claimed_is_lost_until_it_does) {
+    TestDatabase database;
+    database.exec(refusing("STATEMENT") + "SELECT dormouse.enqueue('echo')");
+    LoggedWorker worker(database.url());
+    BOOST_TEST_REQUIRE(eventually([&] { return worker.all("claim_failed").size() >= 2; }));
     database.exec("DROP TRIGGER refuses ON dormouse.runs_live");
     BOOST_TEST(worker.until_said("run_completed"));
     says(worker, "warning", "claim_failed", {"not today", " kind=invalid "});  // again and again is for debug
-    BOOST_TEST(worker.said("database_lost").empty());
-    BOOST_TEST(worker.said("database_back").empty());
+    BOOST_TEST(worker.said("claim_failed").size() == 1U);
+    BOOST_TEST(worker.said("database_lost").size() == 1U);
+    BOOST_TEST(worker.said("database_back").size() == 1U);
+    BOOST_TEST(worker.said("listening").size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_session_that_is_ended_is_a_database_lost_and_back) {

@@ -139,7 +139,7 @@ BOOST_FIXTURE_TEST_CASE(a_session_that_is_lost_takes_the_promise_along_and_its_n
     auto producer = relying_producer(database);
     database.exec(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND"
-        " application_name LIKE 'dormouse%'");
+        " application_name LIKE 'dormouse worker%'");
     BOOST_TEST_REQUIRE(bench.until([&] { return !bench.worker().database().is_open(); }));
     BOOST_TEST_REQUIRE(bench.until([&] { return registered() == 1; }));
     bench.turns_within(Millis{300});
