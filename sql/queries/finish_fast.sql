@@ -1,5 +1,5 @@
 -- finish.sql without locking the rows first, which spares a record of the log for each run (54 of 930 bytes). A row that somebody has locked makes it wait, so it
--- is for a session with a short lock_timeout (50 ms): if it fails with 55P03, the round is sent again with finish.sql, which skips such rows. Everything
+-- is for a session with a short lock_timeout (500 ms): if it fails with 55P03, the round is sent again with finish.sql, which skips such rows. Everything
 -- else as there: parameters, result, and only rows that still show the fence, also if they have changed since. Index: primary key of runs_live.
 WITH input AS (
     SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::smallint[],

@@ -14,7 +14,7 @@ SELECT pg_catalog.pg_backend_pid(),
             pg_catalog.set_config('row_security', 'off', false),
             pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
             pg_catalog.set_config('statement_timeout', '0', false),
-            pg_catalog.set_config('lock_timeout', '100ms', false),
+            pg_catalog.set_config('lock_timeout', '500ms', false),
             pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false),
             CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 140000
                  THEN pg_catalog.set_config('idle_session_timeout', '0', false) END,

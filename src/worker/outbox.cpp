@@ -44,6 +44,7 @@ void Outbox::take_due(Time now) {
     const auto due = std::stable_partition(later_.begin(), later_.end(), [&](const Later& one) { return one.until > now; });
     for (auto one = due; one != later_.end(); ++one) {
         if (one->parcel.resort == Parcel::Resort::kept) bisection_.again(one->parcel.ending.held.id);
+        careful_ = true;  // its row may still be locked
         waiting_.push_front(std::move(one->parcel));
     }
     later_.erase(due, later_.end());
