@@ -115,8 +115,8 @@ BOOST_AUTO_TEST_CASE(one_that_is_not_right_fails_its_own_run_and_enqueues_nothin
     for (const std::string& id : good) BOOST_TEST(scene.until_status(id, "completed"));
     BOOST_TEST(scene.until_status(bad, "failed"));
     const std::string error = scene.database.value("SELECT error FROM dormouse.runs WHERE id = $1", {bad});
-    BOOST_TEST(error.find("enqueue, element 2: unknown member \\\"prioritee\\\"") != std::string::npos, error);
-    BOOST_TEST(error.find("result_rejected") != std::string::npos, error);
+    BOOST_TEST(error.find("unknown member \\\"prioritee\\\"") != std::string::npos, error);
+    BOOST_TEST(error.find("follow_up_rejected") != std::string::npos, error);
     BOOST_TEST(scene.bench.until([&] {
         return scene.database.value(
                    "SELECT count(*) FROM dormouse.runs WHERE task = 'echo' AND status = 'completed'") == "5";
