@@ -90,6 +90,13 @@ def dozing(base):
 
 
 @kind
+def napping(base):
+    """A database that is let sleep, and runs that are longer than the lease: it is opened to extend them."""
+    return (Pool("napping", base, {**settings(concurrency=3, lease="9s"), "database": {"close_after": '"1s"'}}),
+            lambda watch: watch.enqueue(around(20, 24), 6))
+
+
+@kind
 def bursts(base):
     """It sleeps between, and is rung for."""
     def plan(watch):
