@@ -139,7 +139,8 @@ CREATE FUNCTION dormouse.check_values() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    unprintable CONSTANT text := '[\x01-\x1f\x7f-\x9f\u2028\u2029]';
+    -- C0, DEL, C1 and line separators; without backslashes, which a caller's standard_conforming_strings would turn around
+    unprintable CONSTANT text := '[' || chr(1) || '-' || chr(31) || chr(127) || '-' || chr(159) || chr(8232) || chr(8233) || ']';
 BEGIN
     -- 1,300 bytes cannot be more than 16 MiB of text: 12 bytes for each number of 147,457 digits
     IF (pg_column_size(ARRAY[NEW.payload]) > 1300
