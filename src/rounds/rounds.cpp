@@ -128,8 +128,9 @@ void Rounds::on_done(Trip& trip, tl::expected<store::Answer, store::Refused> ans
     if (answer) {
         const Trip done = trip;
         trip.seats.clear();
-        for (Seat* seat : done.seats) passed(*seat);
         for (Seat* seat : done.seats) seat->who->answered(*answer, done.sent_at);
+        for (Seat* seat : done.seats)
+            if (!seat->who->searching()) passed(*seat);
     } else {
         on_refused(trip, answer.error());
     }
@@ -169,7 +170,7 @@ void Rounds::on_refused(Trip& trip, const store::Refused& refused) {
 }
 
 void Rounds::blame(Seat& seat, const store::Refused& refused) {
-    seat.standing = Seat::Standing::alone;
+    if (seat.standing != Seat::Standing::refusing) seat.standing = Seat::Standing::alone;
     ++seat.tries;
     if (refused.kind == ErrorKind::conflict && seat.tries <= tries_at_once) return seat.who->conflicted();
     if (is_about_the_server(refused.kind)) {

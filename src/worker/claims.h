@@ -74,6 +74,7 @@ class Claims : public Participant {
     void undone() override;
     void lost() override;
     Next refused(const store::Refused& refused) override;
+    [[nodiscard]] bool searching() const override { return search_.active(); }
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
     [[nodiscard]] bool opens_session() const override { return true; }
     [[nodiscard]] bool quiet() const override { return shelf_.empty() && !looking() && !search_.active(); }

@@ -61,7 +61,7 @@ bool Imports::fill(store::Round& round, const Moment& moment) {
     }
     tell(scan);
     sent_ = std::move(scan.entries);
-    const bool searching = choose();
+    const bool searching = choose(moment.now);
     if (sent_.empty() && !searching) return false;
     round.imports.emplace();
     for (spool::Entry& entry : sent_) round.imports->push_back({entry.id, std::move(entry.text)});
@@ -69,7 +69,22 @@ bool Imports::fill(store::Round& round, const Moment& moment) {
 }
 
 /// Of what was scanned, what the search wants; false: nobody is searched.
-bool Imports::choose() {
+bool Imports::choose(Time now) {
+    const auto is_here = [&](const std::string& name) {
+        return std::any_of(sent_.begin(), sent_.end(), [&](const spool::Entry& entry) { return entry.name == name; });
+    };
+    if (!wanted_) std::erase_if(held_back_, [&](const HeldBack& one) { return !is_here(one.name); });
+    std::set<std::string> waiting;
+    for (HeldBack& one : held_back_) {
+        if (now >= one.until && !search_.active()) {
+            one.until = now + longest_stuck_pause;  // if nothing else is heard of it
+            search_.again(one.name);
+        } else {
+            waiting.insert(one.name);
+        }
+        look_again_ = look_again_ ? std::min(*look_again_, one.until) : one.until;
+    }
+    std::erase_if(sent_, [&](const spool::Entry& entry) { return waiting.contains(entry.name); });
     while (search_.active()) {
         wanted_ = true;
         const std::set<std::string> group(search_.next().begin(), search_.next().end());
@@ -105,6 +120,7 @@ void Imports::answered(store::Answer& answer, Time) {
     std::size_t imported = 0;
     for (std::size_t i = 0; i < sent.size() && i < answer.imported.size(); ++i) {
         finish(sent[i], answer.imported[i]);
+        std::erase_if(held_back_, [&](const HeldBack& one) { return one.name == sent[i].name; });
         if (answer.imported[i].outcome == store::Imported::Outcome::imported) ++imported;
     }
     log::event(log::Level::info, "spool_imported",
@@ -122,6 +138,14 @@ void Imports::finish(const spool::Entry& entry, const store::Imported& outcome) 
         log::event(log::Level::warning, "spool_rejected", entry.name + ": " + outcome.reason + "; it is now " + *place);
 }
 
+void Imports::hold_back(const std::string& name, Time now) {
+    const auto same = [&](const HeldBack& one) { return one.name == name; };
+    const auto known = std::find_if(held_back_.begin(), held_back_.end(), same);
+    const int times = known == held_back_.end() ? 0 : known->times + 1;
+    std::erase_if(held_back_, same);
+    held_back_.push_back({name, now + half_jitter(first_stuck_pause, longest_stuck_pause, times), times});
+}
+
 void Imports::undone() {
     if (!std::exchange(sent_, {}).empty()) wanted_ = true;
 }
@@ -137,7 +161,9 @@ Next Imports::refused(const store::Refused& refused) {
         return Next::again;
     }
     const Found found = search_.refused();
-    if (found == Found::one && !sent.empty())
+    if (found == Found::one && !sent.empty() && refused.kind == ErrorKind::conflict)
+        hold_back(sent.front().name, BootClock::now());
+    else if (found == Found::one && !sent.empty())
         finish(sent.front(), {store::Imported::Outcome::refused, refused.message});
     return found == Found::everyone ? Next::everyone : Next::again;
 }

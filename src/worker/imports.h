@@ -36,6 +36,7 @@ class Imports : public Participant {
     /// Because of a file: by halves, until it is alone and put aside.
     Next refused(const store::Refused& refused) override;
     /// None: nothing waits, or an answer is awaited.
+    [[nodiscard]] bool searching() const override { return search_.active(); }
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
     [[nodiscard]] bool quiet() const override { return sent_.empty(); }
     [[nodiscard]] bool keeps_session() const override { return busy(); }
@@ -51,7 +52,8 @@ class Imports : public Participant {
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
   private:
-    bool choose();
+    bool choose(Time now);
+    void hold_back(const std::string& name, Time now);
     void tell(const spool::Scan& scan);
     void finish(const spool::Entry& entry, const store::Imported& outcome);
 
@@ -64,6 +66,13 @@ class Imports : public Participant {
     std::optional<Time> look_again_;  ///< a truncated file is old enough then, or a stuck one is tried again
     int stuck_in_a_row_ = 0;
     Bisection<std::string> search_;  ///< by name of file
+    /// Files whose key somebody holds in an open transaction, and when each is tried again, alone.
+    struct HeldBack {
+        std::string name;
+        Time until;
+        int times = 0;
+    };
+    std::vector<HeldBack> held_back_;
     std::string trouble_;
 };
 

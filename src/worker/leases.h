@@ -37,6 +37,7 @@ class Leases : public Participant {
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override;
     Next refused(const store::Refused& refused) override;
+    [[nodiscard]] bool searching() const override { return bisection_.active(); }
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
     [[nodiscard]] bool quiet() const override { return flights_.empty(); }
     /// Handlers may be at work without one.

@@ -43,7 +43,7 @@ void Outbox::add(Parcel parcel) {
 void Outbox::take_due(Time now) {
     const auto due = std::stable_partition(later_.begin(), later_.end(), [&](const Later& one) { return one.until > now; });
     for (auto one = due; one != later_.end(); ++one) {
-        if (one->parcel.resort == Parcel::Resort::kept) bisection_.again(one->parcel.ending.held.id);
+        if (one->parcel.kept > 0) bisection_.again(one->parcel.ending.held.id);
         careful_ = true;  // its row may still be locked
         waiting_.push_front(std::move(one->parcel));
     }
@@ -135,8 +135,8 @@ void Outbox::resort(Parcel& parcel, const store::Refused& refused, Time now) {
     constexpr Millis longest_pause{3'600'000};
     using Resort = Parcel::Resort;
     store::Ending& ending = parcel.ending;
-    if (refused.kind == ErrorKind::conflict) {  // a lock of somebody's, for long
-        put_off(std::move(sent_.front()), now + longest_lock_pause);
+    if (refused.kind == ErrorKind::conflict) {  // a lock of somebody's, for long: alone from now on, it holds up nobody
+        put_off(std::move(sent_.front()), now + half_jitter(longest_lock_pause, first_pause, parcel.kept++));
         sent_.clear();
         return;
     }

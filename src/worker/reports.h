@@ -39,6 +39,7 @@ class Reports : public Participant {
     void undone() override;
     void conflicted() override { outbox_.be_careful(), undone(); }
     Next refused(const store::Refused& refused) override;
+    [[nodiscard]] bool searching() const override { return outbox_.searching() || news_.searching(); }
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
     [[nodiscard]] bool quiet() const override { return outbox_.empty(); }
     [[nodiscard]] bool opens_session() const override { return true; }

@@ -32,6 +32,7 @@ class Rescue : public Participant {
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override;
     Next refused(const store::Refused& refused) override;
+    [[nodiscard]] bool searching() const override { return search_.active() || listing_; }
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
 
   private:

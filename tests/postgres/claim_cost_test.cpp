@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(with_many_priorities) {
     fill(few, 1, 101);
     const auto small = buffers();
     fill(many, 1, 101);
-    compare(small, buffers(), 1.1);
+    compare(small, buffers(), 1.35);  // the index is one level deeper, for each of the descents
 }
 
 BOOST_AUTO_TEST_CASE(with_a_thousand_queues) {
