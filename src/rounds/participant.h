@@ -56,6 +56,8 @@ class Participant {
 
     /// Puts what it wants now into `round`; false: nothing. What it has put there stays its own until it is told.
     virtual bool fill(store::Round& round, const Moment& moment) = 0;
+    /// The round has something of others: what goes along with it, but is worth no round of its own.
+    virtual bool fill_along(store::Round&, const Moment&) { return false; }
     /// The round was committed; it was sent at `sent_at`. Only when fill() has put something into it.
     virtual void answered(store::Answer& answer, Time sent_at) = 0;
     /// The round was undone through no fault of this participant.

@@ -111,6 +111,11 @@ void Rounds::compose_together(const store::Wire& wire, store::Round& round, Trip
         if (!(together || others) || !belongs(seat, wire) || moment.now < seat.not_before) continue;
         if (seat.who->fill(round, moment)) trip.seats.push_back(&seat);
     }
+    if (trip.seats.empty()) return;
+    for (Seat& seat : seats_)
+        if (seat.standing == Seat::Standing::together && belongs(seat, wire) && seat.who->fill_along(round, moment) &&
+            std::find(trip.seats.begin(), trip.seats.end(), &seat) == trip.seats.end())
+            trip.seats.push_back(&seat);
 }
 
 /// Whoever asks for a round and has nothing for it would make the loop turn for ever.
@@ -255,7 +260,7 @@ void Rounds::tick(Time now) {
 }
 
 bool Rounds::quiet() const {
-    return trip_.seats.empty() && second_trip_.seats.empty() &&
+    return !awaits_answer() &&
            std::all_of(seats_.begin(), seats_.end(), [](const Seat& seat) { return seat.who->quiet(); });
 }
 

@@ -46,7 +46,7 @@ class Rounds {
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const;
     [[nodiscard]] std::optional<Millis> next_tick(Time now) const;
     void tick(Time now);
-    /// Nobody has anything to do, and nothing is on a wire.
+    /// Nobody has anything to do, and no answer is awaited.
     [[nodiscard]] bool quiet() const;
     /// Nothing needs the session, and nobody waits for its answer. Handlers may be at work.
     [[nodiscard]] bool may_close(const Moment& moment) const;

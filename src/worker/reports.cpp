@@ -74,7 +74,8 @@ bool Reports::fill(store::Round& round, const Moment& moment) {
         news_.fill_endings(round);
         return true;
     }
-    return news_.fill(round, moment.now, !terms_.news_make_rounds) || something;
+    if (!terms_.news_make_rounds) return something;  // see fill_along()
+    return news_.fill(round, moment.now) || something;
 }
 
 void Reports::answered(store::Answer& answer, Time) {

@@ -35,6 +35,9 @@ class Reports : public Participant {
     [[nodiscard]] const char* name() const override { return "reports"; }
     [[nodiscard]] store::Parts parts() const override;
     bool fill(store::Round& round, const Moment& moment) override;
+    bool fill_along(store::Round& round, const Moment& moment) override {
+        return !terms_.news_make_rounds && !news_.searching() && !outbox_.searching() && news_.fill(round, moment.now, true);
+    }
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override;
     void conflicted() override { outbox_.be_careful(), undone(); }

@@ -8,15 +8,15 @@ namespace dormouse::worker {
 
 bool RetentionSteps::before_sleep(Time now) {
     if (awaited()) return true;
-    if (state_ == State::sent || !plan_.wanted_before_sleep(now)) return false;
-    state_ = State::before_sleep;
-    return true;
+    if (state_ == State::sent) return false;
+    state_ = plan_.wanted_before_sleep(now) ? State::before_sleep : State::resting;
+    return awaited();
 }
 
 std::optional<Millis> RetentionSteps::wait(const Moment& moment) const {
     if (moment.leaving || terms_.lease_presses()) return std::nullopt;
     if (state_ == State::before_sleep) return Millis{0};
-    if (state_ != State::resting || !terms_.beside_work || !terms_.at_work()) return std::nullopt;
+    if ((state_ != State::resting && state_ != State::made) || !terms_.beside_work || !terms_.at_work()) return std::nullopt;
     return plan_.wait(moment.now);
 }
 
@@ -31,7 +31,8 @@ bool RetentionSteps::fill(store::Round& round, const Moment& moment) {
 }
 
 void RetentionSteps::answered(store::Answer& answer, Time) {
-    state_ = State::resting;
+    made_at_ = BootClock::now();
+    state_ = state_ == State::sent_before_sleep ? State::made : State::resting;
     const std::string& trouble = answer.retention_trouble;
     const std::string& done = answer.retained;
     if (!trouble.empty()) {
@@ -46,7 +47,7 @@ void RetentionSteps::answered(store::Answer& answer, Time) {
 }
 
 void RetentionSteps::undone() {
-    if (state_ != State::resting) plan_.hindered(BootClock::now());
+    if (awaited() || state_ == State::sent) plan_.hindered(BootClock::now());
     state_ = State::resting;
 }
 

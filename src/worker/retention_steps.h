@@ -24,6 +24,8 @@ class RetentionSteps : public Participant {
     bool before_sleep(Time now);
     /// A step is wanted or on the wire that the way to sleep waits for.
     [[nodiscard]] bool awaited() const { return state_ == State::before_sleep || state_ == State::sent_before_sleep; }
+    /// A step has just been made on the way to sleep: ask again at once.
+    [[nodiscard]] bool goes_on() const { return state_ == State::made; }
     /// How long the way to sleep still waits for it.
     [[nodiscard]] Millis time_left(Time now) const { return plan_.time_left(now); }
 
@@ -31,6 +33,9 @@ class RetentionSteps : public Participant {
     [[nodiscard]] Company company() const override { return Company::none; }
     [[nodiscard]] store::Parts parts() const override { return store::parts({store::Part::retain}); }
     void closed() override { undone(); }
+    void tick(Time now) override {
+        if (state_ == State::made && now - made_at_ > same_breath) state_ = State::resting;
+    }
     bool fill(store::Round& round, const Moment& moment) override;
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override;
@@ -38,11 +43,14 @@ class RetentionSteps : public Participant {
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
 
   private:
-    enum class State { resting, before_sleep, sent, sent_before_sleep };
+    enum class State { resting, before_sleep, sent, sent_before_sleep, made };
+
+    static constexpr Millis same_breath{100};
 
     Terms terms_;
     Retention plan_;
     State state_ = State::resting;
+    Time made_at_{};
 };
 
 }  // namespace dormouse::worker

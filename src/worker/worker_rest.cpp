@@ -17,7 +17,8 @@ void Worker::open_database() {
 void Worker::arm_doze() {
     const bool wanted = sleepy() && state_ < State::leaving && database().is_open() && rounds_.may_close(moment());
     if (!wanted) return doze_timer_.stop();
-    if (!doze_timer_.armed()) doze_timer_.once(config_.database.close_after, [this] { doze(); });
+    const Millis wait = retention_.goes_on() ? Millis{0} : config_.database.close_after;
+    if (!doze_timer_.armed() || wait == Millis{0}) doze_timer_.once(wait, [this] { doze(); });
 }
 
 /// The last round of the session: the registry hears of it, and what is due is asked for once more, since the exit will
@@ -45,10 +46,11 @@ void Worker::doze() {
             rounds_.tell_outage(answer.error());
             return step();
         }
-        if (left) registry_.left();
         if (asked) claims_.take_due(answer->due_in);
         if (answer->waking) claims_.owe();
-        rounds_.may_close(moment()) ? rest() : step();
+        const bool closes = rounds_.may_close(moment());
+        if (left) registry_.left();
+        closes ? rest() : step();
     });
 }
 

@@ -69,21 +69,6 @@ BOOST_AUTO_TEST_CASE(the_runs_of_somebody_of_another_directory_wait_for_their_le
 }
 
 // If it kills this worker too, it takes nobody with it: not even those that only waited here for a slot.
-BOOST_AUTO_TEST_CASE(a_run_that_is_taken_away_while_it_waits_is_not_started) {
-    TestDatabase database;
-    PoolBench bench(database.url());
-    database.exec("SELECT dormouse.enqueue('hold')");
-    BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
-    database.exec("INSERT INTO dormouse.runs (task, lost) VALUES ('hold', 1)");
-    BOOST_TEST_REQUIRE(bench.until(
-        [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'running'") == "2"; }));
-    database.exec("UPDATE dormouse.runs SET status = 'canceled' WHERE lost = 1");
-    bench.turns_within(Millis{300});
-    bench.tasks().release();
-    BOOST_TEST_REQUIRE(bench.until_idle());
-    BOOST_TEST(bench.tasks().started().size() == 1U);
-}
-
 BOOST_AUTO_TEST_CASE(a_run_that_kills_its_worker_each_time_fails_with_the_reason) {
     TestDatabase database;
     const TemporaryDirectory state;

@@ -35,9 +35,10 @@ BOOST_FIXTURE_TEST_SUITE(worker_neighbours, Fixture, *boost::unit_test::precondi
 BOOST_AUTO_TEST_CASE(a_long_transaction_beside_it_holds_nothing_up_and_sees_what_it_saw) {
     database.exec("SELECT dormouse.enqueue_many('echo', array_fill('{}'::jsonb, ARRAY[300]))");
     auto reader = person("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM dormouse.runs");
-    auto producer = person("BEGIN; SELECT dormouse.enqueue('echo', key => 'long')");
     PoolBench bench(database.url(), short_lease);
     BOOST_TEST(bench.until([&] { return count("completed") == "300"; }));
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    auto producer = person("BEGIN; SELECT dormouse.enqueue('echo', key => 'long')");
     BOOST_TEST_REQUIRE(bench.until_idle());
     const auto statements = bench.statements();
     bench.turns_within(Millis{1'000});
@@ -94,7 +95,7 @@ BOOST_AUTO_TEST_CASE(a_lock_of_the_whole_table_is_waited_for_and_loses_no_ending
     const auto statements = bench.statements();
     bench.ring();
     BOOST_TEST(bench.turns_within(Millis{1'000}) < 500);
-    BOOST_TEST(bench.statements() == statements);
+    BOOST_TEST(bench.statements() - statements < 20U);  // each waits for half a second at most, and comes again
     BOOST_REQUIRE(somebody.script("", "COMMIT").has_value());
     BOOST_TEST(bench.until([&] { return status(id) == "completed"; }));
     BOOST_TEST(database.value("SELECT string_agg(outcome, ' ') FROM dormouse.attempts") == "completed");
