@@ -24,7 +24,7 @@ fill() {
 settle() { psql --no-psqlrc --quiet --command='VACUUM (ANALYZE) dormouse.runs' --command=CHECKPOINT; }
 
 # session STATEMENT…: one session with the settings that matter of a worker's, and the claim prepared; what it says.
-everywhere="'{}', '{}', '{}', '{}'"
+one_task="'{thumbnail}', '{1000000}', '{}'"
 session() {
     {
         echo "PREPARE claim AS $(cat "$root/sql/queries/claim.sql");"
@@ -36,7 +36,7 @@ session() {
 # versions that it has made.
 measure() {
     local arguments i commands=()
-    arguments="'{$3}', $batch, '00000000-0000-4000-8000-000000000001', 300000, 1000000, ${fronts:-$everywhere}"
+    arguments="'{$3}', $batch, '00000000-0000-4000-8000-000000000001', 300000, 1000000, ${tasks:-$one_task}"
     for ((i = 0; i < 9; i++)); do
         commands+=("BEGIN;" "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE claim($arguments);" "ROLLBACK;" "${between-VACUUM dormouse.runs_live;}")
     done
@@ -74,6 +74,13 @@ for rows in 10000 "$live"; do
     measure "1,000 queues, all served" "$rows" "$(names 1000)"
     sql "DELETE FROM dormouse.runs WHERE queue <> 'q999'"; settle
     measure "1,000 queues, all served, empty but the last" "$rows" "$(names 1000)"
+    # Behind a million of a task that is not known, and of one that has no free slot; and among many tasks.
+    fresh; fill 1000 1 1
+    sql "INSERT INTO dormouse.runs (task, queue, run_at) SELECT 'other', 'q0', now() - interval '1 day' FROM generate_series(1, $rows)"; settle
+    measure "behind runs of a task that is not known" "$rows" q0
+    tasks="'{thumbnail,other}', '{1000000,0}', '{}'" measure "behind runs of a task without a free slot" "$rows" q0
+    tasks="'{$(seq --format='t%.0f' --separator=, 1 1999),thumbnail}', '{$(yes 9 | head -n 2000 | paste -sd,)}', '{}'" \
+        measure "2,000 tasks known, one of them waits" "$rows" q0
 done
 
 # A snapshot that somebody holds: rows that were claimed and have finished since then stay in the index, dead, in front of those that are due.
@@ -92,8 +99,5 @@ fresh; fill 100000 1 1; settle
 measure "a snapshot is held" "no dead rows" q0
 dead
 measure "a snapshot is held" "100000 dead in front" q0
-fronts=$(sql "SELECT format('''{q0}'', ''{0}'', ''{%s}'', ''{%s}''', to_json(run_at), id) FROM dormouse.runs_live ORDER BY run_at, id LIMIT 1")
-measure "a snapshot is held" "the same, from the front" q0
-fronts=
 release
 python3 "$here/report.py" "$work/rounds.jsonl" "$out"
