@@ -222,9 +222,10 @@ void Claims::take_standing(const store::Answer& answer) {
 }
 
 void Claims::undone() {
+    const bool asked = on_wire_ || asked_due_;
     if (std::exchange(on_wire_, std::nullopt)) looks_.failed();
     asked_due_ = asked_forgotten_ = false;
-    due_.known = false;
+    if (asked) due_.known = false;
 }
 
 void Claims::lost() {

@@ -193,7 +193,9 @@ std::optional<Millis> Worker::exit_in() const {
     if (state_ != State::idle || !circumstances_.leaves_when_idle || !quiet_since_) return std::nullopt;
     const bool asked = database().is_open() || database().state() == store::Wire::State::closed;  // else nobody knows
     if (!asked || config_.worker.idle_exit == Millis{0} || imports_.busy()) return std::nullopt;
-    if (retention_.awaited()) return retention_.time_left(BootClock::now());
+    if (retention_.awaited()) {  // a database that is to sleep is not woken by another session
+        return sleepy() ? std::nullopt : std::optional(retention_.time_left(BootClock::now()));
+    }
     if (database().state() == store::Wire::State::waiting) return std::nullopt;
     const Millis delay = claims_.ran_anything() ? config_.worker.idle_exit
                                                 : std::min(config_.worker.look_exit, config_.worker.idle_exit);

@@ -79,6 +79,7 @@ void Worker::step_leaving() {
     using Wire = store::Wire::State;
     if (!flights_.empty() || rounds_.awaits_answer() || !reports_.outbox().settled()) return;
     if (database().state() == Wire::opening) return;
+    if (database().state() == Wire::waiting && sleepy()) return;  // it is not woken by another session
     if (database().state() == Wire::waiting) {  // a step of retention: it comes to its own end, nobody waits for it
         rounds_.close();
         return open_database();

@@ -26,10 +26,7 @@ void Worker::arm_doze() {
 void Worker::doze() {
     if (database().state() != store::Wire::State::open) return arm_timers();
     if (retention_.before_sleep(BootClock::now())) {
-        step();
-        if (database().state() == store::Wire::State::waiting)
-            doze_timer_.once(retention_.time_left(BootClock::now()), [this] { doze(); });
-        return;
+        return step();  // its answer leads back here
     }
     doorbell_.watch_wake_file(true);
     doorbell_.answer_wake_file();  // by this round
