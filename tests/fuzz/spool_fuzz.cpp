@@ -18,7 +18,7 @@ void check_text(const std::string& text) {
     const Judged judged = judge(text, queues);
     require((judged.verdict == Verdict::good) == judged.reason.empty());
     require(fuzz::is_plain(judged.reason) && judged.reason.find('\n') == std::string::npos);
-    if (judged.verdict != Verdict::good) return;
+    if (judged.verdict != Verdict::good || text.find('\0') != std::string::npos) return;
     require(handlers::is_json(text) && !handlers::members_of(text).empty());
     const std::size_t end = text.rfind('}');
     for (const std::size_t written : {end, end / 2, end / 7})

@@ -113,7 +113,8 @@ def spool(case, chance):
              "a zero character": b'{"task": "bad", "payload": "\\u0000"}', "a time": b'{"task": "bad", "run_at": "5000000-01-01"}',
              "an endless timeout": b'{"task": "bad", "timeout": "99999999 years"}', "a traceparent": b'{"task": "bad", "traceparent": "' + b"a" * 200000 + b'"}',
              "a long key": b'{"task": "bad", "key": "' + b"k" * 600 + b'"}', "another queue": b'{"task": "bad", "queue": "elsewhere"}',
-             "large": b'{"task": "bad", "payload": "' + b"x" * (3 << 20) + b'"}', "twice the same": b'{"task": "bad", "task": "bad"}'}
+             "large": b'{"task": "bad", "payload": "' + b"x" * (3 << 20) + b'"}', "twice the same": b'{"task": "bad", "task": "bad"}',
+             "zero bytes behind": b'{"task": "bad"}\n\0\0'}
     names = chance.sample(sorted(texts), 5)
     for number, name in enumerate(names):
         place = os.path.join(case.pool.spool, chance.choice((f"{number}.json", f"a b\n{number}.json", "x" * 200 + f"{number}.json")))
