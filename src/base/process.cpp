@@ -2,13 +2,10 @@
 
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
-#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 #include <fstream>
-#include <memory>
 #include <sstream>
 
 namespace dormouse {
@@ -29,6 +26,20 @@ std::string directory_of(std::int64_t pid) {
     return "/proc/" + (pid == this_process ? "self" : std::to_string(pid));
 }
 
+/// The unit of a cgroup's path, if it is a service: the first one below the slices; of a user manager,
+/// user@UID.service, the first one below that. A scope is where a terminal, a session or a container is. Source:
+/// systemd's "Control Group APIs and Delegation". sd_pid_get_unit(3) says the same, but wants to look at PID 1, which
+/// is hidden in our sandbox.
+std::string unit_in(const std::string& path) {
+    std::istringstream parts(path);
+    for (std::string part; std::getline(parts, part, '/');) {
+        if (part.starts_with('_')) part.erase(0, 1);  // as a name is escaped that a controller's file could have
+        if (part.ends_with(".scope")) return {};
+        if (part.ends_with(".service") && !part.starts_with("user@")) return part;
+    }
+    return {};
+}
+
 }  // namespace
 
 /// The program's name, the second field, may hold anything: count from its closing bracket on.
@@ -45,13 +56,13 @@ std::int64_t start_of(std::int64_t pid) {
 }
 
 std::string unit_of(std::int64_t pid) {
-    char* unit = nullptr;
-    const auto one = static_cast<pid_t>(pid);
-    // below a user manager, user@UID.service, is everything of that user: the unit is the manager's
-    if (sd_pid_get_user_unit(one, &unit) < 0 && sd_pid_get_unit(one, &unit) < 0) return {};
-    const std::unique_ptr<char, void (*)(void*)> owner(unit, std::free);
-    const std::string name = unit;
-    return name.ends_with(".service") ? name : "";  // a scope is where a terminal or a session is
+    std::ifstream file(directory_of(pid) + "/cgroup");
+    for (std::string line; std::getline(file, line);) {
+        const auto path = line.find('/');
+        if (path == std::string::npos || !(line.starts_with("0::") || line.find(":name=systemd:") < path)) continue;
+        if (const std::string unit = unit_in(line.substr(path)); !unit.empty()) return unit;
+    }
+    return {};
 }
 
 std::string this_host() {

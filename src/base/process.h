@@ -14,7 +14,7 @@ inline constexpr std::int64_t this_process = 0;
 std::int64_t start_of(std::int64_t pid);
 
 /// The service it belongs to, of the system's manager or of its user's, by its cgroup and not by INVOCATION_ID, which
-/// shells inherit; empty: none, but a terminal, a session, a container. Source: sd_pid_get_unit(3).
+/// shells inherit; empty: none, but a terminal, a session, a container.
 std::string unit_of(std::int64_t pid);
 
 /// What gethostname says.

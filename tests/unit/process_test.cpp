@@ -85,6 +85,7 @@ BOOST_AUTO_TEST_CASE(a_process_belongs_to_its_own_service_of_whichever_manager,
         {"/user.slice/user-4242.slice/session-3.scope", ""},
         {"/machine.slice/machine-4242.scope/payload/system.slice/dormouse@mail.service", ""},
         {"/dormouse-4242.slice", ""},
+        {"/system.slice/_dormouse-4242.service", "dormouse-4242.service"},
     };
     for (const auto& [path, unit] : cases) {
         const Inhabitant one(path);
