@@ -77,8 +77,8 @@ Try<void> add_unknown(Overview& overview, postgres::BlockingConnection& connecti
         tasks.insert(tasks.end(), pool.local->tasks.begin(), pool.local->tasks.end());
     }
     if (queues.empty()) return {};
-    const auto reply = connection.ask("status", sql::cli::unknown,
-                                      {nlohmann::json(queues).dump(), nlohmann::json(tasks).dump()});
+    const auto reply =
+        connection.ask("status", sql::cli::unknown, {nlohmann::json(queues).dump(), nlohmann::json(tasks).dump()});
     if (!reply) return give_up(reply.error());
     for (int row = 0; row < reply->rows(); ++row)
         overview.unknown.push_back({std::string(reply->text(row, 0)), reply->integer(row, 1), reply->real(row, 2)});

@@ -88,8 +88,9 @@ void print_troubles(const Overview& overview) {
     for (const UnknownTask& one : overview.unknown)
         text += "task " + escaped(one.task) + ": no pool of this machine knows it, " +
                 (one.runs >= 1'000 ? std::string("1,000 or more") : std::to_string(one.runs)) +
-                (one.runs == 1 ? " run waits" : " runs wait") + ", the first one " + relative(one.oldest, overview.now) +
-                "; add [task.\"" + escaped(one.task) + "\"] to a pool's file, or start the pool that has it\n";
+                (one.runs == 1 ? " run waits" : " runs wait") + ", the first one " +
+                relative(one.oldest, overview.now) + "; add [task.\"" + escaped(one.task) +
+                "\"] to a pool's file, or start the pool that has it\n";
     if (!text.empty()) print("\n" + paint(Colour::yellow, "attention") + "\n" + text);
     if (overview.stuck.empty()) return;
     Table table({"STUCK RUN", "TASK", "QUEUE", "STATUS", "SINCE", "WHY"});
@@ -128,12 +129,8 @@ Json pool_json(const PoolSeen& pool) {
 }
 
 void print_json(const Overview& overview) {
-    Json document{{"now", iso(overview.now)},
-                  {"pools", Json::array()},
-                  {"queues", Json::array()},
-                  {"unknown_tasks", Json::array()},
-                  {"stuck", Json::array()},
-                  {"stuck_count", overview.stuck_count}};
+    Json document{{"now", iso(overview.now)},       {"pools", Json::array()}, {"queues", Json::array()},
+                  {"unknown_tasks", Json::array()}, {"stuck", Json::array()}, {"stuck_count", overview.stuck_count}};
     for (const PoolSeen& pool : overview.pools) document["pools"].push_back(pool_json(pool));
     for (const QueueSeen& queue : overview.queues)
         document["queues"].push_back({{"queue", queue.name},

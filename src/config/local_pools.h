@@ -16,8 +16,8 @@ struct LocalPool {
     std::vector<std::string> queues;  ///< empty when the file is broken
     std::string runtime_directory;
     std::string spool_directory;
-    std::int64_t payload_bytes = 0;  ///< limits.payload_bytes
-    std::string problem;             ///< why the file cannot be used; empty: it can
+    std::int64_t payload_bytes = 0;    ///< limits.payload_bytes
+    std::string problem;               ///< why the file cannot be used; empty: it can
     std::vector<std::string> tasks{};  ///< that the file has
 };
 

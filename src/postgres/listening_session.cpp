@@ -65,7 +65,8 @@ void ListeningSession::set_up(bool through_pooler) {
     statements.push_back(Statement{sql::open_session, std::move(params), false});
     if (terms_.check_sql != nullptr) statements.push_back(Statement{terms_.check_sql, Params{}, false});
     session_->exchange(std::move(statements), [this, through_pooler](Replies replies) {
-        if (!replies && (terms_.check_sql == nullptr || replies.error().statement != 1U)) return refuse(replies.error());
+        if (!replies && (terms_.check_sql == nullptr || replies.error().statement != 1U))
+            return refuse(replies.error());
         if (terms_.check_sql != nullptr) {
             const Status fit = replies ? terms_.check(std::move(replies->at(1)))
                                        : terms_.check(tl::unexpected<Error>(replies.error()));

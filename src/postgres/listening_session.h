@@ -1,5 +1,5 @@
-// A session that LISTENs: connect → settings → a check of the owner's → is a pooler in between? → LISTEN. One machine for
-// whoever wants such a session; opens when told, never by itself. Driven by its owner; knows no run and no queue.
+// A session that LISTENs: connect → settings → a check of the owner's → is a pooler in between? → LISTEN. One machine
+// for whoever wants such a session; opens when told, never by itself. Driven by its owner; knows no run and no queue.
 #pragma once
 
 #include <functional>

@@ -145,10 +145,9 @@ bool Session::take_result(Reply result) {
         waiting.error = Undone{from_result(result.get(), "the database refused a statement"), std::nullopt,
                                std::string(result.sqlstate())};
         if (waiting.answered < waiting.commands.size())
-            waiting.error->statement =
-                std::count_if(waiting.commands.begin(),
-                              waiting.commands.begin() + static_cast<std::ptrdiff_t>(waiting.answered),
-                              [](const auto& command) { return command.first == Command::query; });
+            waiting.error->statement = std::count_if(
+                waiting.commands.begin(), waiting.commands.begin() + static_cast<std::ptrdiff_t>(waiting.answered),
+                [](const auto& command) { return command.first == Command::query; });
     }
     if (waiting.answered < waiting.commands.size()) {
         const auto [command, sql] = waiting.commands[waiting.answered];

@@ -1,5 +1,5 @@
-// W10: a worker that is registered for its queues is told of whatever is inserted into them. One that is busy promises to
-// look again instead: it is registered no more, and producers leave their NOTIFY out. Before it may be silent it
+// W10: a worker that is registered for its queues is told of whatever is inserted into them. One that is busy promises
+// to look again instead: it is registered no more, and producers leave their NOTIFY out. Before it may be silent it
 // registers and has made sure that no transaction relies on it; so does each new session, because producers leave the
 // NOTIFY out while nobody is there, too. sql/migrations/0009_reliance.sql is the producers' side,
 // tests/model/reliance.pml the proof.
@@ -53,7 +53,8 @@ class Promise {
     /// It is to look again and again, without being told.
     [[nodiscard]] bool given() const { return state_ == State::given; }
     /// Nobody relies on it, and nobody can without its word: it need not look before it is told. Also while somebody
-    /// keeps it from registering: whoever inserts then notifies, and it looks again after each pause, in case he is gone.
+    /// keeps it from registering: whoever inserts then notifies, and it looks again after each pause, in case he is
+    /// gone.
     [[nodiscard]] bool may_be_silent() const { return !terms_.rests || state_ == State::rested || kept_out_; }
 
   private:

@@ -1,9 +1,9 @@
-// The promise to look again, as a participant: what Promise wants done goes with the rounds that are made anyway, and with
-// one of its own when it must not wait. promise.h has the rules.
+// The promise to look again, as a participant: what Promise wants done goes with the rounds that are made anyway, and
+// with one of its own when it must not wait. promise.h has the rules.
 #pragma once
 
-#include "rounds/participant.h"
 #include "promise/promise.h"
+#include "rounds/participant.h"
 
 namespace dormouse::promise {
 

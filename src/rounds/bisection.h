@@ -1,6 +1,6 @@
-// Finds out by halves which of many things a statement is refused for. The first try has none of them in it: a statement
-// that is refused even then is refused for everybody (a revoked right, a table that is gone), and nobody is to blame.
-// Pure; the owner sends next() by itself and tells what became of it.
+// Finds out by halves which of many things a statement is refused for. The first try has none of them in it: a
+// statement that is refused even then is refused for everybody (a revoked right, a table that is gone), and nobody is
+// to blame. Pure; the owner sends next() by itself and tells what became of it.
 #pragma once
 
 #include <cstddef>

@@ -71,8 +71,8 @@ class Participant {
 
     /// It looks for whom a statement was refused: what passes meanwhile says nothing of the whole.
     [[nodiscard]] virtual bool searching() const { return false; }
-    /// When fill() has something that makes a round worth while; 0 or less: now. None: nothing. Whoever says "now" has to
-    /// put something into the next round.
+    /// When fill() has something that makes a round worth while; 0 or less: now. None: nothing. Whoever says "now" has
+    /// to put something into the next round.
     [[nodiscard]] virtual std::optional<Millis> wait(const Moment&) const = 0;
     /// Nothing here keeps the worker from being idle.
     [[nodiscard]] virtual bool quiet() const { return true; }

@@ -7,8 +7,8 @@
 
 namespace dormouse::rounds {
 
-/// follow_up_rejected: of the runs that were to be enqueued with it. `values` ("result_rejected"), when the database does
-/// not take or cannot give out the values themselves. trigger_refused: anything else, hence a trigger or a rule of
+/// follow_up_rejected: of the runs that were to be enqueued with it. `values` ("result_rejected"), when the database
+/// does not take or cannot give out the values themselves. trigger_refused: anything else, hence a trigger or a rule of
 /// somebody's.
 inline std::string refusal_class(const store::Refused& refused, const char* values) {
     if (refused.part == store::Part::enqueue) return "follow_up_rejected";

@@ -94,7 +94,8 @@ store::Round Rounds::compose(const store::Wire& wire, Trip& trip, const Moment& 
 
 bool Rounds::compose_alone(const store::Wire& wire, store::Round& round, Trip& trip, const Moment& moment) {
     for (Seat& seat : seats_) {
-        const bool alone = seat.standing != Seat::Standing::together || seat.who->company() == Participant::Company::none;
+        const bool alone =
+            seat.standing != Seat::Standing::together || seat.who->company() == Participant::Company::none;
         if (!alone || seat.who->company() == Participant::Company::others || !belongs(seat, wire)) continue;
         if (moment.now < seat.not_before || !seat.who->fill(round, moment)) continue;
         trip.seats.push_back(&seat);
@@ -107,7 +108,8 @@ bool Rounds::compose_alone(const store::Wire& wire, store::Round& round, Trip& t
 void Rounds::compose_together(const store::Wire& wire, store::Round& round, Trip& trip, const Moment& moment) {
     for (Seat& seat : seats_) {
         const bool others = seat.who->company() == Participant::Company::others;
-        const bool together = seat.standing == Seat::Standing::together && seat.who->company() == Participant::Company::any;
+        const bool together =
+            seat.standing == Seat::Standing::together && seat.who->company() == Participant::Company::any;
         if (!(together || others) || !belongs(seat, wire) || moment.now < seat.not_before) continue;
         if (seat.who->fill(round, moment)) trip.seats.push_back(&seat);
     }
@@ -152,8 +154,7 @@ void Rounds::passed(Seat& seat) {
         return;
     if (trouble_.empty() && !outage_) return;
     trouble_.clear();
-    if (std::exchange(outage_, false))
-        log::event(log::Level::info, "database_back", "connected to " + first_.where());
+    if (std::exchange(outage_, false)) log::event(log::Level::info, "database_back", "connected to " + first_.where());
     events_.on_trouble();
 }
 
@@ -161,7 +162,8 @@ void Rounds::on_refused(Trip& trip, const store::Refused& refused) {
     const std::vector<Seat*> seats = std::exchange(trip.seats, {});
     std::vector<Seat*> guilty;
     for (Seat* seat : seats)
-        if (seats.size() == 1 || (refused.part && store::has(seat->who->parts(), *refused.part))) guilty.push_back(seat);
+        if (seats.size() == 1 || (refused.part && store::has(seat->who->parts(), *refused.part)))
+            guilty.push_back(seat);
     for (Seat* seat : seats) {
         const bool blamed = std::find(guilty.begin(), guilty.end(), seat) != guilty.end();
         if (blamed) {

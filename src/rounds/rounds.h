@@ -1,7 +1,7 @@
 // The rounds between worker and database: composes each from what the participants want, in their order, and tells them
-// what became of it. After an error that is about what was in a round, whoever is to blame travels alone until it passes,
-// so that all others go on at once; an error about the session or the server is everybody's. Owns the wires: one for
-// everything, and under load a second one for what attempts report.
+// what became of it. After an error that is about what was in a round, whoever is to blame travels alone until it
+// passes, so that all others go on at once; an error about the session or the server is everybody's. Owns the wires:
+// one for everything, and under load a second one for what attempts report.
 #pragma once
 
 #include <functional>
@@ -11,19 +11,19 @@
 
 #include "loop/loop.h"
 #include "loop/timer.h"
-#include "store/wire.h"
 #include "rounds/participant.h"
 #include "rounds/second_wire.h"
+#include "store/wire.h"
 
 namespace dormouse::rounds {
 
 class Rounds {
   public:
     struct Events {
-        std::function<void()> on_open;                 ///< the first wire is
-        std::function<void(const Error&)> on_lost;     ///< it is lost, or could not be opened
-        std::function<void()> on_trouble;              ///< trouble() has changed
-        std::function<void()> on_change;               ///< something was answered or undone: there may be more to do
+        std::function<void()> on_open;                  ///< the first wire is
+        std::function<void(const Error&)> on_lost;      ///< it is lost, or could not be opened
+        std::function<void()> on_trouble;               ///< trouble() has changed
+        std::function<void()> on_change;                ///< something was answered or undone: there may be more to do
         std::function<void(store::Round&)> on_compose;  ///< the last hand on a round before it is sent
     };
     /// Participants are named once, in the order in which they fill. `reports` may travel by the second wire.
@@ -54,8 +54,8 @@ class Rounds {
     [[nodiscard]] bool awaits_answer() const;
     [[nodiscard]] std::vector<store::Held> held() const;
 
-    /// The database is of no use. Told once for an outage, in whatever forms it comes: from the first thing that fails to
-    /// the first round that passes.
+    /// The database is of no use. Told once for an outage, in whatever forms it comes: from the first thing that fails
+    /// to the first round that passes.
     void tell_outage(const Error& error);
     /// Whoever waits for an answer waits for one that can come.
     [[nodiscard]] bool consistent() const {
@@ -63,7 +63,8 @@ class Rounds {
         return (trip_.seats.empty() || first_.state() == State::waiting) &&
                (second_trip_.seats.empty() || second_.wire().state() == State::waiting);
     }
-    /// What is wrong with the database, for the status text; empty: nothing. In an outage it stays until a round passes.
+    /// What is wrong with the database, for the status text; empty: nothing. In an outage it stays until a round
+    /// passes.
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
     [[nodiscard]] bool outage() const { return outage_; }
 
@@ -93,7 +94,8 @@ class Rounds {
     void on_refused(Trip& trip, const store::Refused& refused);
     void blame(Seat& seat, const store::Refused& refused);
     void pause(Seat& seat, Millis pause);
-    /// After so many refusals in a row. While something here has a lease, short enough for several tries before it ends.
+    /// After so many refusals in a row. While something here has a lease, short enough for several tries before it
+    /// ends.
     [[nodiscard]] Millis pause_after(int tries) const;
     void tell_refusal(Seat& seat, const store::Refused& refused);
     void passed(Seat& seat);

@@ -1,8 +1,8 @@
-// A second wire, for what attempts report: while one claim after the other comes back full, Postgres writes what has ended
-// at the same time as it finds what comes next. Opened under load, closed after a quiet while, and given up at the first
-// trouble: the first wire can do everything that this one does, and says what the trouble is. Half of what waits, sent
-// with the claims while this one is at work, was tried and is no faster: 0.98 of the rate (0.72–1.10 in 7 rounds of
-// 200,000 runs).
+// A second wire, for what attempts report: while one claim after the other comes back full, Postgres writes what has
+// ended at the same time as it finds what comes next. Opened under load, closed after a quiet while, and given up at
+// the first trouble: the first wire can do everything that this one does, and says what the trouble is. Half of what
+// waits, sent with the claims while this one is at work, was tried and is no faster: 0.98 of the rate (0.72–1.10 in 7
+// rounds of 200,000 runs).
 #pragma once
 
 #include "loop/timer.h"

@@ -26,13 +26,13 @@ bool puts_back(const Round& round) {
 }
 
 #define WHEN(condition) [](const Round& round) -> bool { return (condition); }
-#define WITH(expression) \
+#define WITH(expression)                                                                                           \
     []([[maybe_unused]] const Round& round, [[maybe_unused]] const Identity& who, [[maybe_unused]] Millis lease) { \
-        return (expression); \
+        return (expression);                                                                                       \
     }
-#define READ(statement) \
+#define READ(statement)                                                                                              \
     []([[maybe_unused]] const Reply& reply, [[maybe_unused]] const Identity& who, [[maybe_unused]] Answer& answer) { \
-        statement; \
+        statement;                                                                                                   \
     }
 
 constexpr bool often = true;
@@ -159,7 +159,8 @@ void crash_before_telling(const Parts& parts) {
 }
 
 bool Round::enqueues() const {
-    return endings && std::any_of(endings->begin(), endings->end(), [](const Ending& one) { return !one.enqueue.empty(); });
+    return endings &&
+           std::any_of(endings->begin(), endings->end(), [](const Ending& one) { return !one.enqueue.empty(); });
 }
 
 const char* to_string(Fate fate) {

@@ -1,6 +1,6 @@
 // The parts of a round, one row for each: its statement, when it is wanted, its parameters, how its answer is read, the
-// name of its crash points, and what is done when the database refuses it. A new part is a new row and a member of Round.
-// The only place that knows sql/queries by name and by column. Pure: no session, no loop.
+// name of its crash points, and what is done when the database refuses it. A new part is a new row and a member of
+// Round. The only place that knows sql/queries by name and by column. Pure: no session, no loop.
 #pragma once
 
 #include <bitset>
@@ -52,8 +52,8 @@ inline bool has(const Parts& set, Part part) {
     return set.test(static_cast<std::size_t>(part));
 }
 
-/// What is done about a part that is refused for what is in it. Whatever it is, the part then travels by itself until it
-/// passes, and all others go on.
+/// What is done about a part that is refused for what is in it. Whatever it is, the part then travels by itself until
+/// it passes, and all others go on.
 enum class Remedy : std::uint8_t {
     by_halves,  ///< it is about many runs: halved until the guilty one stands alone, which is then failed or put back
     later,      ///< it is about this worker: tried again after a pause that grows

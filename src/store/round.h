@@ -122,17 +122,17 @@ struct PromiseAct {
 
 /// One transaction. Empty parts send nothing; store/parts.cpp has a row for each part, in the order of this struct.
 struct Round {
-    PromiseAct promise;              ///< first, so that it is done whatever fails behind it
-    bool arrive = false;             ///< register this worker
-    bool release_forgotten = false;  ///< hand back what is ours in the database and not in `fences`
-    std::vector<std::int64_t> fences;  ///< of all runs that this worker holds; for release_forgotten and due
-    std::optional<std::vector<News>> news;       ///< before the endings, which take the fences away
-    std::optional<std::vector<Ending>> endings;  ///< present and empty: only whether the statements are taken at all
-    std::optional<std::vector<Held>> extend;     ///< leases to extend
-    bool careful = false;                        ///< endings pass over rows that somebody has locked, which costs more
-    std::vector<Held> ask_held;                  ///< is it still ours?
-    std::optional<Rescue> rescue;                ///< take back runs whose lease has ended
-    std::optional<Rescue> list_lost;             ///< … only say which they are
+    PromiseAct promise;                           ///< first, so that it is done whatever fails behind it
+    bool arrive = false;                          ///< register this worker
+    bool release_forgotten = false;               ///< hand back what is ours in the database and not in `fences`
+    std::vector<std::int64_t> fences;             ///< of all runs that this worker holds; for release_forgotten and due
+    std::optional<std::vector<News>> news;        ///< before the endings, which take the fences away
+    std::optional<std::vector<Ending>> endings;   ///< present and empty: only whether the statements are taken at all
+    std::optional<std::vector<Held>> extend;      ///< leases to extend
+    bool careful = false;                         ///< endings pass over rows that somebody has locked, which costs more
+    std::vector<Held> ask_held;                   ///< is it still ours?
+    std::optional<Rescue> rescue;                 ///< take back runs whose lease has ended
+    std::optional<Rescue> list_lost;              ///< … only say which they are
     std::optional<std::vector<Uuid>> rescue_ids;  ///< … these alone
     std::vector<Uuid> dead;                       ///< take back what these workers held: they are known to be dead
     std::optional<std::vector<Import>> imports;

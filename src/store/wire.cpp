@@ -38,9 +38,8 @@ std::vector<std::string> channels_of(const Wire::Terms& terms) {
 
 Status check_schema(const Result<postgres::Reply>& reply, const std::string& version, const std::string& where) {
     if (!reply && reply.error().kind == ErrorKind::incompatible)
-        return fail(ErrorKind::incompatible,
-                    "there is no schema dormouse in the database at " + where +
-                        ": run `dormouse migrate` as the owner of the database");
+        return fail(ErrorKind::incompatible, "there is no schema dormouse in the database at " + where +
+                                                 ": run `dormouse migrate` as the owner of the database");
     if (!reply) return tl::unexpected(reply.error());
     const auto state = postgres::interpret_schema(reply->get(), migrations(), version);
     if (!state) return tl::unexpected(state.error());
@@ -60,18 +59,20 @@ Result<postgres::Target> target_of(const Wire::Terms& terms) {
 Wire::Wire(loop::Loop& loop, Terms terms, Events events)
     : terms_(std::move(terms)),
       events_(std::move(events)),
-      session_(loop,
-               {.channels = channels_of(terms_),
-                .check_sql = postgres::schema_check_sql,
-                .check = [this](const auto& reply) { return check_schema(reply, terms_.identity.version, where()); }},
-               {.on_open = [this] { on_session_open(); },
-                .on_refused = [this](const Error& error) { on_gone(error); },
-                .on_lost = [this](const Error& error) { on_gone(error); },
-                .on_notification = [this](const std::string& channel, const std::string&) { on_notification(channel); }}),
+      session_(
+          loop,
+          {.channels = channels_of(terms_),
+           .check_sql = postgres::schema_check_sql,
+           .check = [this](const auto& reply) { return check_schema(reply, terms_.identity.version, where()); }},
+          {.on_open = [this] { on_session_open(); },
+           .on_refused = [this](const Error& error) { on_gone(error); },
+           .on_lost = [this](const Error& error) { on_gone(error); },
+           .on_notification = [this](const std::string& channel, const std::string&) { on_notification(channel); }}),
       answer_timer_(loop, "wire.answer"),
       retry_timer_(loop, "wire.retry") {}
 
-/// The one place that assigns the state. An edge that is not drawn in wire.h is a mistake of ours, and ends the process.
+/// The one place that assigns the state. An edge that is not drawn in wire.h is a mistake of ours, and ends the
+/// process.
 void Wire::enter(State state) {
     const auto legal = [&] {
         switch (state) {
@@ -89,7 +90,8 @@ void Wire::enter(State state) {
         return false;
     }();
     if (!legal) {
-        std::fprintf(stderr, "store::Wire: no way from state %d to %d\n", static_cast<int>(state_), static_cast<int>(state));
+        std::fprintf(stderr, "store::Wire: no way from state %d to %d\n", static_cast<int>(state_),
+                     static_cast<int>(state));
         std::abort();
     }
     state_ = state;

@@ -51,7 +51,7 @@ class Wire {
         std::function<bool()> in_haste = [] { return false; };  ///< something has a lease: short pauses
     };
     struct Events {
-        std::function<void()> on_open = [] {};                   ///< LISTEN has taken effect: now look
+        std::function<void()> on_open = [] {};                     ///< LISTEN has taken effect: now look
         std::function<void(const Error&)> on_lost = [](auto&) {};  ///< no session; a round on the wire gets no answer
         std::function<void()> on_queue = [] {};       ///< NOTIFY for one of our queues: there may be something to claim
         std::function<void()> on_taken_away = [] {};  ///< NOTIFY for this worker: somebody may have taken a run away

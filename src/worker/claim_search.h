@@ -1,6 +1,6 @@
-// Finds out which run a claim was refused for. It lists what the claim would take and claims those by halves; the one that
-// is left is claimed without its payload, else it fails where it waits, else it is passed over for a while. Driven by
-// Claims, which sends what it fills and tells what became of it. Pure but for the log.
+// Finds out which run a claim was refused for. It lists what the claim would take and claims those by halves; the one
+// that is left is claimed without its payload, else it fails where it waits, else it is passed over for a while. Driven
+// by Claims, which sends what it fills and tells what became of it. Pure but for the log.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,8 @@ namespace dormouse::worker {
 class ClaimSearch {
   public:
     /// A run that could be claimed only without its payload: it is ours, and can only fail.
-    using OnRejected = std::function<void(const store::ClaimedRun&, const std::string& error_class, const std::string&)>;
+    using OnRejected =
+        std::function<void(const store::ClaimedRun&, const std::string& error_class, const std::string&)>;
     explicit ClaimSearch(OnRejected on_rejected) : on_rejected_(std::move(on_rejected)) {}
 
     [[nodiscard]] bool active() const { return step_ != Step::none; }

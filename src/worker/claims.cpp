@@ -17,9 +17,9 @@ constexpr Millis pause_after_refused_due{30'000};
 /// The claim has brought a task to its own limit, and left out what was beyond: there may be others behind that.
 bool fills_a_task(const store::Claim& asked, const std::vector<store::ClaimedRun>& claimed) {
     return std::any_of(asked.rooms.begin(), asked.rooms.end(), [&](const store::Room& room) {
-        return room.slots < asked.most &&
-               room.slots == std::count_if(claimed.begin(), claimed.end(),
-                                           [&](const auto& run) { return run.task == room.task; });
+        return room.slots < asked.most && room.slots == std::count_if(
+                                                            claimed.begin(), claimed.end(),
+                                                            [&](const auto& run) { return run.task == room.task; });
     });
 }
 
@@ -72,7 +72,8 @@ int Claims::wanted() const {
 void Claims::fill_slots(int most) {
     for (int i = 0; i < most && free_slots() > 0 && !shelf_.empty(); ++i) {
         auto next = shelf_.take();
-        if (auto parcel = flights_.start(std::move(next->run), next->claimed_at)) reports_.outbox().add(std::move(*parcel));
+        if (auto parcel = flights_.start(std::move(next->run), next->claimed_at))
+            reports_.outbox().add(std::move(*parcel));
     }
 }
 
@@ -88,7 +89,7 @@ void Claims::put_back_in(Millis delay) {
 
 void Claims::take_due(std::optional<Millis> due_in) {
     constexpr Millis longest_wait{std::chrono::hours{24 * 365}};  // a time that is years away must not overflow
-    due_.known = !std::exchange(put_back_, false);  // else the answer may be from before that
+    due_.known = !std::exchange(put_back_, false);                // else the answer may be from before that
     if (due_.known) due_.at.reset();
     if (!due_in) return;
     const Time at = BootClock::now() + std::min(*due_in, longest_wait);
@@ -182,7 +183,8 @@ void Claims::answered(store::Answer& answer, Time sent_at) {
     const auto asked = std::exchange(on_wire_, std::nullopt);
     const bool short_of = !asked || static_cast<int>(answer.claimed.size()) < std::max(asked->most, 1);
     if (std::exchange(asked_due_, false)) {
-        // Due at once, and yet a look with room for it did not bring it: somebody holds the row, so look again, but slowly.
+        // Due at once, and yet a look with room for it did not bring it: somebody holds the row, so look again, but
+        // slowly.
         const bool locked = asked && short_of && answer.due_in == Millis{0};
         fruitless_ = locked ? fruitless_ + 1 : 0;
         constexpr Millis locked_pause{100};

@@ -13,17 +13,17 @@
 #include "worker/errand.h"
 #include "worker/flights.h"
 #include "worker/looks.h"
-#include "worker/taking_part.h"
 #include "worker/reports.h"
 #include "worker/shelf.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 
 class Claims : public Participant {
   public:
     struct Events {
-        std::function<void(int runs)> on_claimed;  ///< a look was answered, and has brought so many
-        std::function<void()> on_due;              ///< a due time has come: a lease may have ended, too
+        std::function<void(int runs)> on_claimed;             ///< a look was answered, and has brought so many
+        std::function<void()> on_due;                         ///< a due time has come: a lease may have ended, too
         std::function<void(const std::string&)> on_standing;  ///< how the errand's run stands; empty: it is gone
     };
     Claims(const config::Config& config, const Errand& errand, Flights& flights, Reports& reports, Events events);
@@ -95,14 +95,14 @@ class Claims : public Participant {
     Looks looks_;
     Shelf shelf_;
     ClaimSearch search_;
-    std::vector<store::Room> all_tasks_;     ///< when none has a concurrency of its own: they never change
-    std::optional<store::Claim> on_wire_;    ///< the claim whose answer is awaited
-    bool asked_due_ = false;                 ///< … and whether it is asked what is due
-    bool put_back_ = false;                  ///< a run was put back since that was asked
-    bool asked_forgotten_ = false;           ///< … and for claims whose answer was lost
-    bool forgets_ = false;                   ///< there may be such claims
+    std::vector<store::Room> all_tasks_;   ///< when none has a concurrency of its own: they never change
+    std::optional<store::Claim> on_wire_;  ///< the claim whose answer is awaited
+    bool asked_due_ = false;               ///< … and whether it is asked what is due
+    bool put_back_ = false;                ///< a run was put back since that was asked
+    bool asked_forgotten_ = false;         ///< … and for claims whose answer was lost
+    bool forgets_ = false;                 ///< there may be such claims
     bool ever_claimed_ = false;
-    bool last_full_ = false;                 ///< the last claim came back full: there is probably more
+    bool last_full_ = false;  ///< the last claim came back full: there is probably more
     Due due_;
     Time no_due_before_{};  ///< the question was refused
     int fruitless_ = 0;     ///< due now, but locked by somebody, so often in a row

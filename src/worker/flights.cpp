@@ -66,8 +66,8 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     if (suspect && has_suspect()) return back(store::Fate::handed_back, pause_between_suspects);
     if (task == config_.tasks.end() || handler == nullptr) {  // for whoever knows it; only `--run` claims such a run
         log::event(log::Level::warning, "unknown_task",
-                   run.task + ": this worker has no such task, the run is left for one that has; add [task." + run.task +
-                       "] to " + (config_.file.empty() ? "the pool's configuration" : config_.file),
+                   run.task + ": this worker has no such task, the run is left for one that has; add [task." +
+                       run.task + "] to " + (config_.file.empty() ? "the pool's configuration" : config_.file),
                    {{"run_id", run.held.id.to_string()}, {"task", run.task}});
         return back(store::Fate::not_started, unknown_task_pause);
     }
@@ -160,14 +160,13 @@ void Flights::start_alone() {
 }
 
 void Flights::launch(Flight& flight, handlers::RunSpec spec) {
-    log::event(
-        log::Level::info, "run_dispatched",
-        flight.task + " attempt " + std::to_string(spec.attempt) +
-            (flight.suspect ? ", beside no other run that was lost with its worker twice" : ""),
-        {{"run_id", flight.held.id.to_string()},
-         {"task", flight.task},
-         {"queue", spec.queue},
-         {"attempt", std::to_string(spec.attempt)}});
+    log::event(log::Level::info, "run_dispatched",
+               flight.task + " attempt " + std::to_string(spec.attempt) +
+                   (flight.suspect ? ", beside no other run that was lost with its worker twice" : ""),
+               {{"run_id", flight.held.id.to_string()},
+                {"task", flight.task},
+                {"queue", spec.queue},
+                {"attempt", std::to_string(spec.attempt)}});
     flight.handler->start(std::move(spec), *this);
 }
 
@@ -196,6 +195,10 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     int& not_started = not_started_[flight.task];
     Tries tries{flight.used, flight.allowed, not_started};
     not_started = outcome.verdict == handlers::Verdict::not_started ? not_started + 1 : 0;
+    if (not_started == 1)  // once, until it starts again: nobody else tells
+        log::event(log::Level::warning, "not_started",
+                   flight.task + " cannot be started, its runs wait and are tried again: " + outcome.error_message,
+                   {{"run_id", id.to_string()}, {"task", flight.task}});
     if (flight.tie == Tie::taken_away) {
         log::event(log::Level::info, "run_canceled", flight.task + " was taken away while it ran",
                    {{"run_id", id.to_string()}, {"task", flight.task}});
@@ -277,18 +280,19 @@ std::vector<Parcel> Flights::stop_before_lease_ends(Time now) {
 
 std::optional<Millis> Flights::next_lease_event(Time now) const {
     if (flights_.empty()) quiet_until_ = Time::max();
+    Time event = quiet_until_;
     if (now >= quiet_until_) {
-        quiet_until_ = Time::max();
-        for (const auto& [id, flight] : flights_)
-            if (flight.tie == Tie::ours) quiet_until_ = std::min(quiet_until_, lease_event(flight, now));
+        event = quiet_until_ = Time::max();
+        for (const auto& [id, flight] : flights_) {
+            if (flight.tie != Tie::ours) continue;
+            const Time extend = std::max(extend_at(flight), no_extension_before_);
+            // An extension that is due and not sent yet waits for its session, and not for a time.
+            event = std::min({event, now < extend ? extend : Time::max(), stop_at(flight)});
+            quiet_until_ = std::min({quiet_until_, extend, stop_at(flight)});
+        }
     }
-    if (quiet_until_ == Time::max()) return std::nullopt;
-    return std::max(Millis{0}, std::chrono::ceil<Millis>(quiet_until_ - now));
-}
-
-Flights::Time Flights::lease_event(const Flight& flight, Time now) const {
-    const Time extend = std::max(extend_at(flight), no_extension_before_);
-    return now < extend ? std::min(extend, stop_at(flight)) : stop_at(flight);
+    if (event == Time::max()) return std::nullopt;
+    return std::max(Millis{0}, std::chrono::ceil<Millis>(event - now));
 }
 
 void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector<Uuid>& still_held) {

@@ -1,7 +1,7 @@
 // The runs whose handlers are at work: starts them, keeps their leases, tells how they ended. Driven by Worker. Knows
-// no session: it says which leases want extending, Leases sends that. A run that was lost twice with a worker whose host
-// went on is suspected of having killed it: it is not executed beside another such run, and if it is a function in this
-// very process, beside no other run: it waits here until the others have ended and their endings are written.
+// no session: it says which leases want extending, Leases sends that. A run that was lost twice with a worker whose
+// host went on is suspected of having killed it: it is not executed beside another such run, and if it is a function in
+// this very process, beside no other run: it waits here until the others have ended and their endings are written.
 #pragma once
 
 #include <functional>
@@ -98,7 +98,6 @@ class Flights : private handlers::Listener {
     void on_line(const Uuid& id, const handlers::Line& line) override;
     void on_progress(const Uuid& id, handlers::Progress progress) override;
     void on_done(const Uuid& id, handlers::Outcome outcome) override;
-    [[nodiscard]] Time lease_event(const Flight& flight, Time now) const;
     [[nodiscard]] Time extend_at(const Flight& flight) const;
     [[nodiscard]] Time stop_at(const Flight& flight) const;
 
@@ -108,7 +107,7 @@ class Flights : private handlers::Listener {
     std::string worker_;
     OnLanded on_landed_;
     std::unordered_map<Uuid, Flight> flights_;
-    std::optional<Uuid> waits_;          ///< the one that waits to be alone
+    std::optional<Uuid> waits_;  ///< the one that waits to be alone
     Time waits_since_{};
     std::optional<Uuid> alone_;          ///< what is at work has to be alone
     std::map<std::string, int> capped_;  ///< at work, by task that has a concurrency of its own

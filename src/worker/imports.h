@@ -13,8 +13,8 @@
 #include "config/config.h"
 #include "loop/loop.h"
 #include "loop/watch.h"
-#include "spool/spool.h"
 #include "rounds/bisection.h"
+#include "spool/spool.h"
 #include "worker/taking_part.h"
 
 namespace dormouse::worker {

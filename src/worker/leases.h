@@ -10,8 +10,8 @@
 #include "rounds/bisection.h"
 #include "worker/flights.h"
 #include "worker/outbox.h"
-#include "worker/taking_part.h"
 #include "worker/shelf.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 

@@ -33,17 +33,16 @@ namespace {
 /// Where the database is that this pool could work with.
 Result<std::string> try_database(loop::Loop& loop, const config::Config& config) {
     Status outcome;
-    store::Wire database(
-        loop,
-        {.place = {config.database.url, config.database.passfile, config.database.connect_timeout},
-         .identity = make_identity(config.pool, config.worker.queues),
-         .opens_again = false},
-        {.on_open = [&] { loop.stop(); },
-         .on_lost =
-             [&](const Error& error) {
-                 outcome = tl::unexpected(error);
-                 loop.stop();
-             }});
+    store::Wire database(loop,
+                         {.place = {config.database.url, config.database.passfile, config.database.connect_timeout},
+                          .identity = make_identity(config.pool, config.worker.queues),
+                          .opens_again = false},
+                         {.on_open = [&] { loop.stop(); },
+                          .on_lost =
+                              [&](const Error& error) {
+                                  outcome = tl::unexpected(error);
+                                  loop.stop();
+                              }});
     database.open();
     loop.run();
     if (!outcome) return tl::unexpected(outcome.error());

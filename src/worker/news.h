@@ -15,8 +15,8 @@
 
 #include "base/clock.h"
 #include "handlers/handler.h"
-#include "store/round.h"
 #include "rounds/bisection.h"
+#include "store/round.h"
 #include "worker/taking_part.h"
 
 namespace dormouse::worker {
@@ -89,7 +89,7 @@ class News {
     std::size_t most_;
     std::function<void()> on_first_;
     std::unordered_map<Uuid, Attempt> attempts_;
-    std::vector<Uuid> wire_;     ///< whose news are on the wire
+    std::vector<Uuid> wire_;  ///< whose news are on the wire
     Bisection<Uuid> bisection_;
     bool waits_ = false;
     Time next_{};

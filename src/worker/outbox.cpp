@@ -41,7 +41,8 @@ void Outbox::add(Parcel parcel) {
 }
 
 void Outbox::take_due(Time now) {
-    const auto due = std::stable_partition(later_.begin(), later_.end(), [&](const Later& one) { return one.until > now; });
+    const auto due =
+        std::stable_partition(later_.begin(), later_.end(), [&](const Later& one) { return one.until > now; });
     for (auto one = due; one != later_.end(); ++one) {
         if (one->parcel.kept > 0) bisection_.again(one->parcel.ending.held.id);
         careful_ = true;  // its row may still be locked

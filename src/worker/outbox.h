@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "store/round.h"
 #include "rounds/bisection.h"
+#include "store/round.h"
 #include "worker/taking_part.h"
 
 namespace dormouse::worker {

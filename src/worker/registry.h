@@ -1,5 +1,5 @@
-// This worker's row in the registry: written once, with the second round, since whoever rang waits for a handler and not
-// for the registry.
+// This worker's row in the registry: written once, with the second round, since whoever rang waits for a handler and
+// not for the registry.
 #pragma once
 
 #include "worker/taking_part.h"

@@ -95,7 +95,8 @@ Next Reports::refused(const store::Refused& refused) {
         return Next::later;
     }
     // At the commit it may have been either: news are looked at first, which costs two rounds.
-    const bool news = refused.part == store::Part::news || (!refused.part && news_.is_on_wire() && !outbox_.searching());
+    const bool news =
+        refused.part == store::Part::news || (!refused.part && news_.is_on_wire() && !outbox_.searching());
     if (news) {
         outbox_.again();
         return news_.refused(refused);

@@ -1,6 +1,7 @@
-// What attempts report: their endings, and what they have said on the way. The two belong to one transaction, news first,
-// since the endings take the fences away. While one of them searches for a value that is refused, the other follows: news
-// that are searched go before the endings that they belong to, endings that are searched take their own news along.
+// What attempts report: their endings, and what they have said on the way. The two belong to one transaction, news
+// first, since the endings take the fences away. While one of them searches for a value that is refused, the other
+// follows: news that are searched go before the endings that they belong to, endings that are searched take their own
+// news along.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,7 @@ namespace dormouse::worker {
 class Reports : public Participant {
   public:
     struct Terms {
-        std::int64_t log_bytes = 0;   ///< of each attempt, limits.log_bytes
+        std::int64_t log_bytes = 0;    ///< of each attempt, limits.log_bytes
         bool news_make_rounds = true;  ///< false: they wait for a round that is made for something else
     };
     struct Events {
@@ -36,7 +37,8 @@ class Reports : public Participant {
     [[nodiscard]] store::Parts parts() const override;
     bool fill(store::Round& round, const Moment& moment) override;
     bool fill_along(store::Round& round, const Moment& moment) override {
-        return !terms_.news_make_rounds && !news_.searching() && !outbox_.searching() && news_.fill(round, moment.now, true);
+        return !terms_.news_make_rounds && !news_.searching() && !outbox_.searching() &&
+               news_.fill(round, moment.now, true);
     }
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override;

@@ -83,10 +83,11 @@ Next Rescue::refused(const store::Refused& refused) {
     if (found == Found::everyone) wanted_ = true;
     if (found == Found::one) {
         left_.push_back({search_.guilty(), BootClock::now() + pause_of_a_refused_run});
-        log::event(log::Level::error, "rescue_refused",
-                   "a lost run cannot be taken back, tried again in 300 s; see the trigger or the rule that refuses it: " +
-                       refused.message,
-                   {{"run_id", search_.guilty().to_string()}});
+        log::event(
+            log::Level::error, "rescue_refused",
+            "a lost run cannot be taken back, tried again in 300 s; see the trigger or the rule that refuses it: " +
+                refused.message,
+            {{"run_id", search_.guilty().to_string()}});
     }
     return found == Found::everyone ? Next::everyone : Next::again;
 }

@@ -1,14 +1,14 @@
-// Takes back runs that somebody has lost: those of predecessors that are known to be dead, with the first round, and those
-// of anybody whose lease has ended. A run that the database does not let be taken back is found by halves, told, and left
-// alone for a while.
+// Takes back runs that somebody has lost: those of predecessors that are known to be dead, with the first round, and
+// those of anybody whose lease has ended. A run that the database does not let be taken back is found by halves, told,
+// and left alone for a while.
 #pragma once
 
 #include <functional>
 #include <vector>
 
 #include "rounds/bisection.h"
-#include "worker/taking_part.h"
 #include "worker/predecessors.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 

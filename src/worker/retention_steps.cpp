@@ -16,7 +16,8 @@ bool RetentionSteps::before_sleep(Time now) {
 std::optional<Millis> RetentionSteps::wait(const Moment& moment) const {
     if (moment.leaving || terms_.lease_presses()) return std::nullopt;
     if (state_ == State::before_sleep) return Millis{0};
-    if ((state_ != State::resting && state_ != State::made) || !terms_.beside_work || !terms_.at_work()) return std::nullopt;
+    if ((state_ != State::resting && state_ != State::made) || !terms_.beside_work || !terms_.at_work())
+        return std::nullopt;
     return plan_.wait(moment.now);
 }
 

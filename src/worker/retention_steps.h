@@ -1,22 +1,22 @@
-// Steps of retention among the rounds: finished runs that are old go. Each is a round of its own, so that no lock of it is
-// held for anything else. Beside work they come at a pace; otherwise one is made only when the worker asks, on its way to
-// sleep, so that nothing is sent for it alone and a database that is let sleep is not kept awake.
+// Steps of retention among the rounds: finished runs that are old go. Each is a round of its own, so that no lock of it
+// is held for anything else. Beside work they come at a pace; otherwise one is made only when the worker asks, on its
+// way to sleep, so that nothing is sent for it alone and a database that is let sleep is not kept awake.
 #pragma once
 
 #include <functional>
 
-#include "worker/taking_part.h"
 #include "worker/retention.h"
+#include "worker/taking_part.h"
 
 namespace dormouse::worker {
 
 class RetentionSteps : public Participant {
   public:
     struct Terms {
-        Millis keep{0};                        ///< finished runs; 0: for ever
-        bool beside_work = true;               ///< false: only on the way to sleep
-        std::function<bool()> at_work;         ///< handlers are at work, and the registry knows of this worker
-        std::function<bool()> lease_presses;   ///< an extension is wanted, which goes first
+        Millis keep{0};                       ///< finished runs; 0: for ever
+        bool beside_work = true;              ///< false: only on the way to sleep
+        std::function<bool()> at_work;        ///< handlers are at work, and the registry knows of this worker
+        std::function<bool()> lease_presses;  ///< an extension is wanted, which goes first
     };
     RetentionSteps(Terms terms, Time start) : terms_(std::move(terms)), plan_(start) {}
 

@@ -55,8 +55,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                .lease = config.worker.lease,
                .retry_max = config.database.retry_max,
                .in_haste = [this] { return !rounds_.held().empty(); }},
-              {.on_queue = [this] { claims_.owe(), step(); },
-               .on_taken_away = [this] { leases_.doubt(), step(); }},
+              {.on_queue = [this] { claims_.owe(), step(); }, .on_taken_away = [this] { leases_.doubt(), step(); }},
               sleepy() ? 0 : circumstances_.second_session_at,
               {.on_open =
                    [this] {
@@ -149,9 +148,9 @@ void Worker::choose_state() {
     } else if (claims_.looking()) {
         enter(State::claiming, "a look is owed");
     } else if (at_work || !rounds_.quiet()) {
-        enter(State::running, at_work                        ? "handlers are at work"
+        enter(State::running, at_work                      ? "handlers are at work"
                               : !promises_.may_be_silent() ? "somebody may rely on another look"
-                                                             : "a round is on the wire");
+                                                           : "a round is on the wire");
     } else {
         if (!quiet_since_) quiet_since_ = BootClock::now();
         enter(State::idle, "nothing to do");
@@ -184,8 +183,9 @@ void Worker::check_invariants() const {
     const bool idle_at_work = state_ == State::idle && something;
     const bool runs_nothing = state_ == State::running && !something && rounds_.quiet();
     if (!idle_at_work && !runs_nothing && rounds_.consistent()) return;
-    log::event(log::Level::error, "state", std::string("in state ") + to_string(state_) + " with " +
-                                               (something ? "something" : "nothing") + " at work");
+    log::event(
+        log::Level::error, "state",
+        std::string("in state ") + to_string(state_) + " with " + (something ? "something" : "nothing") + " at work");
     std::abort();
 }
 
@@ -227,7 +227,8 @@ void Worker::on_exit_time() {
         return arm_timers();
     }
     const bool too_long = retention_.awaited() && retention_.time_left(BootClock::now()) <= Millis{0};
-    if (!too_long && database().is_open() && retention_.before_sleep(BootClock::now())) return step();  // leads back here
+    if (!too_long && database().is_open() && retention_.before_sleep(BootClock::now()))
+        return step();  // leads back here
     log::event(log::Level::info, "idle_exit",
                claims_.ran_anything() ? "quiet for worker.idle_exit" : "found nothing to run");
     leave("quiet");

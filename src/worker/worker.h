@@ -1,6 +1,6 @@
 // The worker's life: it starts, works, is idle, leaves. One thread, one loop, one state machine: every event ends in
-// step(), which lets Rounds send what can be sent, enters the state that follows and arms the timers that are left. What
-// is done in between is the participants' business (participant.h).
+// step(), which lets Rounds send what can be sent, enters the state that follows and arms the timers that are left.
+// What is done in between is the participants' business (participant.h).
 //
 // Made and driven by Pool. It opens its database by itself and tries again by itself; it ends by on_gone.
 #pragma once
@@ -13,6 +13,8 @@
 #include "handlers/registry.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
+#include "promise/promises.h"
+#include "rounds/rounds.h"
 #include "worker/claims.h"
 #include "worker/doorbell.h"
 #include "worker/errand.h"
@@ -21,12 +23,10 @@
 #include "worker/leases.h"
 #include "worker/neighbours.h"
 #include "worker/predecessors.h"
-#include "promise/promises.h"
 #include "worker/registry.h"
 #include "worker/reports.h"
 #include "worker/rescue.h"
 #include "worker/retention_steps.h"
-#include "rounds/rounds.h"
 #include "worker/state.h"
 
 namespace dormouse::worker {
@@ -45,11 +45,11 @@ class Worker {
         store::Identity identity;
         Predecessors* predecessors = nullptr;  ///< outlives the worker; none: nobody is known to be dead
         Errand errand;
-        bool leaves_when_idle = true;     ///< false in the foreground, unless told
-        bool owns_process = true;         ///< false: a guest in somebody's program, who tells systemd what there is to tell
-        Promise::Terms promise;           ///< whether it may promise to look again
-        int second_session_at = 128;      ///< see SecondWire; 0: never
-        bool owns_spool = false;          ///< makes the pool's spool if there is none
+        bool leaves_when_idle = true;  ///< false in the foreground, unless told
+        bool owns_process = true;     ///< false: a guest in somebody's program, who tells systemd what there is to tell
+        Promise::Terms promise;       ///< whether it may promise to look again
+        int second_session_at = 128;  ///< see SecondWire; 0: never
+        bool owns_spool = false;      ///< makes the pool's spool if there is none
         Millis first_connect_delay{0};    ///< after crashes in a row
         config::Environment environment;  ///< in which the files of this machine's other pools are read
         std::function<void(Farewell)> on_gone;
@@ -137,11 +137,11 @@ class Worker {
     LeavingTimes leaving_times_;
     ErrandEnd errand_end_ = ErrandEnd::none;
 
-    loop::Timer soon_timer_;    ///< something has landed: one step for all that land in this turn of the loop
-    loop::Timer step_timer_;    ///< when somebody here has something to do next
-    loop::Timer exit_timer_;    ///< idle_exit or look_exit
-    loop::Timer start_timer_;   ///< the first connection
-    loop::Timer grace_timer_;   ///< while leaving
+    loop::Timer soon_timer_;   ///< something has landed: one step for all that land in this turn of the loop
+    loop::Timer step_timer_;   ///< when somebody here has something to do next
+    loop::Timer exit_timer_;   ///< idle_exit or look_exit
+    loop::Timer start_timer_;  ///< the first connection
+    loop::Timer grace_timer_;  ///< while leaving
     loop::Timer errand_timer_;
     loop::Timer doze_timer_;  ///< database.close_after
 };

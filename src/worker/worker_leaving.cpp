@@ -1,5 +1,5 @@
-// Every way to end that is not a crash: an errand is done, or somebody says so. Handlers finish or are stopped, endings are
-// written, and the last round asks what is due.
+// Every way to end that is not a crash: an errand is done, or somebody says so. Handlers finish or are stopped, endings
+// are written, and the last round asks what is due.
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "systemd/notify.h"
@@ -112,7 +112,8 @@ void Worker::part() {
     round.release_forgotten = claims_.doubts() && rounds_.held().empty();
     claims_.fill_due(round);
     finish_round(round);
-    claims_.answered_by_another_round(BootClock::now());  // its answer knows of everything that we were told of until now
+    claims_.answered_by_another_round(
+        BootClock::now());  // its answer knows of everything that we were told of until now
     rounds_.send_last(round, [this, must_rest](auto answer) {
         if (!answer) return be_gone(Farewell{true, false, std::nullopt});
         // Who still relies on us commits later: nobody is told of that, so nobody knows what is due.

@@ -22,7 +22,8 @@ void Worker::arm_doze() {
 }
 
 /// The last round of the session: the registry hears of it, and what is due is asked for once more, since the exit will
-/// not ask. As does the last round of all it asks who is between a wake and its commit: nobody will hear of that commit.
+/// not ask. As does the last round of all it asks who is between a wake and its commit: nobody will hear of that
+/// commit.
 void Worker::doze() {
     if (database().state() != store::Wire::State::open) return arm_timers();
     if (retention_.before_sleep(BootClock::now())) {

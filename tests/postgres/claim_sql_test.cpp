@@ -225,8 +225,8 @@ BOOST_AUTO_TEST_CASE(says_which_tasks_wait_that_nobody_here_knows) {
     add("4", "elsewhere", "c", 60);
     database.exec("INSERT INTO dormouse.runs (queue, task) SELECT 'q', 'd' FROM generate_series(1, 1200)");
     const auto unknown = [&](const std::string& known) {
-        database.exec("PREPARE u AS " + std::string(sql::cli::unknown) + "; CREATE TEMP TABLE u AS EXECUTE u('[\"q\", \"r\"]', '" +
-                      known + "')");
+        database.exec("PREPARE u AS " + std::string(sql::cli::unknown) +
+                      "; CREATE TEMP TABLE u AS EXECUTE u('[\"q\", \"r\"]', '" + known + "')");
         const std::string all = database.value("SELECT string_agg(task || ':' || runs, ' ' ORDER BY oldest) FROM u");
         database.exec("DROP TABLE u; DEALLOCATE u");
         return all;
@@ -312,9 +312,11 @@ BOOST_AUTO_TEST_CASE(rescues_what_has_lost_its_lease_but_for_exceptions_and_beyo
             "status = 'retry'");
     };
     BOOST_TEST(worker.ask("EXECUTE lost_candidates('{q}', '{" + id("3") + "}', 2)") == id("2") + " " + id("1"));
-    BOOST_TEST(worker.ask("EXECUTE rescue('{q}', '{" + id("3") + "}', 1, '00000000-0000-4000-8000-00000000b001')") == "1,0");
+    BOOST_TEST(worker.ask("EXECUTE rescue('{q}', '{" + id("3") + "}', 1, '00000000-0000-4000-8000-00000000b001')") ==
+               "1,0");
     BOOST_TEST(waiting() == "2 32767 32767");
-    BOOST_TEST(worker.ask("EXECUTE rescue_ids('{" + id("3") + "," + id("4") + "}', '00000000-0000-4000-8000-00000000b001')") == "1,0");
+    BOOST_TEST(worker.ask("EXECUTE rescue_ids('{" + id("3") + "," + id("4") +
+                          "}', '00000000-0000-4000-8000-00000000b001')") == "1,0");
     BOOST_TEST(waiting() == "2 32767 32767, 3 32767 32767");
     BOOST_TEST(worker.ask("EXECUTE rescue('{q}', '{}', 1000, '00000000-0000-4000-8000-00000000b001')") == "1,0");
     BOOST_TEST(worker.ask("SELECT count(*) FROM dormouse.attempt_log WHERE outcome = 'lost'") == "3");

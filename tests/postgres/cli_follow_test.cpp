@@ -33,8 +33,8 @@ struct Fixture {
     void enqueue() { id = database.value("SELECT dormouse.enqueue('t')"); }
     void claim() {
         auto session = database.connect();
-        const auto run =
-            session.ask("claim", sql::claim, {"{default}", "10", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
+        const auto run = session.ask("claim", sql::claim,
+                                     {"{default}", "10", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
         BOOST_TEST_REQUIRE(run.has_value());
         BOOST_TEST_REQUIRE(run->rows() == 1);
         fence = run->text(0, 1);

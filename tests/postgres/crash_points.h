@@ -86,11 +86,13 @@ inline const std::vector<Moment> promise_points{
     {.name = "promise.sent"}, {.name = "promise.answered"}, {.name = "enlist.sent:2"}, {.name = "enlist.answered:2"},
 };
 
-/// In crash_search_test.cpp: while it is found out which run the database refuses, which run was lost, how one run stands.
+/// In crash_search_test.cpp: while it is found out which run the database refuses, which run was lost, how one run
+/// stands.
 inline const std::vector<Moment> search_points{
-    {.name = "candidates.sent"}, {.name = "candidates.answered"}, {.name = "claim_ids.sent"}, {.name = "claim_ids.answered"},
-    {.name = "claim_ids.sent:3"}, {.name = "refuse.sent"}, {.name = "refuse.answered"}, {.name = "list_lost.sent"},
-    {.name = "list_lost.answered"}, {.name = "rescue_ids.sent"}, {.name = "rescue_ids.answered"},
+    {.name = "candidates.sent"},    {.name = "candidates.answered"}, {.name = "claim_ids.sent"},
+    {.name = "claim_ids.answered"}, {.name = "claim_ids.sent:3"},    {.name = "refuse.sent"},
+    {.name = "refuse.answered"},    {.name = "list_lost.sent"},      {.name = "list_lost.answered"},
+    {.name = "rescue_ids.sent"},    {.name = "rescue_ids.answered"},
 };
 inline const std::vector<Moment> errand_points{{.name = "standing.sent"}, {.name = "standing.answered"}};
 inline const std::vector<Moment> spool_points{

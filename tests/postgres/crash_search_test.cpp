@@ -1,5 +1,5 @@
-// The worker is killed while it finds out which run the database refuses, and while it is there for one run alone. The next
-// one goes on: the guilty run fails, everybody else's runs are done once.
+// The worker is killed while it finds out which run the database refuses, and while it is there for one run alone. The
+// next one goes on: the guilty run fails, everybody else's runs are done once.
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -24,20 +24,26 @@ void dies_at(LoggedWorker& worker) {
 void stock(TestDatabase& database) {
     database.exec(
         "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'no'; END $f$;"
-        "CREATE TRIGGER no_claim BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'never' AND NEW.status "
+        "CREATE TRIGGER no_claim BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'never' AND "
+        "NEW.status "
         "= 'running') EXECUTE FUNCTION public.refuse();"
-        "CREATE TRIGGER no_rescue BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'lost' AND NEW.status "
+        "CREATE TRIGGER no_rescue BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'lost' AND "
+        "NEW.status "
         "= 'retry') EXECUTE FUNCTION public.refuse();"
-        "INSERT INTO dormouse.runs (task, key) VALUES ('echo', NULL), ('echo', 'never'), ('echo', NULL), ('echo', NULL);"
-        "INSERT INTO dormouse.runs (task, status, started_at, worker, fence, lease_until, key) SELECT 'echo', 'running', "
-        "now(), gen_random_uuid(), nextval('dormouse.fence'), now() - interval '1 hour', k FROM unnest(ARRAY['lost', NULL]) k");
+        "INSERT INTO dormouse.runs (task, key) VALUES ('echo', NULL), ('echo', 'never'), ('echo', NULL), ('echo', "
+        "NULL);"
+        "INSERT INTO dormouse.runs (task, status, started_at, worker, fence, lease_until, key) SELECT 'echo', "
+        "'running', "
+        "now(), gen_random_uuid(), nextval('dormouse.fence'), now() - interval '1 hour', k FROM unnest(ARRAY['lost', "
+        "NULL]) k");
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(crash_search, *boost::unit_test::precondition(has_crash_points))
 
-BOOST_DATA_TEST_CASE(the_guilty_run_fails_and_all_others_are_done, boost::unit_test::data::make(search_points), moment) {
+BOOST_DATA_TEST_CASE(the_guilty_run_fails_and_all_others_are_done, boost::unit_test::data::make(search_points),
+                     moment) {
     TestDatabase database;
     stock(database);
     LoggedWorker dying(database.url(), {.worker = "lease = \"2s\""}, {{"DORMOUSE_CRASH_AT", moment.name}});
@@ -57,7 +63,8 @@ BOOST_DATA_TEST_CASE(the_guilty_run_fails_and_all_others_are_done, boost::unit_t
 BOOST_DATA_TEST_CASE(one_run_is_still_done_once, boost::unit_test::data::make(errand_points), moment) {
     TestDatabase database;
     const std::string id = database.value("SELECT dormouse.enqueue('echo')");
-    LoggedWorker dying(database.url(), {.worker = "lease = \"2s\""}, {{"DORMOUSE_CRASH_AT", moment.name}}, {"--run", id});
+    LoggedWorker dying(database.url(), {.worker = "lease = \"2s\""}, {{"DORMOUSE_CRASH_AT", moment.name}},
+                       {"--run", id});
     dies_at(dying);
     database.exec("UPDATE dormouse.runs_live SET lease_until = now() - interval '1 s' WHERE status = 'running'");
     LoggedWorker living(database.url(), {.worker = "lease = \"2s\""});

@@ -18,8 +18,8 @@ struct Fixture {
     /// A run at work: its id and fence.
     std::pair<std::string, std::string> claimed() {
         database.exec("SELECT dormouse.enqueue('first')");
-        const auto run =
-            session.ask("claim", sql::claim, {"{default}", "1", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
+        const auto run = session.ask("claim", sql::claim,
+                                     {"{default}", "1", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
         return {std::string(run->text(0, 0)), std::string(run->text(0, 1))};
     }
     bool finish(const std::string& id, const std::string& fence, const std::string& status = "completed") {
@@ -169,8 +169,8 @@ BOOST_AUTO_TEST_CASE(the_workers_role_may) {
     BOOST_TEST(finish_with(R"([{"task": "next"}])") == "default");
     BOOST_TEST(count() == "1");
     database.exec("SELECT dormouse.enqueue('talks')");
-    const auto run =
-        session.ask("claim", sql::claim, {"{default}", "10", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
+    const auto run = session.ask("claim", sql::claim,
+                                 {"{default}", "10", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
     BOOST_TEST_REQUIRE(run.has_value());
     const auto said =
         session.ask("news", sql::news,

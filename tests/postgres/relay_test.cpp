@@ -266,11 +266,11 @@ BOOST_AUTO_TEST_CASE(a_guest_with_a_lock_makes_it_ring_once_more_at_most) {
         "DO $$ BEGIN CREATE ROLE passer_by LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END "
         "$$");
     auto guest = database.connect("passer_by");
-    BOOST_TEST_REQUIRE(
-        guest.script("lock",
-                     "SELECT pg_advisory_lock(hashtextextended('default', 1685024366)),"
-                     " pg_advisory_lock_shared(hashtextextended('default', 1685024367))")
-            .has_value());
+    BOOST_TEST_REQUIRE(guest
+                           .script("lock",
+                                   "SELECT pg_advisory_lock(hashtextextended('default', 1685024366)),"
+                                   " pg_advisory_lock_shared(hashtextextended('default', 1685024367))")
+                           .has_value());
     RelayBench bench(database.url());
     BOOST_TEST_REQUIRE(bench.until_rung(1));
     const auto statements = bench.listener().statements_sent();

@@ -1,5 +1,6 @@
-// W10 while nobody listens: producers send no NOTIFY, whoever comes finds what they commit, however late, and whoever is
-// registered is told of everything. And somebody who may do nothing but connect changes nothing of that by his locks.
+// W10 while nobody listens: producers send no NOTIFY, whoever comes finds what they commit, however late, and whoever
+// is registered is told of everything. And somebody who may do nothing but connect changes nothing of that by his
+// locks.
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <random>
@@ -137,8 +138,9 @@ BOOST_AUTO_TEST_CASE(whoever_comes_at_whatever_moment_finds_all_of_it) {
             const std::string before = std::to_string(static_cast<double>(dice() % 60) / 1'000.0);
             const std::string after = std::to_string(static_cast<double>(dice() % 60) / 1'000.0);
             threads.emplace_back([&session, &ready, before, after] {
-                (void)session.script("late", "SELECT pg_sleep(" + before + "); BEGIN; SELECT dormouse.enqueue('echo');" +
-                                                 "SELECT pg_sleep(" + after + "); COMMIT");
+                (void)session.script("late", "SELECT pg_sleep(" + before +
+                                                 "); BEGIN; SELECT dormouse.enqueue('echo');" + "SELECT pg_sleep(" +
+                                                 after + "); COMMIT");
                 ++ready;
             });
         }
@@ -167,9 +169,8 @@ BOOST_AUTO_TEST_CASE(a_guest_that_holds_reliance_keeps_nobody_awake) {
         bench.turns_within(Millis{1'500});
         BOOST_TEST(bench.statements() == statements, lock);
         database.exec("SELECT dormouse.enqueue('echo')");
-        BOOST_TEST(bench.until([&] {
-            return database.value("SELECT count(*) FROM dormouse.runs WHERE status <> 'completed'") == "0";
-        }));
+        BOOST_TEST(bench.until(
+            [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status <> 'completed'") == "0"; }));
         guest.let_go();
     }
 }
@@ -186,9 +187,8 @@ BOOST_AUTO_TEST_CASE(a_guest_that_holds_the_listeners_lock_delays_nothing) {
         ear.heard();
         database.exec("SELECT dormouse.enqueue('echo')");
         BOOST_TEST(ear.heard() == 1);
-        BOOST_TEST(bench.until([&] {
-            return database.value("SELECT count(*) FROM dormouse.runs WHERE status <> 'completed'") == "0";
-        }));
+        BOOST_TEST(bench.until(
+            [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status <> 'completed'") == "0"; }));
         guest.let_go();
         BOOST_TEST(bench.until([&] { return registered(database) == "1"; }), lock << ", " << taken);
         BOOST_TEST(bench.until_idle());

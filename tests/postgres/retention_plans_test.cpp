@@ -84,8 +84,8 @@ BOOST_AUTO_TEST_CASE(a_completion_touches_one_partition) {
     const auto opened = session.ask("open", sql::open_session, {std::to_string(PQbackendPID(session.get())), "false"});
     BOOST_TEST_REQUIRE(opened.has_value());
     const std::string worker = "00000000-0000-4000-8000-000000000001";
-    const auto claimed =
-        session.ask("claim", sql::claim, {"{default}", "1", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
+    const auto claimed = session.ask("claim", sql::claim,
+                                     {"{default}", "1", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
     BOOST_TEST_REQUIRE(claimed.has_value());
     BOOST_TEST_REQUIRE(session.script("prepare", std::string("PREPARE finish AS ") + sql::finish).has_value());
     const std::string found = plan("EXECUTE finish('" + worker + "', ARRAY['" + std::string(claimed->text(0, 0)) +

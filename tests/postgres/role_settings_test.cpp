@@ -54,8 +54,9 @@ struct Fixture {
         BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
         database.exec("UPDATE dormouse.runs SET priority = 1 WHERE status IN ('queued', 'retry')");
         bench.tasks().release();
-        BOOST_TEST(bench.until([&] { return count("completed") == "62" && count("failed") == "1" && count("queued") == "1"; }),
-                   count("completed") << " completed, " << count("failed") << " failed");
+        BOOST_TEST(
+            bench.until([&] { return count("completed") == "62" && count("failed") == "1" && count("queued") == "1"; }),
+            count("completed") << " completed, " << count("failed") << " failed");
         BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempts WHERE outcome = 'completed'") == "62");
         // a notification still finds a session that listens
         database.exec("SELECT dormouse.enqueue('echo')");

@@ -25,8 +25,8 @@ struct Fixture {
     };
     Claim claim() {
         auto session = database.connect();
-        const auto reply =
-            session.ask("claim", sql::claim, {"{default}", "1", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
+        const auto reply = session.ask("claim", sql::claim,
+                                       {"{default}", "1", worker, "300000", "1000000", known_tasks, known_slots, "{}"});
         BOOST_REQUIRE(reply.has_value());
         BOOST_REQUIRE(reply->rows() == 1);
         return {std::string(reply->text(0, 0)), std::string(reply->text(0, 1))};

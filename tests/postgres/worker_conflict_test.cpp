@@ -1,6 +1,6 @@
-// Locks and conflicts in a worker's round: it waits for half a second at most (55P03), and a row that was moved to another
-// leaf after the statement's snapshot fails the whole statement, also under SKIP LOCKED (40001). The round is repeated with
-// a new snapshot.
+// Locks and conflicts in a worker's round: it waits for half a second at most (55P03), and a row that was moved to
+// another leaf after the statement's snapshot fails the whole statement, also under SKIP LOCKED (40001). The round is
+// repeated with a new snapshot.
 #include <boost/test/unit_test.hpp>
 
 #include "support/pool_bench.h"
@@ -82,7 +82,8 @@ BOOST_AUTO_TEST_CASE(a_run_that_somebody_moves_while_its_ending_is_written_does_
     const std::string kept = one_ends();
     const std::string moved = one_ends();
     does(person, "BEGIN; UPDATE dormouse.runs SET status = 'canceled' WHERE id = '" + moved + "'");
-    bench.turns_within(Millis{1'500});  // somebody's trigger waits: the round is undone and sent again, with new snapshots
+    bench.turns_within(
+        Millis{1'500});  // somebody's trigger waits: the round is undone and sent again, with new snapshots
     BOOST_TEST(bench.worker().database().is_open());
     does(gate, open_gate);
     BOOST_TEST_REQUIRE(bench.until([&] { return database.value(status, {earlier}) == "completed"; }));

@@ -12,7 +12,8 @@ using namespace dormouse::testing;
 
 namespace {
 
-/// What a pool on a fresh database has to do besides: partitions are to be made, and more runs are due than find a slot.
+/// What a pool on a fresh database has to do besides: partitions are to be made, and more runs are due than find a
+/// slot.
 struct FullPool {
     TestDatabase database;
     PoolBench bench{database.url(), {.worker = "concurrency = 2"}};
@@ -47,6 +48,18 @@ BOOST_AUTO_TEST_CASE(with_all_slots_busy_the_loop_rests_and_hears) {
                    std::to_string(runs);
         }));
     }
+}
+
+// The extension is due while the session for it is still being opened: it goes with its first round.
+BOOST_AUTO_TEST_CASE(a_run_that_takes_longer_than_its_lease_keeps_it_also_while_the_database_is_let_sleep) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.worker = "lease = \"3s\"", .database = "close_after = \"300ms\""});
+    database.exec("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1U; }));
+    bench.turns_within(Millis{8'000});
+    bench.tasks().release();
+    BOOST_TEST(bench.until([&] { return database.value("SELECT status FROM dormouse.runs") == "completed"; }));
+    BOOST_TEST(database.value("SELECT string_agg(outcome, ' ') FROM dormouse.attempts") == "completed");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -138,10 +138,14 @@ BOOST_AUTO_TEST_CASE(a_loss_with_its_host_makes_nobody_suspect) {
     database.exec(
         "INSERT INTO dormouse.worker_registry (id, pool, queues, host, pid, pid_start, boot_id, version) VALUES "
         "('00000000-0000-4000-8000-000000000001', 'p', '{default}', 'h', 17, 1, "
-        "'00000000-0000-4000-8000-00000000b001', '0.1.0'), ('00000000-0000-4000-8000-000000000002', 'p', '{default}', 'h', "
-        "18, 1, '" + boot + "', '0.1.0');"
+        "'00000000-0000-4000-8000-00000000b001', '0.1.0'), ('00000000-0000-4000-8000-000000000002', 'p', '{default}', "
+        "'h', "
+        "18, 1, '" +
+        boot +
+        "', '0.1.0');"
         "INSERT INTO dormouse.runs (task, status, worker, fence, started_at, lease_until) SELECT 'echo', 'running', "
-        "('00000000-0000-4000-8000-00000000000' || n)::uuid, n, now(), now() - interval '1 hour' FROM generate_series(1, 3) n");
+        "('00000000-0000-4000-8000-00000000000' || n)::uuid, n, now(), now() - interval '1 hour' FROM "
+        "generate_series(1, 3) n");
     PoolBench bench(database.url());
     BOOST_TEST(bench.until(
         [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "3"; }));

@@ -1,6 +1,6 @@
-// Triggers of somebody's own that refuse one task's runs, at each statement a worker sends about a run and with each kind
-// of SQLSTATE. The guilty run ends or goes back by itself, with its reason; everybody else's runs are done meanwhile, over
-// the same session; and who leaves leaves.
+// Triggers of somebody's own that refuse one task's runs, at each statement a worker sends about a run and with each
+// kind of SQLSTATE. The guilty run ends or goes back by itself, with its reason; everybody else's runs are done
+// meanwhile, over the same session; and who leaves leaves.
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -48,7 +48,8 @@ std::string victims(const std::string& directory) {
     };
     static_cast<void>(directory);
     return shell("victim", "exit 0") + shell("failing victim", "echo said >&2; exit 3") +
-           shell("parent", "printf \"{\\\"type\\\":\\\"completed\\\",\\\"enqueue\\\":[{\\\"task\\\":\\\"child\\\"}]}\\n\" >&3") +
+           shell("parent",
+                 "printf \"{\\\"type\\\":\\\"completed\\\",\\\"enqueue\\\":[{\\\"task\\\":\\\"child\\\"}]}\\n\" >&3") +
            shell("child", "exit 0");
 }
 
@@ -59,13 +60,18 @@ struct Scene {
     explicit Scene(const std::string& worker = "concurrency = 4")
         : bench(database.url(), {.worker = worker, .rest = victims("")}) {}
     void refuse(const Refusal& refusal, const std::string& sqlstate) {
-        database.exec("CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE "
-                      "EXCEPTION 'not in this shop' USING ERRCODE = '" + sqlstate + "'; END $f$;"
-                      "CREATE TRIGGER refuse " + std::string(refusal.trigger) + " EXECUTE FUNCTION public.refuse()");
+        database.exec(
+            "CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE "
+            "EXCEPTION 'not in this shop' USING ERRCODE = '" +
+            sqlstate +
+            "'; END $f$;"
+            "CREATE TRIGGER refuse " +
+            std::string(refusal.trigger) + " EXECUTE FUNCTION public.refuse()");
     }
     std::string sessions() {
-        return database.value("SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name LIKE "
-                              "'dormouse worker%' AND datname = current_database()");
+        return database.value(
+            "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name LIKE "
+            "'dormouse worker%' AND datname = current_database()");
     }
     bool until(const std::string& sql, const std::string& wanted) {
         return bench.until([&] { return database.value(sql) == wanted; });
@@ -95,12 +101,14 @@ BOOST_DATA_TEST_CASE(others_go_on_over_the_same_session, boost::unit_test::data:
                 BOOST_TEST(scene.until("SELECT status FROM dormouse.runs WHERE id = '" + id + "'", wanted));
             if (!wanted.empty())
                 BOOST_TEST(scene.database.value("SELECT error ->> 'message' LIKE '%not in this shop (" +
-                                                std::string(sqlstate) + ")%' FROM dormouse.runs WHERE id = $1", {id}) == "t");
+                                                    std::string(sqlstate) + ")%' FROM dormouse.runs WHERE id = $1",
+                                                {id}) == "t");
             BOOST_TEST(scene.sessions() == session);
             scene.database.exec("DROP TRIGGER refuse ON " +
-                                std::string(refusal.trigger).substr(std::string(refusal.trigger).find("dormouse."),
-                                                                    std::string(refusal.trigger).find(" FOR") -
-                                                                        std::string(refusal.trigger).find("dormouse.")));
+                                std::string(refusal.trigger)
+                                    .substr(std::string(refusal.trigger).find("dormouse."),
+                                            std::string(refusal.trigger).find(" FOR") -
+                                                std::string(refusal.trigger).find("dormouse.")));
         }
     }
     scene.bench.worker().terminate();
@@ -121,8 +129,10 @@ BOOST_AUTO_TEST_CASE(a_lease_that_cannot_be_extended_takes_no_other_along) {
                  "APP01");
     const auto begun = BootClock::now();
     BOOST_TEST(scene.bench.until([&] { return since(begun) > Millis{7'000}; }));
-    BOOST_TEST(scene.database.value("SELECT status || ' ' || attempts FROM dormouse.runs WHERE id = $1", {other}) == "running 0");
-    BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.attempts WHERE run_id = $1 AND outcome IS NOT NULL", {other}) == "1");
+    BOOST_TEST(scene.database.value("SELECT status || ' ' || attempts FROM dormouse.runs WHERE id = $1", {other}) ==
+               "running 0");
+    BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.attempts WHERE run_id = $1 AND outcome IS NOT NULL",
+                                    {other}) == "1");
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_run_that_cannot_be_taken_back_leaves_the_others_to_be) {
@@ -130,9 +140,11 @@ BOOST_AUTO_TEST_CASE(a_lost_run_that_cannot_be_taken_back_leaves_the_others_to_b
     BOOST_TEST_REQUIRE(scene.bench.until_idle());
     scene.refuse({"rescue", "BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'v')", "", ""}, "42501");
     for (const char* key : {"'v'", "'w'", "NULL"})
-        scene.database.exec(std::string("INSERT INTO dormouse.runs (task, status, started_at, worker, fence, lease_until, key) "
-                                        "VALUES ('echo', 'running', now(), gen_random_uuid(), nextval('dormouse.fence'), "
-                                        "now() - interval '1 hour', ") + key + ")");
+        scene.database.exec(
+            std::string("INSERT INTO dormouse.runs (task, status, started_at, worker, fence, lease_until, key) "
+                        "VALUES ('echo', 'running', now(), gen_random_uuid(), nextval('dormouse.fence'), "
+                        "now() - interval '1 hour', ") +
+            key + ")");
     scene.bench.ring();
     const std::string session = scene.sessions();
     scene.database.exec("SELECT dormouse.enqueue('echo')");
@@ -143,9 +155,10 @@ BOOST_AUTO_TEST_CASE(a_lost_run_that_cannot_be_taken_back_leaves_the_others_to_b
 BOOST_AUTO_TEST_CASE(a_right_that_is_taken_from_everybody_fails_nobody) {
     Scene scene;
     BOOST_TEST_REQUIRE(scene.bench.until_idle());
-    scene.database.exec("CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION "
-                        "'closed' USING ERRCODE = '42501'; END $f$; CREATE TRIGGER refuse BEFORE DELETE ON "
-                        "dormouse.runs_live FOR EACH STATEMENT EXECUTE FUNCTION public.refuse()");
+    scene.database.exec(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION "
+        "'closed' USING ERRCODE = '42501'; END $f$; CREATE TRIGGER refuse BEFORE DELETE ON "
+        "dormouse.runs_live FOR EACH STATEMENT EXECUTE FUNCTION public.refuse()");
     scene.database.exec("SELECT dormouse.enqueue('echo') FROM generate_series(1, 3)");
     BOOST_TEST(scene.until("SELECT count(*) FROM dormouse.runs WHERE status = 'running'", "3"));
     const auto begun = BootClock::now();

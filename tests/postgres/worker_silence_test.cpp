@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(a_running_handler_is_a_lease_and_a_timeout) {
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::running; }));
     BOOST_TEST_REQUIRE(bench.until([&] {  // the round that registers the worker has been answered
         const Names names = bench.loop().armed_timers();
-        return std::find(names.begin(), names.end(), "worker.answer") == names.end();
+        return std::find(names.begin(), names.end(), "wire.answer") == names.end();
     }));
     require_timers(bench, {"handler.attempt", "worker.next"});
     const auto statements = bench.statements();

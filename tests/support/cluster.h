@@ -35,8 +35,10 @@ struct ClusterOptions {
 };
 
 /// For statements of the worker that are tried by themselves: tasks that it knows, and a slot for each of many runs.
-inline constexpr const char* known_tasks = "{t,a,b,c,d,u,first,late,next,now,ok,other,other_task,parked,quick,slow,story,talks,echo,hold,count,mail}";
-inline constexpr const char* known_slots = "{9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999}";
+inline constexpr const char* known_tasks =
+    "{t,a,b,c,d,u,first,late,next,now,ok,other,other_task,parked,quick,slow,story,talks,echo,hold,count,mail}";
+inline constexpr const char* known_slots =
+    "{9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999,9999}";
 
 /// The user that must say its password, locally too.
 inline constexpr const char* password_user = "with_password";

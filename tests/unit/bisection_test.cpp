@@ -27,9 +27,9 @@ Search search(int many, const std::set<int>& guilty, bool refused_with_none = fa
     Search search;
     for (; bisection.active(); ++search.tries) {
         const std::vector<int> group = bisection.next();
-        const bool bad = group.empty() ? refused_with_none : std::any_of(group.begin(), group.end(), [&](int key) {
-            return guilty.contains(key);
-        });
+        const bool bad = group.empty()
+                             ? refused_with_none
+                             : std::any_of(group.begin(), group.end(), [&](int key) { return guilty.contains(key); });
         if (!bad) {
             search.taken.insert(group.begin(), group.end());
             bisection.passed();

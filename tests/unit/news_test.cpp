@@ -26,7 +26,9 @@ struct Bench {
         return round;
     }
     /// What the next round has of news; none: nothing.
-    std::vector<store::News> said(Millis later = Millis{0}) { return fill(later).news.value_or(std::vector<store::News>{}); }
+    std::vector<store::News> said(Millis later = Millis{0}) {
+        return fill(later).news.value_or(std::vector<store::News>{});
+    }
     Next refused(const char* why) { return news.refused({Error{ErrorKind::invalid, why}, store::Part::news, "22P05"}); }
     static bool has(const store::News& news, const std::string& part) {
         return news.lines.find(part) != std::string::npos;

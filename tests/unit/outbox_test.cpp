@@ -190,7 +190,8 @@ BOOST_AUTO_TEST_CASE(a_run_whose_failure_is_refused_too_is_put_back_with_the_rea
         const auto round = bench.fill();
         if (!round.endings->empty()) last = round.endings->front();
         const bool bad = !round.endings->empty() && ends_run(last.fate);
-        bad ? static_cast<void>(bench.outbox.refused(no("APP01"), bench.now)) : bench.answer(round, round.endings->size());
+        bad ? static_cast<void>(bench.outbox.refused(no("APP01"), bench.now))
+            : bench.answer(round, round.endings->size());
     }
     BOOST_TEST(bench.outbox.empty());
     BOOST_TEST((last.fate == store::Fate::retry));

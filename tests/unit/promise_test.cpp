@@ -234,8 +234,8 @@ BOOST_AUTO_TEST_CASE(a_round_registers_rests_and_then_looks) {
     std::vector<const char*> sent;
     for (const auto& statement : store::statements_for(round, store::Identity{}, Millis{30'000}))
         sent.push_back(statement.sql);
-    const std::vector<const char*> right{
-        sql::promise_register, sql::promise_rest, sql::worker_arrives, sql::claim, sql::due};
+    const std::vector<const char*> right{sql::promise_register, sql::promise_rest, sql::worker_arrives, sql::claim,
+                                         sql::due};
     BOOST_TEST((sent == right));
 }
 
