@@ -37,7 +37,7 @@ constexpr std::array rules{
     Rule{"42883", ErrorKind::incompatible},  // no such function
     Rule{"53", ErrorKind::transient},        // disk full, out of memory, too many connections
     Rule{"55", ErrorKind::transient},        // not now
-    Rule{"57014", ErrorKind::transient},     // canceled, statement timeout
+    Rule{"57014", ErrorKind::conflict},      // canceled by somebody
     Rule{"58", ErrorKind::transient},        // the server's file system
 };
 
@@ -89,6 +89,12 @@ ErrorKind kind_of(std::string_view sqlstate) {
     return ErrorKind::internal;
 }
 
+/// What somebody's function raises is about what was sent, whatever its SQLSTATE says of sessions and servers. Source: the
+/// field "Routine" of an error message; this one is PL/pgSQL's RAISE.
+bool is_raised(const PGresult* result) {
+    return field(result, PG_DIAG_SOURCE_FUNCTION) == "exec_stmt_raise";
+}
+
 Error from_result(const PGresult* result, std::string_view what) {
     const std::string start = what.empty() ? "" : std::string(what) + ": ";
     if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
@@ -101,7 +107,7 @@ Error from_result(const PGresult* result, std::string_view what) {
     std::string message = start + one_line(field(result, PG_DIAG_MESSAGE_PRIMARY)) + " (" + std::string(state) + ")";
     const std::string hint = one_line(field(result, PG_DIAG_MESSAGE_HINT));
     if (!hint.empty()) message += ". " + hint;
-    return {kind_of(state), std::move(message)};
+    return {is_raised(result) ? ErrorKind::invalid : kind_of(state), std::move(message)};
 }
 
 Error from_connection(const PGconn* connection, std::string_view what) {

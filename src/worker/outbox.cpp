@@ -136,7 +136,8 @@ void Outbox::resort(Parcel& parcel, const store::Refused& refused, Time now) {
     constexpr Millis longest_pause{3'600'000};
     using Resort = Parcel::Resort;
     store::Ending& ending = parcel.ending;
-    if (refused.kind == ErrorKind::conflict) {  // a lock of somebody's, for long: alone from now on, it holds up nobody
+    constexpr int conflicts_of_nobody = 3;  // alone, a row that is not locked has none
+    if (refused.kind == ErrorKind::conflict && (refused.sqlstate == "55P03" || parcel.kept < conflicts_of_nobody)) {  // a lock of somebody's, for long: alone from now on, it holds up nobody
         put_off(std::move(sent_.front()), now + half_jitter(longest_lock_pause, first_pause, parcel.kept++));
         sent_.clear();
         return;
@@ -151,10 +152,11 @@ void Outbox::resort(Parcel& parcel, const store::Refused& refused, Time now) {
         ending.enqueue.clear();
         ending.error_class = name;
     } else if (parcel.resort == Resort::bare_failure) {
-        parcel.resort = Resort::put_back;
-        ending.fate = store::Fate::retry;
+        parcel.resort = Resort::other_way;
+        const bool ends = ends_run(ending.fate);
+        ending.fate = ends ? store::Fate::retry : store::Fate::failed;
         ending.counts = true;
-        ending.delay = half_jitter(first_pause, longest_pause, parcel.attempt - 1);
+        ending.delay = ends ? std::optional(half_jitter(first_pause, longest_pause, parcel.attempt - 1)) : std::nullopt;
     } else {
         parcel.resort = Resort::kept;
         const Millis pause = half_jitter(first_pause / 2, longest_pause / 12, parcel.kept++);
@@ -174,7 +176,7 @@ void Outbox::again() {
 bool Outbox::settled() const {
     return waiting_.empty() && sent_.empty() && doubtful_.empty() && asked_.empty() && !bisection_.active() &&
            std::all_of(later_.begin(), later_.end(),
-                       [](const Later& one) { return one.parcel.resort == Parcel::Resort::kept; });
+                       [](const Later& one) { return one.parcel.kept > 0; });
 }
 
 std::optional<Millis> Outbox::wait(Time now) const {

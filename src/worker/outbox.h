@@ -1,7 +1,8 @@
 // Endings on their way to the database. What finishes while a round is on the wire collects here and goes with the next
 // one, so batches grow with the load. An ending leaves only when it is written, or when it is certain that it never
 // will be: nothing in here is forgotten because a session was lost. One that the database refuses is found by halves;
-// then its run fails with the refusal as its error, or is put back with it, or is kept and tried again, in that order.
+// then its run ends with the refusal as its error, or is put back with it (or fails, if it was to go back), or is kept
+// and tried again, in that order.
 // Driven by Reports; no loop, no session.
 #pragma once
 
@@ -25,7 +26,7 @@ struct Parcel {
     int attempt = 1;
     std::size_t said = 0;  ///< bytes of news that go with it
     /// What is tried of it, after the one before was refused.
-    enum class Resort { as_it_is, bare_failure, put_back, kept } resort = Resort::as_it_is;
+    enum class Resort { as_it_is, bare_failure, other_way, kept } resort = Resort::as_it_is;
     int kept = 0;  ///< how often it was kept back, because of that or of somebody's lock: it goes alone then
 };
 

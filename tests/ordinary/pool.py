@@ -143,6 +143,7 @@ class Pool:
         command = [os.environ["DORMOUSE"], "worker", self.name, "--config", os.path.join(self.directory, self.name + ".toml"), *self.arguments]
         bell = os.dup(self.bell.fileno())
         if self.with_bell:
+            environment["DORMOUSE_PATHS_RUNTIME_DIRECTORY"] = os.path.join(self.directory, "run")
             environment["RUNTIME_DIRECTORY"] = os.path.join(self.directory, "run", self.name)  # a service: it writes a due file, and may promise
             command = ["/bin/bash", "-c", ACTIVATE, "bash", str(bell), *command]
         try:
