@@ -89,8 +89,8 @@ ErrorKind kind_of(std::string_view sqlstate) {
     return ErrorKind::internal;
 }
 
-/// What somebody's function raises is about what was sent, whatever its SQLSTATE says of sessions and servers. Source: the
-/// field "Routine" of an error message; this one is PL/pgSQL's RAISE.
+/// What somebody's function raises is about what was sent, whatever its SQLSTATE says of sessions and servers. Source:
+/// the field "Routine" of an error message; this one is PL/pgSQL's RAISE.
 bool is_raised(const PGresult* result) {
     return field(result, PG_DIAG_SOURCE_FUNCTION) == "exec_stmt_raise";
 }

@@ -213,9 +213,10 @@ void Rounds::pause(Seat& seat, Millis pause) {
 }
 
 void Rounds::tell_refusal(Seat& seat, const store::Refused& refused) {
+    const bool is_claim = seat.who->name() == std::string_view("claims");
     log::event(seat.told == refused.message ? log::Level::debug : log::Level::warning,
-               seat.who->name() == std::string("claims") ? "claim_failed" : "round_refused",
-               std::string(seat.who->name()) + ": " + refused.message, {{"kind", to_string(refused.kind)}});
+               is_claim ? "claim_failed" : "round_refused", std::string(seat.who->name()) + ": " + refused.message,
+               {{"kind", to_string(refused.kind)}});
     seat.told = refused.message;
     trouble_ = refused.message;
     events_.on_trouble();

@@ -137,7 +137,9 @@ void Outbox::resort(Parcel& parcel, const store::Refused& refused, Time now) {
     using Resort = Parcel::Resort;
     store::Ending& ending = parcel.ending;
     constexpr int conflicts_of_nobody = 3;  // alone, a row that is not locked has none
-    if (refused.kind == ErrorKind::conflict && (refused.sqlstate == "55P03" || parcel.kept < conflicts_of_nobody)) {  // a lock of somebody's, for long: alone from now on, it holds up nobody
+    if (refused.kind == ErrorKind::conflict &&
+        (refused.sqlstate == "55P03" ||
+         parcel.kept < conflicts_of_nobody)) {  // a lock of somebody's, for long: alone from now on, it holds up nobody
         put_off(std::move(sent_.front()), now + half_jitter(longest_lock_pause, first_pause, parcel.kept++));
         sent_.clear();
         return;
@@ -175,8 +177,7 @@ void Outbox::again() {
 
 bool Outbox::settled() const {
     return waiting_.empty() && sent_.empty() && doubtful_.empty() && asked_.empty() && !bisection_.active() &&
-           std::all_of(later_.begin(), later_.end(),
-                       [](const Later& one) { return one.parcel.kept > 0; });
+           std::all_of(later_.begin(), later_.end(), [](const Later& one) { return one.parcel.kept > 0; });
 }
 
 std::optional<Millis> Outbox::wait(Time now) const {

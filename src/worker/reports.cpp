@@ -7,9 +7,7 @@
 namespace dormouse::worker {
 namespace {
 
-using Level = log::Level;
-
-void tell(Level level, const char* event, const Parcel& parcel, const std::string& text) {
+void tell(log::Level level, const char* event, const Parcel& parcel, const std::string& text) {
     log::event(level, event, text,
                {{"run_id", parcel.ending.held.id.to_string()},
                 {"task", parcel.task},
@@ -18,11 +16,11 @@ void tell(Level level, const char* event, const Parcel& parcel, const std::strin
 
 void tell_written(const Parcel& parcel) {
     const store::Ending& ending = parcel.ending;
-    if (ending.fate == store::Fate::completed) return tell(Level::info, "run_completed", parcel, parcel.task);
+    if (ending.fate == store::Fate::completed) return tell(log::Level::info, "run_completed", parcel, parcel.task);
     const std::string why = parcel.task + (ending.error_message.empty() ? "" : ": " + ending.error_message);
-    if (ending.fate == store::Fate::failed) return tell(Level::warning, "run_failed", parcel, why);
+    if (ending.fate == store::Fate::failed) return tell(log::Level::warning, "run_failed", parcel, why);
     const bool refused = parcel.resort != Parcel::Resort::as_it_is;
-    tell(refused ? Level::warning : Level::info, "run_retry", parcel,
+    tell(refused ? log::Level::warning : log::Level::info, "run_retry", parcel,
          why + " (" + store::to_string(ending.fate) + ", due " +
              (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")");
 }
@@ -36,10 +34,10 @@ Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_s
     };
     events.on_refused = [&news](const Parcel& parcel) {
         news.forget(parcel.ending.held);
-        tell(Level::warning, "result_refused", parcel, parcel.task + ": the run is no longer this worker's");
+        tell(log::Level::warning, "result_refused", parcel, parcel.task + ": the run is no longer this worker's");
     };
     events.on_kept = [](const Parcel& parcel, const std::string& why, Millis pause) {
-        tell(Level::error, "ending_kept", parcel,
+        tell(log::Level::error, "ending_kept", parcel,
              parcel.task + ": the database takes neither how the run ended nor its failure, tried again in " +
                  std::to_string(pause.count() / 1'000) + " s; see the trigger or the rule that refuses it: " + why);
     };
