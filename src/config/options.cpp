@@ -83,9 +83,9 @@ constexpr Option table[] = {
      "",
      [](Config& config) -> Slot { return &config.wake.max_sleep; }},
     {{"wake.notify", Type::promise, "when_needed",
-      "when_needed: while the worker is busy and the only one there for its queues, it promises to look again and "
-      "producers send no NOTIFY, which makes their commits wait for each other; always: they always send it, for "
-      "programs of your own that LISTEN to the queue."},
+      "when_needed: while the worker is busy it promises to look again, and producers send no NOTIFY, which makes "
+      "their "
+      "commits wait for each other; always: it never promises, so they send it while it is awake."},
      "",
      [](Config& config) -> Slot { return &config.wake.promises; }},
     {{"retention.finished", Type::duration, "30d",

@@ -119,6 +119,7 @@ void Listener::on_settled(const std::string& kept_out, bool rested, const std::s
     const bool news = (!registered_ && kept_out.empty()) || relying != relying_;
     registered_ = kept_out.empty();
     relying_ = relying;
+    if (news) tries_ = 0;
     if (!registered_) {
         settling_.once(pause, [this] { settle(); });
     } else if (!rested) {

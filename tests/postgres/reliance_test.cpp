@@ -127,9 +127,8 @@ BOOST_FIXTURE_TEST_CASE(rows_that_came_without_a_trigger_are_found_before_silenc
     promise();
     auto producer = relying_producer(database);
     require_waiting();
-    go_on(producer,
-          "ROLLBACK; BEGIN; SET LOCAL session_replication_role = replica; SELECT dormouse.enqueue('echo');"
-          " COMMIT");
+    database.exec("BEGIN; SET LOCAL session_replication_role = replica; SELECT dormouse.enqueue('echo'); COMMIT");
+    go_on(producer, "ROLLBACK");
     BOOST_TEST(until_completed("2"));
     BOOST_TEST(notifications() == 0);
 }
