@@ -58,9 +58,12 @@ TOML
     wait_for 20 is_there "$1"
 }
 is_there() { [ "$(PGDATABASE=$1 sql "SELECT count(*) FROM dormouse.workers WHERE state = 'awake'")" = 1 ]; }
+# It is at work, and not registered as one that wants to be told.
 holds_promise() {
-    [ "$(sql "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted
-               AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('default', 1685024366)")" != 0 ]
+    [ "$(PGDATABASE=notify sql "SELECT (SELECT count(*) >= 100 FROM dormouse.runs WHERE status = 'completed') AND NOT EXISTS (
+             SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND ((classid::bigint << 32) | objid::bigint) = hashtextextended('default', 1685024366))")" = t ]
 }
 pgbench() { # CLIENTS SECONDS FILE DATABASE
     "$postgres_bin/pgbench" --no-vacuum --protocol=prepared --client="$1" --jobs=$(($1 < 2 ? 1 : 2)) --time="$2" \
