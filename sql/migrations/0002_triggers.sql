@@ -162,6 +162,7 @@ CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown
 --                     is written out to be measured before that is known to be harmless.
 --   queue, task, key  printable: no control characters and no other line breaks.
 --   run_at            a time before 1970 is taken as 1970: it is due.
+--   timeout_ms        more than 10 years is taken as 10 years: nobody waits for it.
 CREATE FUNCTION dormouse.check_values() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -189,6 +190,7 @@ BEGIN
         IF NEW.run_at > '-infinity' THEN
             NEW.run_at := greatest(NEW.run_at, '1970-01-01 00:00:00+00');
         END IF;
+        NEW.timeout_ms := least(NEW.timeout_ms, 315576000000);
         wrong := CASE
             WHEN octet_length(NEW.queue) NOT BETWEEN 1 AND 48 THEN 'queue has ' || octet_length(NEW.queue) || ' bytes, expected 1 to 48'
             WHEN octet_length(NEW.task) NOT BETWEEN 1 AND 200 THEN 'task has ' || octet_length(NEW.task) || ' bytes, expected 1 to 200'
@@ -200,7 +202,7 @@ BEGIN
             WHEN NEW.priority NOT BETWEEN -100 AND 100 THEN 'priority is ' || NEW.priority || ', expected -100 to 100'
             WHEN NEW.attempts < 0 THEN 'attempts is ' || NEW.attempts || ', expected 0 or more'
             WHEN NEW.max_attempts NOT BETWEEN 1 AND 1000 THEN 'max_attempts is ' || NEW.max_attempts || ', expected 1 to 1000'
-            WHEN NEW.timeout_ms NOT BETWEEN 0 AND 315576000000 THEN 'timeout is ' || NEW.timeout_ms || ' ms, expected 0 to 10 years'
+            WHEN NEW.timeout_ms < 0 THEN 'timeout is ' || NEW.timeout_ms || ' ms, expected 0 to 10 years'
             WHEN NEW.run_at = '-infinity' OR NEW.run_at > '9999-12-31 23:59:59.999999+00' AND NEW.run_at < 'infinity'
                  THEN 'run_at is ' || NEW.run_at || ', expected 1970 to 9999, or infinity to park it' END;
         IF wrong IS NULL AND NOT fits THEN
