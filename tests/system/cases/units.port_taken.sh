@@ -36,4 +36,4 @@ wait_for 20 asleep $pool
 run=$(enqueue work)
 dormouse wake --to 127.0.0.1:$port >/dev/null
 wait_for 20 completed "$run"
-equal "units that failed" "$(systemctl list-units --failed --plain --no-legend "dormouse*" | wc -l)" 0
+equal "units that failed" "$(systemctl list-units --failed --plain --no-legend "dormouse@$pool.*" | wc -l)" 0

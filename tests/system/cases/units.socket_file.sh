@@ -32,6 +32,7 @@ ring $pool
 wait_for 20 completed "$run"
 
 stop_pool $pool
+wait_for 20 state_is dormouse@$pool.socket inactive
 code=0
 message=$(dormouse wake $pool 2>&1) || code=$?
 equal "exit code of a ring at a stopped pool" "$code" 10
