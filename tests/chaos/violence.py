@@ -55,7 +55,7 @@ def plan(random, seconds, hosts):
 def patience(event):
     """Until when, in seconds after the beginning, it is tried again: whom it is meant for may not be there."""
     soon = event.at + PATIENCE_S
-    return max(soon, 60 * (event.at // 60 + 1) - 1) if event.kind in (*KILLS, "freeze worker") else soon
+    return max(soon, 60 * (event.at // 60 + 1) - 1) if event.kind in (*KILLS, "freeze worker", "terminate session") else soon
 
 
 def minutes_without_kills(plan, begin, seconds):

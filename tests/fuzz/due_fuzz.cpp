@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/pool_name.h"
 #include "fuzz.h"
 #include "systemd/due_file.h"
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "cli/text.h"
 #include "config/text.h"
 #include "fuzz.h"
@@ -60,10 +61,10 @@ void check_handlers(std::string_view bytes) {
 }
 
 void check_terminal(std::string_view bytes) {
-    const std::string escaped = cli::escaped(bytes);
-    require(is_harmless(escaped));
-    require(cli::width(cli::cut(escaped, 10)) <= 11 && is_harmless(cli::cut(escaped, 10)));
-    if (handlers::is_json(bytes)) require(handlers::is_json(cli::safe_json(bytes)));
+    const std::string harmless = escaped(bytes);
+    require(is_harmless(harmless));
+    require(cli::width(cli::cut(harmless, 10)) <= 11 && is_harmless(cli::cut(harmless, 10)));
+    if (handlers::is_json(bytes)) require(handlers::is_json(safe_json(bytes)));
     require(is_harmless(config::quote(bytes)) && is_harmless(config::named(std::string(bytes))));
     if (config::printable(bytes)) require(is_harmless(bytes));
 }
