@@ -248,11 +248,11 @@ BOOST_AUTO_TEST_CASE(a_count_that_is_full_stays_so) {
 }
 
 BOOST_AUTO_TEST_CASE(a_timeout_beyond_ten_years_is_ten_years) {
-    TestDatabase database;
     for (const char* const timeout : {"10 years", "10 years 1 ms", "300 years", "200000 years"})
         database.value("SELECT dormouse.enqueue('t', timeout => $1::interval)", {timeout});
     database.exec("INSERT INTO dormouse.runs (task, timeout_ms) VALUES ('t', 9223372036854775807)");
-    BOOST_TEST(database.value("SELECT string_agg(DISTINCT timeout_ms::text, ' ') FROM dormouse.runs") == "315576000000");
+    BOOST_TEST(database.value("SELECT string_agg(DISTINCT timeout_ms::text, ' ') FROM dormouse.runs") ==
+               "315576000000");
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs") == "5");
 }
 
