@@ -92,7 +92,10 @@ ErrorKind kind_of(std::string_view sqlstate) {
 /// What somebody's function raises is about what was sent, whatever its SQLSTATE says of sessions and servers. Source:
 /// the field "Routine" of an error message; this one is PL/pgSQL's RAISE.
 bool is_raised(const PGresult* result) {
-    return field(result, PG_DIAG_SOURCE_FUNCTION) == "exec_stmt_raise";
+    // Our own functions mean what they raise: the first line of the context names the function.
+    const std::string_view where = field(result, PG_DIAG_CONTEXT);
+    const bool ours = where.substr(0, where.find('\n')).find(" dormouse.") != std::string_view::npos;
+    return field(result, PG_DIAG_SOURCE_FUNCTION) == "exec_stmt_raise" && !ours;
 }
 
 Error from_result(const PGresult* result, std::string_view what) {

@@ -28,6 +28,7 @@ Rounds::Rounds(loop::Loop& loop, const store::Wire::Terms& terms, store::Wire::E
                Events events)
     : events_(std::move(events)),
       lease_(terms.lease),
+      retry_max_(terms.retry_max),
       first_(loop, terms,
              [&] {
                  notifications.on_open = [this] {
@@ -204,7 +205,8 @@ void Rounds::blame(Seat& seat, const store::Refused& refused) {
 }
 
 Millis Rounds::pause_after(int tries) const {
-    return half_jitter(first_pause, held().empty() ? longest_pause : std::min(longest_pause, lease_ / 10), tries);
+    return half_jitter(std::min(first_pause, retry_max_),
+                       std::min(retry_max_, held().empty() ? longest_pause : lease_ / 10), tries);
 }
 
 void Rounds::pause(Seat& seat, Millis pause) {

@@ -102,6 +102,7 @@ class Rounds {
 
     Events events_;
     Millis lease_;
+    Millis retry_max_;
     std::vector<Seat> seats_;
     Trip trip_;         ///< of the first wire
     Trip second_trip_;  ///< of the second

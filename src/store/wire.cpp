@@ -158,8 +158,8 @@ void Wire::on_replies(postgres::Replies replies) {
     const Parts sent = std::exchange(on_wire_, {});
     const Done done = std::exchange(done_, nullptr);
     enter(State::open);
-    tries_ = 0;
     if (replies) {
+        tries_ = 0;
         crash_before_telling(sent);
         return done(answer_from(sent, *replies, terms_.identity));
     }

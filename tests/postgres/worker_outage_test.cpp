@@ -216,9 +216,9 @@ BOOST_AUTO_TEST_CASE(a_table_that_is_locked_for_long_is_an_outage_and_leaves_no_
         "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'dormouse worker%' AND wait_event_type = 'Lock'"
         " ORDER BY backend_start LIMIT 1";
     BOOST_TEST_REQUIRE(eventually([&] { return !ask(waiting).empty(); }));
-    const std::string first = ask(waiting);
-    BOOST_TEST_REQUIRE(tried(2));
-    BOOST_TEST(eventually([&] { return ask("SELECT count(*) FROM pg_stat_activity WHERE pid = " + first) == "0"; }));
+    BOOST_TEST_REQUIRE(worker->until_said("database_lost"));
+    BOOST_TEST(ask("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'dormouse worker%' AND datname = "
+                   "current_database()") == "1");
     BOOST_TEST(person.script("unlock", "COMMIT").has_value());
     BOOST_TEST(worker->until_said("database_back"));
     for (const char* const once : {"database_lost", "database_back"}) BOOST_TEST(worker->said(once).size() == 1U);

@@ -100,9 +100,9 @@ BOOST_DATA_TEST_CASE(others_go_on_over_the_same_session, boost::unit_test::data:
             if (!wanted.empty())
                 BOOST_TEST(scene.until("SELECT status FROM dormouse.runs WHERE id = '" + id + "'", wanted));
             if (!wanted.empty())
-                BOOST_TEST(scene.database.value("SELECT error ->> 'message' LIKE '%not in this shop (" +
-                                                    std::string(sqlstate) + ")%' FROM dormouse.runs WHERE id = $1",
-                                                {id}) == "t");
+                BOOST_TEST(scene.database.value(
+                               "SELECT error ->> 'message' LIKE '%not in this shop%' FROM dormouse.runs WHERE id = $1",
+                               {id}) == "t");
             BOOST_TEST(scene.sessions() == session);
             scene.database.exec("DROP TRIGGER refuse ON " +
                                 std::string(refusal.trigger)
