@@ -36,7 +36,7 @@ def side_by_side(makers, seconds):
 
 
 def main():
-    seed = int(os.environ.get("DORMOUSE_SEED", random.SystemRandom().randrange(1 << 31) if os.environ.get("DORMOUSE_FULL") else 880483334))
+    seed = int(os.environ.get("DORMOUSE_SEED", random.SystemRandom().randrange(1 << 31) if os.environ.get("DORMOUSE_FULL") else 1236422245))
     print(f"seed {seed} (DORMOUSE_SEED={seed} repeats it)", flush=True)
     random.seed(seed)
     troubled = side_by_side([KINDS[name] for name in sys.argv[1:] or KINDS], MOST_S)
