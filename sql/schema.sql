@@ -412,8 +412,10 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT unnest(queues);
 EXCEPTION WHEN OTHERS THEN
-    RAISE EXCEPTION '%: %', place, SQLERRM
-        USING ERRCODE = CASE WHEN dormouse.is_of_the_server(SQLSTATE) THEN SQLSTATE ELSE '22023' END;
+    IF dormouse.is_of_the_server(SQLSTATE) THEN
+        RAISE;  -- as it is: the worker tells the server's own from what a trigger of somebody's raises
+    END IF;
+    RAISE EXCEPTION '%: %', place, SQLERRM USING ERRCODE = '22023';
 END $$;
 
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
@@ -453,7 +455,7 @@ BEGIN
             END IF;
         EXCEPTION WHEN OTHERS THEN
             IF dormouse.is_of_the_server(SQLSTATE) THEN
-                RAISE EXCEPTION 'spooled run %: %', import_runs.ids[n], SQLERRM USING ERRCODE = SQLSTATE;
+                RAISE;  -- as it is: the worker tells the server's own from what a trigger of somebody's raises
             END IF;
             outcome := 'refused';
             reason := SQLERRM;

@@ -54,7 +54,7 @@ BEGIN
             END IF;
         EXCEPTION WHEN OTHERS THEN
             IF dormouse.is_of_the_server(SQLSTATE) THEN
-                RAISE EXCEPTION 'spooled run %: %', import_runs.ids[n], SQLERRM USING ERRCODE = SQLSTATE;
+                RAISE;  -- as it is: the worker tells the server's own from what a trigger of somebody's raises
             END IF;
             outcome := 'refused';
             reason := SQLERRM;

@@ -118,8 +118,10 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT unnest(queues);
 EXCEPTION WHEN OTHERS THEN
-    RAISE EXCEPTION '%: %', place, SQLERRM
-        USING ERRCODE = CASE WHEN dormouse.is_of_the_server(SQLSTATE) THEN SQLSTATE ELSE '22023' END;
+    IF dormouse.is_of_the_server(SQLSTATE) THEN
+        RAISE;  -- as it is: the worker tells the server's own from what a trigger of somebody's raises
+    END IF;
+    RAISE EXCEPTION '%: %', place, SQLERRM USING ERRCODE = '22023';
 END $$;
 
 REVOKE ALL ON FUNCTION dormouse.watch, dormouse.enqueue_next FROM PUBLIC;

@@ -187,23 +187,30 @@ Result<std::string> Spool::reject(const std::string& name, const std::string& re
     return path_ + "/" + *here;
 }
 
-/// The file's new name. A name that is taken gets an id: nothing is overwritten, and each file is there once.
+/// The file's new name. A name that is taken gets an id: nothing is overwritten, and each file is there once. The
+/// reason comes first: whoever finds the file finds it, however the worker ends.
 Result<std::string> Spool::move(const std::string& name, int directory, const std::string& wanted,
                                 const std::string& reason) {
-    std::string there = wanted;
-    if (::renameat2(directory_.get(), name.c_str(), directory, there.c_str(), RENAME_NOREPLACE) != 0) {
-        if (errno == EEXIST) {
-            there = Uuid::time_ordered().to_string() + "." + wanted;
-            if (::renameat2(directory_.get(), name.c_str(), directory, there.c_str(), RENAME_NOREPLACE) != 0)
-                return tl::unexpected(from_errno(errno, there));
-        } else if (errno != ENOENT) {
-            return tl::unexpected(from_errno(errno, there));
-        }
+    const auto move_to = [&](const std::string& there) {
+        // Best effort: on a full disk the file is out of the way all the same, and the log has the reason.
+        ::unlinkat(directory, ("." + there + ".reason").c_str(), 0);  // half written, by a worker that was killed
+        static_cast<void>(write_file(directory, there + ".reason", reason + "\n", 0640));
+        crash_point("reject.explained");
+        return ::renameat2(directory_.get(), name.c_str(), directory, there.c_str(), RENAME_NOREPLACE) == 0;
+    };
+    const bool taken = ::faccessat(directory, wanted.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    std::string there = taken ? Uuid::time_ordered().to_string() + "." + wanted : wanted;
+    if (!move_to(there) && errno != ENOENT) {
+        const auto failed = [&] {
+            const Error error = from_errno(errno, there);
+            ::unlinkat(directory, (there + ".reason").c_str(), 0);
+            return tl::unexpected(error);
+        };
+        if (errno != EEXIST) return failed();
+        there = Uuid::time_ordered().to_string() + "." + wanted;
+        if (!move_to(there)) return failed();
     }
     crash_point("reject.moved");
-    // Best effort, after the move: on a full disk the file is out of the way all the same, and the log has the reason.
-    static_cast<void>(write_file(directory, there + ".reason", reason + "\n", 0640));
-    crash_point("reject.explained");
     return there;
 }
 

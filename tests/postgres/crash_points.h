@@ -101,9 +101,9 @@ inline const std::vector<Moment> spool_points{
     {.name = "import.answered"},
     {.name = "import.removed"},
     {.name = "import.removed:3"},
-    {.name = "reject.made", .reasons_missing = 1},
-    {.name = "reject.moved", .reasons_missing = 1},
-    {.name = "spool_file.written", .reasons_missing = 1},
+    {.name = "reject.made"},
+    {.name = "reject.moved"},
+    {.name = "spool_file.written"},
     {.name = "reject.explained"},
 };
 

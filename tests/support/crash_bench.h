@@ -32,7 +32,6 @@ struct Moment {
     bool nobody_started = false;    ///< no handler of a run in flight has been started
     bool nobody_in_flight = false;  ///< no run is in flight
     bool waits_for_lease = false;   ///< the leases of the dead end in their own time, instead of at once
-    int reasons_missing = 0;        ///< a rejected file may be without its reason, in each life
 };
 std::ostream& operator<<(std::ostream& out, const Moment& moment);
 
