@@ -173,7 +173,7 @@ BEGIN
     IF (pg_column_size(ARRAY[NEW.payload]) > 1300
        OR octet_length(NEW.queue) NOT BETWEEN 1 AND 48 OR octet_length(NEW.task) NOT BETWEEN 1 AND 200
        OR octet_length(NEW.key) NOT BETWEEN 1 AND 500 OR octet_length(NEW.traceparent) > 512
-       OR (NEW.queue || NEW.task || coalesce(NEW.key, '')) ~ unprintable
+       OR (NEW.queue || NEW.task) ~ unprintable
        OR NEW.priority NOT BETWEEN -100 AND 100 OR NEW.attempts < 0 OR NEW.max_attempts NOT BETWEEN 1 AND 1000
        OR NEW.timeout_ms NOT BETWEEN 0 AND 315576000000
        OR NEW.run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00') IS NOT TRUE THEN
@@ -190,14 +190,15 @@ BEGIN
         IF NEW.run_at > '-infinity' THEN
             NEW.run_at := greatest(NEW.run_at, '1970-01-01 00:00:00+00');
         END IF;
-        NEW.timeout_ms := least(NEW.timeout_ms, 315576000000);
+        IF NEW.timeout_ms > 315576000000 THEN
+            NEW.timeout_ms := 315576000000;
+        END IF;
         wrong := CASE
             WHEN octet_length(NEW.queue) NOT BETWEEN 1 AND 48 THEN 'queue has ' || octet_length(NEW.queue) || ' bytes, expected 1 to 48'
             WHEN octet_length(NEW.task) NOT BETWEEN 1 AND 200 THEN 'task has ' || octet_length(NEW.task) || ' bytes, expected 1 to 200'
             WHEN octet_length(NEW.key) NOT BETWEEN 1 AND 500 THEN 'key has ' || octet_length(NEW.key) || ' bytes, expected 1 to 500'
             WHEN NEW.queue ~ unprintable THEN 'queue has a control character or a line break'
             WHEN NEW.task ~ unprintable THEN 'task has a control character or a line break'
-            WHEN NEW.key ~ unprintable THEN 'key has a control character or a line break'
             WHEN octet_length(NEW.traceparent) > 512 THEN 'traceparent has ' || octet_length(NEW.traceparent) || ' bytes, expected at most 512'
             WHEN NEW.priority NOT BETWEEN -100 AND 100 THEN 'priority is ' || NEW.priority || ', expected -100 to 100'
             WHEN NEW.attempts < 0 THEN 'attempts is ' || NEW.attempts || ', expected 0 or more'
