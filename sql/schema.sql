@@ -372,6 +372,7 @@ DECLARE
     run   jsonb;
     odd   text;
     queues text[] := '{}';
+    context text;
 BEGIN
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
         CONTINUE WHEN NOT EXISTS (
@@ -413,10 +414,9 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT unnest(queues);
 EXCEPTION WHEN OTHERS THEN
-    IF dormouse.is_of_the_server(SQLSTATE) THEN
-        RAISE;  -- as it is: the worker tells the server's own from what a trigger of somebody's raises
-    END IF;
-    RAISE EXCEPTION '%: %', place, SQLERRM USING ERRCODE = '22023';
+    GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+    RAISE EXCEPTION '%: %', place, SQLERRM
+        USING ERRCODE = CASE WHEN dormouse.is_of_the_server(SQLSTATE, context) THEN SQLSTATE ELSE '22023' END;
 END $$;
 
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
@@ -428,6 +428,7 @@ CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURN
 #variable_conflict use_column
 DECLARE
     run jsonb;
+    context text;
     finished CONSTANT uuid[] := ARRAY(SELECT f.id FROM dormouse.runs_finished f WHERE f.id = ANY (import_runs.ids));
 BEGIN
     DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
@@ -455,8 +456,9 @@ BEGIN
                         (extract(epoch FROM (run ->> 'timeout')::interval) * 1000)::bigint, run ->> 'traceparent');
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            IF dormouse.is_of_the_server(SQLSTATE) THEN
-                RAISE;  -- as it is: the worker tells the server's own from what a trigger of somebody's raises
+            GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+            IF dormouse.is_of_the_server(SQLSTATE, context) THEN
+                RAISE EXCEPTION 'spooled run %: %', import_runs.ids[n], SQLERRM USING ERRCODE = SQLSTATE;
             END IF;
             outcome := 'refused';
             reason := SQLERRM;
@@ -465,11 +467,12 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION dormouse.is_of_the_server(sqlstate text) RETURNS boolean
+CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-    SELECT left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03', '57014')
+    SELECT (left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03'))
+           AND split_part($2, chr(10), 1) !~ '\mRAISE\M'
 $_$;
 
 CREATE FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) RETURNS SETOF record
@@ -1903,7 +1906,7 @@ REVOKE ALL ON FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences big
 
 REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.is_of_the_server(sqlstate text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.is_of_the_server(sqlstate text, context text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 

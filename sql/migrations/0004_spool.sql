@@ -9,10 +9,12 @@ CREATE TABLE dormouse.imports (
 CREATE INDEX imports_imported_at ON dormouse.imports (imported_at);
 
 -- Whether an error is about the session, the server or somebody's lock, so that the same statement may succeed later, and not about the
--- values it was given. The codes are in the appendix of Postgres' manual.
-CREATE FUNCTION dormouse.is_of_the_server(sqlstate text) RETURNS boolean
+-- values it was given: not what a function of somebody's says by RAISE, whatever code it gives. The codes are in the appendix of Postgres'
+-- manual; the first line of the context is the innermost function, with what it was doing.
+CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03', '57014')
+    SELECT (left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03'))
+           AND split_part($2, chr(10), 1) !~ '\mRAISE\M'
 $$;
 
 -- Imports one run for each id: `runs` holds the texts of the files, JSON objects whose members are enqueue()'s arguments, `queue` the
@@ -26,6 +28,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock
 #variable_conflict use_column
 DECLARE
     run jsonb;
+    context text;
     finished CONSTANT uuid[] := ARRAY(SELECT f.id FROM dormouse.runs_finished f WHERE f.id = ANY (import_runs.ids));
 BEGIN
     DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
@@ -53,8 +56,9 @@ BEGIN
                         (extract(epoch FROM (run ->> 'timeout')::interval) * 1000)::bigint, run ->> 'traceparent');
             END IF;
         EXCEPTION WHEN OTHERS THEN
-            IF dormouse.is_of_the_server(SQLSTATE) THEN
-                RAISE;  -- as it is: the worker tells the server's own from what a trigger of somebody's raises
+            GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+            IF dormouse.is_of_the_server(SQLSTATE, context) THEN
+                RAISE EXCEPTION 'spooled run %: %', import_runs.ids[n], SQLERRM USING ERRCODE = SQLSTATE;
             END IF;
             outcome := 'refused';
             reason := SQLERRM;

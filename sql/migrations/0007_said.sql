@@ -77,6 +77,7 @@ DECLARE
     run   jsonb;
     odd   text;
     queues text[] := '{}';
+    context text;
 BEGIN
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
         CONTINUE WHEN NOT EXISTS (
@@ -118,10 +119,9 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT unnest(queues);
 EXCEPTION WHEN OTHERS THEN
-    IF dormouse.is_of_the_server(SQLSTATE) THEN
-        RAISE;  -- as it is: the worker tells the server's own from what a trigger of somebody's raises
-    END IF;
-    RAISE EXCEPTION '%: %', place, SQLERRM USING ERRCODE = '22023';
+    GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+    RAISE EXCEPTION '%: %', place, SQLERRM
+        USING ERRCODE = CASE WHEN dormouse.is_of_the_server(SQLSTATE, context) THEN SQLSTATE ELSE '22023' END;
 END $$;
 
 REVOKE ALL ON FUNCTION dormouse.watch, dormouse.enqueue_next FROM PUBLIC;
