@@ -649,7 +649,13 @@ CREATE FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], sl
     AS $$
 #variable_conflict use_column
 DECLARE
-    known text[];
+    at_once CONSTANT integer := 256;
+    all_known text[];
+    all_room integer[];       -- of all_known[i]
+    parts integer;            -- of all_known, of at_once each
+    lot integer;
+    place integer;            -- in front of the part that is looked at now
+    known text[];             -- its tasks
     room integer[];           -- of known[i]
     missing integer := most;
     taken tid[] := '{}';
@@ -668,68 +674,82 @@ DECLARE
     wanted integer;
     short boolean;
 BEGIN
-    SELECT array_agg(k.task ORDER BY k.task), array_agg(least(k.slots, most) ORDER BY k.task) INTO known, room
+    SELECT array_agg(k.task ORDER BY k.task), array_agg(least(k.slots, most) ORDER BY k.task), (count(*) + at_once - 1) / at_once
+      INTO all_known, all_room, parts
       FROM unnest(tasks, slots) AS k (task, slots) WHERE k.slots > 0;
+    lot := CASE WHEN parts > 1 THEN floor(random() * parts) ELSE 0 END;
+    known := all_known;
+    room := all_room;
     FOREACH lane IN ARRAY queues LOOP
-        EXIT WHEN missing <= 0;
-        SELECT count(*), least(missing, count(*) FILTER (WHERE l.nth <= room[l.task_no])),
-               array_agg(l.task), array_agg(l.task_no), array_agg(l.priority), array_agg(l.run_at), array_agg(l.id)
-          INTO levels, merged, level_task, level_task_no, level_priority, level_run_at, level_id
-          FROM (SELECT * FROM dormouse.levels(lane, known, passed_over) l
-                 WHERE l.run_at <= now() AND room[l.task_no] > 0
-                 ORDER BY l.nth > room[l.task_no], l.priority, l.run_at, l.id) l;
-        CONTINUE WHEN levels = 0;
-        short := false;
+        FOR part IN lot .. lot + parts - 1 LOOP
+            EXIT WHEN missing <= 0;
+            place := part % parts * at_once;
+            IF parts > 1 THEN
+                known := all_known[place + 1 : place + at_once];
+                room := all_room[place + 1 : place + at_once];
+            END IF;
+            SELECT count(*), least(missing, count(*) FILTER (WHERE l.nth <= room[l.task_no])),
+                   array_agg(l.task), array_agg(l.task_no), array_agg(l.priority), array_agg(l.run_at), array_agg(l.id)
+              INTO levels, merged, level_task, level_task_no, level_priority, level_run_at, level_id
+              FROM (SELECT * FROM dormouse.levels(lane, known, passed_over) l
+                     WHERE l.run_at <= now() AND room[l.task_no] > 0
+                     ORDER BY l.nth > room[l.task_no], l.priority, l.run_at, l.id) l;
+            CONTINUE WHEN levels = 0;
+            short := false;
 
-        -- Merges the first runs of each level, then more of those of which all are among the next ones.
-        shares := ARRAY[least(missing, room[level_task_no[1]])];
-        depths := array_fill(least(missing, 8 + 2 * missing / merged), ARRAY[merged]);
-        deeper := merged > 1;
-        WHILE deeper LOOP
-            SELECT array_agg(s.share ORDER BY s.level), array_agg(CASE WHEN s.deeper THEN least(missing, 4 * s.depth) ELSE s.depth END ORDER BY s.level),
-                   bool_or(s.deeper)
-              INTO shares, depths, deeper
-              FROM (SELECT r.level, r.depth, count(*) FILTER (WHERE r.fits AND r.place <= missing) AS share,
-                           bool_or(r.fits AND r.place <= missing AND r.nth = r.depth AND r.depth < least(missing, room[r.task_no])) AS deeper
-                      FROM (SELECT r.*, row_number() OVER (PARTITION BY r.fits ORDER BY r.priority, r.run_at, r.id) AS place
-                              FROM (SELECT l.level, l.task_no, l.priority, depths[l.level] AS depth, n.*,
-                                           row_number() OVER (PARTITION BY l.task_no ORDER BY l.priority, n.run_at, n.id) <= room[l.task_no] AS fits
-                                      FROM unnest(level_task[:merged], level_task_no, level_priority, level_run_at, level_id)
-                                           WITH ORDINALITY AS l (task, task_no, priority, run_at, id, level)
-                                     CROSS JOIN LATERAL (
-                                           SELECT c.*, row_number() OVER () AS nth
-                                             FROM (SELECT r.run_at, r.id FROM dormouse.runs_live r
-                                                    WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = l.task
-                                                      AND r.priority = l.priority AND (r.run_at, r.id) >= (l.run_at, l.id) AND r.run_at <= now()
-                                                      AND r.id <> ALL (passed_over)
-                                                    ORDER BY r.run_at, r.id LIMIT depths[l.level]) c) n
-                                     WHERE l.level <= merged) r) r
-                     GROUP BY r.level, r.depth) s;
-        END LOOP;
-
-        FOR round IN 1 .. 2 LOOP  -- then, if others had locked some of these, what is free in any level
-            FOR level IN 1 .. CASE round WHEN 1 THEN merged ELSE levels END LOOP
-                wanted := least(missing, room[level_task_no[level]], CASE round WHEN 1 THEN shares[level] ELSE missing END);
-                CONTINUE WHEN wanted <= 0;
-                IF locking THEN
-                    got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
-                                  WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
-                                    AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
-                                    AND (round = 1 OR r.ctid <> ALL (taken))
-                                  ORDER BY r.run_at, r.id LIMIT wanted
-                                    FOR UPDATE SKIP LOCKED);
-                ELSE
-                    got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
-                                  WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
-                                    AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
-                                  ORDER BY r.run_at, r.id LIMIT wanted);
-                END IF;
-                taken := taken || got;
-                missing := missing - cardinality(got);
-                room[level_task_no[level]] := room[level_task_no[level]] - cardinality(got);
-                short := short OR cardinality(got) < wanted;
+            -- Merges the first runs of each level, then more of those of which all are among the next ones.
+            shares := ARRAY[least(missing, room[level_task_no[1]])];
+            depths := array_fill(least(missing, 8 + 2 * missing / merged), ARRAY[merged]);
+            deeper := merged > 1;
+            WHILE deeper LOOP
+                SELECT array_agg(s.share ORDER BY s.level), array_agg(CASE WHEN s.deeper THEN least(missing, 4 * s.depth) ELSE s.depth END ORDER BY s.level),
+                       bool_or(s.deeper)
+                  INTO shares, depths, deeper
+                  FROM (SELECT r.level, r.depth, count(*) FILTER (WHERE r.fits AND r.place <= missing) AS share,
+                               bool_or(r.fits AND r.place <= missing AND r.nth = r.depth AND r.depth < least(missing, room[r.task_no])) AS deeper
+                          FROM (SELECT r.*, row_number() OVER (PARTITION BY r.fits ORDER BY r.priority, r.run_at, r.id) AS place
+                                  FROM (SELECT l.level, l.task_no, l.priority, depths[l.level] AS depth, n.*,
+                                               row_number() OVER (PARTITION BY l.task_no ORDER BY l.priority, n.run_at, n.id) <= room[l.task_no] AS fits
+                                          FROM unnest(level_task[:merged], level_task_no, level_priority, level_run_at, level_id)
+                                               WITH ORDINALITY AS l (task, task_no, priority, run_at, id, level)
+                                         CROSS JOIN LATERAL (
+                                               SELECT c.*, row_number() OVER () AS nth
+                                                 FROM (SELECT r.run_at, r.id FROM dormouse.runs_live r
+                                                        WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = l.task
+                                                          AND r.priority = l.priority AND (r.run_at, r.id) >= (l.run_at, l.id) AND r.run_at <= now()
+                                                          AND r.id <> ALL (passed_over)
+                                                        ORDER BY r.run_at, r.id LIMIT depths[l.level]) c) n
+                                         WHERE l.level <= merged) r) r
+                         GROUP BY r.level, r.depth) s;
             END LOOP;
-            EXIT WHEN levels = 1 OR NOT short;
+
+            FOR round IN 1 .. 2 LOOP  -- then, if others had locked some of these, what is free in any level
+                FOR level IN 1 .. CASE round WHEN 1 THEN merged ELSE levels END LOOP
+                    wanted := least(missing, room[level_task_no[level]], CASE round WHEN 1 THEN shares[level] ELSE missing END);
+                    CONTINUE WHEN wanted <= 0;
+                    IF locking THEN
+                        got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
+                                      WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
+                                        AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
+                                        AND (round = 1 OR r.ctid <> ALL (taken))
+                                      ORDER BY r.run_at, r.id LIMIT wanted
+                                        FOR UPDATE SKIP LOCKED);
+                    ELSE
+                        got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
+                                      WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
+                                        AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
+                                      ORDER BY r.run_at, r.id LIMIT wanted);
+                    END IF;
+                    taken := taken || got;
+                    missing := missing - cardinality(got);
+                    room[level_task_no[level]] := room[level_task_no[level]] - cardinality(got);
+                    short := short OR cardinality(got) < wanted;
+                END LOOP;
+                EXIT WHEN levels = 1 OR NOT short;
+            END LOOP;
+            IF parts > 1 THEN
+                all_room[place + 1 : place + cardinality(room)] := room;
+            END IF;
         END LOOP;
     END LOOP;
     RETURN taken;

@@ -139,6 +139,42 @@ BOOST_AUTO_TEST_CASE(finds_the_order_among_many_levels_also_where_one_of_them_ha
     BOOST_TEST(worker.claim("q", 300, tasks, slots) == wanted);
 }
 
+BOOST_AUTO_TEST_CASE(of_many_tasks_looks_at_some_and_goes_on_until_it_has_enough) {
+    const std::string tasks =
+        database.value("SELECT string_agg('t' || n, ',' ORDER BY n) FROM generate_series(1, 1000) n");
+    const std::string slots = database.value("SELECT string_agg('2', ',') FROM generate_series(1, 1000) n");
+    add("alone", "q", "t77", 5);
+    BOOST_TEST(worker.claim("q", 4, tasks, slots) == "alone");
+    database.exec(
+        "INSERT INTO dormouse.runs (key, queue, task, run_at) SELECT n, 'q', 't' || n % 1000 + 1, now() - interval '1 "
+        "minute' FROM generate_series(1, 4000) n");
+    database.exec("VACUUM (ANALYZE) dormouse.runs");
+    const auto buffers = [&] {
+        const auto reply = worker.session.ask(
+            "", "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE claim('{q}', 4, " + std::string(me) +
+                    ", 300000, 1000000, '{" + tasks + "}', '{" + slots + "}', '{}')");
+        BOOST_TEST_REQUIRE(reply.has_value(), (reply ? "" : reply.error().message));
+        const auto plan = nlohmann::json::parse(std::string(reply->text(0, 0))).at(0).at("Plan");
+        BOOST_TEST(plan.at("Actual Rows").get<int>() == 4);
+        return plan.at("Shared Hit Blocks").get<std::int64_t>() + plan.at("Shared Read Blocks").get<std::int64_t>();
+    };
+    std::int64_t least = buffers();
+    for (int i = 0; i < 20; ++i) least = std::min(least, buffers());
+    BOOST_TEST(least < 2'000);  // some 4,000 if it looked at all of them
+    // Each has its turn, and its slots hold over the whole of a claim.
+    BOOST_TEST(database.value("SELECT count(DISTINCT task) > 40 FROM dormouse.runs WHERE status = 'running'") == "t");
+    while (!worker.claim("q", 500, tasks, slots).empty()) continue;
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'queued'") == "0");
+    database.exec(
+        "TRUNCATE dormouse.runs; INSERT INTO dormouse.runs (key, queue, task) SELECT n, 'q', 't' || n % 1000 + 1 FROM "
+        "generate_series(1, 4000) n");
+    BOOST_TEST(!worker.claim("q", 3000, tasks, slots).empty());
+    BOOST_TEST(
+        database.value(
+            "SELECT count(*) || ' ' || max(of_task) FROM (SELECT count(*) OVER (PARTITION BY task) AS of_task FROM "
+            "dormouse.runs WHERE status = 'running') r") == "2000 2");
+}
+
 BOOST_AUTO_TEST_CASE(passes_over_tasks_that_are_not_known_exceptions_and_what_is_not_due) {
     add("1", "q", "aa", 99);
     add("2", "q", "known", 98);
