@@ -1108,6 +1108,15 @@ BEGIN
     RETURN EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = run_exists.id);
 END $$;
 
+CREATE FUNCTION dormouse.run_is_taken_away() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM dormouse.notify_worker(OLD.worker);
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+
 CREATE FUNCTION dormouse.run_starts_again() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1123,8 +1132,6 @@ CREATE FUNCTION dormouse.runs_deleted() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    PERFORM dormouse.notify_worker(w.worker)
-       FROM (SELECT DISTINCT o.worker FROM old_rows o WHERE o.status = 'running') w;
     -- a key goes with its run
     DELETE FROM dormouse.keys k USING old_rows o
      WHERE o.key IS NOT NULL AND k.task = o.task AND k.key = o.key AND k.run_id = o.id
@@ -1162,11 +1169,6 @@ BEGIN
                FROM new_rows n LEFT JOIN old_rows o USING (id)
               WHERE n.status IN ('queued', 'retry')
                 AND (o.id IS NULL OR o.status NOT IN ('queued', 'retry') OR n.run_at < o.run_at OR n.queue <> o.queue)) q;
-    -- taken away from the worker that has it
-    PERFORM dormouse.notify_worker(w.worker)
-       FROM (SELECT DISTINCT o.worker
-               FROM old_rows o LEFT JOIN new_rows n USING (id)
-              WHERE o.status = 'running' AND (n.fence, n.worker) IS DISTINCT FROM (o.fence, o.worker)) w;
     -- finished under the eyes of somebody who waits
     PERFORM pg_notify('dormouse:done', n.id::text)
        FROM new_rows n LEFT JOIN old_rows o USING (id)
@@ -1888,6 +1890,10 @@ CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown FOR 
 
 CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (((old.status = 'running'::text) AND (new.fence IS NOT NULL)) OR (new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) OR (old.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text]))))) EXECUTE FUNCTION dormouse.run_changes_status();
 
+CREATE TRIGGER run_is_deleted BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN (((old.status = 'running'::text) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
+
+CREATE TRIGGER run_is_taken_away BEFORE UPDATE OF status, fence, worker ON dormouse.runs_live FOR EACH ROW WHEN (((old.status = 'running'::text) AND ((new.fence IS DISTINCT FROM old.fence) OR (new.worker IS DISTINCT FROM old.worker)) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
+
 CREATE TRIGGER run_starts_again BEFORE UPDATE ON dormouse.runs_finished FOR EACH ROW WHEN ((new.status = ANY (ARRAY['queued'::text, 'running'::text, 'retry'::text, 'blocked'::text]))) EXECUTE FUNCTION dormouse.run_starts_again();
 
 CREATE TRIGGER runs_deleted AFTER DELETE ON dormouse.runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_deleted();
@@ -1957,6 +1963,8 @@ REVOKE ALL ON FUNCTION dormouse.retry_runs(status text, task text, queue text, o
 REVOKE ALL ON FUNCTION dormouse.run_changes_status() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run_exists(id uuid, since timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.run_is_taken_away() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.runs_deleted() FROM PUBLIC;
 

@@ -36,11 +36,6 @@ BEGIN
                FROM new_rows n LEFT JOIN old_rows o USING (id)
               WHERE n.status IN ('queued', 'retry')
                 AND (o.id IS NULL OR o.status NOT IN ('queued', 'retry') OR n.run_at < o.run_at OR n.queue <> o.queue)) q;
-    -- taken away from the worker that has it
-    PERFORM dormouse.notify_worker(w.worker)
-       FROM (SELECT DISTINCT o.worker
-               FROM old_rows o LEFT JOIN new_rows n USING (id)
-              WHERE o.status = 'running' AND (n.fence, n.worker) IS DISTINCT FROM (o.fence, o.worker)) w;
     -- finished under the eyes of somebody who waits
     PERFORM pg_notify('dormouse:done', n.id::text)
        FROM new_rows n LEFT JOIN old_rows o USING (id)
@@ -54,8 +49,6 @@ CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs
 CREATE FUNCTION dormouse.runs_deleted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM dormouse.notify_worker(w.worker)
-       FROM (SELECT DISTINCT o.worker FROM old_rows o WHERE o.status = 'running') w;
     -- a key goes with its run
     DELETE FROM dormouse.keys k USING old_rows o
      WHERE o.key IS NOT NULL AND k.task = o.task AND k.key = o.key AND k.run_id = o.id
@@ -135,6 +128,22 @@ CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs
                OR OLD.status IN ('completed', 'failed', 'canceled')))
     EXECUTE FUNCTION dormouse.run_changes_status();
 
+-- A run that is taken away under its handler, by whatever name of the table and after what run_changes_status has made of it. The worker's
+-- own session says that it is one (open_session.sql), since it moves each run that ends.
+CREATE FUNCTION dormouse.run_is_taken_away() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM dormouse.notify_worker(OLD.worker);
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+CREATE TRIGGER run_is_taken_away BEFORE UPDATE OF status, fence, worker ON dormouse.runs_live
+    FOR EACH ROW WHEN (OLD.status = 'running' AND (NEW.fence, NEW.worker) IS DISTINCT FROM (OLD.fence, OLD.worker)
+                       AND current_setting('dormouse.session', true) IS DISTINCT FROM 'worker')
+    EXECUTE FUNCTION dormouse.run_is_taken_away();
+CREATE TRIGGER run_is_deleted BEFORE DELETE ON dormouse.runs_live
+    FOR EACH ROW WHEN (OLD.status = 'running' AND current_setting('dormouse.session', true) IS DISTINCT FROM 'worker')
+    EXECUTE FUNCTION dormouse.run_is_taken_away();
+
 -- Statuses that people bring from elsewhere get a hint instead of Postgres's word about partitions.
 CREATE FUNCTION dormouse.refuse_unknown_status() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -158,11 +167,11 @@ CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown
 -- What a run may bring. It is checked when it comes in, by INSERT, COPY, a function or an UPDATE that makes a finished run live again, and
 -- when one of these columns is changed. No CHECK constraints and no WHEN: those are read and compiled anew by every statement, also by the
 -- claim and the completion, which change none of this (11 CHECKs were half of the time of an enqueue; a function is compiled once).
---   payload           at most 16 MiB as text. A number can be 10,000 times as long as text as it is stored (1e131071), so nothing
---                     is written out to be measured before that is known to be harmless.
---   queue, task, key  printable: no control characters and no other line breaks.
---   run_at            a time before 1970 is taken as 1970: it is due.
---   timeout_ms        more than 10 years is taken as 10 years: nobody waits for it.
+--   payload       at most 16 MiB as text. A number can be 10,000 times as long as text as it is stored (1e131071), so nothing
+--                 is written out to be measured before that is known to be harmless.
+--   queue, task   printable: no control characters and no other line breaks.
+--   run_at        a time before 1970 is taken as 1970: it is due.
+--   timeout_ms    more than 10 years is taken as 10 years: nobody waits for it.
 CREATE FUNCTION dormouse.check_values() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

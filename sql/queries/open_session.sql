@@ -11,6 +11,7 @@
 SELECT pg_catalog.pg_backend_pid(),
        CASE WHEN pg_catalog.pg_backend_pid() = $1::integer OR $2::boolean THEN ARRAY[
             pg_catalog.set_config('search_path', 'pg_catalog, ' || pg_catalog.current_setting('search_path'), false),
+            pg_catalog.set_config('dormouse.session', 'worker', false),
             pg_catalog.set_config('row_security', 'off', false),
             pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
             pg_catalog.set_config('statement_timeout', '0', false),

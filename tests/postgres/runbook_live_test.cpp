@@ -64,6 +64,19 @@ BOOST_AUTO_TEST_CASE(a_deleted_run_cancels_its_handler) {
     BOOST_TEST(live.database.value("SELECT count(*) FROM dormouse.runs") == "0");
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_is_taken_away_under_any_name_of_the_table_ends_its_handler) {
+    for (const std::string how :
+         {"DELETE FROM dormouse.runs", "DELETE FROM dormouse.runs_live",
+          "DELETE FROM ONLY dormouse.runs_live WHERE true", "TRUNCATE dormouse.runs", "TRUNCATE dormouse.runs_live",
+          "UPDATE dormouse.runs SET status = 'canceled'",
+          "UPDATE dormouse.runs_live SET status = 'queued', run_at = 'infinity'",
+          "UPDATE dormouse.runs_live SET status = 'queued', run_at = 'infinity', fence = NULL, lease_until = NULL"}) {
+        Live live;
+        live.database.exec(how);
+        BOOST_TEST(live.process_gone(0), how);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_canceled_run_of_a_stubborn_handler_stays_canceled) {
     Live live("stubborn");
     live.database.exec("UPDATE dormouse.runs SET status = 'canceled' WHERE id = '" + live.id + "'");
