@@ -73,12 +73,12 @@ Try<RunNow> tell(postgres::BlockingConnection& connection, const std::string& id
     return run;
 }
 
-/// Until something is said about this run.
+/// Until something is said about this run, or it is time to look again.
 Try<void> wait_for_news(postgres::BlockingConnection& connection, const std::string& id) {
     while (true) {
         const auto heard = connection.wait(std::nullopt);
         if (!heard) return give_up(Exit::unreachable, heard.error().message);
-        if (*heard && (*heard)->payload == id) return {};
+        if (!*heard || (*heard)->payload == id) return {};
     }
 }
 

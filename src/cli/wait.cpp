@@ -56,8 +56,8 @@ Try<Standing> wait_for_end(postgres::BlockingConnection& connection, const Datab
     while (!standing || !standing->finished()) {
         if (!standing && standing.error().exit != Exit::unreachable) return standing;
         const auto heard = standing ? connection.wait(deadline) : fail(ErrorKind::disconnected, "");
-        if (heard && !*heard) return standing_of(connection, id);
-        if (heard && (*heard)->payload != id) continue;
+        if (heard && !*heard && passed(deadline)) return standing_of(connection, id);
+        if (heard && *heard && (*heard)->payload != id) continue;
         if (!heard) {
             auto fresh = connect_again(choice, "enqueue", deadline, listen_for_ends);
             if (!fresh) return tl::unexpected(fresh.error());

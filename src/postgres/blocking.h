@@ -42,10 +42,11 @@ class BlockingConnection {
     /// Runs any number of statements; without BEGIN in it they are one transaction. Errors: as ask(); a
     /// syntax error comes with its line.
     Status script(const std::string& what, const std::string& sql);
-    /// LISTENs on a channel of any name. The session is not ended for idleness from then on.
+    /// LISTENs on a channel of any name. The session is not ended for idleness from then on. Where a pooler answers in
+    /// the server's place (it shows another pid) nothing is done, as a LISTEN may become another client's.
     Status listen(const std::string& channel);
-    /// Waits for the next notification; nullopt when `deadline` has passed (no deadline: for ever).
-    /// Errors: disconnected.
+    /// Waits for the next notification; nullopt when it is time to look again: `deadline` has passed (none: never), or
+    /// a second, where listen() has found a pooler. Errors: disconnected.
     Result<std::optional<Notification>> wait(std::optional<BootClock::time_point> deadline);
 
     /// COPY … FROM STDIN: begin, then rows in whatever portions, then the end. After an error the COPY is over. Errors:
@@ -65,6 +66,7 @@ class BlockingConnection {
     explicit BlockingConnection(PGconn* connection) : connection_(connection) {}
     Status copy_result(const std::string& what);
 
+    bool behind_pooler_ = false;  ///< as listen() has found
     std::int64_t copy_line_ = 0;
     std::unique_ptr<PGconn, Finish> connection_;
 };

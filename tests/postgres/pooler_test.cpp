@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "support/paths.h"
 #include "support/pool_bench.h"
@@ -106,6 +107,32 @@ BOOST_AUTO_TEST_CASE(transaction_mode_is_refused_with_the_remedy) {
         BOOST_TEST(check.exit_code == 8);
         BOOST_TEST(check.err.find("transaction mode") != std::string::npos, check.err);
         BOOST_TEST(check.err.find("database.url") != std::string::npos, check.err);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(commands_that_wait_end_with_the_run) {
+    TestDatabase database;
+    for (const char* const mode : {"transaction", "session"}) {
+        const Pgbouncer bouncer(mode, 5);
+        for (const std::vector<std::string>& words :
+             {std::vector<std::string>{"enqueue", "t", "--wait=30s"}, {"watch"}, {"logs", "--follow"}}) {
+            database.exec("DELETE FROM dormouse.runs");
+            std::vector<std::string> command{dormouse_binary};
+            command.insert(command.end(), words.begin(), words.end());
+            if (words.front() != "enqueue") command.push_back(database.value("SELECT dormouse.enqueue('t')"));
+            std::thread worker([&] {
+                auto session = database.connect();
+                for (int i = 0; i < 1'000; ++i) {
+                    const auto waits = session.ask("", "SELECT count(*) FROM dormouse.runs WHERE watched");
+                    if (waits && waits->integer(0, 0) == 1) break;
+                    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                }
+                static_cast<void>(session.ask("", "UPDATE dormouse.runs SET status = 'completed'"));
+            });
+            const Ended ended = run({command, {}, {{"DATABASE_URL", bouncer.url(database.name())}}, {}});
+            worker.join();
+            BOOST_TEST(ended.exit_code == 0, std::string(mode) + " " + words.front() + ": " + ended.err);
+        }
     }
 }
 
