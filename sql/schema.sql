@@ -625,6 +625,7 @@ BEGIN
     made := (SELECT c.relname FROM pg_class c WHERE c.oid = parent)
             || to_char(since, CASE WHEN since = date_trunc('day', since) THEN '_YYYYMMDD' ELSE '_YYYYMMDD_HH24MISSUS' END);
     EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', made, parent);
+    EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', made);
     EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);  -- the order in which others take them
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', fallback);
     EXECUTE newest_row INTO newest USING since, until;  -- what came until we had the lock
@@ -1626,6 +1627,8 @@ CREATE TABLE dormouse.run_logs_default (
     lines json NOT NULL
 );
 
+ALTER TABLE ONLY dormouse.run_logs_default REPLICA IDENTITY FULL;
+
 CREATE TABLE dormouse.runs_finished (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
     queue text DEFAULT 'default'::text NOT NULL,
@@ -1709,6 +1712,8 @@ CASE
 END)
 );
 
+ALTER TABLE ONLY dormouse.runs_finished_default REPLICA IDENTITY FULL;
+
 CREATE TABLE dormouse.runs_live (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
     queue text DEFAULT 'default'::text NOT NULL,
@@ -1791,6 +1796,8 @@ CASE
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
 END)
 );
+
+ALTER TABLE ONLY dormouse.runs_unknown REPLICA IDENTITY FULL;
 
 CREATE VIEW dormouse.stuck_runs AS
  SELECT runs.id,

@@ -36,6 +36,7 @@ CREATE TABLE dormouse.run_logs (
 COMMENT ON TABLE dormouse.run_logs IS 'What handlers have said, in portions; dormouse.logs shows it line by line.';
 COMMENT ON COLUMN dormouse.run_logs.first_line IS 'The number of the first of these lines within its attempt, from 1.';
 CREATE TABLE dormouse.run_logs_default PARTITION OF dormouse.run_logs DEFAULT;
+ALTER TABLE dormouse.run_logs_default REPLICA IDENTITY FULL;
 CREATE INDEX run_logs_place ON dormouse.run_logs (run_id, fence, first_line);
 
 CREATE VIEW dormouse.logs AS

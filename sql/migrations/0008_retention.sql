@@ -99,6 +99,7 @@ BEGIN
     made := (SELECT c.relname FROM pg_class c WHERE c.oid = parent)
             || to_char(since, CASE WHEN since = date_trunc('day', since) THEN '_YYYYMMDD' ELSE '_YYYYMMDD_HH24MISSUS' END);
     EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', made, parent);
+    EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', made);
     EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);  -- the order in which others take them
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', fallback);
     EXECUTE newest_row INTO newest USING since, until;  -- what came until we had the lock
