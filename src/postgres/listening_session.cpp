@@ -14,7 +14,12 @@ ListeningSession::ListeningSession(loop::Loop& loop, Terms terms, Events events)
       deferred_(loop, "session.refused"),
       deadline_(loop, "session.deadline"),
       retirement_(loop, "session.retirement") {
-    for (const std::string& channel : terms_.channels) listen_sql_.push_back(listen_sql(channel));
+    listen_to(terms_.channels);
+}
+
+void ListeningSession::listen_to(const std::vector<std::string>& channels) {
+    listen_sql_.clear();
+    for (const std::string& channel : channels) listen_sql_.push_back(listen_sql(channel));
 }
 
 void ListeningSession::open(Result<Target> target, Millis connect_timeout) {

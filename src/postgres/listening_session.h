@@ -33,6 +33,8 @@ class ListeningSession {
     };
     ListeningSession(loop::Loop& loop, Terms terms, Events events);
 
+    /// What the next open() LISTENs to.
+    void listen_to(const std::vector<std::string>& channels);
     /// Then on_open or on_refused, never from inside this call. A server that took the connection has `connect_timeout`
     /// for all the rest.
     void open(Result<Target> target, Millis connect_timeout);

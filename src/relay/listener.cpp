@@ -10,84 +10,33 @@ using postgres::Reply;
 using postgres::Statement;
 
 Listener::Listener(loop::Loop& loop, Events events)
-    : loop_(loop),
-      events_(std::move(events)),
-      deferred_(loop, "relay.trouble"),
-      deadline_(loop, "relay.deadline"),
-      settling_(loop, "relay.settling") {}
+    : events_(std::move(events)),
+      settling_(loop, "relay.settling"),
+      patience_(loop, "relay.patience"),
+      session_(loop, {},
+               {.on_open = [this] { settle(); },
+                .on_refused = [this](const Error& error) { give_up(error); },
+                .on_lost = [this](const Error& error) { give_up(error); },
+                .on_notification = [this](const std::string&, const std::string&) { events_.on_notified(); }}) {}
 
 void Listener::open(postgres::Target target, const std::vector<std::string>& queues, Millis connect_timeout) {
     close();
-    target_ = std::move(target);
     connect_timeout_ = connect_timeout;
     queues_ = queues;
-    sql_.clear();
-    for (const std::string& queue : queues) sql_.push_back(postgres::listen_sql("dormouse:" + queue));
-    connector_ = std::make_unique<postgres::Connector>(loop_, target_, connect_timeout_,
-                                                       [this](Result<postgres::ConnectionPtr> connection) {
-                                                           if (!connection) return give_up(connection.error());
-                                                           on_connected(std::move(*connection));
-                                                       });
+    std::vector<std::string> channels;
+    for (const std::string& queue : queues) channels.push_back("dormouse:" + queue);
+    session_.listen_to(channels);
+    session_.open(std::move(target), connect_timeout);
 }
 
-// Never called inside a callback of what it destroys: give_up() takes a turn of its own.
 void Listener::close() {
     open_ = false;
     registered_ = false;
     relying_.clear();
     tries_ = 0;
-    deferred_.stop();
-    deadline_.stop();
     settling_.stop();
-    connector_.reset();
-    if (session_) session_->shut();
-    pooler_check_.reset();
-    session_.reset();
-}
-
-void Listener::on_connected(postgres::ConnectionPtr connection) {
-    postgres::Session::Events events;
-    events.on_notification = [this](const std::string&, const std::string&) { events_.on_notified(); };
-    events.on_lost = [this](Error error) { give_up(std::move(error)); };
-    session_ = std::make_unique<postgres::Session>(loop_, std::move(connection), std::move(events));
-    deadline_.once(connect_timeout_, [this] {
-        give_up(Error{ErrorKind::transient, "connected to " + where() + ", but it does not answer within " +
-                                                std::to_string(connect_timeout_.count()) +
-                                                " ms (database.connect_timeout)"});
-    });
-    set_up(false);
-    connector_.reset();
-}
-
-void Listener::set_up(bool through_pooler) {
-    Params params;
-    params.integer(session_->backend_pid()).boolean(through_pooler);
-    std::vector<Statement> statements;
-    statements.push_back(Statement{sql::open_session, std::move(params), false});
-    session_->exchange(std::move(statements), [this, through_pooler](Result<std::vector<Reply>> replies) {
-        if (!replies) return give_up(replies.error());
-        if (!through_pooler && replies->at(0).integer(0, 0) != session_->backend_pid()) return check_pooler();
-        listen();
-    });
-}
-
-void Listener::check_pooler() {
-    pooler_check_ = std::make_unique<postgres::PoolerCheck>(
-        loop_, target_, connect_timeout_, *session_, [this](Result<bool> shared) {
-            pooler_check_.reset();
-            if (!shared) return give_up(shared.error());
-            if (*shared) return give_up(postgres::shared_sessions(where(), session_->host()));
-            set_up(true);
-        });
-}
-
-void Listener::listen() {
-    std::vector<Statement> statements;
-    for (const std::string& sql : sql_) statements.push_back(Statement{sql.c_str(), Params{}, false});
-    session_->exchange(std::move(statements), [this](Result<std::vector<Reply>> replies) {
-        if (!replies) return give_up(replies.error());
-        settle();
-    });
+    patience_.stop();
+    session_.close();
 }
 
 // As a worker does before it is silent: registered, and nobody relies on its looking later.
@@ -99,7 +48,13 @@ void Listener::settle() {
         if (!registered_ || sql != sql::promise_register)
             statements.push_back(Statement{sql, std::move(params), false});
     }
-    session_->exchange(std::move(statements), [this](Result<std::vector<Reply>> replies) {
+    patience_.once(connect_timeout_, [this] {
+        give_up(Error{ErrorKind::transient, "connected to " + where() + ", but it does not answer within " +
+                                                std::to_string(connect_timeout_.count()) +
+                                                " ms (database.connect_timeout)"});
+    });
+    session_.exchange(std::move(statements), [this](postgres::Replies replies) {
+        patience_.stop();
         if (!replies) return give_up(replies.error());
         const Reply& first = replies->front();
         std::string kept_out;
@@ -127,7 +82,6 @@ void Listener::on_settled(const std::string& kept_out, bool rested, const std::s
     }
     if (!open_) {
         open_ = true;
-        deadline_.stop();
         events_.on_listening();
     } else if (news) {
         events_.on_notified();
@@ -135,19 +89,9 @@ void Listener::on_settled(const std::string& kept_out, bool rested, const std::s
     events_.on_kept_out(kept_out);
 }
 
-std::string Listener::where() const {
-    const std::string host = session_ ? session_->host() : std::string();
-    return host.empty() ? "database.url" : host;
-}
-
-// On a turn of its own: this may run inside a callback of the connector or the session, which close() destroys.
-void Listener::give_up(Error error) {
-    open_ = false;
-    settling_.stop();
-    deferred_.once(Millis{0}, [this, error = std::move(error)] {
-        close();
-        events_.on_trouble(error);
-    });
+void Listener::give_up(const Error& error) {
+    close();
+    events_.on_trouble(error);
 }
 
 }  // namespace dormouse::relay

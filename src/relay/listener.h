@@ -12,9 +12,7 @@
 #include "base/error.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
-#include "postgres/connector.h"
-#include "postgres/pooler_check.h"
-#include "postgres/session.h"
+#include "postgres/listening_session.h"
 #include "postgres/target.h"
 
 namespace dormouse::relay {
@@ -38,34 +36,24 @@ class Listener {
     void close();
     [[nodiscard]] bool is_open() const { return open_; }
     /// Where the session is, for people. No secrets.
-    [[nodiscard]] std::string where() const;
-    [[nodiscard]] std::uint64_t statements_sent() const { return session_ ? session_->statements_sent() : 0; }
+    [[nodiscard]] std::string where() const { return session_.where(); }
+    [[nodiscard]] std::uint64_t statements_sent() const { return session_.statements_sent(); }
 
   private:
-    void on_connected(postgres::ConnectionPtr connection);
-    void set_up(bool through_pooler);
-    void check_pooler();
-    void listen();
     void settle();
     void on_settled(const std::string& kept_out, bool rested, const std::string& relying);
-    void give_up(Error error);
+    void give_up(const Error& error);
 
-    loop::Loop& loop_;
     Events events_;
-    postgres::Target target_;
     std::vector<std::string> queues_;
-    std::vector<std::string> sql_;
     Millis connect_timeout_{10'000};
     bool open_ = false;
     bool registered_ = false;
-    std::string relying_;  ///< the transactions that have left a NOTIFY out and are not over, as far as we know
-    int tries_ = 0;        ///< to settle
-    loop::Timer deferred_;
-    loop::Timer deadline_;
-    loop::Timer settling_;
-    std::unique_ptr<postgres::Session> session_;
-    std::unique_ptr<postgres::Connector> connector_;
-    std::unique_ptr<postgres::PoolerCheck> pooler_check_;
+    std::string relying_;   ///< the transactions that have left a NOTIFY out and are not over, as far as we know
+    int tries_ = 0;         ///< to settle
+    loop::Timer settling_;  ///< the next try
+    loop::Timer patience_;  ///< with its answer
+    postgres::ListeningSession session_;
 };
 
 }  // namespace dormouse::relay
