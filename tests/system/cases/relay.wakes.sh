@@ -43,6 +43,7 @@ say "ok: enqueued when its session had been ended"
 wait_for 20 listens
 runs_one "session ended"
 
+wait_for 30 asleep $pool # or the worker of the last run would wait for the database
 systemctl stop "$postgres_unit"
 troubled() { [[ $(property $unit StatusText) == "no database"* ]]; }
 wait_for 20 troubled
