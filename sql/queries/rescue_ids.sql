@@ -13,6 +13,9 @@ WITH lost AS (
            error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid
     RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*
+), over AS (  -- until it is heard of again
+    UPDATE dormouse.worker_registry w SET state = 'left', left_at = now()
+     WHERE w.state = 'awake' AND w.id IN (SELECT worker FROM back)
 ), logged AS (
     INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, progress, progress_text)
     SELECT id, worker, fence, started_at, 'lost', progress, progress_text FROM back

@@ -1,5 +1,6 @@
-// This worker's row in the registry: written once, with the second round, since whoever rang waits for a handler and
-// not for the registry.
+// This worker's row in the registry: written with the second round, since whoever rang waits for a handler and not for
+// the registry, and again after a lost session: meanwhile somebody may have taken its runs back and its row for a dead
+// worker's.
 #pragma once
 
 #include "worker/taking_part.h"
@@ -9,7 +10,7 @@ namespace dormouse::worker {
 class Registry : public Participant {
   public:
     /// Its row is there.
-    [[nodiscard]] bool registered() const { return state_ == State::written; }
+    [[nodiscard]] bool registered() const { return state_ >= State::written; }
     /// The row says that this worker has left, by a last round of its own.
     void left() { state_ = State::wanted; }
 
@@ -17,21 +18,24 @@ class Registry : public Participant {
     [[nodiscard]] store::Parts parts() const override { return store::parts({store::Part::arrive}); }
     bool fill(store::Round& round, const Moment& moment) override {
         if (wait(moment) != Millis{0}) return false;
-        state_ = State::sent;
+        state_ = state_ == State::wanted ? State::sent : State::sent_again;
         return round.arrive = true;
     }
     void answered(store::Answer&, Time) override { state_ = State::written; }
     void undone() override {
         if (state_ == State::sent) state_ = State::wanted;
+        if (state_ == State::sent_again) state_ = State::doubtful;
     }
+    void lost() override { state_ = registered() ? State::doubtful : State::wanted; }
     Next refused(const store::Refused&) override { return undone(), Next::later; }
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override {
-        if (state_ != State::wanted || moment.first_look || moment.leaving) return std::nullopt;
+        const bool wanted = state_ == State::wanted || state_ == State::doubtful;
+        if (!wanted || moment.first_look || moment.leaving) return std::nullopt;
         return Millis{0};
     }
 
   private:
-    enum class State { wanted, sent, written } state_ = State::wanted;
+    enum class State { wanted, sent, written, doubtful, sent_again } state_ = State::wanted;
 };
 
 }  // namespace dormouse::worker

@@ -19,6 +19,9 @@ std::string abandoned(TestDatabase& database, const std::string& state_directory
     const worker::Predecessors dies(state_directory, who);
     const std::string run = database.value("SELECT dormouse.enqueue('" + task + "')");
     database.exec(
+        "INSERT INTO dormouse.worker_registry (id, pool, queues, host, pid, pid_start, boot_id, version) VALUES ('" +
+        who.id.to_string() + "', 'bench', '{default}', 'here', 1, 1, '" + who.boot_id.to_string() + "', '0')");
+    database.exec(
         "UPDATE dormouse.runs_live SET status = 'running', started_at = now(), fence = nextval('dormouse.fence'), "
         "worker = '" +
         who.id.to_string() + "', lease_until = now() + interval '1 hour' WHERE id = '" + run + "'");
@@ -32,6 +35,10 @@ std::string outcomes(TestDatabase& database, const std::string& run) {
 
 std::string status(TestDatabase& database, const std::string& run) {
     return database.value("SELECT status FROM dormouse.runs WHERE id = '" + run + "'");
+}
+
+std::string awake(TestDatabase& database) {
+    return database.value("SELECT count(*) FROM dormouse.worker_registry WHERE state = 'awake'");
 }
 
 /// Runs that were lost once before.
@@ -51,11 +58,29 @@ BOOST_AUTO_TEST_CASE(the_runs_of_a_dead_predecessor_are_taken_back_at_once_and_t
     BOOST_TEST(bench.until([&] { return status(database, run) == "completed"; }));
     BOOST_TEST(outcomes(database, run) == "lost completed");
     BOOST_TEST(database.value("SELECT attempts FROM dormouse.runs") == "2");
+    BOOST_TEST(awake(database) == "1");
     BOOST_TEST_REQUIRE(bench.until_idle());
     const auto statements = bench.statements();
     bench.ring();  // and nobody asks for them again
     BOOST_TEST(bench.until([&] { return bench.statements() > statements; }));
     BOOST_TEST(bench.statements() - statements <= 2U);
+}
+
+BOOST_AUTO_TEST_CASE(who_has_lost_its_runs_has_left_until_it_is_heard_of_again) {
+    TestDatabase database;
+    const TemporaryDirectory other;
+    const std::string run = abandoned(database, other.path(), "echo");
+    BOOST_TEST(awake(database) == "1");
+    database.exec("UPDATE dormouse.runs_live SET lease_until = now() - interval '1 s'");
+    PoolBench bench(database.url());
+    BOOST_TEST(bench.until([&] { return status(database, run) == "completed"; }));
+    BOOST_TEST_REQUIRE(bench.until_idle());
+    BOOST_TEST(awake(database) == "1");
+    database.exec("UPDATE dormouse.worker_registry SET state = 'left', left_at = now()");  // ours, too
+    database.exec(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+        "pg_backend_pid()");
+    BOOST_TEST(bench.until([&] { return awake(database) == "1"; }));
 }
 
 BOOST_AUTO_TEST_CASE(the_runs_of_somebody_of_another_directory_wait_for_their_lease) {
