@@ -56,7 +56,7 @@ class Driver : public handlers::Listener {
     }
     void on_progress(const Uuid& /*id*/, handlers::Progress /*progress*/) override {}
     void on_done(const Uuid& id, handlers::Outcome outcome) override {
-        if (outcome.verdict != handlers::Verdict::completed) {
+        if (outcome.kind != handlers::Outcome::completed) {
             std::fprintf(stderr, "a run failed: %s\n", outcome.error_message.c_str());
             std::exit(1);
         }
@@ -98,7 +98,7 @@ class Driver : public handlers::Listener {
 
 handlers::Outcome noop(handlers::InProcessRun& /*run*/) {
     handlers::Outcome outcome;
-    outcome.verdict = handlers::Verdict::completed;
+    outcome.kind = handlers::Outcome::completed;
     return outcome;
 }
 

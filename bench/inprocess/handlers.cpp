@@ -18,7 +18,7 @@ class Load : private handlers::Listener {
           in_process_(loop, {{"nothing",
                               [](handlers::InProcessRun&) {
                                   handlers::Outcome outcome;
-                                  outcome.verdict = handlers::Verdict::completed;
+                                  outcome.kind = handlers::Outcome::completed;
                                   return outcome;
                               }}}),
           count_(count),

@@ -25,19 +25,19 @@ namespace {
 constexpr Millis patience{10'000};
 constexpr int bar_width = 30;
 
-const char* to_string(handlers::Verdict verdict) {
-    switch (verdict) {
-        case handlers::Verdict::completed:
+const char* to_string(handlers::Outcome::Kind kind) {
+    switch (kind) {
+        case handlers::Outcome::completed:
             return "completed";
-        case handlers::Verdict::failed:
+        case handlers::Outcome::failed:
             return "failed";
-        case handlers::Verdict::try_again:
+        case handlers::Outcome::try_again:
             return "not now";
-        case handlers::Verdict::timed_out:
+        case handlers::Outcome::timed_out:
             return "timed out";
-        case handlers::Verdict::stopped:
+        case handlers::Outcome::stopped:
             return "stopped";
-        case handlers::Verdict::not_started:
+        case handlers::Outcome::not_started:
             return "not started";
     }
     return "failed";
@@ -166,7 +166,7 @@ std::string end_of(const handlers::Outcome& outcome) {
 }
 
 void tell(const handlers::Outcome& outcome, Millis took) {
-    to_stderr(std::string(to_string(outcome.verdict)) + " after " + length(static_cast<double>(took.count()) / 1000) +
+    to_stderr(std::string(to_string(outcome.kind)) + " after " + length(static_cast<double>(took.count()) / 1000) +
               end_of(outcome) + "\n");
     std::string_view rest = outcome.error_message;
     if (!outcome.error_class.empty()) to_stderr("error: " + escaped(outcome.error_class) + ": ");
@@ -181,7 +181,7 @@ void tell(const handlers::Outcome& outcome, Millis took) {
 
 void tell_json(const handlers::Outcome& outcome, Millis took) {
     const auto raw = [](const std::string& text) { return nlohmann::json::parse(text, nullptr, false); };
-    nlohmann::json document{{"verdict", to_string(outcome.verdict)}, {"took_ms", took.count()}};
+    nlohmann::json document{{"outcome", to_string(outcome.kind)}, {"took_ms", took.count()}};
     if (!outcome.result.empty()) document["result"] = raw(outcome.result);
     if (!outcome.enqueue.empty()) document["enqueue"] = raw(outcome.enqueue);
     if (!outcome.error_class.empty())
@@ -198,17 +198,17 @@ void tell_json(const handlers::Outcome& outcome, Millis took) {
 int code_of(const handlers::Outcome& outcome) {
     constexpr int try_again_code = 75;
     constexpr int signal_base = 128;
-    switch (outcome.verdict) {
-        case handlers::Verdict::completed:
+    switch (outcome.kind) {
+        case handlers::Outcome::completed:
             return static_cast<int>(Exit::ok);
-        case handlers::Verdict::try_again:
+        case handlers::Outcome::try_again:
             return try_again_code;
-        case handlers::Verdict::timed_out:
+        case handlers::Outcome::timed_out:
             return static_cast<int>(Exit::timeout);
-        case handlers::Verdict::not_started:
+        case handlers::Outcome::not_started:
             return static_cast<int>(Exit::config);
-        case handlers::Verdict::failed:
-        case handlers::Verdict::stopped:
+        case handlers::Outcome::failed:
+        case handlers::Outcome::stopped:
             break;
     }
     if (outcome.signal) return signal_base + *outcome.signal;

@@ -20,16 +20,16 @@ struct ResultReader {
         handlers::Outcome outcome;
         switch (result.kind_) {
             case Result::Kind::completed:
-                outcome.verdict = handlers::Verdict::completed;
+                outcome.kind = handlers::Outcome::completed;
                 outcome.result = std::move(result.text_);
                 return outcome;
             case Result::Kind::retry:
-                outcome.verdict = handlers::Verdict::try_again;
+                outcome.kind = handlers::Outcome::try_again;
                 if (result.delay_) outcome.retry_in = bounded(*result.delay_);
                 outcome.error_class = "retry";
                 break;
             case Result::Kind::failed:
-                outcome.verdict = handlers::Verdict::failed;
+                outcome.kind = handlers::Outcome::failed;
                 outcome.permanent = result.permanent_;
                 outcome.error_class = result.error_class_.empty() ? "failed" : std::move(result.error_class_);
                 break;
@@ -43,7 +43,7 @@ handlers::Outcome RunMaker::call(const Worker::Function& function, handlers::InP
     Run::Impl impl{run};
     Run seen(impl);
     handlers::Outcome outcome = ResultReader::read(function(seen));
-    if (outcome.verdict == handlers::Verdict::completed && !impl.enqueue.empty())
+    if (outcome.kind == handlers::Outcome::completed && !impl.enqueue.empty())
         outcome.enqueue = std::move(impl.enqueue) + "]";
     return outcome;
 }

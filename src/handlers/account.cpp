@@ -42,7 +42,7 @@ Status Account::hear(Message&& message) {
         case Message::Type::retry:
             if (answer_) return fail(ErrorKind::invalid, "the run has been answered before");
             answer_ = std::move(message);
-            answer_came_first_ = ending_ == Ending::nothing;
+            answer_came_first_ = cause_ == Cause::nothing;
             return {};
         case Message::Type::progress:
             listener_->on_progress(id_, std::move(message.progress));
@@ -68,20 +68,20 @@ void Account::log(Level level, std::string_view text) {
 }
 
 void Account::stop(StopReason reason, Millis patience) {
-    if (ending_ == Ending::nothing) reason_ = reason;
-    ask(Ending::stop, to_string(reason), patience);
+    if (cause_ == Cause::nothing) reason_ = reason;
+    ask(Cause::stop, to_string(reason), patience);
 }
 
-void Account::give_up(Ending too_large) {
-    ending_ = too_large;
+void Account::give_up(Cause too_large) {
+    cause_ = too_large;
     if (timer_) timer_->stop();
     means_.kill();
 }
 
-void Account::ask(Ending why, std::string_view reason, Millis patience) {
+void Account::ask(Cause why, std::string_view reason, Millis patience) {
     const Time kill_at = after(BootClock::now(), patience);
-    if (ending_ == Ending::nothing) {
-        ending_ = why;
+    if (cause_ == Cause::nothing) {
+        cause_ = why;
         means_.ask(reason);
     } else if (!kill_at_ || kill_at >= *kill_at_) {
         return;  // only sooner, never later
@@ -94,7 +94,7 @@ void Account::ask(Ending why, std::string_view reason, Millis patience) {
 
 void Account::arm() {
     std::optional<Time> next = kill_at_;
-    if (ending_ == Ending::nothing) {
+    if (cause_ == Cause::nothing) {
         next = timeout_at_;
         if (heartbeat_at_ && (!next || *heartbeat_at_ < *next)) next = heartbeat_at_;
     }
@@ -109,19 +109,19 @@ void Account::arm() {
 
 void Account::on_time() {
     const Time now = BootClock::now();
-    if (ending_ != Ending::nothing) {
+    if (cause_ != Cause::nothing) {
         if (kill_at_ && now >= *kill_at_) return means_.kill();
     } else if (timeout_at_ && now >= *timeout_at_) {
-        return ask(Ending::timeout, "timeout", patience_after_timeout);
+        return ask(Cause::timeout, "timeout", patience_after_timeout);
     } else if (heartbeat_at_ && now >= *heartbeat_at_) {
-        return ask(Ending::no_heartbeat, "timeout", patience_after_timeout);
+        return ask(Cause::no_heartbeat, "timeout", patience_after_timeout);
     }
     arm();
 }
 
 bool Account::answer_counts() const {
     if (!answer_) return false;
-    return answer_came_first_ || (ending_ == Ending::stop && has_completed());
+    return answer_came_first_ || (cause_ == Cause::stop && has_completed());
 }
 
 Outcome Account::answered() {
@@ -131,12 +131,12 @@ Outcome Account::answered() {
         const auto limit = static_cast<std::size_t>(limits_.result_bytes);
         if (said.result.size() > limit) return too_large("the result", limits_.result_bytes);
         if (said.enqueue.size() > limit) return too_large("what it enqueues", limits_.result_bytes);
-        outcome.verdict = Verdict::completed;
+        outcome.kind = Outcome::completed;
         outcome.result = std::move(said.result);
         outcome.enqueue = std::move(said.enqueue);
         return outcome;
     }
-    outcome.verdict = said.type == Message::Type::retry ? Verdict::try_again : Verdict::failed;
+    outcome.kind = said.type == Message::Type::retry ? Outcome::try_again : Outcome::failed;
     outcome.permanent = said.permanent;
     outcome.retry_in = said.in;
     outcome.error_class = std::move(said.error_class);
@@ -147,29 +147,29 @@ Outcome Account::answered() {
 
 Outcome Account::ended() const {
     Outcome outcome;
-    switch (ending_) {
-        case Ending::nothing:
+    switch (cause_) {
+        case Cause::nothing:
             break;
-        case Ending::timeout:
-            outcome.verdict = Verdict::timed_out;
+        case Cause::timeout:
+            outcome.kind = Outcome::timed_out;
             outcome.error_class = "timeout";
             outcome.error_message = "timed out after " + config::duration_text(timeout_);
             break;
-        case Ending::no_heartbeat:
-            outcome.verdict = Verdict::timed_out;
+        case Cause::no_heartbeat:
+            outcome.kind = Outcome::timed_out;
             outcome.error_class = "timeout";
             outcome.error_message = "no heartbeat within " + config::duration_text(within_);
             break;
-        case Ending::stop:
-            outcome.verdict = Verdict::stopped;
+        case Cause::stop:
+            outcome.kind = Outcome::stopped;
             outcome.error_class = "stopped";
             outcome.error_message = stopped_text(reason_);
             break;
-        case Ending::result_too_large:
+        case Cause::result_too_large:
             outcome = too_large("the result on stdout", limits_.result_bytes);
             outcome.error_message += "; the handler was killed";
             break;
-        case Ending::message_too_large:
+        case Cause::message_too_large:
             outcome.error_class = "message_too_large";
             outcome.error_message = "a message is longer than limits.result_bytes and 64 KiB (" +
                                     std::to_string(message_bytes(limits_)) + " bytes); the handler was killed";

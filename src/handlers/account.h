@@ -19,7 +19,7 @@ namespace dormouse::handlers {
 class Account {
   public:
     /// Why we end an attempt; `nothing` while its end is its own.
-    enum class Ending { nothing, timeout, no_heartbeat, stop, result_too_large, message_too_large };
+    enum class Cause { nothing, timeout, no_heartbeat, stop, result_too_large, message_too_large };
 
     /// How the attempt is reached.
     class Means {
@@ -43,9 +43,9 @@ class Account {
 
     /// Asks it to end, and kills after `patience`. A second call can only shorten the patience.
     void stop(StopReason reason, Millis patience);
-    /// Kills it for one of the last two of Ending.
-    void give_up(Ending too_large);
-    [[nodiscard]] Ending ending() const { return ending_; }
+    /// Kills it for one of the last two of Cause.
+    void give_up(Cause too_large);
+    [[nodiscard]] Cause cause() const { return cause_; }
 
     /// What it has answered: completed, failed or retry.
     [[nodiscard]] bool has_answered() const { return answer_.has_value(); }
@@ -55,14 +55,14 @@ class Account {
     /// Whether it was asked to end before it answered, so that only `completed` counts, and not even that when its time
     /// was up.
     [[nodiscard]] bool answer_counts() const;
-    /// The outcome of our ending it. Only with an ending().
+    /// The outcome of our ending it. Only with an cause().
     [[nodiscard]] Outcome ended() const;
 
     [[nodiscard]] Listener& listener() const { return *listener_; }
 
   private:
     using Time = BootClock::time_point;
-    void ask(Ending why, std::string_view reason, Millis patience);
+    void ask(Cause why, std::string_view reason, Millis patience);
     /// Has on_time() called when the next of the times below has come.
     void arm();
     void on_time();
@@ -75,7 +75,7 @@ class Account {
     LogBudget budget_;
     std::optional<Message> answer_;
     bool answer_came_first_ = false;
-    Ending ending_ = Ending::nothing;
+    Cause cause_ = Cause::nothing;
     StopReason reason_ = StopReason::canceled;
     Millis timeout_{0};
     Millis within_{0};

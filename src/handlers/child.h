@@ -1,5 +1,5 @@
 // One child process with its whole tree: started, fed, listened to, ended, reaped. Driven by ExecHandler and
-// WarmProcess on the loop's thread. Knows no run and no verdict: it must not decide what an exit means or how much
+// WarmProcess on the loop's thread. Knows no run and no outcome: it must not decide what an exit means or how much
 // output is too much.
 //
 //   running ──leader has ended──▶ ending ──nobody of the tree is left, pipes read to their end──▶ gone

@@ -26,9 +26,9 @@ void take_line(Account& account, const Uuid& id, std::string_view line) {
 }
 
 void take_control(Account& account, const Uuid& id, Frames& frames, std::string_view piece) {
-    if (account.ending() == Account::Ending::message_too_large) return;
+    if (account.cause() == Account::Cause::message_too_large) return;
     if (frames.add(piece, [&](std::string_view line) { take_line(account, id, line); })) return;
-    account.give_up(Account::Ending::message_too_large);
+    account.give_up(Account::Cause::message_too_large);
 }
 
 /// What an exit alone stands for; without a result.
@@ -36,13 +36,13 @@ Outcome judge(const Exit& exit) {
     Outcome outcome;
     const auto code = exit_code(exit);
     if (code == 0) {
-        outcome.verdict = Verdict::completed;
+        outcome.kind = Outcome::completed;
         return outcome;
     }
     outcome.error_class = code ? "exit" : exit.status ? "signal" : "exit_unknown";
     outcome.error_message = exit_text(exit.status);
     if (code != try_again_code) return outcome;
-    outcome.verdict = Verdict::try_again;
+    outcome.kind = Outcome::try_again;
     outcome.error_message += " (try again)";
     return outcome;
 }
@@ -50,22 +50,22 @@ Outcome judge(const Exit& exit) {
 /// What was said counts more than the exit, but who has not ended well has not completed. Our ending an attempt is
 /// overtaken by what was said before that; when it was only asked to stop, by its completion as well: its work is done.
 Outcome judge(Account& account, const Exit& exit, const std::string& output, const std::string& errors) {
-    using Ending = Account::Ending;
+    using Cause = Account::Cause;
     Outcome outcome = judge(exit);
-    const bool well = outcome.verdict == Verdict::completed;
+    const bool well = outcome.kind == Outcome::completed;
     const bool said_otherwise = account.answer_counts() && !account.has_completed();
     const bool killed_for_size =
-        account.ending() == Ending::result_too_large || account.ending() == Ending::message_too_large;
+        account.cause() == Cause::result_too_large || account.cause() == Cause::message_too_large;
     if (!killed_for_size && said_otherwise) {
         outcome = account.answered();
         if (!outcome.error_message.empty()) return outcome;
         outcome.error_message = "it said so, without a message";
-    } else if (account.ending() != Ending::nothing &&
-               (account.ending() != Ending::stop || !well || (account.has_answered() && !account.has_completed()))) {
+    } else if (account.cause() != Cause::nothing &&
+               (account.cause() != Cause::stop || !well || (account.has_answered() && !account.has_completed()))) {
         outcome = account.ended();
     } else if (well) {
         if (account.has_completed()) outcome = account.answered();
-        if (outcome.verdict == Verdict::completed && outcome.result.empty()) outcome.result = result_of(output);
+        if (outcome.kind == Outcome::completed && outcome.result.empty()) outcome.result = result_of(output);
         return outcome;
     } else if (account.has_completed()) {
         outcome.error_message += ", after it had said that it was completed";
@@ -135,7 +135,7 @@ void ExecHandler::tell_refused() {
     const auto refused = std::exchange(refusals_, {});
     for (const auto& refusal : refused) {
         Outcome outcome;
-        outcome.verdict = Verdict::not_started;
+        outcome.kind = Outcome::not_started;
         outcome.error_class = "spawn";
         outcome.error_message = refusal.message;
         refusal.listener->on_done(refusal.id, std::move(outcome));
@@ -143,13 +143,13 @@ void ExecHandler::tell_refused() {
 }
 
 void ExecHandler::take_output(Attempt& attempt, std::string_view piece) const {
-    if (attempt.account.ending() == Account::Ending::result_too_large) return;
+    if (attempt.account.cause() == Account::Cause::result_too_large) return;
     if (attempt.output.size() + piece.size() <= static_cast<std::size_t>(limits_.result_bytes)) {
         attempt.output.append(piece);
         return;
     }
     attempt.output = {};
-    attempt.account.give_up(Account::Ending::result_too_large);
+    attempt.account.give_up(Account::Cause::result_too_large);
 }
 
 void ExecHandler::finish(const Uuid& id, const Exit& exit) {
@@ -162,8 +162,7 @@ void ExecHandler::finish(const Uuid& id, const Exit& exit) {
     outcome.peak_memory_bytes = exit.peak_memory_bytes;
     outcome.exit_code = exit_code(exit);
     outcome.signal = exit_signal(exit);
-    if (exit.out_of_memory && outcome.verdict == Verdict::failed &&
-        attempt.account.ending() == Account::Ending::nothing) {
+    if (exit.out_of_memory && outcome.kind == Outcome::failed && attempt.account.cause() == Account::Cause::nothing) {
         outcome.error_class = "out_of_memory";
         outcome.error_message = out_of_memory_text(task_) + "\n" + outcome.error_message;
     }

@@ -1,5 +1,5 @@
 // The exec kind: one process for each run of one task, in any language. Payload on stdin, result from stdout,
-// log lines from stderr, verdict from the exit code; or all of that in messages on its control descriptor. Made by
+// log lines from stderr, outcome from the exit code; or all of that in messages on its control descriptor. Made by
 // Handlers, driven by the worker through Handler.
 // Decides what an attempt's end means; the processes themselves are Child's work. It must not know a store,
 // and logs nothing.

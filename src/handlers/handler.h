@@ -28,17 +28,18 @@ struct RunSpec {
 };
 
 /// How an attempt ended, in the handler's own terms.
-enum class Verdict {
-    completed,
-    failed,       ///< the handler said so, exited non-zero, was killed by somebody else
-    try_again,    ///< exit 75: not now
-    timed_out,    ///< ended by us after RunSpec::timeout
-    stopped,      ///< ended by us because stop() was called
-    not_started,  ///< could not be started (missing, not executable, no memory): nothing of it ran
-};
-
 struct Outcome {
-    Verdict verdict = Verdict::failed;
+    enum class Kind {
+        completed,
+        failed,       ///< the handler said so, exited non-zero, was killed by somebody else
+        try_again,    ///< exit 75: not now
+        timed_out,    ///< ended by us after RunSpec::timeout
+        stopped,      ///< ended by us because stop() was called
+        not_started,  ///< could not be started (missing, not executable, no memory): nothing of it ran
+    };
+    using enum Kind;
+
+    Kind kind = failed;
     bool permanent = false;     ///< with failed: the handler said that trying again is of no use
     std::string result;         ///< valid JSON text, or empty for none
     std::string enqueue;        ///< with completed: a JSON array of runs to be enqueued with the completion; or empty

@@ -25,7 +25,7 @@ Outcome failure(std::string error_class, std::string message, bool permanent = f
 
 Outcome not_started(std::string message) {
     Outcome outcome = failure("spawn", std::move(message));
-    outcome.verdict = Verdict::not_started;
+    outcome.kind = Outcome::not_started;
     return outcome;
 }
 
@@ -98,14 +98,14 @@ void InProcess::help_in_a_moment() {
 void InProcess::stop(const Uuid& id, StopReason reason, Millis patience) {
     const auto found = runs_.find(id);
     if (found == runs_.end() || found->second->given_up_) return;
-    if (found->second->ending_ == InProcessRun::Ending::nothing) found->second->reason_ = reason;
-    end(*found->second, InProcessRun::Ending::stop, to_string(reason), patience);
+    if (found->second->cause_ == InProcessRun::Cause::nothing) found->second->reason_ = reason;
+    end(*found->second, InProcessRun::Cause::stop, to_string(reason), patience);
 }
 
-void InProcess::end(InProcessRun& run, InProcessRun::Ending why, const char* name, Millis patience) {
+void InProcess::end(InProcessRun& run, InProcessRun::Cause why, const char* name, Millis patience) {
     run.given_up_at_ = std::min(run.given_up_at_, after(BootClock::now(), patience));  // only sooner, never later
-    if (run.ending_ == InProcessRun::Ending::nothing) {
-        run.ending_ = why;
+    if (run.cause_ == InProcessRun::Cause::nothing) {
+        run.cause_ = why;
         run.why_stopped_ = name;
         run.stop_.request_stop();
     }
@@ -126,7 +126,7 @@ void InProcess::look_at(Time when) {
 }
 
 void InProcess::on_time() {
-    using Ending = InProcessRun::Ending;
+    using Cause = InProcessRun::Cause;
     looks_at_ = Time::max();
     for (const Refusal& refusal : std::exchange(refusals_, {}))
         refusal.listener->on_done(refusal.id, not_started(refusal.why));
@@ -135,13 +135,13 @@ void InProcess::on_time() {
     Time next = Time::max();
     for (const auto& [id, run] : runs_) {
         if (run->given_up_) continue;
-        if (run->ending_ == Ending::nothing && now >= run->times_out_at_)
-            end(*run, Ending::timeout, "timeout", patience_after_timeout);
-        if (run->ending_ == Ending::nothing && now >= run->beats_until_)
-            end(*run, Ending::heartbeat, "timeout", patience_after_timeout);
+        if (run->cause_ == Cause::nothing && now >= run->times_out_at_)
+            end(*run, Cause::timeout, "timeout", patience_after_timeout);
+        if (run->cause_ == Cause::nothing && now >= run->beats_until_)
+            end(*run, Cause::heartbeat, "timeout", patience_after_timeout);
         if (now >= run->given_up_at_) {
             over.push_back(id);
-        } else if (run->ending_ == Ending::nothing) {
+        } else if (run->cause_ == Cause::nothing) {
             next = std::min({next, run->times_out_at_, run->beats_until_});
         } else {
             next = std::min(next, run->given_up_at_);
@@ -182,7 +182,7 @@ Outcome InProcess::checked(Outcome outcome, std::int64_t limit) {
         return failure("result_too_large",
                        std::string(what) + " is larger than " + std::to_string(limit) + " bytes (limits.result_bytes)");
     };
-    if (outcome.verdict == Verdict::completed) {
+    if (outcome.kind == Outcome::completed) {
         if (static_cast<std::int64_t>(outcome.result.size()) > limit) return too_large("the result");
         if (static_cast<std::int64_t>(outcome.enqueue.size()) > limit) return too_large("what it enqueues");
         if (!outcome.result.empty() && !is_json(outcome.result))
@@ -255,24 +255,24 @@ void InProcess::finish(InProcessRun& run) {
 }
 
 Outcome InProcess::judge(InProcessRun& run) const {
-    using Ending = InProcessRun::Ending;
+    using Cause = InProcessRun::Cause;
     const bool returned = !runs_.contains(run.spec_.id);
     Outcome outcome;
-    switch (run.ending_) {
-        case Ending::nothing:
+    switch (run.cause_) {
+        case Cause::nothing:
             return std::move(run.outcome_);
-        case Ending::timeout:
+        case Cause::timeout:
             outcome = failure("timeout", "timed out after " + config::duration_text(run.spec_.timeout));
-            outcome.verdict = Verdict::timed_out;
+            outcome.kind = Outcome::timed_out;
             return outcome;
-        case Ending::heartbeat:
+        case Cause::heartbeat:
             outcome = failure("timeout", "timed out: no heartbeat within " + config::duration_text(run.beats_within_));
-            outcome.verdict = Verdict::timed_out;
+            outcome.kind = Outcome::timed_out;
             return outcome;
-        case Ending::stop:
-            if (returned && run.outcome_.verdict == Verdict::completed) return std::move(run.outcome_);
+        case Cause::stop:
+            if (returned && run.outcome_.kind == Outcome::completed) return std::move(run.outcome_);
             outcome = failure("stopped", stopped_text(run.reason_));
-            outcome.verdict = Verdict::stopped;
+            outcome.kind = Outcome::stopped;
             return outcome;
     }
     return outcome;

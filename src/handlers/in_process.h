@@ -73,7 +73,7 @@ class InProcess {
     void hear_line(const Word& word);
     void finish(InProcessRun& run);
     [[nodiscard]] Outcome judge(InProcessRun& run) const;
-    void end(InProcessRun& run, InProcessRun::Ending why, const char* name, Millis patience);
+    void end(InProcessRun& run, InProcessRun::Cause why, const char* name, Millis patience);
     void on_time();
     void give_up(const Uuid& id);
     void look_at(Time when);

@@ -23,7 +23,7 @@ namespace dormouse::handlers {
 class InProcess;
 class InProcessRun;
 
-/// What executes the runs of a task. Called on a thread of InProcess, several at once. Throws nothing. The verdicts
+/// What executes the runs of a task. Called on a thread of InProcess, several at once. Throws nothing. The outcomes
 /// `completed`, `failed` and `try_again` are its to give; result and enqueue are checked when it has returned.
 using Function = std::function<Outcome(InProcessRun& run)>;
 /// By task.
@@ -55,7 +55,7 @@ class InProcessRun {
   private:
     friend class InProcess;
     /// Why we end it; `nothing` while its end is its own.
-    enum class Ending { nothing, timeout, heartbeat, stop };
+    enum class Cause { nothing, timeout, heartbeat, stop };
 
     InProcess& owner_;
     const Function& function_;
@@ -78,7 +78,7 @@ class InProcessRun {
 
     // The loop's alone.
     Listener& listener_;
-    Ending ending_ = Ending::nothing;
+    Cause cause_ = Cause::nothing;
     StopReason reason_ = StopReason::canceled;
     Time times_out_at_ = Time::max();
     Time beats_until_ = Time::max();

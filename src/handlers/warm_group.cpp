@@ -40,7 +40,7 @@ void WarmGroup::stop(const Uuid& id, StopReason reason, Millis patience) {
     if (waits != waiting_.end()) {
         // Nothing of it has run, so there is nothing to wait for.
         Outcome outcome;
-        outcome.verdict = Verdict::stopped;
+        outcome.kind = Outcome::stopped;
         outcome.error_class = "stopped";
         outcome.error_message = std::string("stopped while it waited for a process: ") + to_string(reason);
         Landing landing{waits->listener, id, std::move(outcome)};
@@ -123,7 +123,7 @@ void WarmGroup::on_hello(const WarmProcess& process) {
 }
 
 void WarmGroup::on_landed(Landing landing) {
-    if (landing.outcome.verdict == Verdict::completed) failures_ = 0;
+    if (landing.outcome.kind == Outcome::completed) failures_ = 0;
     pump();
     watch_idle();
     landing.listener->on_done(landing.id, std::move(landing.outcome));  // last: it may start another run
@@ -171,7 +171,7 @@ void WarmGroup::on_idle_time() {
 
 void WarmGroup::refuse(const Waiting& waiting, const std::string& message) {
     Outcome outcome;
-    outcome.verdict = Verdict::not_started;
+    outcome.kind = Outcome::not_started;
     outcome.error_class = "spawn";
     outcome.error_message = message;
     tell({waiting.listener, waiting.spec.id, std::move(outcome)});

@@ -269,7 +269,7 @@ void WarmProcess::on_exit(const Exit& exit) {
 }
 
 Outcome WarmProcess::outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const {
-    if (flight.account.ending() != Account::Ending::nothing) {
+    if (flight.account.cause() != Account::Cause::nothing) {
         Outcome outcome = flight.account.ended();
         outcome.error_message = with_tail(outcome.error_message);
         return outcome;
@@ -278,7 +278,7 @@ Outcome WarmProcess::outcome_of_death(const Uuid& id, const Flight& flight, cons
     outcome.error_class = doom_ ? doom_->error_class : "process_died";
     outcome.error_message = doom_ ? "the process was killed: " + reason : "the process died: " + reason;
     if (doom_ && doom_->culprit && *doom_->culprit != id) {
-        outcome.verdict = Verdict::stopped;
+        outcome.kind = Outcome::stopped;
         outcome.error_class = "stopped";
         outcome.error_message = doom_->message;
     }

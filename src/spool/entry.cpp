@@ -52,7 +52,7 @@ std::string wrong_member(const std::string& name, const Json& value) {
 }
 
 Judged judge_object(const Json& run, const std::vector<std::string>& queues) {
-    const auto wrong = [](std::string reason) { return Judged{Verdict::wrong, std::move(reason)}; };
+    const auto wrong = [](std::string reason) { return Judged{Judged::Kind::wrong, std::move(reason)}; };
     if (!run.is_object()) return wrong("it is JSON, but not an object with a task");
     for (const auto& [name, value] : run.items())
         if (std::string reason = wrong_member(name, value); !reason.empty()) return wrong(std::move(reason));
@@ -72,10 +72,10 @@ Judged judge(const std::string& text, const std::vector<std::string>& queues) {
         return judge_object(Json::parse(text), queues);
     } catch (const Json::parse_error& error) {
         if (error.byte > text.size())
-            return {Verdict::truncated, "it stops in the middle: not the whole of a JSON text"};
-        return {Verdict::wrong, "it stops being JSON at byte " + std::to_string(error.byte)};
+            return {Judged::Kind::truncated, "it stops in the middle: not the whole of a JSON text"};
+        return {Judged::Kind::wrong, "it stops being JSON at byte " + std::to_string(error.byte)};
     } catch (const Json::exception&) {
-        return {Verdict::wrong, "it has a number that is too large"};
+        return {Judged::Kind::wrong, "it has a number that is too large"};
     }
 }
 

@@ -12,13 +12,13 @@
 
 namespace dormouse::spool {
 
-enum class Verdict {
-    good,
-    truncated,  ///< stops in the middle: may still be being written
-    wrong,      ///< stays wrong
-};
 struct Judged {
-    Verdict verdict = Verdict::good;
+    enum class Kind {
+        good,
+        truncated,  ///< stops in the middle: may still be being written
+        wrong,      ///< stays wrong
+    };
+    Kind kind = Kind::good;
     std::string reason;  ///< for a person; without the content of the file
 };
 

@@ -117,14 +117,14 @@ void Spool::examine(const std::string& name, const Terms& terms, Time now, Scan&
         return;
     }
     const Judged judged = judge(content->text, terms.queues);
-    switch (judged.verdict) {
-        case Verdict::good:
+    switch (judged.kind) {
+        case Judged::Kind::good:
             return take(name, std::move(content->text), scan);
-        case Verdict::truncated:
+        case Judged::Kind::truncated:
             leave(name, content->age, terms, now, scan);
             if (truncated_.at(name) <= now) refuse(name, judged.reason, scan);
             return;
-        case Verdict::wrong:
+        case Judged::Kind::wrong:
             return refuse(name, judged.reason, scan);
     }
 }

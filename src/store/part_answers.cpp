@@ -34,13 +34,11 @@ void read_enlisted(const Reply& reply, Answer& answer) {
 }
 
 void read_imported(const Reply& reply, Answer& answer) {
-    using Outcome = Imported::Outcome;
+    using Kind = Imported::Kind;
     for (int row = 0; row < reply.rows(); ++row) {
         const std::string_view word = reply.text(row, 1);
-        const Outcome outcome = word == "imported" ? Outcome::imported
-                                : word == "known"  ? Outcome::known
-                                                   : Outcome::refused;
-        answer.imported.push_back({outcome, std::string(reply.text(row, 2))});
+        const Kind kind = word == "imported" ? Kind::imported : word == "known" ? Kind::known : Kind::refused;
+        answer.imported.push_back({kind, std::string(reply.text(row, 2))});
     }
 }
 

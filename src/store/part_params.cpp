@@ -32,12 +32,12 @@ struct Columns {
 
     Columns(const std::vector<Ending>& endings, bool ending_runs) {
         for (const Ending& ending : endings)
-            if (ends_run(ending.fate) == ending_runs) add(ending);
+            if (ends_run(ending.kind) == ending_runs) add(ending);
     }
     void add(const Ending& ending) {
         ids.push_back(ending.held.id);
         fences.emplace_back(ending.held.fence);
-        fates.emplace_back(to_string(ending.fate));
+        fates.emplace_back(to_string(ending.kind));
         results.push_back(ending.result.empty() ? std::nullopt : std::optional(ending.result));
         errors.push_back(error_json(ending));
         delays.push_back(ending.delay ? std::optional(std::int64_t{ending.delay->count()}) : std::nullopt);

@@ -15,7 +15,7 @@ using postgres::Reply;
 bool ends_some(const Round& round, bool ending_runs) {
     if (!round.endings) return false;
     return std::any_of(round.endings->begin(), round.endings->end(),
-                       [&](const Ending& ending) { return ends_run(ending.fate) == ending_runs; });
+                       [&](const Ending& ending) { return ends_run(ending.kind) == ending_runs; });
 }
 /// Without endings the statement is sent all the same, to see whether it is taken.
 bool finishes(const Round& round) {
@@ -163,23 +163,23 @@ bool Round::enqueues() const {
            std::any_of(endings->begin(), endings->end(), [](const Ending& one) { return !one.enqueue.empty(); });
 }
 
-const char* to_string(Fate fate) {
-    switch (fate) {
-        case Fate::completed:
+const char* to_string(Ending::Kind kind) {
+    switch (kind) {
+        case Ending::completed:
             return "completed";
-        case Fate::failed:
+        case Ending::failed:
             return "failed";
-        case Fate::canceled:
+        case Ending::canceled:
             return "canceled";
-        case Fate::retry:
+        case Ending::retry:
             return "retry";
-        case Fate::put_off:
+        case Ending::put_off:
             return "put_off";
-        case Fate::not_started:
+        case Ending::not_started:
             return "not_started";
-        case Fate::handed_back:
+        case Ending::handed_back:
             return "handed_back";
-        case Fate::cut_off:
+        case Ending::cut_off:
             return "cut_off";
     }
     return "failed";

@@ -30,18 +30,14 @@ struct ClaimedRun {
     int lost = 0;  ///< attempts that were lost with their worker
 };
 
-/// How an attempt ended. The first three end the run; the others put it back into its queue.
-enum class Fate { completed, failed, canceled, retry, put_off, not_started, handed_back, cut_off };
-
-/// The name of a fate as it is stored: a status for those that end the run, an attempt's outcome for the others.
-const char* to_string(Fate fate);
-inline bool ends_run(Fate fate) {
-    return fate <= Fate::canceled;
-}
-
+/// How an attempt ended, as it is written.
 struct Ending {
+    /// The first three end the run; the others put it back into its queue.
+    enum class Kind { completed, failed, canceled, retry, put_off, not_started, handed_back, cut_off };
+    using enum Kind;
+
     Held held;
-    Fate fate = Fate::failed;
+    Kind kind = failed;
     bool counts = true;           ///< uses up an attempt
     std::optional<Millis> delay;  ///< when put back: due that long from now; none: keeps its place in the line
     std::string result;           ///< JSON text, or empty
@@ -53,6 +49,11 @@ struct Ending {
     std::optional<std::int64_t> cpu_ms;
     std::optional<std::int64_t> peak_memory_bytes;
 };
+/// As it is stored: a status for those that end the run, an attempt's outcome for the others.
+const char* to_string(Ending::Kind kind);
+inline bool ends_run(Ending::Kind kind) {
+    return kind <= Ending::canceled;
+}
 
 /// What an attempt has said since the last time.
 struct News {
@@ -70,8 +71,8 @@ struct Import {
 };
 /// What became of it.
 struct Imported {
-    enum class Outcome { imported, known, refused };
-    Outcome outcome = Outcome::imported;
+    enum class Kind { imported, known, refused };
+    Kind kind = Kind::imported;
     std::string reason;  ///< why it was refused
 };
 

@@ -5,7 +5,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
-#include "worker/verdict.h"
+#include "worker/retry_policy.h"
 
 namespace dormouse::worker {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "worker/verdict.h"
+#include "worker/retry_policy.h"
 
 namespace dormouse::worker {
 namespace {
@@ -50,26 +50,26 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     const auto refused = [&](std::string error_class, std::string message) {
         return Parcel{refuse(run.held, std::move(error_class), std::move(message)), run.task, attempt};
     };
-    const auto back = [&](store::Fate fate, std::optional<Millis> delay) {
+    const auto back = [&](store::Ending::Kind kind, std::optional<Millis> delay) {
         store::Ending ending{};
         ending.held = run.held;
-        ending.fate = fate;
+        ending.kind = kind;
         ending.counts = false;
         ending.delay = delay;
         return Parcel{std::move(ending), run.task, attempt};
     };
     // Somebody took it away and put it back, and its first handler is not gone yet.
-    if (flights_.contains(run.held.id)) return back(store::Fate::not_started, Millis{1'000});
+    if (flights_.contains(run.held.id)) return back(store::Ending::not_started, Millis{1'000});
     if (BootClock::now() >= claimed_at + config_.worker.lease - margin_of(config_.worker.lease))
-        return back(store::Fate::handed_back, std::nullopt);
+        return back(store::Ending::handed_back, std::nullopt);
     const bool suspect = run.lost >= losses_of_a_suspect;
-    if (suspect && has_suspect()) return back(store::Fate::handed_back, pause_between_suspects);
+    if (suspect && has_suspect()) return back(store::Ending::handed_back, pause_between_suspects);
     if (task == config_.tasks.end() || handler == nullptr) {  // for whoever knows it; only `--run` claims such a run
         log::event(log::Level::warning, "unknown_task",
                    run.task + ": this worker has no such task, the run is left for one that has; add [task." +
                        run.task + "] to " + (config_.file.empty() ? "the pool's configuration" : config_.file),
                    {{"run_id", run.held.id.to_string()}, {"task", run.task}});
-        return back(store::Fate::not_started, unknown_task_pause);
+        return back(store::Ending::not_started, unknown_task_pause);
     }
     const std::int64_t limit = config_.limits.payload_bytes;
     if (!run.payload || static_cast<std::int64_t>(run.payload->size()) > limit)
@@ -194,7 +194,7 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     if (alone_ == id) alone_.reset();
     int& not_started = not_started_[flight.task];
     Tries tries{flight.used, flight.allowed, not_started};
-    not_started = outcome.verdict == handlers::Verdict::not_started ? not_started + 1 : 0;
+    not_started = outcome.kind == handlers::Outcome::not_started ? not_started + 1 : 0;
     if (not_started == 1)  // once, until it starts again: nobody else tells
         log::event(log::Level::warning, "not_started",
                    flight.task + " cannot be started, its runs wait and are tried again: " + outcome.error_message,
@@ -207,7 +207,8 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
         return;
     }
     store::Ending ending = judge(flight.held, outcome, tries, config_.tasks.at(flight.task));
-    if (flight.tie == Tie::lease_lost && ending.fate == store::Fate::handed_back) ending.fate = store::Fate::cut_off;
+    if (flight.tie == Tie::lease_lost && ending.kind == store::Ending::handed_back)
+        ending.kind = store::Ending::cut_off;
     on_landed_(Parcel{std::move(ending), flight.task, flight.used + 1, news_.bytes_of(flight.held)});
 }
 
@@ -216,7 +217,7 @@ std::vector<Parcel> Flights::give_up_waiting() {
     const auto found = flights_.find(*std::exchange(waits_, std::nullopt));
     store::Ending ending{};
     ending.held = found->second.held;
-    ending.fate = store::Fate::handed_back;
+    ending.kind = store::Ending::handed_back;
     ending.counts = false;
     Parcel parcel{std::move(ending), found->second.task, found->second.used + 1};
     count_task(found->second.task, -1);

@@ -121,21 +121,22 @@ void Imports::answered(store::Answer& answer, Time) {
     for (std::size_t i = 0; i < sent.size() && i < answer.imported.size(); ++i) {
         finish(sent[i], answer.imported[i]);
         std::erase_if(held_back_, [&](const HeldBack& one) { return one.name == sent[i].name; });
-        if (answer.imported[i].outcome == store::Imported::Outcome::imported) ++imported;
+        if (answer.imported[i].kind == store::Imported::Kind::imported) ++imported;
     }
     log::event(log::Level::info, "spool_imported",
                std::to_string(imported) + " runs from " + std::to_string(sent.size()) + " files");
 }
 
-void Imports::finish(const spool::Entry& entry, const store::Imported& outcome) {
-    if (outcome.outcome != store::Imported::Outcome::refused) {
+void Imports::finish(const spool::Entry& entry, const store::Imported& imported) {
+    if (imported.kind != store::Imported::Kind::refused) {
         if (!spool_->remove(entry.name)) wanted_ = true;  // the next scan says what is wrong, and slows down
         return;
     }
-    const auto place = spool_->reject(entry.name, outcome.reason);
+    const auto place = spool_->reject(entry.name, imported.reason);
     if (!place) wanted_ = true;
     if (place)
-        log::event(log::Level::warning, "spool_rejected", entry.name + ": " + outcome.reason + "; it is now " + *place);
+        log::event(log::Level::warning, "spool_rejected",
+                   entry.name + ": " + imported.reason + "; it is now " + *place);
 }
 
 void Imports::hold_back(const std::string& name, Time now) {
@@ -164,7 +165,7 @@ Next Imports::refused(const store::Refused& refused) {
     if (found == Found::one && !sent.empty() && refused.kind == ErrorKind::conflict)
         hold_back(sent.front().name, BootClock::now());
     else if (found == Found::one && !sent.empty())
-        finish(sent.front(), {store::Imported::Outcome::refused, refused.message});
+        finish(sent.front(), {store::Imported::Kind::refused, refused.message});
     return found == Found::everyone ? Next::everyone : Next::again;
 }
 

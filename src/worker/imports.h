@@ -55,7 +55,7 @@ class Imports : public Participant {
     bool choose(Time now);
     void hold_back(const std::string& name, Time now);
     void tell(const spool::Scan& scan);
-    void finish(const spool::Entry& entry, const store::Imported& outcome);
+    void finish(const spool::Entry& entry, const store::Imported& imported);
 
     std::function<void()> on_change_;
     spool::Terms terms_;

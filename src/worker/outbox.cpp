@@ -147,16 +147,16 @@ void Outbox::resort(Parcel& parcel, const store::Refused& refused, Time now) {
     const std::string name = refusal_class(refused, "result_rejected");
     if (parcel.resort == Resort::as_it_is) {
         parcel.resort = Resort::bare_failure;
-        ending.error_message = "the database does not take how the run ended (" + std::string(to_string(ending.fate)) +
+        ending.error_message = "the database does not take how the run ended (" + std::string(to_string(ending.kind)) +
                                "): " + refused.message;
-        if (ends_run(ending.fate)) ending.fate = store::Fate::failed;
+        if (ends_run(ending.kind)) ending.kind = store::Ending::failed;
         ending.result.clear();
         ending.enqueue.clear();
         ending.error_class = name;
     } else if (parcel.resort == Resort::bare_failure) {
         parcel.resort = Resort::other_way;
-        const bool ends = ends_run(ending.fate);
-        ending.fate = ends ? store::Fate::retry : store::Fate::failed;
+        const bool ends = ends_run(ending.kind);
+        ending.kind = ends ? store::Ending::retry : store::Ending::failed;
         ending.counts = true;
         ending.delay = ends ? std::optional(half_jitter(first_pause, longest_pause, parcel.attempt - 1)) : std::nullopt;
     } else {

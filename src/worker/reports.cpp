@@ -16,12 +16,12 @@ void tell(log::Level level, const char* event, const Parcel& parcel, const std::
 
 void tell_written(const Parcel& parcel) {
     const store::Ending& ending = parcel.ending;
-    if (ending.fate == store::Fate::completed) return tell(log::Level::info, "run_completed", parcel, parcel.task);
+    if (ending.kind == store::Ending::completed) return tell(log::Level::info, "run_completed", parcel, parcel.task);
     const std::string why = parcel.task + (ending.error_message.empty() ? "" : ": " + ending.error_message);
-    if (ending.fate == store::Fate::failed) return tell(log::Level::warning, "run_failed", parcel, why);
+    if (ending.kind == store::Ending::failed) return tell(log::Level::warning, "run_failed", parcel, why);
     const bool refused = parcel.resort != Parcel::Resort::as_it_is;
     tell(refused ? log::Level::warning : log::Level::info, "run_retry", parcel,
-         why + " (" + store::to_string(ending.fate) + ", due " +
+         why + " (" + store::to_string(ending.kind) + ", due " +
              (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")");
 }
 
@@ -55,7 +55,7 @@ Reports::Reports(Terms terms, Events events)
 void Reports::give_back(const store::ClaimedRun& run) {
     store::Ending ending;
     ending.held = run.held;
-    ending.fate = store::Fate::handed_back;
+    ending.kind = store::Ending::handed_back;
     ending.counts = false;
     outbox_.add(Parcel{std::move(ending), run.task, run.attempts + 1});
 }

@@ -14,8 +14,8 @@
 using namespace dormouse;
 using namespace dormouse::conformance;
 using handlers::Level;
+using handlers::Outcome;
 using handlers::StopReason;
-using handlers::Verdict;
 using nlohmann::json;
 namespace data = boost::unit_test::data;
 
@@ -50,7 +50,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_tried_here_is_named) {
 BOOST_DATA_TEST_CASE(a_run_that_succeeds_is_completed_with_its_result, every_kind, kind) {
     Stage stage(kind);
     const auto heard = stage.run("echo", R"({"a": [1, 2.5, null, true, "x"]})");
-    BOOST_TEST((heard.outcome->verdict == Verdict::completed), heard.outcome->error_message);
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::completed), heard.outcome->error_message);
     BOOST_TEST(json::parse(heard.outcome->result) == json::parse(R"({"a": [1, 2.5, null, true, "x"]})"));
     BOOST_TEST(heard.outcome->error_class == "");
     BOOST_TEST(stage.run("nothing").outcome->result == "");
@@ -85,7 +85,7 @@ BOOST_DATA_TEST_CASE(payloads_and_results_of_any_text_arrive_as_they_were, every
                              R"("\u0001\u001b[31m\t\r\n\u007f\u2028\u202e")", R"("h\u00e9llo \ud83d\udc2d \"\\/")",
                              R"({"": {"__proto__": 1, "\"": []}})", "[]", "0", "\"\""}) {
         const auto heard = stage.run("echo", text);
-        BOOST_TEST((heard.outcome->verdict == Verdict::completed), text << ": " << heard.outcome->error_message);
+        BOOST_TEST((heard.outcome->kind == Outcome::Kind::completed), text << ": " << heard.outcome->error_message);
         BOOST_TEST(json::parse(heard.outcome->result) == json::parse(text), text);
     }
     const std::string large = json(std::string(1'000'000, 'z')).dump();
@@ -95,18 +95,18 @@ BOOST_DATA_TEST_CASE(payloads_and_results_of_any_text_arrive_as_they_were, every
 BOOST_DATA_TEST_CASE(a_failure_says_its_class_and_why, every_kind, kind) {
     Stage stage(kind);
     const auto once = stage.run("fails");
-    BOOST_TEST((once.outcome->verdict == Verdict::failed));
+    BOOST_TEST((once.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST(!once.outcome->permanent);
     BOOST_TEST(once.outcome->error_class == "ValueError");
     BOOST_TEST(once.outcome->error_message.starts_with("no such thing"), once.outcome->error_message);
     BOOST_TEST(stage.run("fails_for_good").outcome->permanent);
-    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));  // the next one is none the worse
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));  // the next one is none the worse
 }
 
 BOOST_DATA_TEST_CASE(a_run_can_be_put_off, every_kind, kind) {
     Stage stage(kind);
     const auto heard = stage.run("later");
-    BOOST_TEST((heard.outcome->verdict == Verdict::try_again));
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::try_again));
     BOOST_TEST((heard.outcome->retry_in == Millis{30'000}));
     BOOST_TEST(heard.outcome->error_message.starts_with("busy"), heard.outcome->error_message);
 }
@@ -114,7 +114,7 @@ BOOST_DATA_TEST_CASE(a_run_can_be_put_off, every_kind, kind) {
 BOOST_DATA_TEST_CASE(progress_lines_and_runs_to_enqueue_are_heard, every_kind, kind) {
     Stage stage(kind);
     const auto heard = stage.run("says");
-    BOOST_TEST((heard.outcome->verdict == Verdict::completed), heard.outcome->error_message);
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::completed), heard.outcome->error_message);
     BOOST_TEST_REQUIRE(heard.progress.size() == 1U);
     BOOST_TEST((heard.progress[0].fraction == 0.5 && heard.progress[0].text == "half"));
     BOOST_TEST(heard.has_line(Level::warning, "careful"));
@@ -126,22 +126,22 @@ BOOST_DATA_TEST_CASE(a_result_that_is_too_large_fails_that_run_alone, every_kind
     config::Limits limits;
     limits.result_bytes = 10'000;
     Stage stage(kind, limits);
-    BOOST_TEST((stage.run("sized", "10000").outcome->verdict == Verdict::completed));
+    BOOST_TEST((stage.run("sized", "10000").outcome->kind == Outcome::Kind::completed));
     const auto large = stage.run("sized", "20000");
-    BOOST_TEST((large.outcome->verdict == Verdict::failed));
+    BOOST_TEST((large.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST(large.outcome->error_class == "result_too_large");
     BOOST_TEST(large.outcome->result == "");
     const auto larger = stage.run("sized", "2000000");
-    BOOST_TEST((larger.outcome->verdict == Verdict::failed));
+    BOOST_TEST((larger.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST(larger.outcome->error_class == "result_too_large", larger.outcome->error_message);
     BOOST_TEST((kind == Kind::exec || !larger.outcome->signal));  // no process is lost for it but the run's own
-    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
 BOOST_DATA_TEST_CASE(a_flood_of_lines_is_cut_and_the_cut_is_said, every_kind, kind) {
     Stage stage(kind);
     const auto heard = stage.run("floods", "2000");
-    BOOST_TEST((heard.outcome->verdict == Verdict::completed), heard.outcome->error_message);
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::completed), heard.outcome->error_message);
     std::size_t bytes = 0;
     for (const auto& [level, text] : heard.lines) bytes += text.size();
     BOOST_TEST(bytes > 60'000U);
@@ -153,7 +153,7 @@ BOOST_DATA_TEST_CASE(a_flood_of_lines_is_cut_and_the_cut_is_said, every_kind, ki
 BOOST_DATA_TEST_CASE(words_that_are_too_long_are_cut_where_a_character_ends, every_kind, kind) {
     Stage stage(kind);
     const auto heard = stage.run("verbose");
-    BOOST_TEST((heard.outcome->verdict == Verdict::failed));
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST(heard.outcome->error_message.size() <= 8'192U);
     BOOST_TEST(count(heard.outcome->error_message) == 4'096);
     BOOST_TEST_REQUIRE(heard.lines.size() == 1U);
@@ -171,29 +171,29 @@ BOOST_DATA_TEST_CASE(what_is_enqueued_is_bounded_as_results_are, every_kind, kin
     BOOST_TEST(stage.run("hoards", "9000").outcome->enqueue.find(std::string(9'000, 'x')) != std::string::npos);
     for (const char* size : {"20000", "2000000"}) {  // within one message, and not
         const auto heard = stage.run("hoards", size);
-        BOOST_TEST((heard.outcome->verdict == Verdict::failed));
+        BOOST_TEST((heard.outcome->kind == Outcome::Kind::failed));
         const bool killed = kind == Kind::exec && size == std::string("2000000");
         BOOST_TEST(heard.outcome->error_class == (killed ? "message_too_large" : "result_too_large"),
                    heard.outcome->error_message);
         BOOST_TEST((killed || !heard.outcome->signal));
         BOOST_TEST(heard.outcome->enqueue == "");
     }
-    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
 BOOST_DATA_TEST_CASE(a_run_that_takes_too_long_has_timed_out, every_kind, kind) {
     Stage stage(kind);
     stage.run("nothing");  // what takes long to start is started
     const auto heard = stage.run("waits", "null", Millis{1'500});
-    BOOST_TEST((heard.outcome->verdict == Verdict::timed_out), heard.outcome->error_message);
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::timed_out), heard.outcome->error_message);
     BOOST_TEST(heard.outcome->error_class == "timeout");
-    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
 BOOST_DATA_TEST_CASE(a_heartbeat_that_stays_away_is_a_timeout, every_kind, kind) {
     Stage stage(kind);
     const auto heard = stage.run("quiet");
-    BOOST_TEST((heard.outcome->verdict == Verdict::timed_out), heard.outcome->error_message);
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::timed_out), heard.outcome->error_message);
     BOOST_TEST(heard.outcome->error_message.find("heartbeat") != std::string::npos, heard.outcome->error_message);
 }
 
@@ -203,8 +203,8 @@ BOOST_DATA_TEST_CASE(a_run_can_be_canceled, every_kind, kind) {
     stage.until_began(id);
     stage.stop(id, StopReason::canceled, Millis{20'000});
     const auto& heard = stage.wait(id);
-    BOOST_TEST((heard.outcome->verdict == Verdict::stopped), heard.outcome->error_message);
-    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::stopped), heard.outcome->error_message);
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
 BOOST_DATA_TEST_CASE(one_that_does_not_stop_is_over_after_the_patience, every_kind, kind) {
@@ -213,17 +213,17 @@ BOOST_DATA_TEST_CASE(one_that_does_not_stop_is_over_after_the_patience, every_ki
     stage.until_began(id);
     const auto begin = BootClock::now();
     stage.stop(id, StopReason::leaving, Millis{300});
-    BOOST_TEST((stage.wait(id).outcome->verdict == Verdict::stopped));
+    BOOST_TEST((stage.wait(id).outcome->kind == Outcome::Kind::stopped));
     BOOST_TEST((since(begin) >= Millis{290}));
-    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
 BOOST_DATA_TEST_CASE(a_handler_that_is_killed_fails_its_run_and_is_replaced, every_process, kind) {
     Stage stage(kind);
     const auto heard = stage.run("dies");
-    BOOST_TEST((heard.outcome->verdict == Verdict::failed));
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST((heard.outcome->signal == SIGKILL));
-    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
 BOOST_DATA_TEST_CASE(a_handler_that_somebody_else_kills_fails_its_run_and_is_replaced, every_process, kind) {
@@ -232,11 +232,11 @@ BOOST_DATA_TEST_CASE(a_handler_that_somebody_else_kills_fails_its_run_and_is_rep
     const pid_t pid = std::stoi(stage.until_line(id));
     BOOST_TEST_REQUIRE(::kill(pid, SIGKILL) == 0);
     const auto& heard = stage.wait(id);
-    BOOST_TEST((heard.outcome->verdict == Verdict::failed));
+    BOOST_TEST((heard.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST(!heard.outcome->permanent);
     BOOST_TEST((heard.outcome->signal == SIGKILL));
     BOOST_TEST(heard.outcome->error_message.find("SIGKILL") != std::string::npos, heard.outcome->error_message);
-    BOOST_TEST((stage.run("echo").outcome->verdict == Verdict::completed));
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
 BOOST_DATA_TEST_CASE(the_arguments_of_a_command_reach_it_as_they_are, every_process, kind) {
@@ -260,7 +260,7 @@ BOOST_DATA_TEST_CASE(the_arguments_of_a_command_reach_it_as_they_are, every_proc
                                              "-c"};
     Stage stage(kind, {}, arguments);
     const auto heard = stage.run("arguments");
-    BOOST_TEST_REQUIRE((heard.outcome->verdict == Verdict::completed), heard.outcome->error_message);
+    BOOST_TEST_REQUIRE((heard.outcome->kind == Outcome::Kind::completed), heard.outcome->error_message);
     BOOST_TEST(json::parse(heard.outcome->result).get<std::vector<std::string>>() == arguments,
                boost::test_tools::per_element());
     BOOST_TEST(std::filesystem::is_empty(directory.path()));

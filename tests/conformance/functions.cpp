@@ -11,11 +11,10 @@ namespace {
 
 using handlers::InProcessRun;
 using handlers::Outcome;
-using handlers::Verdict;
 
 Outcome completed(std::string result = {}) {
     Outcome outcome;
-    outcome.verdict = Verdict::completed;
+    outcome.kind = Outcome::completed;
     outcome.result = std::move(result);
     return outcome;
 }
@@ -56,7 +55,7 @@ Outcome context(InProcessRun& run) {
 
 Outcome later(InProcessRun& /*run*/) {
     Outcome outcome = failed("retry", "busy");
-    outcome.verdict = Verdict::try_again;
+    outcome.kind = Outcome::try_again;
     outcome.retry_in = Millis{30'000};
     return outcome;
 }

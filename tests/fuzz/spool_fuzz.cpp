@@ -16,13 +16,13 @@ const std::vector<std::string> queues{"default", "mail"};
 
 void check_text(const std::string& text) {
     const Judged judged = judge(text, queues);
-    require((judged.verdict == Verdict::good) == judged.reason.empty());
+    require((judged.kind == Judged::Kind::good) == judged.reason.empty());
     require(fuzz::is_plain(judged.reason) && judged.reason.find('\n') == std::string::npos);
-    if (judged.verdict != Verdict::good || text.find('\0') != std::string::npos) return;
+    if (judged.kind != Judged::Kind::good || text.find('\0') != std::string::npos) return;
     require(handlers::is_json(text) && !handlers::members_of(text).empty());
     const std::size_t end = text.rfind('}');
     for (const std::size_t written : {end, end / 2, end / 7})
-        require(judge(text.substr(0, written), queues).verdict == Verdict::truncated);
+        require(judge(text.substr(0, written), queues).kind == Judged::Kind::truncated);
 }
 
 void check_name(std::string_view name) {

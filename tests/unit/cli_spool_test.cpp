@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(a_worker_takes_what_was_written) {
     const Ended ended = enqueue({"work", "--in", "1h"});
     BOOST_TEST_REQUIRE(ended.exit_code == 0, ended.err);
     const std::string written = text("mail", ended.out.substr(0, 36));
-    BOOST_TEST((spool::judge(written, {"default"}).verdict == spool::Verdict::good), written);
+    BOOST_TEST((spool::judge(written, {"default"}).kind == spool::Judged::Kind::good), written);
     BOOST_TEST(json::parse(written).at("run_at").get<std::string>().ends_with("Z"));
 }
 

@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(interrupting_it_ends_the_handler) {
 BOOST_AUTO_TEST_CASE(for_programs_there_is_one_document) {
     task("echo no >&2; exit 3");
     const auto document = nlohmann::json::parse(cli({"t", "--json"}).out);
-    BOOST_TEST(document["verdict"] == "failed");
+    BOOST_TEST(document["outcome"] == "failed");
     BOOST_TEST(document["exit_code"] == 3);
     BOOST_TEST(document["error"]["class"] == "exit");
 }

@@ -8,13 +8,13 @@ using namespace dormouse::handlers::test;
 namespace {
 
 int verdict(const Outcome& outcome) {
-    return static_cast<int>(outcome.verdict);
+    return static_cast<int>(outcome.kind);
 }
-constexpr int completed = static_cast<int>(Verdict::completed);
-constexpr int failed = static_cast<int>(Verdict::failed);
-constexpr int try_again = static_cast<int>(Verdict::try_again);
-constexpr int timed_out = static_cast<int>(Verdict::timed_out);
-constexpr int stopped = static_cast<int>(Verdict::stopped);
+constexpr int completed = static_cast<int>(Outcome::completed);
+constexpr int failed = static_cast<int>(Outcome::failed);
+constexpr int try_again = static_cast<int>(Outcome::try_again);
+constexpr int timed_out = static_cast<int>(Outcome::timed_out);
+constexpr int stopped = static_cast<int>(Outcome::stopped);
 
 /// A shell command that says each of these messages.
 std::string say(const std::string& message) {

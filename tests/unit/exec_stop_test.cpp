@@ -10,12 +10,12 @@ using namespace dormouse::handlers::test;
 
 namespace {
 
-int verdict(const Outcome& outcome) {
-    return static_cast<int>(outcome.verdict);
+int kind(const Outcome& outcome) {
+    return static_cast<int>(outcome.kind);
 }
-constexpr int completed = static_cast<int>(Verdict::completed);
-constexpr int timed_out = static_cast<int>(Verdict::timed_out);
-constexpr int stopped = static_cast<int>(Verdict::stopped);
+constexpr int completed = static_cast<int>(Outcome::completed);
+constexpr int timed_out = static_cast<int>(Outcome::timed_out);
+constexpr int stopped = static_cast<int>(Outcome::stopped);
 
 /// A stubborn process in a session of its own, whose parent is gone: what a daemon does. Its pid is in the
 /// file.
@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_SUITE(exec_stop)
 BOOST_AUTO_TEST_CASE(a_timeout_ends_the_handler_with_sigterm) {
     Bench bench(shell("echo begun >&2; exec sleep 1000"));
     const auto outcome = bench.run("{}", Millis{150});
-    BOOST_TEST(verdict(outcome) == timed_out);
+    BOOST_TEST(kind(outcome) == timed_out);
     BOOST_TEST(outcome.error_class == "timeout");
     BOOST_TEST(outcome.error_message == "timed out after 150ms\nbegun");
     BOOST_TEST(outcome.signal.value() == SIGTERM);
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(a_timeout_ends_the_handler_with_sigterm) {
 
 BOOST_AUTO_TEST_CASE(a_handler_that_says_exit_0_after_its_timeout_has_still_timed_out) {
     Bench bench(shell("trap 'exit 0' TERM; while :; do sleep 0.01; done"));
-    BOOST_TEST(verdict(bench.run("{}", Millis{150})) == timed_out);
+    BOOST_TEST(kind(bench.run("{}", Millis{150})) == timed_out);
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_after_the_timeout_shortens_the_wait_for_a_stubborn_handler) {
@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(a_stop_that_is_honoured_ends_with_sigterm) {
     bench.until([&] { return !bench.lines.empty(); });
     bench.handler().stop(id, StopReason::canceled, Millis{60'000});
     const auto outcome = bench.wait(id);
-    BOOST_TEST(verdict(outcome) == stopped);
+    BOOST_TEST(kind(outcome) == stopped);
     BOOST_TEST(outcome.error_class == "stopped");
     BOOST_TEST(outcome.error_message == "stopped: the run was canceled\nready");
     BOOST_TEST(outcome.signal.value() == SIGTERM);
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_finishes_its_work_after_the_sigterm_has_comp
     bench.until([&] { return !bench.lines.empty(); });
     bench.handler().stop(id, StopReason::leaving, Millis{60'000});
     const auto outcome = bench.wait(id);
-    BOOST_TEST(verdict(outcome) == completed);
+    BOOST_TEST(kind(outcome) == completed);
     BOOST_TEST(outcome.result == "\"done\"");
 }
 
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(a_stop_that_is_ignored_ends_with_sigkill_after_the_patience
     const auto begin = BootClock::now();
     bench.handler().stop(id, StopReason::leaving, Millis{100});
     const auto outcome = bench.wait(id);
-    BOOST_TEST(verdict(outcome) == stopped);
+    BOOST_TEST(kind(outcome) == stopped);
     BOOST_TEST(outcome.signal.value() == SIGKILL);
     BOOST_TEST(since(begin).count() >= 95);  // the patience, by a clock that counts whole milliseconds
 }
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(a_stop_that_is_ignored_ends_with_sigkill_after_the_patience
 BOOST_AUTO_TEST_CASE(stopping_an_unknown_run_does_nothing) {
     Bench bench(shell("true"));
     bench.handler().stop(Uuid::random(), StopReason::canceled, Millis{0});
-    BOOST_TEST(verdict(bench.run()) == completed);
+    BOOST_TEST(kind(bench.run()) == completed);
 }
 
 BOOST_AUTO_TEST_CASE(a_grandchild_that_holds_stdout_open_does_not_delay_the_outcome) {
@@ -103,14 +103,14 @@ BOOST_AUTO_TEST_CASE(a_grandchild_that_holds_stdout_open_does_not_delay_the_outc
 BOOST_AUTO_TEST_CASE(a_daemon_that_a_handler_left_behind_is_gone_when_the_run_is_over) {
     const Directory directory;
     Bench bench(shell(daemon(directory / "pid") + "exit 0"));
-    BOOST_TEST(verdict(bench.run()) == completed);
+    BOOST_TEST(kind(bench.run()) == completed);
     BOOST_TEST(is_gone(pid_in(directory, "pid")));
 }
 
 BOOST_AUTO_TEST_CASE(a_daemon_with_an_emptied_environment_is_gone_too) {
     const Directory directory;
     Bench bench(shell(daemon(directory / "pid", "env -i PATH=$PATH") + "exit 0"));
-    BOOST_TEST(verdict(bench.run()) == completed);
+    BOOST_TEST(kind(bench.run()) == completed);
     BOOST_TEST(is_gone(pid_in(directory, "pid")));
 }
 
@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(a_daemon_is_gone_after_a_kill_of_its_handler_too) {
     const auto id = bench.start();
     bench.until([&] { return !bench.lines.empty(); });
     bench.handler().stop(id, StopReason::lease_lost, Millis{0});
-    BOOST_TEST(verdict(bench.wait(id)) == stopped);
+    BOOST_TEST(kind(bench.wait(id)) == stopped);
     BOOST_TEST(is_gone(pid_in(directory, "pid")));
 }
 
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(the_daemon_of_one_run_is_left_alone_by_the_end_of_another) 
                           "); echo ready >&2; exec sleep 1000"));
         const auto id = bench.start(directory / "pid" + "\n");
         bench.until([&] { return !bench.lines.empty(); });
-        BOOST_TEST(verdict(bench.run("none\n")) == completed);
+        BOOST_TEST(kind(bench.run("none\n")) == completed);
         const auto pid = pid_in(directory, "pid");
         BOOST_TEST(!is_gone(pid));
         bench.handler().stop(id, StopReason::canceled, Millis{60'000});
@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_closes_its_pipes_and_hangs_is_ended_by_its_t
     const Directory directory;
     Bench bench(shell("echo $$ >" + directory / "pid" + "; exec <&- >&- 2>&-; exec sleep 1000"));
     const auto outcome = bench.run("{}", Millis{300});
-    BOOST_TEST(verdict(outcome) == timed_out);
+    BOOST_TEST(kind(outcome) == timed_out);
     BOOST_TEST(outcome.signal.value() == SIGTERM);
     BOOST_TEST(is_gone(pid_in(directory, "pid")));
 }
@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_fills_its_memory_fails_and_takes_nobody_with
               "head -c 2000000000 /dev/zero | tail -c 2000000000"));
     const auto small = bench.start("small\n");
     const auto outcome = bench.run("large\n");
-    BOOST_TEST((outcome.verdict == Verdict::failed));
+    BOOST_TEST((outcome.kind == Outcome::failed));
     BOOST_TEST(outcome.error_message.find("exhausted") != std::string::npos, outcome.error_message);
     BOOST_TEST(bench.wait(small).result == "\"fine\"");
     BOOST_TEST_REQUIRE(outcome.peak_memory_bytes.has_value());
@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_child_that_is_not_of_a_handler_is_left_alone) {
         ::_exit(0);
     }
     Bench bench(shell("true"));
-    BOOST_TEST(verdict(bench.run()) == completed);
+    BOOST_TEST(kind(bench.run()) == completed);
     BOOST_TEST(::waitpid(own, nullptr, WNOHANG) == 0);
     ::kill(own, SIGKILL);
     BOOST_TEST(::waitpid(own, nullptr, 0) == own);

@@ -12,12 +12,12 @@ namespace {
 
 /// Outcomes compare and print as numbers.
 int verdict(const Outcome& outcome) {
-    return static_cast<int>(outcome.verdict);
+    return static_cast<int>(outcome.kind);
 }
-constexpr int completed = static_cast<int>(Verdict::completed);
-constexpr int failed = static_cast<int>(Verdict::failed);
-constexpr int try_again = static_cast<int>(Verdict::try_again);
-constexpr int not_started = static_cast<int>(Verdict::not_started);
+constexpr int completed = static_cast<int>(Outcome::completed);
+constexpr int failed = static_cast<int>(Outcome::failed);
+constexpr int try_again = static_cast<int>(Outcome::try_again);
+constexpr int not_started = static_cast<int>(Outcome::not_started);
 
 std::string result_of_shell(const std::string& script, const std::string& payload = "{}") {
     Bench bench(shell(script));

@@ -40,7 +40,7 @@ class Gate {
 
 inline Outcome completed(std::string result = {}) {
     Outcome outcome;
-    outcome.verdict = Verdict::completed;
+    outcome.kind = Outcome::completed;
     outcome.result = std::move(result);
     return outcome;
 }

@@ -20,7 +20,7 @@ BOOST_AUTO_TEST_CASE(a_function_that_heeds_its_token_ends_as_stopped_with_the_re
     bench.until([&] { return inside.is_open(); });
     bench.in_process().stop(id, StopReason::leaving, Millis{20'000});
     const Outcome outcome = bench.wait(id);
-    BOOST_TEST((outcome.verdict == Verdict::stopped));
+    BOOST_TEST((outcome.kind == Outcome::stopped));
     BOOST_TEST(outcome.error_message == "stopped: the worker is leaving");
     BOOST_TEST(reason == "leaving");
     BOOST_TEST(bench.lines.empty());
@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(work_that_is_done_when_the_token_comes_counts) {
     const Uuid id = bench.start();
     bench.until([&] { return inside.is_open(); });
     bench.in_process().stop(id, StopReason::canceled, Millis{20'000});
-    BOOST_TEST((bench.wait(id).verdict == Verdict::completed));
+    BOOST_TEST((bench.wait(id).kind == Outcome::completed));
     BOOST_TEST(bench.outcomes.at(id).result == "7");
 }
 
@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(one_that_has_not_begun_is_never_called) {
     bench.until([&] { return calls == 1; });
     bench.in_process().stop(second, StopReason::canceled, Millis{20'000});
     gate.open();
-    BOOST_TEST((bench.wait(second).verdict == Verdict::stopped));
+    BOOST_TEST((bench.wait(second).kind == Outcome::stopped));
     BOOST_TEST(calls == 1);
 }
 
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(
     bench.until([&] { return inside.is_open(); });
     bench.in_process().stop(id, StopReason::canceled, Millis{20});
     const Outcome outcome = bench.wait(id);
-    BOOST_TEST((outcome.verdict == Verdict::stopped));
+    BOOST_TEST((outcome.kind == Outcome::stopped));
     BOOST_TEST(outcome.error_message.find("was given up") != std::string::npos, outcome.error_message);
     BOOST_REQUIRE(bench.lines.size() == 1);
     BOOST_TEST(bench.lines[0] == outcome.error_message);
@@ -84,10 +84,10 @@ BOOST_AUTO_TEST_CASE(
     bench.outcomes.clear();
     const Uuid other = bench.start("2");  // has no thread yet
     bench.start("1", Millis{0}, id);      // the same run again is refused meanwhile
-    BOOST_TEST((bench.wait(id).verdict == Verdict::not_started));
+    BOOST_TEST((bench.wait(id).kind == Outcome::not_started));
     BOOST_TEST(!bench.outcomes.contains(other));
     gate.open();
-    BOOST_TEST((bench.wait(other).verdict == Verdict::completed));
+    BOOST_TEST((bench.wait(other).kind == Outcome::completed));
     BOOST_TEST((bench.returned == std::vector<Uuid>{id}));
     BOOST_TEST(bench.in_process().given_up() == 0U);
     BOOST_TEST((bench.lines == std::vector<std::string>{outcome.error_message, "late"}));  // "late" is the other's
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(a_timeout_asks_it_to_stop_and_whatever_it_says_then_it_has_
         return completed("1");
     });
     const Outcome outcome = bench.run("{}", Millis{30});
-    BOOST_TEST((outcome.verdict == Verdict::timed_out));
+    BOOST_TEST((outcome.kind == Outcome::timed_out));
     BOOST_TEST(outcome.error_class == "timeout");
     BOOST_TEST(outcome.error_message == "timed out after 30ms");
 }
@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(a_heartbeat_that_does_not_come_again_is_a_timeout_and_zero_
         return Outcome{};
     });
     BOOST_TEST(bench.run("1").error_message == "timed out: no heartbeat within 40ms");
-    BOOST_TEST((bench.run("0").verdict == Verdict::completed));
+    BOOST_TEST((bench.run("0").kind == Outcome::completed));
 }
 
 BOOST_AUTO_TEST_CASE(a_bench_that_goes_waits_for_functions_at_work_and_its_listener_hears_no_more) {

@@ -17,7 +17,7 @@ BOOST_AUTO_TEST_CASE(a_function_is_given_its_run_and_its_result_comes_back_on_th
         return completed(run.spec().payload);
     });
     const Outcome outcome = bench.run(R"({"a": [1, "\u00e9"]})");
-    BOOST_TEST((outcome.verdict == Verdict::completed));
+    BOOST_TEST((outcome.kind == Outcome::completed));
     BOOST_TEST(outcome.result == R"({"a": [1, "\u00e9"]})");
     BOOST_TEST((executed_on != std::this_thread::get_id()));
 }
@@ -101,11 +101,11 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_still_at_work_is_not_started_a_second_time) {
     const Uuid id = bench.start();
     bench.start("{}", Millis{0}, id);
     bench.until([&] { return bench.outcomes.contains(id); });
-    BOOST_TEST((bench.outcomes.at(id).verdict == Verdict::not_started));
+    BOOST_TEST((bench.outcomes.at(id).kind == Outcome::not_started));
     BOOST_TEST(bench.outcomes.at(id).error_message == "this run is still at work in this worker");
     bench.outcomes.clear();
     gate.open();
-    BOOST_TEST((bench.wait(id).verdict == Verdict::completed));
+    BOOST_TEST((bench.wait(id).kind == Outcome::completed));
 }
 
 BOOST_AUTO_TEST_CASE(lines_are_cut_bounded_and_cleaned_as_those_of_a_process) {
@@ -154,9 +154,9 @@ BOOST_AUTO_TEST_CASE(a_result_over_the_limit_or_that_is_no_json_fails_its_run) {
     config::Limits limits;
     limits.result_bytes = 10;
     FunctionBench bench([](InProcessRun& run) { return completed(run.spec().payload); }, 1, limits);
-    BOOST_TEST((bench.run("\"12345678\"").verdict == Verdict::completed));
+    BOOST_TEST((bench.run("\"12345678\"").kind == Outcome::completed));
     const Outcome large = bench.run("\"123456789\"");
-    BOOST_TEST((large.verdict == Verdict::failed));
+    BOOST_TEST((large.kind == Outcome::failed));
     BOOST_TEST(large.error_class == "result_too_large");
     BOOST_TEST(large.error_message == "the result is larger than 10 bytes (limits.result_bytes)");
     for (const std::string& bad : {std::string("{'a'}"), std::string("\"\xff\"")}) {

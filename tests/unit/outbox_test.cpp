@@ -23,7 +23,7 @@ struct Bench {
     static Parcel parcel(std::int64_t fence = 1, const Uuid& id = Uuid::random()) {
         Parcel made;
         made.ending.held = {id, fence};
-        made.ending.fate = store::Fate::completed;
+        made.ending.kind = store::Ending::completed;
         return made;
     }
     store::Round fill() {
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(one_refused_value_of_a_thousand_is_found_in_a_few_rounds_an
     const Uuid poison = Uuid::random();
     for (int i = 0; i < 1'000; ++i) bench.outbox.add(i == 777 ? Bench::parcel(1, poison) : Bench::parcel());
     const int rounds = rounds_until_settled(bench, [&](const store::Ending& ending) {
-        return ending.held.id == poison && ending.fate == store::Fate::completed;
+        return ending.held.id == poison && ending.kind == store::Ending::completed;
     });
     BOOST_TEST_MESSAGE(rounds << " rounds");
     BOOST_TEST(rounds < 40);
@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(ten_refused_values_of_a_thousand_are_all_found) {
         bench.outbox.add(Bench::parcel(1, id));
     }
     const int rounds = rounds_until_settled(bench, [&](const store::Ending& ending) {
-        return poisons.contains(ending.held.id) && ending.fate == store::Fate::completed;
+        return poisons.contains(ending.held.id) && ending.kind == store::Ending::completed;
     });
     BOOST_TEST_MESSAGE(rounds << " rounds");
     BOOST_TEST(rounds < 250);
@@ -189,12 +189,12 @@ BOOST_AUTO_TEST_CASE(a_run_whose_failure_is_refused_too_is_put_back_with_the_rea
     for (int i = 0; i < 10 && !bench.outbox.settled(); ++i) {
         const auto round = bench.fill();
         if (!round.endings->empty()) last = round.endings->front();
-        const bool bad = !round.endings->empty() && ends_run(last.fate);
+        const bool bad = !round.endings->empty() && ends_run(last.kind);
         bad ? static_cast<void>(bench.outbox.refused(no("APP01"), bench.now))
             : bench.answer(round, round.endings->size());
     }
     BOOST_TEST(bench.outbox.empty());
-    BOOST_TEST((last.fate == store::Fate::retry));
+    BOOST_TEST((last.kind == store::Ending::retry));
     BOOST_TEST(last.error_class == "trigger_refused");
     BOOST_TEST(last.counts);
     BOOST_TEST(last.delay->count() > 1'000);
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(a_statement_that_is_refused_with_nothing_in_it_accuses_nobo
     BOOST_TEST((bench.outbox.refused(no("42501", ErrorKind::denied), bench.now) == Next::everyone));
     const auto round = bench.fill();
     BOOST_TEST_REQUIRE(round.endings->size() == 1U);
-    BOOST_TEST((round.endings->at(0).fate == store::Fate::completed));
+    BOOST_TEST((round.endings->at(0).kind == store::Ending::completed));
 }
 
 BOOST_AUTO_TEST_CASE(a_round_is_bounded_in_bytes_but_takes_one_ending_of_any_size) {

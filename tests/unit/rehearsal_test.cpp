@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_command_is_found_as_exec_would_find_it_and_is_not_started
     // A run tells the same of what the check finds, and the other way round.
     for (const auto& [name, one] : tasks) {
         Bench bench(one);
-        const bool started = bench.run().verdict != Verdict::not_started;
+        const bool started = bench.run().kind != Outcome::not_started;
         BOOST_TEST(started == seen[name].problem.empty(), name);
     }
 }

@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_run_and_all_it_forks_is_in_its_cgroup_and_goes_with_it, *
         BOOST_TEST(!std::filesystem::exists(delegated.directory + "/run-1"));
         const auto id = bench.start();  // does not end by itself
         bench.handler().stop(id, StopReason::canceled, Millis{0});
-        BOOST_TEST((bench.wait(id).verdict == Verdict::stopped));
+        BOOST_TEST((bench.wait(id).kind == Outcome::stopped));
     }
     BOOST_TEST(Delegated::left_clean);
 }
@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(a_limit_that_has_no_effect_here_is_said) {
     Bench bench(one);
     BOOST_TEST(bench.handlers().limits_without_effect() ==
                "task t: memory_max has no effect: no unified cgroup hierarchy at /nowhere");
-    BOOST_TEST((bench.run().verdict == Verdict::completed));
+    BOOST_TEST((bench.run().kind == Outcome::completed));
     BOOST_TEST(Bench(shell("true")).handlers().limits_without_effect() == "");
 }
 
@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(a_controller_that_is_not_there_is_said, *real) {
         Bench bench(one, {}, RunCgroups(delegated.root));
         BOOST_TEST(bench.handlers().limits_without_effect().find("memory_max has no effect: this cgroup has no such") !=
                    std::string::npos);
-        BOOST_TEST((bench.run().verdict == Verdict::completed));
+        BOOST_TEST((bench.run().kind == Outcome::completed));
     }
     BOOST_TEST(Delegated::left_clean);
 }
@@ -284,7 +284,7 @@ BOOST_AUTO_TEST_CASE(a_warm_process_that_takes_too_much_memory_fails_its_run_and
         Bench bench(one, {}, RunCgroups(delegated.root));
         BOOST_TEST(bench.run("1").result == "1048576");
         const auto outcome = bench.run("256");
-        BOOST_TEST((outcome.verdict == Verdict::failed));
+        BOOST_TEST((outcome.kind == Outcome::failed));
         BOOST_TEST(outcome.error_class == "out_of_memory", outcome.error_message);
         BOOST_TEST(outcome.error_message.find("(memory_max of task t)") != std::string::npos, outcome.error_message);
         BOOST_TEST(outcome.signal.value() == SIGKILL);

@@ -10,8 +10,8 @@ namespace {
 
 const std::vector<std::string> queues{"default", "slow"};
 
-Verdict verdict(const std::string& text) {
-    return judge(text, queues).verdict;
+Judged::Kind verdict(const std::string& text) {
+    return judge(text, queues).kind;
 }
 
 }  // namespace
@@ -19,7 +19,7 @@ Verdict verdict(const std::string& text) {
 BOOST_AUTO_TEST_SUITE(spool_entry)
 
 BOOST_AUTO_TEST_CASE(a_task_is_enough) {
-    BOOST_TEST((verdict(R"({"task": "t"})") == Verdict::good));
+    BOOST_TEST((verdict(R"({"task": "t"})") == Judged::Kind::good));
 }
 
 BOOST_AUTO_TEST_CASE(everything_that_enqueue_takes_is_good) {
@@ -27,19 +27,19 @@ BOOST_AUTO_TEST_CASE(everything_that_enqueue_takes_is_good) {
         verdict(
             R"({"task": "t", "payload": {"a": [1, null]}, "queue": "slow", "priority": -3, "key": "k", "max_attempts": 2,
                             "run_at": "2026-03-01T08:00:00Z", "timeout": "90s", "traceparent": null})") ==
-        Verdict::good));
+        Judged::Kind::good));
 }
 
 BOOST_AUTO_TEST_CASE(what_stops_in_the_middle_is_truncated) {
     const std::string whole = R"({"task": "t", "payload": "ä"})";
     for (std::size_t length = 0; length < whole.size(); ++length)
-        BOOST_TEST((verdict(whole.substr(0, length)) == Verdict::truncated), "the first " << length << " bytes");
+        BOOST_TEST((verdict(whole.substr(0, length)) == Judged::Kind::truncated), "the first " << length << " bytes");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_wrong_says_why_and_not_what_it_holds) {
     const auto expect = [](const std::string& text, const std::string& reason) {
         const Judged judged = judge(text, queues);
-        BOOST_TEST((judged.verdict == Verdict::wrong), text);
+        BOOST_TEST((judged.kind == Judged::Kind::wrong), text);
         BOOST_TEST(judged.reason.find(reason) != std::string::npos, text << ": " << judged.reason);
         BOOST_TEST(judged.reason.find("secret") == std::string::npos, judged.reason);
     };
@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_says_why_and_not_what_it_holds) {
 BOOST_AUTO_TEST_CASE(a_deep_payload_is_not_walked_recursively) {
     const std::string deep =
         R"({"task": "t", "payload": )" + std::string(500'000, '[') + std::string(500'000, ']') + "}";
-    BOOST_TEST((verdict(deep) == Verdict::good));
+    BOOST_TEST((verdict(deep) == Judged::Kind::good));
 }
 
 BOOST_AUTO_TEST_CASE(names_carry_ids) {

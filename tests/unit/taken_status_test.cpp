@@ -12,7 +12,7 @@ using namespace dormouse::handlers::test;
 
 namespace {
 
-const int failed = number(Verdict::failed);
+const int failed = number(Outcome::failed);
 const std::string told = "its exit status was taken by another part of this program";
 
 /// Waits for any child of ours that ends, as a part of the program would that knows nothing of handlers.
@@ -21,7 +21,7 @@ void take_any_child() {
 }
 
 void check_unknown(const Outcome& outcome) {
-    BOOST_TEST(verdict(outcome) == failed);
+    BOOST_TEST(kind(outcome) == failed);
     BOOST_TEST(!outcome.permanent);
     BOOST_TEST(outcome.error_class == "exit_unknown");
     BOOST_TEST(outcome.error_message.find(told) != std::string::npos, outcome.error_message);
@@ -56,12 +56,12 @@ BOOST_AUTO_TEST_CASE(a_handler_that_ends_while_sigchld_is_ignored_has_not_comple
 BOOST_AUTO_TEST_CASE(what_the_handler_has_said_before_counts_unless_it_was_completed) {
     const std::map<std::string, int> said{{R"({"type":"completed","result":1})", failed},
                                           {R"({"type":"failed","message":"broken"})", failed},
-                                          {R"({"type":"retry","in":5})", number(Verdict::try_again)}};
+                                          {R"({"type":"retry","in":5})", number(Outcome::try_again)}};
     for (const auto& [message, expected] : said) {
         Bench bench(shell("echo '" + message + "' >&3"));
         const Uuid id = bench.start();
         take_any_child();
-        BOOST_TEST(verdict(bench.wait(id)) == expected, message);
+        BOOST_TEST(kind(bench.wait(id)) == expected, message);
     }
 }
 
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(a_handler_is_stopped_and_its_tree_killed_while_sigchld_is_i
     const Uuid id = bench.start();
     bench.until([&] { return std::filesystem::exists(directory / "left"); });
     bench.handler().stop(id, StopReason::canceled, Millis{0});
-    BOOST_TEST(verdict(bench.wait(id)) == number(Verdict::stopped));
+    BOOST_TEST(kind(bench.wait(id)) == number(Outcome::stopped));
     BOOST_TEST(is_gone(pid_in(directory, "left")));
 }
 
@@ -91,7 +91,7 @@ open(gate).close()
     std::ofstream(scene.directory / "gate").close();  // waits until it is opened there too
     take_any_child();
     const auto outcome = scene.bench.wait(id);
-    BOOST_TEST(verdict(outcome) == failed);
+    BOOST_TEST(kind(outcome) == failed);
     BOOST_TEST(outcome.error_class == "process_died");
     BOOST_TEST(outcome.error_message.find(told) != std::string::npos, outcome.error_message);
 }

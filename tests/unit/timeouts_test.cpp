@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(a_function_with_a_timeout_of_centuries_ends_by_itself) {
         });
         const Outcome outcome = bench.wait(bench.start("{}", timeout));
         BOOST_TEST(outcome.error_message == "");
-        BOOST_TEST((outcome.verdict == Verdict::completed));
+        BOOST_TEST((outcome.kind == Outcome::completed));
         BOOST_TEST(comes);
     }
 }

@@ -53,11 +53,11 @@ struct WarmScene {
     Bench bench;
 };
 
-inline int number(Verdict verdict) {
-    return static_cast<int>(verdict);
+inline int number(Outcome::Kind kind) {
+    return static_cast<int>(kind);
 }
-inline int verdict(const Outcome& outcome) {
-    return number(outcome.verdict);
+inline int kind(const Outcome& outcome) {
+    return number(outcome.kind);
 }
 
 }  // namespace dormouse::handlers::test

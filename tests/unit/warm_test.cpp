@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(runs_go_through_one_process_and_results_come_back_as_they_w
     BOOST_TEST(children_of(::getpid()).empty());  // none before it is needed
     const auto first = scene.bench.run();
     BOOST_TEST(children_of(::getpid()).size() == 1U);
-    BOOST_TEST(verdict(first) == number(Verdict::completed));
+    BOOST_TEST(kind(first) == number(Outcome::completed));
     BOOST_TEST(first.result.starts_with("{\"n\": 1.0, \"pid\":"));
     BOOST_TEST(first.enqueue == R"([{"task":"b"}])");
     BOOST_TEST(first.cpu.has_value());
@@ -76,10 +76,10 @@ def answer(run):
 serve(answer)
 )");
     const auto failed = scene.bench.run("1");
-    BOOST_TEST(verdict(failed) == number(Verdict::failed));
+    BOOST_TEST(kind(failed) == number(Outcome::failed));
     BOOST_TEST((failed.error_class == "KeyError" && failed.error_message == "no key" && failed.permanent));
     const auto later = scene.bench.run("2");
-    BOOST_TEST(verdict(later) == number(Verdict::try_again));
+    BOOST_TEST(kind(later) == number(Outcome::try_again));
     BOOST_TEST(later.retry_in.value().count() == 2000);
 }
 
@@ -104,11 +104,11 @@ BOOST_AUTO_TEST_CASE(a_payload_larger_than_any_buffer_arrives_and_a_result_of_th
     WarmScene scene("serve(lambda run: done(run, 'x' * (run['payload'][0] - 2)))");
     const std::string filler(1U << 20U, 'x');
     const auto outcome = scene.bench.run("[1048576,\"" + filler + "\"]");
-    BOOST_TEST(verdict(outcome) == number(Verdict::completed));
+    BOOST_TEST(kind(outcome) == number(Outcome::completed));
     BOOST_TEST(outcome.result.size() == 1048576U);
     const auto more = scene.bench.run("[1048577]");
     BOOST_TEST(more.error_class == "result_too_large");
-    BOOST_TEST(verdict(scene.bench.run("[10]")) == number(Verdict::completed));
+    BOOST_TEST(kind(scene.bench.run("[10]")) == number(Outcome::completed));
 }
 
 BOOST_AUTO_TEST_CASE(runs_wait_while_the_process_starts) {
@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(tasks_with_the_same_command_share_processes) {
     spec.id = Uuid::random();
     spec.task = "v";
     const auto third = bench.wait(bench.start(spec, "v"));
-    BOOST_TEST(verdict(third) == number(Verdict::not_started));
+    BOOST_TEST(kind(third) == number(Outcome::not_started));
     BOOST_TEST(third.error_message.find("serves t, u, not this task") != std::string::npos, third.error_message);
 }
 

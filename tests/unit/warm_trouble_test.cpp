@@ -17,7 +17,7 @@ Outcome outcome_of(const std::string& answer, const std::function<void(config::T
         "def bad(run):\n" + answer + "\nserve(lambda run: bad(run) if run['payload'] == 'bad' else done(run))", change,
         limits);
     const auto outcome = scene.bench.run("\"bad\"");
-    BOOST_TEST(verdict(scene.bench.run("1")) == number(Verdict::completed));
+    BOOST_TEST(kind(scene.bench.run("1")) == number(Outcome::completed));
     return outcome;
 }
 
@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_SUITE(warm_trouble)
 
 BOOST_AUTO_TEST_CASE(a_process_that_dies_fails_its_run_with_the_last_of_its_stderr) {
     const auto outcome = outcome_of("    print('why', file=sys.stderr, flush=True)\n    os._exit(3)");
-    BOOST_TEST(verdict(outcome) == number(Verdict::failed));
+    BOOST_TEST(kind(outcome) == number(Outcome::failed));
     BOOST_TEST(outcome.error_class == "process_died");
     BOOST_TEST(outcome.error_message == "the process died: exit 3\nwhy");
     BOOST_TEST(!outcome.permanent);
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(nonsense_kills_the_process_and_fails_its_runs) {
     };
     for (const auto& [answer, words] : cases) {
         const auto outcome = outcome_of(answer);
-        BOOST_TEST(verdict(outcome) == number(Verdict::failed));
+        BOOST_TEST(kind(outcome) == number(Outcome::failed));
         BOOST_TEST(outcome.error_class == "protocol");
         BOOST_TEST(contains(outcome, words), outcome.error_message);
     }
@@ -120,36 +120,36 @@ BOOST_AUTO_TEST_CASE(a_process_that_does_not_read_blocks_nobody) {
     for (int i = 0; i < 8; ++i) ids.push_back(scene.bench.start(big));
     scene.until_marks("began", 1);
     for (const auto& id : ids) scene.bench.handler().stop(id, StopReason::canceled, Millis{20});
-    for (const auto& id : ids) BOOST_TEST(verdict(scene.bench.wait(id)) == number(Verdict::stopped));
+    for (const auto& id : ids) BOOST_TEST(kind(scene.bench.wait(id)) == number(Outcome::stopped));
 }
 
 BOOST_AUTO_TEST_CASE(who_ends_before_its_hello_has_not_started) {
     const auto outcome = outcome_of_start("print('no module', file=sys.stderr)\nsys.exit(1)");
-    BOOST_TEST(verdict(outcome) == number(Verdict::not_started));
+    BOOST_TEST(kind(outcome) == number(Outcome::not_started));
     BOOST_TEST(contains(outcome, "ended before its hello: exit 1\nno module"), outcome.error_message);
     auto missing = task({"/nowhere/program"});
     missing.handler = config::HandlerKind::warm;
     Bench bench(missing);
-    BOOST_TEST(verdict(bench.run()) == number(Verdict::not_started));
+    BOOST_TEST(kind(bench.run()) == number(Outcome::not_started));
     BOOST_TEST(bench.handlers().check().find("does not exist") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(who_hangs_before_its_hello_is_killed_and_has_not_started) {
     const auto outcome = outcome_of_start("print('importing', file=sys.stderr, flush=True)\ntime.sleep(1000)",
                                           [](auto& task) { task.start_timeout = Millis{600}; });
-    BOOST_TEST(verdict(outcome) == number(Verdict::not_started));
+    BOOST_TEST(kind(outcome) == number(Outcome::not_started));
     BOOST_TEST(contains(outcome, "did not say hello within 600ms (start_timeout)\nimporting"), outcome.error_message);
 }
 
 BOOST_AUTO_TEST_CASE(a_hello_that_does_not_fit_is_no_start) {
     const auto stranger = outcome_of_start("say(type='hello', protocol=2, tasks=['t'])\ntime.sleep(1000)");
-    BOOST_TEST(verdict(stranger) == number(Verdict::not_started));
+    BOOST_TEST(kind(stranger) == number(Outcome::not_started));
     BOOST_TEST(contains(stranger, "protocol 2, this worker 1"), stranger.error_message);
     const auto silent = outcome_of_start("say(type='completed')\ntime.sleep(1000)");
-    BOOST_TEST(verdict(silent) == number(Verdict::not_started));
+    BOOST_TEST(kind(silent) == number(Outcome::not_started));
     BOOST_TEST(contains(silent, "its first message was no hello"), silent.error_message);
     const auto other = outcome_of_start("hello(tasks=['x', 'y'])\nhear()");
-    BOOST_TEST(verdict(other) == number(Verdict::not_started));
+    BOOST_TEST(kind(other) == number(Outcome::not_started));
     BOOST_TEST(contains(other, "serves x, y, not this task"), other.error_message);
 }
 
@@ -198,9 +198,9 @@ serve(answer)
     scene.until_marks("began", 1);
     scene.bench.handler().stop(id, StopReason::leaving, Millis{20'000});
     const auto outcome = scene.bench.wait(id);
-    BOOST_TEST(verdict(outcome) == number(Verdict::stopped));
+    BOOST_TEST(kind(outcome) == number(Outcome::stopped));
     BOOST_TEST(outcome.error_message == "stopped: the worker is leaving");
-    BOOST_TEST(verdict(scene.bench.run("1")) == number(Verdict::completed));
+    BOOST_TEST(kind(scene.bench.run("1")) == number(Outcome::completed));
     BOOST_TEST(scene.marks("up").size() == 1U);
 }
 
@@ -215,14 +215,14 @@ BOOST_AUTO_TEST_CASE(a_run_that_completes_although_it_was_canceled_has_completed
 BOOST_AUTO_TEST_CASE(a_timeout_is_told_and_is_a_timeout_whatever_is_answered) {
     WarmScene scene("serve(lambda run: (hear()['reason'] == 'timeout' and done(run, 3)))");
     const auto outcome = scene.bench.run("{}", Millis{50});
-    BOOST_TEST(verdict(outcome) == number(Verdict::timed_out));
+    BOOST_TEST(kind(outcome) == number(Outcome::timed_out));
     BOOST_TEST(outcome.error_message == "timed out after 50ms");
 }
 
 BOOST_AUTO_TEST_CASE(a_missed_heartbeat_is_a_timeout) {
     WarmScene scene("serve(lambda run: (say(type='heartbeat', id=run['id'], within=0.05), hear(), done(run)))");
     const auto outcome = scene.bench.run();
-    BOOST_TEST(verdict(outcome) == number(Verdict::timed_out));
+    BOOST_TEST(kind(outcome) == number(Outcome::timed_out));
     BOOST_TEST(outcome.error_message == "no heartbeat within 50ms");
 }
 
@@ -241,12 +241,12 @@ for line in ear:
     scene.until_marks("began", 2);
     scene.bench.handler().stop(stubborn, StopReason::canceled, Millis{50});
     const auto outcome = scene.bench.wait(stubborn);
-    BOOST_TEST(verdict(outcome) == number(Verdict::stopped));
+    BOOST_TEST(kind(outcome) == number(Outcome::stopped));
     BOOST_TEST(outcome.error_message == "stopped: the run was canceled");
     const auto other = scene.bench.wait(neighbour);
-    BOOST_TEST(verdict(other) == number(Verdict::stopped));
+    BOOST_TEST(kind(other) == number(Outcome::stopped));
     BOOST_TEST(contains(other, "killed because of another run, " + stubborn.to_string()), other.error_message);
-    BOOST_TEST(verdict(scene.bench.run("1")) == number(Verdict::completed));
+    BOOST_TEST(kind(scene.bench.run("1")) == number(Outcome::completed));
     BOOST_TEST(scene.marks("up").size() == 2U);
 }
 
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_waits_for_a_process_is_stopped_from_a_later_turn
     const auto id = scene.bench.start();
     scene.bench.handler().stop(id, StopReason::canceled, Millis{10'000});
     BOOST_TEST(!scene.bench.outcomes.contains(id));
-    BOOST_TEST(verdict(scene.bench.wait(id)) == number(Verdict::stopped));
+    BOOST_TEST(kind(scene.bench.wait(id)) == number(Outcome::stopped));
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_is_still_at_work_is_not_started_twice) {
@@ -271,9 +271,9 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_still_at_work_is_not_started_twice) {
     } second;
     scene.bench.handler().start(spec, second);
     scene.bench.until([&] { return second.ended.has_value(); });
-    BOOST_TEST(verdict(*second.ended) == number(Verdict::not_started));
+    BOOST_TEST(kind(*second.ended) == number(Outcome::not_started));
     scene.bench.handler().stop(spec.id, StopReason::canceled, Millis{10'000});
-    BOOST_TEST(verdict(scene.bench.wait(spec.id)) == number(Verdict::completed));
+    BOOST_TEST(kind(scene.bench.wait(spec.id)) == number(Outcome::completed));
 }
 
 BOOST_AUTO_TEST_CASE(what_a_process_forked_away_is_gone_with_it) {

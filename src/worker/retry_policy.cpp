@@ -1,12 +1,12 @@
-#include "worker/verdict.h"
+#include "worker/retry_policy.h"
 
 #include "base/backoff.h"
 
 namespace dormouse::worker {
 namespace {
 
-using handlers::Verdict;
-using store::Fate;
+using handlers::Outcome;
+using store::Ending;
 
 constexpr Millis not_started_base{5'000};
 constexpr Millis not_started_max{300'000};
@@ -24,21 +24,21 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
     ending.signal = outcome.signal;
     if (outcome.cpu) ending.cpu_ms = outcome.cpu->count();
     ending.peak_memory_bytes = outcome.peak_memory_bytes;
-    switch (outcome.verdict) {
-        case Verdict::completed:
-            ending.fate = Fate::completed;
+    switch (outcome.kind) {
+        case Outcome::completed:
+            ending.kind = Ending::completed;
             ending.result = outcome.result;
             ending.enqueue = outcome.enqueue;
             break;
-        case Verdict::failed:
-        case Verdict::timed_out:
-            ending.fate = outcome.permanent || tries.used + 1 >= tries.allowed ? Fate::failed : Fate::retry;
-            if (ending.fate == Fate::retry) ending.delay = full_jitter(backoff.base, backoff.max, tries.used);
+        case Outcome::failed:
+        case Outcome::timed_out:
+            ending.kind = outcome.permanent || tries.used + 1 >= tries.allowed ? Ending::failed : Ending::retry;
+            if (ending.kind == Ending::retry) ending.delay = full_jitter(backoff.base, backoff.max, tries.used);
             break;
-        case Verdict::try_again:
-            ending.fate = task.snooze_counts && tries.used + 1 >= tries.allowed ? Fate::failed : Fate::put_off;
+        case Outcome::try_again:
+            ending.kind = task.snooze_counts && tries.used + 1 >= tries.allowed ? Ending::failed : Ending::put_off;
             ending.counts = task.snooze_counts;
-            if (ending.fate == Fate::put_off) {
+            if (ending.kind == Ending::put_off) {
                 ending.delay = outcome.retry_in.value_or(backoff.base);
             } else {
                 ending.error_class = "attempts_used_up";
@@ -46,12 +46,12 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
                     "it asked to be tried again later, and that was its last attempt (snooze_counts)";
             }
             break;
-        case Verdict::stopped:
-            ending.fate = Fate::handed_back;
+        case Outcome::stopped:
+            ending.kind = Ending::handed_back;
             ending.counts = false;
             break;
-        case Verdict::not_started:
-            ending.fate = Fate::not_started;
+        case Outcome::not_started:
+            ending.kind = Ending::not_started;
             ending.counts = false;
             ending.delay = half_jitter(not_started_base, not_started_max, tries.not_started);
             break;
@@ -62,7 +62,7 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
 store::Ending refuse(const store::Held& held, std::string error_class, std::string message) {
     store::Ending ending;
     ending.held = held;
-    ending.fate = Fate::failed;
+    ending.kind = Ending::failed;
     ending.counts = false;
     ending.error_class = std::move(error_class);
     ending.error_message = std::move(message);

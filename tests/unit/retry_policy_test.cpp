@@ -1,5 +1,5 @@
 // The retry policy, case by case; and the dice.
-#include "worker/verdict.h"
+#include "worker/retry_policy.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -7,8 +7,8 @@
 
 using namespace dormouse;
 using namespace dormouse::worker;
-using handlers::Verdict;
-using store::Fate;
+using handlers::Outcome;
+using store::Ending;
 
 namespace {
 
@@ -21,33 +21,33 @@ config::Task task_of(bool snooze_counts) {
 const config::Task task = task_of(false);
 const config::Backoff& backoff = task.backoff;
 
-store::Ending ending_of(Verdict verdict, const Tries& tries) {
+store::Ending ending_of(Outcome::Kind kind, const Tries& tries) {
     handlers::Outcome outcome;
-    outcome.verdict = verdict;
+    outcome.kind = kind;
     outcome.result = "1";
     return judge({}, outcome, tries, task);
 }
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(verdict)
+BOOST_AUTO_TEST_SUITE(retry_policy)
 
 BOOST_AUTO_TEST_CASE(completed_ends_the_run_and_keeps_the_result) {
-    const auto ending = ending_of(Verdict::completed, {});
-    BOOST_TEST((ending.fate == Fate::completed));
+    const auto ending = ending_of(Outcome::completed, {});
+    BOOST_TEST((ending.kind == Ending::completed));
     BOOST_TEST(ending.result == "1");
     BOOST_TEST(ending.counts);
 }
 
 BOOST_AUTO_TEST_CASE(failed_and_timed_out_retry_while_attempts_are_left) {
-    for (const Verdict verdict : {Verdict::failed, Verdict::timed_out}) {
-        const auto again = ending_of(verdict, {1, 3, 0});
-        BOOST_TEST((again.fate == Fate::retry));
+    for (const Outcome::Kind kind : {Outcome::failed, Outcome::timed_out}) {
+        const auto again = ending_of(kind, {1, 3, 0});
+        BOOST_TEST((again.kind == Ending::retry));
         BOOST_TEST(again.counts);
         BOOST_TEST(again.delay.value().count() <= 2'000);
         BOOST_TEST(again.result.empty());
-        const auto last = ending_of(verdict, {2, 3, 0});
-        BOOST_TEST((last.fate == Fate::failed));
+        const auto last = ending_of(kind, {2, 3, 0});
+        BOOST_TEST((last.kind == Ending::failed));
         BOOST_TEST(!last.delay.has_value());
     }
 }
@@ -55,21 +55,21 @@ BOOST_AUTO_TEST_CASE(failed_and_timed_out_retry_while_attempts_are_left) {
 BOOST_AUTO_TEST_CASE(a_failure_that_the_handler_calls_permanent_is_not_tried_again) {
     handlers::Outcome outcome;
     outcome.permanent = true;
-    BOOST_TEST((judge({}, outcome, {0, 5, 0}, task).fate == Fate::failed));
+    BOOST_TEST((judge({}, outcome, {0, 5, 0}, task).kind == Ending::failed));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_the_runs_fault_uses_up_nothing) {
-    const auto later = ending_of(Verdict::try_again, {4, 5, 0});
-    BOOST_TEST((later.fate == Fate::put_off && !later.counts && later.delay == backoff.base));
-    const auto stopped = ending_of(Verdict::stopped, {4, 5, 0});
-    BOOST_TEST((stopped.fate == Fate::handed_back && !stopped.counts && !stopped.delay));
-    const auto missing = ending_of(Verdict::not_started, {4, 5, 3});
-    BOOST_TEST((missing.fate == Fate::not_started && !missing.counts && missing.delay >= Millis{20'000}));
+    const auto later = ending_of(Outcome::try_again, {4, 5, 0});
+    BOOST_TEST((later.kind == Ending::put_off && !later.counts && later.delay == backoff.base));
+    const auto stopped = ending_of(Outcome::stopped, {4, 5, 0});
+    BOOST_TEST((stopped.kind == Ending::handed_back && !stopped.counts && !stopped.delay));
+    const auto missing = ending_of(Outcome::not_started, {4, 5, 3});
+    BOOST_TEST((missing.kind == Ending::not_started && !missing.counts && missing.delay >= Millis{20'000}));
 }
 
 BOOST_AUTO_TEST_CASE(the_handlers_own_wish_counts) {
     handlers::Outcome outcome;
-    outcome.verdict = Verdict::try_again;
+    outcome.kind = Outcome::try_again;
     outcome.retry_in = Millis{77};
     BOOST_TEST((judge({}, outcome, {}, task).delay == Millis{77}));
 }
@@ -90,12 +90,12 @@ BOOST_AUTO_TEST_CASE(jitter_stays_in_its_bounds_at_any_number_of_tries) {
 BOOST_AUTO_TEST_CASE(a_task_may_say_that_being_put_off_uses_up_an_attempt) {
     const config::Task counting = task_of(true);
     handlers::Outcome outcome;
-    outcome.verdict = Verdict::try_again;
+    outcome.kind = Outcome::try_again;
     const auto first = judge({}, outcome, {0, 2, 0}, counting);
-    BOOST_TEST((first.fate == Fate::put_off));
+    BOOST_TEST((first.kind == Ending::put_off));
     BOOST_TEST(first.counts);
     const auto last = judge({}, outcome, {1, 2, 0}, counting);
-    BOOST_TEST((last.fate == Fate::failed));
+    BOOST_TEST((last.kind == Ending::failed));
     BOOST_TEST(last.error_class == "attempts_used_up");
 }
 
