@@ -14,12 +14,12 @@
 set -u
 grace=30
 
-# allowed ACTION: as invoke-rc.d and deb-systemd-invoke ask.
+# allowed ACTION COMMAND: as invoke-rc.d and deb-systemd-invoke ask; says which command does it later.
 allowed() {
     [ -x /usr/sbin/policy-rc.d ] || return 0
     code=0
     /usr/sbin/policy-rc.d dormouse "$1" || code=$?
-    [ $code != 101 ] || echo "dormouse: policy-rc.d forbids the $1 of pools; later: systemctl $1 dormouse.target" >&2
+    [ $code != 101 ] || echo "dormouse: policy-rc.d forbids the $1 of pools; later: $2" >&2
     [ $code != 101 ]
 }
 
@@ -33,23 +33,7 @@ hurry() {
         systemctl kill --kill-whom=main --signal=TERM "$unit" 2>/dev/null || true
     done
 }
-
-case ${1:-} in
-start)
-    allowed start || exit 0
-    systemctl start dormouse.target
-    ;;
-restart)
-    at_work=$(workers active,activating,reloading,deactivating)
-    [ -n "$at_work" ] || exit 0
-    allowed restart || exit 0
-    # shellcheck disable=SC2086 # one argument for each unit
-    systemctl --no-block try-restart $at_work
-    # A unit of its own: the package manager has gone by then.
-    systemd-run --quiet --collect --on-active=$grace --timer-property=AccuracySec=1 "$0" hurry
-    ;;
-stop)
-    allowed stop || exit 0
+stop() {
     # The doorbells first: a ring after the stop of a worker would start the next one.
     systemctl stop dormouse.target 'dormouse@*.target' 'dormouse@*.socket' 'dormouse@*.path'
     if ! timeout $grace systemctl stop 'dormouse@*.service' 'dormouse-relay@*.service'; then
@@ -57,6 +41,28 @@ stop)
         systemctl stop 'dormouse@*.service' 'dormouse-relay@*.service'
     fi
     systemctl stop run-dormouse.wake.mount
+}
+
+case ${1:-} in
+start)
+    allowed start 'systemctl restart dormouse.target' || exit 0
+    # Active already: a removal was not allowed to stop it. Its doorbells have had no sockets since their units were gone.
+    if systemctl --quiet is-active dormouse.target; then stop; fi
+    systemctl start dormouse.target
+    ;;
+restart)
+    at_work=$(workers active,activating,reloading,deactivating)
+    [ -n "$at_work" ] || exit 0
+    allowed restart 'systemctl restart dormouse.target' || exit 0
+    # shellcheck disable=SC2086 # one argument for each unit
+    systemctl --no-block try-restart $at_work
+    # A unit of its own: the package manager has gone by then.
+    systemd-run --quiet --collect --on-active=$grace --timer-property=AccuracySec=1 "$0" hurry
+    ;;
+stop)
+    # Without the units dormouse.target is no longer known to be all pools.
+    allowed stop "systemctl stop dormouse.target 'dormouse@*' 'dormouse-relay@*'" || exit 0
+    stop
     ;;
 hurry) hurry ;;
 *)

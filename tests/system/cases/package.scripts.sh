@@ -14,12 +14,16 @@ WORKER
 mode() { echo "$1" >/etc/dormouse-test/scripted.mode; }
 install -m 0755 "$scripts/../pools.sh" /usr/lib/dormouse/pools
 rm -f /usr/sbin/policy-rc.d # images of containers have one
-at_end "rm -f /usr/lib/dormouse/pools /usr/sbin/policy-rc.d /run/dormouse.installing; umount /run/dormouse.wake 2>/dev/null
+units=/usr/lib/systemd/system away=/usr/lib/systemd/dormouse.away
+at_end "units_come; rm -f /usr/lib/dormouse/pools /usr/sbin/policy-rc.d /run/dormouse.installing; umount /run/dormouse.wake 2>/dev/null
         systemctl unmask --quiet dormouse.target dormouse@$pool.target; systemctl start dormouse.target"
 
-installs() { "$scripts/preinst" install && "$scripts/postinst" configure ''; }
+# What dpkg does between the scripts, as far as systemd sees it.
+units_go() { mkdir $away && mv $units/dormouse* $units/run-dormouse* $away; }
+units_come() { [ ! -d $away ] || { mv $away/* $units && rmdir $away; }; }
+installs() { "$scripts/preinst" install && units_come && "$scripts/postinst" configure ''; }
 upgrades() { "$scripts/prerm" upgrade 2 && "$scripts/preinst" upgrade 1 && "$scripts/postrm" upgrade 2 && "$scripts/postinst" configure 1; }
-removes() { "$scripts/prerm" remove && "$scripts/postrm" remove; }
+removes() { "$scripts/prerm" remove && units_go && "$scripts/postrm" remove; }
 up() { state_is dormouse@$pool.socket active; }
 main_pid() { property dormouse@$pool.service MainPID; }
 restarted() { [ "$(main_pid)" != 0 ] && [ "$(main_pid)" != "$1" ]; }
@@ -45,32 +49,68 @@ done
 systemctl enable --quiet dormouse@$pool.target
 
 say "--- policy-rc.d"
-printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-chmod 755 /usr/sbin/policy-rc.d
+# A doorbell that went on while its unit was gone has no socket any more once the worker has left, and does not get one by itself.
+wakes() {
+    wait_for 20 state_is dormouse@$pool.service active
+    kill -TERM "$(main_pid)"
+    wait_for 20 asleep $pool
+    ring $pool
+    wait_for 20 state_is dormouse@$pool.service active
+}
+forbid() { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d; }
+# as_told WHAT ACTION: the action, which says what is to be done instead of what was forbidden; then that.
+as_told() {
+    local said
+    said=$($2 2>&1) || fail "$1: $said"
+    said=$(sed -n 's/.*policy-rc.d forbids.* later: //p' <<<"$said")
+    say "ok: $1, and says: $said"
+    later=$said
+}
+forbid
 holds "it installs" installs
 not up || fail "the installation started a pool against policy-rc.d"
 systemctl start dormouse@$pool.target
 wait_for 20 state_is dormouse@$pool.service active
 before=$(main_pid)
-holds "it upgrades" upgrades
+as_told "it upgrades" upgrades
 equal "jobs after the upgrade" "$(systemctl list-jobs --plain --no-legend "*$pool*" | wc -l)" 0
 equal "the worker" "$(main_pid)" "$before"
-holds "it is removed" removes
+eval "$later"
+wait_for 20 restarted "$before"
+before=$(main_pid)
+as_told "it is removed" removes
 equal "the worker" "$(main_pid)" "$before"
+as_told "it is installed again" installs
+equal "the worker" "$(main_pid)" "$before"
+eval "$later"
+holds "the doorbell wakes the pool" wakes
+as_told "it is removed" removes
+eval "$later"
+for unit in service socket path timer target; do wait_for 20 state_is dormouse@$pool.$unit inactive; done
+rm /usr/sbin/policy-rc.d
+holds "it installs" installs
+wait_for 20 state_is dormouse@$pool.service active
+forbid
+holds "it is removed, and its pool goes on" removes
+rm /usr/sbin/policy-rc.d
+holds "it is installed again, where that is allowed" installs
+holds "the doorbell wakes the pool" wakes
 printf '#!/bin/sh\nexit 104\n' >/usr/sbin/policy-rc.d # allowed
+chmod 755 /usr/sbin/policy-rc.d
 holds "it is removed where that is allowed" removes
 wait_for 20 state_is dormouse@$pool.socket inactive
 rm /usr/sbin/policy-rc.d
+holds "it installs" installs
 
 say "--- wake files in use"
 systemctl enable --quiet --now run-dormouse.wake.mount
-systemctl start dormouse.target
 wait_for 20 up
 (cd /run/dormouse.wake && exec tail -f /dev/null) & # until it is ended
 holder=$!
 holds "it is removed" removes
 wait_for 20 state_is dormouse@$pool.socket inactive
 kill $holder
+holds "it installs" installs
 systemctl disable --quiet run-dormouse.wake.mount
 
 say "--- a full /run"
