@@ -498,7 +498,7 @@ BEGIN
             nth := 0;
         END IF;
         IF task = known[task_no] THEN
-            nth := nth + 1;
+            nth := nth + (run_at <= now())::integer;
             RETURN NEXT;
             next_task := task;
             next_priority := priority + 1;

@@ -2,7 +2,7 @@
 -- time: as one statement it takes twice as long, most of it to prepare what is then left out (bench/claims). Their plans are made with the
 -- settings of the worker's session (open_session.sql).
 
--- The first run of each (task, priority) that waits in `queue`, of the tasks `known`, which are sorted; `nth`: of the task. Seeks in index
+-- The first run of each (task, priority) that waits in `queue`, of the tasks `known`, which are sorted; `nth`: of those of the task that are due. Seeks in index
 -- runs_live_claim from one to the next: one descent for each, and one for each gap between known tasks, however many runs lie there.
 CREATE FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer,
                                 OUT priority smallint, OUT run_at timestamptz, OUT id uuid) RETURNS SETOF record
@@ -26,7 +26,7 @@ BEGIN
             nth := 0;
         END IF;
         IF task = known[task_no] THEN
-            nth := nth + 1;
+            nth := nth + (run_at <= now())::integer;
             RETURN NEXT;
             next_task := task;
             next_priority := priority + 1;

@@ -187,6 +187,35 @@ BOOST_AUTO_TEST_CASE(passes_over_tasks_that_are_not_known_exceptions_and_what_is
     BOOST_TEST(worker.claim("q", 9, "b,known,y", "9,9,9") == "2");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_more_urgent_and_not_due_takes_no_slot) {
+    add("later", "q", "a", -1000, -1);
+    add("now", "q", "a", 10);
+    BOOST_TEST(worker.claim("q", 1, "a", "1") == "now");
+}
+
+BOOST_AUTO_TEST_CASE(takes_the_first_that_fit_however_they_are_mixed) {
+    for (int n = 0; n < 100; ++n) {
+        const std::string limit = std::to_string(1 + n % 7);
+        const std::string slots =
+            std::to_string(1 + n % 2) + "," + std::to_string(n % 3) + "," + std::to_string(1 + n % 4);
+        worker.script("BEGIN; SELECT setseed(" + std::to_string(n) +
+                      " / 100.0);"
+                      "INSERT INTO dormouse.runs (key, queue, task, priority, run_at) SELECT to_char(n, 'fm00'), 'q', "
+                      "'t' || floor(random() * 3), floor(random() * 5) - 2, now() + floor(random() * 40 - 20) * "
+                      "interval '1 s' FROM generate_series(1, 12) n");
+        const std::string ranked =
+            "SELECT r.*, row_number() OVER (PARTITION BY task ORDER BY priority, run_at, id) AS nth "
+            "FROM dormouse.runs_live r WHERE run_at <= now()";
+        const std::string first = "SELECT key FROM (" + ranked + ") r WHERE nth <= ('{" + slots +
+                                  "}'::integer[])[right(task, 1)::integer + 1] ORDER BY priority, run_at, id LIMIT " +
+                                  limit;
+        const std::string wanted =
+            worker.ask("SELECT coalesce(string_agg(key, ' ' ORDER BY key), '') FROM (" + first + ") r");
+        BOOST_TEST(worker.claim("q", 1 + n % 7, "t0,t1,t2", slots) == wanted, "seed " << n);
+        worker.script("ROLLBACK");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(skips_what_is_locked_and_takes_others_instead) {
     for (int n = 1; n <= 6; ++n) add(std::to_string(n), "q", n <= 3 ? "a" : "b", 100 - n);
     auto holder = database.connect();
