@@ -96,15 +96,9 @@ inline const std::vector<Moment> search_points{
 };
 inline const std::vector<Moment> errand_points{{.name = "standing.sent"}, {.name = "standing.answered"}};
 inline const std::vector<Moment> spool_points{
-    {.name = "import.renamed"},
-    {.name = "import.sent"},
-    {.name = "import.answered"},
-    {.name = "import.removed"},
-    {.name = "import.removed:3"},
-    {.name = "reject.made"},
-    {.name = "reject.moved"},
-    {.name = "spool_file.written"},
-    {.name = "reject.explained"},
+    {.name = "import.renamed"}, {.name = "import.sent"},        {.name = "import.answered"},
+    {.name = "import.removed"}, {.name = "import.removed:3"},   {.name = "reject.made"},
+    {.name = "reject.moved"},   {.name = "spool_file.written"}, {.name = "reject.explained"},
 };
 
 inline const std::vector<Moment> exit_points{

@@ -28,6 +28,11 @@ void says(const LoggedWorker& worker, const std::string& level, const std::strin
     BOOST_TEST(found == 1U, found << " times " << level << " " << name << ":" << wanted << " in\n" << worker.log());
 }
 
+/// As if another worker had claimed all runs meanwhile: this one is not told.
+void another_claims(TestDatabase& database) {
+    database.exec("SET LOCAL dormouse.session = 'worker'; UPDATE dormouse.runs_live SET fence = fence + 1000");
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(log_events, *boost::unit_test::precondition(has_postgres))
@@ -131,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_somebody_else_has_by_now_is_canceled_or_its_resu
 
     const std::string given = database.value("SELECT dormouse.enqueue('hold')");
     BOOST_TEST_REQUIRE(eventually([&] { return worker.tasks().started().size() == 2; }));
-    database.exec("UPDATE dormouse.runs_live SET fence = fence + 1000");  // as if another had claimed it meanwhile
+    another_claims(database);
     worker.tasks().release();
     BOOST_TEST_REQUIRE(worker.until_said("result_refused"));
     says(worker, "warning", "result_refused", {" run_id=" + given + " ", " task=hold ", " attempt=1 "});
@@ -142,7 +147,7 @@ BOOST_AUTO_TEST_CASE(an_extension_of_what_somebody_else_has_by_now_is_said_to_be
     const std::string given = database.value("SELECT dormouse.enqueue('hold')");
     LoggedWorker worker(database.url(), {.worker = "lease = \"2s\""});
     BOOST_TEST_REQUIRE(eventually([&] { return worker.tasks().started().size() == 1; }));
-    database.exec("UPDATE dormouse.runs_live SET fence = fence + 1000");
+    another_claims(database);
     BOOST_TEST_REQUIRE(worker.until_said("extension_refused"));
     BOOST_TEST(worker.until_said("run_canceled"));
     says(worker, "warning", "extension_refused", {" run_id=" + given + " ", " task=hold "});
