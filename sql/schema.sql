@@ -511,9 +511,10 @@ END $$;
 
 CREATE FUNCTION dormouse.listens(queue text) RETURNS void
     LANGUAGE sql
-    AS $$
-    SELECT set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366))
-$$;
+    BEGIN ATOMIC
+ SELECT set_config('dormouse.notify'::text, 'always'::text, false) AS set_config,
+     pg_advisory_lock_shared(hashtextextended(queue, (1685024366)::bigint)) AS pg_advisory_lock_shared;
+END;
 
 CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -639,10 +640,7 @@ END $_$;
 
 CREATE FUNCTION dormouse.new_id() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
-    AS $$
-    SELECT (overlay(lpad(to_hex((date_part('epoch', clock_timestamp()) * 4096000)::bigint), 15, '0') PLACING '7' FROM 13 FOR 0)
-            || substr(gen_random_uuid()::text, 20))::uuid
-$$;
+    RETURN ((OVERLAY(lpad(to_hex(((date_part('epoch'::text, clock_timestamp()) * (4096000)::double precision))::bigint), 15, '0'::text) PLACING '7'::text FROM 13 FOR 0) || substr((gen_random_uuid())::text, 20)))::uuid;
 
 CREATE FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) RETURNS tid[]
     LANGUAGE plpgsql
@@ -772,20 +770,22 @@ CREATE FUNCTION dormouse.notify_queue(queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    mode CONSTANT text := pg_catalog.current_setting('dormouse.notify', true);
+    mode CONSTANT pg_catalog.text := pg_catalog.current_setting('dormouse.notify', true);
 BEGIN
-    IF mode = 'off' THEN
+    IF mode OPERATOR(pg_catalog.=) 'off' THEN
         RETURN;
-    ELSIF mode = 'always' THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' || queue, '');
+    ELSIF mode OPERATOR(pg_catalog.=) 'always' THEN
+        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
     ELSIF NOT dormouse.relies(queue, pg_catalog.hashtextextended(queue, 1685024366)) THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' || queue, '');
+        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
     END IF;
 END $$;
 
 CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
     LANGUAGE sql
-    AS $$ SELECT pg_notify('dormouse@' || worker, '') $$;
+    BEGIN ATOMIC
+ SELECT pg_notify(('dormouse@'::text || (worker)::text), ''::text) AS pg_notify;
+END;
 
 CREATE FUNCTION dormouse.own_key() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -823,6 +823,7 @@ $_$;
 
 CREATE FUNCTION dormouse.refuse_unknown_status() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
     meant CONSTANT text := CASE lower(NEW.status)
@@ -883,17 +884,18 @@ CREATE FUNCTION dormouse.relies(queue text, listening bigint) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    before CONSTANT text := pg_catalog.current_setting('dormouse.relied', true);
+    before CONSTANT pg_catalog.text := pg_catalog.current_setting('dormouse.relied', true);
 BEGIN
     -- Where somebody is there the transaction takes nothing.
     IF NOT dormouse.nobody_listens(listening) OR NOT pg_catalog.has_schema_privilege(session_user, 'dormouse', 'USAGE') THEN
         RETURN false;
     END IF;
     -- One that writes to thousands of queues must not fill the lock table.
-    IF before = '50' THEN
+    IF before OPERATOR(pg_catalog.=) '50' THEN
         RETURN false;
     END IF;
-    PERFORM pg_catalog.set_config('dormouse.relied', (CASE WHEN before <> '' THEN before::integer + 1 ELSE 1 END)::text, true);
+    PERFORM pg_catalog.set_config('dormouse.relied', (CASE WHEN before OPERATOR(pg_catalog.<>) '' THEN before::integer OPERATOR(pg_catalog.+) 1
+                                                           ELSE 1 END)::pg_catalog.text, true);
     IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(queue, 1685024367)) THEN
         RETURN false;  -- somebody is going silent just now
     END IF;
@@ -1145,7 +1147,7 @@ CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
     AS $$
 BEGIN
     PERFORM dormouse.notify_queue(q.queue)
-       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status IN ('queued', 'retry')) q;
+       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')) q;
     RETURN NULL;
 END $$;
 
@@ -1167,12 +1169,13 @@ BEGIN
     -- claimable now and not before, or due earlier
     PERFORM dormouse.notify_queue(q.queue)
        FROM (SELECT DISTINCT n.queue
-               FROM new_rows n LEFT JOIN old_rows o USING (id)
-              WHERE n.status IN ('queued', 'retry')
-                AND (o.id IS NULL OR o.status NOT IN ('queued', 'retry') OR n.run_at < o.run_at OR n.queue <> o.queue)) q;
+               FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
+              WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')
+                AND (o.id IS NULL OR o.status OPERATOR(pg_catalog.<>) ALL ('{queued,retry}') OR n.run_at OPERATOR(pg_catalog.<) o.run_at
+                     OR n.queue OPERATOR(pg_catalog.<>) o.queue)) q;
     -- finished under the eyes of somebody who waits
-    PERFORM pg_notify('dormouse:done', n.id::text)
-       FROM new_rows n LEFT JOIN old_rows o USING (id)
+    PERFORM pg_catalog.pg_notify('dormouse:done', n.id::pg_catalog.text)
+       FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
     RETURN NULL;
 END $$;

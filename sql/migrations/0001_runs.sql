@@ -2,12 +2,12 @@
 -- the rows a worker walks over stay few however many have finished. bench/layout holds the measured alternatives.
 
 -- A time-ordered uuid (RFC 9562, version 7): 48 bits of milliseconds, 12 bits of their fraction, the rest random. One
--- expression, so that Postgres inlines it; the fraction keeps the order of rows that one statement inserts.
+-- expression, so that Postgres inlines it; the fraction keeps the order of rows that one statement inserts. RETURN and not AS: what its
+-- names mean is decided here, and not by the search path of whoever inserts.
 CREATE FUNCTION dormouse.new_id() RETURNS uuid
-LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-    SELECT (overlay(lpad(to_hex((date_part('epoch', clock_timestamp()) * 4096000)::bigint), 15, '0') PLACING '7' FROM 13 FOR 0)
-            || substr(gen_random_uuid()::text, 20))::uuid
-$$;
+LANGUAGE sql VOLATILE PARALLEL SAFE
+    RETURN (overlay(lpad(to_hex((date_part('epoch', clock_timestamp()) * 4096000)::bigint), 15, '0') PLACING '7' FROM 13 FOR 0)
+            || substr(gen_random_uuid()::text, 20))::uuid;
 
 -- The numbers of fences. A fence is this number and the worker's uuid together: a failover may repeat the number.
 CREATE SEQUENCE dormouse.fence AS bigint;

@@ -1,5 +1,7 @@
 -- What happens by itself. Statement triggers sit on the parent alone: whoever addresses dormouse.runs fires them, the
 -- worker's own statements address the leaves and do not. Row triggers are inherited by the leaves.
+-- What runs with the search path of whoever inserts, for the sake of speed, names the schema of all it uses, also of operators and of
+-- types, and leaves out what stands for an operator without a schema (IN, USING, IS DISTINCT FROM, CASE x WHEN).
 
 -- Tells the workers of a queue that there is something to look at. The one place that decides whether a NOTIFY is sent:
 -- every commit that carries one takes a lock for the whole cluster. `SET LOCAL dormouse.notify = off` is for
@@ -7,20 +9,20 @@
 CREATE FUNCTION dormouse.notify_queue(queue text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF current_setting('dormouse.notify', true) IS DISTINCT FROM 'off' THEN
-        PERFORM pg_notify('dormouse:' || queue, '');
+    IF (pg_catalog.current_setting('dormouse.notify', true) OPERATOR(pg_catalog.=) 'off') IS NOT TRUE THEN
+        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
     END IF;
 END $$;
 
 -- Tells one worker that a run it holds has been taken away. It asks the database which; the message has no authority.
 CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
-LANGUAGE sql AS $$ SELECT pg_notify('dormouse@' || worker, '') $$;
+LANGUAGE sql BEGIN ATOMIC SELECT pg_notify('dormouse@' || worker::text, ''); END;
 
 CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM dormouse.notify_queue(q.queue)
-       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status IN ('queued', 'retry')) q;
+       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')) q;
     RETURN NULL;
 END $$;
 CREATE TRIGGER runs_inserted AFTER INSERT ON dormouse.runs
@@ -33,12 +35,13 @@ BEGIN
     -- claimable now and not before, or due earlier
     PERFORM dormouse.notify_queue(q.queue)
        FROM (SELECT DISTINCT n.queue
-               FROM new_rows n LEFT JOIN old_rows o USING (id)
-              WHERE n.status IN ('queued', 'retry')
-                AND (o.id IS NULL OR o.status NOT IN ('queued', 'retry') OR n.run_at < o.run_at OR n.queue <> o.queue)) q;
+               FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
+              WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')
+                AND (o.id IS NULL OR o.status OPERATOR(pg_catalog.<>) ALL ('{queued,retry}') OR n.run_at OPERATOR(pg_catalog.<) o.run_at
+                     OR n.queue OPERATOR(pg_catalog.<>) o.queue)) q;
     -- finished under the eyes of somebody who waits
-    PERFORM pg_notify('dormouse:done', n.id::text)
-       FROM new_rows n LEFT JOIN old_rows o USING (id)
+    PERFORM pg_catalog.pg_notify('dormouse:done', n.id::pg_catalog.text)
+       FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
     RETURN NULL;
 END $$;
@@ -146,7 +149,7 @@ CREATE TRIGGER run_is_deleted BEFORE DELETE ON dormouse.runs_live
 
 -- Statuses that people bring from elsewhere get a hint instead of Postgres's word about partitions.
 CREATE FUNCTION dormouse.refuse_unknown_status() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     meant CONSTANT text := CASE lower(NEW.status)
         WHEN 'error' THEN 'failed' WHEN 'errored' THEN 'failed' WHEN 'failure' THEN 'failed' WHEN 'dead' THEN 'failed'

@@ -28,17 +28,18 @@ END $$;
 CREATE FUNCTION dormouse.relies(queue text, listening bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    before CONSTANT text := pg_catalog.current_setting('dormouse.relied', true);
+    before CONSTANT pg_catalog.text := pg_catalog.current_setting('dormouse.relied', true);
 BEGIN
     -- Where somebody is there the transaction takes nothing.
     IF NOT dormouse.nobody_listens(listening) OR NOT pg_catalog.has_schema_privilege(session_user, 'dormouse', 'USAGE') THEN
         RETURN false;
     END IF;
     -- One that writes to thousands of queues must not fill the lock table.
-    IF before = '50' THEN
+    IF before OPERATOR(pg_catalog.=) '50' THEN
         RETURN false;
     END IF;
-    PERFORM pg_catalog.set_config('dormouse.relied', (CASE WHEN before <> '' THEN before::integer + 1 ELSE 1 END)::text, true);
+    PERFORM pg_catalog.set_config('dormouse.relied', (CASE WHEN before OPERATOR(pg_catalog.<>) '' THEN before::integer OPERATOR(pg_catalog.+) 1
+                                                           ELSE 1 END)::pg_catalog.text, true);
     IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended(queue, 1685024367)) THEN
         RETURN false;  -- somebody is going silent just now
     END IF;
@@ -54,23 +55,23 @@ END $$;
 CREATE OR REPLACE FUNCTION dormouse.notify_queue(queue text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    mode CONSTANT text := pg_catalog.current_setting('dormouse.notify', true);
+    mode CONSTANT pg_catalog.text := pg_catalog.current_setting('dormouse.notify', true);
 BEGIN
-    IF mode = 'off' THEN
+    IF mode OPERATOR(pg_catalog.=) 'off' THEN
         RETURN;
-    ELSIF mode = 'always' THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' || queue, '');
+    ELSIF mode OPERATOR(pg_catalog.=) 'always' THEN
+        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
     ELSIF NOT dormouse.relies(queue, pg_catalog.hashtextextended(queue, 1685024366)) THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' || queue, '');
+        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
     END IF;
 END $$;
 
 -- Registers a session that LISTENs to "dormouse:QUEUE" without being one of dormouse's, until it ends. What was enqueued before may have
 -- been left untold, also if it is committed later.
 CREATE FUNCTION dormouse.listens(queue text) RETURNS void
-LANGUAGE sql AS $$
-    SELECT set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366))
-$$;
+LANGUAGE sql BEGIN ATOMIC
+    SELECT set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366));
+END;
 
 -- by triggers that run as whoever inserts
 GRANT EXECUTE ON FUNCTION dormouse.nobody_listens, dormouse.relies, dormouse.listens TO PUBLIC;

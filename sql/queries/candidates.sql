@@ -3,4 +3,4 @@
 SELECT r.id, r.task
   FROM dormouse.runs_live r
  WHERE r.ctid = ANY ((SELECT dormouse.next_runs($1, $2, $3, $4, $5, false))::tid[])
- ORDER BY array_position($1::text[], r.queue), r.priority, r.run_at, r.id
+ ORDER BY pg_catalog.array_position($1::text[], r.queue), r.priority, r.run_at, r.id

@@ -7,6 +7,6 @@ WITH held AS (
             WHERE l.id = j.id AND l.fence = j.fence AND l.worker = $1
               FOR UPDATE SKIP LOCKED) h
 )
-UPDATE dormouse.runs_live r SET lease_until = now() + $4::bigint * interval '1 ms'
+UPDATE dormouse.runs_live r SET lease_until = now() + $4::bigint::float8 * interval '1 ms'
   FROM held WHERE r.ctid = held.tid
 RETURNING r.id

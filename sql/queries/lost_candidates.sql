@@ -1,6 +1,6 @@
 -- The runs that rescue.sql would take back from the queues $1: at most $3, and not the ids $2. Changes and locks nothing. Index runs_live_lease.
 SELECT h.id
-  FROM unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
+  FROM pg_catalog.unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
        SELECT l.id FROM dormouse.runs_live l
         WHERE l.queue = lane.queue AND l.status = 'running' AND l.lease_until < now() AND l.id <> ALL ($2::uuid[])
         ORDER BY l.lease_until LIMIT $3::integer) h

@@ -26,7 +26,7 @@ WITH input AS (
      WHERE j.progress_text IS NOT NULL
 ), moved AS (
     UPDATE dormouse.runs_live r
-       SET progress = coalesce(i.progress / 1000000.0, r.progress), progress_text = nullif(i.progress_text, '')
+       SET progress = coalesce(i.progress::numeric / 1000000.0, r.progress), progress_text = nullif(i.progress_text, '')
       FROM free i WHERE r.ctid = i.tid
 )
-SELECT count(CASE WHEN watched THEN pg_notify('dormouse:news', id::text) END) FROM held
+SELECT pg_catalog.count(CASE WHEN watched THEN pg_notify('dormouse:news', id::text) END) FROM held

@@ -10,9 +10,9 @@ WITH held AS MATERIALIZED (
 )
 SELECT tried.registered,
        CASE WHEN NOT tried.registered THEN
-            (SELECT string_agg(format('%s (pid %s)', (SELECT a.usesysid::regrole FROM pg_stat_get_activity(h.pid) a), h.pid), ', ')
+            (SELECT string_agg(pg_catalog.format('%s (pid %s)', (SELECT a.usesysid::regrole FROM pg_stat_get_activity(h.pid) a), h.pid), ', ')
                FROM held h WHERE h.key = tried.key AND h.mode = 'ExclusiveLock') END
   FROM (SELECT q.key, q.key IN (SELECT h.key FROM held h WHERE h.pid = pg_backend_pid() AND h.mode = 'ShareLock')
                       OR EXISTS (SELECT FROM generate_series(1, 100) WHERE pg_try_advisory_lock_shared(q.key)) AS registered
-          FROM (SELECT hashtextextended(u.queue, 1685024366) AS key FROM unnest($1::text[]) AS u (queue)) q
+          FROM (SELECT hashtextextended(u.queue, 1685024366::bigint) AS key FROM pg_catalog.unnest($1::text[]) AS u (queue)) q
          WHERE set_config('dormouse.notify', 'always', false) <> '' OFFSET 0) tried

@@ -4,7 +4,7 @@
 -- and count. Needs no schema. pg_locks is read only where a lock could not be had alone.
 WITH tried AS MATERIALIZED (
     SELECT r.key, CASE WHEN pg_try_advisory_lock(r.key) THEN pg_advisory_unlock(r.key) ELSE false END AS had
-      FROM (SELECT hashtextextended(q.queue, 1685024367) AS key FROM unnest($1::text[]) AS q (queue)) r
+      FROM (SELECT hashtextextended(q.queue, 1685024367::bigint) AS key FROM pg_catalog.unnest($1::text[]) AS q (queue)) r
 ), holders AS MATERIALIZED (
     SELECT l.virtualtransaction AS transaction, l.mode = 'ShareLock' AS relies, l.pid,
            (SELECT a.usesysid FROM pg_stat_get_activity(l.pid) a WHERE l.pid IS NOT NULL) AS role
@@ -14,7 +14,7 @@ WITH tried AS MATERIALIZED (
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
        AND ((l.classid::bigint << 32) | l.objid::bigint) IN (SELECT t.key FROM tried t WHERE NOT t.had)
 ), judged AS (
-    SELECT h.transaction, h.relies, CASE WHEN h.pid IS NULL THEN 'a prepared transaction' ELSE format('%s (pid %s)', h.role::regrole, h.pid) END AS who,
+    SELECT h.transaction, h.relies, CASE WHEN h.pid IS NULL THEN 'a prepared transaction' ELSE pg_catalog.format('%s (pid %s)', h.role::regrole, h.pid) END AS who,
            coalesce(has_schema_privilege(h.role, (SELECT oid FROM pg_namespace WHERE nspname = 'dormouse'), 'USAGE'), true) AS counts
       FROM holders h
 )

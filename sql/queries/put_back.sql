@@ -15,7 +15,7 @@ WITH input AS (
 ), back AS (
     UPDATE dormouse.runs_live r
        SET status = CASE WHEN i.delay_ms IS NULL THEN 'queued' ELSE 'retry' END,
-           run_at = CASE WHEN i.delay_ms IS NULL THEN r.run_at ELSE now() + i.delay_ms * interval '1 ms' END,
+           run_at = CASE WHEN i.delay_ms IS NULL THEN r.run_at ELSE now() + i.delay_ms::float8 * interval '1 ms' END,
            attempts = least(r.attempts + (CASE WHEN i.outcome = 'cut_off' THEN r.cut_off >= 3 ELSE i.counts END)::int, 32767),
            cut_off = least(r.cut_off + (i.outcome = 'cut_off')::int, 32767), error = coalesce(i.error::jsonb, r.error),
            fence = NULL, lease_until = NULL, worker = NULL, started_at = NULL

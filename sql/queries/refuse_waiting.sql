@@ -12,7 +12,7 @@ WITH refused AS (
     INSERT INTO dormouse.runs_finished (id, queue, task, status, priority, payload, run_at, attempts, max_attempts, timeout_ms,
                 created_at, finished_at, error, progress, progress_text, key, traceparent, watched, lost, cut_off)
     SELECT id, queue, task, 'failed', priority, '{}', run_at, attempts, max_attempts, timeout_ms, created_at, now(),
-           jsonb_build_object('class', $2::text, 'message', $3::text), progress, progress_text, key, traceparent, watched, lost, cut_off
+           pg_catalog.jsonb_build_object('class', $2::text, 'message', $3::text), progress, progress_text, key, traceparent, watched, lost, cut_off
       FROM refused
     RETURNING id, watched
 )

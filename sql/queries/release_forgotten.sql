@@ -2,9 +2,9 @@
 -- their claim was lost. They go back to their place in the line. Index runs_live_lease. Returns how many.
 WITH forgotten AS (
     SELECT h.*
-      FROM unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
+      FROM pg_catalog.unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
            SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
-            WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker = $2 AND l.fence NOT IN (SELECT unnest($3::bigint[]))
+            WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker = $2 AND l.fence NOT IN (SELECT pg_catalog.unnest($3::bigint[]))
               FOR UPDATE SKIP LOCKED) h
 ), back AS (
     UPDATE dormouse.runs_live r
@@ -15,4 +15,4 @@ WITH forgotten AS (
     INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome)
     SELECT id, $2, fence, started_at, 'handed_back' FROM back
 )
-SELECT count(*), (SELECT count(dormouse.notify_queue(q.queue)) FROM (SELECT DISTINCT queue FROM back) q) FROM back
+SELECT count(*), (SELECT pg_catalog.count(dormouse.notify_queue(q.queue)) FROM (SELECT DISTINCT queue FROM back) q) FROM back

@@ -3,7 +3,7 @@
 -- Whether attempts are left is decided by who claims the run next. Index runs_live_lease. Returns how many.
 WITH lost AS (
     SELECT h.*
-      FROM unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
+      FROM pg_catalog.unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
            SELECT l.ctid AS tid, l.worker, l.fence, l.started_at FROM dormouse.runs_live l
             WHERE l.queue = lane.queue AND l.status = 'running' AND l.lease_until < now() AND l.id <> ALL ($2::uuid[])
             ORDER BY l.lease_until LIMIT $3::integer
@@ -13,7 +13,7 @@ WITH lost AS (
     UPDATE dormouse.runs_live r
        SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + (EXISTS (SELECT FROM dormouse.worker_registry w WHERE w.id = lost.worker AND w.boot_id = $4))::integer, 32767), fence = NULL,
            lease_until = NULL, worker = NULL, started_at = NULL,
-           error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
+           error = pg_catalog.jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid
     RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*
 ), over AS (  -- until it is heard of again
@@ -23,4 +23,4 @@ WITH lost AS (
     INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, progress, progress_text)
     SELECT id, worker, fence, started_at, 'lost', progress, progress_text FROM back
 )
-SELECT count(*), count(CASE WHEN watched THEN pg_notify('dormouse:news', id::text) END) FROM back
+SELECT count(*), pg_catalog.count(CASE WHEN watched THEN pg_notify('dormouse:news', id::text) END) FROM back

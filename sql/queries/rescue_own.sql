@@ -2,7 +2,7 @@
 -- lost attempt is logged and counts; their rows in the registry say that they have left. Index runs_live_lease. Returns how many.
 WITH lost AS (
     SELECT h.*
-      FROM unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
+      FROM pg_catalog.unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
            SELECT l.ctid AS tid, l.worker, l.fence, l.started_at FROM dormouse.runs_live l
             WHERE l.queue = lane.queue AND l.status = 'running' AND l.worker = ANY ($2::uuid[])
               FOR UPDATE SKIP LOCKED) h
@@ -10,7 +10,7 @@ WITH lost AS (
     UPDATE dormouse.runs_live r
        SET status = 'retry', run_at = least(r.run_at, now()), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + 1, 32767), fence = NULL,
            lease_until = NULL, worker = NULL, started_at = NULL,
-           error = jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died')
+           error = pg_catalog.jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died')
       FROM lost WHERE r.ctid = lost.tid
     RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*
 ), over AS (
@@ -19,4 +19,4 @@ WITH lost AS (
     INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, progress, progress_text)
     SELECT id, worker, fence, started_at, 'lost', progress, progress_text FROM back
 )
-SELECT count(*), count(CASE WHEN watched THEN pg_notify('dormouse:news', id::text) END) FROM back
+SELECT count(*), pg_catalog.count(CASE WHEN watched THEN pg_notify('dormouse:news', id::text) END) FROM back

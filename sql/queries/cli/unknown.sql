@@ -11,8 +11,8 @@ WITH RECURSIVE seek (queue, task, priority, run_at) AS (
                                                           THEN 32767 ELSE seek.priority END)
             ORDER BY l.task, l.priority, l.run_at, l.id LIMIT 1) head
 )
-SELECT waits.task, least(sum(counted.runs), 1000) AS runs, extract(epoch FROM min(waits.oldest)) AS oldest
-  FROM (SELECT seek.queue, seek.task, min(seek.run_at) AS oldest
+SELECT waits.task, least(sum(counted.runs), 1000) AS runs, extract(epoch FROM pg_catalog.min(waits.oldest)) AS oldest
+  FROM (SELECT seek.queue, seek.task, pg_catalog.min(seek.run_at) AS oldest
           FROM seek WHERE seek.run_at IS NOT NULL AND seek.task NOT IN (SELECT k.task FROM jsonb_array_elements_text($2::jsonb) AS k (task))
          GROUP BY seek.queue, seek.task) waits
  CROSS JOIN LATERAL (
