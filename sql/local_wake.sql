@@ -17,6 +17,24 @@ SET LOCAL lock_timeout = '10s';
 LOCK TABLE ONLY dormouse.runs IN ACCESS EXCLUSIVE MODE;  -- the parent first, as producers do
 LOCK TABLE dormouse.runs_live IN ACCESS EXCLUSIVE MODE;
 
+-- A superuser works on the tables that dormouse made, or on nothing. The catalogue alone is asked; from here on these names are ours.
+DO $names$
+DECLARE
+    wrong CONSTANT text := (
+        SELECT string_agg(format('dormouse.%I', odd.name), ', ' ORDER BY odd.name)
+          FROM (SELECT c.relname, c.relowner, CASE c.relname WHEN 'runs' THEN 'p' ELSE 'r' END = c.relkind, c.relnamespace
+                  FROM pg_class c WHERE c.relname IN ('runs', 'runs_live', 'local_wake_asked')
+                UNION ALL
+                SELECT p.proname, p.proowner, true, p.pronamespace
+                  FROM pg_proc p WHERE p.proname IN ('local_wake_wanted', 'local_wake_updated')) odd (name, owner, of_its_kind, namespace)
+          JOIN pg_namespace n ON n.oid = odd.namespace
+         WHERE n.nspname = 'dormouse' AND NOT (odd.of_its_kind AND odd.owner = n.nspowner));
+BEGIN
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'not what dormouse made, or not owned by the owner of its schema: %', wrong USING ERRCODE = 'wrong_object_type';
+    END IF;
+END $names$;
+
 -- What goes: what is to be removed, and what is to be made anew. A pool's function has the pool's name in its comment, because a
 -- name of 63 bytes does not fit beside a prefix; its triggers go with it.
 DO $remove$
@@ -71,7 +89,7 @@ BEGIN
     CREATE OR REPLACE FUNCTION dormouse.local_wake_wanted(mark text, queue text) RETURNS boolean
     LANGUAGE plpgsql AS $wanted$
     BEGIN
-        RETURN pg_catalog.set_config(mark, 'on', true) = 'on';
+        RETURN pg_catalog.set_config(mark, 'on', true) OPERATOR(pg_catalog.=) 'on';
     END $wanted$;
     GRANT EXECUTE ON FUNCTION dormouse.local_wake_wanted(text, text) TO PUBLIC;
 

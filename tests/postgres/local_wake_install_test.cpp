@@ -133,6 +133,31 @@ BOOST_AUTO_TEST_CASE(who_cannot_make_the_role_is_told_who_can) {
     BOOST_TEST(none.error().message.find("run `dormouse migrate` first") != std::string::npos, none.error().message);
 }
 
+BOOST_AUTO_TEST_CASE(tables_and_functions_that_are_not_ours_are_refused_by_name) {
+    database.exec("DROP ROLE IF EXISTS other; CREATE ROLE other");
+    const auto refused = [&](const std::string& name) {
+        const auto report = apply({{wake("main", {"default"})}, {}, false});
+        BOOST_REQUIRE(!report);
+        BOOST_TEST(report.error().message.find("not owned by the owner of its schema: " + name) != std::string::npos,
+                   report.error().message);
+    };
+    database.exec("ALTER TABLE dormouse.local_wake_asked OWNER TO other");
+    refused("dormouse.local_wake_asked");
+    database.exec(
+        "ALTER TABLE dormouse.local_wake_asked OWNER TO postgres; ALTER FUNCTION dormouse.local_wake_wanted OWNER TO "
+        "other");
+    refused("dormouse.local_wake_wanted");
+    database.exec(
+        "ALTER FUNCTION dormouse.local_wake_wanted OWNER TO postgres; ALTER TABLE dormouse.runs_live OWNER TO other");
+    refused("dormouse.runs_live");
+    database.exec(
+        "ALTER TABLE dormouse.runs_live OWNER TO postgres; ALTER TABLE dormouse.runs RENAME TO r; CREATE VIEW "
+        "dormouse.runs AS SELECT * FROM dormouse.r");
+    refused("dormouse.runs");
+    database.exec("DROP VIEW dormouse.runs; ALTER TABLE dormouse.r RENAME TO runs");
+    BOOST_TEST(apply({{wake("main", {"default"})}, {}, false}).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(a_role_with_members_is_refused) {
     apply({{}, {}, true});
     database.exec("DROP ROLE IF EXISTS sly; CREATE ROLE sly LOGIN; CREATE ROLE dormouse_local_wake NOLOGIN ROLE sly");
