@@ -86,13 +86,19 @@ Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config
     return of_directory(environment);
 }
 
-Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, const std::string& command) {
+namespace {
+
+Try<Opened> open(const DatabaseChoice& choice, const std::string& command, postgres::Act act) {
     ::setenv("PGTZ", "UTC",
              1);  // libpq sends it while connecting, which also a pooler understands; times are shown by when.h
     const postgres::BlockingOptions options{"dormouse " + command, choice.database.passfile,
                                             choice.database.connect_timeout};
     auto connection = postgres::BlockingConnection::open(choice.database.url, options);
-    if (connection) return std::move(*connection);
+    if (connection) {
+        const auto ground = postgres::take_ground(*connection, act);
+        if (!ground) return give_up(ground.error());
+        return Opened{std::move(*connection), ground->schema_exists};
+    }
     Failure failure = from(connection.error());
     failure.message = choice.origin + ": " + failure.message;
     if (failure.exit == Exit::usage) failure.exit = Exit::config;
@@ -102,6 +108,23 @@ Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, co
             "; without a user in its URL you are the login that is called like you: run this as the pool's user "
             "(sudo -u dormouse dormouse …), or name a login";
     return tl::unexpected(std::move(failure));
+}
+
+}  // namespace
+
+Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, const std::string& command) {
+    auto opened = open(choice, command, postgres::Act::uses);
+    if (!opened) return tl::unexpected(opened.error());
+    if (!opened->schema_exists) {
+        if (const Status fits = postgres::require_fit({}, release()); !fits) return give_up(fits.error());
+    }
+    return std::move(opened->connection);
+}
+
+Try<Opened> open_database(const DatabaseOptions& options, const std::string& command, postgres::Act act) {
+    const auto choice = choose_database(options, config::of_process());
+    if (!choice) return tl::unexpected(choice.error());
+    return open(*choice, command, act);
 }
 
 Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command) {

@@ -5,6 +5,7 @@
 
 #include "cli/exit_code.h"
 #include "config/load.h"
+#include "postgres/acting.h"
 #include "postgres/blocking.h"
 
 namespace dormouse::cli {
@@ -28,8 +29,17 @@ config::Environment without_database(config::Environment environment);
 /// pools of this machine name. A password in --database-url is refused. Fails with the ways there are.
 Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment);
 
-/// Connects as "dormouse COMMAND".
+/// Connects as "dormouse COMMAND". The session looks names up in pg_catalog alone, and a superuser's executes nobody
+/// else's code (postgres/acting.h).
 Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, const std::string& command);
+
+struct Opened {
+    postgres::BlockingConnection connection;
+    bool schema_exists = true;  ///< false: there is none, and nothing of that name must be asked, since it may come
+                                ///< from somebody meanwhile
+};
+/// The same, for `dormouse migrate`, which needs no schema.
+Try<Opened> open_database(const DatabaseOptions& options, const std::string& command, postgres::Act act);
 
 /// Both, for commands that need no more of the choice.
 Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command);

@@ -47,20 +47,28 @@ void tell(const postgres::SchemaState& state, int applied, const MigrateOptions&
     }
 }
 
+postgres::Act act_of(const MigrateOptions& options) {
+    if (options.roles || options.local_wake || options.no_local_wake) return postgres::Act::administers;
+    return options.adopt ? postgres::Act::adopts : options.check ? postgres::Act::uses : postgres::Act::migrates;
+}
+
 }  // namespace
 
 Outcome migrate(const MigrateOptions& options) {
-    auto connection = open_database(options.database, "migrate");
-    if (!connection) return tl::unexpected(connection.error());
-    if (options.roles) return apply_roles(*connection, options);
-    if (options.local_wake || options.no_local_wake) return local_wake(*connection, options);
+    auto opened = open_database(options.database, "migrate", act_of(options));
+    if (!opened) return tl::unexpected(opened.error());
+    postgres::BlockingConnection& connection = opened->connection;
+    if (options.roles) return apply_roles(connection, options);
+    if (options.local_wake || options.no_local_wake) return local_wake(connection, options);
     int applied = 0;
     if (!options.check) {
-        const auto done = postgres::migrate(*connection, migrations(), release());
+        const auto done = postgres::migrate(connection, migrations(), release(), opened->schema_exists);
         if (!done) return give_up(done.error());
         applied = *done;
     }
-    const auto state = postgres::schema_state(*connection, migrations(), release());
+    const auto state = options.check && !opened->schema_exists
+                           ? postgres::no_schema(connection, migrations())
+                           : postgres::schema_state(connection, migrations(), release());
     if (!state) return give_up(state.error());
     tell(*state, applied, options);
     if (const Status fits = require_fit(*state, release()); !fits) return give_up(fits.error());

@@ -10,6 +10,7 @@ struct MigrateOptions {
     bool roles = false;          ///< only the roles and their grants
     bool local_wake = false;     ///< only the triggers that wake this machine's pools
     bool no_local_wake = false;  ///< only remove them
+    bool adopt = false;          ///< a superuser trusts the owner of the schema that is there
     bool check = false;          ///< change nothing; the exit code tells whether the schema fits
     bool json = false;
 };

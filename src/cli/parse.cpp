@@ -62,6 +62,12 @@ void add_migrate(CLI::App& app, Chosen& chosen) {
         command.add_flag("--no-local-wake", options->no_local_wake, "Only remove that again, with --pool for one pool")
             ->excludes(roles)
             ->excludes(local_wake);
+    command
+        .add_flag("--adopt", options->adopt,
+                  "As superuser, work in a schema that somebody else has made, as its owner, who is trusted")
+        ->excludes(roles)
+        ->excludes(local_wake)
+        ->excludes(no_local_wake);
     command.add_flag("--check", options->check, "Change nothing; exit 8 unless the schema fits this release")
         ->excludes(roles)
         ->excludes(local_wake)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "postgres/acting.h"
 #include "postgres/sqlstate.h"
 
 namespace dormouse::postgres {
@@ -76,6 +77,7 @@ Result<bool> apply(BlockingConnection& connection, const Migration& migration, c
     if (auto done = connection.script(what, begin_sql); !done) return tl::unexpected(done.error());
     if (auto done = connection.script(what, lock_sql); !done) return tl::unexpected(done.error());
     if (auto done = connection.script(what, ground_sql); !done) return tl::unexpected(done.error());
+    if (auto done = connection.script(what, ground_check_sql); !done) return tl::unexpected(done.error());
     auto row = connection.ask(
         what,
         "INSERT INTO dormouse.migrations (version, name, checksum, oldest_release) VALUES ($1, $2, $3, $4) "
@@ -134,6 +136,17 @@ SchemaState compare(const Reply& rows, std::span<const Migration> migrations, st
     return state;
 }
 
+SchemaState missing(std::span<const Migration> migrations) {
+    SchemaState state;
+    for (const Migration& migration : migrations) state.known = std::max(state.known, migration.version);
+    return state;
+}
+
+void add_encoding(SchemaState& state, PGconn* connection) {
+    const char* const encoding = PQparameterStatus(connection, "server_encoding");
+    if (encoding != nullptr) state.encoding = encoding;  // also where there is no schema to ask
+}
+
 Status require_utf8(const SchemaState& state) {
     if (state.encoding.empty() || state.encoding == "UTF8") return {};
     return fail(ErrorKind::incompatible, "the database has the encoding " + state.encoding +
@@ -178,9 +191,7 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
     }
     Error error = from_result(answer, "schema dormouse");
     if (error.kind == ErrorKind::incompatible) {
-        SchemaState state;
-        for (const Migration& migration : migrations) state.known = std::max(state.known, migration.version);
-        return state;
+        return missing(migrations);
     }
     if (error.kind == ErrorKind::denied)
         error.message += "; run `dormouse migrate --roles` and GRANT dormouse_worker (or dormouse_reader) to this user";
@@ -191,8 +202,13 @@ Result<SchemaState> schema_state(BlockingConnection& connection, std::span<const
                                  std::string_view release) {
     const Reply reply(PQexec(connection.get(), schema_check_sql));
     auto state = interpret_schema(reply.get(), migrations, release);
-    const char* const encoding = PQparameterStatus(connection.get(), "server_encoding");
-    if (state && encoding != nullptr) state->encoding = encoding;  // also where there is no schema to ask
+    if (state) add_encoding(*state, connection.get());
+    return state;
+}
+
+Result<SchemaState> no_schema(BlockingConnection& connection, std::span<const Migration> migrations) {
+    SchemaState state = missing(migrations);
+    add_encoding(state, connection.get());
     return state;
 }
 
@@ -224,8 +240,9 @@ Status require_fit(const SchemaState& state, std::string_view release) {
     return fail(ErrorKind::internal, "unknown state of the schema");
 }
 
-Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release) {
-    auto state = schema_state(connection, migrations, release);
+Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release,
+                    bool schema_exists) {
+    auto state = schema_exists ? schema_state(connection, migrations, release) : no_schema(connection, migrations);
     if (!state) return tl::unexpected(state.error());
     int applied = 0;
     std::string oldest = "0.0.0";

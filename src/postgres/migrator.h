@@ -59,6 +59,9 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
 Result<SchemaState> schema_state(BlockingConnection& connection, std::span<const Migration> migrations,
                                  std::string_view release);
 
+/// The state of a database without one, as schema_state() would tell it.
+Result<SchemaState> no_schema(BlockingConnection& connection, std::span<const Migration> migrations);
+
 /// Nothing if the release can work with this schema. Errors: incompatible, denied, with the remedy.
 Status require_fit(const SchemaState& state, std::string_view release);
 
@@ -66,7 +69,9 @@ Status require_fit(const SchemaState& state, std::string_view release);
 /// callers at once leave one schema. Does nothing, and needs no rights to, when there is nothing to do.
 /// Returns how many this call applied. Errors: incompatible (too new, changed), denied, and what the SQL
 /// says; a failed migration leaves nothing of itself.
-Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release);
+/// `schema_exists` false: there was none, so none is asked before this session has made it (acting.h).
+Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release,
+                    bool schema_exists = true);
 
 /// Applies sql/roles.sql in one transaction. Errors: denied, with who can do it; incompatible without a
 /// schema.
