@@ -5,16 +5,16 @@
 -- Payloads above $5 bytes of text stay: payload is null. Whoever watches one of the runs is told. The rows come back in no order; the caller
 -- sorts them. Plans: tests/postgres/plans_test.cpp; what comes back: claim_sql_test.cpp; rejected alternatives: bench/claims/README.md.
 UPDATE dormouse.runs_live r
-   SET status = 'running', started_at = now(), worker = $3, fence = nextval('dormouse.fence'),
-       lease_until = now() + $4::bigint * interval '1 ms', progress = NULL, progress_text = NULL
+   SET status = 'running', started_at = now(), worker = $3, fence = nextval('dormouse.fence'::regclass),
+       lease_until = now() + $4::bigint::float8 * interval '1 ms', progress = NULL, progress_text = NULL
  WHERE r.ctid = ANY ((SELECT dormouse.next_runs($1, $2, $6, $7, $8, true))::tid[])
    AND r.fence IS NULL  -- not by status: that would imply the claim index's predicate and walk all of it
 RETURNING r.id, r.fence, r.queue, r.task,
           -- What is too large stays here. Stored it may be smaller than its text (compressed, to 1/256 at the very best) or larger
           -- ([1, 1, ...]: 12 bytes for 3 of text). Most need not be unpacked to know, and none is written out whose unpacked size is absurd.
-          CASE WHEN pg_column_size(r.payload)::bigint * 256 <= $5::bigint THEN r.payload
-               WHEN pg_column_size(r.payload) <= $5::bigint * 4 THEN
-                    CASE WHEN pg_column_size(r.payload #> '{}') <= $5::bigint * 4 THEN
+          CASE WHEN pg_catalog.pg_column_size(r.payload)::bigint * 256 <= $5::bigint THEN r.payload
+               WHEN pg_catalog.pg_column_size(r.payload) <= $5::bigint * 4 THEN
+                    CASE WHEN pg_catalog.pg_column_size(r.payload #> '{}'::text[]) <= $5::bigint * 4 THEN
                          CASE WHEN octet_length(r.payload::text) <= $5::bigint THEN r.payload END END END,
           r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, r.run_at, r.lost,
           CASE WHEN r.watched THEN pg_notify('dormouse:news', r.id::text) END
