@@ -136,7 +136,6 @@ BEGIN
         GRANT INSERT, DELETE ON dormouse.run_logs TO dormouse_worker;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_reader') THEN
-        GRANT EXECUTE ON FUNCTION dormouse.watch TO dormouse_reader;
         GRANT SELECT ON dormouse.run_logs, dormouse.run_logs_default, dormouse.logs TO dormouse_reader;
     END IF;
 END $$;

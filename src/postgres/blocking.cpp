@@ -134,8 +134,10 @@ Status BlockingConnection::copy_result(const std::string& what) {
 Status BlockingConnection::listen(const std::string& channel) {
     const auto backend = ask("LISTEN", "SELECT pg_catalog.pg_backend_pid()");
     if (!backend) return tl::unexpected(backend.error());
-    behind_pooler_ = backend->integer(0, 0) != PQbackendPID(get());
-    if (behind_pooler_) return {};
+    if (backend->integer(0, 0) != PQbackendPID(get())) {
+        look_each_second();
+        return {};
+    }
     char* const quoted = PQescapeIdentifier(get(), channel.data(), channel.size());
     if (quoted == nullptr) return tl::unexpected(from_connection(get(), "LISTEN"));
     const std::string statement = std::string("LISTEN ") + quoted;
@@ -146,7 +148,7 @@ Status BlockingConnection::listen(const std::string& channel) {
 }
 
 Result<std::optional<Notification>> BlockingConnection::wait(std::optional<BootClock::time_point> deadline) {
-    if (behind_pooler_) {
+    if (looks_each_second_) {
         const auto look = BootClock::now() + std::chrono::seconds(1);
         deadline = deadline ? std::min(*deadline, look) : look;
     }

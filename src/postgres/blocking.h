@@ -45,8 +45,10 @@ class BlockingConnection {
     /// LISTENs on a channel of any name. The session is not ended for idleness from then on. Where a pooler answers in
     /// the server's place (it shows another pid) nothing is done, as a LISTEN may become another client's.
     Status listen(const std::string& channel);
+    /// There will be no notifications: wait() does so for a second at most.
+    void look_each_second() { looks_each_second_ = true; }
     /// Waits for the next notification; nullopt when it is time to look again: `deadline` has passed (none: never), or
-    /// a second, where listen() has found a pooler. Errors: disconnected.
+    /// a second, after look_each_second() or where listen() has found a pooler. Errors: disconnected.
     Result<std::optional<Notification>> wait(std::optional<BootClock::time_point> deadline);
 
     /// COPY … FROM STDIN: begin, then rows in whatever portions, then the end. After an error the COPY is over. Errors:
@@ -66,7 +68,7 @@ class BlockingConnection {
     explicit BlockingConnection(PGconn* connection) : connection_(connection) {}
     Status copy_result(const std::string& what);
 
-    bool behind_pooler_ = false;  ///< as listen() has found
+    bool looks_each_second_ = false;
     std::int64_t copy_line_ = 0;
     std::unique_ptr<PGconn, Finish> connection_;
 };

@@ -201,8 +201,25 @@ BOOST_FIXTURE_TEST_CASE(a_reader_may_watch, Shared) {
     environment["DATABASE_URL"] = database.url("said_reader");
     Process process = start({"watch", id});
     BOOST_TEST(process.saw("seen"));
+    say("seen later");
+    BOOST_TEST(process.saw("seen later"));
     end("completed");
     BOOST_TEST(process.wait().exit_code == 0);
+}
+
+// Whatever a reader may call changes nothing, hence locks no row: a reader's open transaction is in nobody's way. The
+// functions that everybody may call, since plain SQL needs them, know no table.
+BOOST_FIXTURE_TEST_CASE(a_reader_locks_nothing, Shared) {
+    apply_roles(database);
+    BOOST_TEST(
+        database.value("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.pronamespace = "
+                       "'dormouse'::regnamespace AND p.provolatile = 'v' AND p.prorettype <> 'trigger'::regtype AND "
+                       "has_function_privilege('dormouse_reader', p.oid, 'EXECUTE')") ==
+        "listens new_id nobody_listens notify_queue notify_worker relies");
+    BOOST_TEST(database.value("SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c WHERE c.relnamespace = "
+                              "'dormouse'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege("
+                              "'dormouse_reader', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')") ==
+               "");
 }
 
 BOOST_FIXTURE_TEST_CASE(show_tells_how_each_attempt_ended_and_how_far_it_came, Shared) {
