@@ -93,15 +93,18 @@ BEGIN
             CONTINUE WHEN levels = 0;
             short := false;
 
-            -- Merges the first runs of each level, then more of those of which all are among the next ones.
+            -- Merges the first runs of each level, then more of those of which all are among the next ones. Each statement here sees what others have
+            -- committed: a level may have nothing left.
             shares := ARRAY[least(missing, room[level_task_no[1]])];
             depths := array_fill(least(missing, 8 + 2 * missing / merged), ARRAY[merged]);
             deeper := merged > 1;
             WHILE deeper LOOP
-                SELECT array_agg(s.share ORDER BY s.level), array_agg(CASE WHEN s.deeper THEN least(missing, 4 * s.depth) ELSE s.depth END ORDER BY s.level),
-                       bool_or(s.deeper)
-                  INTO shares, depths, deeper
-                  FROM (SELECT r.level, r.depth, count(*) FILTER (WHERE r.fits AND r.place <= missing) AS share,
+                SELECT array_agg(coalesce(s.share, 0) ORDER BY level),
+                       array_agg(CASE WHEN s.deeper THEN least(missing, 4 * s.depth) ELSE depths[level] END ORDER BY level),
+                       coalesce(bool_or(s.deeper), false), bool_or(s.level IS NULL)
+                  INTO shares, depths, deeper, short
+                  FROM generate_series(1, merged) level LEFT JOIN (
+                        SELECT r.level, r.depth, count(*) FILTER (WHERE r.fits AND r.place <= missing) AS share,
                                bool_or(r.fits AND r.place <= missing AND r.nth = r.depth AND r.depth < least(missing, room[r.task_no])) AS deeper
                           FROM (SELECT r.*, row_number() OVER (PARTITION BY r.fits ORDER BY r.priority, r.run_at, r.id) AS place
                                   FROM (SELECT l.level, l.task_no, l.priority, depths[l.level] AS depth, n.*,
@@ -116,10 +119,10 @@ BEGIN
                                                           AND r.id <> ALL (passed_over)
                                                         ORDER BY r.run_at, r.id LIMIT depths[l.level]) c) n
                                          WHERE l.level <= merged) r) r
-                         GROUP BY r.level, r.depth) s;
+                         GROUP BY r.level, r.depth) s USING (level);
             END LOOP;
 
-            FOR round IN 1 .. 2 LOOP  -- then, if others had locked some of these, what is free in any level
+            FOR round IN 1 .. 2 LOOP  -- then, if others had locked or taken some of these, what is free in any level
                 FOR level IN 1 .. CASE round WHEN 1 THEN merged ELSE levels END LOOP
                     wanted := least(missing, room[level_task_no[level]], CASE round WHEN 1 THEN shares[level] ELSE missing END);
                     CONTINUE WHEN wanted <= 0;
@@ -134,6 +137,7 @@ BEGIN
                         got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
                                       WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
                                         AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
+                                        AND (round = 1 OR r.ctid <> ALL (taken))
                                       ORDER BY r.run_at, r.id LIMIT wanted);
                     END IF;
                     taken := taken || got;
