@@ -20,7 +20,7 @@ WITH input AS (
     INSERT INTO dormouse.runs_finished (id, queue, task, status, priority, payload, run_at, attempts, max_attempts, timeout_ms,
                 created_at, started_at, finished_at, worker, result, error, progress, progress_text, key, traceparent, watched,
                 last_fence, exit_code, signal, cpu_ms, peak_memory_bytes, lost, cut_off)
-    SELECT id, queue, task, new_status, priority, payload, run_at, attempts + counts::int, max_attempts, timeout_ms,
+    SELECT id, queue, task, new_status, priority, payload, run_at, least(attempts + counts::int, 32767), max_attempts, timeout_ms,
            created_at, started_at, now(), worker, new_result, new_error, progress, progress_text, key, traceparent, watched,
            fence, new_exit_code, new_signal, new_cpu_ms, new_peak_memory_bytes, lost, cut_off
       FROM moved

@@ -3,6 +3,7 @@
 #include <functional>
 #include <vector>
 
+#include "sql/embedded.h"
 #include "support/cluster.h"
 
 using namespace dormouse;
@@ -245,6 +246,14 @@ BOOST_AUTO_TEST_CASE(a_count_that_is_full_stays_so) {
         database.value("SELECT released FROM dormouse.release_worker('00000000-0000-4000-8000-000000000001', 'h', "
                        "1, 1, '00000000-0000-4000-8000-000000000002')") == "1");
     BOOST_TEST(database.value("SELECT attempts || ' ' || lost FROM dormouse.runs") == "32767 32767");
+    for (const char* const finish : {sql::finish, sql::finish_fast}) {
+        const std::string id = database.value(
+            "INSERT INTO dormouse.runs (task, status, worker, fence, lease_until, started_at, attempts) VALUES ('t', "
+            "'running', '00000000-0000-4000-8000-000000000001', 7, now(), now(), 32767) RETURNING id");
+        BOOST_TEST(database.value(finish, {"00000000-0000-4000-8000-000000000001", "{" + id + "}", "{7}", "{completed}",
+                                           "{NULL}", "{NULL}", "{0}", "{NULL}", "{1}", "{1}", "{t}"}) == id);
+        BOOST_TEST(database.value("SELECT attempts FROM dormouse.runs WHERE id = $1", {id}) == "32767");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_within_the_bounds_stays_as_it_was_put_in) {
