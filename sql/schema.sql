@@ -225,8 +225,8 @@ BEGIN
          )
          SELECT count(*) FROM gone',
         part, CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id'
-                   ELSE format('finished_at < %L ORDER BY finished_at', before) END)
-        INTO deleted;
+                   ELSE 'finished_at < $1 ORDER BY finished_at' END)
+        INTO deleted USING before;  -- not as text, in which CST is a zone of America and of China
     RETURN deleted;
 END $_$;
 
@@ -472,7 +472,7 @@ CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS b
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     SELECT (left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03'))
-           AND split_part($2, chr(10), 1) !~ '\mRAISE\M'
+           AND split_part($2, chr(10), 1) !~ '[[:<:]]RAISE[[:>:]]'
 $_$;
 
 CREATE FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) RETURNS SETOF record
@@ -818,8 +818,8 @@ CREATE FUNCTION dormouse.partitions_of(parent regclass) RETURNS TABLE(part regcl
     SET "DateStyle" TO 'ISO'
     AS $_$
     SELECT c.oid::regclass, b.bound = 'DEFAULT',
-           coalesce(substring(b.bound FROM 'FROM \(''([^'']+)''\)')::timestamptz, '-infinity'),
-           coalesce(substring(b.bound FROM 'TO \(''([^'']+)''\)')::timestamptz, 'infinity')
+           coalesce(substring(b.bound FROM 'FROM [(]''([^'']+)''[)]')::timestamptz, '-infinity'),
+           coalesce(substring(b.bound FROM 'TO [(]''([^'']+)''[)]')::timestamptz, 'infinity')
       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
      CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) b (bound)
      WHERE i.inhparent = $1

@@ -14,7 +14,7 @@ CREATE INDEX imports_imported_at ON dormouse.imports (imported_at);
 CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT (left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03'))
-           AND split_part($2, chr(10), 1) !~ '\mRAISE\M'
+           AND split_part($2, chr(10), 1) !~ '[[:<:]]RAISE[[:>:]]'
 $$;
 
 -- Imports one run for each id: `runs` holds the texts of the files, JSON objects whose members are enqueue()'s arguments, `queue` the

@@ -49,8 +49,8 @@ CREATE FUNCTION dormouse.partitions_of(parent regclass)
 RETURNS TABLE (part regclass, is_default boolean, since timestamptz, until timestamptz)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
     SELECT c.oid::regclass, b.bound = 'DEFAULT',
-           coalesce(substring(b.bound FROM 'FROM \(''([^'']+)''\)')::timestamptz, '-infinity'),
-           coalesce(substring(b.bound FROM 'TO \(''([^'']+)''\)')::timestamptz, 'infinity')
+           coalesce(substring(b.bound FROM 'FROM [(]''([^'']+)''[)]')::timestamptz, '-infinity'),
+           coalesce(substring(b.bound FROM 'TO [(]''([^'']+)''[)]')::timestamptz, 'infinity')
       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
      CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) b (bound)
      WHERE i.inhparent = $1
@@ -129,8 +129,8 @@ BEGIN
          )
          SELECT count(*) FROM gone',
         part, CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id'
-                   ELSE format('finished_at < %L ORDER BY finished_at', before) END)
-        INTO deleted;
+                   ELSE 'finished_at < $1 ORDER BY finished_at' END)
+        INTO deleted USING before;  -- not as text, in which CST is a zone of America and of China
     RETURN deleted;
 END $$;
 

@@ -296,6 +296,23 @@ BOOST_AUTO_TEST_CASE(several_at_once_do_each_thing_once) {
     BOOST_TEST(count("dormouse.runs") == "0");
 }
 
+// CST is read as a time of America, also where it was written for one of China.
+BOOST_AUTO_TEST_CASE(the_formats_of_its_session_are_nothing_to_it) {
+    for (const char* const setting : {"standard_conforming_strings = off", "DateStyle = 'SQL, DMY'",
+                                      "DateStyle = 'German'", "TimeZone = 'Asia/Shanghai'"})
+        BOOST_REQUIRE(session.script("", std::string("SET ") + setting).has_value());
+    day_ago(40);
+    finished("old", 40);
+    database.exec(
+        "INSERT INTO dormouse.runs (task, status, finished_at) VALUES ('young', 'completed', now() - interval '30 "
+        "days' + "
+        "interval '1 hour'), ('old', 'completed', now() - interval '30 days' - interval '1 hour')");
+    const auto did = steps();
+    BOOST_TEST(database.value("SELECT string_agg(task, ' ') FROM dormouse.runs") == "young");
+    BOOST_TEST(database.value("SELECT count(*) >= 9 FROM dormouse.partitions_of('dormouse.runs_finished')") == "t");
+    BOOST_TEST(database.value("SELECT to_regclass('dormouse.runs_finished_ago_40') IS NULL") == "t");
+}
+
 BOOST_AUTO_TEST_CASE(somebody_elses_view_of_a_partition_is_told_and_not_dropped) {
     day_ago(40);
     database.exec("CREATE VIEW theirs AS SELECT * FROM dormouse.runs_finished_ago_40");
