@@ -318,8 +318,8 @@ BEGIN
             RETURNING id;
         RETURN;
     END IF;
-    IF cardinality(enqueue_many.keys) <> cardinality(enqueue_many.payloads) THEN
-        RAISE EXCEPTION 'dormouse.enqueue_many: % payloads and % keys', cardinality(enqueue_many.payloads),
+    IF cardinality(enqueue_many.keys) IS DISTINCT FROM cardinality(enqueue_many.payloads) THEN
+        RAISE EXCEPTION 'dormouse.enqueue_many: % payloads and % keys', coalesce(cardinality(enqueue_many.payloads), 0),
             cardinality(enqueue_many.keys)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one key (or null) for each payload.';
     END IF;
@@ -1170,13 +1170,13 @@ CREATE FUNCTION dormouse.runs_updated() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    -- claimable now and not before, or due earlier
+    -- claimable now and not before, or due earlier, or by others who may know its task
     PERFORM dormouse.notify_queue(q.queue)
        FROM (SELECT DISTINCT n.queue
                FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
               WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')
                 AND (o.id IS NULL OR o.status OPERATOR(pg_catalog.<>) ALL ('{queued,retry}') OR n.run_at OPERATOR(pg_catalog.<) o.run_at
-                     OR n.queue OPERATOR(pg_catalog.<>) o.queue)) q;
+                     OR n.queue OPERATOR(pg_catalog.<>) o.queue OR n.task OPERATOR(pg_catalog.<>) o.task)) q;
     -- finished under the eyes of somebody who waits
     PERFORM pg_catalog.pg_notify('dormouse:done', n.id::pg_catalog.text)
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id

@@ -92,8 +92,8 @@ BEGIN
             RETURNING id;
         RETURN;
     END IF;
-    IF cardinality(enqueue_many.keys) <> cardinality(enqueue_many.payloads) THEN
-        RAISE EXCEPTION 'dormouse.enqueue_many: % payloads and % keys', cardinality(enqueue_many.payloads),
+    IF cardinality(enqueue_many.keys) IS DISTINCT FROM cardinality(enqueue_many.payloads) THEN
+        RAISE EXCEPTION 'dormouse.enqueue_many: % payloads and % keys', coalesce(cardinality(enqueue_many.payloads), 0),
             cardinality(enqueue_many.keys)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one key (or null) for each payload.';
     END IF;

@@ -117,6 +117,7 @@ BOOST_AUTO_TEST_CASE(what_makes_a_run_claimable_or_due_earlier_rings) {
     listener.after("SELECT dormouse.enqueue('t', delay => '1 hour')");
     BOOST_TEST(listener.after("UPDATE dormouse.runs SET run_at = run_at - interval '1 minute'") == "dormouse:default");
     BOOST_TEST(listener.after("UPDATE dormouse.runs SET queue = 'other'") == "dormouse:other");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET task = 'its right name'") == "dormouse:other");
     listener.after("UPDATE dormouse.runs SET status = 'blocked'");
     BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'queued'") == "dormouse:other");
     listener.after("UPDATE dormouse.runs SET status = 'failed'");
@@ -217,6 +218,24 @@ BOOST_AUTO_TEST_CASE(enqueue_many_keeps_the_order_of_its_payloads) {
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.enqueue_many('t', ARRAY['1', '2']::jsonb[], "
                               "keys => ARRAY['x', 'x'])") == "2");
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE key = 'x'") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(keys_without_payloads_are_refused_in_these_words) {
+    TestDatabase database;
+    auto session = database.connect();
+    for (const char* const payloads : {"NULL", "'{}'"})
+        BOOST_TEST(
+            has(refusal(session, "SELECT dormouse.enqueue_many('t', " + std::string(payloads) + ", keys => '{a}')"),
+                "0 payloads and 1 keys"),
+            payloads);
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.enqueue_many('t', NULL)") == "0");
+}
+
+// A caller's standard_conforming_strings turns them around.
+BOOST_AUTO_TEST_CASE(no_function_has_a_backslash) {
+    TestDatabase database;
+    BOOST_TEST(database.value("SELECT coalesce(string_agg(proname, ', '), '') FROM pg_proc WHERE pronamespace = "
+                              "'dormouse'::regnamespace AND strpos(prosrc, chr(92)) > 0") == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_status_from_elsewhere_gets_a_hint) {
