@@ -1241,7 +1241,9 @@ BEGIN
             UPDATE dormouse.runs_live l SET watched = true WHERE l.id = watch.id AND NOT l.watched;
             EXIT;
         EXCEPTION WHEN serialization_failure THEN
-            NULL;  -- somebody's UPDATE has just moved it to another partition: look again
+            IF try = 5 THEN
+                RAISE;  -- always so for a transaction that sees an older state: it has to be repeated
+            END IF;  -- somebody's UPDATE has just moved it to another partition: look again
         END;
     END LOOP;
     RETURN EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = watch.id);

@@ -157,6 +157,21 @@ BOOST_AUTO_TEST_CASE(who_waits_for_a_run_that_has_the_key_already_is_told_of_its
     BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'failed'") == "dormouse:done");
 }
 
+BOOST_AUTO_TEST_CASE(who_cannot_be_told_because_he_sees_an_older_state_hears_that_he_has_to_repeat) {
+    TestDatabase database;
+    auto session = database.connect();
+    for (const char* const change :
+         {"UPDATE dormouse.runs SET priority = 1", "UPDATE dormouse.runs SET status = 'completed'"}) {
+        database.exec("DELETE FROM dormouse.runs; SELECT dormouse.enqueue('t', key => 'k')");
+        BOOST_REQUIRE(
+            session.script("", "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM dormouse.runs").has_value());
+        database.exec(change);
+        BOOST_TEST(has(refusal(session, "SELECT dormouse.enqueue('t', key => 'k', watched => true)"), "(40001)"),
+                   change);
+        BOOST_REQUIRE(session.script("", "ROLLBACK").has_value());
+    }
+}
+
 BOOST_AUTO_TEST_CASE(one_key_is_one_run_also_for_two_at_once_and_over_history) {
     TestDatabase database;
     auto first = database.connect();
