@@ -952,11 +952,12 @@ BEGIN
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
     BEGIN
         FOR place IN
-            SELECT step.name AS step, t.parent, t.age,
+            SELECT step.name AS step, t.parent, t.fallback, t.age,
                    CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
               FROM (VALUES (1, 'make for now'), (2, 'drop'), (3, 'delete'), (4, 'make ahead')) step (n, name)
-             CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'finished_at'), (2, 'dormouse.attempt_log', 'ended_at'),
-                                (3, 'dormouse.run_logs', 'written_at')) t (n, parent, age)
+             CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'dormouse.runs_finished_default'::regclass, 'finished_at'),
+                                (2, 'dormouse.attempt_log', 'dormouse.attempt_log_default', 'ended_at'),
+                                (3, 'dormouse.run_logs', 'dormouse.run_logs_default', 'written_at')) t (n, parent, fallback, age)
              WHERE old IS NOT NULL OR step.name LIKE 'make%'
              ORDER BY step.n, t.n
         LOOP
@@ -969,13 +970,13 @@ BEGIN
                 did := dormouse.drop_partition(place.parent, old);
             ELSE
                 IF place.age = 'finished_at' THEN
-                    deleted := dormouse.delete_finished('dormouse.runs_finished_default', old);
+                    deleted := dormouse.delete_finished(place.fallback, old);
                 ELSE
-                    EXECUTE format('DELETE FROM %s_default WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s_default WHERE %I < $1
-                                    ORDER BY %2$I LIMIT 1000 FOR UPDATE SKIP LOCKED))', place.parent, place.age) USING old;
+                    EXECUTE format('DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %I < $1
+                                    ORDER BY %2$I LIMIT 1000 FOR UPDATE SKIP LOCKED))', place.fallback, place.age) USING old;
                     GET DIAGNOSTICS deleted = ROW_COUNT;
                 END IF;
-                did := CASE WHEN deleted > 0 THEN 'deleted ' || deleted || ' rows from ' || place.parent || '_default' END;
+                did := CASE WHEN deleted > 0 THEN 'deleted ' || deleted || ' rows from ' || place.fallback END;
             END IF;
             EXIT WHEN did IS NOT NULL;
         END LOOP;

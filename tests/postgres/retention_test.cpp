@@ -313,6 +313,25 @@ BOOST_AUTO_TEST_CASE(the_formats_of_its_session_are_nothing_to_it) {
     BOOST_TEST(database.value("SELECT to_regclass('dormouse.runs_finished_ago_40') IS NULL") == "t");
 }
 
+// A name that is quoted takes no ending: what follows would be read as an alias, and the rows of all partitions meant.
+BOOST_AUTO_TEST_CASE(old_attempts_and_lines_take_no_young_ones_with_them_however_names_are_quoted) {
+    BOOST_REQUIRE(session.script("", "SET quote_all_identifiers = on").has_value());
+    steps();
+    for (const char* const age : {"40 days", "1 second"})
+        database.exec(
+            "INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, ended_at, outcome) SELECT "
+            "gen_random_uuid(), gen_random_uuid(), 1, now(), now() - interval '" +
+            std::string(age) +
+            "', 'retry'; INSERT INTO dormouse.run_logs (run_id, worker, fence, first_line, written_at, lines) SELECT "
+            "gen_random_uuid(), gen_random_uuid(), 1, 1, now() - interval '" +
+            age + "', '[]'");
+    steps();
+    for (const auto& [table, time] : {std::pair{"attempt_log", "ended_at"}, {"run_logs", "written_at"}})
+        BOOST_TEST(database.value("SELECT string_agg((now() - " + std::string(time) +
+                                  " < interval '1 day')::text, ' ') FROM dormouse." + table) == "true",
+                   table);
+}
+
 BOOST_AUTO_TEST_CASE(somebody_elses_view_of_a_partition_is_told_and_not_dropped) {
     day_ago(40);
     database.exec("CREATE VIEW theirs AS SELECT * FROM dormouse.runs_finished_ago_40");
