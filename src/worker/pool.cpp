@@ -46,7 +46,8 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       doorbell_(loop, guest_ ? std::vector<UniqueFd>() : systemd::take_listening_sockets()),
       log_drain_(loop),
       watchdog_(loop, "pool.watchdog"),
-      retry_(loop, "pool.reload") {
+      retry_(loop, "pool.reload"),
+      errand_timer_(loop, "pool.errand") {
     loop_.turns().on_idle([this](const std::string& timers) {
         log::event(
             log::Level::error, "loop_turns",
@@ -76,6 +77,7 @@ void Pool::start() {
         crash_point("due_file.removed");
     }
     if (!guest_) start_watchdog();
+    if (errand_.timeout > Millis{0}) errand_timer_.once(errand_.timeout, [this] { on_errand_over(); });
     retry_.once(Millis{0}, [this] {
         if (!guest_) systemd::notify_ready();  // the loop runs
         crash_point("pool.ready");
@@ -116,7 +118,7 @@ void Pool::make_worker(config::Loaded loaded) {
     predecessors_ =
         std::make_unique<Predecessors>(supervision_ ? supervision_->state_directory : "", circumstances.identity);
     circumstances.predecessors = predecessors_.get();
-    circumstances.errand = errand_;
+    circumstances.errand = rest_of_errand();
     circumstances.promise.promises =
         config.wake.promises && supervision_ && !errand_.any() && config.database.close_after == Millis{0};
     circumstances.promise.rests = !errand_.any();
@@ -152,6 +154,22 @@ void Pool::configuration_failed(const Error& error) {
     if (!guest_) systemd::notify_status("waits for a configuration it can use: " + error.message);
     watch_file();
     retry_.once(half_jitter(first_reload, longest_reload, failed_loads_++), [this] { load(); });
+}
+
+// A worker that is made anew has what is left of the time.
+Errand Pool::rest_of_errand() const {
+    Errand rest = errand_;
+    if (rest.timeout > Millis{0}) rest.timeout = std::max(Millis{1}, rest.timeout - since(started_));
+    return rest;
+}
+
+// A worker sees to it itself.
+void Pool::on_errand_over() {
+    if (worker_) return;
+    log::event(log::Level::info, "worker_pool_shutting_down",
+               "its time is over, and it has had no configuration it could use: " + last_failure_,
+               {{"pool", sources_.pool}});
+    on_gone(Farewell{true, false, std::nullopt, ErrandEnd::timed_out});
 }
 
 void Pool::watch_file() {

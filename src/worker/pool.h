@@ -1,12 +1,14 @@
 // One pool's process from start to end: answers the doorbell before anything else, reads the configuration, makes the
 // Worker, writes the due file when it has left. Nothing that is wrong with configuration or database ends it (W7): it
-// stays, says why in its status text, and tries again, at once when the configuration changes.
+// stays, says why in its status text, and tries again, at once when the configuration changes; only an errand's time is
+// over all the same.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "config/load.h"
 #include "handlers/registry.h"
 #include "loop/log_drain.h"
@@ -50,6 +52,8 @@ class Pool {
     void suit_a_database_that_sleeps();
     void make_worker(config::Loaded loaded);
     void configuration_failed(const Error& error);
+    [[nodiscard]] Errand rest_of_errand() const;
+    void on_errand_over();
     void on_configuration_changed();
     void watch_file();
     void on_signal();
@@ -74,6 +78,8 @@ class Pool {
     loop::LogDrain log_drain_;
     loop::Timer watchdog_;
     loop::Timer retry_;
+    loop::Timer errand_timer_;
+    BootClock::time_point started_ = BootClock::now();
     int failed_loads_ = 0;
     std::string last_failure_;
     std::unique_ptr<loop::Watch> watch_;  ///< only while there is nothing better to wait for

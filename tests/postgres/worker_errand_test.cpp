@@ -158,6 +158,14 @@ BOOST_AUTO_TEST_CASE(when_the_time_is_over_the_run_goes_back_uncounted) {
     BOOST_TEST(!process_lives(tasks.processes().front()));
 }
 
+BOOST_AUTO_TEST_CASE(its_time_is_over_without_a_configuration_and_without_a_database_too) {
+    write("concurrency = 2\nno_such_key = 1");
+    BOOST_TEST(worker({"--drain", "--timeout", "1s"}).exit_code == 5);
+    write("concurrency = 2");
+    BOOST_TEST(worker({"--drain", "--timeout", "1s", "--database-url", "postgresql:///nobody?host=" + directory.path()})
+                   .exit_code == 5);
+}
+
 BOOST_AUTO_TEST_CASE(what_handlers_are_given_selects_nothing_and_a_wrong_id_is_refused) {
     const std::string ours = enqueue("'echo'");
     BOOST_TEST(worker({"--drain"}, {{"DORMOUSE_RUN_ID", Uuid::random().to_string()}}).exit_code == 0);
