@@ -19,10 +19,13 @@ void tell_written(const Parcel& parcel) {
     if (ending.kind == store::Ending::completed) return tell(log::Level::info, "run_completed", parcel, parcel.task);
     const std::string why = parcel.task + (ending.error_message.empty() ? "" : ": " + ending.error_message);
     if (ending.kind == store::Ending::failed) return tell(log::Level::warning, "run_failed", parcel, why);
-    const bool refused = parcel.resort != Parcel::Resort::as_it_is;
-    tell(refused ? log::Level::warning : log::Level::info, "run_retry", parcel,
-         why + " (" + store::to_string(ending.kind) + ", due " +
-             (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")");
+    const std::string back = why + " (" + store::to_string(ending.kind) + ", due " +
+                             (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")";
+    if (parcel.resort != Parcel::Resort::as_it_is) return tell(log::Level::warning, "run_retry", parcel, back);
+    // Fetched ahead and given back, it was never tried: no news, and may be said of hundreds at a time.
+    if (ending.kind == store::Ending::handed_back && ending.error_class.empty() && !ending.delay)
+        return tell(log::Level::debug, "run_retry", parcel, back);
+    tell(log::Level::info, "run_retry", parcel, back);
 }
 
 Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_settled) {

@@ -81,6 +81,21 @@ BOOST_AUTO_TEST_CASE(a_worker_that_leaves_because_it_is_quiet_says_idle_exit) {
     BOOST_TEST(worker.said("worker_pool_signal_received").empty());
 }
 
+BOOST_AUTO_TEST_CASE(of_runs_that_were_fetched_ahead_and_given_back_it_says_nothing) {
+    TestDatabase database;
+    database.exec("SELECT dormouse.enqueue('echo', priority => 0) FROM generate_series(1, 300)");
+    database.exec("SELECT dormouse.enqueue('hold', priority => 1)");
+    database.exec("SELECT dormouse.enqueue('echo', priority => 2) FROM generate_series(1, 40)");
+    LoggedWorker worker(database.url(), {.worker = "concurrency = 1"});
+    const auto given_back = [&] {
+        return database.value("SELECT count(*) > 0 FROM dormouse.attempts WHERE outcome = 'handed_back'") == "t";
+    };
+    BOOST_TEST_REQUIRE(eventually(given_back));
+    worker.process().signal(SIGKILL);
+    worker.process().wait();
+    BOOST_TEST(worker.said("run_retry").empty());
+}
+
 /// A trigger that refuses to let runs be claimed.
 std::string refusing(const std::string& for_each) {
     return "CREATE FUNCTION refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;"
