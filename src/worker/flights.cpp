@@ -50,16 +50,19 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     const auto refused = [&](std::string error_class, std::string message) {
         return Parcel{refuse(run.held, std::move(error_class), std::move(message)), run.task, attempt};
     };
-    const auto back = [&](store::Ending::Kind kind, std::optional<Millis> delay) {
+    const auto back = [&](store::Ending::Kind kind, std::optional<Millis> delay, const char* why = "") {
         store::Ending ending{};
         ending.held = run.held;
         ending.kind = kind;
         ending.counts = false;
         ending.delay = delay;
+        if (*why != '\0') ending.error_class = "not_started";
+        ending.error_message = why;
         return Parcel{std::move(ending), run.task, attempt};
     };
     // Somebody took it away and put it back, and its first handler is not gone yet.
-    if (flights_.contains(run.held.id)) return back(store::Ending::not_started, Millis{1'000});
+    if (flights_.contains(run.held.id))
+        return back(store::Ending::not_started, Millis{1'000}, "its handler of before is still being ended");
     if (BootClock::now() >= claimed_at + config_.worker.lease - margin_of(config_.worker.lease))
         return back(store::Ending::handed_back, std::nullopt);
     const bool suspect = run.lost >= losses_of_a_suspect;
@@ -69,7 +72,8 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
                    run.task + ": this worker has no such task, the run is left for one that has; add [task." +
                        run.task + "] to " + (config_.file.empty() ? "the pool's configuration" : config_.file),
                    {{"run_id", run.held.id.to_string()}, {"task", run.task}});
-        return back(store::Ending::not_started, unknown_task_pause);
+        return back(store::Ending::not_started, unknown_task_pause,
+                    "the worker that was to execute it has no such task");
     }
     const std::int64_t limit = config_.limits.payload_bytes;
     if (!run.payload || static_cast<std::int64_t>(run.payload->size()) > limit)

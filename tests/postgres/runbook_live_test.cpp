@@ -94,6 +94,8 @@ BOOST_AUTO_TEST_CASE(a_run_claimed_again_waits_for_its_own_first_handler) {
     BOOST_TEST(live.bench.until([&] {
         return live.database.value("SELECT count(*) FROM dormouse.attempts WHERE outcome = 'not_started'") != "0";
     }));
+    BOOST_TEST(live.database.value("SELECT DISTINCT error ->> 'message' FROM dormouse.attempts WHERE outcome = "
+                                   "'not_started'") == "its handler of before is still being ended");
     BOOST_TEST(live.bench.tasks().started().size() == 1U);
     live.bench.tasks().release();
     BOOST_TEST(live.starts(2));
