@@ -5,9 +5,8 @@
 #include <netinet/in.h>
 
 #include <array>
-#include <cstdlib>
 #include <memory>
-#include <optional>
+#include <utility>
 
 #include "postgres/readable.h"
 
@@ -37,20 +36,13 @@ void take(std::map<std::string, std::string>& into, const PQconninfoOption* list
         if (list->val != nullptr && *list->val != '\0') into[list->keyword] = list->val;
 }
 
-/// PGSERVICE for as long as this lives: libpq reads a service file only for a service it is told of in the environment.
-class ServiceInEnvironment {
-  public:
-    explicit ServiceInEnvironment(const std::string& name) {
-        if (const char* before = std::getenv("PGSERVICE"); before != nullptr) before_ = before;
-        setenv("PGSERVICE", name.c_str(), 1);
-    }
-    ~ServiceInEnvironment() { before_ ? setenv("PGSERVICE", before_->c_str(), 1) : unsetenv("PGSERVICE"); }
-    ServiceInEnvironment(const ServiceInEnvironment&) = delete;
-    ServiceInEnvironment& operator=(const ServiceInEnvironment&) = delete;
-
-  private:
-    std::optional<std::string> before_;
-};
+std::string pop(std::map<std::string, std::string>& from, const std::string& key) {
+    const auto found = from.find(key);
+    if (found == from.end()) return {};
+    std::string value = found->second;
+    from.erase(found);
+    return value;
+}
 
 std::map<std::string, std::string> defaults() {
     std::map<std::string, std::string> all;
@@ -60,12 +52,26 @@ std::map<std::string, std::string> defaults() {
     return all;
 }
 
-std::string pop(std::map<std::string, std::string>& from, const std::string& key) {
-    const auto found = from.find(key);
-    if (found == from.end()) return {};
-    std::string value = found->second;
-    from.erase(found);
-    return value;
+/// The defaults with those of a service in a file. Only a connection has libpq read that file, so one is begun that
+/// libpq refuses before it connects, by an option that is set anew below. (PGSERVICE is no way: who changes the
+/// environment must be alone in the process.)
+Result<std::map<std::string, std::string>> defaults_of_service(const std::string& service) {
+    constexpr const char* refused_value = "none";
+    const std::array<const char*, 3> names{"service", "gssencmode", nullptr};
+    const std::array<const char*, 3> values{service.c_str(), refused_value, nullptr};
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> refused(PQconnectStartParams(names.data(), values.data(), 0),
+                                                               PQfinish);
+    const Options list(refused ? PQconninfo(refused.get()) : nullptr, PQconninfoFree);
+    if (!list) return fail(ErrorKind::transient, "database.url: out of memory");
+    std::map<std::string, std::string> all;
+    take(all, list.get());
+    if (pop(all, "gssencmode") != refused_value) {  // so it got no further than the service
+        std::string why = PQerrorMessage(refused.get());
+        while (!why.empty() && why.back() == '\n') why.pop_back();
+        return fail(ErrorKind::invalid, "database.url names the service \"" + service +
+                                            "\", which cannot be read (PGSERVICEFILE, ~/.pg_service.conf): " + why);
+    }
+    return all;
 }
 
 }  // namespace
@@ -79,13 +85,9 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
     take(own, given.get());
     Target target;
     if (const std::string service = pop(own, "service"); !service.empty()) {
-        const ServiceInEnvironment named(service);
-        target.options = defaults();
-        const ServiceInEnvironment none("");
-        // libpq says nothing about a service that it does not find.
-        if (target.options == defaults())
-            return fail(ErrorKind::invalid, "database.url names the service \"" + service +
-                                                "\", which is in no service file (PGSERVICEFILE, ~/.pg_service.conf)");
+        auto all = defaults_of_service(service);
+        if (!all) return tl::unexpected(all.error());
+        target.options = std::move(*all);
     } else {
         target.options = defaults();
     }

@@ -185,6 +185,10 @@ BOOST_AUTO_TEST_CASE(a_service_file_is_read_and_leaves_no_trace) {
     BOOST_TEST(try_url("service=here").error() == "");
     BOOST_TEST(std::getenv("PGSERVICE") == nullptr);
     BOOST_TEST(try_url("service=there").error().find("\"there\"") != std::string::npos);
+    const auto target = postgres::parse_target("service=here user=other", "");
+    BOOST_TEST(target->places.at(0).host == cluster.socket_directory());
+    BOOST_TEST(target->options.at("user") == "other");
+    BOOST_TEST(target->options.at("gssencmode") == "disable");
     const auto plain = postgres::parse_target("dbname=other", "");
     BOOST_TEST(plain->places.at(0).host == "");
     ::unsetenv("PGSERVICEFILE");
