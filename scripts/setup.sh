@@ -47,7 +47,7 @@ remove_no_cluster() {
     "${as_root[@]}" rm -f "$no_cluster"
     "${as_root[@]}" rmdir --ignore-fail-on-non-empty "$(dirname "$no_cluster")" 2>/dev/null || true
 }
-if printf '%s\n' "${missing[@]}" | grep -qx 'postgresql-15'; then
+if printf '%s\n' "${missing[@]}" | grep -qE '^postgresql(-[0-9]+)?$'; then
     trap remove_no_cluster EXIT
     "${as_root[@]}" mkdir -p "$(dirname "$no_cluster")"
     printf 'create_main_cluster = off\n' | "${as_root[@]}" tee "$no_cluster" >/dev/null

@@ -1121,8 +1121,16 @@ CREATE FUNCTION dormouse.run_is_taken_away() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    PERFORM dormouse.notify_worker(OLD.worker);
-    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    IF OLD.status = 'running' THEN
+        PERFORM dormouse.notify_worker(OLD.worker);
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        RETURN NEW;
+    END IF;
+    IF OLD.watched THEN  -- whoever waits for its end waits no longer
+        PERFORM pg_notify('dormouse:done', OLD.id::text);
+    END IF;
+    RETURN OLD;
 END $$;
 
 CREATE FUNCTION dormouse.run_starts_again() RETURNS trigger
@@ -1163,6 +1171,7 @@ CREATE FUNCTION dormouse.runs_truncated() RETURNS trigger
 BEGIN
     PERFORM dormouse.notify_worker(w.worker)
        FROM (SELECT DISTINCT l.worker FROM dormouse.runs_live l WHERE l.status = 'running') w;
+    PERFORM pg_notify('dormouse:done', l.id::text) FROM dormouse.runs_live l WHERE l.watched;
     DELETE FROM dormouse.keys k USING dormouse.runs_live l WHERE k.task = l.task AND k.key = l.key AND k.run_id = l.id;
     RETURN NULL;
 END $$;
@@ -1907,7 +1916,7 @@ CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown FOR 
 
 CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (((old.status = 'running'::text) AND (new.fence IS NOT NULL)) OR (new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) OR (old.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text]))))) EXECUTE FUNCTION dormouse.run_changes_status();
 
-CREATE TRIGGER run_is_deleted BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN (((old.status = 'running'::text) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
+CREATE TRIGGER run_is_deleted BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN ((((old.status = 'running'::text) OR old.watched) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
 
 CREATE TRIGGER run_is_taken_away BEFORE UPDATE OF status, fence, worker ON dormouse.runs_live FOR EACH ROW WHEN (((old.status = 'running'::text) AND ((new.fence IS DISTINCT FROM old.fence) OR (new.worker IS DISTINCT FROM old.worker)) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
 

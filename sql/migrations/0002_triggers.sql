@@ -68,6 +68,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM dormouse.notify_worker(w.worker)
        FROM (SELECT DISTINCT l.worker FROM dormouse.runs_live l WHERE l.status = 'running') w;
+    PERFORM pg_notify('dormouse:done', l.id::text) FROM dormouse.runs_live l WHERE l.watched;
     DELETE FROM dormouse.keys k USING dormouse.runs_live l WHERE k.task = l.task AND k.key = l.key AND k.run_id = l.id;
     RETURN NULL;
 END $$;
@@ -136,15 +137,23 @@ CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs
 CREATE FUNCTION dormouse.run_is_taken_away() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM dormouse.notify_worker(OLD.worker);
-    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    IF OLD.status = 'running' THEN
+        PERFORM dormouse.notify_worker(OLD.worker);
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        RETURN NEW;
+    END IF;
+    IF OLD.watched THEN  -- whoever waits for its end waits no longer
+        PERFORM pg_notify('dormouse:done', OLD.id::text);
+    END IF;
+    RETURN OLD;
 END $$;
 CREATE TRIGGER run_is_taken_away BEFORE UPDATE OF status, fence, worker ON dormouse.runs_live
     FOR EACH ROW WHEN (OLD.status = 'running' AND (NEW.fence, NEW.worker) IS DISTINCT FROM (OLD.fence, OLD.worker)
                        AND current_setting('dormouse.session', true) IS DISTINCT FROM 'worker')
     EXECUTE FUNCTION dormouse.run_is_taken_away();
 CREATE TRIGGER run_is_deleted BEFORE DELETE ON dormouse.runs_live
-    FOR EACH ROW WHEN (OLD.status = 'running' AND current_setting('dormouse.session', true) IS DISTINCT FROM 'worker')
+    FOR EACH ROW WHEN ((OLD.status = 'running' OR OLD.watched) AND current_setting('dormouse.session', true) IS DISTINCT FROM 'worker')
     EXECUTE FUNCTION dormouse.run_is_taken_away();
 
 -- Statuses that people bring from elsewhere get a hint instead of Postgres's word about partitions.

@@ -122,6 +122,32 @@ BOOST_AUTO_TEST_CASE(it_ends_when_somebody_ends_a_run_that_waits) {
     BOOST_TEST(process.wait().exit_code == 11);
 }
 
+BOOST_AUTO_TEST_CASE(it_ends_when_somebody_deletes_a_run_that_waits_or_is_at_work) {
+    for (const std::string removal : {"DELETE FROM", "TRUNCATE"}) {
+        const std::string waits = enqueue("'echo', delay => interval '1 hour'");
+        Process waiting(program({"--run", waits}));
+        BOOST_TEST_REQUIRE(until([&] { return database.value("SELECT watched FROM dormouse.runs") == "t"; }));
+        database.exec(removal + " dormouse.runs");
+        BOOST_TEST(waiting.wait().exit_code == 4);
+    }
+
+    const std::string works = enqueue("'hold'");
+    Process working(program({"--run", works}));
+    BOOST_TEST_REQUIRE(until([&] { return tasks.started().size() == 1; }));
+    database.exec("DELETE FROM dormouse.runs");
+    BOOST_TEST(working.wait().exit_code == 4);
+    BOOST_TEST(!process_lives(tasks.processes().front()));
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_parked_is_waited_for_until_somebody_gives_it_a_time) {
+    const std::string ours = enqueue("'echo', run_at => 'infinity'");
+    BOOST_TEST(worker({"--run", ours, "--timeout", "1s"}).exit_code == 5);
+    Process process(program({"--run", ours}));
+    BOOST_TEST_REQUIRE(until([&] { return database.value("SELECT watched FROM dormouse.runs") == "t"; }));
+    database.exec("UPDATE dormouse.runs SET run_at = now()");
+    BOOST_TEST(process.wait().exit_code == 0);
+}
+
 BOOST_AUTO_TEST_CASE(it_ends_when_another_worker_completes_the_run) {
     const std::string ours = enqueue("'hold'");
     Process other(program({"--max-runs", "1"}));
