@@ -168,6 +168,21 @@ BOOST_AUTO_TEST_CASE(what_is_not_toml_is_named_with_line_and_key) {
     BOOST_TEST(error("\xff\xfe").starts_with("mail.toml:1: "));
 }
 
+BOOST_AUTO_TEST_CASE(letters_that_are_not_ascii_stand_in_quotes_and_comments_only) {
+    const Directory directory;
+    const std::string queues = "[worker]\nqueues = ";
+    for (const std::string text :
+         {"ü = 1", "a = ü", "[ä]", "a = \"x\"ü", "a = \"\"\"x\"\"\"\"\"ü", "a = '''x'''ü", "a = '\\'ü", "# c\nü"})
+        BOOST_TEST(
+            directory.error(queues + "[\"a\"]\n" + text).find("outside quotes that is not ASCII") != std::string::npos,
+            text);
+    for (const std::string text :
+         {"[\"ü\"] # ü", "['ü']", "[\"\"\"\\\n ü\"\"\"]", "['''ü''']", "[\"ü x\", 'x', \"ü\"]"}) {
+        const auto loaded = directory.load_text("\xef\xbb\xbf" + queues + text);
+        BOOST_TEST(loaded.has_value(), (loaded ? text : loaded.error().message));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_password_in_a_wrong_file_is_in_no_error) {
     for (const std::string text : {
              "[database]\nurl = postgresql://u:hunter2@db/app\n",
