@@ -25,6 +25,7 @@ enum class Exit : int {
     nobody_answered = 10,
     run_canceled = 11,
     output = 12,
+    attention = 13,
 };
 
 struct ExitRow {
@@ -46,6 +47,7 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::nobody_answered, "nobody answered the ring"},
     ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait, watch)"},
     ExitRow{Exit::output, "done, but stdout is closed or cannot be written"},
+    ExitRow{Exit::attention, "something needs attention (status)"},
 };
 
 /// Why a command did not do what it was asked for: one line for stderr, and the code.

@@ -1,10 +1,13 @@
 #include "cli/overview.h"
 
-#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "base/process.h"
 #include "cli/process_alive.h"
 #include "sql/embedded.h"
 
@@ -12,9 +15,21 @@ namespace dormouse::cli {
 
 namespace {
 
-bool is_socket(const std::string& path) {
-    struct stat found{};
-    return ::stat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode);
+constexpr Millis longest_question{2'000};
+
+/// Where somebody listens. A file that a dead process left is none of them. Source: /proc/net/unix, whose fourth column
+/// has bit 16 (__SO_ACCEPTCON).
+std::set<std::string> listening_sockets() {
+    std::set<std::string> paths;
+    std::ifstream file("/proc/net/unix");
+    for (std::string line; std::getline(file, line);) {
+        std::istringstream words(line);
+        std::string word;
+        unsigned long flags = 0;
+        words >> word >> word >> word >> std::hex >> flags >> word >> word >> word >> word;
+        if ((flags & 0x10000) != 0 && !word.empty()) paths.insert(word);
+    }
+    return paths;
 }
 
 std::string state_of(const postgres::Reply& reply, int row) {
@@ -24,11 +39,16 @@ std::string state_of(const postgres::Reply& reply, int row) {
     return alive(mark) == Alive::no ? "gone" : "awake";
 }
 
+bool is_here(const postgres::Reply& reply, int row) {
+    return reply.text(row, 1) == this_host() || reply.text(row, 4) == this_boot();
+}
+
 PoolSeen& pool_named(Overview& overview, std::string_view name) {
     const auto found =
         std::find_if(overview.pools.begin(), overview.pools.end(), [&](const PoolSeen& p) { return p.name == name; });
     if (found != overview.pools.end()) return *found;
-    overview.pools.push_back({std::string(name), {}, {}, false, {}});
+    overview.pools.push_back({});
+    overview.pools.back().name = name;
     return overview.pools.back();
 }
 
@@ -40,10 +60,12 @@ void add_workers(Overview& overview, const postgres::Reply& reply) {
         const auto queues = nlohmann::json::parse(reply.text(row, 5), nullptr, false);
         if (!pool.local && queues.is_array())
             for (const auto& queue : queues)
-                if (queue.is_string() && std::find(pool.queues.begin(), pool.queues.end(), queue) == pool.queues.end())
-                    pool.queues.push_back(queue);
-        pool.workers.push_back({std::string(reply.text(row, 1)), state_of(reply, row), std::string(reply.text(row, 10)),
-                                reply.real(row, 7), reply.optional_real(row, 8), reply.integer(row, 9)});
+                if (const auto* const name = queue.get_ptr<const std::string*>();
+                    name != nullptr && std::find(pool.queues.begin(), pool.queues.end(), *name) == pool.queues.end())
+                    pool.queues.push_back(*name);
+        pool.workers.push_back({std::string(reply.text(row, 1)), state_of(reply, row), is_here(reply, row),
+                                std::string(reply.text(row, 10)), reply.real(row, 7), reply.optional_real(row, 8),
+                                reply.integer(row, 9)});
     }
 }
 
@@ -53,7 +75,7 @@ void add_queues(Overview& overview, const postgres::Reply& reply) {
                         reply.integer(row, 3),           reply.integer(row, 4),       reply.integer(row, 5),
                         reply.optional_real(row, 6),     reply.optional_real(row, 7), {}};
         for (const PoolSeen& pool : overview.pools)
-            if (std::find(pool.queues.begin(), pool.queues.end(), queue.name) != pool.queues.end())
+            if (pool.serves() && std::find(pool.queues.begin(), pool.queues.end(), queue.name) != pool.queues.end())
                 queue.served_by.push_back(pool.name);
         overview.queues.push_back(std::move(queue));
     }
@@ -87,12 +109,36 @@ Try<void> add_unknown(Overview& overview, postgres::BlockingConnection& connecti
 
 }  // namespace
 
+bool PoolSeen::awake() const {
+    return std::any_of(workers.begin(), workers.end(),
+                       [](const WorkerSeen& worker) { return worker.state == "awake"; });
+}
+
+bool PoolSeen::removed() const {
+    return !local && !workers.empty() && std::all_of(workers.begin(), workers.end(), [](const WorkerSeen& worker) {
+        return worker.here && worker.state != "awake";
+    });
+}
+
 Overview overview_of_this_machine(const config::Environment& environment) {
     Overview overview;
+    const std::set<std::string> listening = listening_sockets();
+    std::vector<std::string> of_systemd;
     for (config::LocalPool& pool : config::local_pools(environment)) {
-        const bool doorbell = is_socket(config::doorbell_of(pool));
-        overview.pools.push_back({pool.name, pool.queues, pool, doorbell, {}});
+        PoolSeen seen;
+        seen.name = pool.name;
+        seen.queues = pool.queues;
+        seen.listening = listening.contains(config::doorbell_of(pool));
+        // The units' doorbells lie there; a pool with another directory is somebody's own.
+        if (pool.runtime_directory == config::Paths{}.runtime_directory) of_systemd.push_back(pool.name);
+        seen.local = std::move(pool);
+        overview.pools.push_back(std::move(seen));
     }
+    if (of_systemd.empty() || sd_booted() <= 0) return overview;
+    const auto units = systemd::units_of(of_systemd, longest_question);
+    if (!units) overview.units_trouble = units.error().message;
+    for (PoolSeen& pool : overview.pools)
+        if (units && units->contains(pool.name)) pool.units = units->at(pool.name);
     return overview;
 }
 

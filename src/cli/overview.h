@@ -9,12 +9,14 @@
 #include "cli/exit_code.h"
 #include "config/local_pools.h"
 #include "postgres/blocking.h"
+#include "systemd/units.h"
 
 namespace dormouse::cli {
 
 struct WorkerSeen {
     std::string host;
     std::string state;  ///< awake, asleep (left), gone (says awake, but its process is not there)
+    bool here = false;  ///< on this machine
     std::string version;
     double started_at = 0;
     std::optional<double> left_at;
@@ -25,8 +27,18 @@ struct PoolSeen {
     std::string name;
     std::vector<std::string> queues;
     std::optional<config::LocalPool> local;
-    bool doorbell = false;  ///< there is a socket of that name here
+    /// What systemd says; none: it has no part in this pool, or cannot be asked.
+    std::optional<systemd::PoolUnits> units;
+    bool listening = false;  ///< somebody listens on its doorbell
     std::vector<WorkerSeen> workers;
+
+    [[nodiscard]] bool awake() const;
+    /// Its switch is off, and no worker of it is awake.
+    [[nodiscard]] bool off() const { return local && units && !units->on() && !awake(); }
+    /// It was of this machine, and has no file here any more.
+    [[nodiscard]] bool removed() const;
+    /// Whether a run in its queues can be expected to be found.
+    [[nodiscard]] bool serves() const { return !off() && !removed() && !(local && !local->problem.empty()); }
 };
 
 struct QueueSeen {
@@ -38,7 +50,7 @@ struct QueueSeen {
     std::int64_t blocked = 0;
     std::optional<double> oldest_due_at;
     std::optional<double> next_run_at;
-    std::vector<std::string> served_by;
+    std::vector<std::string> served_by;  ///< pools that are on, or elsewhere
 };
 
 /// Runs that wait for a task that no pool of this machine knows, in queues that one of them serves.
@@ -58,7 +70,8 @@ struct StuckRun {
 };
 
 struct Overview {
-    double now = 0;  ///< the database's
+    double now = 0;             ///< the database's
+    std::string units_trouble;  ///< why systemd could not be asked; empty: it could, or has no part in this
     std::vector<PoolSeen> pools;
     std::vector<QueueSeen> queues;
     std::vector<UnknownTask> unknown;

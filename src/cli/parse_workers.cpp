@@ -126,7 +126,12 @@ void add_status(CLI::App& app, Chosen& chosen) {
     CLI::App& command = *app.add_subcommand("status", "Show pools, queues and what is wrong, on one screen");
     add_database(command, options->database);
     add_json(command, options->json);
-    command.footer("Example:\n  dormouse status --pool default");
+    command.add_flag("--check", options->check,
+                     "One line and 0, 1, 2 or 3, as monitoring plugins do: well, warning, critical, unknown");
+    command.footer(
+        "Ends with 13 if something needs attention; each such line ends with the command that mends it or says "
+        "more.\n\n"
+        "Examples:\n  dormouse status --pool default\n  dormouse status --check --pool default");
     choose(command, chosen, options, status);
 }
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/attention.h"
 #include "cli/overview.h"
 #include "cli/text.h"
 #include "cli/when.h"
@@ -23,7 +24,8 @@ Cell worker_cell(const PoolSeen& pool) {
     std::string text;
     Colour colour = Colour::none;
     for (const WorkerSeen& worker : pool.workers) {
-        text += (text.empty() ? "" : ", ") + worker.state + " on " + worker.host;
+        const bool stopped = worker.state == "asleep" && (pool.off() || pool.removed());
+        text += (text.empty() ? "" : ", ") + (stopped ? "stopped" : worker.state) + " on " + worker.host;
         if (worker.runs > 0) text += " (" + std::to_string(worker.runs) + (worker.runs == 1 ? " run)" : " runs)");
         if (worker.state == "awake" && colour != Colour::red) colour = Colour::green;
         if (worker.state == "gone") colour = Colour::red;
@@ -40,10 +42,14 @@ std::string last_seen(const PoolSeen& pool, double now) {
     return pool.workers.empty() ? "" : relative(last, now);
 }
 
-std::string configured(const PoolSeen& pool) {
-    if (!pool.local) return "elsewhere";
-    if (!pool.local->problem.empty()) return "here, broken";
-    return pool.doorbell ? "here, doorbell" : "here, no doorbell";
+/// Where the pool is, and whether it can be woken.
+Cell configured(const PoolSeen& pool) {
+    if (pool.removed()) return {"no file here", Colour::yellow};
+    if (!pool.local) return {"elsewhere"};
+    if (!pool.local->problem.empty()) return {"here, broken", Colour::red};
+    if (pool.off()) return {"here, off", Colour::red};
+    if (pool.units && pool.units->socket == "failed") return {"here, doorbell failed", Colour::red};
+    return {pool.listening ? "here, doorbell" : "here, no doorbell"};
 }
 
 void print_pools(const Overview& overview, bool with_database) {
@@ -53,7 +59,7 @@ void print_pools(const Overview& overview, bool with_database) {
     for (const PoolSeen& pool : overview.pools)
         table.add({{pool.name},
                    {joined(pool.queues)},
-                   {configured(pool)},
+                   configured(pool),
                    with_database ? worker_cell(pool) : Cell{"unknown"},
                    {last_seen(pool, overview.now)}});
     print(table.text());
@@ -76,22 +82,15 @@ void print_queues(const Overview& overview) {
     print("\n" + table.text());
 }
 
-void print_troubles(const Overview& overview) {
-    std::string text;
-    for (const PoolSeen& pool : overview.pools)
-        if (pool.local && !pool.local->problem.empty())
-            text += "pool " + pool.name + ": " + escaped(pool.local->problem) + "\n";
-    for (const QueueSeen& queue : overview.queues)
-        if (queue.served_by.empty())
-            text += "queue " + escaped(queue.name) +
-                    ": no pool serves it, its runs wait; add it to worker.queues of a pool\n";
-    for (const UnknownTask& one : overview.unknown)
-        text += "task " + escaped(one.task) + ": no pool of this machine knows it, " +
-                (one.runs >= 1'000 ? std::string("1,000 or more") : std::to_string(one.runs)) +
-                (one.runs == 1 ? " run waits" : " runs wait") + ", the first one " +
-                relative(one.oldest, overview.now) + "; add [task.\"" + escaped(one.task) +
-                "\"] to a pool's file, or start the pool that has it\n";
-    if (!text.empty()) print("\n" + paint(Colour::yellow, "attention") + "\n" + text);
+void print_attention(const std::vector<Attention>& all) {
+    if (all.empty()) return;
+    print("\n" + paint(Colour::yellow, "attention") + "\n");
+    for (const Attention& one : all)
+        print(paint(one.level == Level::critical ? Colour::red : Colour::none, escaped(one.about)) + ": " +
+              escaped(one.text) + "; " + escaped(one.remedy) + "\n");
+}
+
+void print_stuck(const Overview& overview) {
     if (overview.stuck.empty()) return;
     Table table({"STUCK RUN", "TASK", "QUEUE", "STATUS", "SINCE", "WHY"});
     for (const StuckRun& run : overview.stuck)
@@ -120,17 +119,25 @@ Json pool_json(const PoolSeen& pool) {
                            {"runs", worker.runs},
                            {"version", worker.version}});
     const bool broken = pool.local && !pool.local->problem.empty();
+    Json units = nullptr;
+    if (pool.units)
+        units = {{"target", pool.units->target},       {"socket", pool.units->socket},
+                 {"path", pool.units->path},           {"service", pool.units->service},
+                 {"due_timer", pool.units->due_timer}, {"at_boot", pool.units->at_boot}};
     return {{"pool", pool.name},
+            {"configured", configured(pool).text},
             {"queues", pool.queues},
             {"file", pool.local ? Json(pool.local->file) : Json(nullptr)},
             {"problem", broken ? Json(pool.local->problem) : Json(nullptr)},
-            {"doorbell", pool.doorbell},
+            {"doorbell", pool.listening},
+            {"units", units},
             {"workers", workers}};
 }
 
 void print_json(const Overview& overview) {
     Json document{{"now", iso(overview.now)},       {"pools", Json::array()}, {"queues", Json::array()},
-                  {"unknown_tasks", Json::array()}, {"stuck", Json::array()}, {"stuck_count", overview.stuck_count}};
+                  {"unknown_tasks", Json::array()}, {"stuck", Json::array()}, {"stuck_count", overview.stuck_count},
+                  {"attention", Json::array()}};
     for (const PoolSeen& pool : overview.pools) document["pools"].push_back(pool_json(pool));
     for (const QueueSeen& queue : overview.queues)
         document["queues"].push_back({{"queue", queue.name},
@@ -151,6 +158,11 @@ void print_json(const Overview& overview) {
                                      {"status", run.status},
                                      {"since", iso(run.since)},
                                      {"reason", run.reason}});
+    for (const Attention& one : attention(overview))
+        document["attention"].push_back({{"level", one.level == Level::critical ? "critical" : "warning"},
+                                         {"about", one.about},
+                                         {"text", one.text},
+                                         {"remedy", one.remedy}});
     print(safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
 }
 
@@ -161,21 +173,49 @@ Try<void> ask_database(Overview& overview, const DatabaseOptions& options) {
     return add_database(overview, *connection);
 }
 
+/// As monitoring plugins do: one line, and 0 well, 1 warning, 2 critical, 3 unknown.
+Outcome check(const Overview& overview, const Try<void>& asked) {
+    if (!asked) {
+        print("DORMOUSE UNKNOWN - " + escaped(asked.error().message) + "\n");
+        return static_cast<Exit>(3);
+    }
+    const std::vector<Attention> all = attention(overview);
+    std::int64_t due = 0;
+    double waits = 0;
+    for (const QueueSeen& queue : overview.queues) {
+        due += queue.due;
+        if (queue.oldest_due_at) waits = std::max(waits, overview.now - *queue.oldest_due_at);
+    }
+    const bool critical = !all.empty() && all.front().level == Level::critical;
+    std::string line = critical ? "CRITICAL" : all.empty() ? "OK" : "WARNING";
+    line += " - ";
+    if (all.empty()) line += std::to_string(overview.pools.size()) + " pools, nothing needs attention";
+    for (const Attention& one : all)
+        line += (&one == &all.front() ? "" : "; ") + escaped(one.about) + ": " + escaped(one.text);
+    std::replace(line.begin(), line.end(), '|', '/');
+    print("DORMOUSE " + line + " | due=" + std::to_string(due) + " oldest_due=" +
+          std::to_string(static_cast<std::int64_t>(waits)) + "s stuck=" + std::to_string(overview.stuck_count) + "\n");
+    return static_cast<Exit>(critical ? 2 : all.empty() ? 0 : 1);
+}
+
 }  // namespace
 
 Outcome status(const StatusOptions& options) {
     Overview overview = overview_of_this_machine(config::of_process());
     const auto asked = ask_database(overview, options.database);
+    if (options.check) return check(overview, asked);
     if (!asked && !options.json && !overview.pools.empty()) print_pools(overview, false);
     if (!asked) return tl::unexpected(asked.error());
+    const std::vector<Attention> all = attention(overview);
     if (options.json) {
         print_json(overview);
-        return Exit::ok;
+    } else {
+        print_pools(overview, true);
+        print_queues(overview);
+        print_attention(all);
+        print_stuck(overview);
     }
-    print_pools(overview, true);
-    print_queues(overview);
-    print_troubles(overview);
-    return Exit::ok;
+    return all.empty() ? Exit::ok : Exit::attention;
 }
 
 }  // namespace dormouse::cli

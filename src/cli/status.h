@@ -8,8 +8,11 @@ namespace dormouse::cli {
 struct StatusOptions {
     DatabaseOptions database;
     bool json = false;
+    bool check = false;  ///< one line and an exit code for a monitor, see status()
 };
 
+/// Exit::ok: all is well; Exit::attention: something needs a person. With `check`, as monitoring plugins do: 0 well, 1
+/// warning, 2 critical, 3 unknown.
 Outcome status(const StatusOptions& options);
 
 }  // namespace dormouse::cli

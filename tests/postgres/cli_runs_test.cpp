@@ -27,9 +27,9 @@ struct Fixture {
                                                    {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", directory.path()}};
 
     Ended cli(std::vector<std::string> arguments) { return run(cli_program(std::move(arguments), environment)); }
-    std::string out(std::vector<std::string> arguments) {
+    std::string out(std::vector<std::string> arguments, int exit_code = 0) {
         const Ended ended = cli(std::move(arguments));
-        BOOST_TEST(ended.exit_code == 0, ended.err);
+        BOOST_TEST(ended.exit_code == exit_code, ended.err);
         BOOST_TEST(ended.err == "");
         return ended.out;
     }
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(nothing_in_a_run_can_drive_the_terminal) {
         commands.push_back({"show", run.at("id"), "--json"});
     }
     for (const auto& command : commands) {
-        const std::string text = out(command);
+        const std::string text = out(command, command.front() == "status" ? 13 : 0);
         BOOST_TEST(harmless(text), command.front() << " shows: " << text);
     }
     const Ended refused = cli({"show", "\x1b[2J"});
@@ -211,13 +211,13 @@ BOOST_AUTO_TEST_CASE(status_shows_pools_queues_and_who_serves_them) {
         "now() - interval '2 hours'),"
         "(gen_random_uuid(), 'here', '{default}', 'another-host', 1, 1, gen_random_uuid(), '0.1.0', 'awake', "
         "NULL)");
-    const std::string text = out({"status"});
+    const std::string text = out({"status"}, 13);
     for (const char* const part : {"here, no doorbell", "here, broken", "asleep on another-host", "2 h ago",
                                    "awake on another-host", "queue orphan: no pool serves it", "in 60 min", "nobody"})
         BOOST_TEST(has(text, part), part << " is not in:\n" << text);
     BOOST_TEST(!has(text, "queue far:"), text);
 
-    const json document = json::parse(out({"status", "--json"}));
+    const json document = json::parse(out({"status", "--json"}, 13));
     std::map<std::string, json> queues;
     for (const json& queue : document.at("queues")) queues[queue.at("queue")] = queue;
     BOOST_TEST(queues.at("default").at("due") == 1);
@@ -236,15 +236,30 @@ BOOST_AUTO_TEST_CASE(status_tells_stuck_runs_and_workers_that_are_gone) {
         "VALUES "
         "(gen_random_uuid(), 'dead', '{default}', '" +
         host.out.substr(0, host.out.find('\n')) + "', 1, 1, gen_random_uuid(), '0.1.0')");
-    const std::string text = out({"status"});
+    const std::string text = out({"status"}, 13);
     BOOST_TEST(has(text, "due for 15 minutes and nobody has claimed it"), text);
     BOOST_TEST(has(text, "gone on"), text);
-    BOOST_TEST(json::parse(out({"status", "--json"})).at("stuck_count") == 1);
+    BOOST_TEST(json::parse(out({"status", "--json"}, 13)).at("stuck_count") == 1);
 }
 
 BOOST_AUTO_TEST_CASE(status_of_an_empty_database_is_no_error) {
     const std::string text = out({"status"});
     BOOST_TEST(has(text, "all queues are empty"), text);
+    BOOST_TEST(has(out({"status", "--check"}), "DORMOUSE OK - "));
+}
+
+BOOST_AUTO_TEST_CASE(a_monitor_is_told_in_one_line_and_by_its_own_codes) {
+    const auto check = [&] {
+        const Ended ended = cli({"status", "--check"});
+        BOOST_TEST(std::count(ended.out.begin(), ended.out.end(), '\n') == 1, ended.out);
+        return std::to_string(ended.exit_code) + " " + ended.out.substr(0, ended.out.find(" - "));
+    };
+    database.exec("SELECT dormouse.enqueue('a', queue => 'orphan', delay => '1 hour')");
+    BOOST_TEST(check() == "1 DORMOUSE WARNING");
+    database.exec("UPDATE dormouse.runs SET run_at = now()");
+    BOOST_TEST(check() == "2 DORMOUSE CRITICAL");
+    environment["DATABASE_URL"] = "postgresql:///nobody?host=" + directory.path();
+    BOOST_TEST(check() == "3 DORMOUSE UNKNOWN");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

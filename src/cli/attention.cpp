@@ -1,0 +1,150 @@
+#include "cli/attention.h"
+
+#include <algorithm>
+
+#include "cli/text.h"
+#include "cli/when.h"
+
+namespace dormouse::cli {
+namespace {
+
+/// From the ring to the claim: whoever is not there by then does not come by itself.
+constexpr double time_to_start_s = 5;
+/// What waits longer beside somebody who is awake is told, too.
+constexpr double long_wait_s = 300;
+
+using All = std::vector<Attention>;
+
+std::string target_of(const PoolSeen& pool) {
+    return "dormouse@" + pool.name + ".target";
+}
+
+std::string runs(std::int64_t count) {
+    return std::to_string(count) + (count == 1 ? " run" : " runs");
+}
+
+bool is_coming(const PoolSeen& pool) {
+    return pool.awake() || (pool.units && (pool.units->service == "active" || pool.units->service == "activating"));
+}
+
+bool has(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// How many runs are due in the pool's queues that no other pool serves.
+std::int64_t due_for_it_alone(const Overview& overview, const PoolSeen& pool) {
+    std::int64_t due = 0;
+    for (const QueueSeen& queue : overview.queues)
+        if (has(pool.queues, queue.name) && (queue.served_by.empty() || queue.served_by == std::vector{pool.name}))
+            due += queue.due;
+    return due;
+}
+
+void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
+    const std::string name = "pool " + pool.name;
+    if (pool.off()) {
+        const std::int64_t due = due_for_it_alone(overview, pool);
+        all.push_back({due > 0 ? Level::critical : Level::warning, name,
+                       "it is switched off on this machine" + (due > 0 ? ", and " + runs(due) + " due" : ""),
+                       pool.units->target == "masked" ? "systemctl unmask " + target_of(pool)
+                                                      : "systemctl enable --now " + target_of(pool)});
+        return;
+    }
+    if (!pool.units || !pool.units->on()) return;
+    for (const auto& [unit, state] : {std::pair{"socket", &pool.units->socket}, std::pair{"path", &pool.units->path}})
+        if (*state != "active" && *state != "activating")
+            all.push_back({Level::warning, name,
+                           std::string("its doorbell dormouse@") + pool.name + "." + unit + " is " +
+                               (state->empty() ? "not there" : *state) + ", so nobody can wake it that way",
+                           *state == "masked" ? "systemctl unmask dormouse@" + pool.name + "." + unit
+                                              : "systemctl restart " + target_of(pool)});
+    if (pool.units->service == "masked")
+        all.push_back({Level::critical, name, "its service is masked, so no worker can be started",
+                       "systemctl unmask dormouse@" + pool.name + ".service"});
+    if (pool.units->service == "failed" || pool.units->service_sub == "auto-restart")
+        all.push_back({Level::warning, name, "its worker does not stay up",
+                       "journalctl --unit=dormouse@" + pool.name + ".service --lines=50"});
+    if (!pool.units->at_boot)
+        all.push_back(
+            {Level::warning, name, "it is on, but not after the next boot", "systemctl enable " + target_of(pool)});
+}
+
+void about_workers(All& all, const PoolSeen& pool) {
+    for (const WorkerSeen& worker : pool.workers)
+        if (worker.state == "gone")
+            all.push_back({Level::warning, "pool " + pool.name,
+                           "its worker on " + worker.host + " ended without a word" +
+                               (worker.runs > 0 ? " and held " + runs(worker.runs) : std::string()),
+                           "dormouse reap"});
+}
+
+void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
+    const std::string name = "queue " + queue.name;
+    std::vector<const PoolSeen*> serving;
+    for (const PoolSeen& pool : overview.pools)
+        if (has(queue.served_by, pool.name)) serving.push_back(&pool);
+    if (serving.empty()) {
+        const auto off = std::find_if(overview.pools.begin(), overview.pools.end(),
+                                      [&](const PoolSeen& pool) { return pool.off() && has(pool.queues, queue.name); });
+        if (off != overview.pools.end()) return;  // said of the pool
+        all.push_back({queue.due > 0 ? Level::critical : Level::warning, name, "no pool serves it, its runs wait",
+                       "add it to worker.queues of a pool"});
+        return;
+    }
+    const auto first =
+        std::find_if(serving.begin(), serving.end(), [](const PoolSeen* pool) { return pool->local.has_value(); });
+    const bool somebody =
+        std::any_of(serving.begin(), serving.end(), [](const PoolSeen* pool) { return is_coming(*pool); });
+    const double waits = queue.oldest_due_at ? overview.now - *queue.oldest_due_at : 0;
+    if (!somebody && waits > time_to_start_s)
+        all.push_back({Level::critical, name,
+                       runs(queue.due) + " due, the first one for " + length(waits) + ", and no worker is awake",
+                       first == serving.end() ? "dormouse wake " + serving.front()->name + ", on its machine"
+                                              : "dormouse wake " + (*first)->name});
+    else if (somebody && waits > long_wait_s)
+        all.push_back({Level::warning, name,
+                       runs(queue.due) + " due, the first one for " + length(waits) +
+                           ": too few slots, or no task of it can start",
+                       "dormouse runs --queue " + queue.name});
+    // Asleep, with something to come: a timer has to be there. Only where systemd says so of every pool that might.
+    const bool unarmed = std::all_of(serving.begin(), serving.end(), [](const PoolSeen* pool) {
+        return !is_coming(*pool) && pool->units && pool->units->on() && !pool->units->due_timer;
+    });
+    if (unarmed && queue.next_run_at && queue.due == 0)
+        all.push_back({Level::warning, name,
+                       "a run is due " + relative(*queue.next_run_at, overview.now) +
+                           ", and no timer is armed for it: nobody has rung since it came",
+                       "dormouse wake " + serving.front()->name});
+}
+
+void about_task(All& all, const Overview& overview, const UnknownTask& task) {
+    all.push_back({task.oldest <= overview.now ? Level::critical : Level::warning, "task " + task.task,
+                   "no pool of this machine knows it, " +
+                       (task.runs >= 1'000 ? std::string("1,000 or more runs") : runs(task.runs)) +
+                       (task.runs == 1 ? " waits" : " wait") + ", the first one " + relative(task.oldest, overview.now),
+                   "add [task.\"" + task.task + "\"] to a pool's file, or start the pool that has it"});
+}
+
+}  // namespace
+
+std::vector<Attention> attention(const Overview& overview) {
+    All all;
+    if (!overview.units_trouble.empty())
+        all.push_back({Level::warning, "systemd", overview.units_trouble + "; whether pools are on is not known",
+                       "systemctl status"});
+    for (const PoolSeen& pool : overview.pools) {
+        if (pool.local && !pool.local->problem.empty())
+            all.push_back({Level::critical, "pool " + pool.name, pool.local->problem,
+                           "dormouse worker " + pool.name + " --check"});
+        about_units(all, overview, pool);
+        about_workers(all, pool);
+    }
+    for (const QueueSeen& queue : overview.queues) about_queue(all, overview, queue);
+    for (const UnknownTask& task : overview.unknown) about_task(all, overview, task);
+    if (overview.stuck_count > 0)
+        all.push_back({Level::critical, runs(overview.stuck_count), "stuck, listed below", "dormouse show ID"});
+    std::stable_sort(all.begin(), all.end(), [](const Attention& a, const Attention& b) { return a.level > b.level; });
+    return all;
+}
+
+}  // namespace dormouse::cli

@@ -1,0 +1,110 @@
+#include "systemd/units.h"
+
+#include <systemd/sd-bus.h>
+
+#include <cstring>
+#include <memory>
+
+namespace dormouse::systemd {
+namespace {
+
+constexpr const char* service = "org.freedesktop.systemd1";
+constexpr const char* object = "/org/freedesktop/systemd1";
+constexpr const char* manager = "org.freedesktop.systemd1.Manager";
+constexpr std::size_t most_asked_one_by_one = 100;
+
+using Bus = std::unique_ptr<sd_bus, decltype(&sd_bus_flush_close_unref)>;
+using Message = std::unique_ptr<sd_bus_message, decltype(&sd_bus_message_unref)>;
+
+Error failed(int code) {
+    return {ErrorKind::disconnected,
+            std::string("systemd cannot be asked over the system bus: ") + std::strerror(-code)};
+}
+
+Result<Bus> open_bus(Millis patience) {
+    sd_bus* raw = nullptr;
+    if (const int code = sd_bus_open_system(&raw); code < 0) return tl::unexpected(failed(code));
+    Bus bus(raw, sd_bus_flush_close_unref);
+    sd_bus_set_method_call_timeout(bus.get(), static_cast<std::uint64_t>(std::chrono::microseconds(patience).count()));
+    return bus;
+}
+
+/// What `name` starts and ends with taken away; empty: it does not.
+std::string_view between(std::string_view name, std::string_view start, std::string_view end) {
+    if (!name.starts_with(start) || !name.ends_with(end) || name.size() <= start.size() + end.size()) return {};
+    return name.substr(start.size(), name.size() - start.size() - end.size());
+}
+
+using All = std::map<std::string, PoolUnits>;
+
+void note(All& all, std::string_view name, const std::string& active, const std::string& sub) {
+    const auto find = [&](std::string_view pool) {
+        const auto found = all.find(std::string(pool));
+        return found == all.end() ? nullptr : &found->second;
+    };
+    const bool armed = active == "active" || active == "activating";
+    if (PoolUnits* const units = find(between(name, "dormouse@", ".target"))) units->target = active;
+    if (PoolUnits* const units = find(between(name, "dormouse@", ".socket"))) units->socket = active;
+    if (PoolUnits* const units = find(between(name, "dormouse@", ".path"))) units->path = active;
+    if (PoolUnits* const units = find(between(name, "dormouse@", ".timer"))) units->due_timer |= armed;
+    if (PoolUnits* const units = find(between(name, "dormouse@", ".service"))) {
+        units->service = active;
+        units->service_sub = sub;
+    }
+    // dormouse-due-POOL-NUMBER.timer
+    std::string_view due = between(name, "dormouse-due-", ".timer");
+    if (const auto dash = due.rfind('-'); dash != std::string_view::npos)
+        if (PoolUnits* const units = find(due.substr(0, dash))) units->due_timer |= armed;
+}
+
+/// One question for all of them.
+int list_units(sd_bus* bus, All& all) {
+    sd_bus_message* raw = nullptr;
+    Message call(nullptr, sd_bus_message_unref);
+    int code = sd_bus_message_new_method_call(bus, &raw, service, object, manager, "ListUnitsByPatterns");
+    call.reset(raw);
+    if (code < 0 || (code = sd_bus_message_append(call.get(), "as", 0)) < 0 ||
+        (code = sd_bus_message_append(call.get(), "as", 2, "dormouse@*", "dormouse-due-*.timer")) < 0)
+        return code;
+    raw = nullptr;
+    code = sd_bus_call(bus, call.get(), 0, nullptr, &raw);
+    const Message reply(raw, sd_bus_message_unref);
+    if (code < 0 || (code = sd_bus_message_enter_container(reply.get(), 'a', "(ssssssouso)")) < 0) return code;
+    const char* name = nullptr;
+    const char* load = nullptr;
+    const char* active = nullptr;
+    const char* sub = nullptr;
+    const char* skipped = nullptr;
+    std::uint32_t job = 0;
+    while ((code = sd_bus_message_read(reply.get(), "(ssssssouso)", &name, &skipped, &load, &active, &sub, &skipped,
+                                       &skipped, &job, &skipped, &skipped)) > 0)
+        note(all, name, std::strcmp(load, "masked") == 0 ? load : active, sub);
+    return code;
+}
+
+bool starts_at_boot(sd_bus* bus, const std::string& pool) {
+    sd_bus_message* raw = nullptr;
+    const std::string unit = "dormouse@" + pool + ".target";
+    const int code =
+        sd_bus_call_method(bus, service, object, manager, "GetUnitFileState", nullptr, &raw, "s", unit.c_str());
+    const Message reply(raw, sd_bus_message_unref);
+    const char* state = nullptr;
+    if (code < 0 || sd_bus_message_read(reply.get(), "s", &state) <= 0) return true;
+    return std::strcmp(state, "disabled") != 0;
+}
+
+}  // namespace
+
+Result<All> units_of(const std::vector<std::string>& names, Millis patience) {
+    All all;
+    for (const std::string& name : names) all.emplace(name, PoolUnits{});
+    auto bus = open_bus(patience);
+    if (!bus) return tl::unexpected(bus.error());
+    if (const int code = list_units(bus->get(), all); code < 0) return tl::unexpected(failed(code));
+    if (all.size() <= most_asked_one_by_one)
+        for (auto& [name, units] : all)
+            if (units.on()) units.at_boot = starts_at_boot(bus->get(), name);
+    return all;
+}
+
+}  // namespace dormouse::systemd

@@ -1,0 +1,33 @@
+// What the service manager says of the pools' units, asked over the bus. Only looks. Used by the command line.
+// Source: org.freedesktop.systemd1(5).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace dormouse::systemd {
+
+/// Of one pool. States are systemd's: active, inactive, failed, activating, …, or masked; empty: the unit is not
+/// loaded, so nobody has started it.
+struct PoolUnits {
+    std::string target;
+    std::string socket;
+    std::string path;
+    std::string service;
+    std::string service_sub;  ///< running, auto-restart, …
+    bool due_timer = false;   ///< one is armed for what is due next, or for the look of the start
+    bool at_boot = true;      ///< the target is enabled; false only if that is known
+
+    /// Whether its switch is on: the target is up, or on its way.
+    [[nodiscard]] bool on() const { return target == "active" || target == "activating"; }
+};
+
+/// Those of the pools `names`, by pool. Errors: disconnected: there is no system bus or no systemd here, or it does not
+/// answer within `patience`.
+Result<std::map<std::string, PoolUnits>> units_of(const std::vector<std::string>& names, Millis patience);
+
+}  // namespace dormouse::systemd

@@ -1,0 +1,148 @@
+// What `dormouse status` says needs a person: for each way in which runs wait although every file is there.
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+
+#include "cli/attention.h"
+
+using namespace dormouse;
+using namespace dormouse::cli;
+
+namespace {
+
+constexpr double now = 1'000'000;
+
+/// Pool mail of this machine, on and asleep; it serves queue mail.
+PoolSeen asleep() {
+    PoolSeen pool;
+    pool.name = "mail";
+    pool.queues = {"mail"};
+    pool.local.emplace();
+    pool.local->name = "mail";
+    pool.units.emplace();
+    pool.units->target = pool.units->socket = pool.units->path = "active";
+    pool.units->service = "inactive";
+    pool.listening = true;
+    pool.workers = {{"here", "asleep", true, "0.1.0", now - 100, now - 50, 0}};
+    return pool;
+}
+
+Overview overview(const PoolSeen& pool, double due_since = 0, double next_in = 0) {
+    Overview seen;
+    seen.now = now;
+    seen.pools = {pool};
+    QueueSeen queue;
+    queue.name = "mail";
+    if (due_since > 0) queue.due = 3;
+    if (due_since > 0) queue.oldest_due_at = now - due_since;
+    if (next_in > 0) queue.put_off = 1;
+    if (next_in > 0) queue.next_run_at = now + next_in;
+    if (pool.serves()) queue.served_by = {"mail"};
+    seen.queues = {queue};
+    return seen;
+}
+
+/// "critical pool mail: … | remedy", one a line.
+std::string said(const Overview& seen) {
+    std::string text;
+    for (const Attention& one : attention(seen))
+        text += std::string(one.level == Level::critical ? "critical " : "warning ") + one.about + ": " + one.text +
+                " | " + one.remedy + "\n";
+    return text;
+}
+
+bool says(const Overview& seen, const std::string& part) {
+    const std::string text = said(seen);
+    BOOST_TEST_INFO("said: " << text);
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(status_attention)
+
+BOOST_AUTO_TEST_CASE(a_pool_that_sleeps_with_nothing_to_do_needs_nobody) {
+    BOOST_TEST(said(overview(asleep())) == "");
+    BOOST_TEST(said(overview(asleep(), 2)) == "");  // it is being woken
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_that_is_switched_off_is_said_to_be_with_what_waits_for_it) {
+    PoolSeen pool = asleep();
+    for (const char* const state : {"inactive", "failed", ""}) {
+        pool.units->target = pool.units->socket = pool.units->path = state;
+        BOOST_TEST(says(
+            overview(pool),
+            "warning pool mail: it is switched off on this machine | systemctl enable --now dormouse@mail.target"));
+        BOOST_TEST(says(overview(pool, 1), "critical pool mail: it is switched off on this machine, and 3 runs due"));
+    }
+    pool.workers.front().state = "awake";  // somebody has started it by hand
+    pool.workers.front().left_at.reset();
+    BOOST_TEST(said(overview(pool, 1)) == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_due_while_nobody_is_awake_is_told_within_seconds) {
+    PoolSeen pool = asleep();
+    BOOST_TEST(
+        says(overview(pool, 6),
+             "critical queue mail: 3 runs due, the first one for 6.0 s, and no worker is awake | dormouse wake mail"));
+    pool.units->service = "activating";
+    BOOST_TEST(said(overview(pool, 6)) == "");
+    pool.units->service = "active";
+    BOOST_TEST(says(overview(pool, 600), "warning queue mail: 3 runs due"));
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_next_needs_a_timer) {
+    PoolSeen pool = asleep();
+    BOOST_TEST(says(overview(pool, 0, 60), "no timer is armed for it"));
+    pool.units->due_timer = true;
+    BOOST_TEST(said(overview(pool, 0, 60)) == "");
+    pool.units.reset();  // nobody knows
+    BOOST_TEST(said(overview(pool, 0, 60)) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_doorbell_a_worker_that_does_not_stay_and_a_switch_that_a_boot_forgets) {
+    PoolSeen pool = asleep();
+    pool.units->socket = "failed";
+    BOOST_TEST(says(
+        overview(pool),
+        "dormouse@mail.socket is failed, so nobody can wake it that way | systemctl restart dormouse@mail.target"));
+    pool = asleep();
+    pool.units->path = "";
+    BOOST_TEST(says(overview(pool), "dormouse@mail.path is not there"));
+    pool = asleep();
+    pool.units->service_sub = "auto-restart";
+    BOOST_TEST(says(overview(pool), "its worker does not stay up | journalctl --unit=dormouse@mail.service"));
+    pool = asleep();
+    pool.units->at_boot = false;
+    BOOST_TEST(says(overview(pool), "not after the next boot | systemctl enable dormouse@mail.target"));
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_whose_file_is_gone_serves_nobody) {
+    PoolSeen pool = asleep();
+    pool.local.reset();
+    pool.units.reset();
+    BOOST_TEST(pool.removed());
+    BOOST_TEST(says(overview(pool, 1), "critical queue mail: no pool serves it"));
+    pool.workers.front().here = false;  // on another machine it may well be there
+    BOOST_TEST(!pool.removed());
+    BOOST_TEST(says(overview(pool, 6), "dormouse wake mail, on its machine"));
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_is_gone_and_systemd_that_does_not_answer) {
+    PoolSeen pool = asleep();
+    pool.workers.front().state = "gone";
+    pool.workers.front().runs = 2;
+    BOOST_TEST(says(overview(pool), "its worker on here ended without a word and held 2 runs | dormouse reap"));
+    Overview seen = overview(asleep());
+    seen.units_trouble = "no bus";
+    BOOST_TEST(says(seen, "warning systemd: no bus"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_critical_comes_first) {
+    PoolSeen pool = asleep();
+    pool.units->at_boot = false;
+    const auto all = attention(overview(pool, 60));
+    BOOST_TEST_REQUIRE(all.size() == 2U);
+    BOOST_TEST((all.front().level == Level::critical));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
