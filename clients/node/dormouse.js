@@ -9,6 +9,8 @@
 // here and now.
 'use strict';
 
+const { AsyncLocalStorage } = require('node:async_hooks');
+const fs = require('node:fs');
 const net = require('node:net');
 
 const version = '0.1.0';
@@ -30,10 +32,10 @@ class Fail extends Error {
 class BadPayload extends Fail {}
 /// The result cannot be written as JSON. Permanent.
 class BadResult extends Fail {}
-/// The result, or what is enqueued with it, is over limits.result_bytes. Tried again while attempts are left.
+/// The result, or what is enqueued with it, is over limits.result_bytes. Permanent.
 class ResultTooLarge extends Fail {
   constructor(what) {
-    super(`${what} larger than ${mostResult} bytes (limits.result_bytes)`, { permanent: false });
+    super(`${what} larger than ${mostResult} bytes (limits.result_bytes)`);
     this.name = 'result_too_large';
   }
 }
@@ -67,6 +69,7 @@ class Run {
     this.id = message.id;
     this.task = message.task;
     this.payload = message.payload;
+    this.children = []; // what it has started by child_process
     this.cancelReason = undefined; // 'canceled', 'leaving', 'lease_lost', 'timeout'
     this.enqueued = undefined;
   }
@@ -135,10 +138,20 @@ function encode(message) {
   return `${hasHalf(text) ? text.replace(/((?<!\\)(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, '$1\ufffd') : text}\n`;
 }
 
+/// What JSON.stringify loses or refuses: a Map becomes an object, a Set an array, a BigInt text, bytes base64.
+function plain(key, value) {
+  const given = this[key];
+  if (given instanceof Map) return Object.fromEntries(given);
+  if (given instanceof Set) return [...given];
+  if (typeof given === 'bigint') return String(given);
+  if (given instanceof Uint8Array) return Buffer.from(given).toString('base64');
+  return value;
+}
+
 function toJson(value, what = 'the result') {
   let text;
   try {
-    text = JSON.stringify(value);
+    text = typeof value === 'object' && value !== null ? JSON.stringify(value, plain) : JSON.stringify(value);
   } catch (error) {
     throw new BadResult(`${what} cannot be written as JSON: ${error.message}`);
   }
@@ -188,6 +201,66 @@ function fault(error) {
   if (!Array.isArray(error?.issues)) return `payload: ${shown(error?.message ?? error)}`;
   const at = (path = []) => path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part?.key ?? part)}`)).join('');
   return error.issues.map((issue) => `payload${at(issue.path)}: ${issue.message}`).join('; ');
+}
+
+// --- the processes that a run has started: they end with a run that is stopped ---------------------------------------------------
+
+const current = new AsyncLocalStorage();
+const patience = 2000; // ms between asking and killing
+
+function watchChildren() {
+  require('node:diagnostics_channel').subscribe('child_process', ({ process: child }) => {
+    current.getStore()?.children.push(child);
+  });
+}
+
+function childrenOf(pid) {
+  try {
+    return fs.readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'ascii').split(' ').filter(Boolean).map(Number));
+  } catch {
+    return []; // it is gone, or the kernel has no CONFIG_PROC_CHILDREN
+  }
+}
+
+function withDescendants(pids) {
+  const all = [];
+  for (let next = pids; next.length > 0; next = next.flatMap(childrenOf)) all.push(...next);
+  return all;
+}
+
+function send(pids, signal) {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch { /* it is gone */ }
+  }
+}
+
+function lives(pid) {
+  try {
+    return !/\) [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+/// Ends what `run` has started and what those have; calls `done` when they are gone.
+function endChildren(run, done) {
+  const left = run.children.filter((child) => child.pid !== undefined && child.exitCode === null && child.signalCode === null);
+  if (left.length === 0) return done();
+  const all = withDescendants(left.map((child) => child.pid));
+  const began = Date.now();
+  send(all, 'SIGTERM');
+  const timer = setInterval(() => {
+    const living = all.filter(lives);
+    if (living.length > 0 && Date.now() - began < 2 * patience) {
+      if (Date.now() - began > patience) send(living, 'SIGKILL');
+      return;
+    }
+    clearInterval(timer);
+    done();
+  }, 10);
 }
 
 // --- the conversation with the worker -------------------------------------------------------------------------------------------
@@ -278,10 +351,11 @@ class Link {
     if (message.type === 'run') {
       const run = new Run(message, this);
       this.#runs.set(run.id, run);
-      execute(run, (answer) => {
+      const end = (answer) => {
         this.#runs.delete(run.id); // before the answer: the next attempt may come right behind it
         this.#write(answer);
-      });
+      };
+      current.run(run, execute, run, (answer) => (run.cancelled ? endChildren(run, () => end(answer)) : end(answer)));
     } else if (message.type === 'cancel') {
       this.#runs.get(message.id)?.cancel(message.reason ?? 'canceled');
     }
@@ -299,6 +373,7 @@ function serve({ concurrency = 10 } = {}) {
     refuse(`concurrency: ${concurrency}; it is a number from 1 to 10,000`);
   if (descriptor === undefined || process.argv[2] === '--run') return byHand(process.argv.slice(1));
   const names = [...tasks.keys()].sort();
+  watchChildren();
   try {
     new Link(Number(descriptor), { type: 'hello', protocol: 1, tasks: names, concurrency, client: `node ${version}` });
   } catch (error) {
@@ -316,7 +391,7 @@ function byHand([program, run, name, payload = 'null', ...more]) {
   if (!tasks.has(name)) return leave(2, `${program}: there is no task ${name}; there are ${names}`);
   let value;
   try {
-    value = JSON.parse(payload === '-' ? require('node:fs').readFileSync(0, 'utf8') : payload);
+    value = JSON.parse(payload === '-' ? fs.readFileSync(0, 'utf8') : payload);
   } catch (error) {
     return leave(2, `${program}: the payload is no JSON: ${error.message}`);
   }

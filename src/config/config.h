@@ -17,6 +17,8 @@ struct Backoff {
 };
 
 enum class HandlerKind { exec, warm, in_process };
+/// What stdout of an exec handler is.
+enum class Output { result, log, both };
 
 /// One [task.NAME] table.
 struct Task {
@@ -31,7 +33,8 @@ struct Task {
     std::int64_t memory_max = 0;  ///< bytes for a handler's process tree; 0: no limit. So the next two
     int cpu_weight = 0;           ///< 1 to 10,000, 100 is everybody else's; 0: 100
     int pids_max = 0;             ///< processes and threads
-    bool snooze_counts = false;   ///< an attempt that asks to be tried again later uses one up
+    Output output = Output::result;
+    bool snooze_counts = false;  ///< an attempt that asks to be tried again later uses one up
     Backoff backoff;
     // of warm, and the same in all tasks that share their processes:
     int processes = 0;                ///< most of them; 0: as many as the worker executes runs at once

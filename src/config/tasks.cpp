@@ -50,6 +50,11 @@ constexpr TaskKey table[] = {
     {{"pids_max", Type::integer, "0", "How many processes and threads a handler's tree may have; 0 is no limit.", 0,
       4'194'304},
      [](Task& task) -> Slot { return &task.pids_max; }},
+    {{"stdout", Type::output, "result",
+      "exec: what stdout is. result: the run's result, at most limits.result_bytes of it, and of a run that fails the "
+      "log. log: lines of the log, as stderr is, for programs that write what they do. both: lines of the log, and the "
+      "result."},
+     [](Task& task) -> Slot { return &task.output; }},
     {{"snooze_counts", Type::boolean, "false",
       "Whether an attempt that asks to be tried again later (exit 75) uses one up."},
      [](Task& task) -> Slot { return &task.snooze_counts; }},

@@ -135,6 +135,13 @@ Result<bool> to_promise(const Key& key, const Value& value) {
     return refused(key, described(value));
 }
 
+Result<Output> to_output(const Key& key, const Value& value) {
+    if (value.kind == Value::Kind::text && value.text == "result") return Output::result;
+    if (value.kind == Value::Kind::text && value.text == "log") return Output::log;
+    if (value.kind == Value::Kind::text && value.text == "both") return Output::both;
+    return refused(key, described(value));
+}
+
 template <typename T>
 Status put(Slot slot, Result<T> value) {
     if (!value) return tl::unexpected(std::move(value.error()));
@@ -181,6 +188,8 @@ std::string expected(const Key& key) {
             return "true or false";
         case Type::promise:
             return R"("always" or "when_needed")";
+        case Type::output:
+            return R"("result", "log" or "both")";
     }
     return {};
 }
@@ -205,6 +214,8 @@ Status assign(const Key& key, Slot slot, const Value& value) {
             return put(slot, to_boolean(key, value));
         case Type::promise:
             return put(slot, to_promise(key, value));
+        case Type::output:
+            return put(slot, to_output(key, value));
     }
     return fail(ErrorKind::internal, "unknown type of key");
 }
@@ -241,6 +252,16 @@ std::string shown(const Key& key, Slot slot) {
             return *std::get<bool*>(slot) ? "true" : "false";
         case Type::promise:
             return *std::get<bool*>(slot) ? "when_needed" : "always";
+        case Type::output:
+            switch (*std::get<Output*>(slot)) {
+                case Output::result:
+                    return "result";
+                case Output::log:
+                    return "log";
+                case Output::both:
+                    return "both";
+            }
+            return {};
     }
     return {};
 }

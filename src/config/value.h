@@ -50,10 +50,12 @@ enum class Type {
     handler,    ///< HandlerKind
     boolean,    ///< bool
     promise,    ///< bool: "when_needed" is true
+    output,     ///< Output
 };
 
 /// The place in a Config or a Task that a key fills.
-using Slot = std::variant<Millis*, int*, std::int64_t*, std::string*, std::vector<std::string>*, HandlerKind*, bool*>;
+using Slot =
+    std::variant<Millis*, int*, std::int64_t*, std::string*, std::vector<std::string>*, HandlerKind*, bool*, Output*>;
 
 /// One key of the file, as far as it does not matter where it stands.
 struct Key {

@@ -5,19 +5,13 @@
 
 #include "base/deadline.h"
 #include "config/duration.h"
+#include "handlers/json_text.h"
 
 namespace dormouse::handlers {
 
 namespace {
 
 constexpr Millis patience_after_timeout{10'000};
-
-Outcome too_large(const std::string& what, std::int64_t limit) {
-    Outcome outcome;
-    outcome.error_class = "result_too_large";
-    outcome.error_message = what + " is larger than " + std::to_string(limit) + " bytes (limits.result_bytes)";
-    return outcome;
-}
 
 }  // namespace
 
@@ -61,10 +55,18 @@ Status Account::hear(Message&& message) {
 }
 
 void Account::log(Level level, std::string_view text) {
-    if (budget_.cut_said) return;
+    if (budget_.cut_said) {
+        budget_.missed += text.size() + 1;
+        return;
+    }
     Lines lines(budget_, [&](std::string_view line) { listener_->on_line(id_, {level, line}); });
     lines.add(text);
     lines.finish();
+}
+
+void Account::end_log() {
+    if (const std::string rest = budget_.rest(); !rest.empty()) listener_->on_line(id_, {Level::warning, rest});
+    budget_.missed = 0;
 }
 
 void Account::stop(StopReason reason, Millis patience) {
@@ -72,8 +74,8 @@ void Account::stop(StopReason reason, Millis patience) {
     ask(Cause::stop, to_string(reason), patience);
 }
 
-void Account::give_up(Cause too_large) {
-    cause_ = too_large;
+void Account::give_up() {
+    cause_ = Cause::message_too_large;
     if (timer_) timer_->stop();
     means_.kill();
 }
@@ -129,11 +131,11 @@ Outcome Account::answered() {
     Outcome outcome;
     if (said.type == Message::Type::completed) {
         const auto limit = static_cast<std::size_t>(limits_.result_bytes);
-        if (said.result.size() > limit) return too_large("the result", limits_.result_bytes);
-        if (said.enqueue.size() > limit) return too_large("what it enqueues", limits_.result_bytes);
+        if (said.result.size() > limit) return result_too_large("the result", limits_.result_bytes);
+        if (said.enqueue.size() > limit) return result_too_large("what it enqueues", limits_.result_bytes);
         outcome.kind = Outcome::completed;
-        outcome.result = std::move(said.result);
-        outcome.enqueue = std::move(said.enqueue);
+        outcome.result = without_nul(std::move(said.result));
+        outcome.enqueue = without_nul(std::move(said.enqueue));
         return outcome;
     }
     outcome.kind = said.type == Message::Type::retry ? Outcome::try_again : Outcome::failed;
@@ -164,10 +166,6 @@ Outcome Account::ended() const {
             outcome.kind = Outcome::stopped;
             outcome.error_class = "stopped";
             outcome.error_message = stopped_text(reason_);
-            break;
-        case Cause::result_too_large:
-            outcome = too_large("the result on stdout", limits_.result_bytes);
-            outcome.error_message += "; the handler was killed";
             break;
         case Cause::message_too_large:
             outcome.error_class = "message_too_large";

@@ -19,7 +19,7 @@ namespace dormouse::handlers {
 class Account {
   public:
     /// Why we end an attempt; `nothing` while its end is its own.
-    enum class Cause { nothing, timeout, no_heartbeat, stop, result_too_large, message_too_large };
+    enum class Cause { nothing, timeout, no_heartbeat, stop, message_too_large };
 
     /// How the attempt is reached.
     class Means {
@@ -40,11 +40,13 @@ class Account {
     /// Lines of the attempt's log. After limits.log_bytes, stderr and messages together, the rest is dropped.
     void log(Level level, std::string_view text);
     [[nodiscard]] LogBudget& budget() { return budget_; }
+    /// The last line of a log that was cut: how much is missing. Once, at the end.
+    void end_log();
 
     /// Asks it to end, and kills after `patience`. A second call can only shorten the patience.
     void stop(StopReason reason, Millis patience);
-    /// Kills it for one of the last two of Cause.
-    void give_up(Cause too_large);
+    /// Kills it for Cause::message_too_large.
+    void give_up();
     [[nodiscard]] Cause cause() const { return cause_; }
 
     /// What it has answered: completed, failed or retry.

@@ -28,11 +28,11 @@ void take_line(Account& account, const Uuid& id, std::string_view line) {
 void take_control(Account& account, const Uuid& id, Frames& frames, std::string_view piece) {
     if (account.cause() == Account::Cause::message_too_large) return;
     if (frames.add(piece, [&](std::string_view line) { take_line(account, id, line); })) return;
-    account.give_up(Account::Cause::message_too_large);
+    account.give_up();
 }
 
 /// What an exit alone stands for; without a result.
-Outcome judge(const Exit& exit) {
+Outcome stands_for(const Exit& exit) {
     Outcome outcome;
     const auto code = exit_code(exit);
     if (code == 0) {
@@ -47,16 +47,17 @@ Outcome judge(const Exit& exit) {
     return outcome;
 }
 
+}  // namespace
+
 /// What was said counts more than the exit, but who has not ended well has not completed. Our ending an attempt is
 /// overtaken by what was said before that; when it was only asked to stop, by its completion as well: its work is done.
-Outcome judge(Account& account, const Exit& exit, const std::string& output, const std::string& errors) {
+Outcome ExecHandler::judge(Attempt& attempt, const Exit& exit) const {
     using Cause = Account::Cause;
-    Outcome outcome = judge(exit);
+    Account& account = attempt.account;
+    Outcome outcome = stands_for(exit);
     const bool well = outcome.kind == Outcome::completed;
     const bool said_otherwise = account.answer_counts() && !account.has_completed();
-    const bool killed_for_size =
-        account.cause() == Cause::result_too_large || account.cause() == Cause::message_too_large;
-    if (!killed_for_size && said_otherwise) {
+    if (account.cause() != Cause::message_too_large && said_otherwise) {
         outcome = account.answered();
         if (!outcome.error_message.empty()) return outcome;
         outcome.error_message = "it said so, without a message";
@@ -65,20 +66,29 @@ Outcome judge(Account& account, const Exit& exit, const std::string& output, con
         outcome = account.ended();
     } else if (well) {
         if (account.has_completed()) outcome = account.answered();
-        if (outcome.kind == Outcome::completed && outcome.result.empty()) outcome.result = result_of(output);
+        if (outcome.kind != Outcome::completed || !outcome.result.empty()) return outcome;
+        if (attempt.output_cut) {
+            outcome = result_too_large("what it wrote to stdout, its result,", limits_.result_bytes);
+            outcome.error_message += R"(; if it is no result: stdout = "log" for this task)";
+        } else {
+            outcome.result = result_of(attempt.output);
+        }
         return outcome;
     } else if (account.has_completed()) {
         outcome.error_message += ", after it had said that it was completed";
     }
+    const std::string errors = attempt.lines.tail();
+    const std::string output = attempt.output_tail.text();
     if (!errors.empty()) outcome.error_message += "\n" + errors;
+    if (!output.empty()) outcome.error_message += (errors.empty() ? "\n" : "\nand on stdout:\n") + output;
     return outcome;
 }
-
-}  // namespace
 
 ExecHandler::Attempt::Attempt(loop::Loop& loop, const Uuid& run, Listener& listener, const config::Limits& limits)
     : id(run),
       account(loop, run, listener, limits, *this),
+      output_lines(account.budget(),
+                   [run, &listener](std::string_view text) { listener.on_line(run, {Level::info, text}); }),
       lines(account.budget(), [run, &listener](std::string_view text) { listener.on_line(run, {Level::info, text}); }),
       frames(message_bytes(limits)) {}
 
@@ -143,13 +153,12 @@ void ExecHandler::tell_refused() {
 }
 
 void ExecHandler::take_output(Attempt& attempt, std::string_view piece) const {
-    if (attempt.account.cause() == Account::Cause::result_too_large) return;
-    if (attempt.output.size() + piece.size() <= static_cast<std::size_t>(limits_.result_bytes)) {
-        attempt.output.append(piece);
-        return;
-    }
-    attempt.output = {};
-    attempt.account.give_up(Account::Cause::result_too_large);
+    attempt.output_tail.add(piece);
+    if (task_.output != config::Output::result) attempt.output_lines.add(piece);
+    if (task_.output == config::Output::log || attempt.output_cut) return;
+    const std::size_t room = static_cast<std::size_t>(limits_.result_bytes) - attempt.output.size();
+    attempt.output.append(piece.substr(0, room));
+    attempt.output_cut = piece.size() > room;
 }
 
 void ExecHandler::finish(const Uuid& id, const Exit& exit) {
@@ -157,7 +166,12 @@ void ExecHandler::finish(const Uuid& id, const Exit& exit) {
     Attempt& attempt = *node.mapped();
     if (!attempt.frames.rest().empty()) take_control(attempt.account, id, attempt.frames, "\n");
     attempt.lines.finish();
-    Outcome outcome = judge(attempt.account, exit, attempt.output, attempt.lines.tail());
+    Outcome outcome = judge(attempt, exit);
+    // Whoever fails has most often said why, on stdout as well.
+    if (outcome.kind != Outcome::completed && task_.output == config::Output::result)
+        attempt.output_lines.add(attempt.output);
+    attempt.output_lines.finish();
+    attempt.account.end_log();
     outcome.cpu = exit.cpu;
     outcome.peak_memory_bytes = exit.peak_memory_bytes;
     outcome.exit_code = exit_code(exit);

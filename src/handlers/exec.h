@@ -39,7 +39,10 @@ class ExecHandler : public Handler {
 
         Uuid id;
         Account account;
-        std::string output;
+        std::string output;       ///< the first limits.result_bytes of stdout, if that may be the result
+        bool output_cut = false;  ///< there was more
+        Tail output_tail;         ///< of stdout
+        Lines output_lines;       ///< of stdout, if they are log lines
         Lines lines;
         Frames frames;
         std::unique_ptr<Child> child;
@@ -53,6 +56,7 @@ class ExecHandler : public Handler {
     void refuse(const Uuid& id, Listener& listener, std::string message);
     void tell_refused();
     void take_output(Attempt& attempt, std::string_view piece) const;
+    Outcome judge(Attempt& attempt, const Exit& exit) const;
     void finish(const Uuid& id, const Exit& exit);
 
     ChildHost host_;

@@ -39,4 +39,12 @@ bool is_traceparent(std::string_view text) {
     return !text.starts_with("ff") && !is_zero(text.substr(3, 32)) && !is_zero(text.substr(36, 16));
 }
 
+Outcome result_too_large(const std::string& what, std::int64_t limit) {
+    Outcome outcome;
+    outcome.error_class = "result_too_large";
+    outcome.permanent = true;
+    outcome.error_message = what + " is larger than " + std::to_string(limit) + " bytes (limits.result_bytes)";
+    return outcome;
+}
+
 }  // namespace dormouse::handlers

@@ -105,4 +105,8 @@ class Handler {
     virtual void stop(const Uuid& id, StopReason reason, Millis patience) = 0;
 };
 
+/// The outcome of a result, or what is enqueued with it, over `limit` bytes. Permanent: the same work would come to the
+/// same.
+[[nodiscard]] Outcome result_too_large(const std::string& what, std::int64_t limit);
+
 }  // namespace dormouse::handlers

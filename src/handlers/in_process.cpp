@@ -178,15 +178,14 @@ void InProcess::execute(InProcessRun& run) {
 }
 
 Outcome InProcess::checked(Outcome outcome, std::int64_t limit) {
-    const auto too_large = [limit](const char* what) {
-        return failure("result_too_large",
-                       std::string(what) + " is larger than " + std::to_string(limit) + " bytes (limits.result_bytes)");
-    };
     if (outcome.kind == Outcome::completed) {
-        if (static_cast<std::int64_t>(outcome.result.size()) > limit) return too_large("the result");
-        if (static_cast<std::int64_t>(outcome.enqueue.size()) > limit) return too_large("what it enqueues");
+        if (static_cast<std::int64_t>(outcome.result.size()) > limit) return result_too_large("the result", limit);
+        if (static_cast<std::int64_t>(outcome.enqueue.size()) > limit)
+            return result_too_large("what it enqueues", limit);
         if (!outcome.result.empty() && !is_json(outcome.result))
             return failure("bad_result", "the result is no JSON that Postgres takes", true);
+        outcome.result = without_nul(std::move(outcome.result));
+        outcome.enqueue = without_nul(std::move(outcome.enqueue));
         return outcome;
     }
     outcome.error_class = clean_text(cut(outcome.error_class, class_bytes));
@@ -249,7 +248,11 @@ void InProcess::finish(InProcessRun& run) {
         timer_.stop();
         looks_at_ = Time::max();
     }
-    if (!run.given_up_) return run.listener_.on_done(id, judge(run));
+    if (!run.given_up_) {
+        if (const std::string rest = run.rest_of_log(); !rest.empty())
+            run.listener_.on_line(id, {Level::warning, rest});
+        return run.listener_.on_done(id, judge(run));
+    }
     --given_up_;
     if (on_return_) on_return_(id, run.spec_.task);
 }

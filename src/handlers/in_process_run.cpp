@@ -49,6 +49,11 @@ void InProcessRun::log(Level level, std::string_view text) {
     if (!text.ends_with('\n')) lines_->add("\n");
 }
 
+std::string InProcessRun::rest_of_log() {
+    const std::lock_guard lock(log_mutex_);
+    return log_budget_.rest();
+}
+
 void InProcessRun::heartbeat(Millis within) {
     {
         const std::lock_guard lock(owner_.inbox_mutex_);

@@ -49,6 +49,8 @@ class InProcessRun {
     void progress(std::optional<double> fraction, std::string_view text);
     /// Cut into lines, with the bounds of the contract.
     void log(Level level, std::string_view text);
+    /// How much of it is missing, once its function has returned; empty: nothing.
+    std::string rest_of_log();
     /// From now on it has timed out unless this is called again within that time; 0 ends that.
     void heartbeat(Millis within);
 

@@ -47,6 +47,16 @@ bool is_json(std::string_view bytes) {
            nlohmann::json::accept(bytes);
 }
 
+std::string without_nul(std::string text) {
+    constexpr std::string_view nul = "\\u0000";
+    for (std::size_t at = 0; (at = text.find(nul, at)) != std::string::npos; at += nul.size()) {
+        const std::size_t first = text.find_last_not_of('\\', at);  // an even number of backslashes before it
+        const std::size_t before = at - (first == std::string::npos ? 0 : first + 1);
+        if (before % 2 == 0) text.replace(at, nul.size(), "\\ufffd");
+    }
+    return text;
+}
+
 std::vector<Member> members_of(std::string_view text) {
     std::vector<Member> members;
     skip(text, white_space);

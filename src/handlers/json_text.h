@@ -13,6 +13,9 @@ namespace dormouse::handlers {
 /// overflows a double.
 [[nodiscard]] bool is_json(std::string_view bytes);
 
+/// The JSON text with each NUL in a string (\u0000, which Postgres takes in no text) replaced by U+FFFD.
+[[nodiscard]] std::string without_nul(std::string text);
+
 struct Member {
     std::string name;        ///< unescaped
     std::string_view value;  ///< as it is written, without white space around it

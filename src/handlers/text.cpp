@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/utf8.h"
 #include "handlers/json_text.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::size_t line_bytes = 8U << 10U;
 constexpr std::size_t tail_bytes = 2U << 10U;
+constexpr Millis between_overwritten{1'000};
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
 using utf8::continues;
@@ -54,22 +56,61 @@ std::string_view cut(std::string_view bytes, std::size_t most) {
 
 std::string result_of(const std::string& bytes) {
     if (bytes.find_first_not_of(" \t\r\n\f\v") == std::string::npos) return {};
-    if (is_json(bytes)) return bytes;
+    if (is_json(bytes)) return without_nul(bytes);
     std::string text = clean_text(bytes);
     if (text.ends_with('\n')) text.pop_back();
     return nlohmann::json(std::move(text)).dump();
 }
 
-void Lines::add(std::string_view piece) {
-    tail_.append(piece.substr(piece.size() - std::min(piece.size(), tail_bytes)));
-    if (tail_.size() > tail_bytes) tail_.erase(0, tail_.size() - tail_bytes);
-    while (!piece.empty() && !budget_.cut_said) {
-        const auto end = std::min(piece.find('\n'), piece.size());
-        append(piece.substr(0, end));
-        if (end == piece.size() || budget_.cut_said) return;
-        give();
-        piece.remove_prefix(end + 1);
+std::string LogBudget::rest() const {
+    return missed == 0 ? std::string() : "[" + std::to_string(missed) + " bytes more were written and are not kept]";
+}
+
+void Tail::add(std::string_view piece) {
+    bytes_.append(piece.substr(piece.size() - std::min(piece.size(), tail_bytes)));
+    if (bytes_.size() > tail_bytes) bytes_.erase(0, bytes_.size() - tail_bytes);
+}
+
+std::string Tail::text() const {
+    std::string_view rest = bytes_;
+    if (rest.size() == tail_bytes) {  // probably cut: begin with a whole line, or at least with a whole character
+        const auto line_end = rest.find('\n');
+        if (line_end != std::string_view::npos && line_end + 1 < rest.size()) rest.remove_prefix(line_end + 1);
+        while (!rest.empty() && continues(rest.front())) rest.remove_prefix(1);
     }
+    const auto last = rest.find_last_not_of(" \t\r\n");
+    return clean_text(rest.substr(0, last == std::string_view::npos ? 0 : last + 1));
+}
+
+void Lines::add(std::string_view piece) {
+    tail_.add(piece);
+    while (!piece.empty() && !budget_.cut_said) {
+        if (std::exchange(returned_, false) && piece.front() != '\n') overwrite();
+        const auto end = std::min(piece.find_first_of("\r\n"), piece.size());
+        append(piece.substr(0, end));
+        piece.remove_prefix(end);
+        if (piece.empty() || budget_.cut_said) break;
+        if (piece.front() == '\n') {
+            give();
+        } else {
+            returned_ = true;
+        }
+        piece.remove_prefix(1);
+    }
+    if (budget_.cut_said) budget_.missed += piece.size();
+}
+
+/// The line was shown, and another comes in its place.
+void Lines::overwrite() {
+    const auto now = BootClock::now();
+    if (line_.empty() || now - last_overwritten_ >= between_overwritten) {
+        if (!line_.empty()) give();
+        last_overwritten_ = now;
+        return;
+    }
+    budget_.used -= std::min(budget_.used, line_.size());
+    line_.clear();
+    long_line_ = false;
 }
 
 void Lines::append(std::string_view part) {
@@ -82,12 +123,12 @@ void Lines::append(std::string_view part) {
     }
     if (!line_.empty()) give();
     budget_.cut_said = true;
+    budget_.missed = part.size() - fits;
     take_("[log cut: the handler wrote more than " + std::to_string(budget_.limit) + " bytes]");
 }
 
 void Lines::give() {
     if (long_line_) line_.resize(whole_characters(line_));
-    if (line_.ends_with('\r')) line_.pop_back();
     std::string text = clean_text(line_);
     if (long_line_) text += " [line cut at " + std::to_string(line_bytes) + " bytes]";
     line_.clear();
@@ -99,17 +140,6 @@ void Lines::give() {
 
 void Lines::finish() {
     if (!line_.empty() && !budget_.cut_said) give();
-}
-
-std::string Lines::tail() const {
-    std::string_view rest = tail_;
-    if (rest.size() == tail_bytes) {  // probably cut: begin with a whole line, or at least with a whole character
-        const auto line_end = rest.find('\n');
-        if (line_end != std::string_view::npos && line_end + 1 < rest.size()) rest.remove_prefix(line_end + 1);
-        while (!rest.empty() && continues(rest.front())) rest.remove_prefix(1);
-    }
-    const auto last = rest.find_last_not_of(" \t\r\n");
-    return clean_text(rest.substr(0, last == std::string_view::npos ? 0 : last + 1));
 }
 
 }  // namespace dormouse::handlers

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
+
 namespace dormouse::handlers {
 
 /// The text with every invalid byte sequence and every NUL (which Postgres takes in no text) replaced by
@@ -25,11 +27,27 @@ struct LogBudget {
     std::size_t limit = std::string::npos;  ///< bytes; npos: no limit
     std::size_t used = 0;
     bool cut_said = false;
+    std::size_t missed = 0;  ///< bytes, since that was said
+
+    /// What to say at the end of what was missed; empty: nothing.
+    [[nodiscard]] std::string rest() const;
+};
+
+/// The last lines of a stream, about 2 KiB.
+class Tail {
+  public:
+    void add(std::string_view piece);
+    /// Clean; without empty lines at its end.
+    [[nodiscard]] std::string text() const;
+
+  private:
+    std::string bytes_;
 };
 
 /// Cuts a stream of bytes into lines, with bounds: a line is cut at 8 KiB, and when the budget is used up
-/// no more lines are given. Both cuts are said, in the line itself or in one last line of the log. The tail is
-/// kept whatever was dropped.
+/// no more lines are given. Both cuts are said, in the line itself or where the log ends. A carriage return ends a line
+/// that the next one overwrites, as progress bars do: of those about one in a second is given. The tail is kept
+/// whatever was dropped.
 class Lines {
   public:
     using Take = std::function<void(std::string_view line)>;
@@ -40,18 +58,21 @@ class Lines {
     void add(std::string_view piece);
     /// Gives out a last line that has no line break. At the end of the stream, or of what belongs together in it.
     void finish();
-    /// The last lines of the stream, about 2 KiB, clean; not empty lines at its end.
-    [[nodiscard]] std::string tail() const;
+    [[nodiscard]] std::string tail() const { return tail_.text(); }
 
   private:
     void append(std::string_view part);
     void give();
+    void overwrite();
 
     LogBudget& budget_;
     Take take_;
     bool long_line_ = false;
+    bool returned_ =
+        false;  ///< behind a carriage return: a line break belongs to it, anything else overwrites the line
+    BootClock::time_point last_overwritten_{};
     std::string line_;
-    std::string tail_;
+    Tail tail_;
 };
 
 }  // namespace dormouse::handlers

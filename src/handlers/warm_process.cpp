@@ -158,13 +158,13 @@ void WarmProcess::retire() {
 
 void WarmProcess::on_printed(Lines& lines, std::string_view piece) {
     const std::size_t flood = std::max(flood_factor * static_cast<std::size_t>(limits_.log_bytes), least_flood);
-    if (printed_ > flood) return;
+    if (printed_ > flood) {  // as long as no run is answered: whoever is cut by now knows it
+        for (auto& [id, flight] : flights_)
+            if (flight.account.budget().cut_said) flight.account.budget().missed += piece.size();
+        return;
+    }
     lines.add(piece);
     printed_ += piece.size();
-    if (printed_ > flood)
-        doom({"protocol",
-              "it wrote more than " + std::to_string(flood) + " bytes to stdout and stderr without answering a run",
-              {}});
 }
 
 void WarmProcess::on_line(Level level, std::string_view line) {
@@ -228,6 +228,7 @@ void WarmProcess::on_answer(Message&& message, Flight& flight) {
     }
     Account& account = flight.account;
     (void)account.hear(std::move(message));
+    account.end_log();
     Landing landing{&account.listener(), id, account.answer_counts() ? account.answered() : account.ended()};
     if (hello_.concurrency == 1) landing.outcome.cpu = cpu_since_last();
     flights_.erase(id);

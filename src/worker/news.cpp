@@ -94,9 +94,10 @@ void News::forget(const store::Held& held) {
 /// False: there is nothing of it.
 bool News::put(store::Round& round, Attempt& attempt) {
     if (attempt.missing > 0) {
+        const int missing = std::exchange(attempt.missing, 0);
         append(attempt, "warning",
-               "[" + std::to_string(std::exchange(attempt.missing, 0)) +
-                   " lines are missing here: more waited to be written than limits.log_bytes]");
+               "[" + std::to_string(missing) + (missing == 1 ? " line is" : " lines are") +
+                   " missing here: more waited to be written than limits.log_bytes]");
     }
     if (!attempt.open.json.empty()) {
         attempt.closed.push_back(std::exchange(attempt.open, Portion{attempt.next_line, {}}));

@@ -7,6 +7,8 @@
 namespace dormouse::worker {
 namespace {
 
+constexpr std::int64_t for_notices = 1024;  ///< what a handler's log says where it is cut, beside limits.log_bytes
+
 void tell(log::Level level, const char* event, const Parcel& parcel, const std::string& text) {
     log::event(level, event, text,
                {{"run_id", parcel.ending.held.id.to_string()},
@@ -52,7 +54,7 @@ Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_s
 Reports::Reports(Terms terms, Events events)
     : terms_(terms),
       events_(std::move(events)),
-      news_(terms.log_bytes, [this] { events_.on_news(); }),
+      news_(terms.log_bytes + for_notices, [this] { events_.on_news(); }),
       outbox_(outbox_events(news_, [this](const Parcel& parcel) { events_.on_settled(parcel); })) {}
 
 void Reports::give_back(const store::ClaimedRun& run) {

@@ -14,7 +14,8 @@ TASKS = HERE + "/warm_tasks.py"
 
 
 class Python:
-    unwritable = ("nan", "set", "huge")
+    unwritable = ("nan", "object", "huge")
+    everyday = {"set": [1, 2], "bytes": "/wA=", "decimal": "1.50", "time": "09:30:00", "delta": 60.5, "at": "2026-11-28T12:00:00+00:00"}
     gate = "gate"
 
     def test_what_is_answered_is_forgotten(self):
@@ -53,6 +54,17 @@ class Python:
         self.assertEqual(self.execute("as_dict", {"a": [1, {"b": None}]})[0]["result"], ["dict", {"a": [1, {"b": None}]}])
         self.assert_failed(self.execute("as_dict", [1])[0], "BadPayload", "payload: expected an object, got [1]", True)
         self.assertEqual(self.execute("by_keyword", {"width": 2})[0]["result"], ["by_keyword", 2, False])
+
+    def test_a_forked_child_never_answers_for_its_parent(self):
+        for what, code in (("returns", 0), ("exits", 7), ("raises", 1)) * 3:
+            run = self.process.give("forks", json.dumps(what))
+            self.assertEqual(self.process.answer(run), [{"type": "completed", "id": run["id"], "result": ["from the parent", code]}])
+        self.assertIn("ValueError: from the child", self.process.printed())
+        self.assertEqual(self.execute("echo", 1)[0]["result"], 1)
+
+    def test_multiprocessing_works_in_each_of_its_ways(self):
+        for method in ("fork", "spawn", "forkserver"):
+            self.assertEqual(self.execute("counts_by_processes", method)[0].get("result"), [1, 2, 3], method)
 
     def test_sys_exit_ends_the_function_and_not_the_process(self):
         self.assert_failed(self.execute("leaves")[0], "SystemExit", "3", False)
@@ -115,7 +127,8 @@ class Node(AtOnce, Conversation, unittest.TestCase):
     command = ["node", HERE + "/warm_tasks.js"]
     concurrency = at_once = 4
     gate = "gate"
-    unwritable = ("circle", "big", "function")
+    unwritable = ("circle", "function")
+    everyday = {"map": {"a": 1}, "set": [1, 2], "big": "12345678901234567890", "bytes": "/wA=", "at": "1970-01-01T00:00:00.000Z"}
     waiting = (("waits", None),)
 
 

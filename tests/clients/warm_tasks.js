@@ -1,6 +1,7 @@
 // Tasks for the tests of the warm clients; warm_tasks.py has the same ones.
 'use strict';
 
+const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const { task, serve, Fail, Retry, BadPayload } = require(process.env.DORMOUSE_CLIENT);
 
@@ -41,7 +42,15 @@ task('half', () => ({ text: 'a \ud800' }));
 task('unwritable', async (payload) => {
   const circle = {};
   circle.self = circle;
-  return { circle, big: 1n, function: () => {} }[payload];
+  return { circle, function: () => {} }[payload];
+});
+task('everyday', () => ({ map: new Map([['a', 1]]), set: new Set([1, 2]), big: 12345678901234567890n, bytes: Buffer.from([255, 0]), at: new Date(0) }));
+task('starts', async (payload, run) => {
+  const child = spawn('/bin/sh', ['-c', 'sleep 300 & echo $$ $!; wait']);
+  const pids = await new Promise((resolve) => { child.stdout.once('data', (text) => resolve(String(text).trim().split(' ').map(Number))); });
+  if (payload === 'leaves') return pids;
+  run.log(JSON.stringify(pids));
+  await new Promise((resolve, reject) => { run.signal.addEventListener('abort', () => reject(run.signal.reason)); });
 });
 task('sized', { payload: { parse: picture } }, (payload) => payload);
 task('gate', async (payload, run) => {

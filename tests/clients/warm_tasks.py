@@ -2,9 +2,13 @@
 
 import dataclasses
 import datetime
+import decimal
 import enum
+import json
 import logging
+import multiprocessing
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -151,7 +155,47 @@ def half(payload):
 
 @task
 def unwritable(payload):
-    return {"object": {"nan": float("nan"), "set": {1}, "huge": 10**400}[payload]}
+    return {"object": {"nan": float("nan"), "object": object(), "huge": 10**400}[payload]}
+
+
+@task
+def everyday():
+    return {"set": {2, 1}, "bytes": b"\xff\x00", "decimal": decimal.Decimal("1.50"), "time": datetime.time(9, 30),
+            "delta": datetime.timedelta(minutes=1, milliseconds=500), "at": datetime.datetime(2026, 11, 28, 12, tzinfo=datetime.timezone.utc)}
+
+
+@task
+def starts(payload, run):
+    """A process that has one of its own; both go on for long. Then as payload says."""
+    child = subprocess.Popen(["/bin/sh", "-c", "sleep 300 & echo $$ $!; wait"], stdout=subprocess.PIPE, text=True)
+    pids = [int(pid) for pid in child.stdout.readline().split()]
+    if payload == "leaves":
+        return pids
+    run.log(json.dumps(pids))
+    while time.monotonic() < LAST:
+        run.progress(text="works")
+        time.sleep(0.01)
+
+
+@task
+def forks(payload, run):
+    """The child does what payload says, and must not answer for its parent."""
+    pid = os.fork()
+    if pid == 0:
+        run.log("from the child")
+        if payload == "raises":
+            raise ValueError("from the child")
+        if payload == "exits":
+            sys.exit(7)
+        return "from the child"
+    return ["from the parent", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]
+
+
+@task
+def counts_by_processes(payload):
+    context = multiprocessing.get_context(payload)
+    with context.Pool(2) as pool:
+        return pool.map(abs, [-1, -2, -3])
 
 
 @task
@@ -203,7 +247,7 @@ def waits(payload, run):
         raise
 
 
-how = sys.argv.pop(1)
+how = sys.argv.pop(1) if __name__ == "__main__" else "plain"  # else a process of multiprocessing
 if how == "async":
     import asyncio
 

@@ -57,6 +57,30 @@ class Conversation:
             self.assert_failed(self.execute("unwritable", kind)[0], "BadResult", "the result cannot be written as JSON", True)
         self.assertEqual(self.execute("echo", 1)[0]["result"], 1)
 
+    def test_everyday_values_have_a_form(self):
+        self.assertEqual(self.execute("everyday")[0].get("result"), self.everyday)
+
+    def lives(self, pid):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                return file.read().rpartition(") ")[2][0] != "Z"
+        except OSError:
+            return False
+
+    def test_what_a_run_has_started_ends_with_it_when_it_is_stopped(self):
+        left = self.execute("starts", "leaves")[-1]["result"]  # and lives on where it was not
+        for _ in range(2):
+            run = self.process.give("starts", '"stays"')
+            pids = json.loads(self.process.until("log")["text"])
+            self.assertTrue(all(map(self.lives, pids)))
+            self.process.cancel(run, "timeout")
+            self.assert_failed(self.process.until("failed"), "Cancelled", "timeout", False)
+            self.assertEqual([pid for pid in pids if self.lives(pid)], [])
+        self.assertTrue(all(map(self.lives, left)))
+        for pid in left:
+            os.kill(pid, 9)
+        self.assertEqual(self.execute("echo", 1)[0]["result"], 1)
+
     def test_a_result_that_is_too_large_is_not_said(self):
         self.process = Process(self.command, DORMOUSE_RESULT_BYTES="10000")
         self.addCleanup(self.process.close)
@@ -64,12 +88,12 @@ class Conversation:
         for text in ("x" * 9_998, "ä" * 4_999):
             self.assertEqual(execute("echo", text)[-1]["result"], text)
         for text in ("x" * 9_999, "ä" * 5_000, "x" * 1_000_000):
-            self.assert_failed(execute("echo", text)[-1], "result_too_large", "the result is larger than 10000 bytes", False)
+            self.assert_failed(execute("echo", text)[-1], "result_too_large", "the result is larger than 10000 bytes", True)
         self.assertEqual(len(execute("hands_on", [70, 100])[-1]["enqueue"]), 70)
-        self.assert_failed(execute("hands_on", [100, 100])[-1], "result_too_large", "what it enqueues is larger than 10000", False)
+        self.assert_failed(execute("hands_on", [100, 100])[-1], "result_too_large", "what it enqueues is larger than 10000", True)
         self.process = Process(self.command, DORMOUSE_RESULT_BYTES="100000")  # each of them fits, and both do not
         self.addCleanup(self.process.close)
-        self.assert_failed(self.process.execute("hands_on", [700, 100, "x" * 90_000])[-1], "result_too_large", "are together larger than", False)
+        self.assert_failed(self.process.execute("hands_on", [700, 100, "x" * 90_000])[-1], "result_too_large", "are together larger than", True)
         self.assertEqual(self.process.execute("echo", 1)[-1]["result"], 1)
 
     def test_a_run_knows_what_it_is(self):

@@ -105,14 +105,49 @@ BOOST_AUTO_TEST_CASE(a_payload_larger_than_a_pipe_arrives_whole) {
     BOOST_TEST(bench.run(std::string(1U << 20U, 'x')).result == "1048576\n");
 }
 
-BOOST_AUTO_TEST_CASE(a_flood_on_stdout_fails_the_run_at_once) {
+BOOST_AUTO_TEST_CASE(more_on_stdout_than_a_result_may_have_ends_no_program_and_fails_the_run_for_good) {
     Bench bench(shell("head -c 100000000 /dev/zero; echo end >&2"));
     const auto outcome = bench.run();
     BOOST_TEST(verdict(outcome) == failed);
     BOOST_TEST(outcome.error_class == "result_too_large");
+    BOOST_TEST(outcome.permanent);  // its work is done, and would come to the same
     BOOST_TEST(outcome.error_message.find("1048576 bytes (limits.result_bytes)") != std::string::npos);
+    BOOST_TEST(outcome.error_message.find("stdout = \"log\"") != std::string::npos);
     BOOST_TEST(outcome.result.empty());
-    BOOST_TEST(bench.lines.empty());  // it was killed before it could get there
+    BOOST_TEST(bench.lines.front() == "end");  // it got there
+}
+
+BOOST_AUTO_TEST_CASE(what_a_program_says_on_stdout_before_it_fails_is_in_the_error_and_in_the_log) {
+    Bench silent(shell("echo starting; echo ERROR: disk full; exit 1"));
+    BOOST_TEST(silent.run().error_message == "exit 1\nstarting\nERROR: disk full");
+    BOOST_TEST(silent.lines == (std::vector<std::string>{"starting", "ERROR: disk full"}),
+               boost::test_tools::per_element());
+    Bench both(shell("echo one; echo two >&2; exit 1"));
+    BOOST_TEST(both.run().error_message == "exit 1\ntwo\nand on stdout:\none");
+    Bench well(shell("echo fine"));
+    BOOST_TEST(well.run().result == "\"fine\"");
+    BOOST_TEST(well.lines.empty());
+}
+
+BOOST_AUTO_TEST_CASE(stdout_may_be_the_log_or_both) {
+    auto task = shell("echo one; yes line | head -c 3000000; echo two");
+    task.output = config::Output::log;
+    Bench log(task);
+    const auto outcome = log.run();
+    BOOST_TEST(verdict(outcome) == completed);
+    BOOST_TEST(outcome.result.empty());
+    BOOST_TEST(log.lines.front() == "one");
+    BOOST_TEST(log.lines.back().ends_with(" bytes more were written and are not kept]"), log.lines.back());
+    task = shell("echo '{\"n\": 1}'");
+    task.output = config::Output::both;
+    Bench both(task);
+    BOOST_TEST(both.run().result == "{\"n\": 1}\n");
+    BOOST_TEST(both.lines.front() == "{\"n\": 1}");
+}
+
+BOOST_AUTO_TEST_CASE(a_nul_in_a_result_is_replaced_as_it_is_in_a_text) {
+    Bench bench(shell(R"(printf '{"a": "x\\u0000y\\\\u0000"}')"));
+    BOOST_TEST(bench.run().result == R"({"a": "x\ufffdy\\u0000"})");
 }
 
 BOOST_AUTO_TEST_CASE(a_result_of_just_the_limit_is_taken_and_one_byte_more_is_not) {
@@ -132,8 +167,10 @@ BOOST_AUTO_TEST_CASE(a_flood_on_stderr_is_cut_and_the_cut_is_said) {
     BOOST_TEST(outcome.error_message.starts_with("exit 1\nline\n"));
     BOOST_TEST(outcome.error_message.ends_with("line\nlast"));
     BOOST_TEST(outcome.error_message.size() < 3000U);
-    BOOST_TEST(bench.lines.size() <= 65'537U);
-    BOOST_TEST(bench.lines.back() == "[log cut: the handler wrote more than 65536 bytes]");
+    BOOST_TEST(bench.lines.size() <= 65'538U);
+    BOOST_TEST(bench.lines[bench.lines.size() - 2] == "[log cut: the handler wrote more than 65536 bytes]");
+    // head writes 100,000,000, yes 10,000,000 and echo 5, of which 65,536 are there
+    BOOST_TEST(bench.lines.back() == "[109934469 bytes more were written and are not kept]");
 }
 
 BOOST_AUTO_TEST_CASE(a_flood_does_not_starve_the_others) {

@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(invalid_sequences_and_nul_are_replaced) {
 }
 
 BOOST_AUTO_TEST_CASE(json_is_passed_through_unchanged) {
-    for (const std::string text : {"{\"a\": 1}\n", " [1,2]", "null", "\"x\"", "1.50", "{\"z\":\"\\u0000\"}"}) {
+    for (const std::string text : {"{\"a\": 1}\n", " [1,2]", "null", "\"x\"", "1.50", "{\"z\":\"\\\\u0000\"}"}) {
         BOOST_TEST(result_of(text) == text);
     }
 }
@@ -51,6 +51,25 @@ BOOST_AUTO_TEST_CASE(what_only_looks_like_json_becomes_a_string) {
         BOOST_TEST(nlohmann::json::parse(result).is_string());
         BOOST_TEST(result.find("\\u0000") == std::string::npos);
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_nul_in_json_is_replaced_and_a_backslash_before_a_u_is_not) {
+    const std::vector<std::pair<std::string, std::string>> pairs{
+        {R"(["\u0000"])", R"(["\ufffd"])"},
+        {R"(["\\u0000"])", R"(["\\u0000"])"},
+        {R"(["\\\u0000\u0000"])", R"(["\\\ufffd\ufffd"])"},
+    };
+    for (const auto& [text, expected] : pairs) BOOST_TEST(result_of(text) == expected);
+}
+
+BOOST_AUTO_TEST_CASE(a_carriage_return_ends_a_line_that_the_next_one_overwrites) {
+    Taken taken(1000);
+    for (const char* piece : {"plain\r", "\n", "1%\r2%\r", "3%", "\r99%\r100%\nnext", "\rlast"}) taken.lines.add(piece);
+    taken.lines.finish();
+    // the first one at once, others if a second has passed, the last one always
+    BOOST_TEST(taken.all == (std::vector<std::string>{"plain", "1%", "100%", "last"}),
+               boost::test_tools::per_element());
+    BOOST_TEST(taken.budget.used <= 40U);
 }
 
 BOOST_AUTO_TEST_CASE(a_deep_nest_does_not_break_the_parser) {

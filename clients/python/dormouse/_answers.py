@@ -8,6 +8,7 @@ from dormouse._json import MOST_TEXT, encode, to_json
 
 _HERE = os.path.dirname(__file__)
 _MORE_IN_A_MESSAGE = 64 << 10  # than limits.result_bytes; for one that is longer the worker kills the process
+_FIRST, _LAST, _WIDE = 8, 16, 300  # lines of a traceback, and characters of each
 _most = int(os.environ.get("DORMOUSE_RESULT_BYTES", 0)) or None  # none: no worker has started us
 
 
@@ -23,13 +24,13 @@ def completed(run, result):
         line += f',"enqueue":{text}'
     answer = (line + "}\n").encode()
     if _most and len(answer) > _most + _MORE_IN_A_MESSAGE:
-        raise ResultTooLarge(f"the result and what it enqueues are together larger than {_most} bytes (limits.result_bytes)", permanent=False)
+        raise ResultTooLarge(f"the result and what it enqueues are together larger than {_most} bytes (limits.result_bytes)")
     return answer
 
 
 def _check(what, text):
     if _most and len(text) * 4 > _most and len(text.encode()) > _most:
-        raise ResultTooLarge(f"{what} is larger than {_most} bytes (limits.result_bytes)", permanent=False)
+        raise ResultTooLarge(f"{what} is larger than {_most} bytes (limits.result_bytes)")
 
 
 def failed(run, error):
@@ -50,7 +51,9 @@ def failed(run, error):
         while own is not None and own.tb_frame.f_code.co_filename.startswith(_HERE):
             own = own.tb_next
         lines = "".join(traceback.format_exception(type(error), error, own)).splitlines()
-        text += "\n" + "\n".join(lines[-20:])[-MOST_TEXT // 4 :]
+        if len(lines) > _FIRST + _LAST:  # the author's own frames come first, the library's last
+            lines = [*lines[:_FIRST], f"  [{len(lines) - _FIRST - _LAST} lines]", *lines[-_LAST:]]
+        text += "\n" + "\n".join(line[:_WIDE] for line in lines)
     name = "result_too_large" if isinstance(error, ResultTooLarge) else type(error).__name__
     message = {"type": "failed", "id": run.id, "class": name, "message": text}
     return encode({**message, "permanent": True} if permanent else message)

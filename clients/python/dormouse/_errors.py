@@ -29,7 +29,7 @@ class BadResult(Fail):
 
 
 class ResultTooLarge(Fail):
-    """The result, or what is enqueued with it, is over limits.result_bytes. Tried again while attempts are left."""
+    """The result, or what is enqueued with it, is over limits.result_bytes. Permanent."""
 
 
 class Retry(Exception):

@@ -1,7 +1,9 @@
 """Results and messages: JSON that Postgres takes, one line each."""
 
+import base64
 import dataclasses
 import datetime
+import decimal
 import enum
 import json
 import math
@@ -23,11 +25,28 @@ def _plain(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
         return value.value
-    if isinstance(value, (datetime.datetime, datetime.date)):
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
-    if isinstance(value, (uuid.UUID, os.PathLike)):
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, (uuid.UUID, os.PathLike, decimal.Decimal)):  # a Decimal as text: a float would change it
         return str(value)
-    raise TypeError(f"a {type(value).__name__} is no JSON; return dict, list, str, int, float, bool or None, or a dataclass")
+    if isinstance(value, (set, frozenset)):
+        return _in_order(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(value).decode()
+    for of_numpy in ("tolist", "item"):  # arrays and single values, of numpy and what looks like it
+        if hasattr(value, "dtype") and hasattr(value, of_numpy):
+            return getattr(value, of_numpy)()
+    raise TypeError(f"a {type(value).__name__} is no JSON; return dict, list, str, int, float, bool or None, a dataclass, or what "
+                    "docs/warm-clients.md names")
+
+
+def _in_order(values):
+    try:
+        return sorted(values)
+    except TypeError:
+        return list(values)
 
 
 def _bounded(digits):

@@ -2,6 +2,7 @@
 
 import collections
 import fcntl
+import os
 import re
 import signal
 import socket
@@ -36,6 +37,22 @@ class Link:
         self._rest = []  # pieces of a line that is not complete
         self._interrupts = False
         self._reading = self._saying = False
+        self.pid = os.getpid()
+        os.register_at_fork(after_in_child=self._abandon)
+
+    @property
+    def forked(self):
+        """Whether this is a forked child of the process that the worker speaks to."""
+        return os.getpid() != self.pid
+
+    def _abandon(self):
+        """In a forked child: the conversation is its parent's. Nothing is read or said here."""
+        self._interrupts = False
+        self.ended = True
+        self.run = None
+        self.runs.clear()
+        self.waiting.clear()
+        self.socket.close()
 
     # --- in
 
@@ -88,6 +105,8 @@ class Link:
     # --- out
 
     def answer(self, data):
+        if self.forked:
+            return
         try:
             with self._lock:
                 self.socket.sendall(data)

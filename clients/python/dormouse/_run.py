@@ -14,12 +14,13 @@ current = contextvars.ContextVar("dormouse_run", default=None)
 class Run:
     """The run a function is executed for."""
 
-    __slots__ = ("_message", "_link", "_told", "cancel_reason", "end", "enqueued", "id", "payload", "task")
+    __slots__ = ("_message", "_link", "_told", "cancel_reason", "children", "end", "enqueued", "id", "payload", "task")
 
     def __init__(self, message, link):
         self._message, self._link = message, link
         self.cancel_reason = None  # "canceled", "leaving", "lease_lost", "timeout"
         self.end = None  # async: what cancels it
+        self.children = []  # what it has started by subprocess
         self.enqueued = None
         self._told = False
         self.id, self.task, self.payload = message["id"], message["task"], message.get("payload")

@@ -8,8 +8,9 @@ import os
 import socket
 import sys
 import threading
+import traceback
 
-from dormouse import _tasks
+from dormouse import _children, _tasks
 from dormouse._answers import completed, failed
 from dormouse._errors import Cancelled, Fail
 from dormouse._json import encode
@@ -48,6 +49,7 @@ def serve(concurrency=None, capture_logging=True):
         sys.exit(_said(f"DORMOUSE_CONTROL_FD={descriptor} is no socket: {error}"))
     if capture_logging:
         capture()
+    _children.watch()
     any_async = any(task.is_async for task in _tasks.known.values())
     at_once = concurrency or (_AT_ONCE if any_async else 1)
     hello = {"type": "hello", "protocol": 1, "tasks": sorted(_tasks.known), "concurrency": at_once, "client": f"python {__version__}"}
@@ -67,8 +69,24 @@ def _said(error):
     return f"{os.path.basename(sys.argv[0] or 'dormouse')}: {error}"
 
 
-def execute(link, run):
-    """Calls a plain function and gives the answer."""
+def _leave(error=None):
+    """The end of a forked child whose function has returned or raised: the answer is its parent's to give."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        traceback.print_exception(type(error), error, error.__traceback__)
+        code = 1
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code & 255)
+
+
+def execute(link, run, alone=False):
+    """Calls a plain function and gives the answer. alone: nothing else is executed in this process meanwhile."""
+    began = _children.now() if alone else None
     try:
         try:
             if run.cancel_reason:
@@ -78,14 +96,23 @@ def execute(link, run):
                 raise Fail(f"this process has no task {run.task!r}; it has {', '.join(sorted(_tasks.known))}", permanent=False)
             current.set(run)
             link.begin(run)
-            answer = completed(run, task.call(run))
+            result = task.call(run)
+            if link.forked:
+                _leave()
+            answer = completed(run, result)
             link.run = None
         except BaseException as error:  # SystemExit, too: it is the function that ends, not the process
+            if link.forked:
+                _leave(error)
             link.run = None
             answer = failed(run, error)
     except Cancelled as error:  # it came while something else was being caught
         link.run = None
         answer = failed(run, error)
+    if run.cancel_reason:
+        _children.end(run, began)
+    elif alone:
+        _children.keep()
     current.set(None)
     link.runs.pop(run.id, None)  # before the answer: the next attempt may come right behind it
     return answer
@@ -96,7 +123,7 @@ def _serve_serial(link):
     waiting = link.waiting
     while True:
         while waiting:
-            link.answer(execute(link, waiting.popleft()))
+            link.answer(execute(link, waiting.popleft(), alone=True))
         if link.ended:
             return
         link.missed = False
@@ -156,9 +183,16 @@ def _serve_async(link, threads):
         async def one(run, task):
             current.set(run)
             try:
-                answer = completed(run, await task.call(run))
+                result = await task.call(run)
+                if link.forked:
+                    _leave()
+                answer = completed(run, result)
             except BaseException as error:
+                if link.forked:
+                    _leave(error)
                 answer = failed(run, error)
+            if run.cancel_reason and run.children:
+                await loop.run_in_executor(None, _children.end, run)
             link.runs.pop(run.id, None)
             if not answers:
                 loop.call_soon(flush)
@@ -177,6 +211,8 @@ def _serve_async(link, threads):
                 run.end()
 
         def on_readable():
+            if link.forked:
+                _leave(RuntimeError("a forked child cannot await: its loop is its parent's"))
             try:
                 link.read(socket.MSG_DONTWAIT)
             except BlockingIOError:
