@@ -208,11 +208,7 @@ function fault(error) {
 const current = new AsyncLocalStorage();
 const patience = 2000; // ms between asking and killing
 
-function watchChildren() {
-  require('node:diagnostics_channel').subscribe('child_process', ({ process: child }) => {
-    current.getStore()?.children.push(child);
-  });
-}
+const watchChildren = () => require('node:diagnostics_channel').subscribe('child_process', ({ process: child }) => current.getStore()?.children.push(child));
 
 function childrenOf(pid) {
   try {
@@ -230,11 +226,7 @@ function withDescendants(pids) {
 }
 
 function send(pids, signal) {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, signal);
-    } catch { /* it is gone */ }
-  }
+  for (const pid of pids) try { process.kill(pid, signal); } catch { /* it is gone */ }
 }
 
 function lives(pid) {
@@ -248,8 +240,8 @@ function lives(pid) {
 /// Ends what `run` has started and what those have; calls `done` when they are gone.
 function endChildren(run, done) {
   const left = run.children.filter((child) => child.pid !== undefined && child.exitCode === null && child.signalCode === null);
-  if (left.length === 0) return done();
   const all = withDescendants(left.map((child) => child.pid));
+  if (all.length === 0) return done();
   const began = Date.now();
   send(all, 'SIGTERM');
   const timer = setInterval(() => {
@@ -280,8 +272,7 @@ function execute(run, answer) {
     }
     const result = known.handle(payload, run);
     if (typeof result?.then !== 'function') return answer(completed(run, result));
-    const fail = (error) => answer(failed(run, error));
-    result.then((value) => completed(run, value)).then(answer, fail);
+    result.then((value) => completed(run, value)).then(answer, (error) => answer(failed(run, error)));
   } catch (error) {
     answer(failed(run, error));
   }
