@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <map>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -41,7 +43,14 @@ void require(const Status& status) {
 /// The directory of initdb and postgres; empty if there is none.
 std::string find_binaries() {
     namespace fs = std::filesystem;
-    std::vector<std::string> places{"/usr/lib/postgresql/15/bin"};
+    std::vector<std::string> places;
+    if (const char* const chosen = std::getenv("DORMOUSE_POSTGRES"); chosen != nullptr) places.emplace_back(chosen);
+    // the newest that the distribution has
+    std::map<int, std::string, std::greater<>> installed;
+    std::error_code none;
+    for (const auto& version : fs::directory_iterator("/usr/lib/postgresql", none))
+        installed[std::atoi(version.path().filename().c_str())] = version.path().string() + "/bin";
+    for (const auto& [version, place] : installed) places.push_back(place);
     const Ended asked = run({{"pg_config", "--bindir"}, {}, {}, {}});
     if (asked.exit_code == 0) places.push_back(asked.out.substr(0, asked.out.find('\n')));
     std::istringstream path(std::getenv("PATH") == nullptr ? "" : std::getenv("PATH"));
@@ -131,7 +140,7 @@ constexpr const char* keeper_script =
 }  // namespace
 
 std::string why_no_postgres() {
-    if (binaries().empty()) return "there is no Postgres server on this machine: apt-get install postgresql-15";
+    if (binaries().empty()) return "there is no Postgres server on this machine: apt-get install postgresql";
     if (::geteuid() == 0 && unprivileged() == nullptr)
         return "Postgres does not run as root, and there is no user postgres or nobody";
     return {};

@@ -4,7 +4,7 @@
 # The test migrate/committed_schema_is_what_the_migrations_make calls it with --print URL and compares.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-bin=/usr/lib/postgresql/15/bin
+bin=${DORMOUSE_POSTGRES:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)}
 [ -x "$bin/pg_dump" ] || bin=$(pg_config --bindir)
 
 # The dump's own settings, comments, random keys (\restrict) and empty lines differ from release to release of pg_dump.
