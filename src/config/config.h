@@ -20,14 +20,20 @@ enum class HandlerKind { exec, warm, in_process };
 /// What stdout of an exec handler is.
 enum class Output { result, log, both };
 
+/// NAME to value of environment variables. Values may be secrets: never print them.
+using Variables = std::map<std::string, std::string>;
+
 /// One [task.NAME] table.
 struct Task {
     std::string name;
     HandlerKind handler = HandlerKind::exec;
     std::vector<std::string> command;  ///< argument vector; command[0] is a path or is looked up in PATH
     std::string working_directory;     ///< empty: the worker's
-    std::string environment_file;      ///< empty: the small, listed environment alone
-    Millis timeout{3'600'000};         ///< 0: none
+    std::string environment_file;      ///< empty: nothing besides the next three and the small, listed environment
+    Variables environment;             ///< what the file sets
+    std::vector<std::string> pass_environment;  ///< names of the worker's own variables; "NAME*"
+    Variables variables;                        ///< what comes of the two, and of those of the pool
+    Millis timeout{3'600'000};                  ///< 0: none
     int max_attempts = 5;
     int concurrency = 0;          ///< at most so many attempts of it at once in a worker; 0: worker.concurrency
     std::int64_t memory_max = 0;  ///< bytes for a handler's process tree; 0: no limit. So the next two
@@ -60,6 +66,7 @@ struct Worker {
     Millis look_exit{60'000};
     Millis lease{300'000};
     Millis shutdown_grace{300'000};
+    std::vector<std::string> pass_environment;  ///< as Task::pass_environment, for all tasks
 };
 
 struct Wake {
@@ -92,6 +99,7 @@ struct Config {
     Retention retention;
     Limits limits;
     Paths paths;
+    Variables environment;  ///< [environment]: of all handlers
     std::map<std::string, Task> tasks;
 };
 

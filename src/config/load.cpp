@@ -14,6 +14,7 @@
 #include "config/redact.h"
 #include "config/tasks.h"
 #include "config/text.h"
+#include "config/variables.h"
 
 namespace dormouse::config {
 
@@ -27,6 +28,7 @@ std::vector<std::string> section_names() {
         const std::string section(option.key.name.substr(0, option.key.name.find('.')));
         if (names.empty() || names.back() != section) names.push_back(section);
     }
+    names.emplace_back("environment");
     names.emplace_back("task");
     return names;
 }
@@ -67,6 +69,13 @@ Status apply_file(Loaded& loaded, const Value& document, const std::string& path
         if (!known && !is_table) return refused(unknown("key", name, option_names()));
         if (!known) return refused(unknown("table", name, sections));
         if (!is_table) return refused("expected a table: [" + name + (name == "task" ? ".NAME]" : "]"));
+        if (name == "environment") {
+            int line = 0;
+            if (Status done = read_variables(value, loaded.config.environment, line); !done)
+                return fail(ErrorKind::invalid,
+                            path + ":" + std::to_string(line) + ": environment: " + done.error().message);
+            continue;
+        }
         const Status done = name == "task" ? read_tasks(value, path, sources.functions, loaded.config, loaded.origins)
                                            : apply_section(loaded, name, value, path);
         if (!done) return done;
@@ -226,6 +235,7 @@ Result<Loaded> load(const Sources& sources) {
                       .and_then([&] { return check_tasks(loaded, sources); });
     if (!done) return tl::unexpected(done.error());
     find_credential(loaded, sources.environment);
+    resolve_variables(loaded.config, sources.environment);
     add_functions(loaded.config, sources.functions);
     for (std::string& warning : odd_variables(sources.environment)) loaded.warnings.push_back(std::move(warning));
     return loaded;

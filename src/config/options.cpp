@@ -50,6 +50,12 @@ constexpr Option table[] = {
       "How many runs are executed at the same time; 32 by default in a program with functions of its own.", 1, 10'000},
      "WORKER_CONCURRENCY",
      [](Config& config) -> Slot { return &config.worker.concurrency; }},
+    {{"worker.pass_environment", Type::names, "",
+      "Variables of the worker's own environment that all handlers get besides the listed ones; a * at the end stands "
+      "for the rest of a name, alone for all. In a container, where configuration and secrets come that way.",
+      0, 200},
+     "",
+     [](Config& config) -> Slot { return &config.worker.pass_environment; }},
     {{"worker.batch_size", Type::integer, "0",
       "The most runs one claim takes; leave it at 0, which follows the load, unless other workers go hungry.", 0,
       10'000},

@@ -8,6 +8,7 @@
 #include "config/duration.h"
 #include "config/options.h"
 #include "config/text.h"
+#include "config/variables.h"
 
 namespace dormouse::config {
 
@@ -30,6 +31,11 @@ constexpr TaskKey table[] = {
       "NAME=value lines for the command's environment, beside the small, listed one that every handler "
       "gets."},
      [](Task& task) -> Slot { return &task.environment_file; }},
+    {{"pass_environment", Type::names, "",
+      "Variables of the worker's own environment that the command gets, as worker.pass_environment. Variables of its "
+      "own are set in environment = { NAME = \"value\" }, or for all tasks in [environment].",
+      0, 200},
+     [](Task& task) -> Slot { return &task.pass_environment; }},
     {{"timeout", Type::duration, "1h", "How long one attempt may take before its process tree is ended; 0 is never.", 0,
       year, "never"},
      [](Task& task) -> Slot { return &task.timeout; }},
@@ -86,7 +92,8 @@ constexpr std::string_view of_warm_processes[] = {"processes",      "warm_idle",
 
 bool share_processes(const Task& one, const Task& other) {
     return one.handler == HandlerKind::warm && other.handler == HandlerKind::warm && one.command == other.command &&
-           one.working_directory == other.working_directory && one.environment_file == other.environment_file;
+           one.working_directory == other.working_directory && one.environment_file == other.environment_file &&
+           one.environment == other.environment && one.pass_environment == other.pass_environment;
 }
 
 /// What read_tasks() works on, and the name of the task it is at.
@@ -113,6 +120,7 @@ struct Reader {
         }
         std::vector<std::string> known;
         for (const TaskKey& one : table) known.emplace_back(one.key.name);
+        known.emplace_back("environment");
         return refused(value, full(named(key)), unknown("key", key, known));
     }
 
@@ -144,7 +152,8 @@ struct Reader {
             if (!task.command.empty()) return {};
             return refused(value, full("command"), R"(is missing; add command = ["/path/to/program"])");
         }
-        for (const char* key : {"command", "working_directory", "environment_file"})
+        for (const char* key :
+             {"command", "working_directory", "environment_file", "environment", "pass_environment", "stdout"})
             if (origins.contains(full(key)))
                 return refused(value, full(key),
                                "the task is a function of a program (in_process), which starts no other; remove it");
@@ -153,6 +162,14 @@ struct Reader {
 
     Status read_task(Task& task, const Value& value) {
         for (const auto& [key, entry] : value.entries) {
+            if (key == "environment") {
+                int line = 0;
+                if (Status done = read_variables(entry, task.environment, line); !done)
+                    return fail(ErrorKind::invalid,
+                                file + ":" + std::to_string(line) + ": " + full(key) + ": " + done.error().message);
+                origins[full(key)] = "file " + file + ":" + std::to_string(entry.line);
+                continue;
+            }
             if (key != "backoff") {
                 if (Status done = read_key(task, key, entry); !done) return done;
                 continue;

@@ -90,6 +90,8 @@ std::vector<Value> split(std::string_view text) {
 
 Result<std::vector<std::string>> to_list(const Key& key, const Value& value) {
     if (value.kind != Value::Kind::list && !value.loose) return refused(key, described(value));
+    if (key.type == Type::names && key.min == 0 && (value.loose ? value.text.empty() : value.items.empty()))
+        return std::vector<std::string>{};
     const std::vector<Value> items = value.loose ? split(value.text) : value.items;
     if (items.empty()) return refused(key, "an empty list");
     std::vector<std::string> texts;

@@ -50,6 +50,9 @@ Result<Variables> base_environment(const config::Task& task) {
         const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
         if (value != nullptr) variables.emplace_back(name, value);
     }
+    if (const char* state = std::getenv("STATE_DIRECTORY"); state != nullptr)  // NOLINT(concurrency-mt-unsafe)
+        variables.emplace_back("DORMOUSE_STATE_DIRECTORY", state);
+    for (const auto& [name, value] : task.variables) set(variables, name, value);
     if (find(variables, "PATH") == nullptr) variables.emplace_back("PATH", default_path);
     if (task.environment_file.empty()) return variables;
     auto file = read_environment_file(task.environment_file);

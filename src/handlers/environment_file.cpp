@@ -73,6 +73,9 @@ class Parser {
         if (at_end() || here() == '\n') return complain(line, "expected NAME=VALUE");
         take();
         name.erase(name.find_last_not_of(blanks) + 1);
+        constexpr std::string_view exported = "export ";  // of a file that shells read, too
+        if (name.starts_with(exported))
+            name.erase(0, std::min(name.find_first_not_of(blanks, exported.size()), name.size()));
         if (!is_name(name)) return complain(line, "a name is made of letters, digits and _, and starts with no digit");
         if (name.starts_with(reserved))
             return complain(line, name + ": names with DORMOUSE_ are set by dormouse itself");

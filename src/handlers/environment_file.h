@@ -5,6 +5,7 @@
 //   NAME=value            blanks around the value are cut; an empty value is one
 //   NAME="a \"b\" c"      double quotes: \" \\ \` \$ lose the backslash, a line break may be inside
 //   NAME='a b'            single quotes: nothing is special
+//   export NAME=value     the same as without the word, for files that shells read, too
 //   # comment             also with ;
 //   a \ at the end of a line joins it with the next
 #pragma once

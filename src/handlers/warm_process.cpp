@@ -33,7 +33,7 @@ bool is_answer(Message::Type type) {
 
 bool share(const config::Task& one, const config::Task& other) {
     return one.command == other.command && one.working_directory == other.working_directory &&
-           one.environment_file == other.environment_file;
+           one.environment_file == other.environment_file && one.variables == other.variables;
 }
 
 Result<std::unique_ptr<WarmProcess>> WarmProcess::start(const ChildHost& host, const config::Task& task,

@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(the_last_of_two_equal_names_wins) {
 BOOST_AUTO_TEST_CASE(mistakes_are_named_with_their_line_and_without_the_value) {
     BOOST_TEST(complaint("A=1\nsecret").starts_with("f:2: expected NAME=VALUE"));
     BOOST_TEST(complaint("\n\n1A=secret").starts_with("f:3: a name"));
-    BOOST_TEST(complaint("export A=secret").starts_with("f:1: a name"));
+    BOOST_TEST(complaint("export A B=secret").starts_with("f:1: a name"));
     BOOST_TEST(complaint("=secret").starts_with("f:1: a name"));
     BOOST_TEST(complaint("A=1\nB=\"secret\n\n").starts_with("f:2: B: a quote is not closed"));
     BOOST_TEST(complaint("DORMOUSE_FENCE=secret").starts_with("f:1: DORMOUSE_FENCE: names with DORMOUSE_"));
@@ -76,6 +76,12 @@ BOOST_AUTO_TEST_CASE(what_is_not_a_regular_file_is_refused) {
     BOOST_TEST(!read_environment_file("/nowhere/env"));
     BOOST_TEST(!read_environment_file("/dev/zero"));
     BOOST_TEST(!read_environment_file(std::filesystem::temp_directory_path().string()));
+}
+
+BOOST_AUTO_TEST_CASE(files_that_shells_read_too_are_understood) {
+    const auto found = parse_environment("export A=1\nexport  B='two'\nexporter=3\n", "f");
+    BOOST_TEST_REQUIRE(found.has_value());
+    BOOST_TEST((*found == Variables{{"A", "1"}, {"B", "two"}, {"exporter", "3"}}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
