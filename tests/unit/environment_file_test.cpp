@@ -11,7 +11,7 @@ namespace {
 
 std::map<std::string, std::string> parsed(std::string_view text) {
     const auto result = parse_environment(text, "f");
-    BOOST_REQUIRE_MESSAGE(result, result.error().message);
+    BOOST_TEST_REQUIRE(result.has_value(), (result ? "" : result.error().message));
     return {result->begin(), result->end()};
 }
 
