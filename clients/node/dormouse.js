@@ -39,13 +39,16 @@ class ResultTooLarge extends Fail {
     this.name = 'result_too_large';
   }
 }
-/// Not now: again in so many seconds (without `in` the task's backoff.base). Uses up no attempt.
+/// It has failed, and is tried again in so many seconds (without `in` as the task's backoff says), while attempts are left.
 class Retry extends Error {
   constructor(options = {}, message = '') {
     super(message);
     this.in = options.in === undefined ? undefined : seconds('in', options.in);
   }
 }
+
+/// Not now: again in so many seconds (without `in` the task's backoff.base). Uses up no attempt (unless the task says snooze_counts).
+class Snooze extends Retry {}
 
 /// Registers a function (payload, run) => result, plain or async, as the handler of the task `name`. options.payload: what payloads
 /// go through first, a function or a schema with parse() (zod); what it throws is a BadPayload.
@@ -175,7 +178,7 @@ function fitting(what, text, most = mostResult) {
 
 function failed(run, error) {
   const { id } = run;
-  if (error instanceof Retry) return encode({ type: 'retry', id, in: error.in, message: error.message.slice(0, mostText) });
+  if (error instanceof Snooze) return encode({ type: 'retry', id, in: error.in, message: error.message.slice(0, mostText) });
   if (run.cancelled && error?.name === 'AbortError')
     return encode({ type: 'failed', id, class: 'Cancelled', message: `cancelled: ${run.cancelReason}` });
   if (!(error instanceof Error)) return encode({ type: 'failed', id, class: 'Error', message: shown(error) });
@@ -185,7 +188,8 @@ function failed(run, error) {
     message = [message, ...frames.slice(0, 12)].join('\n').slice(0, mostText);
   }
   const name = error.name !== 'Error' ? error.name : error.constructor.name;
-  return encode({ type: 'failed', id, class: String(name), message, permanent: error.permanent === true && error instanceof Fail ? true : undefined });
+  return encode({ type: 'failed', id, class: String(name), message, in: error instanceof Retry ? error.in : undefined,
+    permanent: error.permanent === true && error instanceof Fail ? true : undefined });
 }
 
 function shown(value) {
@@ -230,11 +234,7 @@ function send(pids, signal) {
 }
 
 function lives(pid) {
-  try {
-    return !/\) [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return false;
-  }
+  try { return !/\) [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, 'latin1')); } catch { return false; }
 }
 
 /// Ends what `run` has started and what those have; calls `done` when they are gone.
@@ -395,4 +395,4 @@ function byHand([program, run, name, payload = 'null', ...more]) {
   });
 }
 
-module.exports = { task, serve, Fail, Retry, BadPayload, BadResult };
+module.exports = { task, serve, Fail, Retry, Snooze, BadPayload, BadResult };

@@ -139,6 +139,7 @@ void read_members(Members& members, Message& message) {
             message.error_class = members.text("class", class_bytes);
             message.text = members.text("message", error_bytes);
             message.permanent = members.boolean("permanent");
+            message.in = members.seconds("in");
             return;
         case Message::Type::retry:
             message.in = members.seconds("in");

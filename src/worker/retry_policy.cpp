@@ -33,7 +33,8 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
         case Outcome::failed:
         case Outcome::timed_out:
             ending.kind = outcome.permanent || tries.used + 1 >= tries.allowed ? Ending::failed : Ending::retry;
-            if (ending.kind == Ending::retry) ending.delay = full_jitter(backoff.base, backoff.max, tries.used);
+            if (ending.kind == Ending::retry)
+                ending.delay = outcome.retry_in.value_or(full_jitter(backoff.base, backoff.max, tries.used));
             break;
         case Outcome::try_again:
             ending.kind = task.snooze_counts && tries.used + 1 >= tries.allowed ? Ending::failed : Ending::put_off;

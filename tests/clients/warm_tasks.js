@@ -3,7 +3,7 @@
 
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
-const { task, serve, Fail, Retry, BadPayload } = require(process.env.DORMOUSE_CLIENT);
+const { task, serve, Fail, Retry, Snooze, BadPayload } = require(process.env.DORMOUSE_CLIENT);
 
 const picture = (payload) => {
   const issue = (path, message) => { throw Object.assign(new Error('zod'), { issues: [{ path, message }] }); };
@@ -21,7 +21,8 @@ task('who', (payload, run) => ({
 task('nothing', () => { console.log('a stray line on stdout'); });
 task('broken', async () => { throw new KeyError('no such file\x1b\x00\ud800'); });
 task('fails', ({ permanent }) => { throw new Fail('never', { permanent }); });
-task('later', async (payload) => { throw new Retry(payload === null ? {} : { in: payload }, 'busy'); });
+task('tries_again', async (payload) => { throw new Retry(payload === null ? {} : { in: payload }, 'busy'); });
+task('later', async (payload) => { throw new Snooze(payload === null ? {} : { in: payload }, 'busy'); });
 task('steps', async (payload, run) => {
   run.progress(0.25, 'a quarter');
   run.progress(7);

@@ -16,7 +16,7 @@ import typing
 import uuid
 
 import dormouse
-from dormouse import BadPayload, Cancelled, Fail, Retry, Run, serve, task
+from dormouse import BadPayload, Cancelled, Fail, Retry, Run, Snooze, serve, task
 
 LAST = time.monotonic() + 300  # no process outlives a test that was ended
 
@@ -118,8 +118,13 @@ def fails(payload):
 
 
 @task
-def later(payload):
+def tries_again(payload):
     raise Retry("busy", in_=payload)
+
+
+@task
+def later(payload):
+    raise Snooze("busy", in_=payload)
 
 
 @task

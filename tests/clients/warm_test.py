@@ -113,7 +113,13 @@ class Conversation:
         self.assert_failed(self.execute("fails", {"permanent": True})[0], "Fail", "never", True)
         self.assert_failed(self.execute("fails", {"permanent": False})[0], "Fail", "never", False)
 
-    def test_retry_says_when(self):
+    def test_a_retry_is_a_failure_that_says_when(self):
+        answer = self.execute("tries_again", 30)[0]
+        self.assert_failed(answer, "Retry", "busy", False)
+        self.assertEqual(answer["in"], 30)
+        self.assertNotIn("in", self.execute("tries_again", None)[0])
+
+    def test_a_snooze_says_when(self):
         run = self.process.give("later", "30")
         self.assertEqual(self.process.answer(run), [{"type": "retry", "id": run["id"], "in": 30, "message": "busy"}])
         self.assertNotIn("in", self.execute("later", None)[0])

@@ -4,7 +4,7 @@
 const fs = require('node:fs');
 const { spawn } = require('node:child_process');
 const { setTimeout: sleep } = require('node:timers/promises');
-const { task, serve, Retry, Fail } = require(process.argv[2]);
+const { task, serve, Snooze, Fail } = require(process.argv[2]);
 
 const wait = async (run) => {
   run.log('began');
@@ -32,7 +32,7 @@ task('fails_for_good', async () => {
   throw new Fail('never', { permanent: true });
 });
 task('later', async () => {
-  throw new Retry({ in: 30 }, 'busy');
+  throw new Snooze({ in: 30 }, 'busy');
 });
 task('says', async (_, run) => {
   run.progress(0.5, 'half');

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from dormouse import Fail, Retry, serve, task
+from dormouse import Fail, Snooze, serve, task
 
 LAST = time.monotonic() + 300  # no process outlives a test that was ended
 
@@ -53,7 +53,7 @@ def fails_for_good(payload):
 
 @task
 def later(payload):
-    raise Retry("busy", in_=30)
+    raise Snooze("busy", in_=30)
 
 
 @task

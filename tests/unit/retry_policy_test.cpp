@@ -58,6 +58,17 @@ BOOST_AUTO_TEST_CASE(a_failure_that_the_handler_calls_permanent_is_not_tried_aga
     BOOST_TEST((judge({}, outcome, {0, 5, 0}, task).kind == Ending::failed));
 }
 
+BOOST_AUTO_TEST_CASE(a_failure_may_say_when_it_is_to_be_tried_again_and_counts) {
+    handlers::Outcome outcome;
+    outcome.kind = Outcome::failed;
+    outcome.retry_in = Millis{30'000};
+    const auto again = judge({}, outcome, {1, 3, 0}, task);
+    BOOST_TEST((again.kind == Ending::retry));
+    BOOST_TEST(again.counts);
+    BOOST_TEST(again.delay.value().count() == 30'000);
+    BOOST_TEST((judge({}, outcome, {2, 3, 0}, task).kind == Ending::failed));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_the_runs_fault_uses_up_nothing) {
     const auto later = ending_of(Outcome::try_again, {4, 5, 0});
     BOOST_TEST((later.kind == Ending::put_off && !later.counts && later.delay == backoff.base));

@@ -16,10 +16,10 @@ A parameter that is named `run` or annotated with Run is the run; the first othe
 it: JSON as it is, a dataclass, a class with model_validate (pydantic). Either may be left out.
 """
 
-from dormouse._errors import BadPayload, BadResult, Cancelled, Fail, Retry
+from dormouse._errors import BadPayload, BadResult, Cancelled, Fail, Retry, Snooze
 from dormouse._run import Run
 from dormouse._serve import serve
 from dormouse._tasks import task
 from dormouse._version import __version__
 
-__all__ = ["BadPayload", "BadResult", "Cancelled", "Fail", "Retry", "Run", "__version__", "serve", "task"]
+__all__ = ["BadPayload", "BadResult", "Cancelled", "Fail", "Retry", "Run", "Snooze", "__version__", "serve", "task"]

@@ -3,7 +3,7 @@
 import os
 import traceback
 
-from dormouse._errors import Cancelled, Fail, ResultTooLarge, Retry
+from dormouse._errors import Cancelled, Fail, ResultTooLarge, Retry, Snooze
 from dormouse._json import MOST_TEXT, encode, to_json
 
 _HERE = os.path.dirname(__file__)
@@ -35,7 +35,7 @@ def _check(what, text):
 
 def failed(run, error):
     """The answer for an exception, with the last lines of its traceback."""
-    if isinstance(error, Retry):
+    if isinstance(error, Snooze):
         message = {"type": "retry", "id": run.id, "message": str(error)[:MOST_TEXT]}
         return encode(message if error.in_ is None else {**message, "in": error.in_})
     if isinstance(error, Cancelled) or run.cancel_reason and type(error).__name__ == "CancelledError":
@@ -56,4 +56,6 @@ def failed(run, error):
         text += "\n" + "\n".join(line[:_WIDE] for line in lines)
     name = "result_too_large" if isinstance(error, ResultTooLarge) else type(error).__name__
     message = {"type": "failed", "id": run.id, "class": name, "message": text}
+    if isinstance(error, Retry) and error.in_ is not None:
+        message["in"] = error.in_
     return encode({**message, "permanent": True} if permanent else message)

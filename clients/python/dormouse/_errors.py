@@ -32,12 +32,20 @@ class ResultTooLarge(Fail):
     """The result, or what is enqueued with it, is over limits.result_bytes. Permanent."""
 
 
-class Retry(Exception):
-    """Not now: again in `in_` seconds (a number or a timedelta; without it the task's backoff.base). Uses up no attempt."""
-
+class _Again(Exception):
     def __init__(self, message="", in_=None):
         super().__init__(message)
         self.in_ = None if in_ is None else seconds("in_", in_)
+
+
+class Retry(_Again):
+    """It has failed, and is tried again in `in_` seconds (a number or a timedelta; without it as the task's backoff says), while attempts
+    are left: it uses one up, as any other exception does."""
+
+
+class Snooze(_Again):
+    """Not now: again in `in_` seconds (without it the task's backoff.base). Uses up no attempt, however often, unless the task says
+    snooze_counts: for what is to be waited for, not for what goes wrong."""
 
 
 class Cancelled(BaseException):
