@@ -1,6 +1,9 @@
 #include "cli/worker_command.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -92,7 +95,11 @@ int run_worker(const WorkerOptions& options) {
         complain(errand.error().message);
         return static_cast<int>(errand.error().exit);
     }
-    return static_cast<int>(exit_of(worker::run_pool(std::move(sources), options.verbose, *errand)));
+    const worker::PoolEnd end = worker::run_pool(std::move(sources), options.verbose, *errand);
+    const int code = static_cast<int>(exit_of(end));
+    if (!end.thread_left_behind) return code;
+    std::fflush(nullptr);
+    ::_exit(code);
 }
 
 Outcome check_worker(const WorkerOptions& options) {

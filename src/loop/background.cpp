@@ -1,28 +1,104 @@
 #include "loop/background.h"
 
-#include <memory>
+#include <atomic>
+#include <csignal>
+#include <system_error>
+#include <thread>
+#include <utility>
 
 namespace dormouse::loop {
 namespace {
 
-struct Job {
+struct Piece {
     uv_work_t uv{};
     Turns* turns = nullptr;
     std::function<void()> work;
 };
 
+std::atomic<int> at_work_now{0};  // NOLINT: of the whole process
+
+/// Threads made meanwhile take no signals: those are for the loop, or for whoever's program this is.
+class SignalsBlocked {
+  public:
+    SignalsBlocked() {
+        sigset_t all;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+  private:
+    sigset_t before_{};
+};
+
 }  // namespace
 
 void in_background(Loop& loop, std::function<void()> work) {
-    auto job = std::make_unique<Job>(Job{{}, &loop.turns(), std::move(work)});
-    job->uv.data = job.get();
+    auto piece = std::make_unique<Piece>(Piece{{}, &loop.turns(), std::move(work)});
+    piece->uv.data = piece.get();
     const int status = uv_queue_work(
-        loop.get(), &job->uv, [](uv_work_t* uv) { static_cast<Job*>(uv->data)->work(); },
+        loop.get(), &piece->uv, [](uv_work_t* uv) { static_cast<Piece*>(uv->data)->work(); },
         [](uv_work_t* uv, int) {
-            const std::unique_ptr<Job> done(static_cast<Job*>(uv->data));
+            const std::unique_ptr<Piece> done(static_cast<Piece*>(uv->data));
             done->turns->changed();
         });
-    if (status == 0) (void)job.release();  // libuv gives it back to the callback above
+    if (status == 0) (void)piece.release();  // libuv gives it back to the callback above
+}
+
+Background::Background(Loop& loop) : knock_(loop, [this] { finished(); }) {}
+
+Background::~Background() {
+    abandon();
+}
+
+bool Background::start(std::unique_ptr<Job>& job) {
+    auto shared = std::make_shared<Shared>();
+    shared->knock = &knock_;
+    shared->job = std::move(job);
+    const SignalsBlocked inherited;
+    ++at_work_now;
+    try {
+        std::thread([shared]() mutable {
+            shared->job->work();
+            {
+                const std::lock_guard lock(shared->mutex);
+                shared->worked = true;
+                if (shared->knock != nullptr) shared->knock->knock();
+            }
+            shared.reset();
+            --at_work_now;
+        }).detach();
+    } catch (const std::system_error&) {
+        --at_work_now;
+        job = std::move(shared->job);
+        return false;
+    }
+    shared_ = std::move(shared);
+    return true;
+}
+
+void Background::abandon() {
+    if (const auto shared = std::exchange(shared_, nullptr)) {
+        const std::lock_guard lock(shared->mutex);
+        shared->knock = nullptr;
+    }
+}
+
+// A knock may be that of a job that was abandoned, while the next one is at work.
+void Background::finished() {
+    const auto worked = [this] {
+        const std::lock_guard lock(shared_->mutex);
+        return shared_->worked;
+    };
+    if (!shared_ || !worked()) return;
+    const std::unique_ptr<Job> job = std::move(std::exchange(shared_, nullptr)->job);
+    job->done();
+}
+
+int Background::threads_at_work() {
+    return at_work_now;
 }
 
 }  // namespace dormouse::loop

@@ -14,7 +14,7 @@ Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_chang
         [](uv_fs_event_t* handle, const char* name, int, int) {
             auto* self = static_cast<Watch*>(handle->data);
             self->turns_.changed();
-            if (name == nullptr || self->name_.empty() || self->name_ == name) {
+            if (name == nullptr || self->name_ == name) {
                 const auto call = self->on_change_;
                 call();
             }

@@ -1,5 +1,4 @@
 // Tells when a file may have changed, also when it is made or replaced: watches its directory by inotify.
-// Of a path that ends in a slash, when anything in that directory may have changed.
 #pragma once
 
 #include <functional>

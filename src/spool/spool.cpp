@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,16 +56,23 @@ Names names_in(int directory, std::size_t most) {
     return names;
 }
 
+/// The mode as it is said; the set-group-ID bit comes from the directory above, a sandbox may forbid to set it. The mask
+/// is the whole process's, which makes files meanwhile, unless this thread has one for itself.
+int make_directory(const std::string& path) {
+    const bool own_mask = ::unshare(CLONE_FS) == 0;
+    const mode_t mask = own_mask ? ::umask(0) : 0;
+    const int failed = ::mkdir(path.c_str(), spool_mode) == 0 ? 0 : errno;
+    if (own_mask) ::umask(mask);
+    return failed;
+}
+
 }  // namespace
 
 Result<Spool> Spool::open(const std::string& directory, const std::string& pool, bool make) {
     const std::string path = directory + "/" + pool;
     if (make) {
-        // The mode as it is said; the set-group-ID bit comes from the directory above, a sandbox may forbid to set it.
-        const mode_t mask = ::umask(0);
-        const int failed = ::mkdir(path.c_str(), spool_mode) == 0 ? 0 : errno;
-        ::umask(mask);
-        if (failed != 0 && failed != EEXIST) return tl::unexpected(from_errno(failed, path));
+        if (const int failed = make_directory(path); failed != 0 && failed != EEXIST)
+            return tl::unexpected(from_errno(failed, path));
         crash_point("spool.made");
     }
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

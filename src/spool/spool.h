@@ -1,6 +1,6 @@
 // A pool's spool: a directory of files that each say a run, written by anybody who is let in, without a database at
 // hand. Scanned and emptied by the worker's Imports. Every byte in it is hostile: no link is followed, nothing is
-// waited for, no more is read than a run may have. Logs nothing; tells what it did.
+// waited for but the disk, no more is read than a run may have. Logs nothing; tells what it did.
 //
 //   DIRECTORY/                   mode 2755: its set-group-ID bit is inherited, so that what is put in belongs to the
 //   worker's group
@@ -55,8 +55,8 @@ class Spool {
   public:
     using Time = BootClock::time_point;
 
-    /// Opens the spool of `pool` in `directory`; `make`: makes it if there is none. Errors: from mkdir(2) and open(2),
-    /// with the path.
+    /// Opens the spool of `pool` in `directory`; `make`: makes it if there is none, on a thread that from then on has a
+    /// umask and a working directory for itself. Errors: from mkdir(2) and open(2), with the path.
     static Result<Spool> open(const std::string& directory, const std::string& pool, bool make);
 
     /// Reads what is there, in the order of names. A good file without an id is renamed to carry one; a wrong one is

@@ -1,10 +1,13 @@
 #include "worker/imports.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
+#include <utility>
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "spool/watch.h"
 
 namespace dormouse::worker {
 namespace {
@@ -12,36 +15,126 @@ namespace {
 constexpr Millis first_stuck_pause{1'000};
 constexpr Millis longest_stuck_pause{300'000};
 constexpr std::int64_t room_for_the_rest = 64 << 10;  ///< of a file, beside the payload
+constexpr Millis disk_takes{5'000};                   ///< longer is worth a line in the log
 
 }  // namespace
 
-Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted,
-                 std::function<void()> on_change)
-    : on_change_(std::move(on_change)) {
+Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted, Events events)
+    : loop_(loop),
+      events_(std::move(events)),
+      directory_(config.paths.spool_directory),
+      pool_(config.pool),
+      owner_(owner),
+      slow_timer_(loop, "imports.slow"),
+      background_(loop) {
     terms_.queues = config.worker.queues;
     terms_.file_bytes = config.limits.payload_bytes + room_for_the_rest;
     if (!wanted) return;
-    auto spool = spool::Spool::open(config.paths.spool_directory, config.pool, owner);
-    if (!spool) {
-        if (owner)
-            log::event(log::Level::warning, "spool_closed", "runs cannot be spooled: " + spool.error().message,
-                       {{"pool", config.pool}});
-        return;
+    wanted_ = true;
+    start(State::opening);
+}
+
+/// The one place that assigns the state. An edge that imports.h does not draw is a mistake of ours, and ends the
+/// process.
+void Imports::enter(State state) {
+    if (!may_follow(state_, state)) std::abort();
+    state_ = state;
+}
+
+bool Imports::may_follow(State from, State to) {
+    switch (to) {
+        case State::closed:
+            return true;
+        case State::opening:
+            return from == State::closed;
+        case State::idle:
+            return from != State::closed && from != State::idle;
+        case State::looking:
+        case State::scanning:
+            return from == State::idle;
+        case State::scanned:
+            return from == State::scanning;
+        case State::sent:
+            return from == State::scanned;
+        case State::finishing:
+            return from == State::sent;
     }
-    spool_ = std::move(*spool);
-    watch_ = std::make_unique<loop::Watch>(loop, spool_->path() + "/", [this] {
+    return false;
+}
+
+/// Without a thread it is as if the files were not there yet: they are looked for a little later.
+void Imports::start(State state, std::vector<ImportJob::Finished> files, Time now) {
+    using Kind = ImportJob::Kind;
+    enter(state);
+    auto job = std::make_unique<ImportJob>();
+    job->kind = state == State::opening    ? Kind::open
+                : state == State::looking  ? Kind::look
+                : state == State::scanning ? Kind::scan
+                                           : Kind::finish;
+    job->spool = std::exchange(spool_, std::nullopt);
+    job->directory = directory_;
+    job->pool = pool_;
+    job->makes = owner_;
+    job->terms = terms_;
+    job->now = now;
+    job->files = std::move(files);
+    job->on_done = [this](ImportJob& done) { come_back(done); };
+    asked_at_ = BootClock::now();
+    std::unique_ptr<loop::Job> taken = std::move(job);
+    if (background_.start(taken)) return slow_timer_.once(disk_takes, [this] { tell_slow(); });
+    spool_ = std::move(static_cast<ImportJob&>(*taken).spool);
+    enter(State::idle);
+    wanted_ = false;
+    look_again_at(BootClock::now() + first_stuck_pause);
+    log::event(log::Level::warning, "spool_stuck",
+               "no thread can be started for the files in " + path() +
+                   "; is there a limit on processes or memory (TasksMax=, ulimit -u)?");
+}
+
+void Imports::come_back(ImportJob& job) {
+    slow_timer_.stop();
+    tell_answer();
+    const State was = state_;
+    spool_ = std::exchange(job.spool, std::nullopt);
+    if (!job.opened || job.watch.valid() || !job.watched) opened(job);
+    if (state_ == State::closed) return events_.on_change();
+    if (was == State::scanning) {
+        scanned(job);
+    } else {
+        enter(State::idle);
+    }
+    if (was == State::finishing) finished(job.files);
+    if (was == State::looking) {
+        const auto on_nothing = std::exchange(on_nothing_, nullptr);
+        if (!job.found) return on_nothing();
         wanted_ = true;
-        if (sent_.empty()) on_change_();
-    });
-    wanted_ = true;  // what came before the watch
-    if (!watch_->trouble().empty())
+    }
+    events_.on_change();
+}
+
+void Imports::opened(ImportJob& job) {
+    const Status& trouble = job.opened ? job.watched : job.opened;
+    if (!trouble && (owner_ || job.opened))
         log::event(log::Level::warning, "spool_closed",
-                   "files that come while a worker is awake wait for its end: " + watch_->trouble(),
-                   {{"pool", config.pool}});
+                   (job.opened ? "files that come while a worker is awake wait for its end: "
+                               : "runs cannot be spooled: ") +
+                       trouble.error().message,
+                   {{"pool", pool_}});
+    if (!job.opened) return abandon();
+    if (!job.watch.valid()) return;
+    watch_ = std::move(job.watch);
+    on_watch_ = std::make_unique<loop::Poll>(loop_, watch_.get());
+    on_watch_->watch(loop::Poll::readable, [this](int) {
+        if (!spool::has_changed(watch_)) return;
+        wanted_ = true;
+        if (state_ == State::idle) events_.on_change();
+    });
 }
 
 std::optional<Millis> Imports::wait(const Moment& moment) const {
-    if (!spool_ || moment.leaving || !sent_.empty()) return std::nullopt;
+    if (moment.leaving) return std::nullopt;
+    if (state_ == State::scanned) return Millis{0};
+    if (state_ != State::idle) return std::nullopt;
     if (wanted_ || search_.active()) return Millis{0};
     if (look_again_) return std::max(Millis{0}, std::chrono::ceil<Millis>(*look_again_ - moment.now));
     return std::nullopt;
@@ -50,28 +143,44 @@ std::optional<Millis> Imports::wait(const Moment& moment) const {
 bool Imports::fill(store::Round& round, const Moment& moment) {
     const auto due = wait(moment);
     if (!due || *due > Millis{0}) return false;
-    spool::Scan scan = spool_->scan(terms_, moment.now);
-    wanted_ = scan.more;
-    look_again_.reset();
-    if (scan.look_again) look_again_ = moment.now + *scan.look_again;
-    stuck_in_a_row_ = scan.stuck.empty() ? 0 : stuck_in_a_row_ + 1;
-    if (!scan.stuck.empty()) {
-        const Time retry = moment.now + half_jitter(first_stuck_pause, longest_stuck_pause, stuck_in_a_row_ - 1);
-        look_again_ = look_again_ ? std::min(*look_again_, retry) : retry;
+    if (state_ == State::idle) {
+        wanted_ = false;  // what comes from here on may not be seen by this scan
+        look_again_.reset();
+        start(State::scanning, {}, moment.now);
+        return false;
     }
-    tell(scan);
-    sent_ = std::move(scan.entries);
-    const bool searching = choose(moment.now);
-    if (sent_.empty() && !searching) return false;
+    enter(State::sent);
     round.imports.emplace();
-    for (spool::Entry& entry : sent_) round.imports->push_back({entry.id, std::move(entry.text)});
+    for (spool::Entry& entry : entries_) round.imports->push_back({entry.id, std::move(entry.text)});
     return true;
+}
+
+void Imports::scanned(ImportJob& job) {
+    const spool::Scan& scan = job.scanned;
+    stuck_in_a_row_ = scan.stuck.empty() ? 0 : stuck_in_a_row_ + 1;
+    if (scan.look_again) look_again_at(job.now + *scan.look_again);
+    if (!scan.stuck.empty())
+        look_again_at(job.now + half_jitter(first_stuck_pause, longest_stuck_pause, stuck_in_a_row_ - 1));
+    tell(scan);
+    entries_ = std::move(job.scanned.entries);
+    const bool some = !entries_.empty();
+    const bool wanted_before = wanted_;
+    wanted_ |= scan.more;
+    const bool searching = choose(job.now);
+    if (!entries_.empty() || searching) return enter(State::scanned);
+    enter(State::idle);
+    if (some) wanted_ = wanted_before;  // all are held back: there is more, but a scan gets no further
+}
+
+void Imports::look_again_at(Time time) {
+    look_again_ = look_again_ ? std::min(*look_again_, time) : time;
 }
 
 /// Of what was scanned, what the search wants; false: nobody is searched.
 bool Imports::choose(Time now) {
     const auto is_here = [&](const std::string& name) {
-        return std::any_of(sent_.begin(), sent_.end(), [&](const spool::Entry& entry) { return entry.name == name; });
+        return std::any_of(entries_.begin(), entries_.end(),
+                           [&](const spool::Entry& entry) { return entry.name == name; });
     };
     if (!wanted_) std::erase_if(held_back_, [&](const HeldBack& one) { return !is_here(one.name); });
     std::set<std::string> waiting;
@@ -82,17 +191,17 @@ bool Imports::choose(Time now) {
         } else {
             waiting.insert(one.name);
         }
-        look_again_ = look_again_ ? std::min(*look_again_, one.until) : one.until;
+        look_again_at(one.until);
     }
-    std::erase_if(sent_, [&](const spool::Entry& entry) { return waiting.contains(entry.name); });
+    std::erase_if(entries_, [&](const spool::Entry& entry) { return waiting.contains(entry.name); });
     while (search_.active()) {
         wanted_ = true;
         const std::set<std::string> group(search_.next().begin(), search_.next().end());
         std::vector<spool::Entry> chosen;
-        for (const spool::Entry& entry : sent_)
+        for (const spool::Entry& entry : entries_)
             if (group.contains(entry.name)) chosen.push_back(entry);
         if (!chosen.empty() || group.empty()) {
-            sent_ = std::move(chosen);
+            entries_ = std::move(chosen);
             return true;
         }
         search_.passed();  // they are gone
@@ -106,37 +215,59 @@ void Imports::tell(const spool::Scan& scan) {
     std::string trouble;
     if (!scan.stuck.empty()) {
         trouble = std::to_string(scan.stuck.size()) +
-                  " spooled files can be neither imported nor moved away: " + spool_->path() + "/" +
-                  scan.stuck.front().name + ": " + scan.stuck.front().reason;
+                  " spooled files can be neither imported nor moved away: " + path() + "/" + scan.stuck.front().name +
+                  ": " + scan.stuck.front().reason;
         log::event(trouble == trouble_ ? log::Level::debug : log::Level::warning, "spool_stuck", trouble);
     }
+    if (trouble == trouble_) return;
     trouble_ = std::move(trouble);
+    events_.on_trouble();
+}
+
+void Imports::tell_slow() {
+    slow_ = "the disk of " + path() + " has not answered for " + std::to_string(disk_takes.count() / 1'000) +
+            " s; spooled runs wait for it, others do not";
+    log::event(log::Level::warning, "spool_slow", slow_, {{"pool", pool_}});
+    events_.on_trouble();
+    events_.on_change();
+}
+
+void Imports::tell_answer() {
+    if (slow_.empty()) return;
+    slow_.clear();
+    log::event(log::Level::info, "spool_back",
+               "the disk of " + path() + " has answered after " +
+                   std::to_string(since(asked_at_).count() / 1'000) + " s",
+               {{"pool", pool_}});
+    events_.on_trouble();
 }
 
 void Imports::answered(store::Answer& answer, Time) {
     if (search_.active()) search_.passed();
-    const auto sent = std::exchange(sent_, {});
-    if (sent.empty()) return;
+    if (state_ != State::sent) return;
+    const auto sent = std::exchange(entries_, {});
+    if (sent.empty()) return enter(State::idle);
     std::size_t imported = 0;
+    std::vector<ImportJob::Finished> files;
     for (std::size_t i = 0; i < sent.size() && i < answer.imported.size(); ++i) {
-        finish(sent[i], answer.imported[i]);
-        std::erase_if(held_back_, [&](const HeldBack& one) { return one.name == sent[i].name; });
-        if (answer.imported[i].kind == store::Imported::Kind::imported) ++imported;
+        const store::Imported& one = answer.imported[i];
+        ImportJob::Finished& file = files.emplace_back(ImportJob::Finished{sent[i].name, std::nullopt});
+        if (one.kind == store::Imported::Kind::refused) file.refused = one.reason;
+        std::erase_if(held_back_, [&](const HeldBack& held) { return held.name == sent[i].name; });
+        if (one.kind == store::Imported::Kind::imported) ++imported;
     }
     log::event(log::Level::info, "spool_imported",
                std::to_string(imported) + " runs from " + std::to_string(sent.size()) + " files");
+    start(State::finishing, std::move(files));
 }
 
-void Imports::finish(const spool::Entry& entry, const store::Imported& imported) {
-    if (imported.kind != store::Imported::Kind::refused) {
-        if (!spool_->remove(entry.name)) wanted_ = true;  // the next scan says what is wrong, and slows down
-        return;
+void Imports::finished(const std::vector<ImportJob::Finished>& files) {
+    for (const ImportJob::Finished& one : files) {
+        if (one.still_there) wanted_ = true;  // the next scan says what is wrong, and slows down
+        if (!one.place.empty())
+            log::event(log::Level::warning, "spool_rejected",
+                       one.name + ": " + *one.refused + "; it is now " + one.place);
     }
-    const auto place = spool_->reject(entry.name, imported.reason);
-    if (!place) wanted_ = true;
-    if (place)
-        log::event(log::Level::warning, "spool_rejected",
-                   entry.name + ": " + imported.reason + "; it is now " + *place);
 }
 
 void Imports::hold_back(const std::string& name, Time now) {
@@ -148,31 +279,54 @@ void Imports::hold_back(const std::string& name, Time now) {
 }
 
 void Imports::undone() {
-    if (!std::exchange(sent_, {}).empty()) wanted_ = true;
+    if (state_ != State::scanned && state_ != State::sent) return;
+    entries_.clear();
+    wanted_ = true;
+    enter(State::idle);
 }
 
 Next Imports::refused(const store::Refused& refused) {
     using Found = Bisection<std::string>::Found;
-    const auto sent = std::exchange(sent_, {});
+    if (state_ != State::sent) return Next::again;
+    const auto sent = std::exchange(entries_, {});
     wanted_ = true;
     if (!search_.active()) {
         std::vector<std::string> names;
         for (const spool::Entry& entry : sent) names.push_back(entry.name);
         search_.suspect(std::move(names));
+        enter(State::idle);
         return Next::again;
     }
     const Found found = search_.refused();
-    if (found == Found::one && !sent.empty() && refused.kind == ErrorKind::conflict)
-        hold_back(sent.front().name, BootClock::now());
-    else if (found == Found::one && !sent.empty())
-        finish(sent.front(), {store::Imported::Kind::refused, refused.message});
+    const bool guilty = found == Found::one && !sent.empty();
+    if (guilty && refused.kind != ErrorKind::conflict) {
+        start(State::finishing, {{sent.front().name, refused.message}});
+    } else {
+        if (guilty) hold_back(sent.front().name, BootClock::now());
+        enter(State::idle);
+    }
     return found == Found::everyone ? Next::everyone : Next::again;
 }
 
-bool Imports::anything_new() {
-    if (!spool_ || !spool_->has_entries()) return false;
-    wanted_ = true;
-    return true;
+void Imports::look(std::function<void()> on_nothing) {
+    if (state_ == State::closed) return on_nothing();
+    if (state_ != State::idle) return;
+    on_nothing_ = std::move(on_nothing);
+    start(State::looking);
+    if (state_ == State::idle) events_.on_change();  // there is no thread for it
+}
+
+void Imports::abandon() {
+    background_.abandon();
+    slow_timer_.stop();
+    slow_.clear();
+    on_watch_.reset();
+    watch_.reset();
+    spool_.reset();
+    entries_.clear();
+    look_again_.reset();
+    wanted_ = false;
+    enter(State::closed);
 }
 
 }  // namespace dormouse::worker

@@ -1,6 +1,7 @@
 // Runs that come as files: scans the pool's spool when something may be there, puts what is good into the next round,
-// and removes a file once its run is committed. Tells by `on_change` that there may be
-// something new.
+// and removes a file once its run is committed. All that a disk may take its time for is done by another thread, one
+// job at a time (import_job.h); this thread only waits for the answer. Tells by `on_change` that there may be something
+// new.
 #pragma once
 
 #include <functional>
@@ -11,59 +12,97 @@
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "loop/background.h"
 #include "loop/loop.h"
-#include "loop/watch.h"
+#include "loop/poll.h"
+#include "loop/timer.h"
 #include "rounds/bisection.h"
 #include "spool/spool.h"
+#include "worker/import_job.h"
 #include "worker/taking_part.h"
 
 namespace dormouse::worker {
 
 class Imports : public Participant {
   public:
+    struct Events {
+        std::function<void()> on_change;   ///< from the loop
+        std::function<void()> on_trouble;  ///< trouble() has changed
+    };
     /// Opens the pool's spool. `wanted`: it is to be emptied. `owner`: this is the pool's own worker, so it makes the
     /// spool if there is none, and logs why it cannot; a worker in the foreground takes what is there. Without a spool
-    /// there is nothing to import. `on_change` comes from the loop.
-    Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted, std::function<void()> on_change);
+    /// there is nothing to import.
+    Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted, Events events);
 
     [[nodiscard]] const char* name() const override { return "imports"; }
     [[nodiscard]] store::Parts parts() const override { return store::parts({store::Part::import}); }
-    /// Scans if something may be there, and puts what is good into `round`.
+    /// Has the spool scanned if something may be there, and puts what a scan has found good into `round`.
     bool fill(store::Round& round, const Moment& moment) override;
     void answered(store::Answer& answer, Time sent_at) override;
     /// The files are still there and go again.
     void undone() override;
     /// Because of a file: by halves, until it is alone and put aside.
     Next refused(const store::Refused& refused) override;
-    /// None: nothing waits, or an answer is awaited.
+    /// None: nothing waits, or an answer is awaited, of the database or of the disk.
     [[nodiscard]] bool searching() const override { return search_.active(); }
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;
-    [[nodiscard]] bool quiet() const override { return sent_.empty(); }
-    [[nodiscard]] bool keeps_session() const override { return busy(); }
+    [[nodiscard]] bool quiet() const override { return state_ != State::sent; }
+    /// Not while the disk is waited for, which may take for ever.
+    [[nodiscard]] bool keeps_session() const override {
+        return wanted_ || look_again_ || state_ == State::scanned || state_ == State::sent;
+    }
     [[nodiscard]] bool opens_session() const override { return true; }
 
     /// Something waits here, so this worker must not leave: it would be started again at once.
-    [[nodiscard]] bool busy() const { return wanted_ || !sent_.empty() || look_again_.has_value(); }
+    [[nodiscard]] bool busy() const { return at_work() || look_again_.has_value(); }
     /// There may be something to import now. Not so for a file that is left for its writer, or cannot be moved away.
-    [[nodiscard]] bool at_work() const { return wanted_ || !sent_.empty(); }
-    /// Before the decision to exit: true if a file has come that was not seen yet.
-    bool anything_new();
-    /// Files that can be neither imported nor moved away, for the status text; empty when there are none.
-    [[nodiscard]] const std::string& trouble() const { return trouble_; }
+    [[nodiscard]] bool at_work() const { return wanted_ || (state_ != State::closed && state_ != State::idle); }
+    /// Before the decision to exit, while not busy(): calls `on_nothing` if no file is there, at once or when the disk
+    /// has answered. Otherwise there is something new.
+    void look(std::function<void()> on_nothing);
+    /// Files are being removed whose runs are committed; false as well when that takes long, since the next worker can
+    /// do it.
+    [[nodiscard]] bool is_finishing() const { return state_ == State::finishing && slow_.empty(); }
+    /// Waits for no disk any more, and does nothing from here on.
+    void abandon();
+    /// A disk that does not answer, or files that can be neither imported nor moved away, for the status text; empty
+    /// when there are none.
+    [[nodiscard]] const std::string& trouble() const { return slow_.empty() ? trouble_ : slow_; }
 
   private:
+    // closed ⇠ opening → idle → scanning → scanned → sent → finishing → idle, and idle → looking → idle. Whoever has
+    // nothing to do in a state goes back to idle from it; abandon() leads from everywhere to closed.
+    enum class State { closed, opening, idle, looking, scanning, scanned, sent, finishing };
+
+    void enter(State state);
+    [[nodiscard]] static bool may_follow(State from, State to);
+    void start(State state, std::vector<ImportJob::Finished> files = {}, Time now = {});
+    void come_back(ImportJob& job);
+    void opened(ImportJob& job);
+    void scanned(ImportJob& job);
+    void finished(const std::vector<ImportJob::Finished>& files);
     bool choose(Time now);
     void hold_back(const std::string& name, Time now);
+    void look_again_at(Time time);
     void tell(const spool::Scan& scan);
-    void finish(const spool::Entry& entry, const store::Imported& imported);
+    void tell_slow();
+    void tell_answer();
+    [[nodiscard]] std::string path() const { return directory_ + "/" + pool_; }
 
-    std::function<void()> on_change_;
+    loop::Loop& loop_;
+    Events events_;
+    std::string directory_;
+    std::string pool_;
+    bool owner_;
     spool::Terms terms_;
-    std::optional<spool::Spool> spool_;
-    std::unique_ptr<loop::Watch> watch_;
-    bool wanted_ = false;  ///< something may be there
-    std::vector<spool::Entry> sent_;
-    std::optional<Time> look_again_;  ///< a truncated file is old enough then, or a stuck one is tried again
+    State state_ = State::closed;
+    bool wanted_ = false;              ///< something may be there
+    std::optional<spool::Spool> spool_;  ///< none: there is no spool, or a job has it
+    UniqueFd watch_;
+    std::unique_ptr<loop::Poll> on_watch_;
+    std::vector<spool::Entry> entries_;  ///< scanned or sent
+    std::function<void()> on_nothing_;   ///< while looking
+    std::optional<Time> look_again_;     ///< a truncated file is old enough then, or a stuck one is tried again
     int stuck_in_a_row_ = 0;
     Bisection<std::string> search_;  ///< by name of file
     /// Files whose key somebody holds in an open transaction, and when each is tried again, alone.
@@ -74,6 +113,10 @@ class Imports : public Participant {
     };
     std::vector<HeldBack> held_back_;
     std::string trouble_;
+    Time asked_at_{};   ///< the job that is at work
+    std::string slow_;  ///< the disk does not answer; empty: it does, or has time
+    loop::Timer slow_timer_;
+    loop::Background background_;
 };
 
 }  // namespace dormouse::worker

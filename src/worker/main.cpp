@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/open_files.h"
 #include "handlers/registry.h"
+#include "loop/background.h"
 #include "loop/loop.h"
 #include "store/wire.h"
 #include "worker/identity.h"
@@ -25,6 +26,7 @@ PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
         loop.run();
         end = PoolEnd{pool.exit_code() == 0, pool.errand_end()};
     }
+    end.thread_left_behind = loop::Background::threads_at_work() > 0;
     return end;
 }
 

@@ -12,6 +12,8 @@ namespace dormouse::worker {
 struct PoolEnd {
     bool graceful = false;  ///< false: something was left behind (handlers or results given up)
     ErrandEnd errand = ErrandEnd::none;
+    /// A disk has not answered: a thread still waits for it, so the process has to end by _exit(2).
+    bool thread_left_behind = false;
 };
 
 /// Runs the pool until it has left. Call once, from main, before there are threads.

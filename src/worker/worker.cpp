@@ -42,7 +42,8 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
               }),
       rescue_(circumstances_.predecessors, !circumstances_.errand.run.has_value(),
               {.on_rescued = [this] { claims_.owe(); }, .on_dead_settled = [this] { neighbours_.ring_all(); }}),
-      imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run, [this] { step(); }),
+      imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run,
+               {.on_change = [this] { step(); }, .on_trouble = [this] { tell_idle(); }}),
       retention_({.keep = config.retention.finished,
                   .beside_work = !sleepy(),
                   .at_work = [this] { return !flights_.empty() && registry_.registered(); },
@@ -168,8 +169,7 @@ void Worker::enter(State state, const char* reason) {
     }
     log::event(log::Level::debug, "state", std::string(to_string(state_)) + " -> " + to_string(state) + ": " + reason);
     state_ = state;
-    if (state == State::idle)
-        tell_status(imports_.trouble().empty() ? "idle: listening, nothing to do" : imports_.trouble());
+    if (state == State::idle) tell_idle();
     if (state == State::running) tell_status("running");
     if (state != State::leaving) return;
     doorbell_.stop();
@@ -216,9 +216,14 @@ void Worker::arm_timers() {
     arm_doze();
 }
 
-// W4: whoever rang until now is answered by this worker; from the decision on nobody is.
+// The last look at the spool takes as long as its disk does; what comes after it is a level of the path unit.
 void Worker::on_exit_time() {
-    if (imports_.anything_new()) return step();
+    imports_.look([this] { decide_exit(); });
+}
+
+// W4: whoever rang until now is answered by this worker; from the decision on nobody is.
+void Worker::decide_exit() {
+    if (exit_in().value_or(Millis{1}) > Millis{0}) return step();  // something has come meanwhile
     if (doorbell_.empty_now()) return rung();
     if (!doorbell_.wake_trouble().empty()) {  // tried again after another quiet time
         log::event(log::Level::warning, "wake_file", doorbell_.wake_trouble());
@@ -250,6 +255,11 @@ void Worker::finish_round(store::Round& round) const {
 
 void Worker::tell_status(const std::string& text) {
     if (circumstances_.owns_process) systemd::notify_status(text);
+}
+
+void Worker::tell_idle() {
+    if (state_ != State::idle) return;
+    tell_status(imports_.trouble().empty() ? "idle: listening, nothing to do" : imports_.trouble());
 }
 
 void Worker::tell_trouble() {

@@ -90,10 +90,12 @@ class Worker {
     void choose_state();
     void arm_timers();
     void on_exit_time();
+    void decide_exit();
     [[nodiscard]] std::optional<Millis> exit_in() const;
     void on_lost(const Error& error);
     void finish_round(store::Round& round) const;
     void tell_status(const std::string& text);
+    void tell_idle();
     void tell_trouble();
     [[nodiscard]] bool sleepy() const { return config_.database.close_after > Millis{0}; }
 

@@ -78,7 +78,7 @@ void Worker::leave(const char* reason) {
 void Worker::step_leaving() {
     using Wire = store::Wire::State;
     if (!flights_.empty() || rounds_.awaits_answer() || !reports_.outbox().settled()) return;
-    if (database().state() == Wire::opening) return;
+    if (database().state() == Wire::opening || imports_.is_finishing()) return;
     if (database().state() == Wire::waiting && sleepy()) return;  // it is not woken by another session
     if (database().state() == Wire::waiting) {  // a step of retention: it comes to its own end, nobody waits for it
         rounds_.close();
@@ -88,6 +88,7 @@ void Worker::step_leaving() {
 }
 
 void Worker::stop_handlers() {
+    imports_.abandon();
     for (Parcel& parcel : flights_.stop_all(leaving_times_.patience)) reports_.outbox().add(std::move(parcel));
     crash_point("handlers.stopped");
     grace_timer_.once(leaving_times_.patience + leaving_times_.last_writes, [this] {
@@ -134,6 +135,7 @@ void Worker::be_gone(Farewell farewell) {
     if (state_ == State::gone) return;
     enter(State::gone, "the end");
     farewell.errand = errand_end_;
+    imports_.abandon();
     for (loop::Timer* timer : {&soon_timer_, &step_timer_, &exit_timer_, &start_timer_, &errand_timer_, &doze_timer_})
         timer->stop();
     // On a turn of its own: this may run inside a callback of the session.

@@ -11,7 +11,7 @@ namespace dormouse::testing {
 inline const std::vector<Moment> start_points{
     {.name = "due_file.removed", .nobody_in_flight = true},
     {.name = "pool.ready", .nobody_in_flight = true},
-    {.name = "spool.made", .nobody_in_flight = true},
+    {.name = "spool.made"},  // by another thread, while the session is opened
     {.name = "session.opened", .nobody_in_flight = true},
     {.name = "listen.sent", .nobody_in_flight = true},
     {.name = "listen.done", .nobody_in_flight = true},

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "idle_pool.h"
+#include "pulse.h"
 #include "support/process.h"
 
 using namespace dormouse;
@@ -25,25 +26,6 @@ void put(const PoolBench& bench, const std::string& name, const std::string& tex
     std::ofstream(bench.spool() + "/." + name) << text;
     fs::rename(bench.spool() + "/." + name, bench.spool() + "/" + name);
 }
-
-/// Notices how long the loop does nothing else.
-class Pulse {
-  public:
-    explicit Pulse(loop::Loop& loop) : timer_(loop, "test.pulse") { beat(); }
-    [[nodiscard]] Millis longest_gap() const { return longest_; }
-
-  private:
-    void beat() {
-        const auto now = BootClock::now();
-        longest_ = std::max(longest_, std::chrono::floor<Millis>(now - last_));
-        last_ = now;
-        timer_.once(Millis{2}, [this] { beat(); });
-    }
-
-    loop::Timer timer_;
-    BootClock::time_point last_ = BootClock::now();
-    Millis longest_{0};
-};
 
 bool is_empty(const PoolBench& bench) {
     return fs::is_empty(bench.spool());

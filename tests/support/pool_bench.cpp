@@ -128,6 +128,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     config_.paths.spool_directory = directory_.path();
     config_.paths.wake_directory = directory_.path() + "/wake";
     ::mkdir(config_.paths.wake_directory.c_str(), 0777);
+    ::mkdir(spool().c_str(), 0770);  // the worker makes it on another thread, and cases put files there at once
     std::vector<UniqueFd> listeners;
     listeners.push_back(listen_at(bell_));
     doorbell_ = std::make_unique<worker::Doorbell>(loop_, std::move(listeners));

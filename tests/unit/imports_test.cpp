@@ -30,15 +30,23 @@ struct Scene {
     }
     void put_stuck() const { std::ofstream(stuck) << "no JSON"; }
     worker::Imports imports() {
-        return {loop, config, true, true, [] {}};
+        return {loop, config, true, true, {.on_change = [] {}, .on_trouble = [] {}}};
     }
     /// One try, at the time it is due; how long until the next one.
     Millis next(worker::Imports& imports) {
+        answer();
         now += imports.wait({now}).value_or(Millis{0});
         store::Round round;
         imports.fill(round, {now});
         BOOST_TEST(!round.imports);
+        BOOST_TEST(!imports.wait({now}).has_value());  // the disk is asked
+        answer();
         return imports.wait({now}).value_or(Millis{-1});
+    }
+    /// Turns the loop until the disk has answered, and until what it has told of files is heard.
+    void answer() {
+        while (!loop.armed_timers().empty()) loop.turn();
+        loop.turn(false);
     }
 };
 
@@ -81,8 +89,37 @@ BOOST_AUTO_TEST_CASE(once_it_is_gone_nothing_waits_and_the_next_one_begins_with_
     BOOST_TEST(!imports.busy());
     BOOST_TEST(imports.trouble().empty());
     scene.put_stuck();
-    BOOST_TEST(imports.anything_new());
+    bool nothing = false;
+    imports.look([&] { nothing = true; });
+    scene.answer();
+    BOOST_TEST(!nothing);
+    BOOST_TEST(imports.at_work());
     BOOST_TEST(scene.next(imports).count() <= 1'000);
+}
+
+BOOST_AUTO_TEST_CASE(a_look_that_finds_nothing_says_so_once_the_disk_has_answered) {
+    Scene scene;
+    std::filesystem::remove(scene.stuck);
+    worker::Imports imports = scene.imports();
+    BOOST_TEST(scene.next(imports).count() == -1);
+    bool nothing = false;
+    imports.look([&] { nothing = true; });
+    BOOST_TEST(!nothing);
+    BOOST_TEST(imports.busy());
+    scene.answer();
+    BOOST_TEST(nothing);
+    BOOST_TEST(!imports.busy());
+}
+
+BOOST_AUTO_TEST_CASE(whoever_is_abandoned_waits_for_no_disk_and_wants_nothing) {
+    Scene scene;
+    worker::Imports imports = scene.imports();
+    imports.abandon();
+    BOOST_TEST(!imports.busy());
+    BOOST_TEST(!imports.wait({scene.now}).has_value());
+    bool nothing = false;
+    imports.look([&] { nothing = true; });
+    BOOST_TEST(nothing);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

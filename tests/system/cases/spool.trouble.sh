@@ -82,7 +82,7 @@ wait_for 30 status_says 'cannot be removed'
 say "$(status_text $pool)"
 equal "runs of that file" "$(sql "SELECT count(*) FROM dormouse.runs WHERE id = '$id'")" 1
 mount -o remount,rw $spool
-touch $spool/.look
+touch "$spool/$id.json"
 wait_for 60 asleep $pool
 wait_for 10 unmounted
 good_one_wakes "after a read-only disk"

@@ -1,0 +1,44 @@
+#include "spool/watch.h"
+
+#include <sys/inotify.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "spool/entry.h"
+
+namespace dormouse::spool {
+
+Result<UniqueFd> watch(const std::string& path) {
+    UniqueFd fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    constexpr std::uint32_t all = IN_ATTRIB | IN_CREATE | IN_MODIFY | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
+                                  IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+    if (fd.valid() && ::inotify_add_watch(fd.get(), path.c_str(), all) >= 0) return fd;
+    const int problem = errno;
+    Error error = from_errno(problem, path + " cannot be watched");
+    if (problem == EMFILE || problem == ENOSPC)
+        error.message += " (raise sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches)";
+    return tl::unexpected(error);
+}
+
+bool has_changed(const UniqueFd& watch) {
+    constexpr int most_reads = 32;  // the rest makes it readable again
+    bool changed = false;
+    std::array<char, 16 << 10> buffer{};
+    for (int i = 0; i < most_reads; ++i) {
+        const ssize_t size = ::read(watch.get(), buffer.data(), buffer.size());
+        if (size <= 0) break;
+        for (const char* at = buffer.data(); at < buffer.data() + size;) {
+            inotify_event event{};
+            std::memcpy(&event, at, sizeof event);
+            at += sizeof event;
+            // One without a name is about the directory, or says that some were lost.
+            if (event.len == 0 || is_entry(at)) changed = true;
+            at += event.len;
+        }
+    }
+    return changed;
+}
+
+}  // namespace dormouse::spool

@@ -1,0 +1,20 @@
+// Tells when something may have come into a spool. Opened where the disk may hang, read where it must not: what is read
+// is the kernel's memory.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace dormouse::spool {
+
+/// A descriptor that is readable when something has happened in the directory `path`. Errors: from inotify, with the
+/// remedy. Source: inotify(7).
+Result<UniqueFd> watch(const std::string& path);
+
+/// Takes what has happened. True: something that a scan would look at may have come or changed. What is written while a
+/// file is put aside is not: a file that cannot be moved would have itself tried again and again.
+bool has_changed(const UniqueFd& watch);
+
+}  // namespace dormouse::spool
