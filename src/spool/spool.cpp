@@ -56,8 +56,8 @@ Names names_in(int directory, std::size_t most) {
     return names;
 }
 
-/// The mode as it is said; the set-group-ID bit comes from the directory above, a sandbox may forbid to set it. The mask
-/// is the whole process's, which makes files meanwhile, unless this thread has one for itself.
+/// The mode as it is said; the set-group-ID bit comes from the directory above, a sandbox may forbid to set it. The
+/// mask is the whole process's, which makes files meanwhile, unless this thread has one for itself.
 int make_directory(const std::string& path) {
     const bool own_mask = ::unshare(CLONE_FS) == 0;
     const mode_t mask = own_mask ? ::umask(0) : 0;

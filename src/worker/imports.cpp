@@ -115,11 +115,11 @@ void Imports::come_back(ImportJob& job) {
 void Imports::opened(ImportJob& job) {
     const Status& trouble = job.opened ? job.watched : job.opened;
     if (!trouble && (owner_ || job.opened))
-        log::event(log::Level::warning, "spool_closed",
-                   (job.opened ? "files that come while a worker is awake wait for its end: "
-                               : "runs cannot be spooled: ") +
-                       trouble.error().message,
-                   {{"pool", pool_}});
+        log::event(
+            log::Level::warning, "spool_closed",
+            (job.opened ? "files that come while a worker is awake wait for its end: " : "runs cannot be spooled: ") +
+                trouble.error().message,
+            {{"pool", pool_}});
     if (!job.opened) return abandon();
     if (!job.watch.valid()) return;
     watch_ = std::move(job.watch);
@@ -235,10 +235,10 @@ void Imports::tell_slow() {
 void Imports::tell_answer() {
     if (slow_.empty()) return;
     slow_.clear();
-    log::event(log::Level::info, "spool_back",
-               "the disk of " + path() + " has answered after " +
-                   std::to_string(since(asked_at_).count() / 1'000) + " s",
-               {{"pool", pool_}});
+    log::event(
+        log::Level::info, "spool_back",
+        "the disk of " + path() + " has answered after " + std::to_string(since(asked_at_).count() / 1'000) + " s",
+        {{"pool", pool_}});
     events_.on_trouble();
 }
 

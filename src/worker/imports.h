@@ -96,7 +96,7 @@ class Imports : public Participant {
     bool owner_;
     spool::Terms terms_;
     State state_ = State::closed;
-    bool wanted_ = false;              ///< something may be there
+    bool wanted_ = false;                ///< something may be there
     std::optional<spool::Spool> spool_;  ///< none: there is no spool, or a job has it
     UniqueFd watch_;
     std::unique_ptr<loop::Poll> on_watch_;

@@ -204,7 +204,7 @@ end_asleep:
        }
 #endif
 
-    /* Worker::on_exit_time: emptied once more, then the decision */
+    /* Worker::decide_exit: emptied once more, then the decision */
     :: atomic {
         QUIET && !answering ->
         if

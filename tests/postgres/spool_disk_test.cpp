@@ -1,4 +1,6 @@
 // A spool on a disk that is slow or does not answer: only spooled runs wait for it.
+#include <sys/mount.h>
+
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <filesystem>
@@ -27,9 +29,7 @@ struct Told {
     log::OfThisThread sinks{log::Level::info, [this](log::Level, std::string_view event, std::string_view, auto) {
                                 events.emplace_back(event);
                             }};
-    [[nodiscard]] auto count(const std::string& event) const {
-        return std::count(events.begin(), events.end(), event);
-    }
+    [[nodiscard]] auto count(const std::string& event) const { return std::count(events.begin(), events.end(), event); }
 };
 
 struct Scene {
@@ -152,8 +152,8 @@ BOOST_AUTO_TEST_CASE(a_worker_that_starts_beside_it_works_and_ends_within_its_gr
     const std::string spool = directory.path() + "/bench";
     fs::create_directory(spool);
     std::ofstream(spool + "/a.json") << echo;
-    std::ofstream(directory.path() + "/bench.toml") << pool_toml(
-        database.url(), {.rest = "[paths]\nspool_directory = \"" + directory.path() + "\""}, tasks);
+    std::ofstream(directory.path() + "/bench.toml")
+        << pool_toml(database.url(), {.rest = "[paths]\nspool_directory = \"" + directory.path() + "\""}, tasks);
     const Program worker{
         {dormouse_binary, "worker", "bench", "--config", directory.path() + "/bench.toml"}, {}, {}, {}, for_ever / 2};
     std::optional<SlowDisk> disk(std::in_place, spool, for_ever);
@@ -173,6 +173,20 @@ BOOST_AUTO_TEST_CASE(a_worker_that_starts_beside_it_works_and_ends_within_its_gr
     BOOST_TEST(next.wait().exit_code == 0);
     BOOST_TEST(fs::is_empty(spool));
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.imports") == "1");
+}
+
+// A file that something is mounted on cannot be moved, but its reason can be written beside it, and taken away again.
+BOOST_AUTO_TEST_CASE(what_is_written_in_vain_to_put_a_file_aside_is_no_reason_to_try_again) {
+    Scene scene({.starts = false});
+    scene.put("a.json", "no json");
+    const std::string stuck = scene.bench.spool() + "/a.json";
+    BOOST_TEST_REQUIRE(::mount(stuck.c_str(), stuck.c_str(), nullptr, MS_BIND, nullptr) == 0);
+    scene.bench.worker().start();
+    BOOST_TEST(scene.bench.until([&] { return scene.told.count("spool_stuck") == 1; }));
+    BOOST_TEST(scene.bench.until_idle());
+    const int turns = scene.bench.turns_within(Millis{1'500});
+    BOOST_TEST(turns < 50);
+    BOOST_TEST(::umount(stuck.c_str()) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(five_thousand_files_that_are_slow_to_open_do_not_hold_up_the_loop) {

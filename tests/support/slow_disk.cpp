@@ -64,8 +64,8 @@ void SlowDisk::live() {
     };
     while (true) {
         std::array<pollfd, 2> ready{{{events_.get(), POLLIN, 0}, {over_.get(), POLLIN, 0}}};
-        const auto left = waiting.empty() ? Millis{-1}
-                                          : std::chrono::ceil<Millis>(waiting.front().until - BootClock::now());
+        const auto left =
+            waiting.empty() ? Millis{-1} : std::chrono::ceil<Millis>(waiting.front().until - BootClock::now());
         ::poll(ready.data(), ready.size(), waiting.empty() ? -1 : static_cast<int>(std::max(Millis{0}, left).count()));
         if (ready[1].revents != 0) break;
         fanotify_event_metadata event{};
