@@ -16,13 +16,18 @@ def mix(chance, name):
             tables["database"] = {"close_after": f'"{chance.choice((1, 3, 8))}s"'}
         if chance.random() < 0.2:
             tables["retention"] = {"finished": '"never"'}
-        tasks = {"nap": "", "other": f"concurrency = {chance.randint(1, 3)}", "late": f'timeout = "4s"\nmax_attempts = 2\n{FAST}'}
-        return Pool(name, base, tables, tasks), lambda watch: plan(watch, chance)
+        slots = {"nap": worker["concurrency"], "other": chance.randint(1, 3)}
+        tasks = {"nap": "", "other": f"concurrency = {slots['other']}", "late": f'timeout = "4s"\nmax_attempts = 2\n{FAST}'}
+        return Pool(name, base, tables, tasks), lambda watch: plan(watch, chance, slots)
     return make
 
 
-def plan(watch, chance):
+MOST_WORK_S = 150  # until all of it is done, if nothing else happened: the pool is to be through in time
+
+
+def plan(watch, chance, slots):
     """Two minutes or so of what happens."""
+    watch.slots, watch.work_s = slots, 0.0
     for _ in range(chance.randint(10, 25)):
         EVENTS[chance.choices(range(len(EVENTS)), WEIGHTS)[0]](watch, chance)
         wait(chance.choice((0, 0.2, 1, 3, 8, 15)))
@@ -33,10 +38,15 @@ def some(watch, chance):
     more = {"priority": chance.randint(-5, 5)} if chance.random() < 0.3 else {}
     if chance.random() < 0.3:
         more["delay"] = f"{chance.randint(1, 20)} s"
-    watch.enqueue(lambda: round(chance.uniform(low, 2 * low), 1), chance.randint(1, 6), task=chance.choice(("nap", "nap", "other")), **more)
+    task, count = chance.choice(("nap", "nap", "other")), chance.randint(1, 6)
+    each = 1.5 * low / min(watch.slots["nap"], watch.slots[task])
+    count = max(0, min(count, int((MOST_WORK_S - watch.work_s) / each)))
+    watch.work_s += count * each
+    watch.enqueue(lambda: round(chance.uniform(low, 2 * low), 1), count, task=task, **more)
 
 
 def too_long(watch, _):
+    watch.work_s += 8 / watch.slots["nap"]
     watch.enqueue(60, want="failed", attempts=2, task="late")
 
 
