@@ -11,9 +11,7 @@
 -- and of things of pg_catalog only: nothing the schema's owner could change, nothing from a row. All else runs as that owner or as
 -- the producer.
 
--- At most one migrate at a time; and never longer in front of producers than this, who queue up behind whoever waits for a table.
-SELECT pg_advisory_xact_lock(7237128940554646373);
-SET LOCAL lock_timeout = '10s';
+-- At most one of these at a time, by the lock of the table. Producers queue up behind whoever waits for it, hence a lock_timeout (postgres/patience.h).
 LOCK TABLE ONLY dormouse.runs IN ACCESS EXCLUSIVE MODE;  -- the parent first, as producers do
 LOCK TABLE dormouse.runs_live IN ACCESS EXCLUSIVE MODE;
 

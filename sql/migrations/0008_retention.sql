@@ -5,10 +5,12 @@
 CREATE TABLE dormouse.retention (
     pool        text        PRIMARY KEY,
     finished_ms bigint      CHECK (finished_ms >= 3600000),
-    said_at     timestamptz NOT NULL DEFAULT now()
+    said_at     timestamptz NOT NULL DEFAULT now(),
+    trouble     text
 );
 COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; delete the row of a pool that is no more.';
 COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
+COMMENT ON COLUMN dormouse.retention.trouble IS 'What stood in the way of the last step of this pool. Null: nothing.';
 
 -- The runs of a partition that have a key go before it, one batch after the other, and their keys with them.
 CREATE INDEX runs_finished_keyed ON dormouse.runs_finished (id) WHERE key IS NOT NULL;
@@ -165,9 +167,26 @@ BEGIN
     RETURN 'dropped ' || its_name;
 END $$;
 
+-- That something of retention is locked, and by whom, as far as can be told afterwards: who holds any of its tables just now.
+CREATE FUNCTION dormouse.retention_locked() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'locked' || coalesce(' by ' || string_agg(DISTINCT h.who, ', '), '')
+      FROM (SELECT CASE WHEN l.pid IS NULL THEN 'a prepared transaction'
+                        ELSE format('%s (pid %s)', coalesce((SELECT a.usename FROM pg_stat_activity a WHERE a.pid = l.pid), '?'), l.pid) END
+              FROM pg_locks l
+             WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+               AND (l.relation = 'dormouse.retention'::regclass AND l.mode <> 'AccessShareLock'
+                    OR l.relation IN (SELECT i.inhrelid FROM pg_inherits i
+                                       WHERE i.inhparent IN ('dormouse.runs_finished'::regclass, 'dormouse.attempt_log'::regclass,
+                                                             'dormouse.run_logs'::regclass)))
+             ORDER BY l.pid LIMIT 5) h (who)
+$$;
+
 -- One step of retention, in a transaction of its own: `did` says what, and null that nothing is left to do; `trouble` why it could not.
 -- `finished_ms` is what `pool` wants (null: to keep everything). What is old is so by the clock of the worker, too: a database whose
--- clock jumps ahead forgets nothing. Waits 50 ms for any lock, and only one step is at work at a time.
+-- clock jumps ahead forgets nothing. Waits 50 ms for any lock, and only one step is at work at a time: by a lock that needs privileges, unlike an
+-- advisory one.
 CREATE FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timestamptz, OUT did text, OUT trouble text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' SET jit = off AS $$
 #variable_conflict use_column
@@ -178,15 +197,13 @@ DECLARE
     place     record;
     deleted   bigint;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(1685024365, 2) THEN
-        RETURN;
-    END IF;
     BEGIN  -- by itself: it must be known, whatever stands in the way of the rest
+        LOCK TABLE dormouse.retention IN SHARE UPDATE EXCLUSIVE MODE;
         INSERT INTO dormouse.retention AS r (pool, finished_ms) VALUES (retain.pool, retain.finished_ms)
             ON CONFLICT (pool) DO UPDATE SET finished_ms = EXCLUDED.finished_ms, said_at = now()
             WHERE r.finished_ms IS DISTINCT FROM EXCLUDED.finished_ms OR r.said_at < now() - interval '1 day';
     EXCEPTION WHEN lock_not_available THEN
-        trouble := 'locked';
+        trouble := dormouse.retention_locked();
         RETURN;
     END;
     SELECT CASE WHEN bool_and(r.finished_ms IS NOT NULL) THEN max(r.finished_ms) END INTO wanted_ms FROM dormouse.retention r;
@@ -226,15 +243,16 @@ BEGIN
     EXCEPTION
         WHEN lock_not_available OR deadlock_detected THEN
             did := NULL;
-            trouble := 'locked';
+            trouble := dormouse.retention_locked();
         WHEN insufficient_privilege OR object_not_in_prerequisite_state OR dependent_objects_still_exist OR duplicate_table
              OR invalid_object_definition OR check_violation OR raise_exception THEN
             did := NULL;
             trouble := SQLERRM;
     END;
+    UPDATE dormouse.retention r SET trouble = retain.trouble WHERE r.pool = retain.pool AND r.trouble IS DISTINCT FROM retain.trouble;
 END $$;
 
-REVOKE ALL ON FUNCTION dormouse.partitions_of, dormouse.make_partition, dormouse.delete_finished, dormouse.drop_partition, dormouse.retain
+REVOKE ALL ON FUNCTION dormouse.partitions_of, dormouse.make_partition, dormouse.delete_finished, dormouse.drop_partition, dormouse.retention_locked, dormouse.retain
     FROM PUBLIC;
 
 -- As in roles.sql, where the roles are there already.

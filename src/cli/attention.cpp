@@ -141,6 +141,13 @@ std::vector<Attention> attention(const Overview& overview) {
     }
     for (const QueueSeen& queue : overview.queues) about_queue(all, overview, queue);
     for (const UnknownTask& task : overview.unknown) about_task(all, overview, task);
+    for (const Holder& one : overview.holders)
+        all.push_back({Level::warning, "queue " + one.queue,
+                       one.who + (one.since ? ", " + relative(*one.since, overview.now) : "") + ": " + one.why,
+                       "end that session (pg_terminate_backend)"});
+    for (const Hindered& one : overview.retention)
+        all.push_back({Level::warning, "retention of pool " + one.pool, "last step: " + one.trouble,
+                       "SELECT * FROM dormouse.retention"});
     if (overview.stuck_count > 0)
         all.push_back({Level::critical, runs(overview.stuck_count), "stuck, listed below", "dormouse show ID"});
     std::stable_sort(all.begin(), all.end(), [](const Attention& a, const Attention& b) { return a.level > b.level; });

@@ -20,11 +20,12 @@ constexpr const char* begin =
     "SET LOCAL client_min_messages = error;"
     "SET LOCAL statement_timeout = 0";
 
-Result<LocalWakeReport> in_transaction(postgres::BlockingConnection& connection, const LocalWakeRequest& request) {
+Result<LocalWakeReport> in_transaction(postgres::BlockingConnection& connection, const LocalWakeRequest& request,
+                                       const std::string& lock_timeout) {
     Json pools = Json::array();
     for (const WokenPool& one : request.install)
         pools.push_back({{"pool", one.pool}, {"path", one.path}, {"queues", one.queues}});
-    if (auto done = connection.script(what, begin); !done) return tl::unexpected(done.error());
+    if (auto done = connection.script(what, begin + (";" + lock_timeout)); !done) return tl::unexpected(done.error());
     const auto asked = connection.ask(what,
                                       "SELECT set_config('dormouse.local_wake_pools', $1, true),"
                                       " set_config('dormouse.local_wake_remove', $2, true)",
@@ -93,7 +94,8 @@ void tell_json(const std::vector<WokenPool>& pools, const LocalWakeReport& repor
     print(safe_json(document.dump()) + "\n");
 }
 
-Outcome install(postgres::BlockingConnection& connection, const MigrateOptions& options) {
+Outcome install(postgres::BlockingConnection& connection, const MigrateOptions& options,
+                const postgres::Patience& patience) {
     const config::Environment environment = config::of_process();
     auto found = find_woken_pools(connection, environment);
     std::vector<std::string> ours;
@@ -110,7 +112,7 @@ Outcome install(postgres::BlockingConnection& connection, const MigrateOptions& 
         return give_up(Exit::config, "no pool in " + config::directory(environment) + " uses this database" + reasons +
                                          "; name one with --pool POOL");
     }
-    const auto report = apply_local_wake(connection, {found.pools, {}});
+    const auto report = apply_local_wake(connection, {found.pools, {}}, patience);
     if (!report) return give_up(report.error());
     Rest rest{std::move(found.left_out), {}};
     for (const std::string& pool : report->installed)
@@ -123,14 +125,15 @@ Outcome install(postgres::BlockingConnection& connection, const MigrateOptions& 
     return Exit::ok;
 }
 
-Outcome remove(postgres::BlockingConnection& connection, const MigrateOptions& options) {
+Outcome remove(postgres::BlockingConnection& connection, const MigrateOptions& options,
+               const postgres::Patience& patience) {
     LocalWakeRequest request;
     if (options.database.pool.empty()) {
         request.remove_all = true;
     } else {
         request.remove = {options.database.pool};
     }
-    const auto report = apply_local_wake(connection, request);
+    const auto report = apply_local_wake(connection, request, patience);
     if (!report) return give_up(report.error());
     if (options.json) {
         tell_json({}, *report, {});
@@ -142,12 +145,17 @@ Outcome remove(postgres::BlockingConnection& connection, const MigrateOptions& o
 
 }  // namespace
 
-Result<LocalWakeReport> apply_local_wake(postgres::BlockingConnection& connection, const LocalWakeRequest& request) {
-    auto report = in_transaction(connection, request);
-    if (report) return report;
-    if (PQtransactionStatus(connection.get()) != PQTRANS_IDLE)
-        static_cast<void>(connection.script("ROLLBACK", "ROLLBACK"));
-    Error error = report.error();
+Result<LocalWakeReport> apply_local_wake(postgres::BlockingConnection& connection, const LocalWakeRequest& request,
+                                         const postgres::Patience& patience) {
+    LocalWakeReport report;
+    const Status done = with_patience(connection, patience, [&](const std::string& lock_timeout) -> Status {
+        auto answer = in_transaction(connection, request, lock_timeout);
+        if (!answer) return tl::unexpected(answer.error());
+        report = std::move(*answer);
+        return {};
+    });
+    if (done) return report;
+    Error error = done.error();
     if (error.kind == ErrorKind::denied)
         error.message +=
             "; this needs a superuser of the server, who can make a role that writes server files: dormouse migrate "
@@ -156,8 +164,9 @@ Result<LocalWakeReport> apply_local_wake(postgres::BlockingConnection& connectio
     return tl::unexpected(std::move(error));
 }
 
-Outcome local_wake(postgres::BlockingConnection& connection, const MigrateOptions& options) {
-    return options.local_wake ? install(connection, options) : remove(connection, options);
+Outcome local_wake(postgres::BlockingConnection& connection, const MigrateOptions& options,
+                   const postgres::Patience& patience) {
+    return options.local_wake ? install(connection, options, patience) : remove(connection, options, patience);
 }
 
 }  // namespace dormouse::cli

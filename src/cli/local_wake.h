@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/migrate.h"
+#include "postgres/patience.h"
 
 namespace dormouse::cli {
 
@@ -31,9 +32,11 @@ struct LocalWakeReport {
 };
 
 /// Applies sql/local_wake.sql in one transaction. Errors: denied, with who can do it; incompatible without a schema.
-Result<LocalWakeReport> apply_local_wake(postgres::BlockingConnection& connection, const LocalWakeRequest& request);
+Result<LocalWakeReport> apply_local_wake(postgres::BlockingConnection& connection, const LocalWakeRequest& request,
+                                         const postgres::Patience& patience = {});
 
 /// Both commands.
-Outcome local_wake(postgres::BlockingConnection& connection, const MigrateOptions& options);
+Outcome local_wake(postgres::BlockingConnection& connection, const MigrateOptions& options,
+                   const postgres::Patience& patience);
 
 }  // namespace dormouse::cli

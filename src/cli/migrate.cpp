@@ -5,14 +5,17 @@
 #include "cli/local_wake.h"
 #include "cli/text.h"
 #include "cli/version.h"
+#include "config/duration.h"
 #include "sql/embedded.h"
 
 namespace dormouse::cli {
 
 namespace {
 
-Outcome apply_roles(postgres::BlockingConnection& connection, const MigrateOptions& options) {
-    if (const Status done = postgres::apply_roles(connection, sql::roles); !done) return give_up(done.error());
+Outcome apply_roles(postgres::BlockingConnection& connection, const MigrateOptions& options,
+                    const postgres::Patience& patience) {
+    if (const Status done = postgres::apply_roles(connection, sql::roles, patience); !done)
+        return give_up(done.error());
     if (options.json) {
         print(nlohmann::ordered_json{{"roles", {"dormouse_producer", "dormouse_worker", "dormouse_reader"}}}.dump() +
               "\n");
@@ -55,14 +58,17 @@ postgres::Act act_of(const MigrateOptions& options) {
 }  // namespace
 
 Outcome migrate(const MigrateOptions& options) {
+    const auto wait = config::parse_duration(options.wait);
+    if (!wait) return give_up(Exit::usage, "--wait: " + wait.error().message);
     auto opened = open_database(options.database, "migrate", act_of(options));
     if (!opened) return tl::unexpected(opened.error());
     postgres::BlockingConnection& connection = opened->connection;
-    if (options.roles) return apply_roles(connection, options);
-    if (options.local_wake || options.no_local_wake) return local_wake(connection, options);
+    const postgres::Patience patience{*wait, [](const std::string& who) { complain("waits for " + who); }};
+    if (options.roles) return apply_roles(connection, options, patience);
+    if (options.local_wake || options.no_local_wake) return local_wake(connection, options, patience);
     int applied = 0;
     if (!options.check) {
-        const auto done = postgres::migrate(connection, migrations(), release(), opened->schema_exists);
+        const auto done = postgres::migrate(connection, migrations(), release(), opened->schema_exists, patience);
         if (!done) return give_up(done.error());
         applied = *done;
     }

@@ -13,6 +13,7 @@ struct MigrateOptions {
     bool adopt = false;          ///< a superuser trusts the owner of the schema that is there
     bool check = false;          ///< change nothing; the exit code tells whether the schema fits
     bool json = false;
+    std::string wait = "60s";  ///< for whoever holds a lock
 };
 
 Outcome migrate(const MigrateOptions& options);

@@ -107,6 +107,22 @@ Try<void> add_unknown(Overview& overview, postgres::BlockingConnection& connecti
     return {};
 }
 
+Try<void> add_holders(Overview& overview, postgres::BlockingConnection& connection) {
+    std::set<std::string> queues;
+    for (const PoolSeen& pool : overview.pools) queues.insert(pool.queues.begin(), pool.queues.end());
+    const auto held = connection.ask("status", sql::cli::holders, {nlohmann::json(queues).dump()});
+    if (!held) return give_up(held.error());
+    for (int row = 0; row < held->rows(); ++row)
+        overview.holders.push_back({std::string(held->text(row, 0)), std::string(held->text(row, 1)),
+                                    std::string(held->text(row, 2)),
+                                    held->is_null(row, 3) ? std::nullopt : std::optional(held->real(row, 3))});
+    const auto hindered = connection.ask("status", sql::cli::retention);
+    if (!hindered) return give_up(hindered.error());
+    for (int row = 0; row < hindered->rows(); ++row)
+        overview.retention.push_back({std::string(hindered->text(row, 0)), std::string(hindered->text(row, 1))});
+    return {};
+}
+
 }  // namespace
 
 bool PoolSeen::awake() const {
@@ -155,6 +171,7 @@ Try<void> add_database(Overview& overview, postgres::BlockingConnection& connect
     add_workers(overview, *workers);
     add_queues(overview, *queues);
     add_stuck(overview, *stuck);
+    if (auto done = add_holders(overview, connection); !done) return done;
     return add_unknown(overview, connection);
 }
 

@@ -69,6 +69,20 @@ struct StuckRun {
     double since = 0;
 };
 
+/// A session that holds a lock of a queue which workers heed.
+struct Holder {
+    std::string queue;
+    std::string why;  ///< it matters
+    std::string who;
+    std::optional<double> since;  ///< none: this login is not told
+};
+
+/// A pool whose last step of retention was hindered.
+struct Hindered {
+    std::string pool;
+    std::string trouble;
+};
+
 struct Overview {
     double now = 0;             ///< the database's
     std::string units_trouble;  ///< why systemd could not be asked; empty: it could, or has no part in this
@@ -77,6 +91,8 @@ struct Overview {
     std::vector<UnknownTask> unknown;
     std::vector<StuckRun> stuck;
     std::int64_t stuck_count = 0;
+    std::vector<Holder> holders;
+    std::vector<Hindered> retention;
 };
 
 /// The pools that have a file here; no database is asked.

@@ -72,6 +72,8 @@ void add_migrate(CLI::App& app, Chosen& chosen) {
         ->excludes(roles)
         ->excludes(local_wake)
         ->excludes(no_local_wake);
+    command.add_option("--wait", options->wait, "For locks that others hold, at most so long (default 60s)")
+        ->type_name("DURATION");
     add_database(command, options->database);
     add_json(command, options->json);
     command.footer(

@@ -135,9 +135,9 @@ Json pool_json(const PoolSeen& pool) {
 }
 
 void print_json(const Overview& overview) {
-    Json document{{"now", iso(overview.now)},       {"pools", Json::array()}, {"queues", Json::array()},
-                  {"unknown_tasks", Json::array()}, {"stuck", Json::array()}, {"stuck_count", overview.stuck_count},
-                  {"attention", Json::array()}};
+    Json document{{"now", iso(overview.now)},       {"pools", Json::array()},     {"queues", Json::array()},
+                  {"unknown_tasks", Json::array()}, {"stuck", Json::array()},     {"stuck_count", overview.stuck_count},
+                  {"holders", Json::array()},       {"retention", Json::array()}, {"attention", Json::array()}};
     for (const PoolSeen& pool : overview.pools) document["pools"].push_back(pool_json(pool));
     for (const QueueSeen& queue : overview.queues)
         document["queues"].push_back({{"queue", queue.name},
@@ -151,6 +151,11 @@ void print_json(const Overview& overview) {
                                       {"served_by", queue.served_by}});
     for (const UnknownTask& one : overview.unknown)
         document["unknown_tasks"].push_back({{"task", one.task}, {"runs", one.runs}, {"oldest", iso(one.oldest)}});
+    for (const Holder& one : overview.holders)
+        document["holders"].push_back(
+            {{"queue", one.queue}, {"who", one.who}, {"since", time_json(one.since)}, {"why", one.why}});
+    for (const Hindered& one : overview.retention)
+        document["retention"].push_back({{"pool", one.pool}, {"trouble", one.trouble}});
     for (const StuckRun& run : overview.stuck)
         document["stuck"].push_back({{"id", run.id},
                                      {"task", run.task},

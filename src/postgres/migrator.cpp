@@ -25,23 +25,26 @@ const char* const schema_check_sql =
 
 namespace {
 
-/// The lock is held by whoever changes the schema: "dormouse" as a number.
-constexpr const char* lock_sql = "SELECT pg_advisory_xact_lock(7237128940554646373)";
+/// Whoever changes the schema holds this lock, for which it takes privileges: anybody could take an advisory one.
+constexpr const char* lock_sql = "LOCK TABLE dormouse.migrations IN SHARE ROW EXCLUSIVE MODE";
 
 /// search_path, so that nothing in somebody's schema is taken for a thing of Postgres; the timeouts a role
 /// may have are for its ordinary statements.
 constexpr const char* begin_sql =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
     "SET LOCAL search_path = pg_catalog, pg_temp;"
-    "SET LOCAL lock_timeout = 0;"
     "SET LOCAL statement_timeout = 0";
 
 /// The schema may have been made by an administrator for a role that could not make it itself.
 constexpr const char* ground_sql =
-    "DO $$ BEGIN IF to_regnamespace('dormouse') IS NULL THEN CREATE SCHEMA dormouse; END IF; END $$;"
-    "CREATE TABLE IF NOT EXISTS dormouse.migrations ("
-    " version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, oldest_release text NOT NULL,"
-    " applied_at timestamptz NOT NULL DEFAULT now())";
+    "DO $$ BEGIN FOR try IN 1..3 LOOP BEGIN"
+    " IF to_regnamespace('dormouse') IS NULL THEN CREATE SCHEMA dormouse; END IF;"
+    " CREATE TABLE IF NOT EXISTS dormouse.migrations ("
+    "  version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, oldest_release text NOT NULL,"
+    "  applied_at timestamptz NOT NULL DEFAULT now());"
+    " EXIT;"
+    " EXCEPTION WHEN unique_violation OR duplicate_schema OR duplicate_table THEN NULL;"  // somebody was faster
+    " END; END LOOP; END $$";
 
 /// FNV-1a over 64 bits: it is to notice an edit, not to withstand an attack.
 std::string checksum(std::string_view text) {
@@ -61,23 +64,17 @@ std::string oldest_release_of(const Migration& migration, std::string before) {
     return std::string(rest.substr(0, rest.find_first_not_of("0123456789.")));
 }
 
-/// Undoes an open transaction, so that the session can be used again.
-void roll_back(BlockingConnection& connection) {
-    if (PQtransactionStatus(connection.get()) != PQTRANS_IDLE)
-        static_cast<void>(connection.script("ROLLBACK", "ROLLBACK"));
-}
-
 std::string file_of(const Migration& migration) {
     return "migration " + std::string(migration.name) + ".sql";
 }
 
 /// Inside the transaction. Returns false when somebody else was faster.
-Result<bool> apply(BlockingConnection& connection, const Migration& migration, const std::string& oldest) {
+Result<bool> apply(BlockingConnection& connection, const Migration& migration, const std::string& oldest,
+                   const std::string& lock_timeout) {
     const std::string what = file_of(migration);
-    if (auto done = connection.script(what, begin_sql); !done) return tl::unexpected(done.error());
-    if (auto done = connection.script(what, lock_sql); !done) return tl::unexpected(done.error());
-    if (auto done = connection.script(what, ground_sql); !done) return tl::unexpected(done.error());
-    if (auto done = connection.script(what, ground_check_sql); !done) return tl::unexpected(done.error());
+    for (const std::string& sql : {std::string(begin_sql), lock_timeout, std::string(ground_sql),
+                                   std::string(ground_check_sql), std::string(lock_sql)})
+        if (auto done = connection.script(what, sql); !done) return tl::unexpected(done.error());
     auto row = connection.ask(
         what,
         "INSERT INTO dormouse.migrations (version, name, checksum, oldest_release) VALUES ($1, $2, $3, $4) "
@@ -241,7 +238,7 @@ Status require_fit(const SchemaState& state, std::string_view release) {
 }
 
 Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release,
-                    bool schema_exists) {
+                    bool schema_exists, const Patience& patience) {
     auto state = schema_exists ? schema_state(connection, migrations, release) : no_schema(connection, migrations);
     if (!state) return tl::unexpected(state.error());
     int applied = 0;
@@ -251,10 +248,13 @@ Result<int> migrate(BlockingConnection& connection, std::span<const Migration> m
         for (const Migration& migration : migrations) {
             oldest = oldest_release_of(migration, oldest);
             if (migration.version <= state->version) continue;
-            const auto done = apply(connection, migration, oldest);
-            roll_back(connection);
+            const Status done = with_patience(connection, patience, [&](const std::string& lock_timeout) -> Status {
+                const auto ours = apply(connection, migration, oldest, lock_timeout);
+                if (!ours) return tl::unexpected(ours.error());
+                applied += *ours ? 1 : 0;
+                return {};
+            });
             if (!done) return tl::unexpected(done.error());
-            applied += *done ? 1 : 0;
         }
         state = schema_state(connection, migrations, release);
         if (!state) return tl::unexpected(state.error());
@@ -263,13 +263,14 @@ Result<int> migrate(BlockingConnection& connection, std::span<const Migration> m
     return applied;
 }
 
-Status apply_roles(BlockingConnection& connection, std::string_view roles) {
+Status apply_roles(BlockingConnection& connection, std::string_view roles, const Patience& patience) {
     const std::string what = "roles.sql";
-    Status done = connection.script(what, begin_sql);
-    if (done) done = connection.script(what, lock_sql);
-    if (done) done = connection.script(what, std::string(roles));
-    if (done) done = connection.script(what, "COMMIT");
-    roll_back(connection);
+    const Status done = with_patience(connection, patience, [&](const std::string& lock_timeout) -> Status {
+        for (const std::string& sql : {std::string(begin_sql), lock_timeout, std::string(lock_sql), std::string(roles),
+                                       std::string("COMMIT")})
+            if (Status step = connection.script(what, sql); !step) return step;
+        return {};
+    });
     if (done) return done;
     Error error = done.error();
     if (error.kind == ErrorKind::denied)

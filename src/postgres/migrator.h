@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "postgres/blocking.h"
+#include "postgres/patience.h"
 
 namespace dormouse::postgres {
 
@@ -71,11 +72,11 @@ Status require_fit(const SchemaState& state, std::string_view release);
 /// says; a failed migration leaves nothing of itself.
 /// `schema_exists` false: there was none, so none is asked before this session has made it (acting.h).
 Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release,
-                    bool schema_exists = true);
+                    bool schema_exists = true, const Patience& patience = {});
 
 /// Applies sql/roles.sql in one transaction. Errors: denied, with who can do it; incompatible without a
 /// schema.
-Status apply_roles(BlockingConnection& connection, std::string_view roles);
+Status apply_roles(BlockingConnection& connection, std::string_view roles, const Patience& patience = {});
 
 /// True if release `left` comes before `right`, compared number by number; "1.2" is "1.2.0".
 bool release_before(std::string_view left, std::string_view right);

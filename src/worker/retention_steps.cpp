@@ -38,9 +38,9 @@ void RetentionSteps::answered(store::Answer& answer, Time) {
     const std::string& done = answer.retained;
     if (!trouble.empty()) {
         plan_.hindered(BootClock::now());
-        const bool locked = trouble == "locked";  // by whoever reads all of it just then: nothing for a person
-        return log::event(locked ? log::Level::debug : log::Level::warning, "retention",
-                          locked ? "tries again later: a partition is locked" : trouble);
+        const bool locked = trouble.starts_with("locked");  // by whoever reads all of it just then: soon over, mostly
+        return log::event(locked ? log::Level::info : log::Level::warning, "retention",
+                          locked ? "tries again later: " + trouble : trouble);
     }
     plan_.answered(!done.empty(), BootClock::now());
     if (!done.empty())

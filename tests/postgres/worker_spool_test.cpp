@@ -198,7 +198,11 @@ BOOST_AUTO_TEST_CASE(also_a_worker_that_saw_no_wake_file_waits_for_the_commit_of
     PoolBench bench(database.url(),
                     {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
     BOOST_TEST_REQUIRE(
-        producer.script("lock", "BEGIN; SELECT pg_advisory_xact_lock_shared(1685024365, 1)").has_value());
+        producer
+            .script("wake",
+                    "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); SELECT "
+                    "pg_advisory_xact_lock_shared(1685024365, 1)")
+            .has_value());
     BOOST_TEST_REQUIRE(bench.until_gone());
     BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
     BOOST_TEST((*bench.farewell()->due <= Millis{1'000}));
@@ -211,7 +215,11 @@ BOOST_AUTO_TEST_CASE(where_nobody_writes_wake_files_a_worker_does_not_ask_for_th
                     {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
     fs::remove_all(bench.config().paths.wake_directory);
     BOOST_TEST_REQUIRE(
-        producer.script("lock", "BEGIN; SELECT pg_advisory_xact_lock_shared(1685024365, 1)").has_value());
+        producer
+            .script("wake",
+                    "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); SELECT "
+                    "pg_advisory_xact_lock_shared(1685024365, 1)")
+            .has_value());
     BOOST_TEST_REQUIRE(bench.until_gone());
     BOOST_TEST(!bench.farewell()->due.has_value());
 }
