@@ -257,13 +257,15 @@ REVOKE ALL ON FUNCTION dormouse.partitions_of, dormouse.make_partition, dormouse
 
 -- As in roles.sql, where the roles are there already.
 DO $$
+DECLARE
+    role text;
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_worker') THEN
         GRANT SELECT ON dormouse.attempt_log, dormouse.retention TO dormouse_worker;
         GRANT INSERT, UPDATE, DELETE ON dormouse.attempt_log TO dormouse_worker;
         GRANT EXECUTE ON FUNCTION dormouse.retain TO dormouse_worker;
     END IF;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_reader') THEN
-        GRANT SELECT ON dormouse.attempt_log, dormouse.retention TO dormouse_reader;
-    END IF;
+    FOR role IN SELECT r.rolname FROM pg_roles r WHERE r.rolname IN ('dormouse_operator', 'dormouse_reader') LOOP
+        EXECUTE format('GRANT SELECT ON dormouse.attempt_log, dormouse.retention TO %I', role);
+    END LOOP;
 END $$;
