@@ -891,7 +891,7 @@ DECLARE
     before CONSTANT pg_catalog.text := pg_catalog.current_setting('dormouse.relied', true);
 BEGIN
     -- Where somebody is there the transaction takes nothing.
-    IF NOT dormouse.nobody_listens(listening) OR NOT pg_catalog.has_schema_privilege(session_user, 'dormouse', 'USAGE') THEN
+    IF NOT dormouse.nobody_listens(listening) THEN
         RETURN false;
     END IF;
     -- One that writes to thousands of queues must not fill the lock table.
@@ -935,15 +935,13 @@ DECLARE
     place     record;
     deleted   bigint;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(1685024365, 2) THEN
-        RETURN;
-    END IF;
     BEGIN  -- by itself: it must be known, whatever stands in the way of the rest
+        LOCK TABLE dormouse.retention IN SHARE UPDATE EXCLUSIVE MODE;
         INSERT INTO dormouse.retention AS r (pool, finished_ms) VALUES (retain.pool, retain.finished_ms)
             ON CONFLICT (pool) DO UPDATE SET finished_ms = EXCLUDED.finished_ms, said_at = now()
             WHERE r.finished_ms IS DISTINCT FROM EXCLUDED.finished_ms OR r.said_at < now() - interval '1 day';
     EXCEPTION WHEN lock_not_available THEN
-        trouble := 'locked';
+        trouble := dormouse.retention_locked();
         RETURN;
     END;
     SELECT CASE WHEN bool_and(r.finished_ms IS NOT NULL) THEN max(r.finished_ms) END INTO wanted_ms FROM dormouse.retention r;
@@ -983,13 +981,31 @@ BEGIN
     EXCEPTION
         WHEN lock_not_available OR deadlock_detected THEN
             did := NULL;
-            trouble := 'locked';
+            trouble := dormouse.retention_locked();
         WHEN insufficient_privilege OR object_not_in_prerequisite_state OR dependent_objects_still_exist OR duplicate_table
              OR invalid_object_definition OR check_violation OR raise_exception THEN
             did := NULL;
             trouble := SQLERRM;
     END;
+    UPDATE dormouse.retention r SET trouble = retain.trouble WHERE r.pool = retain.pool AND r.trouble IS DISTINCT FROM retain.trouble;
 END $_$;
+
+CREATE FUNCTION dormouse.retention_locked() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'locked' || coalesce(' by ' || string_agg(DISTINCT h.who, ', '), '')
+      FROM (SELECT CASE WHEN l.pid IS NULL THEN 'a prepared transaction'
+                        ELSE format('%s (pid %s)', coalesce((SELECT a.usename FROM pg_stat_activity a WHERE a.pid = l.pid), '?'), l.pid) END
+              FROM pg_locks l
+             WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+               AND (l.relation = 'dormouse.retention'::regclass AND l.mode <> 'AccessShareLock'
+                    OR l.relation IN (SELECT i.inhrelid FROM pg_inherits i
+                                       WHERE i.inhparent IN ('dormouse.runs_finished'::regclass, 'dormouse.attempt_log'::regclass,
+                                                             'dormouse.run_logs'::regclass)))
+             ORDER BY l.pid LIMIT 5) h (who)
+$$;
 
 CREATE FUNCTION dormouse.retry(id uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1188,7 +1204,7 @@ BEGIN
                 AND (o.id IS NULL OR o.status OPERATOR(pg_catalog.<>) ALL ('{queued,retry}') OR n.run_at OPERATOR(pg_catalog.<) o.run_at
                      OR n.queue OPERATOR(pg_catalog.<>) o.queue OR n.task OPERATOR(pg_catalog.<>) o.task)) q;
     -- finished under the eyes of somebody who waits
-    PERFORM pg_catalog.pg_notify('dormouse:done', n.id::pg_catalog.text)
+    PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
     RETURN NULL;
@@ -1239,6 +1255,10 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
+
+CREATE FUNCTION dormouse.told_as(id uuid) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN encode(sha256(uuid_send(id)), 'hex'::text);
 
 CREATE FUNCTION dormouse.watch(id uuid) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1630,12 +1650,15 @@ CREATE TABLE dormouse.retention (
     pool text NOT NULL,
     finished_ms bigint,
     said_at timestamp with time zone DEFAULT now() NOT NULL,
+    trouble text,
     CONSTRAINT retention_finished_ms_check CHECK ((finished_ms >= 3600000))
 );
 
 COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; delete the row of a pool that is no more.';
 
 COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
+
+COMMENT ON COLUMN dormouse.retention.trouble IS 'What stood in the way of the last step of this pool. Null: nothing.';
 
 CREATE TABLE dormouse.run_logs_default (
     run_id uuid NOT NULL,
@@ -1981,6 +2004,8 @@ REVOKE ALL ON FUNCTION dormouse.release_worker(worker uuid, host text, pid integ
 REVOKE ALL ON FUNCTION dormouse.result(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timestamp with time zone, OUT did text, OUT trouble text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.retention_locked() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.retry(id uuid) FROM PUBLIC;
 

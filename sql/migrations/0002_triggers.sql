@@ -18,6 +18,10 @@ END $$;
 CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
 LANGUAGE sql BEGIN ATOMIC SELECT pg_notify('dormouse@' || worker::text, ''); END;
 
+-- How a run is called on the channels dormouse:done and dormouse:news, which anybody hears who may connect: only who knows the id knows it.
+CREATE FUNCTION dormouse.told_as(id uuid) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN encode(sha256(uuid_send(id)), 'hex');
+
 CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -40,7 +44,7 @@ BEGIN
                 AND (o.id IS NULL OR o.status OPERATOR(pg_catalog.<>) ALL ('{queued,retry}') OR n.run_at OPERATOR(pg_catalog.<) o.run_at
                      OR n.queue OPERATOR(pg_catalog.<>) o.queue OR n.task OPERATOR(pg_catalog.<>) o.task)) q;
     -- finished under the eyes of somebody who waits
-    PERFORM pg_catalog.pg_notify('dormouse:done', n.id::pg_catalog.text)
+    PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
     RETURN NULL;

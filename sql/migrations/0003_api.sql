@@ -196,4 +196,4 @@ COMMENT ON VIEW dormouse.stuck_runs IS 'Empty when all is well.';
 -- Nobody but the owner until roles.sql says so.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dormouse FROM PUBLIC;
 -- Whoever may INSERT into dormouse.runs runs these through its defaults and triggers; anybody can NOTIFY anyway.
-GRANT EXECUTE ON FUNCTION dormouse.new_id, dormouse.notify_queue, dormouse.notify_worker TO PUBLIC;
+GRANT EXECUTE ON FUNCTION dormouse.new_id, dormouse.notify_queue, dormouse.notify_worker, dormouse.told_as TO PUBLIC;

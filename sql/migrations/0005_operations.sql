@@ -340,7 +340,7 @@ REVOKE ALL ON FUNCTION dormouse.lock_run, dormouse.canceled_by, dormouse.cancel,
     dormouse.statuses_meant, dormouse.cancel_runs, dormouse.retry_runs, dormouse.archive_runs, dormouse.release_worker FROM PUBLIC;
 
 -- As in roles.sql, where the roles are there already. A producer cancels and retries the runs whose ids it has; many at once, out of
--- sight and other people's workers are for operators, who are those with the worker's role: it may UPDATE dormouse.runs anyway.
+-- sight and other people's workers are for operators, and for the worker's role, which may UPDATE dormouse.runs anyway.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_producer') THEN
@@ -350,6 +350,12 @@ BEGIN
         GRANT EXECUTE ON FUNCTION dormouse.cancel, dormouse.retry, dormouse.archive, dormouse.cancel_runs, dormouse.retry_runs,
             dormouse.archive_runs, dormouse.release_worker TO dormouse_worker;
         GRANT SELECT ON dormouse.live_workers, dormouse.idle_workers, dormouse.dead_workers TO dormouse_worker;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_operator') THEN
+        GRANT USAGE ON SCHEMA dormouse TO dormouse_operator;
+        GRANT EXECUTE ON FUNCTION dormouse.result, dormouse.cancel, dormouse.retry, dormouse.archive, dormouse.cancel_runs,
+            dormouse.retry_runs, dormouse.archive_runs, dormouse.release_worker TO dormouse_operator;
+        GRANT SELECT ON ALL TABLES IN SCHEMA dormouse TO dormouse_operator;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_reader') THEN
         GRANT SELECT ON dormouse.live_workers, dormouse.idle_workers, dormouse.dead_workers TO dormouse_reader;

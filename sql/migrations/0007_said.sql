@@ -137,6 +137,10 @@ BEGIN
         GRANT SELECT ON dormouse.run_logs, dormouse.run_logs_default, dormouse.logs TO dormouse_worker;
         GRANT INSERT, DELETE ON dormouse.run_logs TO dormouse_worker;
     END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_operator') THEN
+        GRANT EXECUTE ON FUNCTION dormouse.watch TO dormouse_operator;
+        GRANT SELECT ON dormouse.run_logs, dormouse.run_logs_default, dormouse.logs TO dormouse_operator;
+    END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_reader') THEN
         GRANT SELECT ON dormouse.run_logs, dormouse.run_logs_default, dormouse.logs TO dormouse_reader;
     END IF;

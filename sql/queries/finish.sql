@@ -27,4 +27,4 @@ WITH input AS (
       FROM moved
     RETURNING id, watched
 )
-SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', id::text) END FROM finished
+SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', dormouse.told_as(id)) END FROM finished

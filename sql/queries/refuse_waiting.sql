@@ -16,4 +16,4 @@ WITH refused AS (
       FROM refused
     RETURNING id, watched
 )
-SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', id::text) END FROM finished
+SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', dormouse.told_as(id)) END FROM finished

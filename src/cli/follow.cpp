@@ -53,12 +53,15 @@ Try<RunNow> ask_run(postgres::BlockingConnection& connection, const std::string&
 }
 
 /// LISTEN, then mark, then look: from then on nothing is missed. Who may not mark a run, since that locks it, looks.
-Try<void> listen(postgres::BlockingConnection& connection, const std::string& id) {
+Try<void> listen(postgres::BlockingConnection& connection, const std::string& id, std::string& name) {
     for (const char* channel : {"dormouse:done", "dormouse:news"})
         if (const Status done = connection.listen(channel); !done) return give_up(done.error());
     const auto marked = connection.ask("watch", sql::cli::watch, {id});
     if (!marked && marked.error().kind != ErrorKind::denied) return give_up(marked.error());
     if (!marked) connection.look_each_second();
+    auto told = told_as(connection, id);
+    if (!told) return tl::unexpected(told.error());
+    name = std::move(*told);
     return {};
 }
 
@@ -76,11 +79,11 @@ Try<RunNow> tell(postgres::BlockingConnection& connection, const std::string& id
 }
 
 /// Until something is said about this run, or it is time to look again.
-Try<void> wait_for_news(postgres::BlockingConnection& connection, const std::string& id) {
+Try<void> wait_for_news(postgres::BlockingConnection& connection, const std::string& name) {
     while (true) {
         const auto heard = connection.wait(std::nullopt);
         if (!heard) return give_up(Exit::unreachable, heard.error().message);
-        if (!*heard || (*heard)->payload == id) return {};
+        if (!*heard || (*heard)->payload == name) return {};
     }
 }
 
@@ -95,13 +98,14 @@ Try<void> tell_lines(postgres::BlockingConnection& connection, const std::string
 Try<RunNow> follow(postgres::BlockingConnection& connection, const DatabaseChoice& choice, const std::string& command,
                    const std::string& id, std::optional<int> attempt, const Audience& audience) {
     Place place;
-    auto prepared = listen(connection, id);
+    std::string name;
+    auto prepared = listen(connection, id, name);
     while (true) {
         if (prepared) {
             auto run = tell(connection, id, attempt, place, audience);
             if (run && run->finished()) return run;
             if (run) {
-                prepared = wait_for_news(connection, id);
+                prepared = wait_for_news(connection, name);
             } else {
                 prepared = tl::unexpected(run.error());
             }
@@ -110,7 +114,7 @@ Try<RunNow> follow(postgres::BlockingConnection& connection, const DatabaseChoic
         if (prepared.error().exit != Exit::unreachable) return tl::unexpected(prepared.error());
         audience.on_trouble(prepared.error().message);
         auto fresh = connect_again(choice, command, std::nullopt,
-                                   [&](postgres::BlockingConnection& made) { return listen(made, id); });
+                                   [&](postgres::BlockingConnection& made) { return listen(made, id, name); });
         if (!fresh) return tl::unexpected(fresh.error());
         connection = std::move(*fresh);
         audience.on_trouble("");

@@ -17,13 +17,14 @@ Outcome apply_roles(postgres::BlockingConnection& connection, const MigrateOptio
     if (const Status done = postgres::apply_roles(connection, sql::roles, patience); !done)
         return give_up(done.error());
     if (options.json) {
-        print(nlohmann::ordered_json{{"roles", {"dormouse_producer", "dormouse_worker", "dormouse_reader"}}}.dump() +
+        print(nlohmann::ordered_json{{"roles", {"dormouse_producer", "dormouse_worker", "dormouse_operator", "dormouse_reader"}}}.dump() +
               "\n");
     } else {
         print(
-            "roles dormouse_producer, dormouse_worker and dormouse_reader are in place\n"
+            "roles dormouse_producer, dormouse_worker, dormouse_operator and dormouse_reader are in place\n"
             "next: GRANT dormouse_producer TO the login of your application\n"
-            "      GRANT dormouse_worker TO the login of your pools (unless it was made IN ROLE dormouse_worker)\n");
+            "      GRANT dormouse_worker TO the login of your pools (unless it was made IN ROLE dormouse_worker)\n"
+            "      GRANT dormouse_operator TO who cancels, retries and archives\n");
     }
     return Exit::ok;
 }

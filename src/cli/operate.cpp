@@ -13,7 +13,7 @@ Failure explained(const Error& error) {
     Failure failure = from(error);
     if (failure.exit == Exit::schema) failure.message += "; the schema is missing or older: run `dormouse migrate`";
     if (failure.exit == Exit::denied)
-        failure.message += "; a producer may cancel and retry by complete ids, the rest needs dormouse_worker";
+        failure.message += "; a producer may cancel and retry by complete ids, the rest needs dormouse_operator";
     return failure;
 }
 

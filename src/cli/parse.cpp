@@ -52,7 +52,7 @@ void add_migrate(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<MigrateOptions>();
     CLI::App& command = *app.add_subcommand("migrate", "Make or update the schema dormouse in the database");
     CLI::Option* const roles =
-        command.add_flag("--roles", options->roles, "Only make the three roles and their grants, after a migrate");
+        command.add_flag("--roles", options->roles, "Only make the four roles and their grants, after a migrate");
     CLI::Option* const local_wake =
         command
             .add_flag("--local-wake", options->local_wake,

@@ -49,15 +49,23 @@ Try<void> listen_for_ends(postgres::BlockingConnection& connection) {
     return {};
 }
 
+Try<std::string> told_as(postgres::BlockingConnection& connection, const std::string& id) {
+    const auto reply = connection.ask("run", sql::cli::told_as, {id});
+    if (!reply) return give_up(reply.error());
+    return std::string(reply->text(0, 0));
+}
+
 Try<Standing> wait_for_end(postgres::BlockingConnection& connection, const DatabaseChoice& choice,
                            const std::string& id, std::optional<BootClock::time_point> deadline) {
     // with a key the run may be an old one, which ended before we listened
     auto standing = standing_of(connection, id);
+    std::string name;  // until it is known each end is a reason to look
     while (!standing || !standing->finished()) {
         if (!standing && standing.error().exit != Exit::unreachable) return standing;
+        if (standing && name.empty()) name = told_as(connection, id).value_or("");
         const auto heard = standing ? connection.wait(deadline) : fail(ErrorKind::disconnected, "");
         if (heard && !*heard && passed(deadline)) return standing_of(connection, id);
-        if (heard && *heard && (*heard)->payload != id) continue;
+        if (heard && *heard && !name.empty() && (*heard)->payload != name) continue;
         if (!heard) {
             auto fresh = connect_again(choice, "enqueue", deadline, listen_for_ends);
             if (!fresh) return tl::unexpected(fresh.error());

@@ -32,6 +32,9 @@ Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::s
 /// Hears of every watched run that ends. Call it before the run is enqueued: then no end is missed.
 Try<void> listen_for_ends(postgres::BlockingConnection& connection);
 
+/// How the run is called where its end and its news are told.
+Try<std::string> told_as(postgres::BlockingConnection& connection, const std::string& id);
+
 /// Waits for the end of run `id` on a session that listens. A session that is lost is replaced, and then
 /// asked once. Returns how the run stands, finished or, when the deadline has passed, not.
 Try<Standing> wait_for_end(postgres::BlockingConnection& connection, const DatabaseChoice& choice,

@@ -79,7 +79,7 @@ Status judge(const Reply& look, Act act) {
         return fail(
             ErrorKind::denied,
             schema + ", who can log in or has members; " + without + "connect as " + owner +
-                ", or as a login with the role dormouse_worker (--database-url postgresql://LOGIN@HOST/DATABASE)");
+                ", or as a login with the role dormouse_operator (--database-url postgresql://LOGIN@HOST/DATABASE)");
     return {};
 }
 

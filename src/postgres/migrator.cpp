@@ -191,7 +191,7 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
         return missing(migrations);
     }
     if (error.kind == ErrorKind::denied)
-        error.message += "; run `dormouse migrate --roles` and GRANT dormouse_worker (or dormouse_reader) to this user";
+        error.message += "; run `dormouse migrate --roles` and GRANT dormouse_worker (or dormouse_operator, dormouse_reader) to this user";
     return tl::unexpected(std::move(error));
 }
 
@@ -277,7 +277,7 @@ Status apply_roles(BlockingConnection& connection, std::string_view roles, const
         error.message +=
             "; run `dormouse migrate --roles` as the schema's owner with CREATEROLE, or have an "
             "administrator create the "
-            "roles dormouse_producer, dormouse_worker and dormouse_reader first";
+            "roles dormouse_producer, dormouse_worker, dormouse_operator and dormouse_reader first";
     if (error.kind == ErrorKind::incompatible) error.message += "; run `dormouse migrate` first";
     return tl::unexpected(std::move(error));
 }

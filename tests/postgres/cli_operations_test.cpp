@@ -301,7 +301,7 @@ BOOST_FIXTURE_TEST_CASE(a_producer_may_cancel_and_retry_what_it_can_name, Fixtur
     BOOST_TEST(status(id) == "queued");
     const Ended archive = cli({"archive", id}, "app");
     BOOST_TEST(archive.exit_code == 7);
-    BOOST_TEST(has(archive.err, "needs dormouse_worker"), archive.err);
+    BOOST_TEST(has(archive.err, "needs dormouse_operator"), archive.err);
     BOOST_TEST(cli({"cancel", id.substr(0, 12)}, "app").exit_code == 7);
     BOOST_TEST(cli({"cancel", "--task", "t", "--yes"}, "app").exit_code == 7);
     BOOST_TEST(status(id) == "queued");

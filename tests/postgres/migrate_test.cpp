@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(twenty_at_once_make_the_roles_once) {
         const Ended ended = one->wait();
         BOOST_TEST(ended.exit_code == 0, ended.err);
     }
-    BOOST_TEST(database.value("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'dormouse\\_%'") == "3");
+    BOOST_TEST(database.value("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'dormouse\\_%'") == "4");
 }
 
 BOOST_AUTO_TEST_CASE(a_migration_that_fails_leaves_nothing_of_itself) {

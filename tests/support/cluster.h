@@ -110,7 +110,7 @@ class TestDatabase {
     std::optional<postgres::BlockingConnection> connection_;
 };
 
-/// Makes the three roles of sql/roles.sql and their grants in this database.
+/// Makes the roles of sql/roles.sql and their grants in this database.
 void apply_roles(TestDatabase& database);
 
 /// A directory that is removed with everything in it.
