@@ -1,12 +1,12 @@
 #include "worker/doorbell.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <ctime>
 
 #include "base/crash_point.h"
-#include "base/error.h"
 #include "systemd/listen.h"
 
 namespace dormouse::worker {
@@ -62,15 +62,21 @@ void Doorbell::use_wake_file(std::string path) {
     answer_wake_file();
 }
 
-/// Removed and never read: it can be a link without harm.
+/// Looked at and never opened: it can be anything without harm. A time that is so young may be that of a later write,
+/// too, since the kernel's clock for files ticks: it is answered once more.
 bool Doorbell::answer_wake_file() {
-    if (wake_file_.empty()) return false;
-    const bool removed = ::unlink(wake_file_.c_str()) == 0;
-    const bool absent = !removed && (errno == ENOENT || errno == ENOTDIR);
-    wake_trouble_ =
-        removed || absent ? "" : from_errno(errno, "the wake file " + wake_file_ + " cannot be removed").message;
-    if (!removed) return false;
-    crash_point("wake_file.removed");
+    constexpr std::chrono::milliseconds longest_tick{50};
+    struct stat found{};
+    if (wake_file_.empty() || ::lstat(wake_file_.c_str(), &found) != 0) return false;
+    const auto time = [](const timespec& at) {
+        return std::chrono::seconds(at.tv_sec) + std::chrono::nanoseconds(at.tv_nsec);
+    };
+    const WakeFile seen{found.st_ino, time(found.st_ctim)};
+    if (seen == answered_) return false;
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    if (time(now) - seen.written > longest_tick) answered_ = seen;
+    crash_point("wake_file.answered");
     return true;
 }
 

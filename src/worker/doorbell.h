@@ -1,9 +1,12 @@
 // The pool's doorbell: answers rings as they come and tells the worker that there were some. The only code that
 // accepts. Driven by the loop; asked by Worker before it decides to exit. The wake file that Postgres on this host may
-// write is a ring that lies there until it is answered: an awake worker hears of the same inserts by NOTIFY, so nobody
-// watches it, but while a worker is without a session on purpose.
+// write is a ring, too, and each later write to it another one: an awake worker hears of the same inserts by NOTIFY, so
+// nobody watches it, but while a worker is without a session on purpose. Only root removes it, before a worker starts:
+// handlers have the worker's account, and must not be able to put something else there.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,17 +27,14 @@ class Doorbell {
 
     /// Answers from now on; `on_ring` is called after each time that something was answered.
     void answer(std::function<void()> on_ring);
-    /// From now on the wake file is answered, too: by removing it. What lies there already is answered now; the look
-    /// that the start owes serves it.
+    /// From now on the wake file is answered, too. What lies there already is answered now; the look that the start owes
+    /// serves it.
     void use_wake_file(std::string path);
     /// Postgres on this host may write wake files: whoever wrote one, for this worker or for the one before, may not
     /// have committed yet.
     [[nodiscard]] bool may_have_wake_files() const;
     /// Whether the wake file is answered as soon as it is there: by a worker that LISTENs no more.
     void watch_wake_file(bool watched);
-    /// There is a wake file that cannot be removed, and why; empty: all is well. A worker that left would be started
-    /// again at once.
-    [[nodiscard]] const std::string& wake_trouble() const { return wake_trouble_; }
     /// Answers what is waiting at this moment. True if there was anything: then the decision to exit must not be taken.
     bool empty_now();
     /// Never answers again: what comes from here on wakes the next worker. The sockets stay open, they are systemd's.
@@ -42,7 +42,7 @@ class Doorbell {
     [[nodiscard]] bool present() const { return !listeners_.empty(); }
 
     /// Answers the wake file alone: before the last round of a worker that leaves, which asks what was meant by it.
-    /// True if there was one.
+    /// True if it has been written since it was answered last.
     bool answer_wake_file();
 
   private:
@@ -57,7 +57,12 @@ class Doorbell {
     std::function<void()> on_ring_;
     std::string wake_file_;
     std::unique_ptr<loop::Watch> wake_watch_;
-    std::string wake_trouble_;
+    struct WakeFile {
+        std::uint64_t number = 0;  ///< inode
+        std::chrono::nanoseconds written{0};
+        bool operator==(const WakeFile&) const = default;
+    };
+    WakeFile answered_;
 };
 
 }  // namespace dormouse::worker

@@ -225,12 +225,6 @@ void Worker::on_exit_time() {
 void Worker::decide_exit() {
     if (exit_in().value_or(Millis{1}) > Millis{0}) return step();  // something has come meanwhile
     if (doorbell_.empty_now()) return rung();
-    if (!doorbell_.wake_trouble().empty()) {  // tried again after another quiet time
-        log::event(log::Level::warning, "wake_file", doorbell_.wake_trouble());
-        tell_status(doorbell_.wake_trouble());
-        quiet_since_ = BootClock::now();
-        return arm_timers();
-    }
     const bool too_long = retention_.awaited() && retention_.time_left(BootClock::now()) <= Millis{0};
     if (!too_long && database().is_open() && retention_.before_sleep(BootClock::now()))
         return step();  // leads back here

@@ -45,6 +45,7 @@ byte waking;               /* transactions that hold the lock of local wake */
 bool target = true;
 bool ring;                 /* a connection waits in the socket's queue */
 bool wake_file;
+bool rewritten;            /* since the worker answered it last; only its start removes it */
 bool timer;                /* armed by dormouse-due */
 bool start = true;         /* a start job of the service, at first the boot's */
 bool sigterm;              /* sent by a stop of the target, not seen yet */
@@ -95,7 +96,7 @@ proctype producer(byte i) {
 #ifdef LOCAL
     /* the deferred trigger: lock, then file; the lock goes after the rows are visible */
     waking++;
-    wake_file = true;
+    atomic { wake_file = true; rewritten = true };
     if
     :: atomic { commit(i); promised[i] = true }
     :: row[i] = absent                             /* rolled back after all */
@@ -133,7 +134,7 @@ end_asleep:
 #ifndef OLD_FILE_STAYS
     due_file = no_file;                            /* Pool::start */
 #endif
-    atomic { if :: wake_file -> wake_file = false; answered_file = true :: else fi };    /* Doorbell::use_wake_file */
+    atomic { if :: wake_file -> wake_file = false; rewritten = false; answered_file = true :: else fi };    /* ExecStartPre= */
 
     do
     /* the session */
@@ -149,7 +150,7 @@ end_asleep:
     :: atomic { listening && round == nothing -> connected = false; listening = false; notified = false; sleeping = true; owed = false }
 #endif
     /* Worker::fall_asleep: a wake file is answered by a round that asks as the last one does, each query with a snapshot of its own */
-    :: atomic { listening && QUIET && falling_asleep == 0 -> wake_file = false; falling_asleep = 1 }
+    :: atomic { listening && QUIET && falling_asleep == 0 -> rewritten = false; falling_asleep = 1 }
 #ifdef SLEEPS_BEFORE_THE_COMMIT
     :: atomic { falling_asleep == 1 -> falling_asleep = 2 }
 #else
@@ -166,9 +167,9 @@ end_asleep:
     /* Worker::database_fell_asleep */
     :: atomic {
         listening && QUIET -> connected = false; listening = false; notified = false; sleeping = true; falling_asleep = 0;
-        still_waking = false; due_known = due_known && !WAKE_FILES; owed = wake_file; wake_file = false
+        still_waking = false; due_known = due_known && !WAKE_FILES; owed = rewritten; rewritten = false
        }
-    :: atomic { sleeping && wake_file -> wake_file = false; owed = true }                /* Doorbell::watch_wake_file */
+    :: atomic { sleeping && rewritten -> rewritten = false; owed = true }                /* Doorbell::watch_wake_file */
 #endif
 
     /* what makes a look owed */
@@ -208,7 +209,7 @@ end_asleep:
     :: atomic {
         QUIET && !answering ->
         if
-        :: ring || wake_file -> answered_file = answered_file || wake_file; ring = false; wake_file = false; owed = true
+        :: ring || rewritten -> answered_file = answered_file || rewritten; ring = false; rewritten = false; owed = true
         :: else -> serving = false; goto leaving
         fi
        }
@@ -221,7 +222,7 @@ end_asleep:
     od;
 
 leaving:                   /* never accepts, never claims; a claim on the wire is handed back: as if it had not been */
-    atomic { if :: wake_file -> wake_file = false; answered_file = true; owed = owed || sleeping :: else fi };     /* Worker::leave */
+    atomic { if :: rewritten -> rewritten = false; answered_file = true; owed = owed || sleeping :: else fi };     /* Worker::leave */
     if
 #ifdef SLEEPER_FORGETS_A_RING
     :: atomic { sleeping && due_known -> is_due = due_at; goto write }

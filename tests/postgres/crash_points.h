@@ -16,7 +16,7 @@ inline const std::vector<Moment> start_points{
     {.name = "listen.sent", .nobody_in_flight = true},
     {.name = "listen.done", .nobody_in_flight = true},
     {.name = "ring.answered", .nobody_in_flight = true},
-    {.name = "wake_file.removed", .nobody_in_flight = true},
+    {.name = "wake_file.answered", .nobody_in_flight = true},
     {.name = "claim.sent", .nobody_started = true, .waits_for_lease = true},
     {.name = "claim.answered", .nobody_started = true},
     {.name = "claim.answered:2"},

@@ -67,7 +67,7 @@ equal "nothing is armed" "$(armed $pool)" ""
 # Postgres cannot write: the producer commits all the same, and is told.
 chmod 0700 /run/dormouse.wake
 warning=$(psql --no-psqlrc --quiet --dbname="$database" --command="SELECT dormouse.enqueue('work')" 2>&1 >/dev/null)
-chmod 0770 /run/dormouse.wake
+chmod 0775 /run/dormouse.wake
 holds "a warning with the remedy" grep -q 'run-dormouse.wake.mount' <<<"$warning"
 equal "the run is there" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'queued'")" 1
 enqueue work >/dev/null

@@ -29,7 +29,11 @@ wait_for 20 completed "$run"
 say "insert to completion: $(sql "SELECT round(extract(epoch FROM finished_at - created_at) * 1000) FROM dormouse.runs WHERE id = '$run'") ms"
 wait_for 20 asleep $pool
 holds "it was woken" [ "$(activations $pool)" -gt "$before" ]
-equal "the wake file is answered" "$(find /run/dormouse.wake -name $pool)" ""
+wait_for 20 not test -e /run/dormouse.wake/$pool
+wait_for 20 asleep $pool
+for kind in mkfifo mkdir touch; do
+    holds "no handler can put anything there ($kind)" not runuser -u dormouse -- $kind /run/dormouse.wake/evil
+done
 
 before=$(activations $pool)
 shop "BEGIN; SELECT dormouse.enqueue('work'); ROLLBACK" >/dev/null

@@ -14,5 +14,5 @@ dormouse migrate --local-wake --database-url "postgresql:///$database?host=$PGHO
 systemctl start dormouse@$pool.target
 send() { enqueue "$1"; }
 level_phases
+wait_for 40 not test -e /run/dormouse.wake/$pool # what was written while it was awake starts it once more
 wait_for 20 asleep $pool
-equal "wake files left" "$(find /run/dormouse.wake -name $pool)" ""
