@@ -109,7 +109,7 @@ Outcome enqueue_by_spool(const EnqueueOptions& options, const config::Environmen
         Failure failure = from(written.error());
         failure.message = "spool " + path + ": " + failure.message;
         if (failure.exit == Exit::denied)
-            failure.message += "; who may spool is in the group of that directory (usermod -aG dormouse USER)";
+            failure.message += "; who may spool is in the group of that directory (usermod -aG dormouse-spool USER)";
         return tl::unexpected(std::move(failure));
     }
     if (options.json) {

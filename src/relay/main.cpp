@@ -1,6 +1,7 @@
 #include "relay/main.h"
 
 #include <malloc.h>
+#include <sys/prctl.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -15,6 +16,7 @@ int run_relay(config::Sources sources, bool verbose) {
     // The one other thread resolves names: it needs neither company nor a heap of its own.
     setenv("UV_THREADPOOL_SIZE", "1", 0);
     mallopt(M_ARENA_MAX, 1);
+    ::prctl(PR_SET_DUMPABLE, 0);  // as the worker: its account is the handlers'
     ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
     log::start(verbose ? log::Level::debug : log::Level::info);
     loop::Loop loop;

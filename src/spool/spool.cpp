@@ -18,7 +18,7 @@
 namespace dormouse::spool {
 namespace {
 
-constexpr mode_t spool_mode = 0770;
+constexpr mode_t spool_mode = 01770;  ///< sticky: nobody takes away or replaces what another one has put there
 constexpr mode_t rejected_mode = 0750;
 constexpr std::size_t names_at_once = 40'000;  ///< of files that need not wait; more than fit into one scan
 

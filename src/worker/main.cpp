@@ -1,5 +1,7 @@
 #include "worker/main.h"
 
+#include <sys/prctl.h>
+
 #include <csignal>
 
 #include "base/log.h"
@@ -15,6 +17,9 @@ namespace dormouse::worker {
 
 PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
+    // Handlers have our account: none may read our environment and memory, in which the password is, or stop us by ptrace(2).
+    // There are no core dumps of us, then, and gdb needs root.
+    ::prctl(PR_SET_DUMPABLE, 0);
     sources.tasks_required = true;
     log::start(verbose ? log::Level::debug : log::Level::info);
     raise_open_files();

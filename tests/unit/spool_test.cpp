@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(a_set_group_id_bit_is_inherited) {
     const TemporaryDirectory directory;
     fs::permissions(directory.path(), fs::perms(02755));
     BOOST_TEST(Spool::open(directory.path(), "p", true).has_value());
-    BOOST_TEST((fs::status(directory.path() + "/p").permissions() == fs::perms(02770)));
+    BOOST_TEST((fs::status(directory.path() + "/p").permissions() == fs::perms(03770)));
 }
 
 BOOST_AUTO_TEST_CASE(a_link_in_the_place_of_the_rejected_files_is_not_followed) {

@@ -10,7 +10,7 @@ new_database $pool
 configure $pool <<<"$short"
 systemctl start dormouse@$pool.target
 wait_for 20 asleep $pool
-equal "the spool" "$(stat --format='%U %G %a' /var/spool/dormouse/$pool)" "dormouse dormouse 2770"
+equal "the spool" "$(stat --format='%U %G %a' /var/spool/dormouse/$pool)" "dormouse dormouse-spool 3770"
 # Not through the command line: any program can do this.
 send() {
     local id

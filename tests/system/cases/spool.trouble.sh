@@ -49,11 +49,11 @@ rm $spool/stuck.json
 wait_for 60 asleep $pool
 equal "activations meanwhile" $(($(activations $pool) - before)) 0
 chown dormouse $spool
-chmod 2770 $spool
+chmod 3770 $spool
 good_one_wakes "after a file that could not be moved"
 
 # --- a full disk: what lies there is imported and removed all the same
-mount -t tmpfs -o size=64k,mode=2770,uid="$(id -u dormouse)",gid="$(id -g dormouse)" tmpfs $spool
+mount -t tmpfs -o size=64k,mode=3770,uid="$(id -u dormouse)",gid="$(getent group dormouse-spool | cut -d: -f3)" tmpfs $spool
 put "$(cat /proc/sys/kernel/random/uuid).json" '{"task": "work"}'
 put bad.json 'no json'
 dd if=/dev/zero of=$spool/filler bs=4k 2>/dev/null || true
