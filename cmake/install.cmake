@@ -19,7 +19,7 @@ install(FILES units/dormouse.preset DESTINATION lib/systemd/system-preset RENAME
 # The programs have their SQL in them; these are to be read.
 install(DIRECTORY sql/ DESTINATION share/dormouse/sql FILES_MATCHING PATTERN "*.sql")
 file(GLOB pages CONFIGURE_DEPENDS docs/*.md)
-install(FILES README.md ARCHITECTURE.md DESTINATION share/doc/dormouse)
+install(FILES README.md ARCHITECTURE.md SECURITY.md DESTINATION share/doc/dormouse)
 if(pages)
   install(FILES ${pages} DESTINATION share/doc/dormouse/docs)
 endif()
