@@ -5,6 +5,7 @@
 #include "cli/text.h"
 #include "config/describe.h"
 #include "config/load.h"
+#include "store/server_proof.h"
 
 namespace dormouse::cli {
 
@@ -63,6 +64,8 @@ Outcome show_config(const ConfigOptions& options) {
         table.add({{row.option}, {row.value}, {row.origin, row.origin == "default" ? Colour::dim : Colour::none}});
     print(table.text());
     for (const std::string& warning : loaded->warnings) complain("warning: " + warning);
+    if (const std::string warning = store::unproven_server(loaded->config.database.url); !warning.empty())
+        complain("warning: " + warning);
     return Exit::ok;
 }
 

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "base/utf8.h"
-#include "postgres/readable.h"
 #include "postgres/sqlstate.h"
+#include "postgres/tls.h"
 
 namespace dormouse::postgres {
 
@@ -27,6 +27,11 @@ std::string at_line(const PGresult* result, const std::string& sql) {
            std::to_string(1 + std::count(sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(bytes), '\n'));
 }
 
+Error with_tls_hint(Error error) {
+    error.message += tls_hint(error.message);
+    return error;
+}
+
 int remaining_ms(std::optional<BootClock::time_point> deadline) {
     if (!deadline) return -1;
     const auto left = std::chrono::ceil<Millis>(*deadline - BootClock::now()).count();
@@ -36,7 +41,9 @@ int remaining_ms(std::optional<BootClock::time_point> deadline) {
 }  // namespace
 
 Result<BlockingConnection> BlockingConnection::open(const std::string& url, const BlockingOptions& options) {
-    if (const Status status = readable(url); !status) return tl::unexpected(status.error());
+    const auto target = parse_target(url, options.passfile);
+    if (!target) return tl::unexpected(target.error());
+    const std::string sslmode = sslmode_of(*target);
     const std::string seconds =
         std::to_string(std::max<std::int64_t>(2, (options.connect_timeout.count() + 999) / 1000));
     // Of two equal keywords the later counts, so what the string says wins.
@@ -50,6 +57,7 @@ Result<BlockingConnection> BlockingConnection::open(const std::string& url, cons
                               "tcp_user_timeout",
                               "passfile",
                               "dbname",
+                              "sslmode",
                               static_cast<const char*>(nullptr)};
     const std::array values{seconds.c_str(),
                             options.application_name.c_str(),
@@ -61,10 +69,11 @@ Result<BlockingConnection> BlockingConnection::open(const std::string& url, cons
                             "30000",
                             options.passfile.c_str(),
                             url.c_str(),
+                            sslmode.c_str(),
                             static_cast<const char*>(nullptr)};
     BlockingConnection connection(PQconnectdbParams(keywords.data(), values.data(), 1));
     if (PQstatus(connection.get()) != CONNECTION_OK)
-        return tl::unexpected(from_connection(connection.get(), "database"));
+        return tl::unexpected(with_tls_hint(from_connection(connection.get(), "database")));
     PQsetNoticeProcessor(connection.get(), [](void*, const char*) {}, nullptr);
     return connection;
 }

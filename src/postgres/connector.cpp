@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "postgres/sqlstate.h"
+#include "postgres/tls.h"
 
 namespace dormouse::postgres {
 namespace {
@@ -18,6 +19,7 @@ std::string describe(const Place& place) {
 
 Error connect_error(const PGconn* connection, const std::string& where) {
     Error error = from_connection(connection, "cannot connect to " + where);
+    error.message += tls_hint(error.message);
     if (const auto location = error.message.find(" LOCATION:"); location != std::string::npos)
         error.message.erase(location);
     return error;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "postgres/readable.h"
+#include "postgres/tls.h"
 
 namespace dormouse::postgres {
 namespace {
@@ -108,6 +109,7 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
     const std::size_t count = std::max(hosts.size(), addresses.size());
     for (std::size_t i = 0; i < count; ++i)
         target.places.push_back(Place{at(hosts, i), i < addresses.size() ? addresses[i] : "", at(ports, i)});
+    if (std::string mode = sslmode_of(target); !mode.empty()) target.options["sslmode"] = std::move(mode);
     return target;
 }
 

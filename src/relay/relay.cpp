@@ -6,6 +6,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "postgres/hosts.h"
+#include "postgres/tls.h"
 #include "systemd/local_rings.h"
 #include "systemd/notify.h"
 
@@ -115,6 +116,10 @@ void Relay::connect() {
         log::event(log::Level::error, "relay_refused", why, {{"pool", config_->pool}});
         trouble_ = "refused: " + why;
         return tell_status();  // only another configuration helps
+    }
+    if (const std::string warning = postgres::unproven(*target); !warning.empty() && warning != unproven_) {
+        log::event(log::Level::warning, "configuration", warning);
+        unproven_ = warning;
     }
     target->options["application_name"] = "dormouse relay " + config_->pool;
     target->options["client_encoding"] = "UTF8";

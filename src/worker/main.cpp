@@ -9,6 +9,7 @@
 #include "handlers/registry.h"
 #include "loop/background.h"
 #include "loop/loop.h"
+#include "store/server_proof.h"
 #include "store/wire.h"
 #include "worker/identity.h"
 #include "worker/pool.h"
@@ -85,6 +86,8 @@ PoolCheck check_pool(config::Sources sources) {
     if (!loaded) return failed("configuration", loaded.error());
     const config::Config& config = loaded->config;
     check.warnings = loaded->warnings;
+    if (std::string warning = store::unproven_server(config.database.url); !warning.empty())
+        check.warnings.push_back(std::move(warning));
     passed("configuration", config.file.empty() ? "no file" : config.file);
 
     loop::Loop loop;

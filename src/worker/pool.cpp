@@ -7,6 +7,7 @@
 #include "base/backoff.h"
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "store/server_proof.h"
 #include "systemd/listen.h"
 #include "systemd/notify.h"
 #include "systemd/wake_files.h"
@@ -101,6 +102,8 @@ void Pool::make_worker(config::Loaded loaded) {
     suit_a_database_that_sleeps();
     const config::Config& config = loaded_->config;
     for (const std::string& warning : loaded_->warnings) log::event(log::Level::warning, "configuration", warning);
+    if (const std::string warning = store::unproven_server(loaded_->config.database.url); !warning.empty())
+        log::event(log::Level::warning, "configuration", warning);
     if (in_process_) in_process_->configure(config.worker.concurrency, config.limits);
     handlers_ =
         std::make_unique<handlers::Handlers>(loop_, config.tasks, config.limits, std::nullopt, in_process_.get());

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "postgres/tls.h"
+
 using namespace dormouse;
 using namespace dormouse::postgres;
 
@@ -32,6 +34,26 @@ BOOST_AUTO_TEST_CASE(dead_peers_are_found_by_tcp_unless_the_url_says_otherwise) 
     BOOST_TEST(parse_target("host=a", "")->options.at("tcp_user_timeout") == "30000");
     BOOST_TEST(parse_target("host=a tcp_user_timeout=5", "")->options.at("tcp_user_timeout") == "5");
     BOOST_TEST(parse_target("host=a", "")->options.at("gssencmode") == "disable");
+}
+
+BOOST_AUTO_TEST_CASE(another_host_is_not_spoken_to_without_tls_unless_somebody_has_written_that) {
+    const auto mode = [](const std::string& url) { return parse_target(url, "")->options.at("sslmode"); };
+    for (const char* const url : {"postgresql://u:p@db.example/d", "postgresql://u:p@192.0.2.1/d?sslmode=prefer",
+                                  "host=localhost hostaddr=192.0.2.1", "host=/run,db.example sslmode=allow"})
+        BOOST_TEST(mode(url) == "require", url);
+    for (const char* const url : {"postgresql:///d", "host=/run/postgresql", "host=@abstract", "host=localhost", "host=127.0.0.1",
+                                  "postgresql://[::1]/d"}) {
+        BOOST_TEST(mode(url) == "prefer", url);
+        BOOST_TEST(unproven(*parse_target(url, "")) == "", url);
+    }
+    BOOST_TEST(mode("host=db.example sslmode=disable") == "disable");
+    BOOST_TEST(mode("host=db.example sslmode=verify-full") == "verify-full");
+    BOOST_TEST(unproven(*parse_target("host=db.example sslmode=verify-full", "")) == "");
+    for (const char* const with : {"", " sslmode=disable", " sslmode=require", " sslmode=verify-ca"}) {
+        const std::string why = unproven(*parse_target(std::string("host=db.example password=geheim") + with, ""));
+        BOOST_TEST(why.find("sslmode=verify-full") != std::string::npos, with);
+        BOOST_TEST(why.find("geheim") == std::string::npos);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_urls_own_passfile_comes_first) {

@@ -1,0 +1,45 @@
+#include "postgres/tls.h"
+
+#include <algorithm>
+
+namespace dormouse::postgres {
+
+namespace {
+
+bool is_remote(const Place& place) {
+    const std::string& name = place.address.empty() ? place.host : place.address;
+    return !(name.empty() || name[0] == '/' || name[0] == '@' || name == "localhost" || name == "::1" ||
+             name.starts_with("127."));
+}
+
+std::string option(const Target& target, const std::string& key) {
+    const auto found = target.options.find(key);
+    return found == target.options.end() ? std::string() : found->second;
+}
+
+}  // namespace
+
+std::string sslmode_of(const Target& target) {
+    const std::string mode = option(target, "sslmode");
+    const bool remote = std::any_of(target.places.begin(), target.places.end(), is_remote);
+    return remote && (mode.empty() || mode == "prefer" || mode == "allow") ? "require" : mode;
+}
+
+std::string unproven(const Target& target) {
+    const auto remote = std::find_if(target.places.begin(), target.places.end(), is_remote);
+    const std::string mode = sslmode_of(target);
+    if (remote == target.places.end() || mode == "verify-full") return {};
+    return "database.url: " +
+           (mode == "disable"
+                ? "sslmode=disable sends password and payloads to " + remote->host + " for everybody in between to read"
+                : "nothing proves that the server is " + remote->host + ", so whoever is in between can be it") +
+           "; write ?sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt (or the file of its authority)";
+}
+
+std::string tls_hint(const std::string& message) {
+    if (message.find("SSL") == std::string::npos || message.find("required") == std::string::npos) return {};
+    return "; dormouse sends nothing to another host without TLS: enable ssl on the server, or write sslmode=disable "
+           "where the network is trusted";
+}
+
+}  // namespace dormouse::postgres
