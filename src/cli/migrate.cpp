@@ -17,7 +17,9 @@ Outcome apply_roles(postgres::BlockingConnection& connection, const MigrateOptio
     if (const Status done = postgres::apply_roles(connection, sql::roles, patience); !done)
         return give_up(done.error());
     if (options.json) {
-        print(nlohmann::ordered_json{{"roles", {"dormouse_producer", "dormouse_worker", "dormouse_operator", "dormouse_reader"}}}.dump() +
+        print(nlohmann::ordered_json{
+                  {"roles", {"dormouse_producer", "dormouse_worker", "dormouse_operator", "dormouse_reader"}}}
+                  .dump() +
               "\n");
     } else {
         print(

@@ -47,18 +47,10 @@ Result<BlockingConnection> BlockingConnection::open(const std::string& url, cons
     const std::string seconds =
         std::to_string(std::max<std::int64_t>(2, (options.connect_timeout.count() + 999) / 1000));
     // Of two equal keywords the later counts, so what the string says wins.
-    const std::array keywords{"connect_timeout",
-                              "application_name",
-                              "gssencmode",
-                              "client_encoding",
-                              "keepalives_idle",
-                              "keepalives_interval",
-                              "keepalives_count",
-                              "tcp_user_timeout",
-                              "passfile",
-                              "dbname",
-                              "sslmode",
-                              static_cast<const char*>(nullptr)};
+    const std::array keywords{"connect_timeout",  "application_name", "gssencmode",
+                              "client_encoding",  "keepalives_idle",  "keepalives_interval",
+                              "keepalives_count", "tcp_user_timeout", "passfile",
+                              "dbname",           "sslmode",          static_cast<const char*>(nullptr)};
     const std::array values{seconds.c_str(),
                             options.application_name.c_str(),
                             "disable",

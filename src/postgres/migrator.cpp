@@ -191,7 +191,9 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
         return missing(migrations);
     }
     if (error.kind == ErrorKind::denied)
-        error.message += "; run `dormouse migrate --roles` and GRANT dormouse_worker (or dormouse_operator, dormouse_reader) to this user";
+        error.message +=
+            "; run `dormouse migrate --roles` and GRANT dormouse_worker (or dormouse_operator, dormouse_reader) to "
+            "this user";
     return tl::unexpected(std::move(error));
 }
 
@@ -266,8 +268,8 @@ Result<int> migrate(BlockingConnection& connection, std::span<const Migration> m
 Status apply_roles(BlockingConnection& connection, std::string_view roles, const Patience& patience) {
     const std::string what = "roles.sql";
     const Status done = with_patience(connection, patience, [&](const std::string& lock_timeout) -> Status {
-        for (const std::string& sql : {std::string(begin_sql), lock_timeout, std::string(lock_sql), std::string(roles),
-                                       std::string("COMMIT")})
+        for (const std::string& sql :
+             {std::string(begin_sql), lock_timeout, std::string(lock_sql), std::string(roles), std::string("COMMIT")})
             if (Status step = connection.script(what, sql); !step) return step;
         return {};
     });

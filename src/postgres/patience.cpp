@@ -15,13 +15,16 @@ constexpr const char* holders_sql =
     "SELECT pg_catalog.string_agg(h.who, ', ')"
     "  FROM (SELECT DISTINCT a.xact_start,"
     "               CASE WHEN l.pid IS NULL THEN 'a prepared transaction (pg_prepared_xacts)'"
-    "                    ELSE pg_catalog.format('%s (pid %s%s%s)', a.usename, l.pid, ', ' || nullif(a.application_name, ''),"
+    "                    ELSE pg_catalog.format('%s (pid %s%s%s)', a.usename, l.pid, ', ' || "
+    "nullif(a.application_name, ''),"
     "                         ', in a transaction since ' || a.xact_start::timestamptz(0)::text) END AS who"
     "          FROM pg_catalog.pg_locks l"
-    "          JOIN pg_catalog.pg_class c ON c.oid = l.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    "          JOIN pg_catalog.pg_class c ON c.oid = l.relation JOIN pg_catalog.pg_namespace n ON n.oid = "
+    "c.relnamespace"
     "          LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
     "         WHERE n.nspname = 'dormouse' AND l.granted AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"
-    "           AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
+    "           AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = "
+    "pg_catalog.current_database())"
     "         ORDER BY a.xact_start LIMIT 5) h";
 
 std::string holders(BlockingConnection& connection) {

@@ -1,5 +1,5 @@
-// What a connection over a network has to prove. libpq by itself tries TLS and goes on without it, so that whoever is in
-// between reads the password; here another host is never spoken to without TLS unless the string says so. Pure.
+// What a connection over a network has to prove. libpq by itself tries TLS and goes on without it, so that whoever is
+// in between reads the password; here another host is never spoken to without TLS unless the string says so. Pure.
 #pragma once
 
 #include <string>

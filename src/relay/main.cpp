@@ -17,7 +17,7 @@ int run_relay(config::Sources sources, bool verbose) {
     setenv("UV_THREADPOOL_SIZE", "1", 0);
     mallopt(M_ARENA_MAX, 1);
     ::prctl(PR_SET_DUMPABLE, 0);  // as the worker: its account is the handlers'
-    ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
+    ::signal(SIGPIPE, SIG_IGN);   // whoever reads our log may go before us
     log::start(verbose ? log::Level::debug : log::Level::info);
     loop::Loop loop;
     {

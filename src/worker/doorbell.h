@@ -27,8 +27,8 @@ class Doorbell {
 
     /// Answers from now on; `on_ring` is called after each time that something was answered.
     void answer(std::function<void()> on_ring);
-    /// From now on the wake file is answered, too. What lies there already is answered now; the look that the start owes
-    /// serves it.
+    /// From now on the wake file is answered, too. What lies there already is answered now; the look that the start
+    /// owes serves it.
     void use_wake_file(std::string path);
     /// Postgres on this host may write wake files: whoever wrote one, for this worker or for the one before, may not
     /// have committed yet.

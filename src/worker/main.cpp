@@ -18,8 +18,8 @@ namespace dormouse::worker {
 
 PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
-    // Handlers have our account: none may read our environment and memory, in which the password is, or stop us by ptrace(2).
-    // There are no core dumps of us, then, and gdb needs root.
+    // Handlers have our account: none may read our environment and memory, in which the password is, or stop us by
+    // ptrace(2). There are no core dumps of us, then, and gdb needs root.
     ::prctl(PR_SET_DUMPABLE, 0);
     sources.tasks_required = true;
     log::start(verbose ? log::Level::debug : log::Level::info);

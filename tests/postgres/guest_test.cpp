@@ -30,7 +30,8 @@ bool has(const std::string& text, const std::string& part) {
 /// Logins that may connect, and look.
 struct Guests {
     explicit Guests(TestDatabase& database)
-        : passer_by(login(database, "passer_by", "")), reader(login(database, "onlooker", " IN ROLE dormouse_reader")) {}
+        : passer_by(login(database, "passer_by", "")),
+          reader(login(database, "onlooker", " IN ROLE dormouse_reader")) {}
     static postgres::BlockingConnection login(TestDatabase& database, const std::string& name, const std::string& of) {
         apply_roles(database);
         database.exec("DO $$ BEGIN CREATE ROLE " + name + " LOGIN" + of +
@@ -45,8 +46,8 @@ struct Guests {
 };
 
 /// All locks that dormouse knows, or knew.
-const std::string every_lock = "SELECT pg_advisory_lock_shared(" + std::string(reliance) + "), pg_advisory_lock_shared(" +
-                               std::string(listening) +
+const std::string every_lock = "SELECT pg_advisory_lock_shared(" + std::string(reliance) +
+                               "), pg_advisory_lock_shared(" + std::string(listening) +
                                "), pg_advisory_lock_shared(1685024365, 1), pg_advisory_lock_shared(1685024365, 2),"
                                " pg_advisory_lock_shared(7237128940554646373)";
 
@@ -71,7 +72,9 @@ BOOST_AUTO_TEST_CASE(retention_does_not_wait_for_advisory_locks) {
 
 BOOST_AUTO_TEST_CASE(migrating_does_not_wait_for_advisory_locks) {
     TestDatabase database(TestDatabase::Schema::none);
-    database.exec("DO $$ BEGIN CREATE ROLE passer_by LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$");
+    database.exec(
+        "DO $$ BEGIN CREATE ROLE passer_by LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END "
+        "$$");
     auto guest = database.connect("passer_by");
     go_on(guest, every_lock);
     for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--roles"}}) {

@@ -223,7 +223,8 @@ BOOST_AUTO_TEST_CASE(completions_do_not_wait_while_a_step_waits_for_a_reader) {
     const std::string held =
         "SELECT coalesce((SELECT coalesce(string_agg(relation::regclass || ' ' || mode, ', ') FILTER (WHERE granted "
         "AND "
-        "locktype = 'relation' AND relation <> 'dormouse.retention'::regclass AND mode LIKE ANY ('{Acc%Exclusive%,Share%Exclusive%,ExclusiveLock}')), 'nothing') FROM "
+        "locktype = 'relation' AND relation <> 'dormouse.retention'::regclass AND mode LIKE ANY "
+        "('{Acc%Exclusive%,Share%Exclusive%,ExclusiveLock}')), 'nothing') FROM "
         "pg_locks WHERE pid = " +
         std::to_string(PQbackendPID(other.get())) + " HAVING bool_or(NOT granted)), '')";
     int waits = 0;

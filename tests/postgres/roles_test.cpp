@@ -1,5 +1,5 @@
-// Who may do what with which object, from the catalogue: whoever adds an object decides on it here and in sql/roles.sql.
-// api_test and operations_test try what the roles can do with it.
+// Who may do what with which object, from the catalogue: whoever adds an object decides on it here and in
+// sql/roles.sql. api_test and operations_test try what the roles can do with it.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <iterator>
@@ -150,30 +150,29 @@ BOOST_AUTO_TEST_CASE(an_operator_operates_and_neither_enqueues_nor_works) {
         " SELECT dormouse.enqueue('t') FROM generate_series(1, 3)");
     const std::string id = database.value("SELECT id FROM dormouse.runs LIMIT 1");
     const std::map<std::string, std::string> environment{{"DATABASE_URL", database.url("operates")}};
-    for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
-             {"status"},
-             {"runs"},
-             {"show", id},
-             {"logs", id},
-             {"workers"},
-             {"cancel", id},
-             {"retry", id},
-             {"archive", id},
-             {"cancel", "--task", "t", "--yes"},
-             {"retry", "--status", "canceled", "--yes"},
-             {"archive", "--status", "queued", "--yes"},
-             {"reap"}}) {
+    for (const std::vector<std::string>& command :
+         std::vector<std::vector<std::string>>{{"status"},
+                                               {"runs"},
+                                               {"show", id},
+                                               {"logs", id},
+                                               {"workers"},
+                                               {"cancel", id},
+                                               {"retry", id},
+                                               {"archive", id},
+                                               {"cancel", "--task", "t", "--yes"},
+                                               {"retry", "--status", "canceled", "--yes"},
+                                               {"archive", "--status", "queued", "--yes"},
+                                               {"reap"}}) {
         const Ended ended = run(cli_program(command, environment));
         BOOST_TEST(ended.exit_code == 0, command[0] << ": " << ended.err);
     }
     const Ended canceled = run(cli_program({"watch", id}, environment));
     BOOST_TEST(canceled.exit_code == 11, canceled.err);
     auto operates = database.connect("operates");
-    for (const char* const sql :
-         {"SELECT dormouse.enqueue('t')", "INSERT INTO dormouse.runs (task) VALUES ('t')",
-          "UPDATE dormouse.runs SET priority = 1", "DELETE FROM dormouse.runs", "SELECT nextval('dormouse.fence')",
-          "SELECT dormouse.retain('p', 3600000, now())", "UPDATE dormouse.worker_registry SET pool = 'x'",
-          "DELETE FROM dormouse.retention"}) {
+    for (const char* const sql : {"SELECT dormouse.enqueue('t')", "INSERT INTO dormouse.runs (task) VALUES ('t')",
+                                  "UPDATE dormouse.runs SET priority = 1", "DELETE FROM dormouse.runs",
+                                  "SELECT nextval('dormouse.fence')", "SELECT dormouse.retain('p', 3600000, now())",
+                                  "UPDATE dormouse.worker_registry SET pool = 'x'", "DELETE FROM dormouse.retention"}) {
         const Status done = operates.script("", sql);
         BOOST_TEST((!done && has(done.error().message, "(42501)")), sql);
     }

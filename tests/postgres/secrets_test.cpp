@@ -30,16 +30,22 @@ BOOST_AUTO_TEST_CASE(a_handler_reads_neither_environment_nor_memory_nor_descript
     TestDatabase database;
     TemporaryDirectory directory;
     const std::string file = directory.path() + "/peeks.toml";
-    std::ofstream(file) << "[worker]\nidle_exit = \"1s\"\n[paths]\nruntime_directory = \"" << directory.path()
-                        << "\"\nspool_directory = \"" << directory.path() << "\"\n[task.peek]\ncommand = [\"/bin/sh\", \"-c\", "
-                        << R"("for f in environ mem maps fd/0; do cat /proc/$PPID/$f >/dev/null 2>&1 && echo \"$f \"; done; )"
-                        << R"(cat /proc/$PPID/stat >/dev/null && cat /proc/self/environ >/dev/null && echo end; exit 0"]\n)";
-    std::filesystem::permissions(directory.path(), std::filesystem::perms(0777));
+    std::ofstream(file)
+        << "[worker]\nidle_exit = \"1s\"\n[paths]\nruntime_directory = \"" << directory.path()
+        << "\"\nspool_directory = \"" << directory.path() << "\"\n[task.peek]\ncommand = [\"/bin/sh\", \"-c\", "
+        << R"("for f in environ mem maps fd/0; do cat /proc/$PPID/$f >/dev/null 2>&1 && echo \"$f \"; done; )"
+        << R"(cat /proc/$PPID/stat >/dev/null && cat /proc/self/environ >/dev/null && echo end; exit 0"])" << "\n";
+    namespace fs = std::filesystem;
+    fs::permissions(directory.path(), fs::perms(0777));
+    const fs::path sockets(Cluster::shared().socket_directory());
+    for (const fs::path& one : {sockets, sockets.parent_path()})
+        fs::permissions(one, fs::perms::others_exec, fs::perm_options::add);
     database.exec("SELECT dormouse.enqueue('peek')");
-    const Ended ended = run({{"setpriv", std::string("--reuid=") + account, std::string("--regid=") + account, "--clear-groups",
-                              dormouse_binary, "worker", "peeks", "--config", file, "--drain"},
+    const Ended ended = run({{"setpriv", std::string("--reuid=") + account, std::string("--regid=") + account,
+                              "--clear-groups", dormouse_binary, "worker", "peeks", "--config", file, "--drain"},
                              "",
-                             {{"DATABASE_URL", database.url()}, {"PGPASSWORD", "hunter2"}}});
+                             {{"DATABASE_URL", database.url()}, {"PGPASSWORD", "hunter2"}},
+                             ""});
     BOOST_TEST(ended.exit_code == 0, ended.err);
     BOOST_TEST(database.value("SELECT result #>> '{}' FROM dormouse.runs") == "end");
     BOOST_TEST(database.value("SELECT status FROM dormouse.runs") == "completed");

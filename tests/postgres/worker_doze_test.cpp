@@ -159,12 +159,11 @@ BOOST_AUTO_TEST_CASE(a_wake_file_that_comes_while_nobody_listens_is_answered_at_
 // A wake comes before its commit: whoever closed the session in between would never hear of that.
 BOOST_AUTO_TEST_CASE(the_session_stays_while_somebody_is_between_wake_and_commit) {
     auto producer = database.connect();
-    BOOST_TEST_REQUIRE(
-        producer
-            .script("wake",
-                    "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); SELECT "
-                    "pg_advisory_xact_lock_shared(1685024365, 1)")
-            .has_value());
+    BOOST_TEST_REQUIRE(producer
+                           .script("wake",
+                                   "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); SELECT "
+                                   "pg_advisory_xact_lock_shared(1685024365, 1)")
+                           .has_value());
     PoolBench bench(server.url(name), options());
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::idle; }));
     const auto before = bench.statements();

@@ -197,12 +197,11 @@ BOOST_AUTO_TEST_CASE(also_a_worker_that_saw_no_wake_file_waits_for_the_commit_of
     auto producer = database.connect();
     PoolBench bench(database.url(),
                     {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
-    BOOST_TEST_REQUIRE(
-        producer
-            .script("wake",
-                    "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); SELECT "
-                    "pg_advisory_xact_lock_shared(1685024365, 1)")
-            .has_value());
+    BOOST_TEST_REQUIRE(producer
+                           .script("wake",
+                                   "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); SELECT "
+                                   "pg_advisory_xact_lock_shared(1685024365, 1)")
+                           .has_value());
     BOOST_TEST_REQUIRE(bench.until_gone());
     BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
     BOOST_TEST((*bench.farewell()->due <= Millis{1'000}));
@@ -214,24 +213,25 @@ BOOST_AUTO_TEST_CASE(where_nobody_writes_wake_files_a_worker_does_not_ask_for_th
     PoolBench bench(database.url(),
                     {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
     fs::remove_all(bench.config().paths.wake_directory);
-    BOOST_TEST_REQUIRE(
-        producer
-            .script("wake",
-                    "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); SELECT "
-                    "pg_advisory_xact_lock_shared(1685024365, 1)")
-            .has_value());
+    BOOST_TEST_REQUIRE(producer
+                           .script("wake",
+                                   "BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); SELECT "
+                                   "pg_advisory_xact_lock_shared(1685024365, 1)")
+                           .has_value());
     BOOST_TEST_REQUIRE(bench.until_gone());
     BOOST_TEST(!bench.farewell()->due.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(each_write_to_the_wake_file_is_a_ring_and_a_file_that_lies_there_is_none) {
     TestDatabase database;
-    PoolBench bench(database.url(), {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
+    PoolBench bench(database.url(),
+                    {.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true});
     BOOST_TEST_REQUIRE(bench.until_idle());
     for (int i = 1; i <= 3; ++i) {  // the loop does not turn meanwhile, so only the decision to exit can see it
         database.exec("BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('echo'); COMMIT");
         std::ofstream(bench.wake_file()) << "";
-        BOOST_TEST(bench.until([&] { return completed(database) == std::to_string(i) || bench.farewell().has_value(); }));
+        BOOST_TEST(
+            bench.until([&] { return completed(database) == std::to_string(i) || bench.farewell().has_value(); }));
         BOOST_TEST_REQUIRE(completed(database) == std::to_string(i));
     }
     BOOST_TEST(bench.until_gone());

@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_SUITE(spool)
 
 BOOST_AUTO_TEST_CASE(it_is_made_for_its_group_and_kept_as_it_is) {
     Scene scene;
-    BOOST_TEST((fs::status(scene.path).permissions() == fs::perms(0770)));
+    BOOST_TEST((fs::status(scene.path).permissions() == fs::perms(01770)));
     fs::permissions(scene.path, fs::perms(0700));
     BOOST_TEST(Spool::open(scene.directory.path(), "p", true).has_value());
     BOOST_TEST((fs::status(scene.path).permissions() == fs::perms(0700)));

@@ -41,8 +41,8 @@ BOOST_AUTO_TEST_CASE(another_host_is_not_spoken_to_without_tls_unless_somebody_h
     for (const char* const url : {"postgresql://u:p@db.example/d", "postgresql://u:p@192.0.2.1/d?sslmode=prefer",
                                   "host=localhost hostaddr=192.0.2.1", "host=/run,db.example sslmode=allow"})
         BOOST_TEST(mode(url) == "require", url);
-    for (const char* const url : {"postgresql:///d", "host=/run/postgresql", "host=@abstract", "host=localhost", "host=127.0.0.1",
-                                  "postgresql://[::1]/d"}) {
+    for (const char* const url : {"postgresql:///d", "host=/run/postgresql", "host=@abstract", "host=localhost",
+                                  "host=127.0.0.1", "postgresql://[::1]/d"}) {
         BOOST_TEST(mode(url) == "prefer", url);
         BOOST_TEST(unproven(*parse_target(url, "")) == "", url);
     }
