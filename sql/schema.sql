@@ -34,7 +34,7 @@ CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text 
     SET enable_bitmapscan TO 'off'
     SET jit TO 'off'
     AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
     statuses CONSTANT text[] := dormouse.statuses_meant('archive_runs', archive_runs.status,
@@ -83,7 +83,7 @@ CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text D
     SET enable_bitmapscan TO 'off'
     SET jit TO 'off'
     AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
     statuses CONSTANT text[] := dormouse.statuses_meant('cancel_runs', cancel_runs.status, live, live, cancel_runs.task,
@@ -525,7 +525,7 @@ CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, o
     SET enable_sort TO 'off'
     SET jit TO 'off'
     AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     before CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
     found_ids uuid[];
@@ -625,7 +625,7 @@ BEGIN
     END IF;
     made := (SELECT c.relname FROM pg_class c WHERE c.oid = parent)
             || to_char(since, CASE WHEN since = date_trunc('day', since) THEN '_YYYYMMDD' ELSE '_YYYYMMDD_HH24MISSUS' END);
-    EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', made, parent);
+    EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)', made, parent);
     EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', made);
     EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);  -- the order in which others take them
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', fallback);
@@ -1047,7 +1047,7 @@ CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DE
     SET enable_bitmapscan TO 'off'
     SET jit TO 'off'
     AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
                                     ARRAY['completed', 'failed', 'canceled', 'retry'], ARRAY['failed', 'retry'], retry_runs.task,

@@ -117,14 +117,15 @@ BEGIN
 END $$;
 
 -- The next at most `max_runs` runs that the filter means, by id: `held` are locked now, `locked` are held by somebody else. `next` is the
--- place to go on from, null when there are no more. Walks the primary key of runs_live and runs_finished_id, which the settings of the
+-- place to go on from, null when there are no more. Columns are named with their table, and what is not is a variable: somebody's own column may have
+-- any name. Walks the primary key of runs_live and runs_finished_id, which the settings of the
 -- functions see to whatever the statistics say; custom plans, because partitions are pruned by the statuses only where those are known.
 CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamptz,
                                        after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     before CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
     found_ids uuid[];
@@ -181,7 +182,7 @@ CREATE FUNCTION dormouse.cancel_runs(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
     statuses CONSTANT text[] := dormouse.statuses_meant('cancel_runs', cancel_runs.status, live, live, cancel_runs.task,
@@ -211,7 +212,7 @@ CREATE FUNCTION dormouse.retry_runs(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
                                     ARRAY['completed', 'failed', 'canceled', 'retry'], ARRAY['failed', 'retry'], retry_runs.task,
@@ -244,7 +245,7 @@ CREATE FUNCTION dormouse.archive_runs(
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
     finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
     statuses CONSTANT text[] := dormouse.statuses_meant('archive_runs', archive_runs.status,

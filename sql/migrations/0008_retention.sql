@@ -100,7 +100,7 @@ BEGIN
     END IF;
     made := (SELECT c.relname FROM pg_class c WHERE c.oid = parent)
             || to_char(since, CASE WHEN since = date_trunc('day', since) THEN '_YYYYMMDD' ELSE '_YYYYMMDD_HH24MISSUS' END);
-    EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', made, parent);
+    EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)', made, parent);
     EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', made);
     EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);  -- the order in which others take them
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', fallback);

@@ -2,6 +2,10 @@
 -- finished ones in one statement, its last attempt with it. Only rows that still show the fence, which only a running
 -- one can (with `status = 'running'` here the planner would take the lease index); locked rows are skipped.
 -- Returns the ids that ended. Index: primary key of runs_live.
+-- The whole row moves, also columns that somebody has added to dormouse.runs: the worker puts their names at the markers (src/store/columns.h).
+-- What it knows of them may be out of date. Then both sides of `columns` differ, and Postgres refuses the statement (42601, 42703) when it analyses it,
+-- which it does anew after each ALTER TABLE. It neither plans nor executes `columns`. What joins the row on its way has names with a point, which no
+-- column has.
 WITH input AS (
     SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::smallint[],
                          $9::bigint[], $10::bigint[], $11::boolean[])
@@ -14,17 +18,22 @@ WITH input AS (
               FOR UPDATE SKIP LOCKED) h
 ), moved AS (
     DELETE FROM dormouse.runs_live r USING held i WHERE r.ctid = i.tid
-    RETURNING r.*, i.status AS new_status, i.result::jsonb AS new_result, i.error::jsonb AS new_error,
-              i.exit_code AS new_exit_code, i.signal AS new_signal, i.cpu_ms AS new_cpu_ms,
-              i.peak_memory_bytes AS new_peak_memory_bytes, i.counts
+    RETURNING r.*, i.status AS "ending.status", i.result::jsonb AS "ending.result", i.error::jsonb AS "ending.error",
+              i.exit_code AS "ending.exit_code", i.signal AS "ending.signal", i.cpu_ms AS "ending.cpu_ms",
+              i.peak_memory_bytes AS "ending.peak_memory_bytes", i.counts AS "ending.counts"
 ), finished AS (
     INSERT INTO dormouse.runs_finished (id, queue, task, status, priority, payload, run_at, attempts, max_attempts, timeout_ms,
                 created_at, started_at, finished_at, worker, result, error, progress, progress_text, key, traceparent, watched,
-                last_fence, exit_code, signal, cpu_ms, peak_memory_bytes, lost, cut_off)
-    SELECT id, queue, task, new_status, priority, payload, run_at, least(attempts + counts::int, 32767), max_attempts, timeout_ms,
-           created_at, started_at, now(), worker, new_result, new_error, progress, progress_text, key, traceparent, watched,
-           fence, new_exit_code, new_signal, new_cpu_ms, new_peak_memory_bytes, lost, cut_off
+                last_fence, exit_code, signal, cpu_ms, peak_memory_bytes, lost, cut_off/*own*/) OVERRIDING SYSTEM VALUE
+    SELECT id, queue, task, "ending.status", priority, payload, run_at, least(attempts + "ending.counts"::int, 32767), max_attempts, timeout_ms,
+           created_at, started_at, now(), worker, "ending.result", "ending.error", progress, progress_text, key, traceparent, watched,
+           fence, "ending.exit_code", "ending.signal", "ending.cpu_ms", "ending.peak_memory_bytes", lost, cut_off/*own*/
       FROM moved
     RETURNING id, watched
+), columns AS (
+    SELECT * FROM dormouse.runs_live UNION ALL
+    SELECT /*columns*/id, queue, task, priority, payload, run_at, attempts, max_attempts, timeout_ms, created_at, key, traceparent, watched, status,
+           started_at, finished_at, archived_at, worker, fence, lease_until, result, error, progress, progress_text, last_fence, exit_code, signal,
+           cpu_ms, peak_memory_bytes, lost, cut_off/*end*/ FROM dormouse.runs_live
 )
 SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', dormouse.told_as(id)) END FROM finished

@@ -10,10 +10,16 @@ WITH refused AS (
     RETURNING r.*
 ), finished AS (
     INSERT INTO dormouse.runs_finished (id, queue, task, status, priority, payload, run_at, attempts, max_attempts, timeout_ms,
-                created_at, finished_at, error, progress, progress_text, key, traceparent, watched, lost, cut_off)
+                created_at, finished_at, error, progress, progress_text, key, traceparent, watched, lost, cut_off/*own*/) OVERRIDING SYSTEM VALUE
     SELECT id, queue, task, 'failed', priority, '{}', run_at, attempts, max_attempts, timeout_ms, created_at, now(),
-           pg_catalog.jsonb_build_object('class', $2::text, 'message', $3::text), progress, progress_text, key, traceparent, watched, lost, cut_off
+           pg_catalog.jsonb_build_object('class', $2::text, 'message', $3::text), progress, progress_text, key, traceparent, watched,
+           lost, cut_off/*own*/
       FROM refused
     RETURNING id, watched
+), columns AS (  -- see finish.sql
+    SELECT * FROM dormouse.runs_live UNION ALL
+    SELECT /*columns*/id, queue, task, priority, payload, run_at, attempts, max_attempts, timeout_ms, created_at, key, traceparent, watched, status,
+           started_at, finished_at, archived_at, worker, fence, lease_until, result, error, progress, progress_text, last_fence, exit_code, signal,
+           cpu_ms, peak_memory_bytes, lost, cut_off/*end*/ FROM dormouse.runs_live
 )
 SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', dormouse.told_as(id)) END FROM finished

@@ -20,8 +20,13 @@ const char* const schema_check_sql =
     " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.runs_finished')::oid)"
     " THEN 'runs_finished' END,"
     " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.worker_registry')::oid)"
-    " THEN 'worker_registry' END)"
-    " FROM (SELECT) always LEFT JOIN dormouse.migrations m ON true ORDER BY m.version";
+    " THEN 'worker_registry' END), c.names, c.writable"
+    " FROM (SELECT) always LEFT JOIN dormouse.migrations m ON true CROSS JOIN ("
+    "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname::text), ', ' ORDER BY a.attnum) AS names,"
+    " pg_catalog.string_agg(pg_catalog.quote_ident(a.attname::text), ', ' ORDER BY a.attnum)"
+    " FILTER (WHERE a.attgenerated = '') AS writable"
+    " FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass('dormouse.runs_live')::oid"
+    " AND a.attnum > 0 AND NOT a.attisdropped) c ORDER BY m.version";
 
 namespace {
 
@@ -108,6 +113,8 @@ SchemaState compare(const Reply& rows, std::span<const Migration> migrations, st
     for (const Migration& migration : migrations) state.known = std::max(state.known, migration.version);
     if (rows.rows() > 0) state.encoding = rows.text(0, 4);
     if (rows.rows() > 0) state.hidden = rows.text(0, 5);
+    if (rows.rows() > 0) state.columns = rows.text(0, 6);
+    if (rows.rows() > 0) state.writable_columns = rows.text(0, 7);
     const bool none = rows.rows() == 0 || rows.is_null(0, 0);
     for (int row = 0; row < rows.rows() && !none; ++row) {
         const auto version = static_cast<int>(rows.integer(row, 0));

@@ -36,12 +36,14 @@ enum class SchemaFit {
 
 struct SchemaState {
     SchemaFit fit = SchemaFit::missing;
-    int version = 0;             ///< the highest that is applied
-    int known = 0;               ///< the highest this release has
-    std::string oldest_release;  ///< that the schema serves; empty when missing
-    std::string detail;          ///< of `changed`: which one
-    std::string encoding;        ///< of the database; empty: not known
-    std::string hidden;          ///< tables whose rows row level security may hide from this user
+    int version = 0;               ///< the highest that is applied
+    int known = 0;                 ///< the highest this release has
+    std::string oldest_release;    ///< that the schema serves; empty when missing
+    std::string detail;            ///< of `changed`: which one
+    std::string encoding;          ///< of the database; empty: not known
+    std::string hidden;            ///< tables whose rows row level security may hide from this user
+    std::string columns;           ///< of dormouse.runs, in their order, quoted where SQL needs it: "id, queue, …"
+    std::string writable_columns;  ///< those of them that are not generated
 };
 
 /// The name of a SchemaFit in --json: "missing", "older", …

@@ -22,7 +22,7 @@ namespace dormouse::postgres {
 
 /// One statement. `prepare` is for statements that come again: prepared once for each session, by the address of `sql`.
 struct Statement {
-    const char* sql = nullptr;  ///< lives as long as the program
+    const char* sql = nullptr;  ///< lives as long as the session, with the same text
     Params params;
     bool prepare = false;
 };

@@ -133,11 +133,12 @@ Parts parts_of(const Round& round) {
     return set;
 }
 
-std::vector<postgres::Statement> statements_for(const Round& round, const Identity& identity, Millis lease) {
+std::vector<postgres::Statement> statements_for(const Round& round, const Identity& identity, Millis lease,
+                                                const Columns& columns) {
     std::vector<postgres::Statement> statements;
     for (const PartRow& row : rows)
         if (row.wanted(round))
-            statements.push_back({round.careful && row.careful_sql != nullptr ? row.careful_sql : row.sql,
+            statements.push_back({columns.fit(round.careful && row.careful_sql != nullptr ? row.careful_sql : row.sql),
                                   row.params(round, identity, lease), row.prepare});
     return statements;
 }

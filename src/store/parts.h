@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "postgres/session.h"
+#include "store/columns.h"
 #include "store/identity.h"
 #include "store/round.h"
 
@@ -78,8 +79,9 @@ const PartRow& row_of(Part part);
 
 /// Those that `round` has.
 Parts parts_of(const Round& round);
-/// `lease`: how long a claim or an extension holds.
-std::vector<postgres::Statement> statements_for(const Round& round, const Identity& identity, Millis lease);
+/// `lease`: how long a claim or an extension holds. `columns` must live as long as the session.
+std::vector<postgres::Statement> statements_for(const Round& round, const Identity& identity, Millis lease,
+                                                const Columns& columns);
 /// `replies` are those of statements_for() of a round with these parts, in its order.
 Answer answer_from(const Parts& parts, const std::vector<postgres::Reply>& replies, const Identity& identity);
 

@@ -36,14 +36,10 @@ std::vector<std::string> channels_of(const Wire::Terms& terms) {
     return channels;
 }
 
-Status check_schema(const Result<postgres::Reply>& reply, const std::string& version, const std::string& where) {
-    if (!reply && reply.error().kind == ErrorKind::incompatible)
-        return fail(ErrorKind::incompatible, "there is no schema dormouse in the database at " + where +
-                                                 ": run `dormouse migrate` as the owner of the database");
-    if (!reply) return tl::unexpected(reply.error());
-    const auto state = postgres::interpret_schema(reply->get(), migrations(), version);
-    if (!state) return tl::unexpected(state.error());
-    return postgres::require_fit(*state, version);
+/// Postgres found other columns in dormouse.runs than the statement names (finish.sql).
+bool columns_may_have_changed(const Refused& refused) {
+    return (refused.part == Part::finish || refused.part == Part::refuse) &&
+           (refused.sqlstate == "42601" || refused.sqlstate == "42703" || refused.sqlstate == "428C9");
 }
 
 Result<postgres::Target> target_of(const Wire::Terms& terms) {
@@ -63,7 +59,7 @@ Wire::Wire(loop::Loop& loop, Terms terms, Events events)
           loop,
           {.channels = channels_of(terms_),
            .check_sql = postgres::schema_check_sql,
-           .check = [this](const auto& reply) { return check_schema(reply, terms_.identity.version, where()); }},
+           .check = [this](const auto& reply) { return check_schema(reply); }},
           {.on_open = [this] { on_session_open(); },
            .on_refused = [this](const Error& error) { on_gone(error); },
            .on_lost = [this](const Error& error) { on_gone(error); },
@@ -148,7 +144,7 @@ void Wire::exchange(const Round& round, Done done) {
     on_wire_ = parts_of(round);
     done_ = std::move(done);
     await_answer();
-    session_.exchange(statements_for(round, terms_.identity, terms_.lease),
+    session_.exchange(statements_for(round, terms_.identity, terms_.lease, columns_),
                       [this](postgres::Replies replies) { on_replies(std::move(replies)); });
     crash_after_sending(on_wire_);
 }
@@ -168,7 +164,40 @@ void Wire::on_replies(postgres::Replies replies) {
     std::size_t at = 0;
     for (const PartRow& row : part_rows())
         if (has(sent, row.part) && at++ == replies.error().statement) refused.part = row.part;
+    if (columns_may_have_changed(refused)) return read_columns_again(refused, done);
     done(tl::unexpected(std::move(refused)));
+}
+
+Status Wire::check_schema(const Result<postgres::Reply>& reply) {
+    if (!reply && reply.error().kind == ErrorKind::incompatible)
+        return fail(ErrorKind::incompatible, "there is no schema dormouse in the database at " + where() +
+                                                 ": run `dormouse migrate` as the owner of the database");
+    if (!reply) return tl::unexpected(reply.error());
+    const std::string& version = terms_.identity.version;
+    const auto state = postgres::interpret_schema(reply->get(), migrations(), version);
+    if (!state) return tl::unexpected(state.error());
+    if (auto fit = postgres::require_fit(*state, version); !fit) return fit;
+    columns_changed_ = columns_.read(state->columns, state->writable_columns);
+    if (columns_.missing().empty()) return {};
+    return fail(ErrorKind::incompatible,
+                "dormouse.runs has no column " + columns_.missing() +
+                    " any more: somebody has renamed or dropped it; columns of one's own may be "
+                    "added to this table, its own have to stay");
+}
+
+/// Somebody has altered dormouse.runs since this session began: what was sent is sent again with the columns of now.
+void Wire::read_columns_again(const Refused& refused, const Done& done) {
+    enter(State::waiting);
+    await_answer();
+    session_.exchange({{postgres::schema_check_sql, {}, false}}, [this, refused, done](postgres::Replies replies) {
+        answer_timer_.stop();
+        enter(State::open);
+        const Status fit = replies ? check_schema(std::move(replies->at(0))) : tl::unexpected<Error>(replies.error());
+        if (!fit) return give_up(fit.error());
+        Refused told = refused;
+        if (columns_changed_) told.kind = ErrorKind::conflict;
+        done(tl::unexpected(std::move(told)));
+    });
 }
 
 /// A server that hangs, or something in between that takes bytes and passes none on: TCP sees nothing wrong with it.

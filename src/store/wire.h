@@ -84,6 +84,8 @@ class Wire {
     void on_session_open();
     void on_gone(const Error& error);
     void on_replies(postgres::Replies replies);
+    [[nodiscard]] Status check_schema(const Result<postgres::Reply>& reply);
+    void read_columns_again(const Refused& refused, const Done& done);
     void await_answer();
     void on_notification(const std::string& channel);
     [[nodiscard]] Millis longest_answer() const;
@@ -91,6 +93,8 @@ class Wire {
     Terms terms_;
     Events events_;
     State state_ = State::closed;
+    Columns columns_;  ///< of this session's database
+    bool columns_changed_ = false;
     postgres::ListeningSession session_;
     Parts on_wire_;
     Done done_;

@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_round_registers_rests_and_then_looks) {
     round.due.emplace();
     round.claim.emplace();
     std::vector<const char*> sent;
-    for (const auto& statement : store::statements_for(round, store::Identity{}, Millis{30'000}))
+    for (const auto& statement : store::statements_for(round, store::Identity{}, Millis{30'000}, store::Columns{}))
         sent.push_back(statement.sql);
     const std::vector<const char*> right{sql::promise_register, sql::promise_rest, sql::worker_arrives, sql::claim,
                                          sql::due};
