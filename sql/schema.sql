@@ -5,6 +5,7 @@ CREATE SCHEMA dormouse;
 CREATE FUNCTION dormouse.archive(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -55,9 +56,187 @@ BEGIN
     refused := 0;
 END $$;
 
+CREATE FUNCTION dormouse.new_id() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    RETURN ((OVERLAY(lpad(to_hex(((date_part('epoch'::text, clock_timestamp()) * (4096000)::double precision))::bigint), 15, '0'::text) PLACING '7'::text FROM 13 FOR 0) || substr((gen_random_uuid())::text, 20)))::uuid;
+
+CREATE TABLE dormouse.attempt_log (
+    run_id uuid NOT NULL,
+    worker uuid NOT NULL,
+    fence bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone DEFAULT now() NOT NULL,
+    outcome text NOT NULL,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    error jsonb,
+    progress real,
+    progress_text text,
+    CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'cut_off'::text, 'lost'::text, 'taken_back'::text])))
+)
+PARTITION BY RANGE (ended_at);
+
+CREATE TABLE dormouse.runs (
+    id uuid DEFAULT dormouse.new_id() NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL,
+    task text NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    max_attempts smallint,
+    timeout_ms bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    key text,
+    traceparent text,
+    watched boolean DEFAULT false NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    worker uuid,
+    fence bigint,
+    lease_until timestamp with time zone,
+    result jsonb,
+    error jsonb,
+    progress real,
+    progress_text text,
+    last_fence bigint,
+    exit_code smallint,
+    signal smallint,
+    cpu_ms bigint,
+    peak_memory_bytes bigint,
+    lost smallint DEFAULT 0 NOT NULL,
+    cut_off smallint DEFAULT 0 NOT NULL,
+    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
+    CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
+CASE
+    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    ELSE ((lease_until IS NULL) AND (fence IS NULL))
+END)
+)
+PARTITION BY LIST (status);
+
+COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dormouse.enqueue().';
+
+COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; 0 is ordinary.';
+
+COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is mostly less.';
+
+COMMENT ON COLUMN dormouse.runs.run_at IS 'When it is due; infinity: parked, until somebody gives it a time.';
+
+COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
+
+COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told on channel dormouse:done.';
+
+COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
+
+COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
+
+COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
+
+CREATE VIEW dormouse.attempts AS
+ SELECT a.run_id,
+    row_number() OVER (PARTITION BY a.run_id ORDER BY a.started_at, a.fence) AS attempt,
+    a.worker,
+    a.fence,
+    a.started_at,
+    a.ended_at,
+    a.outcome,
+    a.exit_code,
+    a.signal,
+    a.cpu_ms,
+    a.peak_memory_bytes,
+    a.error,
+    a.progress,
+    a.progress_text
+   FROM ( SELECT attempt_log.run_id,
+            attempt_log.worker,
+            attempt_log.fence,
+            attempt_log.started_at,
+            attempt_log.ended_at,
+            attempt_log.outcome,
+            attempt_log.exit_code,
+            attempt_log.signal,
+            attempt_log.cpu_ms,
+            attempt_log.peak_memory_bytes,
+            attempt_log.error,
+            attempt_log.progress,
+            attempt_log.progress_text
+           FROM dormouse.attempt_log
+        UNION ALL
+         SELECT runs.id,
+            runs.worker,
+            runs.last_fence,
+            runs.started_at,
+            runs.finished_at,
+            runs.status,
+            runs.exit_code,
+            runs.signal,
+            runs.cpu_ms,
+            runs.peak_memory_bytes,
+            runs.error,
+            runs.progress,
+            runs.progress_text
+           FROM dormouse.runs
+          WHERE ((runs.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) AND (runs.started_at IS NOT NULL) AND (runs.last_fence IS NOT NULL))
+        UNION ALL
+         SELECT runs.id,
+            runs.worker,
+            runs.fence,
+            runs.started_at,
+            NULL::timestamp with time zone,
+            'running'::text,
+            NULL::smallint,
+            NULL::smallint,
+            NULL::bigint,
+            NULL::bigint,
+            NULL::jsonb,
+            runs.progress,
+            runs.progress_text
+           FROM dormouse.runs
+          WHERE (runs.status = 'running'::text)) a;
+
+COMMENT ON VIEW dormouse.attempts IS 'Every start of every run, and how it ended.';
+
+CREATE FUNCTION dormouse.attempts_of(id uuid) RETURNS SETOF dormouse.attempts
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    run   dormouse.runs;
+    since timestamptz;
+    until timestamptz;
+BEGIN
+    SELECT r.* INTO run FROM dormouse.run(attempts_of.id) r;
+    SELECT least(w.since, run.created_at), coalesce(run.finished_at, now()) INTO since, until FROM dormouse.finishes_within(attempts_of.id) w;
+    RETURN QUERY
+        SELECT attempts_of.id, row_number() OVER (ORDER BY a.started_at, a.fence), a.worker, a.fence, a.started_at, a.ended_at, a.outcome,
+               a.exit_code, a.signal, a.cpu_ms, a.peak_memory_bytes, a.error, a.progress, a.progress_text
+          FROM (SELECT l.worker, l.fence, l.started_at, l.ended_at, l.outcome, l.exit_code, l.signal, l.cpu_ms, l.peak_memory_bytes, l.error,
+                       l.progress, l.progress_text
+                  FROM dormouse.attempt_log l
+                 WHERE l.run_id = attempts_of.id AND l.ended_at >= since AND l.ended_at <= until
+                UNION ALL
+                SELECT run.worker, run.last_fence, run.started_at, run.finished_at, run.status, run.exit_code, run.signal, run.cpu_ms,
+                       run.peak_memory_bytes, run.error, run.progress, run.progress_text
+                 WHERE run.finished_at IS NOT NULL AND run.started_at IS NOT NULL AND run.last_fence IS NOT NULL
+                UNION ALL
+                SELECT run.worker, run.fence, run.started_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, run.progress, run.progress_text
+                 WHERE run.status = 'running') a;
+END $$;
+
 CREATE FUNCTION dormouse.cancel(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -309,6 +488,10 @@ DECLARE
     owners     uuid[];
     odd        record;
 BEGIN
+    IF enqueue_many.run_at IS NOT NULL AND enqueue_many.delay IS NOT NULL THEN
+        RAISE EXCEPTION 'dormouse.enqueue_many: run_at and delay exclude each other'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the time, or the delay from now.';
+    END IF;
     PERFORM dormouse.check_numbers(enqueue_many.priority, enqueue_many.max_attempts, enqueue_many.timeout);
     IF enqueue_many.keys IS NULL THEN
         RETURN QUERY INSERT INTO dormouse.runs (queue, task, payload, priority, run_at, max_attempts, timeout_ms)
@@ -344,8 +527,7 @@ BEGIN
     FOR odd IN
         SELECT i.* FROM unnest(enqueue_many.payloads, enqueue_many.keys, ids, owners) WITH ORDINALITY i (payload, key, id, owner, n)
          WHERE i.key IS NOT NULL AND i.owner IS DISTINCT FROM i.id
-           AND (i.owner IS NULL OR NOT dormouse.run_exists(i.owner, (SELECT k.created_at FROM dormouse.keys k
-                                                                      WHERE k.task = enqueue_many.task AND k.key = i.key)))
+           AND (i.owner IS NULL OR NOT dormouse.run_exists(i.owner))
          ORDER BY i.key, i.id
     LOOP
         owners[odd.n] := dormouse.take_key(enqueue_many.task, odd.key, odd.id);
@@ -362,6 +544,8 @@ CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '500ms'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -373,12 +557,14 @@ DECLARE
     odd   text;
     queues text[] := '{}';
     context text;
+    moment CONSTANT timestamptz := now();  -- known when the plan is made, so that it has one day in it, however many are kept
+    fresh text[];
 BEGIN
+    fresh := ARRAY(SELECT f.id || ' ' || f.last_fence FROM dormouse.runs_finished f
+                    WHERE f.id = ANY (enqueue_next.ids) AND f.finished_at = moment AND f.worker = enqueue_next.worker
+                      AND f.status = 'completed' AND f.xmin::text::bigint = txid_current() % 4294967296);
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
-        CONTINUE WHEN NOT EXISTS (
-            SELECT FROM dormouse.runs_finished f
-             WHERE f.id = enqueue_next.ids[i] AND f.finished_at = now() AND f.last_fence = enqueue_next.fences[i] AND f.worker = enqueue_next.worker
-               AND f.status = 'completed' AND f.xmin::text::bigint = txid_current() % 4294967296);
+        CONTINUE WHEN enqueue_next.ids[i] || ' ' || enqueue_next.fences[i] <> ALL (fresh);
         place := 'follow-ups of run ' || enqueue_next.ids[i];
         list := enqueue_next.runs[i]::jsonb;
         IF jsonb_typeof(list) <> 'array' THEN
@@ -419,6 +605,46 @@ EXCEPTION WHEN OTHERS THEN
         USING ERRCODE = CASE WHEN dormouse.is_of_the_server(SQLSTATE, context) THEN SQLSTATE ELSE '22023' END;
 END $$;
 
+CREATE FUNCTION dormouse.finished_at(id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    since timestamptz;
+    until timestamptz;
+    last  timestamptz;
+    stray timestamptz;
+BEGIN
+    SELECT w.since, w.until INTO since, until FROM dormouse.finishes_within(finished_at.id) w;
+    -- not by finished_at itself, of which the default partition has an index
+    SELECT f.finished_at INTO last FROM dormouse.runs_finished f
+     WHERE f.id = finished_at.id AND f.finished_at >= since AND f.finished_at < until
+     ORDER BY f.finished_at + interval '0' DESC LIMIT 1;
+    FOR stray IN SELECT DISTINCT s.finished_at FROM dormouse.strays s WHERE s.id = finished_at.id ORDER BY s.finished_at DESC LOOP
+        EXIT WHEN stray < last;
+        IF EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = finished_at.id AND f.finished_at = stray) THEN
+            RETURN stray;
+        END IF;
+    END LOOP;
+    RETURN last;
+END $$;
+
+CREATE FUNCTION dormouse.finishes_within(id uuid, OUT since timestamp with time zone, OUT until timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    bytes CONSTANT bytea := uuid_send(id);
+    unit  CONSTANT integer := get_byte(bytes, 0) * 65536 + get_byte(bytes, 1) * 256 + get_byte(bytes, 2);
+BEGIN
+    since := to_timestamp((unit - 1)::float8 * 16777.216::float8);
+    until := to_timestamp((unit + 10)::float8 * 16777.216::float8);
+END $$;
+
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -429,7 +655,6 @@ CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURN
 DECLARE
     run jsonb;
     context text;
-    finished CONSTANT uuid[] := ARRAY(SELECT f.id FROM dormouse.runs_finished f WHERE f.id = ANY (import_runs.ids));
 BEGIN
     DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
     FOR n IN 1 .. coalesce(cardinality(import_runs.ids), 0) LOOP
@@ -441,7 +666,7 @@ BEGIN
             INSERT INTO dormouse.imports (id) VALUES (import_runs.ids[n]) ON CONFLICT DO NOTHING;
             IF NOT FOUND THEN
                 outcome := 'known';
-            ELSIF import_runs.ids[n] = ANY (finished) THEN
+            ELSIF dormouse.finished_at(import_runs.ids[n]) IS NOT NULL THEN
                 RAISE EXCEPTION 'a run of the id % has finished already', import_runs.ids[n] USING ERRCODE = 'unique_violation';
             ELSIF run ->> 'key' IS NOT NULL
                   AND dormouse.take_key(run ->> 'task', run ->> 'key', import_runs.ids[n]) <> import_runs.ids[n] THEN
@@ -554,24 +779,31 @@ END $$;
 CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
-    seen record;
+    last timestamptz;
 BEGIN
     FOR try IN 1 .. 5 LOOP
-        SELECT r.status, r.finished_at INTO seen FROM dormouse.runs r
-         WHERE r.id = lock_run.id ORDER BY r.finished_at DESC NULLS FIRST LIMIT 1;
-        IF NOT FOUND THEN
-            problem := 'unknown: there is no run of this id (any more)';
-            RETURN;
-        END IF;
         BEGIN
-            SELECT r.status, r.finished_at, r.archived_at, r.run_at
-              INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
-              FROM dormouse.runs r
-             WHERE r.id = lock_run.id AND r.status = seen.status AND r.finished_at IS NOT DISTINCT FROM seen.finished_at
-               FOR UPDATE SKIP LOCKED;
+            IF EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = lock_run.id) THEN
+                SELECT r.status, NULL, NULL, r.run_at INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
+                  FROM dormouse.runs_live r WHERE r.id = lock_run.id
+                   FOR UPDATE SKIP LOCKED;
+            ELSE
+                last := dormouse.finished_at(lock_run.id);
+                IF last IS NULL AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = lock_run.id) THEN
+                    problem := 'unknown: there is no run of this id (any more)';
+                    RETURN;
+                END IF;
+                SELECT r.status, r.finished_at, r.archived_at, r.run_at
+                  INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
+                  FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = last
+                   FOR UPDATE SKIP LOCKED;
+            END IF;
             IF FOUND THEN
                 RETURN;
             END IF;
@@ -637,10 +869,6 @@ BEGIN
     EXECUTE format('ALTER TABLE %s ATTACH PARTITION dormouse.%I FOR VALUES FROM (%L) TO (%L)', parent, made, since, until);
     RETURN made;
 END $_$;
-
-CREATE FUNCTION dormouse.new_id() RETURNS uuid
-    LANGUAGE sql PARALLEL SAFE
-    RETURN ((OVERLAY(lpad(to_hex(((date_part('epoch'::text, clock_timestamp()) * (4096000)::double precision))::bigint), 15, '0'::text) PLACING '7'::text FROM 13 FOR 0) || substr((gen_random_uuid())::text, 20)))::uuid;
 
 CREATE FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) RETURNS tid[]
     LANGUAGE plpgsql
@@ -770,6 +998,21 @@ BEGIN
     RETURN false;
 END $$;
 
+CREATE FUNCTION dormouse.note_stray(id uuid, finished_at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    usual record;
+BEGIN
+    SELECT * INTO usual FROM dormouse.finishes_within(id);
+    IF finished_at < usual.since OR finished_at >= usual.until THEN
+        INSERT INTO dormouse.strays VALUES (id, finished_at);
+    END IF;
+    RETURN false;
+END $$;
+
 CREATE FUNCTION dormouse.notify_queue(queue text) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -803,6 +1046,8 @@ BEGIN
     END IF;
     IF NEW.key IS NULL OR EXISTS (SELECT FROM dormouse.keys k WHERE k.task = NEW.task AND k.key = NEW.key AND k.run_id = NEW.id) THEN
         RETURN NEW;  -- enqueue() has taken it already
+    ELSIF TG_OP = 'INSERT' AND EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = NEW.id) THEN
+        RETURN NEW;  -- it will not be inserted (ON CONFLICT DO NOTHING), so it takes no key
     ELSIF dormouse.take_key(NEW.task, NEW.key, NEW.id) <> NEW.id THEN
         RAISE EXCEPTION 'dormouse.runs: key "%" of task "%" is taken by another run', NEW.key, NEW.task
             USING ERRCODE = 'unique_violation',
@@ -910,14 +1155,20 @@ END $$;
 CREATE FUNCTION dormouse.result(id uuid) RETURNS TABLE(status text, result jsonb, error jsonb, attempts integer, finished_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
+DECLARE
+    last timestamptz;
 BEGIN
     RETURN QUERY SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at
       FROM dormouse.runs_live r WHERE r.id = result.id;
     IF NOT FOUND THEN
+        last := dormouse.finished_at(result.id);
         RETURN QUERY SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at
-          FROM dormouse.runs_finished r WHERE r.id = result.id ORDER BY r.finished_at DESC LIMIT 1;
+          FROM dormouse.runs_finished r WHERE r.id = result.id AND r.finished_at = last LIMIT 1;
     END IF;
 END $$;
 
@@ -969,6 +1220,8 @@ BEGIN
             ELSE
                 IF place.age = 'finished_at' THEN
                     deleted := dormouse.delete_finished(place.fallback, old);
+                    DELETE FROM dormouse.strays s WHERE s.ctid = ANY (ARRAY(
+                        SELECT o.ctid FROM dormouse.strays o WHERE o.finished_at < old ORDER BY o.finished_at LIMIT 1000 FOR UPDATE SKIP LOCKED));
                 ELSE
                     EXECUTE format('DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %I < $1
                                     ORDER BY %2$I LIMIT 1000 FOR UPDATE SKIP LOCKED))', place.fallback, place.age) USING old;
@@ -1010,6 +1263,7 @@ $$;
 CREATE FUNCTION dormouse.retry(id uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -1066,6 +1320,26 @@ BEGIN
     refused := cardinality(held) - changed;
 END $$;
 
+CREATE FUNCTION dormouse.run(id uuid) RETURNS SETOF dormouse.runs
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    last timestamptz;
+BEGIN
+    RETURN QUERY SELECT r.* FROM dormouse.runs r
+                  WHERE r.id = run.id AND r.status IN ('queued', 'running', 'retry', 'blocked');
+    IF NOT FOUND THEN
+        last := dormouse.finished_at(run.id);
+        RETURN QUERY SELECT r.* FROM dormouse.runs r
+                      WHERE r.id = run.id AND r.status IN ('completed', 'failed', 'canceled') AND r.finished_at = last LIMIT 1;
+    END IF;
+END $$;
+
 CREATE FUNCTION dormouse.run_changes_status() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1116,20 +1390,14 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE FUNCTION dormouse.run_exists(id uuid, since timestamp with time zone) RETURNS boolean
+CREATE FUNCTION dormouse.run_exists(id uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     AS $$
 BEGIN
-    IF EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = run_exists.id) THEN
-        RETURN true;
-    ELSIF EXISTS (SELECT FROM dormouse.runs_finished f
-                   WHERE f.id = run_exists.id AND f.finished_at >= since AND f.finished_at < now() + interval '1 day') THEN
-        RETURN true;
-    END IF;
-    RETURN EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = run_exists.id);
+    RETURN EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = run_exists.id) OR dormouse.finished_at(run_exists.id) IS NOT NULL;
 END $$;
 
 CREATE FUNCTION dormouse.run_is_taken_away() RETURNS trigger
@@ -1176,7 +1444,9 @@ CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
     AS $$
 BEGIN
     PERFORM dormouse.notify_queue(q.queue)
-       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')) q;
+       FROM (SELECT DISTINCT n.queue FROM new_rows n
+              WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')
+                 OR n.finished_at IS NOT NULL AND dormouse.note_stray(n.id, n.finished_at)) q;  -- (never true; 0008_retention.sql)
     RETURN NULL;
 END $$;
 
@@ -1207,6 +1477,7 @@ BEGIN
     PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
+    PERFORM FROM new_rows n WHERE n.finished_at IS NOT NULL AND dormouse.note_stray(n.id, n.finished_at);
     RETURN NULL;
 END $$;
 
@@ -1233,7 +1504,7 @@ CREATE FUNCTION dormouse.take_key(task text, key text, id uuid) RETURNS uuid
     AS $$
 #variable_conflict use_column
 DECLARE
-    owner record;
+    owner uuid;
 BEGIN
     IF octet_length(take_key.task) NOT BETWEEN 1 AND 200 OR octet_length(take_key.key) NOT BETWEEN 1 AND 500 THEN
         PERFORM dormouse.check_key(take_key.task, take_key.key);
@@ -1243,13 +1514,13 @@ BEGIN
         IF FOUND THEN
             RETURN take_key.id;
         END IF;
-        SELECT k.run_id, k.created_at INTO owner FROM dormouse.keys k WHERE k.task = take_key.task AND k.key = take_key.key;
+        SELECT k.run_id INTO owner FROM dormouse.keys k WHERE k.task = take_key.task AND k.key = take_key.key;
         CONTINUE WHEN NOT FOUND;  -- it was there and has just been dropped with its run
-        IF owner.run_id = take_key.id OR dormouse.run_exists(owner.run_id, owner.created_at) THEN
-            RETURN owner.run_id;
+        IF owner = take_key.id OR dormouse.run_exists(owner) THEN
+            RETURN owner;
         END IF;
         UPDATE dormouse.keys k SET run_id = take_key.id, created_at = now()
-         WHERE k.task = take_key.task AND k.key = take_key.key AND k.run_id = owner.run_id;
+         WHERE k.task = take_key.task AND k.key = take_key.key AND k.run_id = owner;
         IF FOUND THEN
             RETURN take_key.id;
         END IF;
@@ -1279,24 +1550,6 @@ BEGIN
     RETURN EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = watch.id);
 END $$;
 
-CREATE TABLE dormouse.attempt_log (
-    run_id uuid NOT NULL,
-    worker uuid NOT NULL,
-    fence bigint NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone DEFAULT now() NOT NULL,
-    outcome text NOT NULL,
-    exit_code smallint,
-    signal smallint,
-    cpu_ms bigint,
-    peak_memory_bytes bigint,
-    error jsonb,
-    progress real,
-    progress_text text,
-    CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'cut_off'::text, 'lost'::text, 'taken_back'::text])))
-)
-PARTITION BY RANGE (ended_at);
-
 CREATE TABLE dormouse.attempt_log_default (
     run_id uuid NOT NULL,
     worker uuid NOT NULL,
@@ -1313,130 +1566,6 @@ CREATE TABLE dormouse.attempt_log_default (
     progress_text text,
     CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'cut_off'::text, 'lost'::text, 'taken_back'::text])))
 );
-
-CREATE TABLE dormouse.runs (
-    id uuid DEFAULT dormouse.new_id() NOT NULL,
-    queue text DEFAULT 'default'::text NOT NULL,
-    task text NOT NULL,
-    priority smallint DEFAULT 0 NOT NULL,
-    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
-    attempts smallint DEFAULT 0 NOT NULL,
-    max_attempts smallint,
-    timeout_ms bigint,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    key text,
-    traceparent text,
-    watched boolean DEFAULT false NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
-    started_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    archived_at timestamp with time zone,
-    worker uuid,
-    fence bigint,
-    lease_until timestamp with time zone,
-    result jsonb,
-    error jsonb,
-    progress real,
-    progress_text text,
-    last_fence bigint,
-    exit_code smallint,
-    signal smallint,
-    cpu_ms bigint,
-    peak_memory_bytes bigint,
-    lost smallint DEFAULT 0 NOT NULL,
-    cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
-    CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
-CASE
-    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
-    ELSE ((lease_until IS NULL) AND (fence IS NULL))
-END)
-)
-PARTITION BY LIST (status);
-
-COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dormouse.enqueue().';
-
-COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; 0 is ordinary.';
-
-COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is mostly less.';
-
-COMMENT ON COLUMN dormouse.runs.run_at IS 'When it is due; infinity: parked, until somebody gives it a time.';
-
-COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
-
-COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told on channel dormouse:done.';
-
-COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
-
-COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
-
-COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
-
-CREATE VIEW dormouse.attempts AS
- SELECT a.run_id,
-    row_number() OVER (PARTITION BY a.run_id ORDER BY a.started_at, a.fence) AS attempt,
-    a.worker,
-    a.fence,
-    a.started_at,
-    a.ended_at,
-    a.outcome,
-    a.exit_code,
-    a.signal,
-    a.cpu_ms,
-    a.peak_memory_bytes,
-    a.error,
-    a.progress,
-    a.progress_text
-   FROM ( SELECT attempt_log.run_id,
-            attempt_log.worker,
-            attempt_log.fence,
-            attempt_log.started_at,
-            attempt_log.ended_at,
-            attempt_log.outcome,
-            attempt_log.exit_code,
-            attempt_log.signal,
-            attempt_log.cpu_ms,
-            attempt_log.peak_memory_bytes,
-            attempt_log.error,
-            attempt_log.progress,
-            attempt_log.progress_text
-           FROM dormouse.attempt_log
-        UNION ALL
-         SELECT runs.id,
-            runs.worker,
-            runs.last_fence,
-            runs.started_at,
-            runs.finished_at,
-            runs.status,
-            runs.exit_code,
-            runs.signal,
-            runs.cpu_ms,
-            runs.peak_memory_bytes,
-            runs.error,
-            runs.progress,
-            runs.progress_text
-           FROM dormouse.runs
-          WHERE ((runs.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) AND (runs.started_at IS NOT NULL) AND (runs.last_fence IS NOT NULL))
-        UNION ALL
-         SELECT runs.id,
-            runs.worker,
-            runs.fence,
-            runs.started_at,
-            NULL::timestamp with time zone,
-            'running'::text,
-            NULL::smallint,
-            NULL::smallint,
-            NULL::bigint,
-            NULL::bigint,
-            NULL::jsonb,
-            runs.progress,
-            runs.progress_text
-           FROM dormouse.runs
-          WHERE (runs.status = 'running'::text)) a;
-
-COMMENT ON VIEW dormouse.attempts IS 'Every start of every run, and how it ended.';
 
 CREATE TABLE dormouse.worker_registry (
     id uuid NOT NULL,
@@ -1841,6 +1970,16 @@ END)
 
 ALTER TABLE ONLY dormouse.runs_unknown REPLICA IDENTITY FULL;
 
+CREATE TABLE dormouse.strays (
+    id uuid NOT NULL,
+    finished_at timestamp with time zone NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000', vacuum_truncate=off);
+
+ALTER TABLE ONLY dormouse.strays REPLICA IDENTITY FULL;
+
+COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than two days after their id was made, or before: where they are looked for by their id.';
+
 CREATE VIEW dormouse.stuck_runs AS
  SELECT runs.id,
     runs.queue,
@@ -1919,6 +2058,14 @@ CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, task, pri
 
 CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
 
+CREATE INDEX strays_finished_at ON dormouse.strays USING btree (finished_at);
+
+CREATE INDEX strays_id ON dormouse.strays USING btree (id);
+
+CREATE INDEX worker_registry_awake ON dormouse.worker_registry USING btree (started_at) WHERE (left_at IS NULL);
+
+CREATE INDEX worker_registry_left ON dormouse.worker_registry USING btree (left_at) WHERE (left_at IS NOT NULL);
+
 ALTER INDEX dormouse.attempt_log_pkey ATTACH PARTITION dormouse.attempt_log_default_pkey;
 
 ALTER INDEX dormouse.run_logs_place ATTACH PARTITION dormouse.run_logs_default_run_id_fence_first_line_idx;
@@ -1957,6 +2104,8 @@ REVOKE ALL ON FUNCTION dormouse.archive(id uuid, reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.archive_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.attempts_of(id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.cancel(id uuid, reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.cancel_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
@@ -1978,6 +2127,10 @@ REVOKE ALL ON FUNCTION dormouse.enqueue(task text, payload jsonb, queue text, pr
 REVOKE ALL ON FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text, priority integer, run_at timestamp with time zone, delay interval, keys text[], max_attempts integer, timeout interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.finished_at(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.finishes_within(id uuid, OUT since timestamp with time zone, OUT until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 
@@ -2011,9 +2164,11 @@ REVOKE ALL ON FUNCTION dormouse.retry(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.retry_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.run(id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.run_changes_status() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.run_exists(id uuid, since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.run_exists(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run_is_taken_away() FROM PUBLIC;
 

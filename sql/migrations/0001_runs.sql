@@ -139,5 +139,8 @@ CREATE TABLE dormouse.worker_registry (
     started_at    timestamptz NOT NULL DEFAULT now(),
     left_at       timestamptz
 );
+-- Whom to forget (worker_arrives.sql).
+CREATE INDEX worker_registry_left ON dormouse.worker_registry (left_at) WHERE left_at IS NOT NULL;
+CREATE INDEX worker_registry_awake ON dormouse.worker_registry (started_at) WHERE left_at IS NULL;
 COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
 COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';

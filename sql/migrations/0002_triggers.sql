@@ -26,7 +26,9 @@ CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM dormouse.notify_queue(q.queue)
-       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')) q;
+       FROM (SELECT DISTINCT n.queue FROM new_rows n
+              WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')
+                 OR n.finished_at IS NOT NULL AND dormouse.note_stray(n.id, n.finished_at)) q;  -- (never true; 0008_retention.sql)
     RETURN NULL;
 END $$;
 CREATE TRIGGER runs_inserted AFTER INSERT ON dormouse.runs
@@ -47,6 +49,7 @@ BEGIN
     PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
+    PERFORM FROM new_rows n WHERE n.finished_at IS NOT NULL AND dormouse.note_stray(n.id, n.finished_at);
     RETURN NULL;
 END $$;
 CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs
@@ -264,18 +267,12 @@ CREATE TRIGGER check_changes BEFORE UPDATE OF run_at, attempts ON dormouse.runs_
     FOR EACH ROW WHEN (NEW.attempts < 0 OR NEW.run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
     EXECUTE FUNCTION dormouse.check_values();
 
--- Whether there is a run of this id, live or finished since its key was taken. The table of finished ones is asked for those days first:
--- it has a partition for each. Stable, so that all of it is one snapshot: a run that finishes meanwhile is in one of the two.
-CREATE FUNCTION dormouse.run_exists(id uuid, since timestamptz) RETURNS boolean
+-- Whether there is a run of this id, live or finished. Stable, so that all of it is one snapshot: a run that finishes meanwhile is in one of
+-- the two.
+CREATE FUNCTION dormouse.run_exists(id uuid) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
-    IF EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = run_exists.id) THEN
-        RETURN true;
-    ELSIF EXISTS (SELECT FROM dormouse.runs_finished f
-                   WHERE f.id = run_exists.id AND f.finished_at >= since AND f.finished_at < now() + interval '1 day') THEN
-        RETURN true;
-    END IF;
-    RETURN EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = run_exists.id);
+    RETURN EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = run_exists.id) OR dormouse.finished_at(run_exists.id) IS NOT NULL;
 END $$;
 
 -- Before they go into an index, which takes less than a third of a page and says so in other words.
@@ -297,7 +294,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
-    owner record;
+    owner uuid;
 BEGIN
     IF octet_length(take_key.task) NOT BETWEEN 1 AND 200 OR octet_length(take_key.key) NOT BETWEEN 1 AND 500 THEN
         PERFORM dormouse.check_key(take_key.task, take_key.key);
@@ -307,13 +304,13 @@ BEGIN
         IF FOUND THEN
             RETURN take_key.id;
         END IF;
-        SELECT k.run_id, k.created_at INTO owner FROM dormouse.keys k WHERE k.task = take_key.task AND k.key = take_key.key;
+        SELECT k.run_id INTO owner FROM dormouse.keys k WHERE k.task = take_key.task AND k.key = take_key.key;
         CONTINUE WHEN NOT FOUND;  -- it was there and has just been dropped with its run
-        IF owner.run_id = take_key.id OR dormouse.run_exists(owner.run_id, owner.created_at) THEN
-            RETURN owner.run_id;
+        IF owner = take_key.id OR dormouse.run_exists(owner) THEN
+            RETURN owner;
         END IF;
         UPDATE dormouse.keys k SET run_id = take_key.id, created_at = now()
-         WHERE k.task = take_key.task AND k.key = take_key.key AND k.run_id = owner.run_id;
+         WHERE k.task = take_key.task AND k.key = take_key.key AND k.run_id = owner;
         IF FOUND THEN
             RETURN take_key.id;
         END IF;
@@ -330,6 +327,8 @@ BEGIN
     END IF;
     IF NEW.key IS NULL OR EXISTS (SELECT FROM dormouse.keys k WHERE k.task = NEW.task AND k.key = NEW.key AND k.run_id = NEW.id) THEN
         RETURN NEW;  -- enqueue() has taken it already
+    ELSIF TG_OP = 'INSERT' AND EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = NEW.id) THEN
+        RETURN NEW;  -- it will not be inserted (ON CONFLICT DO NOTHING), so it takes no key
     ELSIF dormouse.take_key(NEW.task, NEW.key, NEW.id) <> NEW.id THEN
         RAISE EXCEPTION 'dormouse.runs: key "%" of task "%" is taken by another run', NEW.key, NEW.task
             USING ERRCODE = 'unique_violation',

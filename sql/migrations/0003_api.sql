@@ -83,6 +83,10 @@ DECLARE
     owners     uuid[];
     odd        record;
 BEGIN
+    IF enqueue_many.run_at IS NOT NULL AND enqueue_many.delay IS NOT NULL THEN
+        RAISE EXCEPTION 'dormouse.enqueue_many: run_at and delay exclude each other'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the time, or the delay from now.';
+    END IF;
     PERFORM dormouse.check_numbers(enqueue_many.priority, enqueue_many.max_attempts, enqueue_many.timeout);
     IF enqueue_many.keys IS NULL THEN
         RETURN QUERY INSERT INTO dormouse.runs (queue, task, payload, priority, run_at, max_attempts, timeout_ms)
@@ -118,8 +122,7 @@ BEGIN
     FOR odd IN
         SELECT i.* FROM unnest(enqueue_many.payloads, enqueue_many.keys, ids, owners) WITH ORDINALITY i (payload, key, id, owner, n)
          WHERE i.key IS NOT NULL AND i.owner IS DISTINCT FROM i.id
-           AND (i.owner IS NULL OR NOT dormouse.run_exists(i.owner, (SELECT k.created_at FROM dormouse.keys k
-                                                                      WHERE k.task = enqueue_many.task AND k.key = i.key)))
+           AND (i.owner IS NULL OR NOT dormouse.run_exists(i.owner))
          ORDER BY i.key, i.id
     LOOP
         owners[odd.n] := dormouse.take_key(enqueue_many.task, odd.key, odd.id);
@@ -136,14 +139,18 @@ END $$;
 -- has finished) the live one, else the one that finished last.
 CREATE FUNCTION dormouse.result(id uuid)
 RETURNS TABLE (status text, result jsonb, error jsonb, attempts integer, finished_at timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_variable
+DECLARE
+    last timestamptz;
 BEGIN
     RETURN QUERY SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at
       FROM dormouse.runs_live r WHERE r.id = result.id;
     IF NOT FOUND THEN
+        last := dormouse.finished_at(result.id);
         RETURN QUERY SELECT r.status, r.result, r.error, r.attempts::integer, r.finished_at
-          FROM dormouse.runs_finished r WHERE r.id = result.id ORDER BY r.finished_at DESC LIMIT 1;
+          FROM dormouse.runs_finished r WHERE r.id = result.id AND r.finished_at = last LIMIT 1;
     END IF;
 END $$;
 

@@ -29,7 +29,6 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock
 DECLARE
     run jsonb;
     context text;
-    finished CONSTANT uuid[] := ARRAY(SELECT f.id FROM dormouse.runs_finished f WHERE f.id = ANY (import_runs.ids));
 BEGIN
     DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
     FOR n IN 1 .. coalesce(cardinality(import_runs.ids), 0) LOOP
@@ -41,7 +40,7 @@ BEGIN
             INSERT INTO dormouse.imports (id) VALUES (import_runs.ids[n]) ON CONFLICT DO NOTHING;
             IF NOT FOUND THEN
                 outcome := 'known';
-            ELSIF import_runs.ids[n] = ANY (finished) THEN
+            ELSIF dormouse.finished_at(import_runs.ids[n]) IS NOT NULL THEN
                 RAISE EXCEPTION 'a run of the id % has finished already', import_runs.ids[n] USING ERRCODE = 'unique_violation';
             ELSIF run ->> 'key' IS NOT NULL
                   AND dormouse.take_key(run ->> 'task', run ->> 'key', import_runs.ids[n]) <> import_runs.ids[n] THEN

@@ -5,24 +5,29 @@
 -- Locks the row that counts for this id: the live one, else the one that finished last. `problem` says why there is none.
 CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamptz, OUT archived_at timestamptz,
                                   OUT run_at timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
-    seen record;
+    last timestamptz;
 BEGIN
     FOR try IN 1 .. 5 LOOP
-        SELECT r.status, r.finished_at INTO seen FROM dormouse.runs r
-         WHERE r.id = lock_run.id ORDER BY r.finished_at DESC NULLS FIRST LIMIT 1;
-        IF NOT FOUND THEN
-            problem := 'unknown: there is no run of this id (any more)';
-            RETURN;
-        END IF;
         BEGIN
-            SELECT r.status, r.finished_at, r.archived_at, r.run_at
-              INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
-              FROM dormouse.runs r
-             WHERE r.id = lock_run.id AND r.status = seen.status AND r.finished_at IS NOT DISTINCT FROM seen.finished_at
-               FOR UPDATE SKIP LOCKED;
+            IF EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = lock_run.id) THEN
+                SELECT r.status, NULL, NULL, r.run_at INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
+                  FROM dormouse.runs_live r WHERE r.id = lock_run.id
+                   FOR UPDATE SKIP LOCKED;
+            ELSE
+                last := dormouse.finished_at(lock_run.id);
+                IF last IS NULL AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = lock_run.id) THEN
+                    problem := 'unknown: there is no run of this id (any more)';
+                    RETURN;
+                END IF;
+                SELECT r.status, r.finished_at, r.archived_at, r.run_at
+                  INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
+                  FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = last
+                   FOR UPDATE SKIP LOCKED;
+            END IF;
             IF FOUND THEN
                 RETURN;
             END IF;
@@ -43,7 +48,7 @@ $$;
 -- Cancels a run that has not finished. A running one loses its fence here; its worker hears of it and ends the handler, wherever it is.
 -- Returns one word, mostly with ": " and more of it: canceled; unchanged; locked; unknown.
 CREATE FUNCTION dormouse.cancel(id uuid, reason text DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     run record;
@@ -63,7 +68,7 @@ END $$;
 -- Starts a finished run again, with all of its attempts and at the end of the line; a run that waits for its next attempt becomes due now.
 -- Returns one word, mostly with ": " and more of it: queued; due; unchanged; refused; locked; unknown.
 CREATE FUNCTION dormouse.retry(id uuid) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     run record;
@@ -95,7 +100,7 @@ END $$;
 -- Puts a finished run out of sight (`dormouse runs` leaves it out); cancels one that has not finished first.
 -- Returns one word, mostly with ": " and more of it: archived; unchanged; locked; unknown.
 CREATE FUNCTION dormouse.archive(id uuid, reason text DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     run record;

@@ -70,7 +70,8 @@ END $$;
 -- under these fences in this very transaction, and of no others. At most 1,000 for each. One that is not right undoes all, whatever the
 -- error is (22023, with the run and the place); a key that an open transaction has just taken is waited for half a second (55P03). Returns the queues into which runs went.
 CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) RETURNS SETOF text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     members CONSTANT text[] := ARRAY['task', 'payload', 'queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout',
@@ -81,12 +82,14 @@ DECLARE
     odd   text;
     queues text[] := '{}';
     context text;
+    moment CONSTANT timestamptz := now();  -- known when the plan is made, so that it has one day in it, however many are kept
+    fresh text[];
 BEGIN
+    fresh := ARRAY(SELECT f.id || ' ' || f.last_fence FROM dormouse.runs_finished f
+                    WHERE f.id = ANY (enqueue_next.ids) AND f.finished_at = moment AND f.worker = enqueue_next.worker
+                      AND f.status = 'completed' AND f.xmin::text::bigint = txid_current() % 4294967296);
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
-        CONTINUE WHEN NOT EXISTS (
-            SELECT FROM dormouse.runs_finished f
-             WHERE f.id = enqueue_next.ids[i] AND f.finished_at = now() AND f.last_fence = enqueue_next.fences[i] AND f.worker = enqueue_next.worker
-               AND f.status = 'completed' AND f.xmin::text::bigint = txid_current() % 4294967296);
+        CONTINUE WHEN enqueue_next.ids[i] || ' ' || enqueue_next.fences[i] <> ALL (fresh);
         place := 'follow-ups of run ' || enqueue_next.ids[i];
         list := enqueue_next.runs[i]::jsonb;
         IF jsonb_typeof(list) <> 'array' THEN

@@ -231,6 +231,8 @@ BEGIN
             ELSE
                 IF place.age = 'finished_at' THEN
                     deleted := dormouse.delete_finished(place.fallback, old);
+                    DELETE FROM dormouse.strays s WHERE s.ctid = ANY (ARRAY(
+                        SELECT o.ctid FROM dormouse.strays o WHERE o.finished_at < old ORDER BY o.finished_at LIMIT 1000 FOR UPDATE SKIP LOCKED));
                 ELSE
                     EXECUTE format('DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %I < $1
                                     ORDER BY %2$I LIMIT 1000 FOR UPDATE SKIP LOCKED))', place.fallback, place.age) USING old;
@@ -267,5 +269,134 @@ BEGIN
     END IF;
     FOR role IN SELECT r.rolname FROM pg_roles r WHERE r.rolname IN ('dormouse_operator', 'dormouse_reader') LOOP
         EXECUTE format('GRANT SELECT ON dormouse.attempt_log, dormouse.retention TO %I', role);
+    END LOOP;
+END $$;
+
+-- Where a finished run lies, for whoever has its id. Its table has a partition for each day that is kept: to look into each of them costs as many
+-- locks and plans as there are days. Ids are ordered by time, and most runs finish within two days after their id was made. Those that do not
+-- are strays: dormouse.strays says when they finished. So a few days and one index tell of each id, also of one that nobody has.
+CREATE TABLE dormouse.strays (
+    id          uuid        NOT NULL,
+    finished_at timestamptz NOT NULL
+);
+-- No primary key: a row too many does no harm, one too few hides a run.
+ALTER TABLE dormouse.strays REPLICA IDENTITY FULL;
+CREATE INDEX strays_id ON dormouse.strays (id);
+CREATE INDEX strays_finished_at ON dormouse.strays (finished_at);
+-- As dormouse.keys.
+ALTER TABLE dormouse.strays SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
+COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than two days after their id was made, or before: where they are looked for by their id.';
+
+-- The first three bytes of an id, as those of version 7, are a time in units of 2^24 ms (4.7 hours). A run that finishes from one of them before to nine
+-- after is no stray.
+CREATE FUNCTION dormouse.finishes_within(id uuid, OUT since timestamptz, OUT until timestamptz)
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bytes CONSTANT bytea := uuid_send(id);
+    unit  CONSTANT integer := get_byte(bytes, 0) * 65536 + get_byte(bytes, 1) * 256 + get_byte(bytes, 2);
+BEGIN
+    since := to_timestamp((unit - 1)::float8 * 16777.216::float8);
+    until := to_timestamp((unit + 10)::float8 * 16777.216::float8);
+END $$;
+
+-- Remembers a run that has finished then, if it is a stray. By triggers of dormouse.runs, and by workers for ids that are older than 36 hours
+-- (finish.sql). Not true, ever.
+CREATE FUNCTION dormouse.note_stray(id uuid, finished_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    usual record;
+BEGIN
+    SELECT * INTO usual FROM dormouse.finishes_within(id);
+    IF finished_at < usual.since OR finished_at >= usual.until THEN
+        INSERT INTO dormouse.strays VALUES (id, finished_at);
+    END IF;
+    RETURN false;
+END $$;
+
+-- When the run of this id finished, the last time; null: there is no finished run of this id (any more). Plans are made for the days that count: a
+-- plan that serves all ids would lock all days.
+CREATE FUNCTION dormouse.finished_at(id uuid) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_variable
+DECLARE
+    since timestamptz;
+    until timestamptz;
+    last  timestamptz;
+    stray timestamptz;
+BEGIN
+    SELECT w.since, w.until INTO since, until FROM dormouse.finishes_within(finished_at.id) w;
+    -- not by finished_at itself, of which the default partition has an index
+    SELECT f.finished_at INTO last FROM dormouse.runs_finished f
+     WHERE f.id = finished_at.id AND f.finished_at >= since AND f.finished_at < until
+     ORDER BY f.finished_at + interval '0' DESC LIMIT 1;
+    FOR stray IN SELECT DISTINCT s.finished_at FROM dormouse.strays s WHERE s.id = finished_at.id ORDER BY s.finished_at DESC LOOP
+        EXIT WHEN stray < last;
+        IF EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = finished_at.id AND f.finished_at = stray) THEN
+            RETURN stray;
+        END IF;
+    END LOOP;
+    RETURN last;
+END $$;
+
+-- The run of this id, as a row of dormouse.runs: the live one, else the one that finished last. As `SELECT … FROM dormouse.runs WHERE id = …`, which
+-- gives all of them, at the cost of one day however many are kept.
+CREATE FUNCTION dormouse.run(id uuid) RETURNS SETOF dormouse.runs
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_variable
+DECLARE
+    last timestamptz;
+BEGIN
+    RETURN QUERY SELECT r.* FROM dormouse.runs r
+                  WHERE r.id = run.id AND r.status IN ('queued', 'running', 'retry', 'blocked');
+    IF NOT FOUND THEN
+        last := dormouse.finished_at(run.id);
+        RETURN QUERY SELECT r.* FROM dormouse.runs r
+                      WHERE r.id = run.id AND r.status IN ('completed', 'failed', 'canceled') AND r.finished_at = last LIMIT 1;
+    END IF;
+END $$;
+
+-- The rows of dormouse.attempts of one run, at the cost of the time from its beginning to its end.
+CREATE FUNCTION dormouse.attempts_of(id uuid) RETURNS SETOF dormouse.attempts
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_variable
+DECLARE
+    run   dormouse.runs;
+    since timestamptz;
+    until timestamptz;
+BEGIN
+    SELECT r.* INTO run FROM dormouse.run(attempts_of.id) r;
+    SELECT least(w.since, run.created_at), coalesce(run.finished_at, now()) INTO since, until FROM dormouse.finishes_within(attempts_of.id) w;
+    RETURN QUERY
+        SELECT attempts_of.id, row_number() OVER (ORDER BY a.started_at, a.fence), a.worker, a.fence, a.started_at, a.ended_at, a.outcome,
+               a.exit_code, a.signal, a.cpu_ms, a.peak_memory_bytes, a.error, a.progress, a.progress_text
+          FROM (SELECT l.worker, l.fence, l.started_at, l.ended_at, l.outcome, l.exit_code, l.signal, l.cpu_ms, l.peak_memory_bytes, l.error,
+                       l.progress, l.progress_text
+                  FROM dormouse.attempt_log l
+                 WHERE l.run_id = attempts_of.id AND l.ended_at >= since AND l.ended_at <= until
+                UNION ALL
+                SELECT run.worker, run.last_fence, run.started_at, run.finished_at, run.status, run.exit_code, run.signal, run.cpu_ms,
+                       run.peak_memory_bytes, run.error, run.progress, run.progress_text
+                 WHERE run.finished_at IS NOT NULL AND run.started_at IS NOT NULL AND run.last_fence IS NOT NULL
+                UNION ALL
+                SELECT run.worker, run.fence, run.started_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, run.progress, run.progress_text
+                 WHERE run.status = 'running') a;
+END $$;
+
+REVOKE ALL ON FUNCTION dormouse.finishes_within, dormouse.finished_at, dormouse.run, dormouse.attempts_of FROM PUBLIC;
+-- by triggers that run as whoever inserts
+GRANT EXECUTE ON FUNCTION dormouse.note_stray TO PUBLIC;
+
+-- As in roles.sql, where the roles are there already.
+DO $$
+DECLARE
+    role text;
+BEGIN
+    FOR role IN SELECT r.rolname FROM pg_roles r WHERE r.rolname IN ('dormouse_worker', 'dormouse_reader') LOOP
+        EXECUTE format('GRANT SELECT ON dormouse.strays TO %I', role);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION dormouse.finishes_within, dormouse.finished_at, dormouse.run, dormouse.attempts_of TO %I', role);
     END LOOP;
 END $$;

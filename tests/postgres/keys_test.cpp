@@ -105,6 +105,50 @@ BOOST_AUTO_TEST_CASE(a_run_that_finishes_keeps_its_key_however_long_ago_it_was_t
     BOOST_TEST(many("{k}") == id);
 }
 
+BOOST_AUTO_TEST_CASE(a_row_that_is_not_inserted_takes_no_key) {
+    const std::string id = enqueue("a");
+    database.exec("INSERT INTO dormouse.runs (id, task, key) VALUES ('" + id + "', 't', 'b') ON CONFLICT DO NOTHING");
+    BOOST_TEST(keys() == "a");
+    BOOST_TEST(enqueue("b") != id);
+    BOOST_TEST(enqueue("a") == id);
+}
+
+BOOST_AUTO_TEST_CASE(many_have_a_time_or_a_delay) {
+    BOOST_CHECK_EXCEPTION(
+        database.exec("SELECT dormouse.enqueue_many('t', ARRAY['1']::jsonb[], run_at => now(), delay => '1 h')"),
+        std::runtime_error, [](const std::runtime_error& error) {
+            return std::string(error.what()).find("run_at and delay exclude each other") != std::string::npos;
+        });
+}
+
+// Both wait for "m" first: without one order of the keys each would then hold what the other wants.
+BOOST_AUTO_TEST_CASE(producers_with_the_same_keys_in_opposite_order_wait_for_each_other_and_do_not_deadlock) {
+    auto holds = database.connect();
+    BOOST_TEST_REQUIRE(holds.script("m", "BEGIN; SELECT dormouse.enqueue('t', key => 'm')").has_value());
+    auto up = database.connect();
+    auto down = database.connect();
+    const auto waiting = [&](const std::string& count) {
+        const auto end = BootClock::now() + std::chrono::seconds(60);
+        while (database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                              "wait_event = 'transactionid'") != count)
+            BOOST_TEST_REQUIRE((BootClock::now() < end));
+    };
+    const auto many_of = [](const std::string& keys) {
+        return "SELECT dormouse.enqueue_many('t', ARRAY['1', '2', '3']::jsonb[], keys => ARRAY[" + keys + "])";
+    };
+    BOOST_TEST_REQUIRE(PQsendQuery(up.get(), many_of("'a', 'm', 'z'").c_str()) == 1);
+    waiting("1");
+    BOOST_TEST_REQUIRE(PQsendQuery(down.get(), many_of("'z', 'm', 'a'").c_str()) == 1);
+    waiting("2");
+    BOOST_TEST_REQUIRE(holds.script("m", "COMMIT").has_value());
+    for (const auto* const one : {&up, &down})
+        while (PGresult* const result = PQgetResult(one->get())) {
+            BOOST_TEST(PQresultStatus(result) == PGRES_TUPLES_OK, PQresultErrorMessage(result));
+            PQclear(result);
+        }
+    BOOST_TEST(database.value("SELECT count(*) || ' ' || count(DISTINCT key) FROM dormouse.runs") == "3 3");
+}
+
 BOOST_AUTO_TEST_CASE(an_owner_that_waits_elsewhere_is_not_taken_for_gone) {
     auto first = database.connect();
     auto second = database.connect();

@@ -3,4 +3,4 @@
 SELECT a.attempt, a.outcome, extract(epoch FROM a.started_at), extract(epoch FROM a.ended_at - a.started_at), a.exit_code,
        a.signal, a.cpu_ms, a.peak_memory_bytes, a.worker, coalesce(a.error ->> 'message'::text, a.error #>> '{}'::text[]),
        a.error ->> 'class'::text, a.progress
-  FROM dormouse.attempts a WHERE a.run_id = $1::uuid ORDER BY a.attempt
+  FROM dormouse.attempts_of($1::uuid) a ORDER BY a.attempt

@@ -15,6 +15,7 @@ SELECT r.id, r.status, r.task, r.queue, r.attempts, r.max_attempts,
    AND ($2::text IS NULL OR r.task = $2::text)
    AND ($3::text IS NULL OR r.queue = $3::text)
    AND ($4::float8 IS NULL OR r.created_at >= to_timestamp($4::float8))
+   AND ($4::float8 IS NULL OR r.finished_at >= to_timestamp($4::float8) OR r.finished_at IS NULL)  -- leaves out the days before
    AND ($6::boolean OR r.archived_at IS NULL)
  ORDER BY r.id DESC
  LIMIT $5::int

@@ -16,7 +16,6 @@ SELECT r.id, r.task, r.queue, r.status, r.priority, r.attempts, r.max_attempts,
                               'worker', a.worker, 'fence', a.fence, 'exit_code', a.exit_code, 'signal', a.signal,
                               'cpu_ms', a.cpu_ms, 'peak_memory_bytes', a.peak_memory_bytes, 'error', a.error,
                               'progress', a.progress, 'progress_text', a.progress_text)
-                              ORDER BY a.attempt) FROM dormouse.attempts a WHERE a.run_id = r.id), '[]')),
+                              ORDER BY a.attempt) FROM dormouse.attempts_of(r.id) a), '[]')),
        extract(epoch FROM r.archived_at)
-  FROM dormouse.runs r WHERE r.id = $1::uuid
- ORDER BY r.finished_at DESC NULLS FIRST LIMIT 1
+  FROM dormouse.run($1::uuid) r
