@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "postgres/acting.h"
+#include "postgres/engine.h"
 #include "postgres/sqlstate.h"
 
 namespace dormouse::postgres {
@@ -20,7 +21,8 @@ const char* const schema_check_sql =
     " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.runs_finished')::oid)"
     " THEN 'runs_finished' END,"
     " CASE WHEN pg_catalog.row_security_active(pg_catalog.to_regclass('dormouse.worker_registry')::oid)"
-    " THEN 'worker_registry' END), c.names, c.writable"
+    " THEN 'worker_registry' END), c.names, c.writable,"
+    " pg_catalog.version(), pg_catalog.current_setting('server_version_num')::int4"
     " FROM (SELECT) always LEFT JOIN dormouse.migrations m ON true CROSS JOIN ("
     "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname::text), ', ' ORDER BY a.attnum) AS names,"
     " pg_catalog.string_agg(pg_catalog.quote_ident(a.attname::text), ', ' ORDER BY a.attnum)"
@@ -191,7 +193,10 @@ Result<SchemaState> interpret_schema(const PGresult* answer, std::span<const Mig
                                      std::string_view release) {
     if (PQresultStatus(answer) == PGRES_TUPLES_OK) {
         // Reply wants to own what it reads; PQcopyResult costs nothing for a handful of rows
-        return compare(Reply(PQcopyResult(answer, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES)), migrations, release);
+        const Reply rows(PQcopyResult(answer, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES));
+        const std::string unfit = unfit_server(rows.text(0, 8), static_cast<int>(rows.integer(0, 9)));
+        if (!unfit.empty()) return fail(ErrorKind::incompatible, unfit);
+        return compare(rows, migrations, release);
     }
     Error error = from_result(answer, "schema dormouse");
     if (error.kind == ErrorKind::incompatible) {
@@ -248,6 +253,7 @@ Status require_fit(const SchemaState& state, std::string_view release) {
 
 Result<int> migrate(BlockingConnection& connection, std::span<const Migration> migrations, std::string_view release,
                     bool schema_exists, const Patience& patience) {
+    if (auto fits = require_postgres(connection); !fits) return tl::unexpected(fits.error());
     auto state = schema_exists ? schema_state(connection, migrations, release) : no_schema(connection, migrations);
     if (!state) return tl::unexpected(state.error());
     int applied = 0;
