@@ -1412,7 +1412,7 @@ BEGIN
         RETURN NEW;
     END IF;
     IF OLD.watched THEN  -- whoever waits for its end waits no longer
-        PERFORM pg_notify('dormouse:done', OLD.id::text);
+        PERFORM pg_notify('dormouse:done', dormouse.told_as(OLD.id));
     END IF;
     RETURN OLD;
 END $$;
@@ -1457,7 +1457,7 @@ CREATE FUNCTION dormouse.runs_truncated() RETURNS trigger
 BEGIN
     PERFORM dormouse.notify_worker(w.worker)
        FROM (SELECT DISTINCT l.worker FROM dormouse.runs_live l WHERE l.status = 'running') w;
-    PERFORM pg_notify('dormouse:done', l.id::text) FROM dormouse.runs_live l WHERE l.watched;
+    PERFORM pg_notify('dormouse:done', dormouse.told_as(l.id)) FROM dormouse.runs_live l WHERE l.watched;
     DELETE FROM dormouse.keys k USING dormouse.runs_live l WHERE k.task = l.task AND k.key = l.key AND k.run_id = l.id;
     RETURN NULL;
 END $$;
