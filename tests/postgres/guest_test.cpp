@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(status_names_who_keeps_a_pool_awake_and_who_only_tries) {
     json holders;
     BOOST_TEST(eventually([&] {  // what has lasted for a second
         const Ended status = run(cli_program({"status", "--json"}, {{"DATABASE_URL", database.url()}}));
-        BOOST_TEST_REQUIRE(status.exit_code == 0, status.err);
+        BOOST_TEST_REQUIRE((status.exit_code == 0 || status.exit_code == 13), status.err);
         holders = json::parse(status.out).at("holders");
         return !holders.empty();
     }));

@@ -296,7 +296,8 @@ BOOST_AUTO_TEST_CASE(migrate_and_every_other_command_execute_nothing_of_public) 
         const Ended ended = run(cli_program(arguments, {{"DATABASE_URL", strange.database.url()}}));
         std::string all;
         for (const std::string& one : arguments) all += one + " ";
-        BOOST_TEST(ended.exit_code == 0, all << ": " << ended.err);
+        const bool about_pools = arguments.front() == "status";  // none serves the queue
+        BOOST_TEST((ended.exit_code == 0 || (about_pools && ended.exit_code == 13)), all << ": " << ended.err);
         return ended.out;
     };
     command({"migrate"});

@@ -209,11 +209,11 @@ BOOST_AUTO_TEST_CASE(a_payload_over_the_limit_does_not_leave_the_database) {
 
 BOOST_AUTO_TEST_CASE(a_result_that_the_database_rejects_fails_its_own_run_only) {
     Scene scene({.worker = "concurrency = 16",
-                 .rest = "[task.nul]\ncommand = [\"/usr/bin/printf\", '\"\\\\u0000\"']\n"
+                 .rest = "[task.tiny]\ncommand = [\"/usr/bin/printf\", \"[1e-200000]\"]\n"
                          "[task.huge]\ncommand = [\"/usr/bin/printf\", \"1e-200000\"]",
                  .starts = false});
     scene.database.exec(
-        "SELECT dormouse.enqueue(CASE n % 20 WHEN 3 THEN 'nul' WHEN 7 THEN 'huge' ELSE 'echo' END) FROM "
+        "SELECT dormouse.enqueue(CASE n % 20 WHEN 3 THEN 'tiny' WHEN 7 THEN 'huge' ELSE 'echo' END) FROM "
         "generate_series(1, 100) n");
     scene.bench.worker().start();
     const auto start = BootClock::now();

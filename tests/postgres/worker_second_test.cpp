@@ -12,7 +12,7 @@ struct Fixture {
     TestDatabase database;
     PoolBench bench{database.url(),
                     {.worker = "concurrency = 8",
-                     .rest = "[task.bad]\ncommand = [\"/usr/bin/printf\", '\"\\\\u0000\"']\nmax_attempts = 1",
+                     .rest = "[task.bad]\ncommand = [\"/usr/bin/printf\", \"1e-200000\"]\nmax_attempts = 1",
                      .starts = false,
                      .second_session_at = 2}};
 
