@@ -147,7 +147,7 @@ std::vector<Attention> attention(const Overview& overview) {
                        "end that session (pg_terminate_backend)"});
     for (const Hindered& one : overview.retention)
         all.push_back({Level::warning, "retention of pool " + one.pool, "last step: " + one.trouble,
-                       "SELECT * FROM dormouse.retention"});
+                       "see table dormouse.retention, and end that session"});
     if (overview.stuck_count > 0)
         all.push_back({Level::critical, runs(overview.stuck_count), "stuck, listed below", "dormouse show ID"});
     std::stable_sort(all.begin(), all.end(), [](const Attention& a, const Attention& b) { return a.level > b.level; });
