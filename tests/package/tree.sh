@@ -7,7 +7,9 @@ DESTDIR=$tree cmake --install "${DORMOUSE_BUILD:?}" >/dev/null
 listed "$tree" | compare tree
 
 while read -r command; do
-    holds "$command, which a unit names, is there" test -x "$tree$command"
+    where=$tree
+    if [ "$command" = /usr/bin/rm ]; then where=; fi # the system's
+    holds "$command, which a unit names, is there" test -x "$where$command"
 done < <(sed -n 's/^Exec[A-Za-z]*=[-+!@:]*\([^ ]*\).*/\1/p' "$tree"/usr/lib/systemd/system/*.service | sort -u)
 while read -r page; do
     holds "man page $page, which a unit names, is there" test -e "$tree/usr/share/man/man${page: -2:1}/${page%(*}.${page: -2:1}.gz"
