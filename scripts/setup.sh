@@ -1,6 +1,6 @@
 #!/bin/bash
 # ./dev setup [--list | --for-bench]
-# Installs through apt what building, testing and the demo need on Debian 12 (scripts/packages.txt), as root or by sudo.
+# Installs through apt what building, testing and the demo need on Debian 12 and 13 (scripts/packages.txt), as root or by sudo.
 # Asks dpkg first: when nothing is missing it touches neither apt nor the network.
 #   --list       only print what is missing
 #   --for-bench  also what `./dev bench` needs besides: npm, for the peers (some hundred packages)

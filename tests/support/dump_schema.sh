@@ -13,6 +13,10 @@ dump() {
         sed -e '/^--/d' -e '/^SET /d' -e "/^SELECT pg_catalog.set_config/d" -e '/^\\\(un\)\{0,1\}restrict /d' | cat -s
 }
 
+if [ "${1:-}" = --major ]; then
+    "$bin/pg_dump" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'
+    exit 0
+fi
 if [ "${1:-}" = --print ]; then
     dump "$2"
     exit 0
