@@ -25,7 +25,7 @@ if [ -z "$compiler" ]; then
     exit 77
 fi
 
-sources=("$here"/*.cpp "$root"/src/handlers/{message,json_text,text,environment_file,handler}.cpp "$root"/src/base/{uuid,error,crash_point,utf8,text}.cpp "$root"/src/config/*.cpp
+sources=("$here"/*.cpp "$root"/src/handlers/{message,json_text,text,environment_file,handler}.cpp "$root"/src/base/{uuid,error,clock,crash_point,utf8,text}.cpp "$root"/src/config/*.cpp
     "$root"/src/spool/entry.cpp "$root"/src/systemd/due_file.cpp "$root"/src/cli/{text,run_lines,when}.cpp)
 headers=("$root"/src/{base,config,handlers,spool,systemd,cli}/*.h "$here"/*.h "${BASH_SOURCE[0]}")
 newest=${headers[0]}
