@@ -122,7 +122,13 @@ void die_at(const Moment& moment) {
     BOOST_TEST(worker.wait().signal == SIGKILL);
     UnitWorker successor(database);
     const bool found = eventually([&] { return database.value(completed_sql) == std::to_string(all); });
-    BOOST_TEST(found);
+    BOOST_TEST(
+        found,
+        all << " were committed, but: "
+            << database.value(
+                   "SELECT string_agg(s.text, '; ') FROM (SELECT status || ' ' || count(*) || ' lost ' || max(lost) || "
+                   "' lease '"
+                   " || coalesce(max(lease_until - now())::text, '-') AS text FROM dormouse.runs GROUP BY status) s"));
     successor.leave(database);
 }
 
