@@ -122,8 +122,7 @@ void Worker::step() {
     if (state_ < State::leaving) claims_.fill_slots(first_few);
     promises_.promise().room(claims_.wanted() > 0, BootClock::now());
     if (promises_.promise().given() && state_ < State::leaving) claims_.owe();  // it looks again and again
-    if (rounds_.wire().state() == store::Wire::State::closed && !start_timer_.armed() &&
-        rounds_.wait(moment()).value_or(Millis{1}) <= Millis{0})
+    if (rounds_.wire().state() == store::Wire::State::closed && next_round().value_or(Millis{1}) <= Millis{0})
         open_database();
     rounds_.send(moment());
     if (state_ < State::leaving && !claims_.shelf().empty()) {
@@ -202,11 +201,15 @@ std::optional<Millis> Worker::exit_in() const {
     return std::max(Millis{0}, delay - since(*quiet_since_));
 }
 
+/// None before the first session may be opened, whatever is wanted: the start's timer comes first.
+std::optional<Millis> Worker::next_round() const {
+    return start_timer_.armed() ? std::nullopt : rounds_.wait(moment());
+}
+
 void Worker::arm_timers() {
     if (state_ == State::gone || state_ == State::parting) return;
-    const Moment now = moment();
-    auto next = rounds_.next_tick(now.now);
-    if (const auto round = rounds_.wait(now); round && (!next || *round < *next)) next = round;
+    auto next = rounds_.next_tick(BootClock::now());
+    if (const auto round = next_round(); round && (!next || *round < *next)) next = round;
     next ? step_timer_.once(std::max(Millis{0}, *next), [this] { step(); }) : step_timer_.stop();
     if (const auto wait = exit_in()) {
         exit_timer_.once(*wait, [this] { on_exit_time(); });

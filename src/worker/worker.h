@@ -88,6 +88,7 @@ class Worker {
     void enter(State state, const char* reason);
     void check_invariants() const;
     void choose_state();
+    [[nodiscard]] std::optional<Millis> next_round() const;
     void arm_timers();
     void on_exit_time();
     void decide_exit();

@@ -44,6 +44,19 @@ struct Proxied {
 
 BOOST_AUTO_TEST_SUITE(worker_recovery, *boost::unit_test::precondition(has_postgres))
 
+// After crashes in a row the first session comes later. Whoever rings or spools meanwhile is answered then.
+BOOST_AUTO_TEST_CASE(while_it_may_not_connect_yet_it_waits_whatever_is_wanted) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.first_connect_delay = Millis{1'000}});
+    database.exec("SELECT dormouse.enqueue('echo')");
+    bench.ring();
+    std::ofstream(bench.spool() + "/a.json") << R"({"task": "echo"})";
+    const int turns = bench.turns_within(Millis{500});
+    BOOST_TEST(turns < 40);  // a loop that asks again and again takes thousands
+    BOOST_TEST(bench.statements() == 0U);
+    BOOST_TEST(bench.until([&] { return database.value(completed) == "2"; }));
+}
+
 BOOST_AUTO_TEST_CASE(a_session_that_is_terminated_while_idle_is_opened_again) {
     Proxied live;
     BOOST_TEST_REQUIRE(live.bench.until_idle());

@@ -140,6 +140,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     predecessors_ = std::make_unique<worker::Predecessors>(options.state_directory, circumstances.identity);
     circumstances.predecessors = predecessors_.get();
     circumstances.second_session_at = options.second_session_at;
+    circumstances.first_connect_delay = options.first_connect_delay;
     circumstances.owns_spool = true;
     circumstances.environment = options.environment;
     circumstances.promise = options.promise;
