@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "base/deadline.h"
+#include "base/signals_blocked.h"
 #include "base/standard_files.h"
 #include "config/load.h"
 #include "handlers/registry.h"
@@ -16,22 +17,6 @@
 
 namespace dormouse::embed {
 namespace {
-
-/// All signals, in this thread, as long as this object lives.
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t before_{};
-};
 
 config::Sources sources_of(const Settings& settings) {
     config::Sources sources;

@@ -1,10 +1,11 @@
 #include "loop/background.h"
 
 #include <atomic>
-#include <csignal>
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include "base/signals_blocked.h"
 
 namespace dormouse::loop {
 namespace {
@@ -16,22 +17,6 @@ struct Piece {
 };
 
 std::atomic<int> at_work_now{0};  // NOLINT: of the whole process
-
-/// Threads made meanwhile take no signals: those are for the loop, or for whoever's program this is.
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t before_{};
-};
 
 }  // namespace
 
