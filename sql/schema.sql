@@ -998,18 +998,6 @@ BEGIN
     RETURN false;
 END $$;
 
-CREATE FUNCTION dormouse.note_finished(id uuid, finished_at timestamp with time zone) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-#variable_conflict use_variable
-BEGIN
-    IF (SELECT count(*) FROM dormouse.strays s WHERE s.id = note_finished.id) < 8::bigint THEN
-        RETURN dormouse.note_stray(id, finished_at);
-    END IF;
-    RETURN false;
-END $$;
-
 CREATE FUNCTION dormouse.note_stray(id uuid, finished_at timestamp with time zone) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1412,6 +1400,15 @@ BEGIN
     RETURN EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = run_exists.id) OR dormouse.finished_at(run_exists.id) IS NOT NULL;
 END $$;
 
+CREATE FUNCTION dormouse.run_has_finished() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM dormouse.note_stray(NEW.id, NEW.finished_at);
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION dormouse.run_is_taken_away() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1456,9 +1453,7 @@ CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
     AS $$
 BEGIN
     PERFORM dormouse.notify_queue(q.queue)
-       FROM (SELECT DISTINCT n.queue FROM new_rows n
-              WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')
-                 OR n.finished_at IS NOT NULL AND dormouse.note_finished(n.id, n.finished_at)) q;  -- (never true; 0008_retention.sql)
+       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')) q;
     RETURN NULL;
 END $$;
 
@@ -1489,7 +1484,6 @@ BEGIN
     PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
-    PERFORM FROM new_rows n WHERE n.finished_at IS NOT NULL AND dormouse.note_finished(n.id, n.finished_at);
     RETURN NULL;
 END $$;
 
@@ -2098,6 +2092,8 @@ CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown FOR 
 
 CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (((old.status = 'running'::text) AND (new.fence IS NOT NULL)) OR (new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) OR (old.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text]))))) EXECUTE FUNCTION dormouse.run_changes_status();
 
+CREATE TRIGGER run_has_finished AFTER INSERT OR UPDATE OF id, finished_at ON dormouse.runs_finished FOR EACH ROW WHEN ((current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text)) EXECUTE FUNCTION dormouse.run_has_finished();
+
 CREATE TRIGGER run_is_deleted BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN ((((old.status = 'running'::text) OR old.watched) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
 
 CREATE TRIGGER run_is_taken_away BEFORE UPDATE OF status, fence, worker ON dormouse.runs_live FOR EACH ROW WHEN (((old.status = 'running'::text) AND ((new.fence IS DISTINCT FROM old.fence) OR (new.worker IS DISTINCT FROM old.worker)) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
@@ -2183,6 +2179,8 @@ REVOKE ALL ON FUNCTION dormouse.run(id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.run_changes_status() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run_exists(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.run_has_finished() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run_is_taken_away() FROM PUBLIC;
 

@@ -26,9 +26,7 @@ CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM dormouse.notify_queue(q.queue)
-       FROM (SELECT DISTINCT n.queue FROM new_rows n
-              WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')
-                 OR n.finished_at IS NOT NULL AND dormouse.note_finished(n.id, n.finished_at)) q;  -- (never true; 0008_retention.sql)
+       FROM (SELECT DISTINCT n.queue FROM new_rows n WHERE n.status OPERATOR(pg_catalog.=) ANY ('{queued,retry}')) q;
     RETURN NULL;
 END $$;
 CREATE TRIGGER runs_inserted AFTER INSERT ON dormouse.runs
@@ -49,7 +47,6 @@ BEGIN
     PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
-    PERFORM FROM new_rows n WHERE n.finished_at IS NOT NULL AND dormouse.note_finished(n.id, n.finished_at);
     RETURN NULL;
 END $$;
 CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs

@@ -313,17 +313,16 @@ BEGIN
     RETURN false;
 END $$;
 
--- The same by the triggers of dormouse.runs, which are executed as whoever writes: so anybody may call it, and a few rows for an id are all that
--- comes of it.
-CREATE FUNCTION dormouse.note_finished(id uuid, finished_at timestamptz) RETURNS boolean
+-- The same for what people and the other functions write, by whatever name of the table. Workers have noted theirs, in the statement that ends a run.
+CREATE FUNCTION dormouse.run_has_finished() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_variable
 BEGIN
-    IF (SELECT count(*) FROM dormouse.strays s WHERE s.id = note_finished.id) < 8::bigint THEN
-        RETURN dormouse.note_stray(id, finished_at);
-    END IF;
-    RETURN false;
+    PERFORM dormouse.note_stray(NEW.id, NEW.finished_at);
+    RETURN NULL;
 END $$;
+CREATE TRIGGER run_has_finished AFTER INSERT OR UPDATE OF id, finished_at ON dormouse.runs_finished
+    FOR EACH ROW WHEN (current_setting('dormouse.session', true) IS DISTINCT FROM 'worker')
+    EXECUTE FUNCTION dormouse.run_has_finished();
 
 -- When the run of this id finished, the last time; null: there is no finished run of this id (any more). Plans are made for the days that count: a
 -- plan that serves all ids would lock all days.
@@ -397,9 +396,8 @@ BEGIN
                  WHERE run.status = 'running') a;
 END $$;
 
-REVOKE ALL ON FUNCTION dormouse.finishes_within, dormouse.note_stray, dormouse.finished_at, dormouse.run, dormouse.attempts_of FROM PUBLIC;
--- by triggers that run as whoever inserts
-GRANT EXECUTE ON FUNCTION dormouse.note_finished TO PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.finishes_within, dormouse.note_stray, dormouse.run_has_finished, dormouse.finished_at, dormouse.run, dormouse.attempts_of
+    FROM PUBLIC;
 
 -- As in roles.sql, where the roles are there already.
 DO $$

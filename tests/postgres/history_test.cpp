@@ -112,6 +112,24 @@ BOOST_AUTO_TEST_CASE(the_runs_of_the_last_hour_are_found_without_looking_into_th
     BOOST_TEST(days <= 11);  // until 8 days from now, and the default partition
 }
 
+// Whatever name of the table it was written by, and whoever has moved it later on.
+BOOST_AUTO_TEST_CASE(a_run_that_was_written_below_the_table_is_found) {
+    History history(30);
+    TestDatabase& database = history.database;
+    const std::string id = history.id_at("now() - interval '100 days'");
+    database.exec("INSERT INTO dormouse.runs_finished (id, task, status, created_at, finished_at) VALUES ('" + id +
+                  "', 't', 'completed', now() - interval '100 days', now() - interval '12 days')");
+    BOOST_TEST(history.found(id) == "1");
+    database.exec("UPDATE dormouse.runs SET finished_at = finished_at - interval '10 days' WHERE id = '" + id + "'");
+    BOOST_TEST(history.found(id) == "1");
+    const std::string leaf =
+        database.value("SELECT max(tableoid::regclass::text) FROM dormouse.runs WHERE id = '" + id + "'");
+    const std::string other = history.id_at("now() - interval '200 days'");
+    database.exec("INSERT INTO " + leaf + " (id, task, status, created_at, finished_at) SELECT '" + other +
+                  "', task, status, created_at, finished_at FROM dormouse.runs WHERE id = '" + id + "'");
+    BOOST_TEST(history.found(other) == "1");
+}
+
 BOOST_AUTO_TEST_CASE(each_run_is_found_whatever_its_id_and_its_times_are) {
     History history(30);
     TestDatabase& database = history.database;

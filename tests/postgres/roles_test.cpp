@@ -60,7 +60,6 @@ function lock_run: nobody
 function make_partition: nobody
 function new_id: everybody executes
 function next_runs: worker executes
-function note_finished: everybody executes
 function note_stray: worker executes
 function nobody_listens: everybody executes
 function notify_queue: everybody executes
@@ -79,6 +78,7 @@ function run: operator executes, reader executes, worker executes
 function run_changes_status: nobody
 function run_exists: nobody
 function run_is_taken_away: nobody
+function run_has_finished: nobody
 function run_starts_again: everybody executes
 function runs_deleted: nobody
 function runs_inserted: nobody
