@@ -1423,7 +1423,7 @@ BEGIN
     IF OLD.watched THEN  -- whoever waits for its end waits no longer
         PERFORM pg_notify('dormouse:done', dormouse.told_as(OLD.id));
     END IF;
-    RETURN OLD;
+    RETURN NULL;
 END $$;
 
 CREATE FUNCTION dormouse.run_starts_again() RETURNS trigger
@@ -2094,7 +2094,7 @@ CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs FOR EACH ROW WH
 
 CREATE TRIGGER run_has_finished AFTER INSERT OR UPDATE OF id, finished_at ON dormouse.runs_finished FOR EACH ROW WHEN ((current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text)) EXECUTE FUNCTION dormouse.run_has_finished();
 
-CREATE TRIGGER run_is_deleted BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN ((((old.status = 'running'::text) OR old.watched) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
+CREATE TRIGGER run_is_deleted AFTER DELETE ON dormouse.runs_live FOR EACH ROW WHEN ((((old.status = 'running'::text) OR old.watched) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
 
 CREATE TRIGGER run_is_taken_away BEFORE UPDATE OF status, fence, worker ON dormouse.runs_live FOR EACH ROW WHEN (((old.status = 'running'::text) AND ((new.fence IS DISTINCT FROM old.fence) OR (new.worker IS DISTINCT FROM old.worker)) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
 
