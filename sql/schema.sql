@@ -80,8 +80,8 @@ PARTITION BY RANGE (ended_at);
 
 CREATE TABLE dormouse.runs (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
-    queue text DEFAULT 'default'::text NOT NULL,
-    task text NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL COLLATE pg_catalog."C",
+    task text NOT NULL COLLATE pg_catalog."C",
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -89,10 +89,10 @@ CREATE TABLE dormouse.runs (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    key text,
+    key text COLLATE pg_catalog."C",
     traceparent text,
     watched boolean DEFAULT false NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL COLLATE pg_catalog."C",
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -719,7 +719,7 @@ BEGIN
          ORDER BY l.task, l.priority, l.run_at, l.id LIMIT 1;
         EXIT WHEN NOT FOUND;
         IF task <> known[task_no] THEN
-            task_no := CASE task WHEN known[task_no + 1] THEN task_no + 1 ELSE width_bucket(task, known) END;
+            task_no := CASE task WHEN known[task_no + 1] THEN task_no + 1 ELSE width_bucket(task COLLATE "C", known) END;
             nth := 0;
         END IF;
         IF task = known[task_no] THEN
@@ -901,7 +901,7 @@ DECLARE
     wanted integer;
     short boolean;
 BEGIN
-    SELECT array_agg(k.task ORDER BY k.task), array_agg(least(k.slots, most) ORDER BY k.task), (count(*) + at_once - 1) / at_once
+    SELECT array_agg(k.task ORDER BY k.task COLLATE "C"), array_agg(least(k.slots, most) ORDER BY k.task COLLATE "C"), (count(*) + at_once - 1) / at_once
       INTO all_known, all_room, parts
       FROM unnest(tasks, slots) AS k (task, slots) WHERE k.slots > 0;
     lot := CASE WHEN parts > 1 THEN floor(random() * parts) ELSE 0 END;
@@ -1698,8 +1698,8 @@ CREATE TABLE dormouse.imports (
 );
 
 CREATE TABLE dormouse.keys (
-    task text NOT NULL,
-    key text NOT NULL,
+    task text NOT NULL COLLATE pg_catalog."C",
+    key text NOT NULL COLLATE pg_catalog."C",
     run_id uuid NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 )
@@ -1782,7 +1782,7 @@ CREATE VIEW dormouse.queue_stats AS
 COMMENT ON VIEW dormouse.queue_stats IS 'What each queue holds that has not finished.';
 
 CREATE TABLE dormouse.retention (
-    pool text NOT NULL,
+    pool text NOT NULL COLLATE pg_catalog."C",
     finished_ms bigint,
     said_at timestamp with time zone DEFAULT now() NOT NULL,
     trouble text,
@@ -1808,8 +1808,8 @@ ALTER TABLE ONLY dormouse.run_logs_default REPLICA IDENTITY FULL;
 
 CREATE TABLE dormouse.runs_finished (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
-    queue text DEFAULT 'default'::text NOT NULL,
-    task text NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL COLLATE pg_catalog."C",
+    task text NOT NULL COLLATE pg_catalog."C",
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1817,10 +1817,10 @@ CREATE TABLE dormouse.runs_finished (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    key text,
+    key text COLLATE pg_catalog."C",
     traceparent text,
     watched boolean DEFAULT false NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL COLLATE pg_catalog."C",
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -1850,8 +1850,8 @@ PARTITION BY RANGE (finished_at);
 
 CREATE TABLE dormouse.runs_finished_default (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
-    queue text DEFAULT 'default'::text NOT NULL,
-    task text NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL COLLATE pg_catalog."C",
+    task text NOT NULL COLLATE pg_catalog."C",
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1859,10 +1859,10 @@ CREATE TABLE dormouse.runs_finished_default (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    key text,
+    key text COLLATE pg_catalog."C",
     traceparent text,
     watched boolean DEFAULT false NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL COLLATE pg_catalog."C",
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -1893,8 +1893,8 @@ ALTER TABLE ONLY dormouse.runs_finished_default REPLICA IDENTITY FULL;
 
 CREATE TABLE dormouse.runs_live (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
-    queue text DEFAULT 'default'::text NOT NULL,
-    task text NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL COLLATE pg_catalog."C",
+    task text NOT NULL COLLATE pg_catalog."C",
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1902,10 +1902,10 @@ CREATE TABLE dormouse.runs_live (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    key text,
+    key text COLLATE pg_catalog."C",
     traceparent text,
     watched boolean DEFAULT false NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL COLLATE pg_catalog."C",
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,
@@ -1935,8 +1935,8 @@ WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_thr
 
 CREATE TABLE dormouse.runs_unknown (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
-    queue text DEFAULT 'default'::text NOT NULL,
-    task text NOT NULL,
+    queue text DEFAULT 'default'::text NOT NULL COLLATE pg_catalog."C",
+    task text NOT NULL COLLATE pg_catalog."C",
     priority smallint DEFAULT 0 NOT NULL,
     payload jsonb DEFAULT '{}'::jsonb NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1944,10 +1944,10 @@ CREATE TABLE dormouse.runs_unknown (
     max_attempts smallint,
     timeout_ms bigint,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    key text,
+    key text COLLATE pg_catalog."C",
     traceparent text,
     watched boolean DEFAULT false NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL COLLATE pg_catalog."C",
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
     archived_at timestamp with time zone,

@@ -13,10 +13,12 @@ LANGUAGE sql VOLATILE PARALLEL SAFE
 CREATE SEQUENCE dormouse.fence AS bigint;
 
 -- What an attempt changes comes last: a new version on the same page is then logged without the columns before it.
+-- Names and keys are in byte order. The order of a language comes from the system's library, and another version of that may have another order: the indexes
+-- would be out of order after an upgrade of the host, and runs would not be found in them.
 CREATE TABLE dormouse.runs (
     id                uuid        NOT NULL DEFAULT dormouse.new_id(),
-    queue             text        NOT NULL DEFAULT 'default',
-    task              text        NOT NULL,
+    queue             text        COLLATE "C" NOT NULL DEFAULT 'default',
+    task              text        COLLATE "C" NOT NULL,
     priority          smallint    NOT NULL DEFAULT 0,
     payload           jsonb       NOT NULL DEFAULT '{}',
     run_at            timestamptz NOT NULL DEFAULT now(),
@@ -24,10 +26,10 @@ CREATE TABLE dormouse.runs (
     max_attempts      smallint,
     timeout_ms        bigint,
     created_at        timestamptz NOT NULL DEFAULT now(),
-    key               text,
+    key               text        COLLATE "C",
     traceparent       text,
     watched           boolean     NOT NULL DEFAULT false,
-    status            text        NOT NULL DEFAULT 'queued',
+    status            text        COLLATE "C" NOT NULL DEFAULT 'queued',
     started_at        timestamptz,
     finished_at       timestamptz,
     archived_at       timestamptz,
@@ -94,8 +96,8 @@ COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished 
 
 -- Idempotent enqueue, over history too: the first run with a key owns it.
 CREATE TABLE dormouse.keys (
-    task       text        NOT NULL,
-    key        text        NOT NULL,
+    task       text        COLLATE "C" NOT NULL,
+    key        text        COLLATE "C" NOT NULL,
     run_id     uuid        NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (task, key)

@@ -3,7 +3,7 @@
 
 -- How long each pool wants finished runs to be kept. The longest counts: nothing goes that somebody wants to keep.
 CREATE TABLE dormouse.retention (
-    pool        text        PRIMARY KEY,
+    pool        text COLLATE "C"        PRIMARY KEY,
     finished_ms bigint      CHECK (finished_ms >= 3600000),
     said_at     timestamptz NOT NULL DEFAULT now(),
     trouble     text

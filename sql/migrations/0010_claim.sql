@@ -2,7 +2,7 @@
 -- time: as one statement it takes twice as long, most of it to prepare what is then left out (bench/claims). Their plans are made with the
 -- settings of the worker's session (open_session.sql).
 
--- The first run of each (task, priority) that waits in `queue`, of the tasks `known`, which are sorted; `nth`: of those of the task that are due. Seeks in index
+-- The first run of each (task, priority) that waits in `queue`, of the tasks `known`, which are in byte order; `nth`: of those of the task that are due. Seeks in index
 -- runs_live_claim from one to the next: one descent for each, and one for each gap between known tasks, however many runs lie there.
 CREATE FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer,
                                 OUT priority smallint, OUT run_at timestamptz, OUT id uuid) RETURNS SETOF record
@@ -22,7 +22,7 @@ BEGIN
          ORDER BY l.task, l.priority, l.run_at, l.id LIMIT 1;
         EXIT WHEN NOT FOUND;
         IF task <> known[task_no] THEN
-            task_no := CASE task WHEN known[task_no + 1] THEN task_no + 1 ELSE width_bucket(task, known) END;
+            task_no := CASE task WHEN known[task_no + 1] THEN task_no + 1 ELSE width_bucket(task COLLATE "C", known) END;
             nth := 0;
         END IF;
         IF task = known[task_no] THEN
@@ -70,7 +70,7 @@ DECLARE
     wanted integer;
     short boolean;
 BEGIN
-    SELECT array_agg(k.task ORDER BY k.task), array_agg(least(k.slots, most) ORDER BY k.task), (count(*) + at_once - 1) / at_once
+    SELECT array_agg(k.task ORDER BY k.task COLLATE "C"), array_agg(least(k.slots, most) ORDER BY k.task COLLATE "C"), (count(*) + at_once - 1) / at_once
       INTO all_known, all_room, parts
       FROM unnest(tasks, slots) AS k (task, slots) WHERE k.slots > 0;
     lot := CASE WHEN parts > 1 THEN floor(random() * parts) ELSE 0 END;

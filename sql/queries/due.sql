@@ -5,7 +5,7 @@
 -- Index runs_live_claim, one descent for each (queue, task, priority) as in claim.sql (dormouse.levels), and runs_live_lease, one for each queue.
 SELECT ceil(extract(epoch FROM nullif(least(pg_catalog.min(next.run_at), pg_catalog.min(next.lease_end)), 'infinity') - now()) * 1000.0)::bigint
   FROM pg_catalog.unnest($1::text[]) AS lane (queue)
- CROSS JOIN (SELECT pg_catalog.array_agg(k.task ORDER BY k.task) AS tasks FROM pg_catalog.unnest($5::text[]) AS k (task)) known
+ CROSS JOIN (SELECT pg_catalog.array_agg(k.task ORDER BY k.task COLLATE pg_catalog."C") AS tasks FROM pg_catalog.unnest($5::text[]) AS k (task)) known
  CROSS JOIN LATERAL (
        SELECT (SELECT pg_catalog.min(l.run_at) FROM dormouse.levels(lane.queue, known.tasks, $6) l) AS run_at,
               (SELECT l.lease_until + $3::bigint::float8 * interval '1 ms' FROM dormouse.runs_live l

@@ -1,7 +1,7 @@
 -- Which tasks wait in the queues $1 that are not among $2, the ones that are known (both JSON arrays of names): how many runs, counted up to 1,000, and when the oldest was or is
 -- due. Index runs_live_claim: one descent for each (task, priority) that waits there.
 WITH RECURSIVE seek (queue, task, priority, run_at) AS (
-    SELECT DISTINCT q.queue, '', (-32768)::smallint, NULL::timestamptz FROM jsonb_array_elements_text($1::jsonb) AS q (queue)
+    SELECT DISTINCT q.queue, '' COLLATE pg_catalog."C", (-32768)::smallint, NULL::timestamptz FROM jsonb_array_elements_text($1::jsonb) AS q (queue)
     UNION ALL
     SELECT seek.queue, head.*
       FROM seek CROSS JOIN LATERAL (
