@@ -27,7 +27,7 @@ BEGIN
            || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
 END $$;
 
-CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after uuid DEFAULT NULL::uuid, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) RETURNS record
+CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -41,19 +41,29 @@ DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('archive_runs', archive_runs.status,
                                     finished || ARRAY['queued', 'running', 'retry', 'blocked'], finished, archive_runs.task,
                                     archive_runs.queue, archive_runs.older_than::text, archive_runs.created_before::text);
-    held uuid[];
+    step record;
+    rows integer;
 BEGIN
-    SELECT m.held, m.locked, m.next INTO held, archive_runs.locked, archive_runs.next
-      FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than,
-                                  archive_runs.created_before, archive_runs.after, archive_runs.max_runs) m;
-    IF statuses <@ finished THEN
-        UPDATE dormouse.runs r SET archived_at = now() WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses) AND r.archived_at IS NULL;
-    ELSE
-        UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive_runs.reason)
-         WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses);
-    END IF;
-    GET DIAGNOSTICS changed = ROW_COUNT;
+    changed := 0;
+    locked := 0;
     refused := 0;
+    FOR step IN SELECT * FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than, archive_runs.created_before,
+                                                     archive_runs.after, archive_runs.max_runs)
+    LOOP
+        IF statuses <@ finished THEN
+            UPDATE dormouse.runs r SET archived_at = now()
+             WHERE r.id = ANY (step.held) AND r.archived_at IS NULL
+               AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
+               AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until);
+        ELSE
+            UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive_runs.reason)
+             WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+        END IF;
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        changed := changed + rows;
+        locked := locked + step.locked;
+        next := step.next;
+    END LOOP;
 END $$;
 
 CREATE FUNCTION dormouse.new_id() RETURNS uuid
@@ -254,7 +264,7 @@ BEGIN
                            ELSE 'canceled: it was ' || run.status END;
 END $$;
 
-CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after uuid DEFAULT NULL::uuid, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) RETURNS record
+CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -267,15 +277,22 @@ DECLARE
     live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
     statuses CONSTANT text[] := dormouse.statuses_meant('cancel_runs', cancel_runs.status, live, live, cancel_runs.task,
                                     cancel_runs.queue, cancel_runs.older_than::text, cancel_runs.created_before::text);
-    held uuid[];
+    step record;
+    rows integer;
 BEGIN
-    SELECT m.held, m.locked, m.next INTO held, cancel_runs.locked, cancel_runs.next
-      FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
-                                  cancel_runs.after, cancel_runs.max_runs) m;
-    UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
-     WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses);
-    GET DIAGNOSTICS changed = ROW_COUNT;
+    changed := 0;
+    locked := 0;
     refused := 0;
+    FOR step IN SELECT * FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
+                                                     cancel_runs.after, cancel_runs.max_runs)
+    LOOP
+        UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
+         WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        changed := changed + rows;
+        locked := locked + step.locked;
+        next := step.next;
+    END LOOP;
 END $$;
 
 CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
@@ -741,40 +758,85 @@ CREATE FUNCTION dormouse.listens(queue text) RETURNS void
      pg_advisory_lock_shared(hashtextextended(queue, (1685024366)::bigint)) AS pg_advisory_lock_shared;
 END;
 
-CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid) RETURNS record
+CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer) RETURNS TABLE(held uuid[], locked integer, since timestamp with time zone, until timestamp with time zone, next text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO'
     SET plan_cache_mode TO 'force_custom_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     SET enable_sort TO 'off'
     SET jit TO 'off'
-    AS $$
+    AS $_$
 #variable_conflict use_variable
 DECLARE
-    before CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
+    first   CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    before  CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
+    begin_at CONSTANT text := coalesce(split_part(lock_matching.after, ' ', 1), 'live');
+    place   record;
+    one     record;
+    here    text[];
     found_ids uuid[];
+    walked  integer := 0;
+    number  integer := 0;
+    last    uuid;
 BEGIN
     IF lock_matching.max_runs IS NULL OR lock_matching.max_runs NOT BETWEEN 1 AND 100000 THEN
         RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 to 100000', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
+    ELSIF lock_matching.after !~ '^(live|default|[0-9T:.-]{19,40}) [0-9a-f-]{36}$' THEN
+        RAISE EXCEPTION 'dormouse: after is "%", expected what an earlier call returned as next', lock_matching.after
+            USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    found_ids := ARRAY(
-        SELECT r.id FROM dormouse.runs r
-         WHERE r.status = ANY (lock_matching.statuses) AND r.archived_at IS NULL AND r.created_at < before
-           AND (lock_matching.task IS NULL OR r.task = lock_matching.task)
-           AND (lock_matching.queue IS NULL OR r.queue = lock_matching.queue)
-           AND r.id > coalesce(lock_matching.after, '00000000-0000-0000-0000-000000000000')
-         ORDER BY r.id LIMIT lock_matching.max_runs);
-    held := ARRAY(
-        SELECT r.id FROM dormouse.runs r
-         WHERE r.id = ANY (found_ids) AND r.status || '' = ANY (lock_matching.statuses) AND r.archived_at IS NULL
-           FOR UPDATE SKIP LOCKED);
-    -- what finished or was taken meanwhile is neither ours nor locked
-    locked := (SELECT count(*) FROM dormouse.runs r
-                WHERE r.id = ANY (found_ids) AND r.id <> ALL (held) AND r.status || '' = ANY (lock_matching.statuses)
-                  AND r.archived_at IS NULL);
-    next := CASE WHEN cardinality(found_ids) = lock_matching.max_runs THEN found_ids[lock_matching.max_runs] END;
-END $$;
+    FOR place IN
+        SELECT p.name, p.part, p.statuses
+          FROM (SELECT 'live', 'dormouse.runs_live'::regclass, '{queued,running,retry,blocked}'::text[]
+                UNION ALL
+                SELECT CASE WHEN f.is_default THEN 'default' ELSE to_char(f.since, 'YYYY-MM-DD"T"HH24:MI:SS.US') END, f.part,
+                       '{completed,failed,canceled}'
+                  FROM dormouse.partitions_of('dormouse.runs_finished') f) p (name, part, statuses)
+         WHERE p.statuses && lock_matching.statuses AND p.name COLLATE "C" <= begin_at
+         ORDER BY p.name COLLATE "C" DESC
+    LOOP
+        here := ARRAY(SELECT s FROM unnest(place.statuses) s WHERE s = ANY (lock_matching.statuses));
+        last := CASE WHEN place.name = begin_at AND lock_matching.after IS NOT NULL THEN split_part(lock_matching.after, ' ', 2)::uuid ELSE first END;
+        found_ids := '{}';
+        walked := walked + 200;  -- a table costs as much: plans, locks
+        FOR one IN EXECUTE format(
+            'SELECT r.id, r.archived_at IS NULL AND r.created_at < $2 AND ($3 IS NULL OR r.task = $3) AND ($4 IS NULL OR r.queue = $4) AS meant
+               FROM %s r WHERE %s AND r.id > $5 ORDER BY r.id', place.part,
+            CASE cardinality(here) WHEN 1 THEN 'r.status = $1[1]' ELSE 'r.status = ANY ($1)' END)
+            USING here, before, lock_matching.task, lock_matching.queue, last
+        LOOP
+            walked := walked + 1;
+            last := one.id;
+            IF one.meant THEN
+                number := number + 1;
+                found_ids := found_ids || last;
+            END IF;
+            EXIT WHEN number >= lock_matching.max_runs OR walked >= 10000;
+        END LOOP;
+        IF found_ids <> '{}' THEN
+            -- what finished or was taken meanwhile is neither ours nor locked
+            EXECUTE format(
+                'SELECT h.held, h.since, h.until,
+                        (SELECT count(*) FROM %1$s r WHERE r.id = ANY ($1) AND r.id <> ALL (h.held) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL)
+                   FROM (SELECT coalesce(array_agg(l.id), ''{}'') AS held, min(l.finished_at) AS since, max(l.finished_at) AS until
+                           FROM (SELECT r.id, r.finished_at FROM %1$s r
+                                  WHERE r.id = ANY ($1) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL
+                                    FOR UPDATE SKIP LOCKED) l) h', place.part)
+               INTO held, since, until, locked USING found_ids, here;
+            RETURN NEXT;
+        END IF;
+        IF number >= lock_matching.max_runs OR walked >= 10000 THEN
+            held := '{}';
+            locked := 0;
+            next := place.name || ' ' || last;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END LOOP;
+END $_$;
 
 CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1293,7 +1355,7 @@ EXCEPTION WHEN unique_violation THEN
     RETURN 'refused: its key belongs to another run by now';
 END $$;
 
-CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) RETURNS record
+CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -1306,18 +1368,39 @@ DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
                                     ARRAY['completed', 'failed', 'canceled', 'retry'], ARRAY['failed', 'retry'], retry_runs.task,
                                     retry_runs.queue, retry_runs.older_than::text, retry_runs.created_before::text);
-    held uuid[];
+    step record;
+    rows integer;
+    latest timestamptz;
 BEGIN
-    SELECT m.held, m.locked, m.next INTO held, retry_runs.locked, retry_runs.next
-      FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
-                                  retry_runs.after, retry_runs.max_runs) m;
-    UPDATE dormouse.runs r SET status = CASE r.status WHEN 'retry' THEN 'retry' ELSE 'queued' END, run_at = now()
-     WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses)
-       AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
-       AND (r.finished_at IS NULL
-            OR r.finished_at >= (SELECT max(coalesce(o.finished_at, 'infinity')) FROM dormouse.runs o WHERE o.id = r.id));
-    GET DIAGNOSTICS changed = ROW_COUNT;
-    refused := cardinality(held) - changed;
+    changed := 0;
+    locked := 0;
+    refused := 0;
+    FOR step IN SELECT * FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
+                                                     retry_runs.after, retry_runs.max_runs)
+    LOOP
+        IF step.since IS NULL THEN
+            UPDATE dormouse.runs r SET run_at = now()
+             WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+        ELSE
+            -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
+            latest := greatest(step.until + interval '3 days',
+                               (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
+            UPDATE dormouse.runs r SET status = 'queued', run_at = now()
+             WHERE r.id = ANY (step.held) AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
+               AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until)
+               AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
+               AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id)
+               AND NOT EXISTS (SELECT FROM dormouse.runs_finished o
+                                WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= step.since AND o.finished_at < latest)
+               AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at > r.finished_at)
+                    OR dormouse.finished_at(r.id) = r.finished_at);
+        END IF;
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        changed := changed + rows;
+        locked := locked + step.locked;
+        refused := refused + cardinality(step.held) - rows;
+        next := step.next;
+    END LOOP;
 END $$;
 
 CREATE FUNCTION dormouse.run(id uuid) RETURNS SETOF dormouse.runs
@@ -2060,6 +2143,10 @@ CREATE INDEX runs_finished_keyed ON ONLY dormouse.runs_finished USING btree (id)
 
 CREATE INDEX runs_finished_default_id_idx1 ON dormouse.runs_finished_default USING btree (id) WHERE (key IS NOT NULL);
 
+CREATE INDEX runs_finished_ill ON ONLY dormouse.runs_finished USING btree (status, id) WHERE (status <> 'completed'::text);
+
+CREATE INDEX runs_finished_default_status_id_idx ON dormouse.runs_finished_default USING btree (status, id) WHERE (status <> 'completed'::text);
+
 CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, task, priority, run_at, id) WHERE (status = ANY (ARRAY['queued'::text, 'retry'::text]));
 
 CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
@@ -2079,6 +2166,8 @@ ALTER INDEX dormouse.run_logs_place ATTACH PARTITION dormouse.run_logs_default_r
 ALTER INDEX dormouse.runs_finished_id ATTACH PARTITION dormouse.runs_finished_default_id_idx;
 
 ALTER INDEX dormouse.runs_finished_keyed ATTACH PARTITION dormouse.runs_finished_default_id_idx1;
+
+ALTER INDEX dormouse.runs_finished_ill ATTACH PARTITION dormouse.runs_finished_default_status_id_idx;
 
 CREATE TRIGGER change_key BEFORE UPDATE OF id, task, key ON dormouse.runs FOR EACH ROW WHEN ((((new.id IS DISTINCT FROM old.id) OR (new.task IS DISTINCT FROM old.task)) OR (new.key IS DISTINCT FROM old.key))) EXECUTE FUNCTION dormouse.own_key();
 
@@ -2110,13 +2199,13 @@ CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE 
 
 REVOKE ALL ON FUNCTION dormouse.archive(id uuid, reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.archive_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.archive_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.attempts_of(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.cancel(id uuid, reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.cancel_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.cancel_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.canceled_by(reason text) FROM PUBLIC;
 
@@ -2146,7 +2235,7 @@ REVOKE ALL ON FUNCTION dormouse.is_of_the_server(sqlstate text, context text) FR
 
 REVOKE ALL ON FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) FROM PUBLIC;
 
@@ -2172,7 +2261,7 @@ REVOKE ALL ON FUNCTION dormouse.retention_locked() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.retry(id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.retry_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.retry_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run(id uuid) FROM PUBLIC;
 

@@ -121,39 +121,85 @@ BEGIN
            || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
 END $$;
 
--- The next at most `max_runs` runs that the filter means, by id: `held` are locked now, `locked` are held by somebody else. `next` is the
--- place to go on from, null when there are no more. Columns are named with their table, and what is not is a variable: somebody's own column may have
--- any name. Walks the primary key of runs_live and runs_finished_id, which the settings of the
--- functions see to whatever the statistics say; custom plans, because partitions are pruned by the statuses only where those are known.
+-- The next at most `max_runs` runs that the filter means: `held` are locked now, `locked` are held by somebody else. One row for each table in which
+-- there were some, and one at the end with `next`, the place to go on from; null when there are no more. Columns are named with their table, and what
+-- is not is a variable: somebody's own column may have any name.
+-- Table after table, each by id: the live ones, what lies in no day, then day after day into the past, so that a run which fails again goes where this has
+-- been already. A place is the name of a table's time and an id, and what lies before it is not read again. Walks runs_live_pkey, runs_finished_ill or
+-- runs_finished_id, at most 10,000 rows in one call, whatever the filter leaves of them.
 CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamptz,
-                                       after uuid, max_runs integer, OUT held uuid[], OUT locked integer, OUT next uuid)
+                                       after text, max_runs integer)
+RETURNS TABLE (held uuid[], locked integer, since timestamptz, until timestamptz, next text)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
 #variable_conflict use_variable
 DECLARE
-    before CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
+    first   CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    before  CONSTANT timestamptz := coalesce(least(lock_matching.created_before, now() - lock_matching.older_than), 'infinity');
+    begin_at CONSTANT text := coalesce(split_part(lock_matching.after, ' ', 1), 'live');
+    place   record;
+    one     record;
+    here    text[];
     found_ids uuid[];
+    walked  integer := 0;
+    number  integer := 0;
+    last    uuid;
 BEGIN
     IF lock_matching.max_runs IS NULL OR lock_matching.max_runs NOT BETWEEN 1 AND 100000 THEN
         RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 to 100000', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
+    ELSIF lock_matching.after !~ '^(live|default|[0-9T:.-]{19,40}) [0-9a-f-]{36}$' THEN
+        RAISE EXCEPTION 'dormouse: after is "%", expected what an earlier call returned as next', lock_matching.after
+            USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    found_ids := ARRAY(
-        SELECT r.id FROM dormouse.runs r
-         WHERE r.status = ANY (lock_matching.statuses) AND r.archived_at IS NULL AND r.created_at < before
-           AND (lock_matching.task IS NULL OR r.task = lock_matching.task)
-           AND (lock_matching.queue IS NULL OR r.queue = lock_matching.queue)
-           AND r.id > coalesce(lock_matching.after, '00000000-0000-0000-0000-000000000000')
-         ORDER BY r.id LIMIT lock_matching.max_runs);
-    held := ARRAY(
-        SELECT r.id FROM dormouse.runs r
-         WHERE r.id = ANY (found_ids) AND r.status || '' = ANY (lock_matching.statuses) AND r.archived_at IS NULL
-           FOR UPDATE SKIP LOCKED);
-    -- what finished or was taken meanwhile is neither ours nor locked
-    locked := (SELECT count(*) FROM dormouse.runs r
-                WHERE r.id = ANY (found_ids) AND r.id <> ALL (held) AND r.status || '' = ANY (lock_matching.statuses)
-                  AND r.archived_at IS NULL);
-    next := CASE WHEN cardinality(found_ids) = lock_matching.max_runs THEN found_ids[lock_matching.max_runs] END;
+    FOR place IN
+        SELECT p.name, p.part, p.statuses
+          FROM (SELECT 'live', 'dormouse.runs_live'::regclass, '{queued,running,retry,blocked}'::text[]
+                UNION ALL
+                SELECT CASE WHEN f.is_default THEN 'default' ELSE to_char(f.since, 'YYYY-MM-DD"T"HH24:MI:SS.US') END, f.part,
+                       '{completed,failed,canceled}'
+                  FROM dormouse.partitions_of('dormouse.runs_finished') f) p (name, part, statuses)
+         WHERE p.statuses && lock_matching.statuses AND p.name COLLATE "C" <= begin_at
+         ORDER BY p.name COLLATE "C" DESC
+    LOOP
+        here := ARRAY(SELECT s FROM unnest(place.statuses) s WHERE s = ANY (lock_matching.statuses));
+        last := CASE WHEN place.name = begin_at AND lock_matching.after IS NOT NULL THEN split_part(lock_matching.after, ' ', 2)::uuid ELSE first END;
+        found_ids := '{}';
+        walked := walked + 200;  -- a table costs as much: plans, locks
+        FOR one IN EXECUTE format(
+            'SELECT r.id, r.archived_at IS NULL AND r.created_at < $2 AND ($3 IS NULL OR r.task = $3) AND ($4 IS NULL OR r.queue = $4) AS meant
+               FROM %s r WHERE %s AND r.id > $5 ORDER BY r.id', place.part,
+            CASE cardinality(here) WHEN 1 THEN 'r.status = $1[1]' ELSE 'r.status = ANY ($1)' END)
+            USING here, before, lock_matching.task, lock_matching.queue, last
+        LOOP
+            walked := walked + 1;
+            last := one.id;
+            IF one.meant THEN
+                number := number + 1;
+                found_ids := found_ids || last;
+            END IF;
+            EXIT WHEN number >= lock_matching.max_runs OR walked >= 10000;
+        END LOOP;
+        IF found_ids <> '{}' THEN
+            -- what finished or was taken meanwhile is neither ours nor locked
+            EXECUTE format(
+                'SELECT h.held, h.since, h.until,
+                        (SELECT count(*) FROM %1$s r WHERE r.id = ANY ($1) AND r.id <> ALL (h.held) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL)
+                   FROM (SELECT coalesce(array_agg(l.id), ''{}'') AS held, min(l.finished_at) AS since, max(l.finished_at) AS until
+                           FROM (SELECT r.id, r.finished_at FROM %1$s r
+                                  WHERE r.id = ANY ($1) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL
+                                    FOR UPDATE SKIP LOCKED) l) h', place.part)
+               INTO held, since, until, locked USING found_ids, here;
+            RETURN NEXT;
+        END IF;
+        IF number >= lock_matching.max_runs OR walked >= 10000 THEN
+            held := '{}';
+            locked := 0;
+            next := place.name || ' ' || last;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END LOOP;
 END $$;
 
 -- The statuses that a filter means: the one that was asked for, if this operation knows it, else its own. At least one part of a
@@ -172,8 +218,8 @@ BEGIN
     RETURN CASE WHEN status IS NULL THEN otherwise ELSE ARRAY[status] END;
 END $$;
 
--- cancel() for all that a filter means, at most `max_runs` in one statement, in the order of their ids: `changed` of them became
--- canceled, `locked` were left alone because somebody has them. With `next` as `after` the next call goes on.
+-- cancel() for all that a filter means, at most `max_runs` in one statement: `changed` of them became canceled, `locked` were left alone because
+-- somebody has them. With `next` as `after` the next call goes on, also when nothing was changed: a call walks over 10,000 runs at most.
 CREATE FUNCTION dormouse.cancel_runs(
     status         text        DEFAULT NULL,
     task           text        DEFAULT NULL,
@@ -181,9 +227,9 @@ CREATE FUNCTION dormouse.cancel_runs(
     older_than     interval    DEFAULT NULL,
     created_before timestamptz DEFAULT NULL,
     max_runs       integer     DEFAULT 1000,
-    after          uuid        DEFAULT NULL,
+    after          text        DEFAULT NULL,
     reason         text        DEFAULT NULL,
-    OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid)
+    OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
@@ -192,19 +238,27 @@ DECLARE
     live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
     statuses CONSTANT text[] := dormouse.statuses_meant('cancel_runs', cancel_runs.status, live, live, cancel_runs.task,
                                     cancel_runs.queue, cancel_runs.older_than::text, cancel_runs.created_before::text);
-    held uuid[];
+    step record;
+    rows integer;
 BEGIN
-    SELECT m.held, m.locked, m.next INTO held, cancel_runs.locked, cancel_runs.next
-      FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
-                                  cancel_runs.after, cancel_runs.max_runs) m;
-    UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
-     WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses);
-    GET DIAGNOSTICS changed = ROW_COUNT;
+    changed := 0;
+    locked := 0;
     refused := 0;
+    FOR step IN SELECT * FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
+                                                     cancel_runs.after, cancel_runs.max_runs)
+    LOOP
+        UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
+         WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        changed := changed + rows;
+        locked := locked + step.locked;
+        next := step.next;
+    END LOOP;
 END $$;
 
 -- retry() for all that a filter means; without a status those that are failed or wait for their next attempt. `refused` are those whose key
--- or id belongs to another run by now. The rest is as for cancel_runs().
+-- or id belongs to another run by now. The rest is as for cancel_runs(). Which days count is said by an OR, which prunes them and leaves the index of
+-- the default partition on that time alone: runs are found by their ids.
 CREATE FUNCTION dormouse.retry_runs(
     status         text        DEFAULT NULL,
     task           text        DEFAULT NULL,
@@ -212,8 +266,8 @@ CREATE FUNCTION dormouse.retry_runs(
     older_than     interval    DEFAULT NULL,
     created_before timestamptz DEFAULT NULL,
     max_runs       integer     DEFAULT 1000,
-    after          uuid        DEFAULT NULL,
-    OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid)
+    after          text        DEFAULT NULL,
+    OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
@@ -222,18 +276,39 @@ DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
                                     ARRAY['completed', 'failed', 'canceled', 'retry'], ARRAY['failed', 'retry'], retry_runs.task,
                                     retry_runs.queue, retry_runs.older_than::text, retry_runs.created_before::text);
-    held uuid[];
+    step record;
+    rows integer;
+    latest timestamptz;
 BEGIN
-    SELECT m.held, m.locked, m.next INTO held, retry_runs.locked, retry_runs.next
-      FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
-                                  retry_runs.after, retry_runs.max_runs) m;
-    UPDATE dormouse.runs r SET status = CASE r.status WHEN 'retry' THEN 'retry' ELSE 'queued' END, run_at = now()
-     WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses)
-       AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
-       AND (r.finished_at IS NULL
-            OR r.finished_at >= (SELECT max(coalesce(o.finished_at, 'infinity')) FROM dormouse.runs o WHERE o.id = r.id));
-    GET DIAGNOSTICS changed = ROW_COUNT;
-    refused := cardinality(held) - changed;
+    changed := 0;
+    locked := 0;
+    refused := 0;
+    FOR step IN SELECT * FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
+                                                     retry_runs.after, retry_runs.max_runs)
+    LOOP
+        IF step.since IS NULL THEN
+            UPDATE dormouse.runs r SET run_at = now()
+             WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+        ELSE
+            -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
+            latest := greatest(step.until + interval '3 days',
+                               (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
+            UPDATE dormouse.runs r SET status = 'queued', run_at = now()
+             WHERE r.id = ANY (step.held) AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
+               AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until)
+               AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
+               AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id)
+               AND NOT EXISTS (SELECT FROM dormouse.runs_finished o
+                                WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= step.since AND o.finished_at < latest)
+               AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at > r.finished_at)
+                    OR dormouse.finished_at(r.id) = r.finished_at);
+        END IF;
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        changed := changed + rows;
+        locked := locked + step.locked;
+        refused := refused + cardinality(step.held) - rows;
+        next := step.next;
+    END LOOP;
 END $$;
 
 -- archive() for all that a filter means; without a status those that have finished. The rest is as for cancel_runs().
@@ -244,9 +319,9 @@ CREATE FUNCTION dormouse.archive_runs(
     older_than     interval    DEFAULT NULL,
     created_before timestamptz DEFAULT NULL,
     max_runs       integer     DEFAULT 1000,
-    after          uuid        DEFAULT NULL,
+    after          text        DEFAULT NULL,
     reason         text        DEFAULT NULL,
-    OUT changed integer, OUT locked integer, OUT refused integer, OUT next uuid)
+    OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
@@ -256,19 +331,29 @@ DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('archive_runs', archive_runs.status,
                                     finished || ARRAY['queued', 'running', 'retry', 'blocked'], finished, archive_runs.task,
                                     archive_runs.queue, archive_runs.older_than::text, archive_runs.created_before::text);
-    held uuid[];
+    step record;
+    rows integer;
 BEGIN
-    SELECT m.held, m.locked, m.next INTO held, archive_runs.locked, archive_runs.next
-      FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than,
-                                  archive_runs.created_before, archive_runs.after, archive_runs.max_runs) m;
-    IF statuses <@ finished THEN
-        UPDATE dormouse.runs r SET archived_at = now() WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses) AND r.archived_at IS NULL;
-    ELSE
-        UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive_runs.reason)
-         WHERE r.id = ANY (held) AND r.status || '' = ANY (statuses);
-    END IF;
-    GET DIAGNOSTICS changed = ROW_COUNT;
+    changed := 0;
+    locked := 0;
     refused := 0;
+    FOR step IN SELECT * FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than, archive_runs.created_before,
+                                                     archive_runs.after, archive_runs.max_runs)
+    LOOP
+        IF statuses <@ finished THEN
+            UPDATE dormouse.runs r SET archived_at = now()
+             WHERE r.id = ANY (step.held) AND r.archived_at IS NULL
+               AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
+               AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until);
+        ELSE
+            UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive_runs.reason)
+             WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+        END IF;
+        GET DIAGNOSTICS rows = ROW_COUNT;
+        changed := changed + rows;
+        locked := locked + step.locked;
+        next := step.next;
+    END LOOP;
 END $$;
 
 -- Takes the runs of a worker whose process is proven to be gone, without waiting for their leases, as rescue.sql does: the attempt

@@ -19,8 +19,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Rows that go in one transaction.
-constexpr std::int64_t portion = 1'000;
+/// Rows that go in one transaction: some 20 ms.
+constexpr std::int64_t portion = 250;
 constexpr int shown_groups = 20;
 
 struct Group {

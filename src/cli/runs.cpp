@@ -1,5 +1,6 @@
 #include "cli/runs.h"
 
+#include <algorithm>
 #include <ctime>
 #include <optional>
 
@@ -12,6 +13,11 @@
 namespace dormouse::cli {
 
 namespace {
+
+/// Of the live runs and of the finished ones so many are looked at, the newest, unless somebody says since when.
+std::string reach(const RunsOptions& options) {
+    return std::to_string(std::max(10'000, options.limit));
+}
 
 std::optional<std::string> unless_empty(const std::string& text) {
     return text.empty() ? std::nullopt : std::optional(text);
@@ -58,6 +64,17 @@ void print_table(const postgres::Reply& reply) {
     print(table.text());
 }
 
+/// Too few were found: perhaps not all were looked at.
+Try<void> tell_reach(const RunsOptions& options, postgres::BlockingConnection& connection) {
+    const auto reply = connection.ask("runs", sql::cli::runs_reach, {unless_empty(options.status), reach(options)});
+    if (!reply) return give_up(reply.error());
+    if (!reply->is_null(0, 0))
+        complain("only the newest " + reach(options) +
+                 " finished runs and as many of the others were looked at, back to " + iso(reply->real(0, 0)) +
+                 "; --since TIME looks at all since then");
+    return {};
+}
+
 }  // namespace
 
 Outcome runs(const RunsOptions& options) {
@@ -70,7 +87,8 @@ Outcome runs(const RunsOptions& options) {
     const auto reply =
         connection->ask("runs", sql::cli::runs,
                         {unless_empty(options.status), unless_empty(options.task), unless_empty(options.queue), *since,
-                         std::to_string(options.limit), options.archived ? "true" : "false"});
+                         std::to_string(options.limit), options.archived ? "true" : "false",
+                         options.since.empty() ? std::optional(reach(options)) : std::nullopt});
     if (!reply) return give_up(reply.error());
     if (options.json) {
         for (int row = 0; row < reply->rows(); ++row) print(safe_json(reply->text(row, 14)) + "\n");
@@ -79,6 +97,8 @@ Outcome runs(const RunsOptions& options) {
     } else {
         print_table(*reply);
     }
+    if (options.since.empty() && reply->rows() < options.limit)
+        if (const auto told = tell_reach(options, *connection); !told) return tl::unexpected(told.error());
     return Exit::ok;
 }
 
