@@ -1,11 +1,13 @@
 #!/bin/bash
-# ./dev test [--full] [OPTION OF ctest…]
+# ./dev test [--full] [--postgres BINDIR] [OPTION OF ctest…]
 # Sets up, builds the preset dev, checks the style and runs all tests: unit, postgres (on private servers) and system (in a
 # systemd booted in a container, which takes root; elsewhere these are skipped, with the reason). What was skipped stands
 # above ctest's own summary, which comes last.
 #   --full            the long variants of tests (DORMOUSE_FULL=1; an hour of ordinary life is one), the packages in a clean Debian,
 #                     clang-tidy, unit and postgres tests and the short chaos once more under address and undefined behaviour
 #                     sanitizers, and what has threads under the thread sanitizer
+#   --postgres BINDIR the postgres tests alone, on servers of another version: BINDIR has initdb and postgres (what is not there is skipped by
+#                     name). 14 to 18 are stated; Debian 12 has 15, Debian 13 has 17
 #   -R REGEX, -L …    are ctest's, for instance: ./dev test -R unit.config
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -14,11 +16,20 @@ help_if_asked "$@"
 
 full=no
 options=()
-for argument in "$@"; do
-    case $argument in
+while [ "$#" -gt 0 ]; do
+    case $1 in
     --full) full=yes ;;
-    *) options+=("$argument") ;;
+    --postgres)
+        if [ ! -x "${2:-}/initdb" ] || [ ! -x "$2/postgres" ]; then die "test: --postgres: there is no initdb and postgres in \"${2:-}\""; fi
+        DORMOUSE_POSTGRES=$(realpath "$2")
+        export DORMOUSE_POSTGRES
+        options+=(--label-regex '^postgres$')
+        say "postgres tests on $("$2/postgres" --version)"
+        shift
+        ;;
+    *) options+=("$1") ;;
     esac
+    shift
 done
 if [ "$full" = yes ]; then export DORMOUSE_FULL=1; fi
 export BOOST_TEST_COLOR_OUTPUT=no # logs are read in files

@@ -325,7 +325,7 @@ BEGIN
             USING ERRCODE = 'check_violation', HINT = 'Smaller is sooner; 0 is ordinary.';
     ELSIF max_attempts NOT BETWEEN 1 AND 1000 THEN
         RAISE EXCEPTION 'dormouse.runs: max_attempts is %, expected 1 to 1000', max_attempts USING ERRCODE = 'check_violation';
-    ELSIF extract(epoch FROM timeout) < 0 THEN  -- a longer one than 10 years is taken as that
+    ELSIF NOT isfinite(timeout) OR extract(epoch FROM timeout) < 0 THEN  -- a longer one than 10 years is taken as that; infinity is there from 17 on
         RAISE EXCEPTION 'dormouse.runs: timeout is %, expected 0 to 10 years', timeout USING ERRCODE = 'check_violation';
     END IF;
 END $$;
@@ -500,7 +500,7 @@ CREATE FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text DE
 #variable_conflict use_column
 DECLARE
     due        timestamptz := coalesce(enqueue_many.run_at, now() + enqueue_many.delay, now());
-    timeout_ms bigint := (extract(epoch FROM enqueue_many.timeout) * 1000)::bigint;
+    timeout_ms bigint;
     ids        uuid[];
     owners     uuid[];
     odd        record;
@@ -510,6 +510,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the time, or the delay from now.';
     END IF;
     PERFORM dormouse.check_numbers(enqueue_many.priority, enqueue_many.max_attempts, enqueue_many.timeout);
+    timeout_ms := (extract(epoch FROM enqueue_many.timeout) * 1000)::bigint;
     IF enqueue_many.keys IS NULL THEN
         RETURN QUERY INSERT INTO dormouse.runs (queue, task, payload, priority, run_at, max_attempts, timeout_ms)
             SELECT coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(p.payload, 'null'),
@@ -784,6 +785,9 @@ DECLARE
 BEGIN
     IF lock_matching.max_runs IS NULL OR lock_matching.max_runs NOT BETWEEN 1 AND 100000 THEN
         RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 to 100000', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
+    ELSIF NOT isfinite(lock_matching.older_than) THEN
+        RAISE EXCEPTION 'dormouse: older_than is %, expected a time that ends', lock_matching.older_than
+            USING ERRCODE = 'invalid_parameter_value';
     ELSIF lock_matching.after !~ '^(live|default|[0-9T:.-]{19,40}) [0-9a-f-]{36}$' THEN
         RAISE EXCEPTION 'dormouse: after is "%", expected what an earlier call returned as next', lock_matching.after
             USING ERRCODE = 'invalid_parameter_value';

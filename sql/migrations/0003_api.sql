@@ -10,7 +10,7 @@ BEGIN
             USING ERRCODE = 'check_violation', HINT = 'Smaller is sooner; 0 is ordinary.';
     ELSIF max_attempts NOT BETWEEN 1 AND 1000 THEN
         RAISE EXCEPTION 'dormouse.runs: max_attempts is %, expected 1 to 1000', max_attempts USING ERRCODE = 'check_violation';
-    ELSIF extract(epoch FROM timeout) < 0 THEN  -- a longer one than 10 years is taken as that
+    ELSIF NOT isfinite(timeout) OR extract(epoch FROM timeout) < 0 THEN  -- a longer one than 10 years is taken as that; infinity is there from 17 on
         RAISE EXCEPTION 'dormouse.runs: timeout is %, expected 0 to 10 years', timeout USING ERRCODE = 'check_violation';
     END IF;
 END $$;
@@ -78,7 +78,7 @@ SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmap
 #variable_conflict use_column
 DECLARE
     due        timestamptz := coalesce(enqueue_many.run_at, now() + enqueue_many.delay, now());
-    timeout_ms bigint := (extract(epoch FROM enqueue_many.timeout) * 1000)::bigint;
+    timeout_ms bigint;
     ids        uuid[];
     owners     uuid[];
     odd        record;
@@ -88,6 +88,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the time, or the delay from now.';
     END IF;
     PERFORM dormouse.check_numbers(enqueue_many.priority, enqueue_many.max_attempts, enqueue_many.timeout);
+    timeout_ms := (extract(epoch FROM enqueue_many.timeout) * 1000)::bigint;
     IF enqueue_many.keys IS NULL THEN
         RETURN QUERY INSERT INTO dormouse.runs (queue, task, payload, priority, run_at, max_attempts, timeout_ms)
             SELECT coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(p.payload, 'null'),

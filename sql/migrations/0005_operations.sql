@@ -148,6 +148,9 @@ DECLARE
 BEGIN
     IF lock_matching.max_runs IS NULL OR lock_matching.max_runs NOT BETWEEN 1 AND 100000 THEN
         RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 to 100000', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
+    ELSIF NOT isfinite(lock_matching.older_than) THEN
+        RAISE EXCEPTION 'dormouse: older_than is %, expected a time that ends', lock_matching.older_than
+            USING ERRCODE = 'invalid_parameter_value';
     ELSIF lock_matching.after !~ '^(live|default|[0-9T:.-]{19,40}) [0-9a-f-]{36}$' THEN
         RAISE EXCEPTION 'dormouse: after is "%", expected what an earlier call returned as next', lock_matching.after
             USING ERRCODE = 'invalid_parameter_value';

@@ -19,9 +19,8 @@ SELECT pg_catalog.pg_backend_pid(),
             pg_catalog.set_config('statement_timeout', '0', false),
             pg_catalog.set_config('lock_timeout', '500ms', false),
             pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false),
-            CASE WHEN pg_catalog.current_setting('server_version_num')::integer OPERATOR(pg_catalog.>=) 140000
-                 THEN pg_catalog.set_config('idle_session_timeout', '0', false) END,
-            CASE WHEN pg_catalog.current_setting('server_version_num')::integer OPERATOR(pg_catalog.>=) 140000 AND pg_catalog.strpos(pg_catalog.version(), 'linux') OPERATOR(pg_catalog.>) 0
+            pg_catalog.set_config('idle_session_timeout', '0', false),
+            CASE WHEN pg_catalog.strpos(pg_catalog.version(), 'linux') OPERATOR(pg_catalog.>) 0
                  THEN pg_catalog.set_config('client_connection_check_interval', '5s', false) END,
             pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', false),
             pg_catalog.set_config('enable_seqscan', 'off', false),

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/utf8.h"
+#include "postgres/engine.h"
 #include "postgres/sqlstate.h"
 #include "postgres/tls.h"
 
@@ -66,6 +67,11 @@ Result<BlockingConnection> BlockingConnection::open(const std::string& url, cons
     BlockingConnection connection(PQconnectdbParams(keywords.data(), values.data(), 1));
     if (PQstatus(connection.get()) != CONNECTION_OK)
         return tl::unexpected(with_tls_hint(from_connection(connection.get(), "database")));
+    if (!require_version(PQserverVersion(connection.get()))) {
+        const auto version = connection.ask("what server this is", "SELECT version()");
+        return fail(ErrorKind::incompatible,
+                    unfit_server(version ? version->text(0, 0) : "Postgres", PQserverVersion(connection.get())));
+    }
     PQsetNoticeProcessor(connection.get(), [](void*, const char*) {}, nullptr);
     return connection;
 }
@@ -143,8 +149,7 @@ Status BlockingConnection::listen(const std::string& channel) {
     if (quoted == nullptr) return tl::unexpected(from_connection(get(), "LISTEN"));
     const std::string statement = std::string("LISTEN ") + quoted;
     PQfreemem(quoted);
-    if (PQserverVersion(get()) >= 140000)
-        if (const Status status = script("LISTEN", "SET idle_session_timeout = 0"); !status) return status;
+    if (const Status status = script("LISTEN", "SET idle_session_timeout = 0"); !status) return status;
     return script("LISTEN", statement);
 }
 

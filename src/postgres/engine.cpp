@@ -7,6 +7,7 @@ namespace dormouse::postgres {
 namespace {
 
 constexpr int oldest_server = 140'000;
+constexpr int newest_tested = 18;
 
 /// What is in the answer to version().
 constexpr std::array<std::pair<std::string_view, std::string_view>, 3> others{{
@@ -15,7 +16,25 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 3> others{{
     {"Redshift", "Redshift, which has neither triggers nor NOTIFY"},
 }};
 
+/// 150018: "15.18".
+std::string version_text(int number) {
+    return std::to_string(number / 10'000) + "." + std::to_string(number % 10'000);
+}
+
 }  // namespace
+
+Status require_version(int number) {
+    if (number >= oldest_server) return {};
+    return fail(ErrorKind::incompatible,
+                "this server says that it is Postgres " + version_text(number) +
+                    ", dormouse needs Postgres 14 or later; upgrade the server, or see whether it is Postgres at all");
+}
+
+std::string untested_version(int number) {
+    if (number / 10'000 <= newest_tested) return {};
+    return "the server is Postgres " + version_text(number) + ", and this release of dormouse was tested with 14 to " +
+           std::to_string(newest_tested) + ": see whether there is a newer one";
+}
 
 std::string unfit_server(std::string_view version, int number) {
     for (const auto& [mark, what] : others)

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/crash_point.h"
+#include "postgres/engine.h"
 #include "sql/embedded.h"
 
 namespace dormouse::postgres {
@@ -54,6 +55,7 @@ void ListeningSession::on_connected(ConnectionPtr connection) {
     events.on_lost = [this](Error error) { on_session_lost(std::move(error)); };
     session_ = std::make_unique<Session>(loop_, std::move(connection), std::move(events));
     crash_point("session.opened");
+    if (const Status fit = require_version(session_->server_version()); !fit) return refuse(fit.error());
     deadline_.once(connect_timeout_, [this] {
         refuse(Error{ErrorKind::transient, "connected to " + where() + ", but it does not answer within " +
                                                std::to_string(connect_timeout_.count()) +
@@ -108,6 +110,10 @@ void ListeningSession::listen() {
 
 void ListeningSession::exchange(std::vector<Statement> statements, Session::Done done) {
     session_->exchange(std::move(statements), std::move(done));
+}
+
+std::string ListeningSession::untested_server() const {
+    return session_ ? untested_version(session_->server_version()) : std::string();
 }
 
 std::string ListeningSession::where() const {

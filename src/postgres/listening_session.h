@@ -45,6 +45,8 @@ class ListeningSession {
     void exchange(std::vector<Statement> statements, Session::Done done);
     /// Where the session is, for people. No secrets.
     [[nodiscard]] std::string where() const;
+    /// What to be told of the server's version; mostly empty.
+    [[nodiscard]] std::string untested_server() const;
     [[nodiscard]] std::uint64_t statements_sent() const { return session_ ? session_->statements_sent() : 0; }
 
   private:

@@ -37,6 +37,7 @@ class Listener {
     [[nodiscard]] bool is_open() const { return open_; }
     /// Where the session is, for people. No secrets.
     [[nodiscard]] std::string where() const { return session_.where(); }
+    [[nodiscard]] std::string untested_server() const { return session_.untested_server(); }
     [[nodiscard]] std::uint64_t statements_sent() const { return session_.statements_sent(); }
 
   private:

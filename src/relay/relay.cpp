@@ -131,6 +131,10 @@ void Relay::on_listening() {
     log::event(log::Level::info, "listening",
                "connected to " + listener_.where() + ", rings " + bell_of(*config_) + " from now on",
                {{"pool", config_->pool}});
+    if (const std::string warning = listener_.untested_server(); warning != untested_) {
+        untested_ = warning;
+        if (!warning.empty()) log::event(log::Level::warning, "configuration", warning);
+    }
     trouble_.clear();
     listening_since_ = BootClock::now();
     tell_status();

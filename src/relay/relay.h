@@ -43,6 +43,7 @@ class Relay {
     std::string file_trouble_;  ///< the file cannot be used; what was read before it goes on
     std::string trouble_;       ///< why there is no session, as status text; empty: none is known
     std::string bell_trouble_;
+    std::string untested_;  ///< and of its version
     std::string unproven_;  ///< what was told of the server last
     std::string kept_out_;  ///< who holds a lock that he should not
     int tries_ = 0;

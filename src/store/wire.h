@@ -77,6 +77,8 @@ class Wire {
     [[nodiscard]] const Parts& on_wire() const { return on_wire_; }
 
     [[nodiscard]] std::string where() const { return session_.where(); }
+    /// What to be told of the server's version; mostly empty.
+    [[nodiscard]] std::string untested_server() const { return session_.untested_server(); }
     [[nodiscard]] std::uint64_t statements_sent() const { return session_.statements_sent(); }
 
   private:

@@ -39,7 +39,7 @@ PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
 namespace {
 
 /// Where the database is that this pool could work with.
-Result<std::string> try_database(loop::Loop& loop, const config::Config& config) {
+Result<std::string> try_database(loop::Loop& loop, const config::Config& config, std::vector<std::string>& warnings) {
     Status outcome;
     store::Wire database(loop,
                          {.place = {config.database.url, config.database.passfile, config.database.connect_timeout},
@@ -54,6 +54,7 @@ Result<std::string> try_database(loop::Loop& loop, const config::Config& config)
     database.open();
     loop.run();
     if (!outcome) return tl::unexpected(outcome.error());
+    if (std::string warning = database.untested_server(); !warning.empty()) warnings.push_back(std::move(warning));
     return database.where();
 }
 
@@ -91,7 +92,7 @@ PoolCheck check_pool(config::Sources sources) {
     passed("configuration", config.file.empty() ? "no file" : config.file);
 
     loop::Loop loop;
-    const auto place = try_database(loop, config);
+    const auto place = try_database(loop, config, check.warnings);
     if (!place) return failed("database", place.error());
     passed("database", *place + ", schema and LISTEN");
 

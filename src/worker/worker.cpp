@@ -61,6 +61,10 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
               {.on_open =
                    [this] {
                        log::event(log::Level::info, "listening", "connected to " + database().where());
+                       if (const std::string warning = database().untested_server(); warning != untested_) {
+                           untested_ = warning;
+                           if (!warning.empty()) log::event(log::Level::warning, "configuration", warning);
+                       }
                        step();
                    },
                .on_lost = [this](const Error& error) { on_lost(error); },

@@ -136,6 +136,7 @@ class Worker {
     Neighbours neighbours_;
 
     std::optional<Time> quiet_since_;
+    std::string untested_;  ///< what was told of the version of the server
     int terminations_ = 0;
     LeavingTimes leaving_times_;
     ErrandEnd errand_end_ = ErrandEnd::none;

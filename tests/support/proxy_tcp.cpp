@@ -148,6 +148,8 @@ void ProxyTcp::run() {
                 pair.over = !read_some(pair.client.get(), said) || (!lost && !write_all(pair.server.get(), said));
             std::string answer;
             if (fds[at++].revents != 0 && !read_some(pair.server.get(), answer)) pair.over = true;
+            if (const auto at_it = answer.find(said_.first); !said_.first.empty() && at_it != std::string::npos)
+                answer.replace(at_it, said_.first.size(), said_.second);
             if (lost) continue;
             passed(said.size());
             pair.held += answer;

@@ -38,6 +38,8 @@ class ProxyTcp {
     void let_go();
     /// What the server has said and was held back.
     [[nodiscard]] std::uint64_t held() const { return held_; }
+    /// Says the second for the first in each answer; both are equally long. Before the first connection.
+    void say_instead(std::string what, std::string instead) { said_ = {std::move(what), std::move(instead)}; }
     /// Ends every connection; what was held back is lost. New connections are taken.
     void cut();
     /// Half-open: from now on bytes are taken and lost, in both directions, and connections stay; new ones too.
@@ -56,6 +58,7 @@ class ProxyTcp {
     void nudge() const;
 
     std::function<void()> before_connect_;
+    std::pair<std::string, std::string> said_;
     std::string server_path_;
     int port_ = 0;
     UniqueFd listener_;
