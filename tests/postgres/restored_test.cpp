@@ -1,0 +1,165 @@
+// Databases that come from elsewhere: dumped and restored, whole and in parts, by another owner; and a standby that
+// becomes the primary.
+#include <pwd.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "support/foreground_worker.h"
+#include "support/logged_worker.h"
+#include "support/paths.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+namespace {
+
+/// Programs of the servers that the tests run on.
+std::string program(const std::string& name) {
+    static const std::string directory = [] {
+        TestDatabase database(TestDatabase::Schema::none);
+        return database.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'");
+    }();
+    return directory + "/" + name;
+}
+
+boost::test_tools::assertion_result has_client_programs(boost::unit_test::test_unit_id id) {
+    boost::test_tools::assertion_result result = has_postgres(id);
+    if (!result) return result;
+    for (const char* const name : {"pg_dump", "psql", "pg_basebackup"})
+        if (::access(program(name).c_str(), X_OK) != 0) {
+            boost::test_tools::assertion_result none(false);
+            none.message() << "there is no " << program(name);
+            return none;
+        }
+    return result;
+}
+
+void succeed(std::vector<std::string> command) {
+    const Ended ended = run({std::move(command), {}, {}, {}, Millis{120'000}});
+    BOOST_TEST_REQUIRE(ended.exit_code == 0, ended.err);
+}
+
+struct Restored {
+    TemporaryDirectory directory;
+    TestDatabase from;
+    TestDatabase to{TestDatabase::Schema::none};
+
+    Restored() {
+        from.exec(
+            "SELECT dormouse.enqueue('echo', key => 'live'), dormouse.enqueue('echo', key => 'done');"
+            " UPDATE dormouse.runs SET status = 'completed' WHERE key = 'done'");
+        for (int i = 0; i < 3; ++i) from.exec("SELECT dormouse.retain('p', 259200000, now())");
+        from.exec(
+            "SELECT dormouse.enqueue('echo', key => 'of_today');"
+            " UPDATE dormouse.runs SET status = 'completed' WHERE key = 'of_today'");
+        to.exec("DROP ROLE IF EXISTS other_owner; CREATE ROLE other_owner LOGIN; GRANT CREATE ON DATABASE " +
+                to.name() + " TO other_owner");
+    }
+    ~Restored() { to.exec("DROP OWNED BY other_owner CASCADE; DROP ROLE other_owner"); }
+
+    void copy(std::vector<std::string> what) {
+        const std::string file = directory.path() + "/dump.sql";
+        std::vector<std::string> dump{program("pg_dump"), "--no-owner", "--no-privileges", "--schema=dormouse",
+                                      "--file=" + file};
+        dump.insert(dump.end(), what.begin(), what.end());
+        dump.push_back(from.url());
+        succeed(dump);
+        succeed({program("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-f", file, to.url("other_owner")});
+    }
+    std::string id(const std::string& key) { return from.value("SELECT id FROM dormouse.runs WHERE key = $1", {key}); }
+    void works() {
+        for (const char* const key : {"live", "done", "of_today"})
+            BOOST_TEST(to.value("SELECT dormouse.enqueue('echo', key => $1)", {key}) == id(key), key);
+        BOOST_TEST(to.value("SELECT status FROM dormouse.result($1)", {id("done")}) == "completed");
+        LoggedWorker worker(to.url("other_owner"));
+        BOOST_TEST(worker.until_said("run_completed"), worker.log());
+        const Ended ended =
+            run(cli_program({"runs", "--status", "completed", "--json"}, {{"DATABASE_URL", to.url("other_owner")}}));
+        BOOST_TEST(std::count(ended.out.begin(), ended.out.end(), '\n') == 3, ended.out << ended.err);
+        for (int i = 0; i < 40 && to.value("SELECT did FROM dormouse.retain('p', 259200000, now())") != ""; ++i) {
+        }
+        BOOST_TEST(to.value("SELECT coalesce(string_agg(trouble, ', '), '') FROM dormouse.retention") == "");
+    }
+};
+
+std::string last_block(const std::string& page) {
+    std::ifstream file(std::string(source_directory) + page);
+    std::ostringstream text;
+    text << file.rdbuf();
+    const std::string whole = text.str();
+    const auto begin = whole.rfind("```sql\n") + 7;
+    return whole.substr(begin, whole.find("```", begin) - begin);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(restored, *boost::unit_test::precondition(has_client_programs))
+
+BOOST_AUTO_TEST_CASE(a_dump_is_restored_by_another_owner_and_everything_goes_on) {
+    Restored restored;
+    restored.copy({});
+    restored.works();
+}
+
+BOOST_AUTO_TEST_CASE(schema_and_data_are_restored_one_after_the_other) {
+    Restored restored;
+    restored.copy({"--schema-only"});
+    restored.copy({"--data-only"});
+    restored.works();
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_were_not_restored_are_given_back_by_one_statement) {
+    Restored restored;
+    restored.copy({"--schema-only"});
+    restored.copy({"--data-only", "--exclude-table-data=dormouse.keys"});
+    TestDatabase& to = restored.to;
+    BOOST_TEST(to.value("SELECT string_agg(key, ' ') FROM dormouse.keys") == "live");  // its trigger has seen to that
+    to.exec(last_block("/docs/replication.md"));
+    restored.works();
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_follows_to_the_standby_that_is_promoted) {
+    Cluster primary(ClusterOptions{.settings = {"wal_level = replica"}});
+    Cluster standby;
+    TestDatabase database(TestDatabase::Schema::migrated, primary);
+    std::ofstream(primary.socket_directory() + "/data/pg_hba.conf", std::ios::app) << "local replication all trust\n";
+    database.exec("SELECT pg_reload_conf()");
+    standby.stop();
+    const std::string data = standby.socket_directory() + "/data";
+    const std::string settings = data + ".conf";
+    std::filesystem::copy_file(data + "/postgresql.conf", settings);
+    std::filesystem::remove_all(data);
+    succeed({program("pg_basebackup"), "--pgdata=" + data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+             "--dbname=" + primary.url("postgres")});
+    std::filesystem::copy_file(settings, data + "/postgresql.conf", std::filesystem::copy_options::overwrite_existing);
+    if (::geteuid() == 0) succeed({"chown", "-R", "--reference=" + primary.socket_directory() + "/data", data});
+    standby.start();
+
+    LoggedWorker worker("postgresql://postgres@/" + database.name() + "?host=" + standby.socket_directory() + "," +
+                        primary.socket_directory() + "&port=" + std::to_string(standby.port()) + "," +
+                        std::to_string(primary.port()) + "&target_session_attrs=read-write");
+    BOOST_TEST_REQUIRE(worker.until_said("listening"), worker.log());
+    database.exec("SELECT dormouse.enqueue('echo')");
+    BOOST_TEST(worker.until_said("run_completed"), worker.log());
+    // asleep in its promise to look again, which the standby knows nothing of
+    const std::string seen = database.value("SELECT pg_current_wal_insert_lsn()");
+    auto replica = postgres::BlockingConnection::open(standby.url(database.name()), {});
+    BOOST_TEST_REQUIRE(replica.has_value());
+    BOOST_TEST_REQUIRE(eventually(
+        [&] { return replica->ask("", "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", {seen})->text(0, 0) == "t"; }));
+    primary.kill();
+    BOOST_TEST_REQUIRE(replica->ask("", "SELECT pg_promote()").has_value());
+    BOOST_TEST(worker.until_said("database_back"), worker.log());
+    for (int i = 2; i < 4; ++i) {  // the first is found by its look, or heard of; the second is heard of
+        BOOST_TEST_REQUIRE(replica->script("", "SELECT dormouse.enqueue('echo')").has_value());
+        BOOST_TEST(worker.until_said("run_completed", static_cast<std::size_t>(i)), worker.log());
+    }
+    BOOST_TEST(replica->ask("", "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")->text(0, 0) == "3");
+    primary.start();  // for the end of the test database
+}
+
+BOOST_AUTO_TEST_SUITE_END()
