@@ -1,33 +1,13 @@
 #include "systemd/units.h"
 
-#include <systemd/sd-bus.h>
-
 #include <cstring>
-#include <memory>
+
+#include "systemd/bus.h"
 
 namespace dormouse::systemd {
 namespace {
 
-constexpr const char* service = "org.freedesktop.systemd1";
-constexpr const char* object = "/org/freedesktop/systemd1";
-constexpr const char* manager = "org.freedesktop.systemd1.Manager";
 constexpr std::size_t most_asked_one_by_one = 100;
-
-using Bus = std::unique_ptr<sd_bus, decltype(&sd_bus_flush_close_unref)>;
-using Message = std::unique_ptr<sd_bus_message, decltype(&sd_bus_message_unref)>;
-
-Error failed(int code) {
-    return {ErrorKind::disconnected,
-            std::string("systemd cannot be asked over the system bus: ") + std::strerror(-code)};
-}
-
-Result<Bus> open_bus(Millis patience) {
-    sd_bus* raw = nullptr;
-    if (const int code = sd_bus_open_system(&raw); code < 0) return tl::unexpected(failed(code));
-    Bus bus(raw, sd_bus_flush_close_unref);
-    sd_bus_set_method_call_timeout(bus.get(), static_cast<std::uint64_t>(std::chrono::microseconds(patience).count()));
-    return bus;
-}
 
 /// What `name` starts and ends with taken away; empty: it does not.
 std::string_view between(std::string_view name, std::string_view start, std::string_view end) {
@@ -61,7 +41,7 @@ void note(All& all, std::string_view name, const std::string& active, const std:
 int list_units(sd_bus* bus, All& all) {
     sd_bus_message* raw = nullptr;
     Message call(nullptr, sd_bus_message_unref);
-    int code = sd_bus_message_new_method_call(bus, &raw, service, object, manager, "ListUnitsByPatterns");
+    int code = sd_bus_message_new_method_call(bus, &raw, bus_service, bus_object, bus_manager, "ListUnitsByPatterns");
     call.reset(raw);
     if (code < 0 || (code = sd_bus_message_append(call.get(), "as", 0)) < 0 ||
         (code = sd_bus_message_append(call.get(), "as", 2, "dormouse@*", "dormouse-due-*.timer")) < 0)
@@ -85,8 +65,8 @@ int list_units(sd_bus* bus, All& all) {
 bool starts_at_boot(sd_bus* bus, const std::string& pool) {
     sd_bus_message* raw = nullptr;
     const std::string unit = "dormouse@" + pool + ".target";
-    const int code =
-        sd_bus_call_method(bus, service, object, manager, "GetUnitFileState", nullptr, &raw, "s", unit.c_str());
+    const int code = sd_bus_call_method(bus, bus_service, bus_object, bus_manager, "GetUnitFileState", nullptr, &raw,
+                                        "s", unit.c_str());
     const Message reply(raw, sd_bus_message_unref);
     const char* state = nullptr;
     if (code < 0 || sd_bus_message_read(reply.get(), "s", &state) <= 0) return true;
@@ -100,7 +80,7 @@ Result<All> units_of(const std::vector<std::string>& names, Millis patience) {
     for (const std::string& name : names) all.emplace(name, PoolUnits{});
     auto bus = open_bus(patience);
     if (!bus) return tl::unexpected(bus.error());
-    if (const int code = list_units(bus->get(), all); code < 0) return tl::unexpected(failed(code));
+    if (const int code = list_units(bus->get(), all); code < 0) return tl::unexpected(bus_failed(code));
     if (all.size() <= most_asked_one_by_one)
         for (auto& [name, units] : all)
             if (units.on()) units.at_boot = starts_at_boot(bus->get(), name);

@@ -1,0 +1,22 @@
+#include "systemd/bus.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace dormouse::systemd {
+
+Error bus_failed(int code) {
+    const bool denied = code == -EACCES || code == -EPERM;
+    return {denied ? ErrorKind::denied : ErrorKind::disconnected,
+            std::string("systemd cannot be asked over the system bus: ") + std::strerror(-code)};
+}
+
+Result<Bus> open_bus(Millis patience) {
+    sd_bus* raw = nullptr;
+    if (const int code = sd_bus_open_system(&raw); code < 0) return tl::unexpected(bus_failed(code));
+    Bus bus(raw, sd_bus_flush_close_unref);
+    sd_bus_set_method_call_timeout(bus.get(), static_cast<std::uint64_t>(std::chrono::microseconds(patience).count()));
+    return bus;
+}
+
+}  // namespace dormouse::systemd
