@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "cli/version.h"
@@ -88,7 +89,25 @@ Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config
 
 namespace {
 
-Try<Opened> open(const DatabaseChoice& choice, const std::string& command, postgres::Act act) {
+/// What to do about a login that the server does not let in; empty: its own words say enough.
+std::string who_instead(const std::string& message, postgres::Act act) {
+    constexpr std::string_view peer = "Peer authentication failed for user \"";
+    if (const auto at = message.find(peer); at != std::string::npos) {
+        const std::string rest = message.substr(at + peer.size());
+        return "; the server lets in that account alone: sudo -u " + rest.substr(0, rest.find('"')) + " dormouse …";
+    }
+    if (message.find("FATAL:  role \"") == std::string::npos) return {};
+    const std::string you = "; without a user in its URL you are the login that is called like you: ";
+    if (act == postgres::Act::uses)
+        return you + "run this as the pool's user (sudo -u dormouse dormouse …), or name a login";
+    return you +
+           "run this as an administrator (sudo -u postgres dormouse migrate …; sudo dormouse setup …), or name a "
+           "login";
+}
+
+}  // namespace
+
+Try<Opened> open_database(const DatabaseChoice& choice, const std::string& command, postgres::Act act) {
     ::setenv("PGTZ", "UTC",
              1);  // libpq sends it while connecting, which also a pooler understands; times are shown by when.h
     const postgres::BlockingOptions options{"dormouse " + command, choice.database.passfile,
@@ -103,17 +122,12 @@ Try<Opened> open(const DatabaseChoice& choice, const std::string& command, postg
     failure.message = choice.origin + ": " + failure.message;
     if (failure.exit == Exit::usage) failure.exit = Exit::config;
     if (failure.exit == Exit::unreachable) failure.message += "; is the server up, and is this its address?";
-    if (failure.exit == Exit::denied && failure.message.find("FATAL:  role \"") != std::string::npos)
-        failure.message +=
-            "; without a user in its URL you are the login that is called like you: run this as the pool's user "
-            "(sudo -u dormouse dormouse …), or name a login";
+    if (failure.exit == Exit::denied) failure.message += who_instead(failure.message, act);
     return tl::unexpected(std::move(failure));
 }
 
-}  // namespace
-
 Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, const std::string& command) {
-    auto opened = open(choice, command, postgres::Act::uses);
+    auto opened = open_database(choice, command, postgres::Act::uses);
     if (!opened) return tl::unexpected(opened.error());
     if (!opened->schema_exists) {
         if (const Status fits = postgres::require_fit({}, release()); !fits) return give_up(fits.error());
@@ -124,7 +138,7 @@ Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, co
 Try<Opened> open_database(const DatabaseOptions& options, const std::string& command, postgres::Act act) {
     const auto choice = choose_database(options, config::of_process());
     if (!choice) return tl::unexpected(choice.error());
-    return open(*choice, command, act);
+    return open_database(*choice, command, act);
 }
 
 Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command) {

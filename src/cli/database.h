@@ -38,7 +38,8 @@ struct Opened {
     bool schema_exists = true;  ///< false: there is none, and nothing of that name must be asked, since it may come
                                 ///< from somebody meanwhile
 };
-/// The same, for `dormouse migrate`, which needs no schema.
+/// The same, for `dormouse migrate` and `dormouse setup`, which need no schema.
+Try<Opened> open_database(const DatabaseChoice& choice, const std::string& command, postgres::Act act);
 Try<Opened> open_database(const DatabaseOptions& options, const std::string& command, postgres::Act act);
 
 /// Both, for commands that need no more of the choice.
