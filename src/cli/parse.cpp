@@ -12,6 +12,7 @@
 #include "cli/dev.h"
 #include "cli/migrate.h"
 #include "cli/parse_parts.h"
+#include "cli/setup.h"
 #include "cli/text.h"
 #include "cli/version.h"
 #include "config/text.h"
@@ -83,6 +84,31 @@ void add_migrate(CLI::App& app, Chosen& chosen) {
         "  dormouse migrate --roles      # needs CREATEROLE; then: GRANT dormouse_producer TO app\n"
         "  dormouse migrate --local-wake --database-url postgresql://postgres@/app      # as superuser");
     choose(command, chosen, options, migrate);
+}
+
+void add_setup(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<SetupOptions>();
+    CLI::App& command = *app.add_subcommand(
+        "setup", "From the installed package to a pool that works: database, schema, roles, file, switch");
+    command.add_option("URL", options->url,
+                       "The database, as an administrator, without a password (default: DATABASE_URL, else the "
+                       "Postgres of this machine)");
+    command.add_option("--create-database", options->create_database, "Make this database first")->type_name("NAME");
+    command.add_option("--pool", options->pool, "The pool (default \"default\")")->type_name("POOL");
+    command.add_option("--login", options->login, "As which the pool connects (default \"dormouse\")")
+        ->type_name("LOGIN");
+    command.add_flag("--dry-run", options->dry_run, "Only print the commands; they are a shell script");
+    command.add_flag("--no-systemd", options->no_systemd, "Leave out the last step, which switches the pool on");
+    add_json(command, options->json);
+    command.footer(
+        "Looks at everything first, prints each step as the command that you could type, and does it. What is there "
+        "already\nis left as it is, so it may be run again. An administrator is a superuser, or has CREATEROLE and "
+        "CREATE on the database.\n\n"
+        "Examples:\n"
+        "  sudo dormouse setup --create-database app\n"
+        "  sudo dormouse setup postgresql:///app --dry-run\n"
+        "  sudo PGPASSWORD=… dormouse setup 'postgresql://admin@db.example/app?sslmode=verify-full'");
+    choose(command, chosen, options, setup);
 }
 
 void add_config(CLI::App& app, Chosen& chosen) {
@@ -160,9 +186,9 @@ int parse_and_run(int argc, char** argv) {
     app.set_version_flag("--version", "dormouse " + std::string(release()));
     app.footer(footer);
     app.get_formatter()->column_width(32);
-    for (const auto add :
-         {add_migrate, add_worker, add_try, add_enqueue, add_wake, add_relay, add_runs, add_show, add_watch, add_logs,
-          add_cancel, add_retry, add_archive, add_status, add_workers, add_reap, add_config, add_dev, add_version})
+    for (const auto add : {add_setup,  add_migrate, add_worker, add_try,    add_enqueue, add_wake,   add_relay,
+                           add_runs,   add_show,    add_watch,  add_logs,   add_cancel,  add_retry,  add_archive,
+                           add_status, add_workers, add_reap,   add_config, add_dev,     add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);

@@ -1,0 +1,123 @@
+#include "cli/setup.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/setup_files.h"
+#include "cli/setup_steps.h"
+#include "cli/text.h"
+
+namespace dormouse::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Which database, and a session with it: to another one of the server while it is not there.
+Try<void> look(Setup& setup) {
+    if (!setup.server.parts.contains("dbname")) {
+        auto connection = connect(setup.server, "postgres");
+        if (!connection) return tl::unexpected(connection.error());
+        const auto names = databases_of(*connection);
+        if (!names) return tl::unexpected(names.error());
+        Parts parts = setup.server.parts;
+        parts.erase("password");
+        parts["dbname"] = "NAME";
+        return give_up(Exit::usage, "which database? dormouse setup " + shell_word(url_of(parts)) +
+                                        ", or --create-database NAME; there " +
+                                        (names->empty() ? "is none yet" : "are: " + *names));
+    }
+    auto connection = connect(setup.server);
+    const bool there = connection.has_value();
+    if (!there) {
+        // the one failure of a connection that is about the database, with what is told of it
+        if (connection.error().exit != Exit::schema) return tl::unexpected(connection.error());
+        connection = connect(setup.server, "postgres");
+        if (!connection) return tl::unexpected(connection.error());
+    }
+    auto facts = look_at(*connection, there, setup.options.login);
+    if (!facts) return tl::unexpected(facts.error());
+    setup.facts = std::move(*facts);
+    setup.connection.emplace(std::move(*connection));
+    return {};
+}
+
+struct Planned {
+    const SetupStep* step;
+    bool there;
+    std::string about;
+    std::vector<std::string> commands;
+};
+
+/// Each step is asked before any is done.
+Try<std::vector<Planned>> plan(const Setup& setup) {
+    std::vector<Planned> all;
+    for (const auto& part : {database_steps(), login_steps(), pool_steps()})
+        for (const SetupStep& step : part) {
+            std::string about = step.about(setup);
+            if (about.empty()) continue;
+            const auto there = step.there(setup);
+            if (!there) return tl::unexpected(there.error());
+            all.push_back(
+                {&step, *there, std::move(about), *there ? std::vector<std::string>{} : step.commands(setup)});
+        }
+    return all;
+}
+
+/// A line for each step, in the form of a shell script.
+void tell(const Planned& one) {
+    print(std::string("# ") + (one.there ? "there already: " : "") + escaped(one.about) + "\n");
+    for (const std::string& command : one.commands) print(command + "\n");
+}
+
+std::string next_command(const Setup& setup) {
+    if (setup.options.no_systemd) return "dormouse worker " + setup.options.pool;
+    return std::string(gives_to_account() ? "cd / && sudo -u dormouse " : "") +
+           "dormouse enqueue count '{\"hello\": " + "\"world\"}' --wait --pool " + setup.options.pool;
+}
+
+std::string document_of(const std::vector<Planned>& planned, const Setup& setup) {
+    Json document{{"pool", setup.options.pool}, {"done", !setup.options.dry_run}, {"steps", Json::array()}};
+    for (const Planned& one : planned)
+        document["steps"].push_back(
+            {{"step", one.step->name}, {"about", one.about}, {"there", one.there}, {"commands", one.commands}});
+    document["next"] = next_command(setup);
+    return safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace
+
+Outcome setup(const SetupOptions& options) {
+    if (const Status name = config::check_pool_name(options.pool); !name)
+        return give_up(Exit::usage, name.error().message);
+    Setup setup;
+    setup.options = options;
+    setup.environment = config::of_process();
+    // what is meant for commands is not the pool's
+    auto server = find_setup_server(options, setup.environment);
+    if (!server) return tl::unexpected(server.error());
+    setup.server = std::move(*server);
+    for (const char* const name : {"DATABASE_URL", "DORMOUSE_DATABASE_URL"}) setup.environment.erase(name);
+    const std::string directory = config::directory(setup.environment);
+    setup.pool_file = directory + "/" + options.pool + ".toml";
+    setup.passfile = directory + "/pgpass";
+    if (const auto looked = look(setup); !looked) return tl::unexpected(looked.error());
+    const auto planned = plan(setup);
+    if (!planned) return tl::unexpected(planned.error());
+    const bool speaks = !options.json;
+    if (speaks && setup.server.parts.contains("password"))
+        print("read -rsp 'Password: ' PGPASSWORD && export PGPASSWORD    # of login " + escaped(setup.facts.user) +
+              "\n");
+    for (const Planned& one : *planned) {
+        if (speaks) tell(one);
+        if (one.there || options.dry_run) continue;
+        flush_stdout();
+        if (const auto done = one.step->act(setup); !done) return tl::unexpected(done.error());
+    }
+    if (speaks) {
+        print("# next: " + next_command(setup) + "\n");
+    } else {
+        print(document_of(*planned, setup) + "\n");
+    }
+    return Exit::ok;
+}
+
+}  // namespace dormouse::cli

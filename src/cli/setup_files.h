@@ -1,0 +1,38 @@
+// The two files of `dormouse setup`: the pool's, and the passfile with the pool's password. Neither is ever written
+// over.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/exit_code.h"
+
+namespace dormouse::cli {
+
+/// The account of the pools' workers.
+inline constexpr const char* setup_account = "dormouse";
+
+/// Whether there is such an account here, and this process may give files to it.
+bool gives_to_account();
+
+/// Writes a new file of that mode, all of it or nothing; group `group`, or also owner, the account of the pools.
+/// Errors: config when it is there already, denied with the remedy.
+Try<void> write_new_file(const std::string& path, const std::string& text, unsigned mode, bool owned);
+
+/// One line of a passfile, for any database of that server.
+struct PassEntry {
+    std::string host;
+    std::string port;
+    std::string login;
+};
+/// "HOST:PORT:*:LOGIN:", with what the format wants escaped.
+std::string start_of(const PassEntry& entry);
+
+/// The password for `entry` in the passfile; none: no such file or line. Errors: the file cannot be read.
+Try<std::optional<std::string>> find_password(const std::string& passfile, const PassEntry& entry);
+
+/// Appends a line with a new random password; makes the file (0600, the account's) if there is none. Returns the
+/// password. Errors: denied.
+Try<std::string> add_password(const std::string& passfile, const PassEntry& entry);
+
+}  // namespace dormouse::cli
