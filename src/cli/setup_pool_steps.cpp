@@ -45,7 +45,7 @@ Try<bool> file_there(const Setup& setup) {
     const auto loaded = config::load(sources);
     if (!loaded) return give_up(Exit::config, loaded.error().message);
     const std::string& url = loaded->config.database.url;
-    if (same_database(url, url_for_pool(setup))) return true;
+    if (same_database(url, setup_account, url_for_pool(setup))) return true;
     return give_up(Exit::config, setup.pool_file + " is there and names another database or login (" +
                                      config::redacted(url) + " and not " + url_for_pool(setup) +
                                      "); it is not written over: change it by hand, or name another pool with --pool");

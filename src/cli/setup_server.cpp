@@ -243,8 +243,11 @@ std::string pool_url(const SetupServer& server, const std::string& login, const 
     return url_of(parts);
 }
 
-bool same_database(const std::string& url, const std::string& other) {
-    const auto one = postgres::parse_target(url, "");
+bool same_database(const std::string& url, const std::string& account, const std::string& other) {
+    auto parts = parse(url, "");
+    if (!parts) return false;
+    parts->emplace("user", account);
+    const auto one = postgres::parse_target(url_of(*parts), "");
     const auto two = postgres::parse_target(other, "");
     if (!one || !two || one->places.size() != two->places.size()) return false;
     const auto option = [](const postgres::Target& target, const char* name) {

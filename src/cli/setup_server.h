@@ -35,8 +35,8 @@ std::string url_of(const Parts& parts);
 std::string admin_url(const SetupServer& server, const std::string& database = {});
 /// The pool's. Where the server is elsewhere its password is in the file `passfile`.
 std::string pool_url(const SetupServer& server, const std::string& login, const std::string& passfile);
-/// Whether both strings mean one login of one database of one server.
-bool same_database(const std::string& url, const std::string& other);
+/// Whether both strings mean one login of one database of one server. Where `url` names no login it means `account`.
+bool same_database(const std::string& url, const std::string& account, const std::string& other);
 
 /// A word of a shell command.
 std::string shell_word(const std::string& text);

@@ -1,5 +1,6 @@
-"""examples: the files that README shows are these, and each handler greets."""
+"""examples: the files that README and docs/ show are these, and each handler greets."""
 
+import glob
 import json
 import os
 import re
@@ -40,15 +41,18 @@ class Examples(unittest.TestCase):
         process.say_no_more()
         self.assertEqual(process.ended(), 0)
 
-    def test_readme_shows_the_files_as_they_are(self):
-        with open(ROOT + "/README.md", encoding="utf-8") as file:
-            shown = dict(re.findall(r"^<!-- file: examples/(\S+) -->\n```\w*\n(.*?)^```$", file.read(), re.M | re.S))
+    def test_each_page_shows_the_files_as_they_are(self):
+        shown = set()
+        for page in [ROOT + "/README.md"] + sorted(glob.glob(ROOT + "/docs/*.md")):
+            with open(page, encoding="utf-8") as file:
+                blocks = re.findall(r"^<!-- file: examples/(\S+) -->\n```\w*\n(.*?)^```$", file.read(), re.M | re.S)
+            for name, text in blocks:
+                self.assertEqual(text, example("../" + name), f"{page} shows another examples/{name}")
+                shown.add(name)
         self.assertEqual(sorted(shown), sorted(["handlers/" + name for name in os.listdir(EXAMPLES)] + POOLS))
-        for name, text in shown.items():
-            self.assertEqual(text, example("../" + name), f"README.md shows another examples/{name}")
 
     def test_the_first_step_is_true_in_each_language(self):
-        with open(ROOT + "/README.md", encoding="utf-8") as file:
+        with open(ROOT + "/docs/first-handler.md", encoding="utf-8") as file:
             tables = re.findall(r"^```toml\n(\[task\.hello\]\n.*?)^```$", file.read(), re.M | re.S)
         self.assertEqual(len(tables), 3)
         for table in tables:

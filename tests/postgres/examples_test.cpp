@@ -1,4 +1,5 @@
-// The pools of examples/, as they are in the files that README shows: real workers, each with its own configuration.
+// The pools of examples/, as they are in the files that docs/several-pools.md shows: real workers, each with its own
+// configuration.
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>

@@ -23,18 +23,15 @@ SUDO
     equal "wake file system enabled by the package" "$(systemctl is-enabled run-dormouse.wake.mount || true)" disabled
     equal "units that failed" "$(systemctl list-units --state=failed --plain --no-legend 'dormouse*')" ""
 
-    step "the README's step 2, a database"
+    step "the README's step 2, set up"
     typed 2
-    step "step 3, a pool"
-    readme 3 toml >/etc/dormouse/default.toml
-    typed 3
     equal "path unit" "$(property dormouse@default.path ActiveState)" active
     equal "file system of the wake files, which nobody enabled" "$(property run-dormouse.wake.mount ActiveState)" inactive
-    step "step 4, a run"
-    command=$(readme 4 "" | sed -n 's/^\$ //p')
+    step "step 3, a run"
+    command=$(readme 3 "" | sed -n 's/^\$ //p')
     seen=$(bash -euc "$command")
     say "   $command: $(xargs <<<"$seen")"
-    equal "its result" "$(tail -n 1 <<<"$seen")" "$(readme 4 "" | tail -n 1)"
+    equal "its result" "$(tail -n 1 <<<"$seen")" "$(readme 3 "" | tail -n 1)"
 
     step "a run by ring"
     put_to_sleep

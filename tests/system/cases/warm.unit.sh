@@ -1,5 +1,5 @@
 #!/bin/bash
-# The examples for handlers as they are, with the clients as they are installed and the tables of README, in real units: what the sandbox
+# The examples for handlers as they are, with the clients as they are installed and the tables of docs/first-handler.md, in real units: what the sandbox
 # leaves them is enough. A warm process has a cgroup of its own below its unit's, what it says is in the journal as its run's, and
 # when the pool is asleep none is left.
 source "$(dirname "$0")/../lib.sh"
@@ -20,9 +20,9 @@ def talk(payload, run):
 
 serve()
 PYTHON
-table() { # table FILE: what README has for it
+table() { # table FILE: what the page has for it
     awk -v file="\"/srv/app/$1\"" '/^```/ { if (index(text, "[task.hello]") == 1 && index(text, file)) printf "%s", text; text = ""; next }
-                                   { text = text $0 "\n" }' "$source_dir/README.md"
+                                   { text = text $0 "\n" }' "$source_dir/docs/first-handler.md"
 }
 start() { # start POOL FILE [TABLES]
     use_pool "$1"
