@@ -20,6 +20,7 @@ is all pools. A task is a named kind of run; its handler is a program that is gi
 
 FILES = [
     ("/etc/dormouse/POOL.toml", "The pool's configuration, see dormouse.toml(5)."),
+    ("/etc/dormouse/pgpass", "Passwords of the pools' logins, if dormouse setup has made any."),
     ("/run/dormouse/POOL.sock", "Its doorbell: whoever connects rings."),
     ("/run/dormouse/POOL/", "What a worker leaves for its successor: when it has to be woken next."),
     ("/var/lib/dormouse/POOL/", "The pool's state directory, which its handlers may write to."),

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/account.h"
 #include "cli/text.h"
 #include "config/describe.h"
 #include "config/load.h"
@@ -50,7 +51,7 @@ Outcome show_config(const ConfigOptions& options) {
     sources.sets = options.sets;
     sources.database_required = false;
     const auto loaded = config::load(sources);
-    if (!loaded) return give_up(Exit::config, loaded.error().message);
+    if (!loaded) return no_config(loaded.error());
     const std::vector<config::Row> rows = config::describe(*loaded);
     if (options.json) {
         print_json(*loaded, rows);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/account.h"
 #include "cli/version.h"
 #include "config/redact.h"
 
@@ -28,7 +29,7 @@ Try<DatabaseChoice> of_pool(const std::string& pool, const config::Environment& 
         sources.database_required = true;
         loaded = config::load(sources);
     }
-    if (!loaded) return give_up(Exit::config, loaded.error().message);
+    if (!loaded) return no_config(loaded.error());
     const std::string file = loaded->config.file.empty() ? "" : " (" + loaded->config.file + ")";
     return DatabaseChoice{loaded->config.database, loaded->config.limits, "pool " + pool + file};
 }
@@ -99,7 +100,7 @@ std::string who_instead(const std::string& message, postgres::Act act) {
     if (message.find("FATAL:  role \"") == std::string::npos) return {};
     const std::string you = "; without a user in its URL you are the login that is called like you: ";
     if (act == postgres::Act::uses)
-        return you + "run this as the pool's user (sudo -u dormouse dormouse …), or name a login";
+        return you + "run this as the pool's user (" + command_as_account() + "), or name a login";
     return you +
            "run this as an administrator (sudo -u postgres dormouse migrate …; sudo dormouse setup …), or name a "
            "login";

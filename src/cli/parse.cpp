@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/account.h"
 #include "cli/config_command.h"
 #include "cli/dev.h"
 #include "cli/migrate.h"
@@ -186,9 +187,9 @@ int parse_and_run(int argc, char** argv) {
     app.set_version_flag("--version", "dormouse " + std::string(release()));
     app.footer(footer);
     app.get_formatter()->column_width(32);
-    for (const auto add : {add_setup,  add_migrate, add_worker, add_try,    add_enqueue, add_wake,   add_relay,
-                           add_runs,   add_show,    add_watch,  add_logs,   add_cancel,  add_retry,  add_archive,
-                           add_status, add_workers, add_reap,   add_config, add_dev,     add_version})
+    for (const auto add : {add_setup,   add_migrate, add_worker,  add_new,   add_try,    add_enqueue, add_wake,
+                           add_relay,   add_runs,    add_show,    add_watch, add_logs,   add_cancel,  add_retry,
+                           add_archive, add_status,  add_workers, add_reap,  add_config, add_dev,     add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);
@@ -210,6 +211,7 @@ int parse_and_run(int argc, char** argv) {
 
 int run(int argc, char** argv) {
     try {
+        remember_command(argc, argv);
         return parse_and_run(argc, argv);
     } catch (const std::exception& error) {
         complain(std::string("internal error: ") + error.what());

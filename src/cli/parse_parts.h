@@ -49,6 +49,7 @@ void add_logs(CLI::App& app, Chosen& chosen);
 // parse_workers.cpp
 void add_worker(CLI::App& app, Chosen& chosen);
 void add_try(CLI::App& app, Chosen& chosen);
+void add_new(CLI::App& app, Chosen& chosen);
 void add_wake(CLI::App& app, Chosen& chosen);
 void add_relay(CLI::App& app, Chosen& chosen);
 void add_status(CLI::App& app, Chosen& chosen);

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/new_handler.h"
 #include "cli/parse_parts.h"
 #include "cli/reap.h"
 #include "cli/relay_command.h"
@@ -77,6 +78,23 @@ void add_try(CLI::App& app, Chosen& chosen) {
         "  dormouse try thumbnail '{\"file\": \"a.jpg\"}'\n"
         "  dormouse try report --config ./pool.toml --payload @report.json --timeout 10s");
     on_chosen(command, chosen, [options] { return try_task(*options); });
+}
+
+void add_new(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<NewOptions>();
+    CLI::App& command =
+        *app.add_subcommand("new", "Write a handler to begin with and its task into a pool's file, and try it");
+    command.add_option("KIND", options->kind, "python, node or shell")->required();
+    command.add_option("NAME", options->name, "Of the task: lower-case letters, digits and _")->required();
+    command.add_option("--pool", options->pool, "The pool (default \"default\")")->type_name("POOL");
+    command.add_option("--directory", options->directory, "Of the handler (default /srv/app; made if there is none)")
+        ->type_name("DIRECTORY");
+    add_json(command, options->json);
+    command.footer(
+        "What is there already is never written over. Ends as `dormouse try` does.\n\n"
+        "Example:\n"
+        "  sudo dormouse new python thumbnail");
+    on_chosen(command, chosen, [options] { return new_handler(*options); });
 }
 
 void add_wake(CLI::App& app, Chosen& chosen) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/account.h"
 #include "cli/setup_files.h"
 #include "cli/setup_steps.h"
 #include "cli/text.h"
@@ -70,7 +71,7 @@ void tell(const Planned& one) {
 
 std::string next_command(const Setup& setup) {
     if (setup.options.no_systemd) return "dormouse worker " + setup.options.pool;
-    return std::string(gives_to_account() ? "cd / && sudo -u dormouse " : "") +
+    return (acts_for_account() ? "cd / && " + sudo_words() : "") +
            "dormouse enqueue count '{\"hello\": " + "\"world\"}' --wait --pool " + setup.options.pool;
 }
 

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "base/unique_fd.h"
+#include "cli/account.h"
 
 namespace dormouse::cli {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::size_t password_bytes = 24;
 
 Failure why(int reason, const std::string& path) {
     Failure failure = from(from_errno(reason, path));
-    if (reason == EACCES || reason == EPERM) failure.message += "; only root may write there: sudo dormouse setup …";
+    if (reason == EACCES || reason == EPERM) failure.message += "; only root may write there: " + command_as_root();
     if (reason == EEXIST) failure = {Exit::config, path + ": it is there by now, and is never written over"};
     return failure;
 }
@@ -36,8 +37,8 @@ bool write_all(int file, const std::string& text) {
 }
 
 bool hand_over(int file, bool owned) {
-    if (!gives_to_account()) return true;
-    const passwd* const user = ::getpwnam(setup_account);
+    if (!acts_for_account()) return true;
+    const passwd* const user = ::getpwnam(worker_account);
     return user != nullptr && ::fchown(file, owned ? user->pw_uid : static_cast<uid_t>(-1), user->pw_gid) == 0;
 }
 
@@ -59,10 +60,6 @@ std::string escaped_field(const std::string& text) {
 }
 
 }  // namespace
-
-bool gives_to_account() {
-    return ::geteuid() == 0 && ::getpwnam(setup_account) != nullptr;
-}
 
 Try<void> write_new_file(const std::string& path, const std::string& text, unsigned mode, bool owned) {
     const std::string hidden = path + ".new";

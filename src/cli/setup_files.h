@@ -9,12 +9,6 @@
 
 namespace dormouse::cli {
 
-/// The account of the pools' workers.
-inline constexpr const char* setup_account = "dormouse";
-
-/// Whether there is such an account here, and this process may give files to it.
-bool gives_to_account();
-
 /// Writes a new file of that mode, all of it or nothing; group `group`, or also owner, the account of the pools.
 /// Errors: config when it is there already, denied with the remedy.
 Try<void> write_new_file(const std::string& path, const std::string& text, unsigned mode, bool owned);

@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 
+#include "cli/account.h"
 #include "cli/setup_files.h"
 #include "cli/setup_steps.h"
 
@@ -31,7 +32,7 @@ Try<bool> password_there(const Setup& setup) {
     if (!*found && setup.facts.login)
         return give_up(Exit::config, "login " + setup.options.login + " is there already, and " + setup.passfile +
                                          " has no password for it: add the line " + start_of(pass_entry(setup)) +
-                                         "PASSWORD (file mode 0600, owner " + setup_account +
+                                         "PASSWORD (file mode 0600, owner " + worker_account +
                                          "), or name another login with --login");
     return found->has_value();
 }
@@ -39,7 +40,7 @@ Lines password_commands(const Setup& setup) {
     const std::string file = shell_word(setup.passfile);
     const std::string random = "$(od -An -tx1 -N24 /dev/urandom | tr -d ' \\n')";
     Lines lines{"(umask 077; echo " + shell_word(start_of(pass_entry(setup))) + random + " >>" + file + ")"};
-    if (gives_to_account()) lines.push_back(std::string("chown ") + setup_account + ": " + file);
+    if (acts_for_account()) lines.push_back(std::string("chown ") + worker_account + ": " + file);
     return lines;
 }
 Try<void> make_password(Setup& setup) {
@@ -95,16 +96,26 @@ Try<std::string> password_sql(Setup& setup) {
     if (!verifier) return give_up(Exit::internal, "libpq makes no verifier of the password");
     return "ALTER ROLE " + sql_name(setup.options.login) + " PASSWORD '" + verifier.get() + "'";
 }
+/// Not by script(): its error would show the statement.
+Try<void> set_password(Setup& setup) {
+    const auto sql = password_sql(setup);
+    if (!sql) return tl::unexpected(sql.error());
+    const Status done = setup.connection->script("password of login " + setup.options.login, *sql);
+    if (done) return {};
+    Failure failure = from(done.error());
+    failure.message += "; if this server takes no SCRAM verifier, make the login with the password in " +
+                       setup.passfile +
+                       " by the commands that dormouse setup --dry-run shows, then dormouse setup "
+                       "again";
+    return tl::unexpected(std::move(failure));
+}
 Try<void> make_login(Setup& setup) {
     Lines statements = login_sql(setup);
-    if (!setup.facts.login && !setup.server.local) {
-        auto sql = password_sql(setup);
-        if (!sql) return tl::unexpected(sql.error());
-        statements.push_back(std::move(*sql));
-    }
     statements.insert(statements.begin(), "BEGIN");
-    statements.emplace_back("COMMIT");
-    return script(setup, statements);
+    if (const auto made = script(setup, statements); !made) return made;
+    if (!setup.facts.login && !setup.server.local)
+        if (const auto set = set_password(setup); !set) return set;
+    return script(setup, {"COMMIT"});
 }
 
 }  // namespace

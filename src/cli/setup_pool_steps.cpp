@@ -1,6 +1,3 @@
-#include <grp.h>
-#include <pwd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -8,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cli/account.h"
 #include "cli/setup_files.h"
 #include "cli/setup_steps.h"
 #include "cli/text.h"
@@ -37,7 +35,7 @@ Try<bool> file_there(const Setup& setup) {
     if (::access(setup.pool_file.c_str(), F_OK) != 0) {
         if (::access(directory.c_str(), W_OK) == 0) return false;
         return give_up(Exit::denied, from_errno(errno, directory).message +
-                                         "; the pool's file is written there: sudo dormouse setup …");
+                                         "; the pool's file is written there: " + command_as_root());
     }
     config::Sources sources;
     sources.pool = setup.options.pool;
@@ -45,14 +43,14 @@ Try<bool> file_there(const Setup& setup) {
     const auto loaded = config::load(sources);
     if (!loaded) return give_up(Exit::config, loaded.error().message);
     const std::string& url = loaded->config.database.url;
-    if (same_database(url, setup_account, url_for_pool(setup))) return true;
+    if (same_database(url, worker_account, url_for_pool(setup))) return true;
     return give_up(Exit::config, setup.pool_file + " is there and names another database or login (" +
                                      config::redacted(url) + " and not " + url_for_pool(setup) +
                                      "); it is not written over: change it by hand, or name another pool with --pool");
 }
 Lines file_commands(const Setup& setup) {
     const std::string path = shell_word(setup.pool_file);
-    const std::string group = gives_to_account() ? std::string(" -g ") + setup_account : "";
+    const std::string group = acts_for_account() ? std::string(" -g ") + worker_account : "";
     return {"install -m 640" + group + " /dev/stdin " + path + " <<'END'\n" + file_text(setup) + "END"};
 }
 Try<void> make_file(Setup& setup) {
@@ -67,42 +65,28 @@ Try<bool> never_there(const Setup&) {
 }
 Lines check_commands(const Setup& setup) {
     // the administrator's password would win over the passfile
-    const std::string who = gives_to_account()   ? std::string("sudo -u ") + setup_account + " "
-                            : setup.server.local ? ""
-                                                 : "env -u PGPASSWORD ";
+    const std::string who = acts_for_account() || setup.server.local ? sudo_words() : "env -u PGPASSWORD ";
     return {who + "dormouse worker " + setup.options.pool + " --check"};
 }
-/// In the child: as the account of the worker, and as its unit has it, without the variables of this caller.
-[[noreturn]] void check_and_exit(const Setup& setup) {
-    if (gives_to_account()) {
-        const passwd* const user = ::getpwnam(setup_account);
-        if (::initgroups(setup_account, user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 ||
-            ::setuid(user->pw_uid) != 0)
-            ::_exit(static_cast<int>(Exit::denied));
-        if (::chdir("/") != 0) ::_exit(static_cast<int>(Exit::internal));
-    }
+/// As the pool's unit has it: without the variables of this caller.
+int check_alone(const Setup& setup) {
     for (const char* const name :
          {"DATABASE_URL", "DORMOUSE_DATABASE_URL", "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGHOST", "PGPORT"})
         ::unsetenv(name);
-    if (setup.options.json && std::freopen("/dev/null", "w", stdout) == nullptr) ::_exit(1);
+    if (setup.options.json && std::freopen("/dev/null", "w", stdout) == nullptr) return static_cast<int>(Exit::output);
     WorkerOptions options;
     options.pool = setup.options.pool;
     const auto outcome = check_worker(options);
     if (!outcome) complain(outcome.error().message);
-    std::fflush(nullptr);
-    ::_exit(static_cast<int>(outcome ? Exit::ok : outcome.error().exit));
+    return static_cast<int>(outcome ? Exit::ok : outcome.error().exit);
 }
 Try<void> check(Setup& setup) {
     setup.connection.reset();  // it is this process's alone
-    flush_stdout();
-    const pid_t child = ::fork();
-    if (child < 0) return give_up(from_errno(errno, "fork"));
-    if (child == 0) check_and_exit(setup);
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-    const Exit exit = WIFEXITED(status) ? static_cast<Exit>(WEXITSTATUS(status)) : Exit::internal;
-    return give_up(exit, "the pool cannot work yet, see above; mend that, then dormouse setup again");
+    const auto code = in_account([&setup] { return check_alone(setup); });
+    if (!code) return tl::unexpected(code.error());
+    if (*code == 0) return {};
+    return give_up(*code < 128 ? static_cast<Exit>(*code) : Exit::internal,
+                   "the pool cannot work yet, see above; mend that, then dormouse setup again");
 }
 
 std::string about_switch(const Setup& setup) {
@@ -118,7 +102,7 @@ Try<bool> switched_on(const Setup& setup) {
     const systemd::PoolUnits& pool = units->at(setup.options.pool);
     if (pool.on() && pool.at_boot) return true;
     if (::geteuid() == 0) return false;
-    return give_up(Exit::denied, "only root may switch a pool on: sudo dormouse setup …, or --no-systemd");
+    return give_up(Exit::denied, "only root may switch a pool on: " + command_as_root() + ", or --no-systemd");
 }
 Lines switch_commands(const Setup& setup) {
     return {"systemctl enable --now dormouse@" + setup.options.pool + ".target"};

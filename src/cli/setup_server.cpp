@@ -15,6 +15,7 @@
 
 #include "cli/database.h"
 #include "config/redact.h"
+#include "postgres/hosts.h"
 #include "postgres/target.h"
 
 namespace dormouse::cli {
@@ -182,6 +183,9 @@ Try<SetupServer> find_setup_server(const SetupOptions& options, const config::En
         if (const auto found = find_socket(*parts, environment); !found) return tl::unexpected(found.error());
     if (!options.create_database.empty()) (*parts)["dbname"] = options.create_database;
     const std::string host = part(*parts, "host");
+    if (const std::string direct = postgres::direct_host_for(host); !direct.empty())
+        return give_up(Exit::usage,
+                       host + " is a pooler, which hands sessions around; a worker needs the server itself: " + direct);
     server.local = part(*parts, "hostaddr").empty() && (host.empty() || host.starts_with('/'));
     server.parts = std::move(*parts);
     if (server.local) server.account = account_of(server.parts);
@@ -260,25 +264,6 @@ bool same_database(const std::string& url, const std::string& account, const std
     };
     return std::equal(one->places.begin(), one->places.end(), two->places.begin(),
                       [&](const auto& left, const auto& right) { return where(left) == where(right); });
-}
-
-std::string shell_word(const std::string& text) {
-    const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("-_./:@=+,%").find(c) != std::string_view::npos;
-    });
-    if (plain) return text;
-    if (text.find('\'') != std::string::npos && text.find_first_of("\"$`\\!") == std::string::npos)
-        return "\"" + text + "\"";
-    std::string word = "'";
-    for (const char c : text) {
-        if (c == '\'') {
-            word += "'\\''";
-        } else {
-            word += c;
-        }
-    }
-    return word + "'";
 }
 
 std::string sql_name(const std::string& name) {

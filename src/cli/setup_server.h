@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/account.h"
 #include "cli/setup.h"
 #include "config/load.h"
 #include "postgres/blocking.h"
@@ -38,8 +39,6 @@ std::string pool_url(const SetupServer& server, const std::string& login, const 
 /// Whether both strings mean one login of one database of one server. Where `url` names no login it means `account`.
 bool same_database(const std::string& url, const std::string& account, const std::string& other);
 
-/// A word of a shell command.
-std::string shell_word(const std::string& text);
 /// A name in SQL.
 std::string sql_name(const std::string& name);
 /// `words` as typed: behind sudo where root connects as another account.

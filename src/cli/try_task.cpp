@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/account.h"
 #include "cli/payload.h"
 #include "cli/text.h"
 #include "cli/when.h"
@@ -139,7 +140,7 @@ Try<config::Loaded> load_for(const TryOptions& options, const config::Environmen
     if (!options.file.empty()) sources.file = options.file;
     if (!options.pool.empty() || !options.file.empty()) {
         auto loaded = config::load(sources);
-        if (!loaded) return give_up(Exit::config, loaded.error().message);
+        if (!loaded) return no_config(loaded.error());
         return std::move(*loaded);
     }
     std::string broken;
@@ -148,7 +149,7 @@ Try<config::Loaded> load_for(const TryOptions& options, const config::Environmen
         sources.pool = pool;
         auto loaded = config::load(sources);
         if (loaded && loaded->config.tasks.contains(options.task)) return std::move(*loaded);
-        if (!loaded) broken += "; " + loaded.error().message;
+        if (!loaded) broken += "; " + no_config(loaded.error()).value().message;
     }
     return give_up(Exit::config, "no pool in " + config::directory(environment) + " has the task " +
                                      config::quote(options.task) + "; name its file with --config" + broken);

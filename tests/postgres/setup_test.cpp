@@ -215,6 +215,7 @@ BOOST_AUTO_TEST_CASE(what_is_missing_is_named_with_who_can_do_it_and_nothing_is_
     refuses({"postgresql:///app?host=" + directory.path()}, 6, {"is the server up"});
     refuses({"postgresql://postgres:word@/app"}, 2, {"a password on the command line"});
     refuses({"postgresql://postgres@/app?service=x"}, 2, {"service"});
+    refuses({"postgresql://o@ep-calm-1-pooler.eu.aws.neon.tech/app"}, 2, {"is a pooler", "ep-calm-1.eu.aws.neon.tech"});
     refuses({url("postgres", "app"), "--login", "postgres"}, 7, {"login postgres is a superuser"});
     refuses({url("postgres", "app"), "--pool", "a b"}, 2, {"pool"});
 }

@@ -1,0 +1,91 @@
+#include "cli/account.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <string_view>
+
+#include "cli/text.h"
+
+namespace dormouse::cli {
+namespace {
+
+std::string remembered;  // NOLINT: set once, before anything else is done
+
+bool become_account() {
+    const passwd* const user = ::getpwnam(worker_account);
+    return user != nullptr && ::initgroups(worker_account, user->pw_gid) == 0 && ::setgid(user->pw_gid) == 0 &&
+           ::setuid(user->pw_uid) == 0 && ::chdir("/") == 0;
+}
+
+}  // namespace
+
+bool acts_for_account() {
+    return ::geteuid() == 0 && ::getpwnam(worker_account) != nullptr;
+}
+
+std::string sudo_words() {
+    return acts_for_account() ? std::string("sudo -u ") + worker_account + " " : "";
+}
+
+Try<int> in_account(const std::function<int()>& work) {
+    flush_stdout();
+    const pid_t child = ::fork();
+    if (child < 0) return give_up(from_errno(errno, "fork"));
+    if (child == 0) {
+        if (acts_for_account() && !become_account()) {
+            complain(std::string("cannot act as the user ") + worker_account);
+            ::_exit(static_cast<int>(Exit::denied));
+        }
+        const int code = work();
+        std::fflush(nullptr);
+        ::_exit(code);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string shell_word(const std::string& text) {
+    const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("-_./:@=+,%").find(c) != std::string_view::npos;
+    });
+    if (plain) return text;
+    if (text.find('\'') != std::string::npos && text.find_first_of("\"$`\\!") == std::string::npos)
+        return "\"" + text + "\"";
+    std::string word = "'";
+    for (const char c : text) {
+        if (c == '\'') {
+            word += "'\\''";
+        } else {
+            word += c;
+        }
+    }
+    return word + "'";
+}
+
+void remember_command(int argc, char** argv) {
+    remembered = "dormouse";
+    for (int i = 1; i < argc; ++i) remembered += " " + shell_word(argv[i]);
+}
+
+std::string command_as_account() {
+    return std::string("sudo -u ") + worker_account + " " + remembered;
+}
+
+std::string command_as_root() {
+    return "sudo " + remembered;
+}
+
+tl::unexpected<Failure> no_config(const Error& error) {
+    return give_up(Exit::config,
+                   error.message + (error.kind == ErrorKind::denied ? ": " + command_as_account() : std::string()));
+}
+
+}  // namespace dormouse::cli

@@ -1,0 +1,38 @@
+// The account of the pools' workers: what root tries for a pool is tried as that account, and files are given to it.
+// And how a command is typed as somebody else. Used by `dormouse setup` and `dormouse new`, and by commands that may
+// not.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/exit_code.h"
+
+namespace dormouse::cli {
+
+inline constexpr const char* worker_account = "dormouse";
+
+/// Whether there is such an account here, and this process may act as it: it is root's.
+bool acts_for_account();
+
+/// "sudo -u dormouse " where that is needed to act as the account; else empty.
+std::string sudo_words();
+
+/// Calls `work` in a child, which acts as the account if acts_for_account(), in /, and ends with what it returns.
+/// Returns the child's exit code, or 128 and the signal's number. Errors: the child cannot be made. Not while there is
+/// an open database session or another thread.
+Try<int> in_account(const std::function<int()>& work);
+
+/// A word of a shell command.
+std::string shell_word(const std::string& text);
+
+/// What this process was called with; once, at its start.
+void remember_command(int argc, char** argv);
+/// The same command, to be typed as the account of the workers, or as root: "sudo -u dormouse dormouse runs".
+std::string command_as_account();
+std::string command_as_root();
+
+/// Why a pool's file cannot be used; where it may not be read, with the command to type instead.
+tl::unexpected<Failure> no_config(const Error& error);
+
+}  // namespace dormouse::cli
