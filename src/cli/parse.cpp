@@ -108,7 +108,7 @@ void add_setup(CLI::App& app, Chosen& chosen) {
         "Examples:\n"
         "  sudo dormouse setup --create-database app\n"
         "  sudo dormouse setup postgresql:///app --dry-run\n"
-        "  sudo PGPASSWORD=… dormouse setup 'postgresql://admin@db.example/app?sslmode=verify-full'");
+        "  sudo --preserve-env=PGPASSWORD dormouse setup 'postgresql://admin@db.example/app?sslmode=verify-full'");
     choose(command, chosen, options, setup);
 }
 

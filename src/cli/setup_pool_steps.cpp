@@ -93,6 +93,10 @@ std::string about_switch(const Setup& setup) {
     return setup.options.no_systemd ? "" : "pool " + setup.options.pool + " is switched on, also at boot";
 }
 Try<bool> switched_on(const Setup& setup) {
+    if (::geteuid() == 0 && !acts_for_account())
+        return give_up(Exit::config, std::string("there is no user ") + worker_account +
+                                         ", as whom the pool's worker runs: systemd-sysusers dormouse.conf, which the "
+                                         "package does");
     const auto units = systemd::units_of({setup.options.pool}, systemd_patience);
     if (!units) {
         Failure failure = from(units.error());
