@@ -1,11 +1,11 @@
-"""dormouse_ring.py: rings by name, path and address; what is wrong with a doorbell is False, at once, and no exception."""
+"""dormouse.ring(): rings by name, path and address; what is wrong with a doorbell is False, at once, and no exception."""
 
 import socket
 import time
 import unittest
 
 from bell import Bell
-from dormouse_ring import ring
+from dormouse import ring
 
 
 class Ring(unittest.TestCase):

@@ -1,4 +1,4 @@
-"""dormouse_sqlalchemy.py on a real Postgres: one ring after the COMMIT of a transaction that enqueued, none otherwise."""
+"""dormouse.sqlalchemy on a real Postgres: one ring after the COMMIT of a transaction that enqueued, none otherwise."""
 
 import sys
 import unittest
@@ -13,7 +13,7 @@ except ImportError as missing:
     sys.exit(77)
 
 from bell import Bell
-from dormouse_sqlalchemy import enqueued, ring_after_commit
+from dormouse.sqlalchemy import ring_after_commit, rings
 
 engine = sqlalchemy.create_engine("postgresql+psycopg2://")
 Base = declarative_base()
@@ -93,7 +93,7 @@ class AfterCommit(unittest.TestCase):
 
     def test_what_cannot_be_seen_can_be_said(self):
         with Sessions.begin() as session:
-            enqueued(session)
+            rings(session)
         self.check(0, 1)
 
     def test_a_single_session_will_do(self):

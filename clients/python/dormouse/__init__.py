@@ -1,4 +1,10 @@
-"""Tasks in Python that stay warm while there is work: handlers of the kind "warm". Standard library only, Python 3.9 or later.
+"""Background runs in Postgres, from Python: enqueue them in your own transaction, and write their handlers. Standard library only, beside
+the driver that you have; Python 3.9 or later.
+
+    with dormouse.transaction(conn):  # of psycopg, psycopg2, asyncpg; sessions of SQLAlchemy and Django need none
+        dormouse.enqueue(conn, "thumbnail", {"file": "a.png"}, key="a.png")
+
+Handlers of the kind "warm", which stay while there is work:
 
     from dormouse import serve, task
 
@@ -16,10 +22,15 @@ A parameter that is named `run` or annotated with Run is the run; the first othe
 it: JSON as it is, a dataclass, a class with model_validate (pydantic). Either may be left out.
 """
 
+from dormouse._enqueue import Answer, Result, cancel, enqueue, enqueue_many, result, retry, wait
 from dormouse._errors import BadPayload, BadResult, Cancelled, Fail, Retry, Snooze
+from dormouse._ring import ring
 from dormouse._run import Run
 from dormouse._serve import serve
 from dormouse._tasks import task
+from dormouse._testing import Enqueued, drain, enqueued
+from dormouse._transaction import transaction
 from dormouse._version import __version__
 
-__all__ = ["BadPayload", "BadResult", "Cancelled", "Fail", "Retry", "Run", "Snooze", "__version__", "serve", "task"]
+__all__ = ["Answer", "BadPayload", "BadResult", "Cancelled", "Enqueued", "Fail", "Result", "Retry", "Run", "Snooze", "__version__", "cancel",
+           "drain", "enqueue", "enqueue_many", "enqueued", "result", "retry", "ring", "serve", "task", "transaction", "wait"]

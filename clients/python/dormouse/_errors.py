@@ -1,11 +1,13 @@
 """What tasks raise, and what is raised in them."""
 
+from __future__ import annotations
+
 import datetime
 
 _YEAR_S = 365 * 24 * 3600
 
 
-def seconds(name, value):
+def seconds(name: str, value: float | datetime.timedelta) -> float:
     value = value.total_seconds() if isinstance(value, datetime.timedelta) else float(value)
     if not value >= 0:
         raise ValueError(f"{name}={value}; it is a number of seconds, 0 or more")
@@ -15,7 +17,7 @@ def seconds(name, value):
 class Fail(Exception):
     """The run fails at once; with permanent=False it is tried again while attempts are left, as after any other exception."""
 
-    def __init__(self, message="", permanent=True):
+    def __init__(self, message: str = "", permanent: bool = True):
         super().__init__(message)
         self.permanent = permanent
 
@@ -33,7 +35,7 @@ class ResultTooLarge(Fail):
 
 
 class _Again(Exception):
-    def __init__(self, message="", in_=None):
+    def __init__(self, message: str = "", in_: float | datetime.timedelta | None = None):
         super().__init__(message)
         self.in_ = None if in_ is None else seconds("in_", in_)
 

@@ -1,5 +1,7 @@
 """Results and messages: JSON that Postgres takes, one line each."""
 
+from __future__ import annotations
+
 import base64
 import dataclasses
 import datetime
@@ -38,7 +40,7 @@ def _plain(value):
     for of_numpy in ("tolist", "item"):  # arrays and single values, of numpy and what looks like it
         if hasattr(value, "dtype") and hasattr(value, of_numpy):
             return getattr(value, of_numpy)()
-    raise TypeError(f"a {type(value).__name__} is no JSON; return dict, list, str, int, float, bool or None, a dataclass, or what "
+    raise TypeError(f"a {type(value).__name__} is no JSON; use dict, list, str, int, float, bool or None, a dataclass, or what "
                     "docs/warm-clients.md names")
 
 
@@ -63,7 +65,7 @@ def encode(message):
     return _encoder(message).encode("utf-8", "replace") + b"\n"
 
 
-def to_json(value, what="the result"):
+def to_json(value: object, what: str = "the result") -> str:
     try:
         text = _encoder(value)
         text.encode()

@@ -1,14 +1,18 @@
 """What a function may ask and say of the run it is executed for."""
 
+from __future__ import annotations
+
 import contextvars
+import datetime
 import math
+from typing import Any
 
 from dormouse._errors import Cancelled, seconds
 from dormouse._json import MOST_TEXT, encode, to_json
 
 _LEVELS = ("debug", "info", "warning", "error")
 
-current = contextvars.ContextVar("dormouse_run", default=None)
+current: contextvars.ContextVar[Run | None] = contextvars.ContextVar("dormouse_run", default=None)
 
 
 class Run:
@@ -16,32 +20,57 @@ class Run:
 
     __slots__ = ("_message", "_link", "_told", "cancel_reason", "children", "end", "enqueued", "id", "payload", "task")
 
-    def __init__(self, message, link):
+    id: str
+    task: str
+    payload: Any
+
+    def __init__(self, message: dict[str, Any], link: Any):
         self._message, self._link = message, link
-        self.cancel_reason = None  # "canceled", "leaving", "lease_lost", "timeout"
-        self.end = None  # async: what cancels it
-        self.children = []  # what it has started by subprocess
-        self.enqueued = None
+        self.cancel_reason: str | None = None  # "canceled", "leaving", "lease_lost", "timeout"
+        self.end: Any = None  # async: what cancels it
+        self.children: list[Any] = []  # what it has started by subprocess
+        self.enqueued: list[str] | None = None
         self._told = False
         self.id, self.task, self.payload = message["id"], message["task"], message.get("payload")
 
-    queue = property(lambda self: self._message.get("queue", ""))
-    attempt = property(lambda self: self._message.get("attempt", 1), doc="1 is the first")
-    max_attempts = property(lambda self: self._message.get("max_attempts", 1))
-    fence = property(lambda self: self._message.get("fence", ""), doc="N:UUID; show it with your own writes elsewhere")
-    deadline = property(lambda self: self._message.get("deadline"), doc="seconds since 1970, as time.time(); None without a timeout")
-    traceparent = property(lambda self: self._message.get("traceparent"), doc="W3C; None if the producer gave none")
+    @property
+    def queue(self) -> str:
+        return str(self._message.get("queue", ""))
 
     @property
-    def cancelled(self):
+    def attempt(self) -> int:
+        """1 is the first."""
+        return int(self._message.get("attempt", 1))
+
+    @property
+    def max_attempts(self) -> int:
+        return int(self._message.get("max_attempts", 1))
+
+    @property
+    def fence(self) -> str:
+        """N:UUID; show it with your own writes elsewhere."""
+        return str(self._message.get("fence", ""))
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds since 1970, as time.time(); None without a timeout."""
+        return self._message.get("deadline")
+
+    @property
+    def traceparent(self) -> str | None:
+        """W3C; None if the producer gave none."""
+        return self._message.get("traceparent")
+
+    @property
+    def cancelled(self) -> bool:
         """Whether it is to end soon; run.cancel_reason says why."""
         if self.cancel_reason is None:
             self._link.look()
         return self.cancel_reason is not None
 
-    def progress(self, fraction=None, text=None):
+    def progress(self, fraction: float | None = None, text: str | None = None) -> None:
         """How far it is, 0 to 1, and a word about it. The latest counts."""
-        message = {"type": "progress", "id": self.id}
+        message: dict[str, Any] = {"type": "progress", "id": self.id}
         if fraction is not None:
             if math.isnan(fraction):
                 raise ValueError("a progress of NaN")
@@ -51,38 +80,38 @@ class Run:
         self._say(message)
         self._checkpoint()
 
-    def log(self, text, level="info"):
+    def log(self, text: object, level: str = "info") -> None:
         """A line of the run's log; several, if the text has line breaks. level: debug, info, warning, error."""
         if level not in _LEVELS:
             raise ValueError(f"the level {level!r} of a log line; there are {', '.join(_LEVELS)}")
         lines = str(text).splitlines() or [""]
         self._say(*[{"type": "log", "id": self.id, "level": level, "text": line[:MOST_TEXT]} for line in lines])
 
-    def heartbeat(self, within):
+    def heartbeat(self, within: float | datetime.timedelta) -> None:
         """A shorter deadline: the run is timed out unless the next heartbeat comes within so many seconds. 0 ends that."""
         self._say({"type": "heartbeat", "id": self.id, "within": seconds("within", within)})
         self._checkpoint()
 
-    def enqueue(self, task, payload=None, **members):
+    def enqueue(self, task: str, payload: Any = None, **members: Any) -> None:
         """Another run, enqueued in the transaction that completes this one: not at all if this one does not complete. members
         are those of dormouse.enqueue(): queue, priority, key, run_at, max_attempts, …"""
         members = {name: value for name, value in members.items() if value is not None}
         text = to_json({"task": task, "payload": payload, **members}, f"what is enqueued for {task!r}")
         self.enqueued = [*(self.enqueued or ()), text]
 
-    def _say(self, *messages):
+    def _say(self, *messages: dict[str, Any]) -> None:
         self._link.say(b"".join(encode(message) for message in messages))
 
-    def _checkpoint(self):
+    def _checkpoint(self) -> None:
         if self.end is None and self.cancelled and self.is_to_be_told():
             raise Cancelled(self.cancel_reason)
 
-    def on_cancel(self, reason):
+    def on_cancel(self, reason: str) -> None:
         self.cancel_reason = reason
         if self.end is not None:
             self.end()
 
-    def is_to_be_told(self):
+    def is_to_be_told(self) -> bool:
         """Once: whether it is cancelled, and its function has not heard of it."""
         told, self._told = self._told, self._told or self.cancel_reason is not None
         return self.cancel_reason is not None and not told

@@ -3,6 +3,8 @@
 Plain functions one at a time: in the main thread, without a thread or a loop between socket and function. Several at a time: in
 threads. As soon as one function is async: asyncio in the main thread, plain functions in threads."""
 
+from __future__ import annotations
+
 import functools
 import os
 import socket
@@ -22,7 +24,7 @@ from dormouse._version import __version__
 _AT_ONCE = 10  # async functions in one process, unless told otherwise
 
 
-def serve(concurrency=None, capture_logging=True):
+def serve(concurrency: int | None = None, capture_logging: bool = True) -> None:
     """Executes runs of the tasks that are registered, until the worker closes its socket; then finishes what runs and returns.
 
     concurrency: how many runs at once in this process; by default 10 if one of the functions is async, otherwise 1. Plain functions

@@ -1,32 +1,77 @@
 """The tasks of this process, and how their functions are called."""
 
+from __future__ import annotations
+
 import inspect
+import json
 import typing
 
+from dormouse import _enqueue, _members
 from dormouse._payload import build
 from dormouse._run import Run
 
-known = {}
+P = typing.TypeVar("P")
+P_contra = typing.TypeVar("P_contra", contravariant=True)
+R = typing.TypeVar("R")
+F = typing.TypeVar("F", bound=typing.Callable[..., typing.Any])
+
+known: dict[str, Task] = {}
 
 
-def task(name=None):
-    """Registers a function, plain or async, as the handler of the task `name` (its own name by default)."""
+class Enqueues(typing.Protocol[P_contra]):
+    """What @task adds to a function: to enqueue it. What its payload may be is what the function says."""
+
+    def enqueue(self, conn: typing.Any, payload: P_contra = ..., **options: typing.Any) -> typing.Any: ...
+    def enqueue_many(self, conn: typing.Any, payloads: typing.Iterable[P_contra], **options: typing.Any) -> typing.Any: ...
+
+
+class Function(Enqueues[P_contra], typing.Protocol[P_contra, R]):  # type: ignore[misc]
+    def __call__(self, payload: P_contra, /, *run: typing.Any, **options: typing.Any) -> R: ...
+
+
+class FunctionOfNothing(typing.Protocol[R]):  # type: ignore[misc]
+    def __call__(self) -> R: ...
+    def enqueue(self, conn: typing.Any, **options: typing.Any) -> typing.Any: ...
+
+
+@typing.overload
+def task(name: typing.Callable[[P, Run], R]) -> Function[P, R]: ...
+@typing.overload
+def task(name: typing.Callable[[P], R]) -> Function[P, R]: ...
+@typing.overload
+def task(name: typing.Callable[[], R]) -> FunctionOfNothing[R]: ...
+@typing.overload
+def task(name: str | None = None, *, queue: str | None = None) -> _Register: ...
+def task(name: typing.Any = None, *, queue: str | None = None) -> typing.Any:
+    """Registers a function, plain or async, as the handler of the task `name` (its own name by default), and gives it enqueue() and
+    enqueue_many(), which check the payload against its annotation: thumbnail.enqueue(conn, payload, key=…). queue: where those enqueue."""
     if callable(name):
         return task(name.__name__)(name)
 
-    def register(function):
+    def register(function: F) -> F:
         called = name or function.__name__
         if called in known:
             raise ValueError(f"two functions for the task {called!r}: {known[called].function!r} and {function!r}")
-        known[called] = Task(called, function)
+        known[called] = Task(called, function, queue)
+        function.enqueue, function.enqueue_many = known[called].enqueue, known[called].enqueue_many  # type: ignore[attr-defined]
         return function
 
     return register
 
 
+class _Register(typing.Protocol):
+    @typing.overload
+    def __call__(self, function: typing.Callable[[P, Run], R]) -> Function[P, R]: ...
+    @typing.overload
+    def __call__(self, function: typing.Callable[[P], R]) -> Function[P, R]: ...
+    @typing.overload
+    def __call__(self, function: typing.Callable[[], R]) -> FunctionOfNothing[R]: ...
+
+
 class Task:
-    def __init__(self, name, function):
-        self.name, self.function = name, function
+    def __init__(self, name, function, queue=None):
+        self.name, self.function, self.queue = name, function, queue
+        self.resolved = False
         self.is_async = inspect.iscoroutinefunction(function)
         self.payload_type = inspect.Parameter.empty
 
@@ -55,6 +100,7 @@ class Task:
                 self.order.append(what)
             else:
                 self.keywords[parameter.name] = what
+        self.resolved = True
         self.plain = self.order == ["payload"] and not self.keywords and self.payload_type is inspect.Parameter.empty
 
     def call(self, run):
@@ -63,3 +109,21 @@ class Task:
         payload = build(self.payload_type, run.payload, "payload")
         return self.function(*[run if what == "run" else payload for what in self.order],
                              **{name: run if what == "run" else payload for name, what in self.keywords.items()})
+
+    def enqueue(self, conn, payload=_enqueue.GIVEN_NOTHING, **options):
+        """dormouse.enqueue() of this task, once its payload is one that the function takes."""
+        given = {} if payload is _enqueue.GIVEN_NOTHING else payload
+        self._check(given, f"the payload of {self.name!r}")
+        return _enqueue.enqueue(conn, self.name, payload, **{"queue": self.queue, **options})
+
+    def enqueue_many(self, conn, payloads, **options):
+        payloads = list(payloads)
+        for number, payload in enumerate(payloads):
+            self._check(payload, f"payload {number} of {self.name!r}")
+        return _enqueue.enqueue_many(conn, self.name, payloads, **{"queue": self.queue, **options})
+
+    def _check(self, payload, what):
+        if not self.resolved:
+            self.resolve()
+        if self.payload_type is not inspect.Parameter.empty:
+            build(self.payload_type, json.loads(_members.payload(payload, what)), what)
