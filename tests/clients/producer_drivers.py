@@ -39,6 +39,7 @@ class Driver:
 
     is_async = False
     autocommits = True
+    spare = False  # may ring for a savepoint that was rolled back, when its transaction is committed
 
     def run(self, work):
         """Runs a coroutine to its end."""
@@ -156,6 +157,8 @@ class SqlalchemySession(Driver):
 
 
 class SqlalchemyConnection(SqlalchemySession):
+    spare = True
+
     async def open(self):
         await Driver.open(self)
         self.conn = ENGINE.connect()
@@ -173,6 +176,8 @@ class SqlalchemyAsyncSession(SqlalchemySession):
 
 
 class SqlalchemyAsyncConnection(SqlalchemyAsyncSession):
+    spare = True
+
     async def open(self):
         await Driver.open(self)
         self.conn = await ASYNC_ENGINE.connect()

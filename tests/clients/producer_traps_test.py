@@ -112,12 +112,14 @@ class Connections(Test):
     def test_cursors_and_factories(self):
         with psycopg.connect("", autocommit=True, row_factory=psycopg.rows.dict_row) as conn:
             dormouse.enqueue(conn.cursor(), "work")
+            conn.row_factory = lambda cursor: lambda values: object()
+            dormouse.enqueue(conn, "work")
         conn = psycopg2.connect("", cursor_factory=psycopg2.extras.RealDictCursor)
         conn.autocommit = True
         dormouse.enqueue(conn, "work")
         dormouse.enqueue(conn.cursor(), "work")
         conn.close()
-        self.check(3, 3)
+        self.check(4, 4)
 
     def test_wrappers_are_asked_for_cursors_only(self):
         for wrap, rings in ((Delegates, 1), (OnlyCursors, 0)):

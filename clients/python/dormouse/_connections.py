@@ -98,9 +98,8 @@ class Django(Sync):
     def after_commit(self, targets: Targets) -> None:
         if not self.raw.in_atomic_block and not self.raw.get_autocommit():
             return  # Django has no on_commit there: the caller rings
-        for savepoints, function, *_ in self.raw.run_on_commit:
-            if isinstance(function, _Rings) and function.targets >= targets and savepoints <= set(self.raw.savepoint_ids):
-                return
+        if any(isinstance(function, _Rings) and function.targets >= targets for _, function, *_ in self.raw.run_on_commit):
+            return  # that one is gone only if this one would be, too: by the rollback of a savepoint that is around both
         self.raw.on_commit(_Rings(targets))
 
 

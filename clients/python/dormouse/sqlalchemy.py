@@ -47,20 +47,32 @@ def ring_after_commit(sessions: Any, target: str = "default") -> None:
 
 
 def _owe(session: Any, targets: Targets) -> None:
-    session.info.setdefault(_OWED, set()).update(targets)
+    session.info.setdefault(_OWED, {}).setdefault(session.get_nested_transaction(), set()).update(targets)
     for name, listener in (("after_commit", _after_commit), ("after_transaction_end", _after_end)):
         if not event.contains(session, name, listener):
             event.listen(session, name, listener)
 
 
 def _after_commit(session: Any) -> None:
-    if not session.in_nested_transaction():
-        ring_all(session.info.pop(_OWED, ()), wait=not session.info.get(_ASYNC))
+    """Also of a savepoint: what it owes is then owed by what is around it."""
+    owed = session.info.get(_OWED, {})
+    savepoint = session.get_nested_transaction()
+    if savepoint is None:
+        ring_all(frozenset().union(*owed.values()), wait=not session.info.get(_ASYNC))
+        owed.clear()
+    elif savepoint in owed:
+        around = savepoint.parent
+        while around is not None and not around.nested:
+            around = around.parent
+        owed.setdefault(around, set()).update(owed.pop(savepoint))
 
 
 def _after_end(session: Any, transaction: Any) -> None:
+    """What is owed still was rolled back."""
+    owed = session.info.get(_OWED, {})
+    owed.pop(transaction, None)
     if transaction.parent is None:
-        session.info.pop(_OWED, None)
+        owed.clear()
 
 
 # --- Connection: it has an event before its commit, and one when it has gone back to its pool ---------------------------------------
