@@ -29,7 +29,7 @@ list)
     ;;
 aims) aims ;;
 all)
-    "$root/scripts/setup.sh" --for-bench
+    "$root/scripts/setup.sh"
     for each in peers producers claims snapshot retention; do "$root/bench/$each/run.sh" || say "FAILED: bench $each"; done
     aims
     ;;

@@ -29,7 +29,7 @@ choose_manager() {
 
 programs() {
     if [ -n "${DORMOUSE_BUILD:-}" ]; then return; fi
-    "$root/scripts/setup.sh"
+    "$root/scripts/setup.sh" --for-demo
     export DORMOUSE_BUILD=$root/build/dev
     say "Building (minutes the first time, seconds later) …"
     if [ -t 1 ]; then

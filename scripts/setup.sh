@@ -1,16 +1,32 @@
 #!/bin/bash
-# ./dev setup [--list | --for-bench]
-# Installs through apt what building, testing and the demo need on Debian 12 and 13 (scripts/packages.txt), as root or by sudo.
+# ./dev setup [--list | --for-demo]
+# Installs through apt what building, testing and the demo need on Debian 12 and 13 (scripts/packages.txt), as root or by sudo; and from npm,
+# into build/node, the drivers with which producers in Node are tested (tests/clients/node).
 # Asks dpkg first: when nothing is missing it touches neither apt nor the network.
 #   --list       only print what is missing
-#   --for-bench  also what `./dev bench` needs besides: npm, for the peers (some hundred packages)
+#   --for-demo   without npm and what comes from it (some hundred packages)
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 help_if_asked "$@"
 
 mapfile -t wanted < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$root/scripts/packages.txt")
-if [ "${1:-}" = --for-bench ] && ! command -v npm >/dev/null; then wanted+=(npm); fi
+if [ "${1:-}" != --for-demo ] && ! command -v npm >/dev/null; then wanted+=(npm); fi
+
+# As the lock file has them. That a registry cannot be reached is no reason to build and test nothing: those tests say that they are skipped.
+node_modules() {
+    local from=$root/tests/clients/node to=$root/build/node
+    if [ "$1" = --for-demo ] || cmp --quiet "$from/package-lock.json" "$to/installed.json"; then return; fi
+    mkdir -p "$to"
+    cp "$from/package.json" "$from/package-lock.json" "$to/"
+    say "setup: installs modules from npm into build/node"
+    if npm ci --prefix "$to" --no-audit --no-fund --ignore-scripts >"$to/npm.log" 2>&1 </dev/null; then
+        cp "$from/package-lock.json" "$to/installed.json"
+    else
+        tail -n 5 "$to/npm.log" >&2
+        say "setup: npm ci failed (build/node/npm.log); tests of producers in Node will be skipped"
+    fi
+}
 
 missing_packages() {
     local installed
@@ -32,6 +48,7 @@ command -v dpkg-query >/dev/null || die "setup knows Debian's packages only; scr
 mapfile -t missing < <(missing_packages)
 if [ "${#missing[@]}" = 0 ]; then
     say "setup: all ${#wanted[@]} packages are there"
+    if [ "${1:-}" != --list ]; then node_modules "${1:-}"; fi
     exit 0
 fi
 if [ "${1:-}" = --list ]; then
@@ -66,4 +83,5 @@ if ! apt_get install --yes --no-install-recommends "${missing[@]}" >"$log" 2>&1 
     die "apt-get install failed"
 fi
 rm -f "$log"
+node_modules "${1:-}"
 say "setup: done"

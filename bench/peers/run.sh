@@ -33,7 +33,7 @@ if [ "$short" = no ]; then
     mkdir -p "$BENCH_NODE"
     cp "$here"/*.mjs "$BENCH_NODE/"
     if ! cmp --silent "$here/package.json" "$BENCH_NODE/installed"; then
-        command -v npm >/dev/null || die "npm is not there, and the peers come from it: ./dev setup --for-bench; --short does without"
+        command -v npm >/dev/null || die "npm is not there, and the peers come from it: ./dev setup; --short does without"
         say "installing the peers from npm …"
         cp "$here/package.json" "$BENCH_NODE/"
         npm install --prefix "$BENCH_NODE" --no-audit --no-fund >"$work/npm.log" 2>&1 || { tail -n 30 "$work/npm.log" >&2; die "npm install failed"; }

@@ -1,4 +1,5 @@
-// Tasks in Node that stay warm while there is work: handlers of the kind "warm". Node 18 or later, no dependencies.
+// Background runs in Postgres, from Node: enqueue them in your own transaction (dormouse-enqueue.js), and write their handlers, which stay
+// warm while there is work. Node 18 or later, no dependencies.
 //
 //   const { task, serve } = require('/usr/share/dormouse/clients/node/dormouse.js');   // or: import { task, serve } from '…'
 //
@@ -12,6 +13,7 @@
 const { AsyncLocalStorage } = require('node:async_hooks');
 const fs = require('node:fs');
 const net = require('node:net');
+const { BadPayload, BadResult, Fail, ResultTooLarge, encode, toJson } = require('./dormouse-json.js');
 
 const version = '0.1.0';
 const mostText = 16384; // the worker cuts texts at 8 KiB, and says so: more need not be sent
@@ -21,24 +23,6 @@ const year = 365 * 24 * 3600;
 const levels = ['debug', 'info', 'warning', 'error'];
 const tasks = new Map();
 
-/// The run fails at once; with { permanent: false } it is tried again while attempts are left, as after any other exception.
-class Fail extends Error {
-  constructor(message = '', { permanent = true, ...options } = {}) {
-    super(message, options);
-    this.permanent = permanent;
-  }
-}
-/// The payload is not what the task's schema asks for. Permanent; the message has the path of the fault.
-class BadPayload extends Fail {}
-/// The result cannot be written as JSON. Permanent.
-class BadResult extends Fail {}
-/// The result, or what is enqueued with it, is over limits.result_bytes. Permanent.
-class ResultTooLarge extends Fail {
-  constructor(what) {
-    super(`${what} larger than ${mostResult} bytes (limits.result_bytes)`);
-    this.name = 'result_too_large';
-  }
-}
 /// It has failed, and is tried again in so many seconds (without `in` as the task's backoff says), while attempts are left.
 class Retry extends Error {
   constructor(options = {}, message = '') {
@@ -130,39 +114,6 @@ function seconds(name, value) {
   return Math.min(Number(value), year);
 }
 
-// --- JSON that Postgres takes, one line each ---------------------------------------------------------------------------------
-
-/// Half a surrogate pair is no text. JSON.stringify writes it as an escape, and nothing else that begins with \ud.
-const halfPair = /(?<!\\)(?:\\\\)*\\ud[89a-f][0-9a-f]{2}/;
-const hasHalf = (text) => text.includes('\\ud') && halfPair.test(text);
-
-function encode(message) {
-  const text = JSON.stringify(message);
-  return `${hasHalf(text) ? text.replace(/((?<!\\)(?:\\\\)*)\\ud[89a-f][0-9a-f]{2}/g, '$1\ufffd') : text}\n`;
-}
-
-/// What JSON.stringify loses or refuses: a Map becomes an object, a Set an array, a BigInt text, bytes base64.
-function plain(key, value) {
-  const given = this[key];
-  if (given instanceof Map) return Object.fromEntries(given);
-  if (given instanceof Set) return [...given];
-  if (typeof given === 'bigint') return String(given);
-  if (given instanceof Uint8Array) return Buffer.from(given).toString('base64');
-  return value;
-}
-
-function toJson(value, what = 'the result') {
-  let text;
-  try {
-    text = typeof value === 'object' && value !== null ? JSON.stringify(value, plain) : JSON.stringify(value);
-  } catch (error) {
-    throw new BadResult(`${what} cannot be written as JSON: ${error.message}`);
-  }
-  if (text === undefined && value !== undefined) throw new BadResult(`${what} cannot be written as JSON: it is a ${typeof value}`);
-  if (text !== undefined && hasHalf(text)) throw new BadResult(`${what} has half a surrogate pair, which is no text: ${halfPair.exec(text)[0]}`);
-  return text;
-}
-
 function completed(run, result) {
   const text = toJson(result);
   let line = `{"type":"completed","id":"${run.id}"`;
@@ -172,7 +123,7 @@ function completed(run, result) {
 }
 
 function fitting(what, text, most = mostResult) {
-  if (text.length * 3 > most && Buffer.byteLength(text) > most) throw new ResultTooLarge(what); // 3: a UTF-16 unit as UTF-8
+  if (text.length * 3 > most && Buffer.byteLength(text) > most) throw new ResultTooLarge(what, mostResult); // 3: a UTF-16 unit as UTF-8
   return text;
 }
 
@@ -395,4 +346,4 @@ function byHand([program, run, name, payload = 'null', ...more]) {
   });
 }
 
-module.exports = { task, serve, Fail, Retry, Snooze, BadPayload, BadResult };
+module.exports = { task, serve, Fail, Retry, Snooze, BadPayload, BadResult, ...require('./dormouse-enqueue.js') };

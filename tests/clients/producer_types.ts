@@ -1,0 +1,29 @@
+// Read by tsc, never executed: @ts-expect-error is where an error has to be.
+import { cancel, drain, enqueue, enqueueMany, enqueued, result, Retry, serve, task, transaction, wait } from 'dormouse-worker';
+import { Client, Pool, PoolClient } from 'pg';
+import postgres from 'postgres';
+
+export async function produce(client: Client, pool: Pool, sql: postgres.Sql): Promise<string[]> {
+  const id: string = await enqueue(client, 'thumbnail', { file: 'a.png' }, { key: 'a', runAt: new Date(), delay: undefined, ring: ['near', 'host:7300'] });
+  await enqueue(pool, 'thumbnail');
+  await enqueue(sql, 'thumbnail', null, { priority: 3 });
+  await enqueue(async (text: string, values: (string | null)[]) => (await client.query(text, values)).rows, 'thumbnail');
+  // @ts-expect-error there is no such option
+  await enqueue(client, 'thumbnail', {}, { prioriti: 3 });
+  // @ts-expect-error a task has a name
+  await enqueue(client, 17);
+  // @ts-expect-error no connection
+  await enqueue('postgresql:///app', 'thumbnail');
+  const found = await result<{ bytes: number }>(client, id);
+  const bytes: number | undefined = found?.result?.bytes;
+  const done = await wait(client, id, { timeout: 3 });
+  if (done.status === 'completed' && bytes) console.log(done.finishedAt?.toISOString(), (await cancel(client, id)).done);
+  console.log((await enqueued(client, { task: 'thumbnail' })).map(({ payload }) => payload), await drain({ timeout: 3 }));
+  return transaction(pool, (tx: PoolClient) => enqueueMany(tx, 'thumbnail', [{ file: 'b.png' }], { keys: [null] }));
+}
+
+task('thumbnail', async (payload: { file: string }, run) => {
+  run.progress(0.5, payload.file);
+  throw new Retry({ in: 30 });
+});
+serve({ concurrency: 2 });
