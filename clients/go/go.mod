@@ -1,3 +1,3 @@
-module dormouse/ring
+module dormouse
 
 go 1.19

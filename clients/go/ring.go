@@ -1,6 +1,6 @@
-// Package ring rings a dormouse pool's doorbell: after the COMMIT of a transaction that enqueued runs. Standard library
+// Package dormouse enqueues runs in the transaction of the caller, and rings the doorbell of their pool after its COMMIT. Standard library
 // only; copy this file. A ring carries nothing: it makes the pool's worker look at the database.
-package ring
+package dormouse
 
 import (
 	"errors"
