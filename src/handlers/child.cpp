@@ -59,44 +59,51 @@ std::optional<int> exit_signal(const Exit& exit) {
     return exit.status && WIFSIGNALED(*exit.status) ? std::optional(WTERMSIG(*exit.status)) : std::nullopt;
 }
 
-Result<std::unique_ptr<Child>> Child::start(const ChildHost& host, const Launch& launch, std::string input,
-                                            std::string mark, Events events, const CgroupLimits& limits) {
-    std::optional<RunCgroup> cgroup;
-    if (host.cgroups.available()) {
-        auto made = host.cgroups.make(limits);
-        if (!made) return tl::unexpected(made.error());
-        cgroup.emplace(std::move(*made));
-    }
-    auto process = spawn(launch, cgroup ? cgroup->procs_fd() : -1);
-    if (!process) return tl::unexpected(process.error());
-    crash_point("handler.spawned");
-    return std::unique_ptr<Child>(
-        new Child(host, std::move(*process), std::move(cgroup), std::move(input), std::move(mark), std::move(events)));
-}
-
-Child::Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input,
-             std::string mark, Events events)
+Child::Child(const ChildHost& host, Order order, std::string input, std::string mark, Events events)
     : loop_(host.loop),
+      launcher_(host.launcher),
       orphans_(host.orphans),
-      cgroup_(std::move(cgroup)),
+      mark_(std::move(mark)),
       input_(std::move(input)),
       events_(std::move(events)),
-      process_(std::move(process)) {
-    orphans_.add(process_.pid, std::move(mark));
-    watch();
-}
+      start_(launcher_.start(std::move(order), [this](Result<Started> outcome) { on_over(std::move(outcome)); })) {}
 
 Child::~Child() {
     if (state_ == State::gone) return;
+    const auto last = BootClock::now() + longest_farewell;
+    if (state_ == State::starting) {
+        auto started = launcher_.give_up(start_, longest_farewell);
+        if (!started) return;
+        take(std::move(*started));
+    }
     end_tree();
     // What is killed is gone in a moment, and only then can what it forked away be found. One that hangs in the kernel
     // must not hold us up, though.
-    const auto last = BootClock::now() + longest_farewell;
     pollfd leader{process_.pidfd.get(), POLLIN, 0};
     ::poll(&leader, 1, static_cast<int>(longest_farewell.count()));
     if (!reaped_) reap();
     while (!tree_gone() && BootClock::now() < last) ::poll(nullptr, 0, 1);
     orphans_.remove(process_.pid);
+}
+
+void Child::on_over(Result<Started> outcome) {
+    start_.reset();
+    if (outcome) {
+        take(std::move(*outcome));
+        crash_point("handler.started");
+        return watch();
+    }
+    state_ = State::gone;
+    exit_.not_started = std::move(outcome.error());
+    const auto on_gone = std::move(events_.on_gone);
+    on_gone(Exit(exit_));  // may destroy us
+}
+
+void Child::take(Started started) {
+    state_ = State::running;
+    process_ = std::move(started.process);
+    if (started.cgroup) cgroup_.emplace(std::move(*started.cgroup));
+    orphans_.add(process_.pid, std::move(mark_));
 }
 
 void Child::watch() {
@@ -114,6 +121,7 @@ void Child::watch() {
             if ((events & loop::Poll::writable) != 0 && !unsent_.empty()) write_control();
             if ((events & loop::Poll::readable) != 0) read_control();
         });
+        if (!unsent_.empty() || hung_up_) write_control();
     }
     feed();
 }
@@ -175,7 +183,7 @@ void Child::read_control() {
 }
 
 void Child::send(std::string_view text) {
-    if (!process_.control.valid()) return;
+    if (state_ != State::starting && !process_.control.valid()) return;
     const bool waits = !unsent_.empty();
     unsent_.append(text);
     if (!waits && !corked_) write_control();
@@ -205,11 +213,13 @@ void Child::write_control() {
 }
 
 void Child::terminate() {
+    if (state_ == State::starting) return launcher_.signal(start_, SIGTERM);
     if (pid_is_its_own()) ::kill(-process_.pid, SIGTERM);
 }
 
 void Child::kill() {
     killed_ = true;
+    if (state_ == State::starting) return launcher_.signal(start_, SIGKILL);
     if (state_ == State::running) end_tree();
 }
 

@@ -2,7 +2,8 @@
 // WarmProcess on the loop's thread. Knows no run and no outcome: it must not decide what an exit means or how much
 // output is too much.
 //
-//   running ──leader has ended──▶ ending ──nobody of the tree is left, pipes read to their end──▶ gone
+//   starting ──▶ running ──leader has ended──▶ ending ──nobody of the tree is left, pipes read to their end──▶ gone
+//      └──it cannot be started, or was ended before──▶ gone
 //
 // The leader decides when it is over: what it left in the background is killed and does not delay the end.
 #pragma once
@@ -19,9 +20,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "handlers/launcher.h"
 #include "handlers/orphans.h"
-#include "handlers/run_cgroup.h"
-#include "handlers/spawn.h"
 #include "loop/poll.h"
 #include "loop/timer.h"
 
@@ -30,12 +30,14 @@ namespace dormouse::handlers {
 /// What all children of this process share; made once, by Handlers, and outlives them.
 struct ChildHost {
     loop::Loop& loop;
-    RunCgroups& cgroups;
+    Launcher& launcher;
     Orphans& orphans;
 };
 
 /// How the leader ended.
 struct Exit {
+    /// Nothing of it has run, and why; what is below says nothing then.
+    std::optional<Error> not_started;
     /// As waitpid(2) gives it. Absent: another part of this program has taken it, so nobody can say how it ended.
     std::optional<int> status;
     Millis cpu{0};                                  ///< of the whole tree with a cgroup, else of what was waited for
@@ -62,20 +64,19 @@ class Child {
         /// piece: it has closed its end. Not called with Control::none.
         std::function<void(std::string_view piece)> on_control;
         /// Exactly once, last, when nothing of the tree is left; may destroy the Child. Never from inside
-        /// start().
+        /// the constructor.
         std::function<void(const Exit& exit)> on_gone;
     };
 
-    /// Starts the program and writes `input` to its stdin, which it may leave unread. `mark` is the value of
-    /// DORMOUSE_FENCE or DORMOUSE_PROCESS in its environment, by which orphans are recognised. Errors: see spawn().
-    static Result<std::unique_ptr<Child>> start(const ChildHost& host, const Launch& launch, std::string input,
-                                                std::string mark, Events events, const CgroupLimits& limits = {});
+    /// Has the program started, and writes `input` to its stdin, which it may leave unread. `mark` is the value of
+    /// DORMOUSE_FENCE or DORMOUSE_PROCESS in its environment, by which orphans are recognised.
+    Child(const ChildHost& host, Order order, std::string input, std::string mark, Events events);
     /// Of a child that is not gone: kills the tree and waits until it is gone, half a second at most.
     ~Child();
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
-    /// SIGTERM to the leader's process group.
+    /// SIGTERM to the leader's process group. If there is no process yet there will be none.
     void terminate();
     /// SIGKILL to the whole tree.
     void kill();
@@ -84,14 +85,14 @@ class Child {
     /// Control::socket only: nothing more will be sent, which the program reads as the end.
     void hang_up();
     [[nodiscard]] pid_t pid() const { return process_.pid; }
-    /// The leader has not ended, as far as we know, and we have not killed it.
+    /// The leader has started and not ended, as far as we know, and we have not killed it.
     [[nodiscard]] bool running() const { return state_ == State::running && !killed_; }
 
   private:
-    enum class State { running, ending, gone };
+    enum class State { starting, running, ending, gone };
 
-    Child(const ChildHost& host, Spawned process, std::optional<RunCgroup> cgroup, std::string input, std::string mark,
-          Events events);
+    void on_over(Result<Started> outcome);
+    void take(Started started);
     void watch();
     void read_control();
     void write_control();
@@ -108,8 +109,10 @@ class Child {
     void drain();
 
     loop::Loop& loop_;
+    Launcher& launcher_;
     Orphans& orphans_;
-    State state_ = State::running;
+    State state_ = State::starting;
+    std::string mark_;
     std::optional<RunCgroup> cgroup_;
     std::string input_;
     std::size_t written_ = 0;
@@ -119,6 +122,7 @@ class Child {
     bool hung_up_ = false;
     bool killed_ = false;
     Events events_;
+    Launcher::Ticket start_;  ///< only while starting
     bool reaped_ = false;
     Exit exit_;
     Millis pause_{1};

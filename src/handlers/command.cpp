@@ -162,7 +162,7 @@ Status check_loadable(const config::Task& task, const std::string& path) {
                     (interpreter.ends_with('\r') ? " (the file has the line ends of Windows)" : ""));
 }
 
-void add_run(Variables& variables, const RunSpec& run) {
+void add_run(Variables& variables, const RunSpec& run, std::chrono::system_clock::time_point begun) {
     set(variables, "DORMOUSE_RUN_ID", run.id.to_string());
     set(variables, "DORMOUSE_TASK", run.task);
     set(variables, "DORMOUSE_QUEUE", run.queue);
@@ -170,7 +170,7 @@ void add_run(Variables& variables, const RunSpec& run) {
     set(variables, "DORMOUSE_MAX_ATTEMPTS", std::to_string(run.max_attempts));
     set(variables, "DORMOUSE_FENCE", run.fence);
     if (run.timeout > Millis{0}) {
-        const auto deadline = after(std::chrono::system_clock::now(), run.timeout);
+        const auto deadline = after(begun, run.timeout);
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(deadline.time_since_epoch());
         set(variables, "DORMOUSE_DEADLINE", std::to_string(seconds.count()));
     }
@@ -192,8 +192,8 @@ Result<Launch> launch(const config::Task& task, Control control, const std::func
 
 }  // namespace
 
-Result<Launch> launch_for(const config::Task& task, const RunSpec& run) {
-    return launch(task, Control::pipe, [&run](Variables& variables) { add_run(variables, run); });
+Result<Launch> launch_for(const config::Task& task, const RunSpec& run, std::chrono::system_clock::time_point begun) {
+    return launch(task, Control::pipe, [&](Variables& variables) { add_run(variables, run, begun); });
 }
 
 Result<Launch> launch_for_process(const config::Task& task, const config::Limits& limits, const std::string& name) {
@@ -204,7 +204,7 @@ Result<Launch> launch_for_process(const config::Task& task, const config::Limits
 }
 
 Status check_command(const config::Task& task) {
-    const auto launch = launch_for(task, RunSpec{});
+    const auto launch = launch_for(task, RunSpec{}, {});
     if (!launch) return tl::unexpected(launch.error());
     return check_loadable(task, launch->file);
 }

@@ -1,5 +1,7 @@
 #include "handlers/exec.h"
 
+#include <chrono>
+
 #include "base/crash_point.h"
 #include "handlers/command.h"
 
@@ -31,6 +33,14 @@ void take_control(Account& account, const Uuid& id, Frames& frames, std::string_
     account.give_up();
 }
 
+Outcome not_started(std::string why) {
+    Outcome outcome;
+    outcome.kind = Outcome::not_started;
+    outcome.error_class = "spawn";
+    outcome.error_message = std::move(why);
+    return outcome;
+}
+
 /// What an exit alone stands for; without a result.
 Outcome stands_for(const Exit& exit) {
     Outcome outcome;
@@ -57,6 +67,12 @@ Outcome ExecHandler::judge(Attempt& attempt, const Exit& exit) const {
     Outcome outcome = stands_for(exit);
     const bool well = outcome.kind == Outcome::completed;
     const bool said_otherwise = account.answer_counts() && !account.has_completed();
+    if (exit.not_started) {
+        if (account.cause() == Cause::nothing) return not_started(exit.not_started->message);
+        outcome = account.ended();
+        outcome.error_message += "\n" + exit.not_started->message;
+        return outcome;
+    }
     if (account.cause() != Cause::message_too_large && said_otherwise) {
         outcome = account.answered();
         if (!outcome.error_message.empty()) return outcome;
@@ -113,8 +129,6 @@ std::string ExecHandler::check() const {
 void ExecHandler::start(RunSpec spec, Listener& listener) {
     const Uuid id = spec.id;
     if (attempts_.contains(id)) return refuse(id, listener, "this run is still at work in this worker");
-    const auto launch = launch_for(task_, spec);
-    if (!launch) return refuse(id, listener, launch.error().message);
     auto attempt = std::make_unique<Attempt>(host_.loop, id, listener, limits_);
     Attempt& running = *attempt;
     Child::Events events{
@@ -123,12 +137,18 @@ void ExecHandler::start(RunSpec spec, Listener& listener) {
         [&running](std::string_view piece) { take_control(running.account, running.id, running.frames, piece); },
         [this, id](const Exit& exit) { finish(id, exit); },
     };
-    auto child = Child::start(host_, *launch, std::move(spec.payload), spec.fence, std::move(events), limits_of(task_));
-    if (!child) return refuse(id, listener, "task " + task_.name + ": " + child.error().message);
-    running.child = std::move(*child);
-    running.account.begin(spec.timeout);
+    const Millis timeout = spec.timeout;
+    std::string payload = std::move(spec.payload);
+    std::string fence = spec.fence;
+    Order order{"task " + task_.name,
+                [task = task_, spec = std::move(spec), now = std::chrono::system_clock::now()] {
+                    return launch_for(task, spec, now);
+                },
+                limits_of(task_)};
+    running.child =
+        std::make_unique<Child>(host_, std::move(order), std::move(payload), std::move(fence), std::move(events));
     attempts_.emplace(id, std::move(attempt));
-    crash_point("handler.started");
+    running.account.begin(timeout);
 }
 
 void ExecHandler::stop(const Uuid& id, StopReason reason, Millis patience) {
@@ -143,13 +163,7 @@ void ExecHandler::refuse(const Uuid& id, Listener& listener, std::string message
 
 void ExecHandler::tell_refused() {
     const auto refused = std::exchange(refusals_, {});
-    for (const auto& refusal : refused) {
-        Outcome outcome;
-        outcome.kind = Outcome::not_started;
-        outcome.error_class = "spawn";
-        outcome.error_message = refusal.message;
-        refusal.listener->on_done(refusal.id, std::move(outcome));
-    }
+    for (const auto& refusal : refused) refusal.listener->on_done(refusal.id, not_started(refusal.message));
 }
 
 void ExecHandler::take_output(Attempt& attempt, std::string_view piece) const {

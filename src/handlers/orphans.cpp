@@ -59,9 +59,8 @@ int Orphans::sweep(pid_t leader) {
 int Orphans::pass(pid_t leader, bool& again) {
     int left = 0;
     for (const pid_t pid : children_of(::getpid())) {
-        if (leaders_.contains(pid)) continue;
         const auto stat = stat_of(pid);
-        if (!stat || !foreign(stat->session)) continue;
+        if (!stat || !is_orphan(pid, stat->session)) continue;
         if (reap(pid)) {
             again = true;
             continue;
@@ -75,6 +74,11 @@ int Orphans::pass(pid_t leader, bool& again) {
         if (::kill(pid, SIGKILL) == 0 || errno != EPERM) ++left;
     }
     return left;
+}
+
+// In this order: a process is known to be starting before it leaves our session.
+bool Orphans::is_orphan(pid_t pid, pid_t session) const {
+    return foreign(session) && !leaders_.contains(pid) && !launcher_.is_starting(pid);
 }
 
 bool Orphans::belongs(pid_t orphan, pid_t session, pid_t leader) {
@@ -102,9 +106,8 @@ bool Orphans::reap(pid_t orphan) {
 
 void Orphans::reap_dead() {
     for (const pid_t pid : children_of(::getpid())) {
-        if (leaders_.contains(pid)) continue;
         const auto stat = stat_of(pid);
-        if (stat && stat->state == 'Z' && foreign(stat->session)) reap(pid);
+        if (stat && stat->state == 'Z' && is_orphan(pid, stat->session)) reap(pid);
     }
 }
 

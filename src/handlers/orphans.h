@@ -15,6 +15,7 @@
 #include <map>
 #include <string>
 
+#include "handlers/launcher.h"
 #include "loop/timer.h"
 
 namespace dormouse::handlers {
@@ -22,7 +23,7 @@ namespace dormouse::handlers {
 class Orphans {
   public:
     /// Does nothing until adopt() is called.
-    explicit Orphans(loop::Loop& loop) : timer_(loop, "exec.orphans") {}
+    Orphans(loop::Loop& loop, const Launcher& launcher) : launcher_(launcher), timer_(loop, "exec.orphans") {}
 
     /// From now on orphans are given to this process. Source: PR_SET_CHILD_SUBREAPER in prctl(2).
     void adopt();
@@ -48,11 +49,14 @@ class Orphans {
     };
 
     int pass(pid_t leader, bool& again);
+    /// A child of ours that came out of a handler, and is neither a leader nor about to become one.
+    [[nodiscard]] bool is_orphan(pid_t pid, pid_t session) const;
     bool belongs(pid_t orphan, pid_t session, pid_t leader);
     bool reap(pid_t orphan);
     /// Reaps orphans that have died by themselves.
     void reap_dead();
 
+    const Launcher& launcher_;
     bool adopting_ = false;
     Serial last_serial_ = 0;
     std::map<pid_t, Leader> leaders_;

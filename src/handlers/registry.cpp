@@ -43,14 +43,15 @@ Handlers::Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& 
       cgroups_(cgroups                 ? std::move(*cgroups)
                : have_processes(tasks) ? RunCgroups()
                                        : RunCgroups("/no task has a process")),
-      orphans_(loop) {
+      launcher_(loop, cgroups_),
+      orphans_(loop, launcher_) {
     if (have_processes(tasks)) {
         prepare_signals();
         // Process 1 gets orphans whether it wants them or not.
         if (!cgroups_.available() || ::getpid() == 1) orphans_.adopt();
         enable_limits(tasks);
     }
-    const ChildHost host{loop, cgroups_, orphans_};
+    const ChildHost host{loop, launcher_, orphans_};
     for (const auto& [name, task] : tasks) {
         switch (task.handler) {
             case config::HandlerKind::exec:
@@ -109,7 +110,7 @@ std::string Handlers::check() const {
 
 void Handlers::rehearse(const std::map<std::string, config::Task>& tasks, const config::Limits& limits, Millis within,
                         Rehearsal::Done done) {
-    rehearsal_ = std::make_unique<Rehearsal>(ChildHost{loop_, cgroups_, orphans_}, limits);
+    rehearsal_ = std::make_unique<Rehearsal>(ChildHost{loop_, launcher_, orphans_}, limits);
     for (const auto& [name, task] : tasks) rehearsal_->add(task, find(name)->check());
     rehearsal_->begin(within, std::move(done));
 }

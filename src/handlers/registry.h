@@ -66,6 +66,7 @@ class Handlers {
     InProcess* in_process_;
     BootClock::time_point expected_at_{};
     RunCgroups cgroups_;
+    Launcher launcher_;
     Orphans orphans_;
     std::vector<std::unique_ptr<WarmGroup>> warm_groups_;
     std::map<std::string, std::unique_ptr<Handler>> handlers_;

@@ -40,9 +40,7 @@ void Rehearsal::start(Trial& trial) {
             on_gone(trial, farewell);
         },
     };
-    auto started = WarmProcess::start(host_, trial.task, limits_, std::move(events));
-    if (!started) return fail_all(trial, started.error().message);
-    trial.process = std::move(*started);
+    trial.process = std::make_unique<WarmProcess>(host_, trial.task, limits_, std::move(events));
 }
 
 void Rehearsal::on_hello(Trial& trial, const WarmProcess& process) {

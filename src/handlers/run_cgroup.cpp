@@ -190,25 +190,27 @@ Status write_limits(const std::string& directory, const CgroupLimits& limits, co
     return done;
 }
 
-Result<RunCgroup> RunCgroups::make(const CgroupLimits& limits) {
-    std::string directory;
-    do {
-        directory = base_ + "/" + std::string(run_prefix) + std::to_string(++last_);
-    } while (::mkdir(directory.c_str(), 0755) != 0 && errno == EEXIST);
-    crash_point("run_cgroup.made");
-    const std::string procs = directory + "/cgroup.procs";
-    UniqueFd fd(::open(procs.c_str(), O_WRONLY | O_CLOEXEC));
-    Status limited;
-    if (!fd.valid()) {
-        limited = tl::unexpected(from_errno(errno, procs));
-    } else {
-        limited = write_limits(directory, limits, enabled_);
-    }
-    if (!limited) {
-        ::rmdir(directory.c_str());
-        return tl::unexpected(limited.error());
-    }
-    return RunCgroup(std::move(directory), std::move(fd));
+std::function<Result<RunCgroup>()> RunCgroups::maker(const CgroupLimits& limits) const {
+    return [base = base_, enabled = enabled_, last = last_, limits]() -> Result<RunCgroup> {
+        std::string directory;
+        do {
+            directory = base + "/" + std::string(run_prefix) + std::to_string(++*last);
+        } while (::mkdir(directory.c_str(), 0755) != 0 && errno == EEXIST);
+        crash_point("run_cgroup.made");
+        const std::string procs = directory + "/cgroup.procs";
+        UniqueFd fd(::open(procs.c_str(), O_WRONLY | O_CLOEXEC));
+        Status limited;
+        if (!fd.valid()) {
+            limited = tl::unexpected(from_errno(errno, procs));
+        } else {
+            limited = write_limits(directory, limits, enabled);
+        }
+        if (!limited) {
+            ::rmdir(directory.c_str());
+            return tl::unexpected(limited.error());
+        }
+        return RunCgroup(std::move(directory), std::move(fd));
+    };
 }
 
 }  // namespace dormouse::handlers

@@ -9,13 +9,14 @@
 //
 // Moving a process costs 5 to 16 ms when nobody has moved one for a while (the kernel waits for a grace period;
 // measured on Linux 6.18, 2 cores), so the worker does not move itself. A handler has to be moved: CLONE_INTO_CGROUP
-// would take 0.2 ms, but clone3 is not there under RestrictNamespaces=. The loop stands still for as long, because
-// spawn() waits until the child, which moves itself, executes its program; a thread of its own would have to live as
-// long as the handlers, who die with it (PR_SET_PDEATHSIG). So it is made shorter instead, once after each pause: see
-// Handlers::expect_start().
+// would take 0.2 ms, but clone3 is not there under RestrictNamespaces=. The loop does not wait for that, as the Launcher
+// starts handlers; what the start itself waits is made shorter, once after each pause: see Handlers::expect_start().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -90,7 +91,9 @@ class RunCgroups {
     [[nodiscard]] bool limits_pids() const { return enabled_.contains("pids"); }
     /// Makes run-N with those limits whose controllers are enabled. Only when available(). Errors: what mkdir, open or
     /// write say.
-    Result<RunCgroup> make(const CgroupLimits& limits = {});
+    Result<RunCgroup> make(const CgroupLimits& limits = {}) { return maker(limits)(); }
+    /// The same for another thread, which may do it when this is gone.
+    [[nodiscard]] std::function<Result<RunCgroup>()> maker(const CgroupLimits& limits) const;
     /// Whoever writes "0" here moves itself to where the worker is. Only when available().
     [[nodiscard]] std::string own_procs() const { return own_ + "/cgroup.procs"; }
 
@@ -101,7 +104,7 @@ class RunCgroups {
     std::string own_;   ///< where this process is
     std::set<std::string> enabled_;
     std::string why_not_;  // made by set_up(), which fills what is above
-    unsigned long last_ = 0;
+    std::shared_ptr<std::atomic<unsigned long>> last_ = std::make_shared<std::atomic<unsigned long>>(0);
 };
 
 }  // namespace dormouse::handlers

@@ -70,6 +70,8 @@ struct Plan {
     int errors;
     int control;
     const rlimit* open_files;  ///< as we were started with; null: as ours
+    InFlight* in_flight;       ///< null: nobody watches
+    int pidfd = -1;            ///< of the child; there before it runs
     const char* failed_step = nullptr;
     int error_number = 0;
 };
@@ -82,8 +84,17 @@ int fail_step(Plan& plan, const char* step) {
 
 /// Runs in the child, in our memory, while our thread waits: only async-signal-safe calls, and it never
 /// leaves by exit().
-__attribute__((no_sanitize("address", "undefined"))) int run_child(void* argument) {
+__attribute__((no_sanitize("address", "undefined", "thread"))) int run_child(void* argument) {
     Plan& plan = *static_cast<Plan*>(argument);
+    if (plan.in_flight != nullptr) {
+        plan.in_flight->pidfd = plan.pidfd;
+        plan.in_flight->pid = ::getpid();
+        // Whoever has called it off before that did not find the pidfd; whoever does it from here on will.
+        if (plan.in_flight->called_off) {
+            errno = ECANCELED;
+            return fail_step(plan, "start: it was called off");
+        }
+    }
     struct sigaction standard{};
     standard.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; ++number) ::sigaction(number, &standard, nullptr);
@@ -91,7 +102,6 @@ __attribute__((no_sanitize("address", "undefined"))) int run_child(void* argumen
     if (::setsid() < 0) return fail_step(plan, "setsid");
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (::getppid() != plan.parent) return 127;  // it died before we asked to die with it
-    if (plan.directory != nullptr && ::chdir(plan.directory) != 0) return fail_step(plan, "change to");
     if (::dup2(plan.input, STDIN_FILENO) < 0 || ::dup2(plan.output, STDOUT_FILENO) < 0 ||
         ::dup2(plan.errors, STDERR_FILENO) < 0) {
         return fail_step(plan, "dup2");
@@ -104,6 +114,8 @@ __attribute__((no_sanitize("address", "undefined"))) int run_child(void* argumen
     }
     if (plan.open_files != nullptr) ::setrlimit(RLIMIT_NOFILE, plan.open_files);
     ::close_range(first_unwanted, ~0U, 0);  // ours are close-on-exec anyway; a library's may not be
+    // From here on it may hang, and holds no end of anybody else's pipes.
+    if (plan.directory != nullptr && ::chdir(plan.directory) != 0) return fail_step(plan, "change to");
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -126,7 +138,7 @@ Error explain(const Plan& plan) {
     return error;
 }
 
-Result<pid_t> clone_child(Plan& plan, int& pidfd) {
+Result<pid_t> clone_child(Plan& plan) {
     const auto stack = std::make_unique_for_overwrite<std::byte[]>(stack_bytes);  // NOLINT: clone wants plain memory
     // No handler of ours may run in the child, where it would work on our memory.
     sigset_t all;
@@ -135,7 +147,7 @@ Result<pid_t> clone_child(Plan& plan, int& pidfd) {
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
     const auto top = reinterpret_cast<std::uintptr_t>(stack.get() + stack_bytes) & ~std::uintptr_t{15};  // NOLINT
-    const pid_t pid = ::clone(run_child, reinterpret_cast<void*>(top), flags, &plan, &pidfd);            // NOLINT
+    const pid_t pid = ::clone(run_child, reinterpret_cast<void*>(top), flags, &plan, &plan.pidfd);       // NOLINT
     const int problem = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0) return tl::unexpected(from_errno(problem, "cannot make a process"));
@@ -144,7 +156,7 @@ Result<pid_t> clone_child(Plan& plan, int& pidfd) {
 
 }  // namespace
 
-Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd) {
+Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd, InFlight* in_flight) {
     auto input = make_pipe();
     auto output = make_pipe();
     auto errors = make_pipe();
@@ -172,15 +184,16 @@ Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd) {
               output->write.get(),
               errors->write.get(),
               control->write.get(),
-              open_files ? &*open_files : nullptr};
-    int pidfd = -1;
-    const auto pid = clone_child(plan, pidfd);
+              open_files ? &*open_files : nullptr,
+              in_flight};
+    const auto pid = clone_child(plan);
     if (!pid) return tl::unexpected(pid.error());
     child.pid = *pid;
-    child.pidfd.reset(pidfd);
+    child.pidfd.reset(plan.pidfd);
     if (plan.failed_step != nullptr) {
         while (::waitpid(child.pid, nullptr, 0) < 0 && errno == EINTR) {
         }
+        if (in_flight != nullptr) in_flight->failed = std::move(child.pidfd);  // somebody may be about to use it
         return tl::unexpected(explain(plan));
     }
     return child;

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -38,11 +39,19 @@ struct Spawned {
     UniqueFd control;  ///< our end of its control descriptor, not blocking; invalid with Control::none
 };
 
+/// What other threads may know of a spawn() that has not returned, because the kernel waits for a disk: how to end it.
+struct InFlight {
+    std::atomic<pid_t> pid{0};  ///< 0: there is no process yet. Known before the process leaves our session
+    std::atomic<int> pidfd{-1};
+    std::atomic<bool> called_off{false};  ///< true: the program is not to be executed, unless it is already
+    UniqueFd failed;                      ///< keeps the pidfd of a process that could not execute its program
+};
+
 /// Starts the program as leader of a new session, with default signal handling, with no descriptor but
 /// these, and with SIGKILL to come when the calling thread dies. With `cgroup_procs_fd` >= 0 it enters
-/// that cgroup before anything of the program runs. Returns when the program has been loaded. Errors: what
-/// pipe2, socketpair, clone, chdir or execve say; then nothing of the program has run and nothing is left to reap.
+/// that cgroup before anything of the program runs. Returns when the program has been loaded, which can take as long as
+/// a disk likes; `in_flight` (may be null) says what there is until then. Errors: what pipe2, socketpair, clone, chdir or execve say; then nothing of the program has run and nothing is left to reap.
 /// Source: clone(2), CLONE_VM | CLONE_VFORK | CLONE_PIDFD.
-Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd);
+Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd, InFlight* in_flight = nullptr);
 
 }  // namespace dormouse::handlers

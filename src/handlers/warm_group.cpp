@@ -94,25 +94,18 @@ void WarmGroup::start_processes() {
             if (!start_failure_.empty() && processes_.empty()) on_not_started(start_failure_);
             return;
         }
-        if (!start_process()) return;
+        start_process();
         ++starting;
     }
 }
 
-bool WarmGroup::start_process() {
+void WarmGroup::start_process() {
     WarmProcess::Events events{
         [this](const WarmProcess& process) { on_hello(process); },
         [this](Landing landing) { on_landed(std::move(landing)); },
         [this](const WarmProcess& process, WarmProcess::Farewell farewell) { on_gone(process, std::move(farewell)); },
     };
-    auto started = WarmProcess::start(host_, task_, limits_, std::move(events));
-    if (!started) {
-        back_off();
-        on_not_started(started.error().message);
-        return false;
-    }
-    processes_.push_back(std::move(*started));
-    return true;
+    processes_.push_back(std::make_unique<WarmProcess>(host_, task_, limits_, std::move(events)));
 }
 
 void WarmGroup::on_hello(const WarmProcess& process) {

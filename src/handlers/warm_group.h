@@ -43,7 +43,7 @@ class WarmGroup {
     [[nodiscard]] WarmProcess* roomiest() const;
     [[nodiscard]] bool knows(const Uuid& id) const;
     void start_processes();
-    bool start_process();
+    void start_process();
     void on_hello(const WarmProcess& process);
     void on_landed(Landing landing);
     void on_gone(const WarmProcess& process, WarmProcess::Farewell farewell);

@@ -36,26 +36,6 @@ bool share(const config::Task& one, const config::Task& other) {
            one.environment_file == other.environment_file && one.variables == other.variables;
 }
 
-Result<std::unique_ptr<WarmProcess>> WarmProcess::start(const ChildHost& host, const config::Task& task,
-                                                        const config::Limits& limits, Events events) {
-    const std::string name = Uuid::random().to_string();
-    const auto launch = launch_for_process(task, limits, name);
-    if (!launch) return tl::unexpected(launch.error());
-    std::unique_ptr<WarmProcess> process(new WarmProcess(host, task, limits, std::move(events)));
-    WarmProcess& it = *process;
-    Child::Events heard{
-        [&it](std::string_view piece) { it.on_printed(it.output_, piece); },
-        [&it](std::string_view piece) { it.on_printed(it.errors_, piece); },
-        [&it](std::string_view piece) { it.on_control(piece); },
-        [&it](const Exit& exit) { it.on_exit(exit); },
-    };
-    auto child = Child::start(host, *launch, {}, name, std::move(heard), limits_of(task));
-    if (!child) return fail(child.error().kind, "task " + task.name + ": " + child.error().message);
-    it.child_ = std::move(*child);
-    it.enter(State::starting);
-    return process;
-}
-
 WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits, Events events)
     : task_(task),
       limits_(limits),
@@ -64,7 +44,20 @@ WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const 
       output_(no_budget_, [this](std::string_view line) { on_line(Level::info, line); }),
       errors_(no_budget_, [this](std::string_view line) { on_line(Level::info, line); }),
       frames_(message_bytes(limits)),
-      timer_(host.loop, "warm.process") {}
+      timer_(host.loop, "warm.process") {
+    const std::string name = Uuid::random().to_string();
+    Child::Events heard{
+        [this](std::string_view piece) { on_printed(output_, piece); },
+        [this](std::string_view piece) { on_printed(errors_, piece); },
+        [this](std::string_view piece) { on_control(piece); },
+        [this](const Exit& exit) { on_exit(exit); },
+    };
+    Order order{"task " + task.name,
+                [task = task, limits = limits, name] { return launch_for_process(task, limits, name); },
+                limits_of(task)};
+    child_ = std::make_unique<Child>(host, std::move(order), std::string(), name, std::move(heard));
+    enter(State::starting);
+}
 
 WarmProcess::Flight::Flight(WarmProcess& of, const Uuid& run, Listener& listener)
     : process(of), id(run), account(of.loop_, run, listener, of.limits_, *this) {}
@@ -137,6 +130,7 @@ std::string WarmProcess::why_not(const std::string& task) const {
 }
 
 std::string WarmProcess::ended_early(const Farewell& farewell) const {
+    if (!farewell.started && !doom_) return farewell.reason;
     return "task " + task_.name + ": " + task_.command.front() + " ended before its hello: " + farewell.reason;
 }
 
@@ -252,12 +246,16 @@ void WarmProcess::on_exit(const Exit& exit) {
     const bool well = exit_code(exit) == 0;
     if (exit.out_of_memory && !doom_) doom_ = Doom{"out_of_memory", out_of_memory_text(task_), {}};
     Farewell farewell;
+    farewell.started = !exit.not_started;
     farewell.served = hello_.protocol != 0;
     farewell.expected = state_ == State::leaving || (farewell.served && !doom_ && idle_before && well);
     enter(State::gone);
     output_.finish();
     errors_.finish();
-    farewell.reason = with_tail(doom_ ? doom_->message : exit_text(exit.status));
+    farewell.reason = with_tail(doom_              ? doom_->message
+                                : exit.not_started ? exit.not_started->message
+                                                   : exit_text(exit.status));
+    if (doom_ && exit.not_started) farewell.reason += "\n" + exit.not_started->message;
     for (const auto& [id, flight] : flights_) {
         Outcome outcome = outcome_of_death(id, flight, farewell.reason);
         outcome.exit_code = exit_code(exit);

@@ -43,6 +43,7 @@ class WarmProcess {
   public:
     /// How it came to its end.
     struct Farewell {
+        bool started = false;           ///< something of it has run
         bool served = false;            ///< its hello had come
         bool expected = false;          ///< it was asked to leave, or left by itself with nothing to do and exit 0
         std::string reason;             ///< otherwise: why, and the last lines of its stderr
@@ -53,14 +54,13 @@ class WarmProcess {
         std::function<void(const WarmProcess& process)> on_hello;
         /// A run has been answered. The process may be given another one meanwhile.
         std::function<void(Landing landing)> on_landed;
-        /// Exactly once, last, when nothing of its tree is left. May destroy the process; never from inside start().
+        /// Exactly once, last, when nothing of its tree is left. May destroy the process; never from inside the
+        /// constructor.
         std::function<void(const WarmProcess& process, Farewell farewell)> on_gone;
     };
 
-    /// Starts one with the command and limits of `task`; both references outlive it. Errors: see launch_for_process()
-    /// and spawn().
-    static Result<std::unique_ptr<WarmProcess>> start(const ChildHost& host, const config::Task& task,
-                                                      const config::Limits& limits, Events events);
+    /// Has one started with the command and limits of `task`; both references outlive it.
+    WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits, Events events);
     /// Kills what is left; nobody hears of it.
     ~WarmProcess() = default;
     WarmProcess(const WarmProcess&) = delete;
@@ -105,7 +105,6 @@ class WarmProcess {
         std::optional<Uuid> culprit;  ///< the run because of which: the others are not to blame
     };
 
-    WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits, Events events);
     void enter(State state);
     void doom(Doom doom);
     void on_printed(Lines& lines, std::string_view piece);

@@ -32,6 +32,18 @@ void in_background(Loop& loop, std::function<void()> work) {
     if (status == 0) (void)piece.release();  // libuv gives it back to the callback above
 }
 
+AtWork::AtWork() {
+    ++at_work_now;
+}
+
+AtWork::~AtWork() {
+    --at_work_now;
+}
+
+int AtWork::threads() {
+    return at_work_now;
+}
+
 Background::Background(Loop& loop) : knock_(loop, [this] { finished(); }) {}
 
 Background::~Background() {
@@ -43,9 +55,8 @@ bool Background::start(std::unique_ptr<Job>& job) {
     shared->knock = &knock_;
     shared->job = std::move(job);
     const SignalsBlocked inherited;
-    ++at_work_now;
     try {
-        std::thread([shared]() mutable {
+        std::thread([shared, at_work = std::make_unique<AtWork>()]() mutable {
             shared->job->work();
             {
                 const std::lock_guard lock(shared->mutex);
@@ -53,10 +64,9 @@ bool Background::start(std::unique_ptr<Job>& job) {
                 if (shared->knock != nullptr) shared->knock->knock();
             }
             shared.reset();
-            --at_work_now;
+            at_work.reset();
         }).detach();
     } catch (const std::system_error&) {
-        --at_work_now;
         job = std::move(shared->job);
         return false;
     }
@@ -80,10 +90,6 @@ void Background::finished() {
     if (!shared_ || !worked()) return;
     const std::unique_ptr<Job> job = std::move(std::exchange(shared_, nullptr)->job);
     job->done();
-}
-
-int Background::threads_at_work() {
-    return at_work_now;
 }
 
 }  // namespace dormouse::loop

@@ -14,6 +14,19 @@ namespace dormouse::loop {
 /// change meanwhile, and has to end soon: the loop stays alive until it is done. Source: uv_queue_work.
 void in_background(Loop& loop, std::function<void()> work);
 
+/// On a thread that may never end: it is counted, as long as this lives.
+class AtWork {
+  public:
+    AtWork();
+    ~AtWork();
+    AtWork(const AtWork&) = delete;
+    AtWork& operator=(const AtWork&) = delete;
+
+    /// Threads of this process that are counted now. A program that ends meanwhile has to do so by _exit(2): they may
+    /// use what exit(3) takes down.
+    [[nodiscard]] static int threads();
+};
+
 /// Work that may never end, and what it brings back. It owns all that work() touches.
 class Job {
   public:
@@ -44,10 +57,6 @@ class Background {
     /// Forgets the job that is at work: it is deleted on its own thread, once work() has ended.
     void abandon();
     [[nodiscard]] bool at_work() const { return shared_ != nullptr; }
-
-    /// Threads of this process that are still at work, abandoned or not. A program that ends meanwhile has to do so by
-    /// _exit(2): they may use what exit(3) takes down.
-    [[nodiscard]] static int threads_at_work();
 
   private:
     /// What the two threads have in common; the last of them deletes it.

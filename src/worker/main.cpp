@@ -32,7 +32,7 @@ PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
         loop.run();
         end = PoolEnd{pool.exit_code() == 0, pool.errand_end()};
     }
-    end.thread_left_behind = loop::Background::threads_at_work() > 0;
+    end.thread_left_behind = loop::AtWork::threads() > 0;
     return end;
 }
 

@@ -74,7 +74,7 @@ struct Scene {
         return background.start(job);
     }
     void until_no_thread() {
-        while (loop::Background::threads_at_work() > 0) std::this_thread::yield();
+        while (loop::AtWork::threads() > 0) std::this_thread::yield();
     }
 };
 
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(the_loop_goes_on_and_ends_while_a_job_does_not) {
         scene.gate.until([&] { return scene.gate.entered == 1; });
         loop.turn(false);
     }
-    BOOST_TEST(loop::Background::threads_at_work() == 1);
+    BOOST_TEST(loop::AtWork::threads() == 1);
     BOOST_TEST(scene.told.empty());
     scene.gate.let_go();
     scene.gate.until([&] { return scene.gate.deleted == 1; });

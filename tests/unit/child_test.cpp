@@ -21,6 +21,10 @@ Launch launch(std::vector<std::string> arguments) {
     return {file, std::move(arguments), {"PATH=/usr/bin:/bin"}, ""};
 }
 
+Order order(const Launch& launch) {
+    return {"it", [launch] { return launch; }, {}};
+}
+
 int status_of(const Spawned& child) {
     int status = 0;
     BOOST_REQUIRE(::waitpid(child.pid, &status, 0) == child.pid);
@@ -173,15 +177,16 @@ BOOST_AUTO_TEST_CASE(a_handler_dies_with_the_process_that_started_it) {
 BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
     loop::Loop loop;
     RunCgroups cgroups("/nowhere");
-    Orphans orphans(loop);
+    Launcher launcher(loop, cgroups);
+    Orphans orphans(loop, launcher);
     orphans.adopt();
     std::string said;
     int ends = 0;
     Exit last;
     std::unique_ptr<Child> child;
-    auto started =
-        Child::start({loop, cgroups, orphans}, launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"}), "in", "1:x",
-                     {[&](std::string_view piece) { said += piece; },
+    child = std::make_unique<Child>(
+        ChildHost{loop, launcher, orphans}, order(launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"})), "in", "1:x",
+        Child::Events{[&](std::string_view piece) { said += piece; },
                       [&](std::string_view piece) { said += piece; },
                       {},
                       [&](const Exit& exit) {
@@ -189,8 +194,6 @@ BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
                           last = exit;
                           child.reset();  // allowed here
                       }});
-    BOOST_REQUIRE(started);
-    child = std::move(*started);
     const auto begin = BootClock::now();
     while (ends == 0 && since(begin) < deadline) loop.turn();
     loop.turn(false);
@@ -202,7 +205,8 @@ BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
 BOOST_AUTO_TEST_CASE(a_socket_goes_both_ways_and_tells_what_was_printed_first) {
     loop::Loop loop;
     RunCgroups cgroups("/nowhere");
-    Orphans orphans(loop);
+    Launcher launcher(loop, cgroups);
+    Orphans orphans(loop, launcher);
     orphans.adopt();
     std::string said;
     bool ended = false;
@@ -211,17 +215,15 @@ BOOST_AUTO_TEST_CASE(a_socket_goes_both_ways_and_tells_what_was_printed_first) {
     auto plan =
         launch({"/bin/sh", "-c", "read line <&3; echo printed; echo warned >&2; echo \"got $line\" >&3; cat <&3"});
     plan.control = Control::socket;
-    auto started =
-        Child::start({loop, cgroups, orphans}, plan, "", "1:x",
-                     {[&](std::string_view piece) { said += piece; }, [&](std::string_view piece) { said += piece; },
+    child = std::make_unique<Child>(
+        ChildHost{loop, launcher, orphans}, order(plan), "", "1:x",
+        Child::Events{[&](std::string_view piece) { said += piece; }, [&](std::string_view piece) { said += piece; },
                       [&](std::string_view piece) {
                           said += piece;
                           ended |= piece.empty();
                           if (said.ends_with("got it\n")) child->hang_up();
                       },
                       [&](const Exit& /*exit*/) { gone = true; }});
-    BOOST_REQUIRE(started);
-    child = std::move(*started);
     child->send("it\n");
     const auto begin = BootClock::now();
     while (!gone && since(begin) < deadline) loop.turn();
@@ -232,20 +234,20 @@ BOOST_AUTO_TEST_CASE(a_socket_goes_both_ways_and_tells_what_was_printed_first) {
 BOOST_AUTO_TEST_CASE(what_is_not_read_waits_and_blocks_nobody) {
     loop::Loop loop;
     RunCgroups cgroups("/nowhere");
-    Orphans orphans(loop);
+    Launcher launcher(loop, cgroups);
+    Orphans orphans(loop, launcher);
     orphans.adopt();
     std::string said;
     bool gone = false;
     auto plan = launch({"/bin/sh", "-c", "read line; wc -c <&3"});
     plan.control = Control::socket;
-    auto started = Child::start({loop, cgroups, orphans}, plan, "", "1:x",
-                                {[&](std::string_view piece) { said += piece; },
+    const auto child = std::make_unique<Child>(ChildHost{loop, launcher, orphans}, order(plan), "", "1:x",
+                                Child::Events{[&](std::string_view piece) { said += piece; },
                                  {},
                                  [](std::string_view /*piece*/) {},
                                  [&](const Exit& /*exit*/) { gone = true; }});
-    BOOST_REQUIRE(started);
-    for (int i = 0; i < 30; ++i) (*started)->send(std::string(1U << 20U, 'x'));
-    (*started)->hang_up();
+    for (int i = 0; i < 30; ++i) child->send(std::string(1U << 20U, 'x'));
+    child->hang_up();
     const auto begin = BootClock::now();
     while (!gone && since(begin) < deadline) loop.turn();
     BOOST_TEST(said == "31457280\n");
