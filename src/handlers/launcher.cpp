@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/signals_blocked.h"
 #include "loop/background.h"
@@ -27,8 +28,9 @@ constexpr int usual_threads = 1;
 constexpr Millis held_after{50};  // most starts take less than one
 
 tl::unexpected<Error> called_off(const std::string& name) {
-    return fail(ErrorKind::transient, name + ": its start was given up while it waited for its program, working "
-                                             "directory or environment file (a disk that does not answer?)");
+    return fail(ErrorKind::transient, name +
+                                          ": its start was given up while it waited for its program, working "
+                                          "directory or environment file (a disk that does not answer?)");
 }
 
 /// Nobody waits for it any more.
@@ -65,9 +67,9 @@ struct Launcher::Shared {
     std::vector<Ticket> over;      ///< and not told yet
     loop::Async* knock = nullptr;  ///< none: the loop has gone
     int threads = 0;
-    int idle = 0;   ///< of them
-    int busy = 0;   ///< of them
-    int taken = 0;  ///< starts, ever
+    int idle = 0;                      ///< of them
+    int busy = 0;                      ///< of them
+    BootClock::time_point taken_at{};  ///< the last start, by a thread
 
     void end(const Ticket& start, Result<Started> outcome);
 };
@@ -107,7 +109,6 @@ Launcher::Ticket Launcher::start(Order order, OnOver on_over) {
         if (add_thread() || threads > 0) return start;
         signal(start, SIGKILL);
     } else if (!timer_.armed()) {
-        taken_before_ = -1;
         on_held();
     }
     return start;
@@ -137,14 +138,13 @@ bool Launcher::add_thread() {
 
 /// While a start waits: another thread, if none of them has taken one for a while.
 void Launcher::on_held() {
-    int taken = 0;
+    bool held = false;
     {
         const std::lock_guard lock(shared_->mutex);
         if (shared_->waiting.empty()) return;
-        taken = shared_->taken;
+        held = since(shared_->taken_at) >= held_after;
     }
-    if (taken == taken_before_) (void)add_thread();  // with a limit on threads it waits for those that there are
-    taken_before_ = taken;
+    if (held) (void)add_thread();  // with a limit on threads it waits for those that there are
     timer_.once(held_after, [this] { on_held(); });
 }
 
@@ -158,7 +158,7 @@ void Launcher::live(Shared& shared) {
         Ticket start = std::move(shared.waiting.front());
         shared.waiting.pop_front();
         start->stage = Start::Stage::preparing;
-        ++shared.taken;
+        shared.taken_at = BootClock::now();
         ++shared.busy;
         lock.unlock();
         work(shared, start);

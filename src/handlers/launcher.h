@@ -72,8 +72,7 @@ class Launcher {
 
     RunCgroups& cgroups_;
     std::shared_ptr<Shared> shared_;
-    int taken_before_ = 0;  ///< when it was last looked whether the threads get on
-    loop::Timer timer_;     ///< armed only while a start waits for a thread
+    loop::Timer timer_;  ///< armed only while a start waits for a thread
     loop::Async knock_;
 };
 

@@ -9,8 +9,9 @@
 //
 // Moving a process costs 5 to 16 ms when nobody has moved one for a while (the kernel waits for a grace period;
 // measured on Linux 6.18, 2 cores), so the worker does not move itself. A handler has to be moved: CLONE_INTO_CGROUP
-// would take 0.2 ms, but clone3 is not there under RestrictNamespaces=. The loop does not wait for that, as the Launcher
-// starts handlers; what the start itself waits is made shorter, once after each pause: see Handlers::expect_start().
+// would take 0.2 ms, but clone3 is not there under RestrictNamespaces=. The loop does not wait for that, as the
+// Launcher starts handlers; what the start itself waits is made shorter, once after each pause: see
+// Handlers::expect_start().
 #pragma once
 
 #include <atomic>

@@ -50,8 +50,9 @@ struct InFlight {
 /// Starts the program as leader of a new session, with default signal handling, with no descriptor but
 /// these, and with SIGKILL to come when the calling thread dies. With `cgroup_procs_fd` >= 0 it enters
 /// that cgroup before anything of the program runs. Returns when the program has been loaded, which can take as long as
-/// a disk likes; `in_flight` (may be null) says what there is until then. Errors: what pipe2, socketpair, clone, chdir or execve say; then nothing of the program has run and nothing is left to reap.
-/// Source: clone(2), CLONE_VM | CLONE_VFORK | CLONE_PIDFD.
+/// a disk likes; `in_flight` (may be null) says what there is until then. Errors: what pipe2, socketpair, clone, chdir
+/// or execve say; then nothing of the program has run and nothing is left to reap. Source: clone(2), CLONE_VM |
+/// CLONE_VFORK | CLONE_PIDFD.
 Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd, InFlight* in_flight = nullptr);
 
 }  // namespace dormouse::handlers

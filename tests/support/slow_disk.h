@@ -14,7 +14,8 @@
 
 namespace dormouse::testing {
 
-/// For suites: without the right to hold an open(2) they are skipped and say so.
+/// For suites: without the right to hold an open(2) they are skipped and say so. The second wants Postgres as well.
+boost::test_tools::assertion_result can_hold_opens(boost::unit_test::test_unit_id);
 boost::test_tools::assertion_result has_slow_disks(boost::unit_test::test_unit_id);
 
 class SlowDisk {

@@ -184,16 +184,16 @@ BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
     int ends = 0;
     Exit last;
     std::unique_ptr<Child> child;
-    child = std::make_unique<Child>(
-        ChildHost{loop, launcher, orphans}, order(launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"})), "in", "1:x",
-        Child::Events{[&](std::string_view piece) { said += piece; },
-                      [&](std::string_view piece) { said += piece; },
-                      {},
-                      [&](const Exit& exit) {
-                          ++ends;
-                          last = exit;
-                          child.reset();  // allowed here
-                      }});
+    child = std::make_unique<Child>(ChildHost{loop, launcher, orphans},
+                                    order(launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"})), "in", "1:x",
+                                    Child::Events{[&](std::string_view piece) { said += piece; },
+                                                  [&](std::string_view piece) { said += piece; },
+                                                  {},
+                                                  [&](const Exit& exit) {
+                                                      ++ends;
+                                                      last = exit;
+                                                      child.reset();  // allowed here
+                                                  }});
     const auto begin = BootClock::now();
     while (ends == 0 && since(begin) < deadline) loop.turn();
     loop.turn(false);
@@ -242,10 +242,10 @@ BOOST_AUTO_TEST_CASE(what_is_not_read_waits_and_blocks_nobody) {
     auto plan = launch({"/bin/sh", "-c", "read line; wc -c <&3"});
     plan.control = Control::socket;
     const auto child = std::make_unique<Child>(ChildHost{loop, launcher, orphans}, order(plan), "", "1:x",
-                                Child::Events{[&](std::string_view piece) { said += piece; },
-                                 {},
-                                 [](std::string_view /*piece*/) {},
-                                 [&](const Exit& /*exit*/) { gone = true; }});
+                                               Child::Events{[&](std::string_view piece) { said += piece; },
+                                                             {},
+                                                             [](std::string_view /*piece*/) {},
+                                                             [&](const Exit& /*exit*/) { gone = true; }});
     for (int i = 0; i < 30; ++i) child->send(std::string(1U << 20U, 'x'));
     child->hang_up();
     const auto begin = BootClock::now();
