@@ -12,6 +12,7 @@
 #include "systemd/notify.h"
 #include "systemd/wake_files.h"
 #include "worker/identity.h"
+#include "worker/task_check.h"
 
 namespace dormouse::worker {
 namespace {
@@ -46,6 +47,7 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       supervision_(guest_ ? std::nullopt : supervision_of(sources_)),
       doorbell_(loop, guest_ ? std::vector<UniqueFd>() : systemd::take_listening_sockets()),
       log_drain_(loop),
+      check_(loop),
       watchdog_(loop, "pool.watchdog"),
       retry_(loop, "pool.reload"),
       errand_timer_(loop, "pool.errand") {
@@ -86,11 +88,22 @@ void Pool::start() {
     });
 }
 
-// Also called by a retry that was armed before the worker found its database.
+// Also called by a retry that was armed before the worker found its database. The files are the host's own, in /etc and
+// /run: the loop reads them itself, as it loads the libraries that are beside them.
 void Pool::load() {
     if (worker_ && !worker_->is_waiting_for_database()) return;
     auto loaded = config::load(sources_);
     loaded ? make_worker(std::move(*loaded)) : configuration_failed(loaded.error());
+}
+
+void Pool::check_tasks(const config::Config& config) {
+    check_.abandon();  // of the configuration before
+    const auto tell = [names = names_of(config.tasks), pool = config.pool](const std::string& problem) {
+        log::event(problem.empty() ? log::Level::info : log::Level::warning, "tasks_loaded",
+                   names + (problem.empty() ? "" : "; " + problem), {{"pool", pool}});
+    };
+    std::unique_ptr<loop::Job> check = std::make_unique<TaskCheck>(config.tasks, *handlers_, tell);
+    if (!check_.start(check)) tell("their programs are not looked at: no thread can be made");
 }
 
 void Pool::make_worker(config::Loaded loaded) {
@@ -107,9 +120,7 @@ void Pool::make_worker(config::Loaded loaded) {
     if (in_process_) in_process_->configure(config.worker.concurrency, config.limits);
     handlers_ =
         std::make_unique<handlers::Handlers>(loop_, config.tasks, config.limits, std::nullopt, in_process_.get());
-    const std::string problem = handlers_->check();
-    log::event(problem.empty() ? log::Level::info : log::Level::warning, "tasks_loaded",
-               names_of(config.tasks) + (problem.empty() ? "" : "; " + problem), {{"pool", config.pool}});
+    check_tasks(config);
     if (!handlers_->limits_without_effect().empty())
         log::event(log::Level::warning, "configuration", handlers_->limits_without_effect(), {{"pool", config.pool}});
     Worker::Circumstances circumstances;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "config/load.h"
 #include "handlers/registry.h"
+#include "loop/background.h"
 #include "loop/log_drain.h"
 #include "loop/loop.h"
 #include "loop/signal.h"
@@ -50,6 +51,8 @@ class Pool {
   private:
     void load();
     void suit_a_database_that_sleeps();
+    /// Logs tasks_loaded when it is known.
+    void check_tasks(const config::Config& config);
     void make_worker(config::Loaded loaded);
     void configuration_failed(const Error& error);
     [[nodiscard]] Errand rest_of_errand() const;
@@ -76,6 +79,7 @@ class Pool {
     std::optional<loop::Signal> on_sigint_;
     std::optional<loop::Signal> on_sighup_;
     loop::LogDrain log_drain_;
+    loop::Background check_;  ///< of the tasks' programs and files
     loop::Timer watchdog_;
     loop::Timer retry_;
     loop::Timer errand_timer_;

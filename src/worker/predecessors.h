@@ -6,6 +6,10 @@
 // this PID namespace, the directory is the same (its random instance id), and we hold the directory's lock, which its
 // holder keeps until it is dead. Everybody else's runs wait for their leases. Source: flock(2), StateDirectory= in
 // systemd.exec(5), cgroups(7).
+//
+// Its small files are read and written by the loop itself: before the worker is registered, when its predecessors' runs
+// have been taken back, and when it leaves; never while it only executes runs. A state directory that hangs does hold
+// those steps up.
 #pragma once
 
 #include <string>
