@@ -16,10 +16,16 @@ using namespace dormouse;
 using namespace dormouse::testing;
 namespace fs = std::filesystem;
 
+// Not without a name: Boost makes a template of each case, and g++ 12 warns of lambdas in it that hold what is local to
+// this file.
+namespace dormouse::testing::start_disk_worker {
+
 namespace {
 
 constexpr const char* needs[] = {"program", "environment_file"};  // NOLINT: of Boost's data sets
 constexpr Millis long_gap{2'000};
+
+}  // namespace
 
 /// A program, and an environment file, on the disk; and the table of a task "far" that needs one of them.
 struct Disk {
@@ -60,7 +66,9 @@ struct Scene {
     }
 };
 
-}  // namespace
+}  // namespace dormouse::testing::start_disk_worker
+
+using namespace dormouse::testing::start_disk_worker;
 
 BOOST_AUTO_TEST_SUITE(start_disk_worker, *boost::unit_test::precondition(has_slow_disks))
 
