@@ -32,4 +32,6 @@ install(DIRECTORY examples/two-pools examples/pipeline DESTINATION share/doc/dor
 install(FILES examples/handlers/hello.py examples/handlers/hello.mjs DESTINATION share/doc/dormouse/examples/handlers)
 install(PROGRAMS examples/handlers/hello.sh DESTINATION share/doc/dormouse/examples/handlers)
 # What producers copy, and what warm handlers import.
-install(DIRECTORY clients/ DESTINATION share/dormouse/clients PATTERN __pycache__ EXCLUDE)
+# pip wheel leaves build and *.egg-info there
+install(DIRECTORY clients/ DESTINATION share/dormouse/clients PATTERN __pycache__ EXCLUDE PATTERN build EXCLUDE PATTERN "*.egg-info" EXCLUDE
+        PATTERN "*.tgz" EXCLUDE)
