@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 #include "cli/text.h"
@@ -26,7 +27,8 @@ bool become_account() {
 }  // namespace
 
 bool acts_for_account() {
-    return ::geteuid() == 0 && ::getpwnam(worker_account) != nullptr;
+    const char* const own = std::getenv("DORMOUSE_CONFIG_DIR");  // pools that are somebody's and not the system's
+    return ::geteuid() == 0 && (own == nullptr || *own == '\0') && ::getpwnam(worker_account) != nullptr;
 }
 
 std::string sudo_words() {

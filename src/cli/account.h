@@ -12,7 +12,8 @@ namespace dormouse::cli {
 
 inline constexpr const char* worker_account = "dormouse";
 
-/// Whether there is such an account here, and this process may act as it: it is root's.
+/// Whether there is such an account here, and this process may act as it: it is root's. Not for a configuration
+/// directory of somebody's own.
 bool acts_for_account();
 
 /// "sudo -u dormouse " where that is needed to act as the account; else empty.

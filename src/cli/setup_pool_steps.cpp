@@ -93,6 +93,9 @@ std::string about_switch(const Setup& setup) {
     return setup.options.no_systemd ? "" : "pool " + setup.options.pool + " is switched on, also at boot";
 }
 Try<bool> switched_on(const Setup& setup) {
+    if (const std::string directory = config::directory(setup.environment); directory != config::directory({}))
+        return give_up(Exit::config, "the pool's unit reads " + config::directory({}) + " and not " + directory +
+                                         " (DORMOUSE_CONFIG_DIR); unset that, or leave the switch out: --no-systemd");
     if (::geteuid() == 0 && !acts_for_account())
         return give_up(Exit::config, std::string("there is no user ") + worker_account +
                                          ", as whom the pool's worker runs: systemd-sysusers dormouse.conf, which the "

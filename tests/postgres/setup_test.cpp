@@ -220,6 +220,14 @@ BOOST_AUTO_TEST_CASE(what_is_missing_is_named_with_who_can_do_it_and_nothing_is_
     refuses({url("postgres", "app"), "--pool", "a b"}, 2, {"pool"});
 }
 
+BOOST_AUTO_TEST_CASE(a_pool_of_ones_own_directory_cannot_be_switched_on) {
+    exec("postgres", "CREATE DATABASE app");
+    const Ended ended = cli({"setup", cluster.url("app")});
+    BOOST_TEST(ended.exit_code == 9, ended.err);
+    BOOST_TEST(has(ended.err, "DORMOUSE_CONFIG_DIR"), ended.err);
+    BOOST_TEST(!std::filesystem::exists(file()));
+}
+
 BOOST_AUTO_TEST_CASE(what_belongs_to_somebody_else_is_left_to_him) {
     exec("postgres", "CREATE ROLE plain LOGIN; CREATE DATABASE app OWNER plain");
     const std::string url = cluster.url("app");
