@@ -8,6 +8,7 @@
 
 #include "idle_pool.h"
 #include "pulse.h"
+#include "support/foreground_worker.h"
 #include "support/paths.h"
 #include "support/process.h"
 #include "support/slow_disk.h"
@@ -24,6 +25,7 @@ namespace {
 
 constexpr const char* needs[] = {"program", "environment_file"};  // NOLINT: of Boost's data sets
 constexpr Millis long_gap{2'000};
+constexpr const char* brief_grace = "shutdown_grace = \"1s\"";
 
 }  // namespace
 
@@ -96,7 +98,7 @@ BOOST_DATA_TEST_CASE(it_can_be_canceled, needs, need) {
 }
 
 BOOST_DATA_TEST_CASE(it_is_handed_back_by_who_leaves, needs, need) {
-    Scene scene(need);
+    Scene scene(need, brief_grace);
     scene.bench.worker().terminate();
     BOOST_TEST_REQUIRE(scene.bench.until_gone());
     BOOST_TEST(scene.bench.farewell()->graceful);
@@ -108,12 +110,12 @@ BOOST_DATA_TEST_CASE(a_worker_ends_after_sigterm_and_leaves_no_process, needs, n
     const PoolTasks tasks;
     Disk disk;
     const std::string file = disk.directory.path() + ".toml";
-    std::ofstream(file) << pool_toml(database.url(), {.rest = disk.task(need)}, tasks);
+    std::ofstream(file) << pool_toml(database.url(), {.worker = brief_grace, .rest = disk.task(need)}, tasks);
     Process process({{dormouse_binary, "worker", "bench", "--config", file}, {}, {}, {}, for_ever / 2});
     BOOST_TEST_REQUIRE(process.saw_error("tasks_loaded"));
     disk.hang();
     database.exec("SELECT dormouse.enqueue('far')");
-    BOOST_TEST_REQUIRE(process.until([&] { return disk.held->asked() > 0; }));
+    BOOST_TEST_REQUIRE(eventually([&] { return disk.held->asked() > 0; }));
     process.signal(SIGTERM);
     const Ended ended = process.wait();
     BOOST_TEST(ended.exit_code == 0, ended.err);
