@@ -1,7 +1,7 @@
 // The other pools of this machine, to be rung when a commit of this worker has put a run into a queue that they serve:
 // whoever of them is awake has heard of it by NOTIFY, whoever sleeps has not. Driven by Worker, after the commit. A
-// ring never blocks; their files, this pool's own among them, are small and in /etc, and read by the loop itself, at most
-// every few seconds: where /etc hangs, so do programs and libraries.
+// ring never blocks; their files, this pool's own among them, are small and in /etc, and read by the loop itself, at
+// most every few seconds: where /etc hangs, so do programs and libraries.
 #pragma once
 
 #include <set>
