@@ -723,6 +723,7 @@ CREATE FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
+<<here>>
 DECLARE
     next_task text := known[1];
     next_priority integer := -32768;
@@ -732,8 +733,8 @@ BEGIN
     WHILE next_task IS NOT NULL LOOP
         SELECT l.task, l.priority, l.run_at, l.id INTO task, priority, run_at, id
           FROM dormouse.runs_live l
-         WHERE l.queue = levels.queue AND l.status IN ('queued', 'retry') AND (l.task, l.priority) >= (next_task, next_priority)
-           AND l.id <> ALL (passed_over)
+         WHERE l.queue = levels.queue AND l.status IN ('queued', 'retry') AND (l.task, l.priority) >= (here.next_task, here.next_priority)
+           AND l.id <> ALL (levels.passed_over)
          ORDER BY l.task, l.priority, l.run_at, l.id LIMIT 1;
         EXIT WHEN NOT FOUND;
         IF task <> known[task_no] THEN
@@ -850,6 +851,7 @@ CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OU
     SET enable_bitmapscan TO 'off'
     AS $$
 #variable_conflict use_column
+<<here>>
 DECLARE
     last timestamptz;
 BEGIN
@@ -867,7 +869,7 @@ BEGIN
                 END IF;
                 SELECT r.status, r.finished_at, r.archived_at, r.run_at
                   INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
-                  FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = last
+                  FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = here.last
                    FOR UPDATE SKIP LOCKED;
             END IF;
             IF FOUND THEN
@@ -941,6 +943,7 @@ CREATE FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], sl
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
+<<here>>
 DECLARE
     at_once CONSTANT integer := 256;
     all_known text[];
@@ -1011,31 +1014,33 @@ BEGIN
                                          CROSS JOIN LATERAL (
                                                SELECT c.*, row_number() OVER () AS nth
                                                  FROM (SELECT r.run_at, r.id FROM dormouse.runs_live r
-                                                        WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = l.task
+                                                        WHERE r.queue = here.lane AND r.status IN ('queued', 'retry') AND r.task = l.task
                                                           AND r.priority = l.priority AND (r.run_at, r.id) >= (l.run_at, l.id) AND r.run_at <= now()
-                                                          AND r.id <> ALL (passed_over)
-                                                        ORDER BY r.run_at, r.id LIMIT depths[l.level]) c) n
+                                                          AND r.id <> ALL (next_runs.passed_over)
+                                                        ORDER BY r.run_at, r.id LIMIT here.depths[l.level]) c) n
                                          WHERE l.level <= merged) r) r
                          GROUP BY r.level, r.depth) s USING (level);
             END LOOP;
 
+            <<trial>>
             FOR round IN 1 .. 2 LOOP  -- then, if others had locked or taken some of these, what is free in any level
+                <<share>>
                 FOR level IN 1 .. CASE round WHEN 1 THEN merged ELSE levels END LOOP
                     wanted := least(missing, room[level_task_no[level]], CASE round WHEN 1 THEN shares[level] ELSE missing END);
                     CONTINUE WHEN wanted <= 0;
                     IF locking THEN
                         got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
-                                      WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
-                                        AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
-                                        AND (round = 1 OR r.ctid <> ALL (taken))
-                                      ORDER BY r.run_at, r.id LIMIT wanted
+                                      WHERE r.queue = here.lane AND r.status IN ('queued', 'retry') AND r.task = here.level_task[share.level] AND r.priority = here.level_priority[share.level]
+                                        AND (r.run_at, r.id) >= (here.level_run_at[share.level], here.level_id[share.level]) AND r.run_at <= now() AND r.id <> ALL (next_runs.passed_over)
+                                        AND (trial.round = 1 OR r.ctid <> ALL (here.taken))
+                                      ORDER BY r.run_at, r.id LIMIT here.wanted
                                         FOR UPDATE SKIP LOCKED);
                     ELSE
                         got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
-                                      WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
-                                        AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
-                                        AND (round = 1 OR r.ctid <> ALL (taken))
-                                      ORDER BY r.run_at, r.id LIMIT wanted);
+                                      WHERE r.queue = here.lane AND r.status IN ('queued', 'retry') AND r.task = here.level_task[share.level] AND r.priority = here.level_priority[share.level]
+                                        AND (r.run_at, r.id) >= (here.level_run_at[share.level], here.level_id[share.level]) AND r.run_at <= now() AND r.id <> ALL (next_runs.passed_over)
+                                        AND (trial.round = 1 OR r.ctid <> ALL (here.taken))
+                                      ORDER BY r.run_at, r.id LIMIT here.wanted);
                     END IF;
                     taken := taken || got;
                     missing := missing - cardinality(got);

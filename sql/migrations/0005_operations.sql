@@ -8,6 +8,7 @@ CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OU
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
+<<here>>
 DECLARE
     last timestamptz;
 BEGIN
@@ -25,7 +26,7 @@ BEGIN
                 END IF;
                 SELECT r.status, r.finished_at, r.archived_at, r.run_at
                   INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
-                  FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = last
+                  FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = here.last
                    FOR UPDATE SKIP LOCKED;
             END IF;
             IF FOUND THEN

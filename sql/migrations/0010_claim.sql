@@ -1,6 +1,7 @@
 -- Which runs a claim takes (sql/queries/claim.sql). Functions, because a claim is a few short statements of which most are not needed most of the
 -- time: as one statement it takes twice as long, most of it to prepare what is then left out (bench/claims). Their plans are made with the
--- settings of the worker's session (open_session.sql).
+-- settings of the worker's session (open_session.sql). Where they read dormouse.runs_live a variable has its block's name before it: without, a column
+-- that somebody has added would be meant (own_columns_test.cpp).
 
 -- The first run of each (task, priority) that waits in `queue`, of the tasks `known`, which are in byte order; `nth`: of those of the task that are due. Seeks in index
 -- runs_live_claim from one to the next: one descent for each, and one for each gap between known tasks, however many runs lie there.
@@ -8,6 +9,7 @@ CREATE FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OU
                                 OUT priority smallint, OUT run_at timestamptz, OUT id uuid) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+<<here>>
 DECLARE
     next_task text := known[1];
     next_priority integer := -32768;
@@ -17,8 +19,8 @@ BEGIN
     WHILE next_task IS NOT NULL LOOP
         SELECT l.task, l.priority, l.run_at, l.id INTO task, priority, run_at, id
           FROM dormouse.runs_live l
-         WHERE l.queue = levels.queue AND l.status IN ('queued', 'retry') AND (l.task, l.priority) >= (next_task, next_priority)
-           AND l.id <> ALL (passed_over)
+         WHERE l.queue = levels.queue AND l.status IN ('queued', 'retry') AND (l.task, l.priority) >= (here.next_task, here.next_priority)
+           AND l.id <> ALL (levels.passed_over)
          ORDER BY l.task, l.priority, l.run_at, l.id LIMIT 1;
         EXIT WHEN NOT FOUND;
         IF task <> known[task_no] THEN
@@ -44,6 +46,7 @@ END $$;
 CREATE FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) RETURNS tid[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+<<here>>
 DECLARE
     at_once CONSTANT integer := 256;
     all_known text[];
@@ -114,31 +117,33 @@ BEGIN
                                          CROSS JOIN LATERAL (
                                                SELECT c.*, row_number() OVER () AS nth
                                                  FROM (SELECT r.run_at, r.id FROM dormouse.runs_live r
-                                                        WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = l.task
+                                                        WHERE r.queue = here.lane AND r.status IN ('queued', 'retry') AND r.task = l.task
                                                           AND r.priority = l.priority AND (r.run_at, r.id) >= (l.run_at, l.id) AND r.run_at <= now()
-                                                          AND r.id <> ALL (passed_over)
-                                                        ORDER BY r.run_at, r.id LIMIT depths[l.level]) c) n
+                                                          AND r.id <> ALL (next_runs.passed_over)
+                                                        ORDER BY r.run_at, r.id LIMIT here.depths[l.level]) c) n
                                          WHERE l.level <= merged) r) r
                          GROUP BY r.level, r.depth) s USING (level);
             END LOOP;
 
+            <<trial>>
             FOR round IN 1 .. 2 LOOP  -- then, if others had locked or taken some of these, what is free in any level
+                <<share>>
                 FOR level IN 1 .. CASE round WHEN 1 THEN merged ELSE levels END LOOP
                     wanted := least(missing, room[level_task_no[level]], CASE round WHEN 1 THEN shares[level] ELSE missing END);
                     CONTINUE WHEN wanted <= 0;
                     IF locking THEN
                         got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
-                                      WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
-                                        AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
-                                        AND (round = 1 OR r.ctid <> ALL (taken))
-                                      ORDER BY r.run_at, r.id LIMIT wanted
+                                      WHERE r.queue = here.lane AND r.status IN ('queued', 'retry') AND r.task = here.level_task[share.level] AND r.priority = here.level_priority[share.level]
+                                        AND (r.run_at, r.id) >= (here.level_run_at[share.level], here.level_id[share.level]) AND r.run_at <= now() AND r.id <> ALL (next_runs.passed_over)
+                                        AND (trial.round = 1 OR r.ctid <> ALL (here.taken))
+                                      ORDER BY r.run_at, r.id LIMIT here.wanted
                                         FOR UPDATE SKIP LOCKED);
                     ELSE
                         got := ARRAY(SELECT r.ctid FROM dormouse.runs_live r
-                                      WHERE r.queue = lane AND r.status IN ('queued', 'retry') AND r.task = level_task[level] AND r.priority = level_priority[level]
-                                        AND (r.run_at, r.id) >= (level_run_at[level], level_id[level]) AND r.run_at <= now() AND r.id <> ALL (passed_over)
-                                        AND (round = 1 OR r.ctid <> ALL (taken))
-                                      ORDER BY r.run_at, r.id LIMIT wanted);
+                                      WHERE r.queue = here.lane AND r.status IN ('queued', 'retry') AND r.task = here.level_task[share.level] AND r.priority = here.level_priority[share.level]
+                                        AND (r.run_at, r.id) >= (here.level_run_at[share.level], here.level_id[share.level]) AND r.run_at <= now() AND r.id <> ALL (next_runs.passed_over)
+                                        AND (trial.round = 1 OR r.ctid <> ALL (here.taken))
+                                      ORDER BY r.run_at, r.id LIMIT here.wanted);
                     END IF;
                     taken := taken || got;
                     missing := missing - cardinality(got);
