@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(a_worker_follows_to_the_standby_that_is_promoted) {
     BOOST_TEST_REQUIRE(worker.until_said("listening"), worker.log());
     database.exec("SELECT dormouse.enqueue('echo')");
     BOOST_TEST(worker.until_said("run_completed"), worker.log());
-    // asleep in its promise to look again, which the standby knows nothing of
+    // the standby has all of it before the primary is gone
     const std::string seen = database.value("SELECT pg_current_wal_insert_lsn()");
     auto replica = postgres::BlockingConnection::open(standby.url(database.name()), {});
     BOOST_TEST_REQUIRE(replica.has_value());
