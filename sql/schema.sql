@@ -50,6 +50,9 @@ BEGIN
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than, archive_runs.created_before,
                                                      archive_runs.after, archive_runs.max_runs)
     LOOP
+        locked := locked + step.locked;
+        next := step.next;
+        CONTINUE WHEN step.held = '{}';
         IF statuses <@ finished THEN
             UPDATE dormouse.runs r SET archived_at = now()
              WHERE r.id = ANY (step.held) AND r.archived_at IS NULL
@@ -61,8 +64,6 @@ BEGIN
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
-        locked := locked + step.locked;
-        next := step.next;
     END LOOP;
 END $$;
 
@@ -286,12 +287,13 @@ BEGIN
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
                                                      cancel_runs.after, cancel_runs.max_runs)
     LOOP
+        locked := locked + step.locked;
+        next := step.next;
+        CONTINUE WHEN step.held = '{}';
         UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
          WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
-        locked := locked + step.locked;
-        next := step.next;
     END LOOP;
 END $$;
 
@@ -656,11 +658,10 @@ CREATE FUNCTION dormouse.finishes_within(id uuid, OUT since timestamp with time 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    bytes CONSTANT bytea := uuid_send(id);
-    unit  CONSTANT integer := get_byte(bytes, 0) * 65536 + get_byte(bytes, 1) * 256 + get_byte(bytes, 2);
+    made CONSTANT float8 := ('x' || left(translate(id::text, '-', ''), 12))::bit(48)::bigint / 1000::float8;
 BEGIN
-    since := to_timestamp((unit - 1)::float8 * 16777.216::float8);
-    until := to_timestamp((unit + 10)::float8 * 16777.216::float8);
+    since := to_timestamp(made - 7200::float8);
+    until := to_timestamp(made + 133200::float8);
 END $$;
 
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
@@ -849,11 +850,12 @@ CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OU
     SET plan_cache_mode TO 'force_custom_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 <<here>>
 DECLARE
     last timestamptz;
+    part regclass;
 BEGIN
     FOR try IN 1 .. 5 LOOP
         BEGIN
@@ -867,12 +869,15 @@ BEGIN
                     problem := 'unknown: there is no run of this id (any more)';
                     RETURN;
                 END IF;
-                SELECT r.status, r.finished_at, r.archived_at, r.run_at
-                  INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
-                  FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = here.last
-                   FOR UPDATE SKIP LOCKED;
+                -- by the name of its day: else the table and each of its indexes are locked once more
+                SELECT r.tableoid INTO here.part FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = here.last;
+                IF FOUND THEN
+                    EXECUTE format('SELECT r.status, r.finished_at, r.archived_at, r.run_at FROM %s r WHERE r.id = $1 AND r.finished_at = $2
+                                       FOR UPDATE SKIP LOCKED', part)
+                       INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at USING lock_run.id, last;
+                END IF;
             END IF;
-            IF FOUND THEN
+            IF lock_run.status IS NOT NULL THEN
                 RETURN;
             END IF;
         EXCEPTION WHEN serialization_failure THEN
@@ -880,7 +885,7 @@ BEGIN
         END;
     END LOOP;
     problem := 'locked: somebody is at work on this row; nothing was changed, try again';
-END $$;
+END $_$;
 
 CREATE FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint DEFAULT 67108864) RETURNS text
     LANGUAGE plpgsql
@@ -1387,12 +1392,15 @@ BEGIN
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
                                                      retry_runs.after, retry_runs.max_runs)
     LOOP
+        locked := locked + step.locked;
+        next := step.next;
+        CONTINUE WHEN step.held = '{}';
         IF step.since IS NULL THEN
             UPDATE dormouse.runs r SET run_at = now()
              WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
         ELSE
             -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
-            latest := greatest(step.until + interval '3 days',
+            latest := greatest(step.until,
                                (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
             UPDATE dormouse.runs r SET status = 'queued', run_at = now()
              WHERE r.id = ANY (step.held) AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
@@ -1406,9 +1414,7 @@ BEGIN
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
-        locked := locked + step.locked;
         refused := refused + cardinality(step.held) - rows;
-        next := step.next;
     END LOOP;
 END $$;
 
@@ -2076,7 +2082,7 @@ WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000',
 
 ALTER TABLE ONLY dormouse.strays REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than two days after their id was made, or before: where they are looked for by their id.';
+COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than 37 hours after their id was made, or before: where they are looked for by their id.';
 
 CREATE VIEW dormouse.stuck_runs AS
  SELECT runs.id,

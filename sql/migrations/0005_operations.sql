@@ -11,6 +11,7 @@ SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SE
 <<here>>
 DECLARE
     last timestamptz;
+    part regclass;
 BEGIN
     FOR try IN 1 .. 5 LOOP
         BEGIN
@@ -24,12 +25,15 @@ BEGIN
                     problem := 'unknown: there is no run of this id (any more)';
                     RETURN;
                 END IF;
-                SELECT r.status, r.finished_at, r.archived_at, r.run_at
-                  INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at
-                  FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = here.last
-                   FOR UPDATE SKIP LOCKED;
+                -- by the name of its day: else the table and each of its indexes are locked once more
+                SELECT r.tableoid INTO here.part FROM dormouse.runs_finished r WHERE r.id = lock_run.id AND r.finished_at = here.last;
+                IF FOUND THEN
+                    EXECUTE format('SELECT r.status, r.finished_at, r.archived_at, r.run_at FROM %s r WHERE r.id = $1 AND r.finished_at = $2
+                                       FOR UPDATE SKIP LOCKED', part)
+                       INTO lock_run.status, lock_run.finished_at, lock_run.archived_at, lock_run.run_at USING lock_run.id, last;
+                END IF;
             END IF;
-            IF FOUND THEN
+            IF lock_run.status IS NOT NULL THEN
                 RETURN;
             END IF;
         EXCEPTION WHEN serialization_failure THEN
@@ -251,12 +255,13 @@ BEGIN
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
                                                      cancel_runs.after, cancel_runs.max_runs)
     LOOP
+        locked := locked + step.locked;
+        next := step.next;
+        CONTINUE WHEN step.held = '{}';
         UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
          WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
-        locked := locked + step.locked;
-        next := step.next;
     END LOOP;
 END $$;
 
@@ -290,12 +295,15 @@ BEGIN
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
                                                      retry_runs.after, retry_runs.max_runs)
     LOOP
+        locked := locked + step.locked;
+        next := step.next;
+        CONTINUE WHEN step.held = '{}';
         IF step.since IS NULL THEN
             UPDATE dormouse.runs r SET run_at = now()
              WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
         ELSE
             -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
-            latest := greatest(step.until + interval '3 days',
+            latest := greatest(step.until,
                                (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
             UPDATE dormouse.runs r SET status = 'queued', run_at = now()
              WHERE r.id = ANY (step.held) AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
@@ -309,9 +317,7 @@ BEGIN
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
-        locked := locked + step.locked;
         refused := refused + cardinality(step.held) - rows;
-        next := step.next;
     END LOOP;
 END $$;
 
@@ -344,6 +350,9 @@ BEGIN
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than, archive_runs.created_before,
                                                      archive_runs.after, archive_runs.max_runs)
     LOOP
+        locked := locked + step.locked;
+        next := step.next;
+        CONTINUE WHEN step.held = '{}';
         IF statuses <@ finished THEN
             UPDATE dormouse.runs r SET archived_at = now()
              WHERE r.id = ANY (step.held) AND r.archived_at IS NULL
@@ -355,8 +364,6 @@ BEGIN
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
-        locked := locked + step.locked;
-        next := step.next;
     END LOOP;
 END $$;
 

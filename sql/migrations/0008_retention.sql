@@ -273,7 +273,7 @@ BEGIN
 END $$;
 
 -- Where a finished run lies, for whoever has its id. Its table has a partition for each day that is kept: to look into each of them costs as many
--- locks and plans as there are days. Ids are ordered by time, and most runs finish within two days after their id was made. Those that do not
+-- locks and plans as there are days. Ids are ordered by time, and most runs finish within a day and a half after their id was made. Those that do not
 -- are strays: dormouse.strays says when they finished. So a few days and one index tell of each id, also of one that nobody has.
 CREATE TABLE dormouse.strays (
     id          uuid        NOT NULL,
@@ -285,18 +285,17 @@ CREATE INDEX strays_id ON dormouse.strays (id);
 CREATE INDEX strays_finished_at ON dormouse.strays (finished_at);
 -- As dormouse.keys.
 ALTER TABLE dormouse.strays SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
-COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than two days after their id was made, or before: where they are looked for by their id.';
+COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than 37 hours after their id was made, or before: where they are looked for by their id.';
 
--- The first three bytes of an id, as those of version 7, are a time in units of 2^24 ms (4.7 hours). A run that finishes from one of them before to nine
--- after is no stray.
+-- The first six bytes of an id, as those of version 7, are a time in ms since 1970. A run that finishes from two hours before that to 37 after is no stray:
+-- never more than three days to look into.
 CREATE FUNCTION dormouse.finishes_within(id uuid, OUT since timestamptz, OUT until timestamptz)
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    bytes CONSTANT bytea := uuid_send(id);
-    unit  CONSTANT integer := get_byte(bytes, 0) * 65536 + get_byte(bytes, 1) * 256 + get_byte(bytes, 2);
+    made CONSTANT float8 := ('x' || left(translate(id::text, '-', ''), 12))::bit(48)::bigint / 1000::float8;
 BEGIN
-    since := to_timestamp((unit - 1)::float8 * 16777.216::float8);
-    until := to_timestamp((unit + 10)::float8 * 16777.216::float8);
+    since := to_timestamp(made - 7200::float8);
+    until := to_timestamp(made + 133200::float8);
 END $$;
 
 -- Remembers a run that has finished then, if it is a stray. By workers, for ids that are older than 36 hours (finish.sql). Not true, ever.

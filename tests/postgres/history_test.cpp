@@ -90,7 +90,8 @@ BOOST_AUTO_TEST_CASE(a_run_is_found_and_changed_by_its_id_at_the_cost_of_a_few_d
                                   "SELECT dormouse.archive(ID)", "SELECT dormouse.cancel(ID)"}) {
         BOOST_TEST_CONTEXT(sql) {
             const auto [locks, pages] = one.cost(at(sql, one.old));
-            for (const std::string& id : {many.old, many.id_at("now() - interval '50 days'"), live,
+            for (const std::string& id : {many.old, many.id_at("now() - interval '50 days'"),
+                                          many.id_at("date_trunc('day', now()) - interval '1 hour'"), live,
                                           std::string("00000000-0000-7000-8000-000000000001")}) {
                 const auto [more_locks, more_pages] = many.cost(at(sql, id));
                 BOOST_TEST_MESSAGE(sql << ": " << locks << " locks, " << pages << " pages; of 110 days " << more_locks
@@ -106,6 +107,22 @@ BOOST_AUTO_TEST_CASE(a_run_is_found_and_changed_by_its_id_at_the_cost_of_a_few_d
     const auto [locks, pages] = many.cost(next);
     BOOST_TEST(locks <= 20);
     BOOST_TEST(pages <= 200);
+}
+
+// Whatever the time of the day was when the id was made. What a worker does not note as a stray (finish.sql) lies
+// within.
+BOOST_AUTO_TEST_CASE(no_id_needs_more_than_three_days) {
+    TestDatabase database;
+    BOOST_TEST(
+        database.value(
+            "SELECT max((w.until AT TIME ZONE 'UTC')::date - (w.since AT TIME ZONE 'UTC')::date + 1) || ' days, ' "
+            "|| bool_and(w.since < t - interval '1 hour' AND w.until > t + interval '36 hours') FROM "
+            "generate_series(timestamptz '2026-03-01 00:00:00+00', '2026-03-02 00:00:00+00', '7 minutes') t, "
+            "lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') h, dormouse.finishes_within((left(h, "
+            "8) || '-' || right(h, 4) || '-7fff-8000-000000000000')::uuid) w") == "3 days, true");
+    // of ids that are no time: neither the first nor the last one is out of the range of timestamptz
+    for (const char* const id : {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
+        BOOST_TEST(database.value("SELECT dormouse.finished_at('" + std::string(id) + "') IS NULL") == "t");
 }
 
 BOOST_AUTO_TEST_CASE(the_runs_of_the_last_hour_are_found_without_looking_into_the_days_before) {

@@ -204,4 +204,38 @@ BOOST_AUTO_TEST_CASE(a_column_of_ours_that_is_renamed_is_named) {
     BOOST_TEST(said.find("dormouse.runs has no column task any more") != std::string::npos, said);
 }
 
+// Every word in the functions is also a column: what they declare is meant wherever it could be taken for one.
+BOOST_AUTO_TEST_CASE(columns_may_have_the_names_of_what_functions_declare) {
+    TestDatabase database;
+    database.exec(
+        "DO $$ BEGIN EXECUTE 'ALTER TABLE dormouse.runs ' || (SELECT string_agg(format('ADD COLUMN %I text', word), ', "
+        "') "
+        "FROM (SELECT DISTINCT m[1] FROM pg_proc p, regexp_matches(p.prosrc, '\\m([a-z][a-z_]*)\\M', 'g') m WHERE "
+        "pronamespace = 'dormouse'::regnamespace) w (word) WHERE word NOT IN (SELECT attname FROM pg_attribute WHERE "
+        "attrelid = 'dormouse.runs'::regclass)); END $$");
+    const auto said = [&](const std::string& call) { return database.value("SELECT dormouse." + call); };
+    for (const std::string key : {"NULL", "'k'"}) {
+        const std::string id = said("enqueue('t', key => " + key + ")");
+        BOOST_TEST(said("cancel('" + id + "')") == "canceled: it was queued");
+        BOOST_TEST(said("retry('" + id + "')") == "queued: it was canceled");
+        BOOST_TEST(said("archive('" + id + "')") == "archived: it was queued and is canceled");
+        BOOST_TEST(said("retry('" + id + "')") == "queued: it was canceled");
+        BOOST_TEST(said("watch('" + id + "')") == "t");
+        BOOST_TEST(database.value("SELECT status FROM dormouse.run('" + id + "')") == "queued");
+        BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempts_of('" + id + "')") == "0");
+    }
+    const auto changed = [&](const std::string& call) {
+        return database.value("SELECT changed || ' ' || locked || ' ' || refused FROM dormouse." + call);
+    };
+    BOOST_TEST(changed("cancel_runs(task => 't')") == "2 0 0");
+    BOOST_TEST(changed("retry_runs('canceled')") == "2 0 0");
+    BOOST_TEST(changed("cancel_runs('queued')") == "2 0 0");
+    BOOST_TEST(changed("archive_runs('canceled')") == "2 0 0");
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.enqueue_many('t', '{1,2}'::jsonb[], keys => '{k,n}')") ==
+               "2");
+    for (int step = 0; step < 5; ++step)
+        database.exec("SELECT dormouse.retain('p', 86400000, now() + interval '3 days')");
+    BOOST_TEST(database.value("SELECT trouble FROM dormouse.retention") == "");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
