@@ -4,17 +4,20 @@
 # The test migrate/committed_schema_is_what_the_migrations_make calls it with --print URL and compares.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-bin=${DORMOUSE_POSTGRES:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)}
+server=${DORMOUSE_POSTGRES:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)}
+bin=$server
 [ -x "$bin/pg_dump" ] || bin=$(pg_config --bindir)
+[ -x "$server/postgres" ] || server=$bin
 
 # The dump's own settings, comments, random keys (\restrict) and empty lines differ from release to release of pg_dump.
 dump() {
-    "$bin/pg_dump" --schema-only --no-owner --schema=dormouse --dbname="$1" |
+    text=$("$bin/pg_dump" --schema-only --no-owner --schema=dormouse --dbname="$1") || exit
+    printf '%s\n' "$text" |
         sed -e '/^--/d' -e '/^SET /d' -e "/^SELECT pg_catalog.set_config/d" -e '/^\\\(un\)\{0,1\}restrict /d' | cat -s
 }
 
-if [ "${1:-}" = --major ]; then
-    "$bin/pg_dump" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'
+if [ "${1:-}" = --major ]; then # of both: pg_dump does not read a newer server
+    for program in "$bin/pg_dump" "$server/postgres"; do "$program" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'; done
     exit 0
 fi
 if [ "${1:-}" = --print ]; then
