@@ -90,6 +90,12 @@ struct Paths {
     std::string wake_directory = "/run/dormouse.wake";    ///< POOL, if Postgres on this host writes wake files
 };
 
+struct Metrics {
+    std::string textfile;  ///< a file for node_exporter, or a directory for it; empty: none
+    std::string listen;    ///< a unix socket's path or a loopback address with a port; empty: nowhere
+    [[nodiscard]] bool wanted() const { return !textfile.empty() || !listen.empty(); }
+};
+
 struct Config {
     std::string pool;
     std::string file;  ///< where it was read from; empty: no file
@@ -99,6 +105,7 @@ struct Config {
     Retention retention;
     Limits limits;
     Paths paths;
+    Metrics metrics;
     Variables environment;  ///< [environment]: of all handlers
     std::map<std::string, Task> tasks;
 };

@@ -123,6 +123,16 @@ constexpr Option table[] = {
       "Where Postgres on this host writes its wake files; leave it alone unless the units were changed likewise."},
      "",
      [](Config& config) -> Slot { return &config.paths.wake_directory; }},
+    {{"metrics.textfile", Type::path, "",
+      "Where an awake worker writes its metrics for node_exporter: a file that ends in .prom, or a directory, for "
+      "dormouse_POOL.prom in it; without it, nowhere."},
+     "",
+     [](Config& config) -> Slot { return &config.metrics.textfile; }},
+    {{"metrics.listen", Type::listen, "",
+      "Where an awake worker serves its metrics at GET /metrics; a scrape neither wakes a pool nor keeps it awake; "
+      "without it, nowhere."},
+     "",
+     [](Config& config) -> Slot { return &config.metrics.listen; }},
 };
 
 }  // namespace

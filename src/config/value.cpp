@@ -118,6 +118,26 @@ Result<std::string> to_text(const Key& key, const Value& value) {
     return value.text;
 }
 
+/// Of other addresses anybody on the network could read.
+bool is_loopback(std::string_view text) {
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) return false;
+    const std::string_view host = text.substr(0, colon);
+    const std::string_view digits = text.substr(colon + 1);
+    int port = 0;
+    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    const bool whole = read.ec == std::errc{} && read.ptr == digits.data() + digits.size();
+    return (host == "127.0.0.1" || host == "[::1]") && whole && port > 0 && port <= 65'535;
+}
+
+Result<std::string> to_listen(const Key& key, const Value& value) {
+    constexpr std::size_t longest_path = 107;  // unix(7), sun_path
+    if (value.kind != Value::Kind::text || !printable(value.text)) return refused(key, described(value));
+    const bool path = value.text.starts_with('/') && value.text.size() <= longest_path;
+    if (!path && !is_loopback(value.text)) return refused(key, described(value));
+    return value.text;
+}
+
 Result<HandlerKind> to_handler(const Key& key, const Value& value) {
     if (value.kind == Value::Kind::text && value.text == "exec") return HandlerKind::exec;
     if (value.kind == Value::Kind::text && value.text == "warm") return HandlerKind::warm;
@@ -182,6 +202,8 @@ std::string expected(const Key& key) {
             return R"(a list of texts, such as ["/usr/bin/python3", "job.py"], the first not empty)";
         case Type::path:
             return "an absolute path";
+        case Type::listen:
+            return R"(the path of a unix socket (107 bytes at most), or a loopback address with a port such as "127.0.0.1:9464")";
         case Type::secret:
             return R"(a connection string, such as "postgresql://user@host/dbname")";
         case Type::handler:
@@ -210,6 +232,8 @@ Status assign(const Key& key, Slot slot, const Value& value) {
         case Type::path:
         case Type::secret:
             return put(slot, to_text(key, value));
+        case Type::listen:
+            return put(slot, to_listen(key, value));
         case Type::handler:
             return put(slot, to_handler(key, value));
         case Type::boolean:
@@ -237,6 +261,7 @@ std::string shown(const Key& key, Slot slot) {
         case Type::arguments:
             return joined(*std::get<std::vector<std::string>*>(slot), " ");
         case Type::path:
+        case Type::listen:
             return *std::get<std::string*>(slot);
         case Type::secret:
             return redacted(*std::get<std::string*>(slot));

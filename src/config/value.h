@@ -46,6 +46,7 @@ enum class Type {
     names,      ///< list of distinct names; Key::max is the longest name in bytes
     arguments,  ///< list of texts, the first not empty
     path,       ///< absolute path
+    listen,     ///< absolute path, or a loopback address with a port
     secret,     ///< connection string; its value is never in an error
     handler,    ///< HandlerKind
     boolean,    ///< bool

@@ -8,6 +8,14 @@ namespace {
 
 using postgres::Reply;
 
+/// Of two times as Postgres sends them, in microseconds; either may be infinite, which is the least or greatest number.
+Millis between(std::int64_t due, std::int64_t claimed) {
+    constexpr std::int64_t longest_us = 31'536'000'000'000;  // a year
+    if (due >= claimed) return Millis{0};
+    if (due < claimed - longest_us) return Millis{longest_us / 1'000};
+    return Millis{(claimed - due) / 1'000};
+}
+
 ClaimedRun claimed_run(const Reply& reply, int row) {
     ClaimedRun run;
     run.held = Held{reply.uuid(row, 0), reply.integer(row, 1)};
@@ -19,6 +27,7 @@ ClaimedRun claimed_run(const Reply& reply, int row) {
     if (!reply.is_null(row, 7)) run.timeout = Millis{reply.integer(row, 7)};
     run.traceparent = reply.text(row, 8);
     run.lost = static_cast<int>(reply.integer(row, 11));
+    run.waited = between(reply.integer(row, 10), reply.integer(row, 13));
     return run;
 }
 
@@ -53,6 +62,12 @@ void read_claimed(const Reply& reply, const Identity& who, Answer& answer) {
     std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     answer.claimed.reserve(answer.claimed.size() + rows.size());
     for (auto& row : rows) answer.claimed.push_back(std::move(row.second));
+}
+
+void read_backlog(const Reply& reply, Answer& answer) {
+    for (int row = 0; row < reply.rows(); ++row)
+        answer.backlog.push_back({std::string(reply.text(row, 0)), reply.integer(row, 1),
+                                  Millis{std::max<std::int64_t>(reply.integer(row, 2), 0)}});
 }
 
 void read_due(const Reply& reply, int column, Answer& answer) {

@@ -12,6 +12,7 @@ void read_enlisted(const postgres::Reply& reply, Answer& answer);
 void read_imported(const postgres::Reply& reply, Answer& answer);
 /// The statement returns rows in no order; the strict order of the queues, priority and age are restored here.
 void read_claimed(const postgres::Reply& reply, const Identity& who, Answer& answer);
+void read_backlog(const postgres::Reply& reply, Answer& answer);
 /// Column `column` of the first row: milliseconds until something is due, or null.
 void read_due(const postgres::Reply& reply, int column, Answer& answer);
 

@@ -206,6 +206,12 @@ Params due_params(const Round& round, const Identity& who, Millis lease) {
     return params;
 }
 
+Params backlog_params(const Round& round, const Identity& who) {
+    Params params;
+    params.texts(who.queues).texts(round.backlog);
+    return params;
+}
+
 Params retain_params(const Retain& retain, const Identity& who) {
     Params params;
     params.text(who.pool);

@@ -24,6 +24,7 @@ postgres::Params claim_params(const Claim& claim, const Identity& who, Millis le
 postgres::Params candidates_params(const Claim& claim, const Identity& who);
 postgres::Params claim_ids_params(const ClaimIds& claim, const Identity& who, Millis lease);
 postgres::Params refuse_params(const Refusal& refusal);
+postgres::Params backlog_params(const Round& round, const Identity& who);
 postgres::Params due_params(const Round& round, const Identity& who, Millis lease);
 postgres::Params retain_params(const Retain& retain, const Identity& who);
 postgres::Params uuid_params(const Uuid& id);

@@ -94,6 +94,8 @@ const std::vector<PartRow> rows{
      WHEN(round.ask_waking), WITH(postgres::Params()), READ(answer.waking = reply.boolean(0, 0))},
     {Part::due, "due", sql::due, often, later,
      WHEN(round.due.has_value()), WITH(due_params(round, who, lease)), READ(read_due(reply, 0, answer))},
+    {Part::backlog, "backlog", sql::backlog, rarely, later,
+     WHEN(!round.backlog.empty()), WITH(backlog_params(round, who)), READ(read_backlog(reply, answer))},
     {Part::leave, "leave", sql::worker_leaves, rarely, later,
      WHEN(round.leave), WITH(uuid_params(who.id)), READ()},
     {Part::retain, "retain", sql::retain, rarely, later,

@@ -38,6 +38,7 @@ enum class Part : std::uint8_t {
     standing,
     waking,
     due,
+    backlog,
     leave,
     retain,
     count_,

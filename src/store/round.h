@@ -27,7 +27,8 @@ struct ClaimedRun {
     std::optional<int> max_attempts;     ///< the run's own; else its task's
     std::optional<Millis> timeout;       ///< the run's own; else its task's
     std::string traceparent;
-    int lost = 0;  ///< attempts that were lost with their worker
+    int lost = 0;      ///< attempts that were lost with their worker
+    Millis waited{0};  ///< from when it was due to its claim, by the clock of the database
 };
 
 /// How an attempt ended, as it is written.
@@ -107,6 +108,13 @@ struct Rescue {
     std::vector<Uuid> except;
 };
 
+/// How many runs of a queue are due, and since when; for metrics.
+struct Backlog {
+    std::string queue;
+    std::int64_t due = 0;
+    Millis oldest{0};  ///< since the first of them is due
+};
+
 /// A step of retention.
 struct Retain {
     std::optional<Millis> finished;  ///< how long this pool wants finished runs to be kept; none: for ever
@@ -141,11 +149,12 @@ struct Round {
     std::optional<Claim> candidates;  ///< only say which runs such a claim would take
     std::optional<ClaimIds> claim_ids;
     std::optional<Refusal> refuse;
-    std::optional<Uuid> standing;  ///< how does this run stand?
-    bool ask_waking = false;       ///< is somebody between a wake and its commit?
-    std::optional<Claim> due;      ///< when must somebody look next? Of its `rooms` and `except`
-    bool leave = false;            ///< this worker is going
-    std::optional<Retain> retain;  ///< in a round of its own: it takes locks that nobody is to wait for
+    std::optional<Uuid> standing;      ///< how does this run stand?
+    bool ask_waking = false;           ///< is somebody between a wake and its commit?
+    std::optional<Claim> due;          ///< when must somebody look next? Of its `rooms` and `except`
+    std::vector<std::string> backlog;  ///< how much is due of these tasks? Empty: nobody asks
+    bool leave = false;                ///< this worker is going
+    std::optional<Retain> retain;      ///< in a round of its own: it takes locks that nobody is to wait for
 
     [[nodiscard]] bool enqueues() const;  ///< one of the endings asks for more runs
 };
@@ -169,6 +178,7 @@ struct Answer {
     std::string standing;             ///< of Round::standing: its status; empty: there is none
     std::string retained;             ///< of Round::retain: what was done; empty: nothing was left to do
     std::string retention_trouble;    ///< … or why nothing could be; "locked": try again later
+    std::vector<Backlog> backlog;     ///< of Round::backlog, one for each queue
     std::optional<Millis> due_in;     ///< of due or standing: none when nothing is due, ever; 0 when it is due now
 };
 

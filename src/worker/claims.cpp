@@ -201,7 +201,7 @@ void Claims::answered(store::Answer& answer, Time sent_at) {
     last_full_ = !searched && !for_one() && (!short_of || fills_a_task(*asked, answer.claimed));
     if (last_full_) looks_.owe();
     looks_.answered(brought > 0 || searched);
-    events_.on_claimed(static_cast<int>(brought));
+    events_.on_claimed(answer.claimed);
     take_claimed(answer, sent_at);
     if (for_one() && !searched) take_standing(answer);
 }

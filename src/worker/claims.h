@@ -22,7 +22,7 @@ namespace dormouse::worker {
 class Claims : public Participant {
   public:
     struct Events {
-        std::function<void(int runs)> on_claimed;             ///< a look was answered, and has brought so many
+        std::function<void(const std::vector<store::ClaimedRun>&)> on_claimed;  ///< a look was answered with these
         std::function<void()> on_due;                         ///< a due time has come: a lease may have ended, too
         std::function<void(const std::string&)> on_standing;  ///< how the errand's run stands; empty: it is gone
     };

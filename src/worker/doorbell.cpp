@@ -1,5 +1,6 @@
 #include "worker/doorbell.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,6 +99,13 @@ bool Doorbell::empty_now() {
     for (const UniqueFd& listener : listeners_)
         rings += systemd::empty_doorbell(listener.get(), most_rings_at_once, reserve_).rings;
     return rings > 0;
+}
+
+bool Doorbell::has_ring() const {
+    return std::any_of(listeners_.begin(), listeners_.end(), [](const UniqueFd& listener) {
+        pollfd waiting{listener.get(), POLLIN, 0};
+        return ::poll(&waiting, 1, 0) > 0;
+    });
 }
 
 void Doorbell::stop() {

@@ -37,6 +37,8 @@ class Doorbell {
     void watch_wake_file(bool watched);
     /// Answers what is waiting at this moment. True if there was anything: then the decision to exit must not be taken.
     bool empty_now();
+    /// A ring waits to be accepted; nothing is changed.
+    [[nodiscard]] bool has_ring() const;
     /// Never answers again: what comes from here on wakes the next worker. The sockets stay open, they are systemd's.
     void stop();
     [[nodiscard]] bool present() const { return !listeners_.empty(); }

@@ -171,6 +171,7 @@ void Flights::launch(Flight& flight, handlers::RunSpec spec) {
                 {"task", flight.task},
                 {"queue", spec.queue},
                 {"attempt", std::to_string(spec.attempt)}});
+    flight.launched = BootClock::now();
     flight.handler->start(std::move(spec), *this);
 }
 
@@ -213,7 +214,9 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     store::Ending ending = judge(flight.held, outcome, tries, config_.tasks.at(flight.task));
     if (flight.tie == Tie::lease_lost && ending.kind == store::Ending::handed_back)
         ending.kind = store::Ending::cut_off;
-    on_landed_(Parcel{std::move(ending), flight.task, flight.used + 1, news_.bytes_of(flight.held)});
+    Parcel parcel{std::move(ending), flight.task, flight.used + 1, news_.bytes_of(flight.held)};
+    parcel.took = since(flight.launched);
+    on_landed_(std::move(parcel));
 }
 
 std::vector<Parcel> Flights::give_up_waiting() {

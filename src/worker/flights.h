@@ -86,6 +86,7 @@ class Flights : private handlers::Listener {
         int used = 0;
         int allowed = 1;
         Time lease_until{};
+        Time launched{};
         Tie tie = Tie::ours;
         bool not_extended = false;               ///< the database did not do what it was last asked
         bool suspect = false;                    ///< was lost with its worker twice

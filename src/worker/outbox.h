@@ -27,6 +27,7 @@ struct Parcel {
     std::size_t said = 0;  ///< bytes of news that go with it
     /// What is tried of it, after the one before was refused.
     enum class Resort { as_it_is, bare_failure, other_way, kept } resort = Resort::as_it_is;
+    std::optional<Millis> took{};  ///< its handler; none: none was started
     int kept = 0;  ///< how often it was kept back, because of that or of somebody's lock: it goes alone then
 };
 

@@ -71,6 +71,7 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
 void Pool::start() {
     log::event(log::Level::info, "worker_pool_starting", "pool " + sources_.pool + ", dormouse " DORMOUSE_VERSION,
                {{"pool", sources_.pool}});
+    woken_by_ = what_woke_us();
     doorbell_.answer([this] {
         if (worker_) worker_->rung();  // without one the ring is owed by the look that comes with it
     });
@@ -123,7 +124,9 @@ void Pool::make_worker(config::Loaded loaded) {
     check_tasks(config);
     if (!handlers_->limits_without_effect().empty())
         log::event(log::Level::warning, "configuration", handlers_->limits_without_effect(), {{"pool", config.pool}});
+    start_metrics(config);
     Worker::Circumstances circumstances;
+    if (metrics_) circumstances.tally = &metrics_->tally();
     circumstances.identity = make_identity(config.pool, config.worker.queues);
     circumstances.owns_process = !guest_;
     circumstances.leaves_when_idle =
@@ -239,7 +242,28 @@ void Pool::on_gone(const Farewell& farewell) {
     crash_point("pool.stopped");
     exit_code_ = farewell.graceful ? 0 : 1;
     errand_end_ = farewell.errand;
-    loop_.stop();
+    if (!metrics_) return loop_.stop();
+    metrics_->finish({farewell.due_known, farewell.due}, [this] { loop_.stop(); });
+}
+
+/// A ring that waits is the socket's; of the others systemd says whose unit it was. Source: systemd.exec(5),
+/// TRIGGER_UNIT.
+std::string Pool::what_woke_us() const {
+    const auto found = sources_.environment.find("TRIGGER_UNIT");
+    const std::string unit = found == sources_.environment.end() || !supervision_ ? "" : found->second;
+    if (unit.ends_with(".path")) return "path";
+    if (unit.ends_with(".timer")) return "timer";
+    return doorbell_.has_ring() ? "socket" : "other";
+}
+
+/// Once: what is configured for metrics while the worker waits for its database counts from its next start.
+void Pool::start_metrics(const config::Config& config) {
+    if (metrics_ || !config.metrics.wanted()) return;
+    metrics_.emplace(loop_, config.pool,
+                     metrics::Places{config.metrics.textfile, config.metrics.listen,
+                                     supervision_ ? supervision_->state_directory : ""},
+                     [](const std::string& text) { log::event(log::Level::warning, "metrics", text); });
+    metrics_->start(woken_by_);
 }
 
 void Pool::start_watchdog() {

@@ -17,6 +17,7 @@
 #include "loop/signal.h"
 #include "loop/timer.h"
 #include "loop/watch.h"
+#include "metrics/publisher.h"
 #include "worker/doorbell.h"
 #include "worker/supervision.h"
 #include "worker/worker.h"
@@ -64,6 +65,8 @@ class Pool {
     void on_function_returned(const Uuid& id, const std::string& task);
     void on_gone(const Farewell& farewell);
     void start_watchdog();
+    void start_metrics(const config::Config& config);
+    [[nodiscard]] std::string what_woke_us() const;
 
     loop::Loop& loop_;
     config::Sources sources_;
@@ -88,6 +91,8 @@ class Pool {
     std::string last_failure_;
     std::unique_ptr<loop::Watch> watch_;  ///< only while there is nothing better to wait for
     std::optional<config::Loaded> loaded_;
+    std::string woken_by_;  ///< socket, path, timer or other
+    std::optional<metrics::Publisher> metrics_;
     std::unique_ptr<Predecessors> predecessors_;
     std::unique_ptr<handlers::InProcess> in_process_;  ///< stays when the configuration is read anew
     std::unique_ptr<handlers::Handlers> handlers_;

@@ -30,15 +30,17 @@ void tell_written(const Parcel& parcel) {
     tell(log::Level::info, "run_retry", parcel, back);
 }
 
-Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_settled) {
+Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_settled,
+                             std::function<void(const Parcel&)> on_refused) {
     Outbox::Events events;
     events.on_written = [&news, on_settled](const Parcel& parcel) {
         news.forget(parcel.ending.held);
         on_settled(parcel);
         tell_written(parcel);
     };
-    events.on_refused = [&news](const Parcel& parcel) {
+    events.on_refused = [&news, on_refused](const Parcel& parcel) {
         news.forget(parcel.ending.held);
+        on_refused(parcel);
         tell(log::Level::warning, "result_refused", parcel, parcel.task + ": the run is no longer this worker's");
     };
     events.on_kept = [](const Parcel& parcel, const std::string& why, Millis pause) {
@@ -55,7 +57,9 @@ Reports::Reports(Terms terms, Events events)
     : terms_(terms),
       events_(std::move(events)),
       news_(terms.log_bytes + for_notices, [this] { events_.on_news(); }),
-      outbox_(outbox_events(news_, [this](const Parcel& parcel) { events_.on_settled(parcel); })) {}
+      outbox_(outbox_events(
+          news_, [this](const Parcel& parcel) { events_.on_settled(parcel); },
+          [this](const Parcel& parcel) { events_.on_refused(parcel); })) {}
 
 void Reports::give_back(const store::ClaimedRun& run) {
     store::Ending ending;

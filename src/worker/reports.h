@@ -20,6 +20,7 @@ class Reports : public Participant {
     };
     struct Events {
         std::function<void(const Parcel&)> on_settled;  ///< written, or somebody else's
+        std::function<void(const Parcel&)> on_refused;  ///< not written: the run was somebody else's by then
         std::function<void(const std::vector<std::string>& queues)> on_enqueued;
         std::function<void()> on_news;  ///< something waits where nothing did
     };

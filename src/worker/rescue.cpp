@@ -62,7 +62,7 @@ void Rescue::answered(store::Answer& answer, Time) {
     if (answer.rescued == 0) return;
     log::event(log::Level::warning, "runs_rescued",
                std::to_string(answer.rescued) + " runs of workers that are gone were taken back");
-    events_.on_rescued();
+    events_.on_rescued(answer.rescued);
 }
 
 void Rescue::undone() {

@@ -15,8 +15,8 @@ namespace dormouse::worker {
 class Rescue : public Participant {
   public:
     struct Events {
-        std::function<void()> on_rescued;       ///< there is something to claim
-        std::function<void()> on_dead_settled;  ///< what the predecessors held is back
+        std::function<void(std::int64_t runs)> on_rescued;  ///< there is something to claim
+        std::function<void()> on_dead_settled;              ///< what the predecessors held is back
     };
     /// `for_everybody`: false for a worker that is there for one run alone.
     Rescue(Predecessors* predecessors, bool for_everybody, Events events)

@@ -14,11 +14,14 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
     : config_(config),
       doorbell_(doorbell),
       circumstances_(std::move(circumstances)),
+      measures_(circumstances_.tally, config),
       reports_({.log_bytes = config.limits.log_bytes, .news_make_rounds = !sleepy()},
                {.on_settled =
                     [this](const Parcel& parcel) {
                         if (parcel.ending.delay) claims_.put_back_in(*parcel.ending.delay);
+                        measures_.ended(parcel);
                     },
+                .on_refused = [this](const Parcel& parcel) { measures_.refused(parcel); },
                 .on_enqueued = [this](const std::vector<std::string>& queues) { neighbours_.ring(queues); },
                 .on_news = [this] { arm_timers(); }}),
       flights_(config, handlers, reports_.news(), circumstances_.identity.id.to_string(),
@@ -30,9 +33,10 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       promises_(circumstances_.promise),
       claims_(config, circumstances_.errand, flights_, reports_,
               {.on_claimed =
-                   [this](int runs) {
-                       promises_.promise().looked(runs > 0, BootClock::now());
-                       rounds_.second().claimed(runs);
+                   [this](const std::vector<store::ClaimedRun>& runs) {
+                       promises_.promise().looked(!runs.empty(), BootClock::now());
+                       rounds_.second().claimed(static_cast<int>(runs.size()));
+                       measures_.looked(runs);
                    },
                .on_due = [this] { rescue_.want(); },
                .on_standing = [this](const std::string& standing) { take_standing(standing); }}),
@@ -41,7 +45,8 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                   for (Parcel& parcel : parcels) reports_.outbox().add(std::move(parcel));
               }),
       rescue_(circumstances_.predecessors, !circumstances_.errand.run.has_value(),
-              {.on_rescued = [this] { claims_.owe(); }, .on_dead_settled = [this] { neighbours_.ring_all(); }}),
+              {.on_rescued = [this](std::int64_t runs) { measures_.lost(runs), claims_.owe(); },
+               .on_dead_settled = [this] { neighbours_.ring_all(); }}),
       imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run,
                {.on_change = [this] { step(); }, .on_trouble = [this] { tell_idle(); }}),
       retention_({.keep = config.retention.finished,
@@ -88,6 +93,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
     rounds_.add(imports_);
     rounds_.add(claims_);
     rounds_.add(retention_);
+    rounds_.add(measures_);
 }
 
 void Worker::start() {
@@ -103,6 +109,7 @@ void Worker::start() {
 }
 
 void Worker::rung() {
+    measures_.rung();
     claims_.owe();
     rounds_.wire().hurry();
     step();
@@ -119,6 +126,7 @@ Moment Worker::moment() const {
 // Everything that happens ends here.
 void Worker::step() {
     if (state_ == State::parting || state_ == State::gone) return;
+    measure();
     rounds_.tick(BootClock::now());
     if (state_ == State::leaving) claims_.give_back_all();
     // The first few at once, for whoever waits for them; the others while the next round is on its way.
@@ -142,6 +150,10 @@ void Worker::step() {
     }
     check_invariants();
     arm_timers();
+}
+
+void Worker::measure() {
+    measures_.sampled(BootClock::now(), flights_.count(), rounds_.wire(), rounds_.second().wire());
 }
 
 void Worker::choose_state() {

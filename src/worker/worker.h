@@ -21,6 +21,7 @@
 #include "worker/flights.h"
 #include "worker/imports.h"
 #include "worker/leases.h"
+#include "worker/measures.h"
 #include "worker/neighbours.h"
 #include "worker/predecessors.h"
 #include "worker/registry.h"
@@ -51,6 +52,7 @@ class Worker {
         int second_session_at = 128;  ///< see SecondWire; 0: never
         bool owns_spool = false;      ///< makes the pool's spool if there is none
         Millis first_connect_delay{0};    ///< after crashes in a row
+        metrics::Tally* tally = nullptr;  ///< outlives the worker; none: nobody counts
         config::Environment environment;  ///< in which the files of this machine's other pools are read
         std::function<void(Farewell)> on_gone;
     };
@@ -116,6 +118,7 @@ class Worker {
     void stop_handlers();
     void part();
     void bound_sleep(Farewell& farewell) const;
+    void measure();
     void be_gone(Farewell farewell);
 
     const config::Config& config_;
@@ -123,6 +126,7 @@ class Worker {
     Circumstances circumstances_;
     State state_ = State::starting;
 
+    Measures measures_;
     Reports reports_;
     Flights flights_;
     Promises promises_;

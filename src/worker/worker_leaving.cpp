@@ -112,11 +112,13 @@ void Worker::part() {
     round.ask_waking = doorbell_.may_have_wake_files();
     round.release_forgotten = claims_.doubts() && rounds_.held().empty();
     claims_.fill_due(round);
+    measures_.ask(round);
     finish_round(round);
     claims_.answered_by_another_round(
         BootClock::now());  // its answer knows of everything that we were told of until now
     rounds_.send_last(round, [this, must_rest](auto answer) {
         if (!answer) return be_gone(Farewell{true, false, std::nullopt});
+        measures_.take_backlog(answer->backlog);
         // Who still relies on us commits later: nobody is told of that, so nobody knows what is due.
         Farewell farewell{true, !must_rest || answer->rested, answer->due_in};
         if (claims_.owed()) farewell.due = Millis{0};  // told of work after the decision
@@ -140,6 +142,7 @@ void Worker::be_gone(Farewell farewell) {
         timer->stop();
     // On a turn of its own: this may run inside a callback of the session.
     grace_timer_.once(Millis{0}, [this, farewell] {
+        measure();
         rounds_.second().close();
         rounds_.wire().close();
         crash_point("session.closed");
