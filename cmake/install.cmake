@@ -23,6 +23,8 @@ install(FILES README.md ARCHITECTURE.md SECURITY.md DESTINATION share/doc/dormou
 if(pages)
   install(FILES ${pages} DESTINATION share/doc/dormouse/docs)
 endif()
+install(FILES packaging/prometheus/dormouse.rules.yml DESTINATION share/doc/dormouse/prometheus)
+install(FILES packaging/grafana/dormouse.json DESTINATION share/doc/dormouse/grafana)
 install(DIRECTORY DESTINATION /etc/dormouse)
 file(GLOB examples CONFIGURE_DEPENDS examples/*.toml examples/*.conf)
 install(FILES ${examples} DESTINATION share/doc/dormouse/examples)
