@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "base/log_output.h"
+#include "base/log_tap.h"
 #include "base/text.h"
 
 namespace dormouse::log {
@@ -100,6 +101,7 @@ struct Sinks {
     Line line = text_line;
     Level least = Level::info;
     Take take;
+    Take tap;
     std::function<void()> on_backlog;
 };
 
@@ -154,6 +156,10 @@ void on_backlog(std::function<void()> call) {
     current().on_backlog = std::move(call);
 }
 
+void tap(Take take) {
+    current().tap = std::move(take);
+}
+
 bool drain() {
     Sinks& sinks = current();
     return !sinks.output || sinks.output->drain();
@@ -166,6 +172,7 @@ std::size_t waiting() {
 
 void event(Level level, std::string_view event, std::string_view text, std::initializer_list<Field> fields) {
     Sinks& sinks = current();
+    if (sinks.tap && level >= Level::info) sinks.tap(level, event, text, fields);
     if (level < sinks.least) return;
     if (sinks.take) return sinks.take(level, event, text, fields);
     if (sinks.output) sinks.output->add(sinks.line(level, event, text, fields), sinks.on_backlog);

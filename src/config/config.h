@@ -84,6 +84,29 @@ struct Limits {
     std::int64_t log_bytes = 1 << 16;  ///< of an attempt: stderr and log messages
 };
 
+/// Who is told of what a person has to see to; see docs/alerts.md.
+struct Alerts {
+    std::vector<std::string> command;  ///< is given each message as JSON on stdin; empty: none
+    std::string webhook;               ///< URL. Secret: whoever knows it may post there
+    std::string webhook_file;          ///< holds the URL instead
+    std::vector<std::string> mail_to;
+    std::string mail_from;
+    std::string smtp_host;
+    int smtp_port = 587;
+    std::string smtp_user;           ///< empty: no login
+    std::string smtp_password;       ///< Secret
+    std::string smtp_password_file;  ///< holds it instead
+    std::string ca_file;             ///< who vouches for those servers; empty: whom the host trusts
+    Millis backlog{300'000};         ///< a run has waited so long; 0: not told
+    Millis database_lost{300'000};   ///< 0: not told
+    Millis gather{10'000};           ///< what happens within that goes in one message
+    Millis repeat{3'600'000};        ///< of one kind of trouble at most one message in that time
+
+    [[nodiscard]] bool any() const {
+        return !command.empty() || !webhook.empty() || !webhook_file.empty() || !mail_to.empty();
+    }
+};
+
 struct Paths {
     std::string runtime_directory = "/run/dormouse";      ///< POOL.sock, POOL.failures and POOL/due lie there
     std::string spool_directory = "/var/spool/dormouse";  ///< POOL/ and POOL.rejected/ lie there
@@ -104,6 +127,7 @@ struct Config {
     Wake wake;
     Retention retention;
     Limits limits;
+    Alerts alerts;
     Paths paths;
     Metrics metrics;
     Variables environment;  ///< [environment]: of all handlers

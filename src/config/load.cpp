@@ -99,6 +99,11 @@ Status read_into(Loaded& loaded, const Sources& sources) {
         loaded.warnings.push_back(path +
                                   ": database.url holds a password and everybody may read the file; chmod o-r, or "
                                   "move the password to a credential, passfile or service file");
+    const Alerts& alerts = loaded.config.alerts;
+    if (file->world_readable && (!alerts.webhook.empty() || !alerts.smtp_password.empty()))
+        loaded.warnings.push_back(path +
+                                  ": [alerts] holds a secret and everybody may read the file; chmod o-r, or use " +
+                                  "webhook_file and smtp_password_file");
     return {};
 }
 
@@ -127,6 +132,9 @@ Status apply_sets(Loaded& loaded, const Sources& sources) {
         const Option* option = find_option(name);
         if (option == nullptr) return fail(ErrorKind::invalid, place + ": " + why_unknown(name));
         const std::string_view value = std::string_view(set).substr(equals + 1);
+        if (!sources.is_program && option->key.type == Type::secret && name != "database.url")
+            return fail(ErrorKind::invalid, place + ": a secret on the command line can be seen in ps; use " + name +
+                                                "_file, or the environment: " + environment_name(*option));
         if (!sources.is_program && option->key.type == Type::secret && has_password(value))
             return fail(ErrorKind::invalid,
                         place +
@@ -140,15 +148,20 @@ Status apply_sets(Loaded& loaded, const Sources& sources) {
     return {};
 }
 
-/// libpq reads passwords from a passfile of its own format; systemd hands it to the unit
-/// (LoadCredential=pgpass:…).
-void find_credential(Loaded& loaded, const Environment& environment) {
+/// Secrets that systemd hands to the unit (LoadCredential=pgpass:…); libpq reads passwords from a passfile of its own
+/// format.
+void find_credentials(Loaded& loaded, const Environment& environment) {
     const auto directory = environment.find("CREDENTIALS_DIRECTORY");
     if (directory == environment.end() || directory->second.empty()) return;
-    const std::string path = directory->second + "/pgpass";
-    if (is_missing(path)) return;
-    loaded.config.database.passfile = path;
-    loaded.origins["database.passfile"] = "credential " + path;
+    const auto find = [&](const char* name, const char* option, std::string& slot) {
+        const std::string path = directory->second + "/" + name;
+        if (is_missing(path)) return;
+        slot = path;
+        loaded.origins[option] = "credential " + path;
+    };
+    find("pgpass", "database.passfile", loaded.config.database.passfile);
+    find("webhook", "alerts.webhook_file", loaded.config.alerts.webhook_file);
+    find("smtp_password", "alerts.smtp_password_file", loaded.config.alerts.smtp_password_file);
 }
 
 Status check_database(const Loaded& loaded, const Sources& sources) {
@@ -234,7 +247,7 @@ Result<Loaded> load(const Sources& sources) {
                       .and_then([&] { return check_database(loaded, sources); })
                       .and_then([&] { return check_tasks(loaded, sources); });
     if (!done) return tl::unexpected(done.error());
-    find_credential(loaded, sources.environment);
+    find_credentials(loaded, sources.environment);
     resolve_variables(loaded.config, sources.environment);
     add_functions(loaded.config, sources.functions);
     for (std::string& warning : odd_variables(sources.environment)) loaded.warnings.push_back(std::move(warning));

@@ -204,8 +204,11 @@ std::string expected(const Key& key) {
             return "an absolute path";
         case Type::listen:
             return R"(the path of a unix socket (107 bytes at most), or a loopback address with a port such as "127.0.0.1:9464")";
+        case Type::text:
+            return "one line of text";
         case Type::secret:
-            return R"(a connection string, such as "postgresql://user@host/dbname")";
+            return key.name == "database.url" ? R"(a connection string, such as "postgresql://user@host/dbname")"
+                                              : "one line of text, which is a secret";
         case Type::handler:
             return R"("exec", "warm" or "in_process")";
         case Type::boolean:
@@ -230,6 +233,7 @@ Status assign(const Key& key, Slot slot, const Value& value) {
         case Type::arguments:
             return put(slot, to_list(key, value));
         case Type::path:
+        case Type::text:
         case Type::secret:
             return put(slot, to_text(key, value));
         case Type::listen:
@@ -262,9 +266,13 @@ std::string shown(const Key& key, Slot slot) {
             return joined(*std::get<std::vector<std::string>*>(slot), " ");
         case Type::path:
         case Type::listen:
+        case Type::text:
             return *std::get<std::string*>(slot);
         case Type::secret:
-            return redacted(*std::get<std::string*>(slot));
+            // what else is secret is so as a whole
+            return key.name == "database.url" || std::get<std::string*>(slot)->empty()
+                       ? redacted(*std::get<std::string*>(slot))
+                       : "***";
         case Type::handler:
             switch (*std::get<HandlerKind*>(slot)) {
                 case HandlerKind::exec:

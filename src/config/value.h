@@ -47,6 +47,7 @@ enum class Type {
     arguments,  ///< list of texts, the first not empty
     path,       ///< absolute path
     listen,     ///< absolute path, or a loopback address with a port
+    text,       ///< one line
     secret,     ///< connection string; its value is never in an error
     handler,    ///< HandlerKind
     boolean,    ///< bool
