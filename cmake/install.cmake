@@ -2,7 +2,7 @@
 # prefix in the presets. What packages have besides is in packaging/; packaging/files.txt is the list of all, and a test compares.
 include(GNUInstallDirs)
 install(TARGETS dormouse RUNTIME DESTINATION bin)
-install(TARGETS dormouse-due dormouse-relay RUNTIME DESTINATION lib/dormouse)
+install(TARGETS dormouse-due dormouse-relay dormouse-alert RUNTIME DESTINATION lib/dormouse)
 install(PROGRAMS libexec/dormouse-dev DESTINATION lib/dormouse)
 
 file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.path units/*.timer units/*.mount units/*.service)

@@ -1,0 +1,58 @@
+// What a pool has told and what it could not tell yet: decides which notices become messages. Of one fingerprint there
+// is at most one message of trouble in `repeat`; what comes meanwhile is counted, and told with the next. That
+// something is well again is told of what was told. Pure: no clock, no file. Bounds: 200 fingerprints, 50 messages that
+// wait, 20 new ones at once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "alert_sender/message.h"
+
+namespace dormouse::alert_sender {
+
+class Book {
+  public:
+    /// A message, and the ways on which it is still to go.
+    struct Waiting {
+        Message message;
+        std::set<std::string> ways;
+    };
+
+    Book(std::string pool, std::int64_t repeat_s) : pool_(std::move(pool)), repeat_(repeat_s) {}
+    /// What text() gave; anything else is an empty book.
+    void read(const std::string& text);
+    [[nodiscard]] std::string text() const;
+
+    void take(const std::vector<alerts::Notice>& notices, const std::set<std::string>& ways, std::int64_t now);
+    [[nodiscard]] std::deque<Waiting>& waiting() { return waiting_; }
+    /// After a try: whether something still waits, which makes the pauses longer (10 s to 10 min).
+    void tried(std::int64_t now);
+    [[nodiscard]] std::set<std::string> open() const;
+    /// When there is something to be done next, in seconds; none: never.
+    [[nodiscard]] std::optional<std::int64_t> again_in(std::int64_t now) const;
+
+  private:
+    struct Trouble {
+        alerts::Notice notice;  ///< count: since it was told
+        std::int64_t told = 0;  ///< when; 0: never
+        bool open = false;
+    };
+    void tell(Trouble& trouble, const std::set<std::string>& ways, std::int64_t now);
+    void add(Message message, const std::set<std::string>& ways);
+    void forget_old(std::int64_t now);
+
+    std::string pool_;
+    std::int64_t repeat_;
+    std::map<std::string, Trouble> troubles_;
+    std::deque<Waiting> waiting_;
+    int failures_ = 0;
+    std::int64_t next_try_ = 0;
+};
+
+}  // namespace dormouse::alert_sender

@@ -1,0 +1,134 @@
+#include "alert_sender/sender.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "alert_sender/book.h"
+#include "base/unique_fd.h"
+
+namespace dormouse::alert_sender {
+namespace {
+
+/// The pool's state in its directory; held by one call at a time.
+class Keeper {
+  public:
+    explicit Keeper(const std::string& directory) : directory_(directory) {}
+
+    Status hold() {
+        if (directory_.empty()) return {};
+        lock_.reset(::open((directory_ + "/alerts.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+        if (!lock_.valid() || ::flock(lock_.get(), LOCK_EX) != 0) return tl::unexpected(from_errno(errno, directory_));
+        return {};
+    }
+    [[nodiscard]] std::string read() const {
+        std::ifstream file(directory_ + "/alerts.json");
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
+    Status write(const std::string& text) const {
+        if (directory_.empty()) return {};
+        const std::string path = directory_ + "/alerts.json";
+        {
+            std::ofstream file(path + ".new");
+            file << text;
+            file.flush();
+            if (!file) return tl::unexpected(from_errno(errno, path + ".new"));
+        }
+        if (::rename((path + ".new").c_str(), path.c_str()) != 0) return tl::unexpected(from_errno(errno, path));
+        return {};
+    }
+    /// For dormouse-due, which looks whether it is there.
+    void mark(bool unsent) const {
+        if (directory_.empty()) return;
+        const std::string path = directory_ + "/alerts.unsent";
+        if (!unsent) {
+            ::unlink(path.c_str());
+            return;
+        }
+        const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    }
+
+  private:
+    std::string directory_;
+    UniqueFd lock_;
+};
+
+/// All that waits for one way, one after the other until one is not taken.
+struct Trip {
+    std::string name;
+    std::vector<const Message*> messages;
+    std::size_t sent = 0;
+    std::string failure;
+
+    void go(const Way& way) {
+        const auto end = BootClock::now() + longest_try;
+        for (const Message* message : messages) {
+            const auto left = std::chrono::ceil<Millis>(end - BootClock::now());
+            if (left <= Millis{0}) return;
+            if (Status done = way(*message, left); !done) return void(failure = done.error().message);
+            ++sent;
+        }
+    }
+};
+
+}  // namespace
+
+Result<Answered> send(const config::Alerts& alerts, const Call& call) {
+    Keeper keeper(call.state_directory);
+    if (Status held = keeper.hold(); !held) return tl::unexpected(held.error());
+    auto ways = ways_of(alerts);
+    if (!ways) return tl::unexpected(ways.error());
+    std::set<std::string> names;
+    for (const auto& [name, way] : ways->all) names.insert(name);
+    Book book(call.pool, std::chrono::ceil<std::chrono::seconds>(alerts.repeat).count());
+    book.read(call.state_directory.empty() ? call.memory : keeper.read());
+    book.take(call.notices, names, alerts::now_s());
+    // Before anything is sent: whoever dies here tells it later.
+    if (Status kept = keeper.write(book.text()); !kept) return tl::unexpected(kept.error());
+    keeper.mark(!book.waiting().empty());
+
+    std::vector<Trip> trips;
+    for (const std::string& name : names) {
+        Trip trip{name, {}, 0, ""};
+        for (const Book::Waiting& one : book.waiting())
+            if (one.ways.contains(name)) trip.messages.push_back(&one.message);
+        if (!trip.messages.empty()) trips.push_back(std::move(trip));
+    }
+    {
+        std::vector<std::jthread> threads;
+        for (Trip& trip : trips) threads.emplace_back([&trip, &way = ways->all.at(trip.name)] { trip.go(way); });
+    }
+    nlohmann::json answer{{"sent", nlohmann::json::array()}, {"failed", ""}};
+    std::string failed;
+    for (const Trip& trip : trips) {
+        std::size_t sent = 0;
+        for (Book::Waiting& one : book.waiting())
+            if (one.ways.contains(trip.name) && sent < trip.sent) {
+                one.ways.erase(trip.name);
+                answer["sent"].push_back(trip.name + ": " + one.message.subject);
+                ++sent;
+            }
+        if (!trip.failure.empty())
+            failed += (failed.empty() ? "" : "; ") + ways->where.at(trip.name) + ": " + trip.failure;
+    }
+    // A way that is no longer in the configuration is nobody's.
+    for (Book::Waiting& one : book.waiting())
+        std::erase_if(one.ways, [&](const std::string& name) { return !names.contains(name); });
+    const std::int64_t now = alerts::now_s();
+    book.tried(now);
+    if (Status kept = keeper.write(book.text()); !kept) return tl::unexpected(kept.error());
+    keeper.mark(!book.waiting().empty());
+    answer["failed"] = failed;
+    answer["open"] = book.open();
+    if (const auto again = book.again_in(now)) answer["again_ms"] = *again * 1'000;
+    if (call.state_directory.empty()) answer["state"] = nlohmann::json::parse(book.text());
+    return Answered{answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), book.waiting().empty()};
+}
+
+}  // namespace dormouse::alert_sender

@@ -1,0 +1,152 @@
+#include "alerts/desk.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "alerts/program.h"
+#include "base/log.h"
+#include "base/log_tap.h"
+#include "config/options.h"
+
+namespace dormouse::alerts {
+namespace {
+
+constexpr Millis longest_at_exit{10'000};
+constexpr Millis longest_sending{30'000};
+constexpr Millis pause_after_failure{60'000};
+constexpr Millis well_after{60'000};  ///< a worker that has lived so long does not die at its start
+
+/// As variables, because they are nobody's to see in ps.
+std::vector<std::string> environment_of(const config::Sources& sources) {
+    config::Environment all = sources.environment;
+    for (const std::string& set : sources.sets) {
+        const std::size_t equals = set.find('=');
+        const config::Option* const option = config::find_option(set.substr(0, equals));
+        if (option == nullptr || equals == std::string::npos || !option->key.name.starts_with("alerts.")) continue;
+        all[config::environment_name(*option)] = set.substr(equals + 1);
+    }
+    std::vector<std::string> list;
+    for (const auto& [name, value] : all) list.push_back(name + "=" + value);
+    return list;
+}
+
+}  // namespace
+
+/// One call of dormouse-alert, on a thread made for it.
+class Desk::Sending final : public loop::Job {
+  public:
+    Sending(Desk& desk, std::string input, std::vector<Notice> notices)
+        : desk_(desk),
+          command_(desk.command_),
+          environment_(desk.environment_),
+          input_(std::move(input)),
+          notices_(std::move(notices)) {}
+    void work() override { output_ = run_program(command_, environment_, input_, longest_sending); }
+    void done() override { desk_.on_answer(output_, std::move(notices_)); }
+
+  private:
+    Desk& desk_;  ///< by done() alone
+    std::vector<std::string> command_;
+    std::vector<std::string> environment_;
+    std::string input_;
+    std::vector<Notice> notices_;
+    std::string output_;
+};
+
+Desk::Desk(loop::Loop& loop, const config::Config& config, const config::Sources& sources, std::string state_directory)
+    : config_(config),
+      command_{find_program(), config.pool},
+      environment_(environment_of(sources)),
+      remembers_(!state_directory.empty()),
+      observer_({.on_news =
+                     [this] {
+                         if (!gather_.armed() && !on_told_) gather_.once(config_.alerts.gather, [this] { send(); });
+                     },
+                 .on_database = [this](bool away) { on_database(away); }}),
+      background_(loop),
+      gather_(loop, "alerts.gather"),
+      again_(loop, "alerts.again"),
+      database_(loop, "alerts.database"),
+      well_(loop, "alerts.well"),
+      limit_(loop, "alerts.limit") {
+    if (sources.file) command_.insert(command_.end(), {"--config", *sources.file});
+    if (remembers_) command_.insert(command_.end(), {"--state", state_directory});
+    log::tap([this](log::Level, std::string_view event, std::string_view text,
+                    std::initializer_list<log::Field> fields) { observer_.observe(event, text, fields); });
+    if (!remembers_) return;
+    // What the worker before has told, and could not tell.
+    gather_.once(config_.alerts.gather, [this] { send(); });
+    well_.once(well_after, [this] { observer_.over(fingerprint("worker")); });
+}
+
+Desk::~Desk() {
+    log::tap({});
+}
+
+void Desk::on_database(bool away) {
+    if (!away) return database_.stop();
+    if (config_.alerts.database_lost == Millis{0} || database_.armed()) return;
+    database_.once(config_.alerts.database_lost,
+                   [this] { observer_.add({fingerprint("database"), "database", "", observer_.outage(), ""}); });
+}
+
+void Desk::send() {
+    if (background_.at_work()) return;  // its answer comes back to here
+    gather_.stop();
+    again_.stop();
+    std::vector<Notice> notices = observer_.take();
+    std::string input = to_json(notices) + "\n" + memory_;
+    std::unique_ptr<loop::Job> job = std::make_unique<Sending>(*this, std::move(input), notices);
+    if (background_.start(job)) return;
+    on_answer("", std::move(notices));
+}
+
+void Desk::on_answer(const std::string& text, std::vector<Notice> notices) {
+    const auto answer = nlohmann::json::parse(text, nullptr, false);
+    if (!answer.is_object()) {
+        observer_.put_back(std::move(notices));
+        const std::string why = text.empty() ? command_.front() + " gave no answer" : text;
+        if (std::exchange(told_failure_, why) != why) log::event(log::Level::warning, "alert_failed", why);
+        call_again(pause_after_failure);
+        return finish();
+    }
+    memory_ = remembers_ ? "" : answer.value("state", nlohmann::json::object()).dump();
+    std::set<std::string> open;
+    for (const auto& one : answer.value("open", nlohmann::json::array())) open.insert(one.get<std::string>());
+    observer_.set_open(std::move(open));
+    for (const auto& one : answer.value("sent", nlohmann::json::array()))
+        log::event(log::Level::info, "alert_sent", one.get<std::string>(), {{"pool", config_.pool}});
+    const std::string failed = answer.value("failed", "");
+    if (!failed.empty() && failed != told_failure_)
+        log::event(log::Level::warning, "alert_failed", failed, {{"pool", config_.pool}});
+    told_failure_ = failed;
+    if (const std::int64_t again = answer.value("again_ms", std::int64_t{-1}); again >= 0) call_again(Millis{again});
+    finish();
+}
+
+void Desk::call_again(Millis delay) {
+    again_.once(delay, [this] { send(); });
+}
+
+void Desk::leave(bool graceful, std::function<void()> on_told) {
+    for (loop::Timer* timer : {&gather_, &again_, &database_, &well_}) timer->stop();
+    if (graceful) observer_.over(fingerprint("worker"));
+    on_told_ = std::move(on_told);
+    limit_.once(longest_at_exit, [this] {
+        background_.abandon();
+        std::exchange(on_told_, nullptr)();
+    });
+    if (!background_.at_work() && !observer_.empty()) return send();
+    if (!background_.at_work()) finish();
+}
+
+/// After an answer, on the way out: what came meanwhile is told too, once.
+void Desk::finish() {
+    if (!on_told_ || background_.at_work()) return;
+    again_.stop();
+    if (!observer_.empty() && told_failure_.empty()) return send();
+    limit_.stop();
+    std::exchange(on_told_, nullptr)();
+}
+
+}  // namespace dormouse::alerts

@@ -1,0 +1,57 @@
+// The alerts of a pool, in its worker: hears the log's events, gathers them, and has the program dormouse-alert tell
+// people. Made by Pool if the configuration names somebody to tell. All that can wait (disk, network, somebody's
+// program) is done by that program, which a thread of its own waits for: no run waits for it, and the worker's exit 10
+// s at most. Nothing is sent to the database.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "alerts/observer.h"
+#include "config/load.h"
+#include "loop/background.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+
+namespace dormouse::alerts {
+
+class Desk {
+  public:
+    /// `config` outlives it. `state_directory`: where dormouse-alert remembers what it has told; empty: in this
+    /// process.
+    Desk(loop::Loop& loop, const config::Config& config, const config::Sources& sources, std::string state_directory);
+    ~Desk();
+    Desk(const Desk&) = delete;
+    Desk& operator=(const Desk&) = delete;
+
+    /// The worker has ended. What is left is told; then, or after 10 s, `on_told` is called, perhaps from in here.
+    void leave(bool graceful, std::function<void()> on_told);
+
+  private:
+    struct Answer;
+    class Sending;
+
+    void send();
+    void on_answer(const std::string& text, std::vector<Notice> notices);
+    void on_database(bool away);
+    void call_again(Millis delay);
+    void finish();
+
+    const config::Config& config_;
+    std::vector<std::string> command_;
+    std::vector<std::string> environment_;
+    bool remembers_;  ///< there is a state directory
+    Observer observer_;
+    loop::Background background_;
+    loop::Timer gather_;
+    loop::Timer again_;
+    loop::Timer database_;
+    loop::Timer well_;
+    loop::Timer limit_;
+    std::string memory_;  ///< of dormouse-alert, without a state directory
+    std::string told_failure_;
+    std::function<void()> on_told_;
+};
+
+}  // namespace dormouse::alerts

@@ -1,0 +1,144 @@
+"""Pools that have trouble, as people hear of it: the real worker, a real Postgres, a real web server. Run by run.sh."""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "ordinary"))
+import pool as pools  # noqa: E402 pylint: disable=wrong-import-position
+from servers import Silent, Web, eventually  # noqa: E402 pylint: disable=wrong-import-position
+
+GATHER = '"500ms"'
+
+
+class Trouble(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="dormouse-alerts.", ignore_cleanup_errors=True)
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+        self.web = Web()
+        self.addCleanup(self.web.stop)
+
+    def pool(self, tasks, alerts=None, **worker):
+        name = "p" + self.id().rsplit("_", 1)[1] + str(len(os.listdir(self.directory)))
+        self.pool_ = pools.Pool(name, self.directory, {"worker": worker, "alerts": {"webhook": f'"{self.web.url}"', "gather": GATHER,
+                                                                                   **(alerts or {})}}, tasks, bell=False)
+        self.log = os.path.join(self.directory, name + ".log")
+        return self.pool_
+
+    def start(self, *arguments):
+        file = os.path.join(self.pool_.directory, self.pool_.name + ".toml")
+        with open(self.log, "ab") as log:
+            worker = subprocess.Popen([os.environ["DORMOUSE"], "worker", self.pool_.name, "--config", file, *arguments], stderr=log)
+        self.addCleanup(worker.wait)
+        self.addCleanup(worker.kill)
+        return worker
+
+    def end(self, worker):
+        worker.send_signal(signal.SIGTERM)
+        return worker.wait(timeout=60)
+
+    def kinds(self):
+        return [(post["kind"], post["state"]) for post in list(self.web.posts)]
+
+    def logged(self, event):
+        with open(self.log, encoding="utf-8") as log:
+            return [line for line in log if f" {event}: " in line]
+
+    def enqueue(self, task, number=1):
+        self.pool_.ask("SELECT count(dormouse.enqueue(%s, '{}', queue => %s)) FROM generate_series(1, %s)", task, self.pool_.name, number)
+
+    def test_four_hundred_runs_that_fail_alike_are_one_message(self):
+        pool = self.pool({"bad": 'command = ["/bin/sh", "-c", "echo no invoice $DORMOUSE_RUN_ID $$ >&2; exit 3"]\nmax_attempts = 1'},
+                         alerts={"gather": '"3s"'}, concurrency=16)
+        self.enqueue("bad", 400)
+        worker = self.start()
+        count = "SELECT count(*) FROM dormouse.runs WHERE status = 'failed' AND queue = %s"
+        self.assertTrue(eventually(lambda: pool.ask(count, pool.name)[0][0] == 400, 120))
+        self.assertTrue(eventually(lambda: self.web.posts))
+        self.assertEqual(self.end(worker), 0)
+        self.assertEqual(self.kinds(), [("failed", "trouble")])
+        self.assertGreater(self.web.posts[0]["count"], 1)
+        self.assertIn("runs of task bad fail for good", self.web.posts[0]["subject"])
+        self.assertEqual(len(self.logged("alert_sent")), 1)
+
+    def test_a_handler_that_cannot_start_and_then_does(self):
+        program = os.path.join(self.directory, "later")
+        self.pool({"later": f'command = ["{program}"]'})
+        self.enqueue("later")
+        self.start()
+        self.assertTrue(eventually(lambda: self.kinds() == [("start", "trouble")]))
+        self.assertIn(program, self.web.posts[0]["text"])
+        with open(program + ".new", "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\nexit 0\n")
+        os.chmod(program + ".new", 0o755)
+        os.rename(program + ".new", program)
+        self.assertTrue(eventually(lambda: self.kinds() == [("start", "trouble"), ("start", "well")], 60))
+
+    def test_a_database_that_is_lost_for_long_and_comes_back(self):
+        pool = self.pool({"nap": ""}, alerts={"database_lost": '"2s"'}, idle_exit='"1h"', look_exit='"1h"')
+        self.start()
+        self.assertTrue(eventually(lambda: self.logged("listening")))
+        admin = "ALTER DATABASE {} ALLOW_CONNECTIONS {}"
+        pools.administer(admin.format(pool.database, "false"))
+        pools.administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{pool.database}'")
+        self.assertTrue(eventually(lambda: self.kinds() == [("database", "trouble")], 30))
+        pools.administer(admin.format(pool.database, "true"))
+        self.assertTrue(eventually(lambda: self.kinds() == [("database", "trouble"), ("database", "well")], 60))
+
+    def test_an_outage_that_is_short_is_not_told(self):
+        pool = self.pool({"nap": ""}, alerts={"database_lost": '"1h"'}, idle_exit='"1h"', look_exit='"1h"')
+        worker = self.start()
+        self.assertTrue(eventually(lambda: self.logged("listening")))
+        pools.administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{pool.database}'")
+        self.assertTrue(eventually(lambda: self.logged("database_back")))
+        self.end(worker)
+        self.assertEqual(self.web.tries, 0)
+
+    def test_a_backlog_by_age_and_its_end(self):
+        pool = self.pool({"nap": ""}, alerts={"backlog": '"5min"'}, concurrency=1)
+        pool.ask(
+            "INSERT INTO dormouse.runs (task, queue, payload, run_at) SELECT 'nap', %s, '0.2', now() - interval '1 hour' FROM generate_series(1, 20)",
+            pool.name)
+        self.start()
+        self.assertTrue(eventually(lambda: self.kinds() == [("backlog", "trouble"), ("backlog", "well")], 60), self.kinds())
+        self.assertIn("waited for 1h", self.web.posts[0]["text"])
+
+    def test_a_server_that_hangs_delays_no_run_and_an_exit_by_ten_seconds(self):
+        silent = Silent()
+        self.addCleanup(silent.stop)
+        pool = self.pool({"bad": 'command = ["/bin/false"]\nmax_attempts = 1', "nap": ""},
+                         alerts={"webhook": f'"http://127.0.0.1:{silent.port}/"'})
+        self.enqueue("bad")
+        worker = self.start()
+        self.assertTrue(eventually(lambda: self.logged("run_failed")))
+        threading.Event().wait(0.7)  # until dormouse-alert has been started: GATHER
+        pool.ask("SELECT dormouse.enqueue('nap', '0', queue => %s)", pool.name)
+        self.assertTrue(eventually(lambda: self.logged("run_completed"), 5))
+        begin = time.monotonic()
+        self.assertEqual(self.end(worker), 0)
+        self.assertLess(time.monotonic() - begin, 15)
+
+    def test_a_worker_that_leaves_tells_first_and_nothing_is_sent_while_it_sleeps(self):
+        self.pool({"bad": 'command = ["/bin/false"]\nmax_attempts = 1'}, alerts={"gather": '"1h"'}, idle_exit='"1s"', look_exit='"1s"')
+        self.enqueue("bad")
+        worker = self.start()
+        self.assertEqual(worker.wait(timeout=60), 0)
+        self.assertEqual(self.kinds(), [("failed", "trouble")])
+        ours = subprocess.run(["pgrep", "-f", f"dormouse-alert.*{self.pool_.name}"], capture_output=True, text=True, check=False)
+        self.assertEqual(ours.stdout, "")
+
+    def test_a_pool_that_has_no_trouble_starts_nothing(self):
+        self.pool({"nap": ""}, idle_exit='"1s"', look_exit='"1s"')
+        self.pool_.ask("SELECT dormouse.enqueue('nap', '0', queue => %s)", self.pool_.name)
+        self.assertEqual(self.start().wait(timeout=60), 0)
+        self.assertEqual(self.web.tries, 0)
+        self.assertEqual(self.logged("alert_sent") + self.logged("alert_failed"), [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
