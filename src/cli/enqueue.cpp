@@ -7,6 +7,7 @@
 #include "cli/enqueue_from.h"
 #include "cli/payload.h"
 #include "cli/rings.h"
+#include "cli/run_error.h"
 #include "cli/spool.h"
 #include "cli/text.h"
 #include "cli/wait.h"
@@ -95,7 +96,7 @@ Outcome outcome_of(const Standing& standing, const EnqueueOptions& options, cons
     if (standing.status == "completed") return Exit::ok;
     const std::string see = "; see `dormouse show " + id + "`";
     if (standing.status == "failed") {
-        const std::string why = standing.error_message.substr(0, standing.error_message.find('\n'));
+        const std::string why = error_line(standing.error);
         return give_up(Exit::run_failed, "run " + id + " failed" + (why.empty() ? "" : ": " + why) + see);
     }
     if (standing.status == "canceled") return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);

@@ -48,8 +48,7 @@ Try<RunNow> ask_run(postgres::BlockingConnection& connection, const std::string&
                   reply->real(0, 5),
                   reply->real(0, 6),
                   std::string(reply->text(0, 7)),
-                  std::string(reply->text(0, 8)),
-                  std::string(reply->text(0, 9))};
+                  std::string(reply->text(0, 8))};
 }
 
 /// LISTEN, then mark, then look: from then on nothing is missed. Who may not mark a run, since that locks it, looks.

@@ -21,7 +21,6 @@ struct RunNow {
     double now = 0;      ///< the database's clock
     std::string result;  ///< JSON text; empty: none
     std::string error;   ///< JSON text; empty: none
-    std::string error_message;
 
     [[nodiscard]] bool finished() const { return status == "completed" || status == "failed" || status == "canceled"; }
 };

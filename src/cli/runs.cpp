@@ -4,6 +4,7 @@
 #include <ctime>
 #include <optional>
 
+#include "cli/run_error.h"
 #include "cli/run_status.h"
 #include "cli/text.h"
 #include "cli/when.h"
@@ -43,7 +44,7 @@ std::string when(const postgres::Reply& reply, int row) {
 }
 
 std::string note(const postgres::Reply& reply, int row) {
-    if (!reply.is_null(row, 11)) return std::string(reply.text(row, 11).substr(0, reply.text(row, 11).find('\n')));
+    if (!reply.is_null(row, 11)) return error_line(reply.text(row, 11));
     if (reply.is_null(row, 12)) return std::string(reply.text(row, 13));
     const auto percent = static_cast<int>(reply.real(row, 12) * 100);
     return std::to_string(percent) + " % " + std::string(reply.text(row, 13));

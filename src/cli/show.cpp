@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/find_run.h"
+#include "cli/run_error.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/size.h"
@@ -80,7 +81,6 @@ void print_attempts(const postgres::Reply& reply, double now) {
         if (!reply.is_null(row, 4)) ended_by = "exit " + std::string(reply.text(row, 4));
         if (!reply.is_null(row, 5)) ended_by = "signal " + std::string(reply.text(row, 5));
         if (reply.text(row, 10) == "out_of_memory") ended_by += ended_by.empty() ? "out of memory" : ", out of memory";
-        const std::string_view note = reply.text(row, 9);
         table.add({{std::string(reply.text(row, 0))},
                    {std::string(reply.text(row, 1)), colour_of_status(reply.text(row, 1))},
                    {relative(reply.real(row, 2), now)},
@@ -90,7 +90,7 @@ void print_attempts(const postgres::Reply& reply, double now) {
                    {reply.is_null(row, 7) ? "" : config::size_text(reply.integer(row, 7))},
                    {reply.is_null(row, 11) ? "" : percent(reply.real(row, 11))},
                    {std::string(reply.text(row, 8).substr(0, 8))},
-                   {cut(note.substr(0, note.find('\n')), 60)}});
+                   {cut(error_line(reply.text(row, 9)), 60)}});
     }
     if (!table.empty()) print("\n" + table.text());
 }

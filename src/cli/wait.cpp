@@ -41,7 +41,7 @@ Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::s
     if (!reply) return give_up(reply.error());
     if (reply->rows() == 0) return give_up(Exit::not_found, "run " + id + ": it is gone");
     return Standing{std::string(reply->text(0, 0)), std::string(reply->text(0, 1)), std::string(reply->text(0, 2)),
-                    std::string(reply->text(0, 3)), static_cast<int>(reply->integer(0, 4))};
+                    static_cast<int>(reply->integer(0, 3))};
 }
 
 Try<void> listen_for_ends(postgres::BlockingConnection& connection) {

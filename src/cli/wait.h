@@ -15,7 +15,6 @@ struct Standing {
     std::string status;
     std::string result;  ///< JSON text; empty: none
     std::string error;   ///< JSON text; empty: none
-    std::string error_message;
     int attempts = 0;
 
     [[nodiscard]] bool finished() const { return status == "completed" || status == "failed" || status == "canceled"; }

@@ -9,6 +9,7 @@
 
 #include "cli/find_run.h"
 #include "cli/follow.h"
+#include "cli/run_error.h"
 #include "cli/text.h"
 #include "cli/when.h"
 
@@ -72,8 +73,7 @@ class Screen {
         if (run.status == "running") text += ", attempt " + std::to_string(run.starts);
         if (run.status == "retry" || (run.status == "queued" && run.run_at > run.now))
             text += ", due " + relative(run.run_at, run.now);
-        if (run.status == "retry" && !run.error_message.empty())
-            text += ": " + escaped(run.error_message.substr(0, run.error_message.find('\n')));
+        if (run.status == "retry" && !run.error.empty()) text += ": " + escaped(error_line(run.error));
         above(paint(Colour::dim, moment(run.now)) + " " + text);
     }
 
@@ -133,7 +133,7 @@ Outcome outcome_of(const RunNow& run, const WatchOptions& options, const std::st
     }
     const std::string see = "; see `dormouse show " + id + "`";
     if (run.status == "canceled") return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);
-    const std::string why = run.error_message.substr(0, run.error_message.find('\n'));
+    const std::string why = error_line(run.error);
     return give_up(Exit::run_failed, "run " + id + " failed" + (why.empty() ? "" : ": " + why) + see);
 }
 

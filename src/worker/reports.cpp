@@ -19,7 +19,9 @@ void tell(log::Level level, const char* event, const Parcel& parcel, const std::
 void tell_written(const Parcel& parcel) {
     const store::Ending& ending = parcel.ending;
     if (ending.kind == store::Ending::completed) return tell(log::Level::info, "run_completed", parcel, parcel.task);
-    const std::string why = parcel.task + (ending.error_message.empty() ? "" : ": " + ending.error_message);
+    std::string why = parcel.task;
+    for (const std::string& part : {ending.error_class, ending.error_message})
+        if (!part.empty()) why += ": " + part;
     if (ending.kind == store::Ending::failed) return tell(log::Level::warning, "run_failed", parcel, why);
     const std::string back = why + " (" + store::to_string(ending.kind) + ", due " +
                              (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")";

@@ -160,6 +160,24 @@ BOOST_AUTO_TEST_CASE(show_tells_the_story_of_a_run) {
     BOOST_TEST(run.at("error").at("class") == "exit");
 }
 
+BOOST_AUTO_TEST_CASE(an_error_in_one_line_has_its_class_and_its_message) {
+    const std::string id = database.value("SELECT dormouse.enqueue('t')");
+    claim();
+    database.exec("UPDATE dormouse.runs SET status = 'failed'");
+    for (const auto& [error, line] : std::vector<std::pair<std::string, std::string>>{
+             {R"({"class": "KeyError", "message": "'name'\nTraceback"})", "KeyError: 'name'"},
+             {R"({"class": "TimeoutError", "message": "\nTraceback"})", "TimeoutError"},
+             {R"({"message": "boom"})", "boom"},
+             {R"("a text")", "a text"},
+             {R"({"code": 7})", R"({"code": 7})"}}) {
+        database.value("UPDATE dormouse.runs SET error = $1 RETURNING id", {error});
+        for (const auto& command : {std::vector<std::string>{"runs"}, {"show", id}}) {
+            const std::string text = out(command);
+            BOOST_TEST(has(text, " " + line + "\n"), line << " is not in:\n" << text);
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(nothing_in_a_run_can_drive_the_terminal) {
     const std::string hostile = "E'\\x1b]0;owned\\x07\\x1b[2J\\u009b31m\\u202egnp\\x7f\\r\\n'";
     database.exec("SET session_replication_role = replica");  // as a restored dump brings what is refused by now

@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(waiting_tells_a_failure_and_a_cancellation_by_exit_code) {
         "\"boom\\nlog\"}'");
     const Ended failed = fails.wait();
     BOOST_TEST(failed.exit_code == 3);
-    BOOST_TEST(has(failed.err, "failed: boom; see"), failed.err);
+    BOOST_TEST(has(failed.err, "failed: exit: boom; see"), failed.err);
 
     database.exec("DELETE FROM dormouse.runs");
     Process cancels = start({"t", "--wait", "--json"});

@@ -5,7 +5,7 @@
 SELECT r.id, r.status, r.task, r.queue, r.attempts, r.max_attempts,
        extract(epoch FROM r.created_at), extract(epoch FROM r.run_at), extract(epoch FROM r.started_at),
        extract(epoch FROM r.finished_at), extract(epoch FROM clock_timestamp()),
-       coalesce(r.error ->> 'message'::text, r.error #>> '{}'::text[]), r.progress, r.progress_text,
+       r.error, r.progress, r.progress_text,
        pg_catalog.json_build_object('id', r.id, 'task', r.task, 'queue', r.queue, 'status', r.status, 'priority', r.priority,
                          'created_at', r.created_at, 'run_at', r.run_at, 'started_at', r.started_at,
                          'finished_at', r.finished_at, 'attempts', r.attempts, 'max_attempts', r.max_attempts,

@@ -1,0 +1,32 @@
+#include "cli/run_error.h"
+
+#include <nlohmann/json.hpp>
+
+namespace dormouse::cli {
+
+namespace {
+
+std::string member(const nlohmann::json& error, const char* name) {
+    const auto found = error.find(name);
+    return found != error.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::string first_line(std::string text) {
+    text.resize(std::min(text.find('\n'), text.size()));
+    return text;
+}
+
+}  // namespace
+
+std::string error_line(std::string_view json) {
+    if (json.empty()) return {};
+    const auto error = nlohmann::json::parse(json, nullptr, false);
+    if (error.is_string()) return first_line(error.get<std::string>());
+    if (!error.is_object()) return first_line(std::string(json));
+    const std::string error_class = member(error, "class");
+    const std::string message = first_line(member(error, "message"));
+    if (error_class.empty() && message.empty()) return first_line(std::string(json));
+    return error_class + (error_class.empty() || message.empty() ? "" : ": ") + message;
+}
+
+}  // namespace dormouse::cli

@@ -1,0 +1,14 @@
+// The error of a run or an attempt, as one line for people. Used by every command that tells one.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace dormouse::cli {
+
+/// "KeyError: 'name'": the class and the first line of the message of what stands in the column `error`, JSON text.
+/// Either alone where there is no other; a program of somebody else may have written any other JSON: as it is. Empty:
+/// no error. Not escaped.
+std::string error_line(std::string_view json);
+
+}  // namespace dormouse::cli
