@@ -99,7 +99,18 @@ export interface Run<P = any> {
 
 export type Handler<P, R> = (payload: P, run: Run<P>) => R | Promise<R>;
 export function task<P = any, R = any>(name: string, handle: Handler<P, R>): void;
-export function task<P, R = any>(name: string, options: { payload?: { parse(payload: unknown): P } | ((payload: unknown) => P) }, handle: Handler<P, R>): void;
+export interface TaskOptions<P> {
+  payload?: { parse(payload: unknown): P } | ((payload: unknown) => P);
+  /** After errors of these classes, and after no other, the run is tried again. */
+  retryOn?: (abstract new (...given: any[]) => unknown)[];
+  /** After these it is not. */
+  noRetryOn?: (abstract new (...given: any[]) => unknown)[];
+}
+export function task<P, R = any>(name: string, options: TaskOptions<P>, handle: Handler<P, R>): void;
+/** Before the process takes its first run. */
+export function onStart(hook: () => unknown): void;
+/** When the pool lets the process go; it has five seconds. */
+export function onStop(hook: () => unknown): void;
 export function serve(options?: { concurrency?: number }): void;
 
 export class Fail extends Error {

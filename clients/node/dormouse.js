@@ -35,13 +35,48 @@ class Retry extends Error {
 class Snooze extends Retry {}
 
 /// Registers a function (payload, run) => result, plain or async, as the handler of the task `name`. options.payload: what payloads
-/// go through first, a function or a schema with parse() (zod); what it throws is a BadPayload.
+/// go through first, a function or a schema with parse() (zod); what it throws is a BadPayload. options.retryOn: after errors of these
+/// classes, and after no other, the run is tried again; options.noRetryOn: after these it is not. Retry and Fail say so themselves.
 function task(name, options, handle) {
   if (typeof options === 'function') [options, handle] = [{}, options];
   if (typeof handle !== 'function') throw new TypeError(`task ${name}: its handler is no function`);
   if (tasks.has(name)) throw new Error(`two functions for the task ${name}`);
   const schema = options.payload;
-  tasks.set(name, { handle, parse: typeof schema?.parse === 'function' ? (payload) => schema.parse(payload) : schema });
+  for (const what of ['retryOn', 'noRetryOn'])
+    if (options[what] !== undefined && !(Array.isArray(options[what]) && options[what].every((one) => typeof one === 'function')))
+      throw new TypeError(`task ${name}: ${what} is an array of classes of errors`);
+  const { retryOn, noRetryOn = [] } = options;
+  tasks.set(name, { retryOn, noRetryOn, handle, parse: typeof schema?.parse === 'function' ? (payload) => schema.parse(payload) : schema });
+}
+
+/// Whether a run that failed with it has failed for good.
+function givesUp(name, error) {
+  const known = tasks.get(name);
+  if (!known || error instanceof Fail || error instanceof Retry) return false;
+  const isOf = (classes) => classes.some((one) => error instanceof one);
+  return isOf(known.noRetryOn) || (known.retryOn !== undefined && !isOf(known.retryOn));
+}
+
+const hooks = { start: [], stop: [] };
+
+/// Called before the process takes its first run, plain or async: opens a pool of connections, loads a model. What it throws ends the
+/// process: its runs wait, none has used up an attempt. It has the task's start_timeout.
+const onStart = (hook) => { hooks.start.push(hook); };
+/// Called when the pool lets the process go and nothing runs any more, the last one first. Five seconds after the pool's word the process
+/// is killed. Not called in one that is killed, or that dies.
+const onStop = (hook) => { hooks.stop.unshift(hook); };
+
+/// An error with its class, which its stack does not have where the class sets no name.
+const nameOf = (error) => String(error.name !== 'Error' ? error.name : error.constructor.name);
+const story = (error) => (error instanceof Error ? [`${nameOf(error)}: ${shown(error.message)}`, ...framesOf(error)].join('\n') : shown(error));
+const framesOf = (error) => String(error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line) && !line.includes(__filename)).slice(0, 12);
+
+async function started() {
+  for (const hook of hooks.start) await hook();
+}
+
+async function stopped() {
+  for (const hook of hooks.stop) try { await hook(); } catch (error) { console.error(error); }
 }
 
 /// The run a function is executed for.
@@ -132,15 +167,14 @@ function failed(run, error) {
   if (error instanceof Snooze) return encode({ type: 'retry', id, in: error.in, message: error.message.slice(0, mostText) });
   if (run.cancelled && error?.name === 'AbortError')
     return encode({ type: 'failed', id, class: 'Cancelled', message: `cancelled: ${run.cancelReason}` });
-  if (!(error instanceof Error)) return encode({ type: 'failed', id, class: 'Error', message: shown(error) });
+  const permanent = (error instanceof Fail ? error.permanent === true : givesUp(run.task, error)) || undefined;
+  if (!(error instanceof Error)) return encode({ type: 'failed', id, class: 'Error', message: shown(error), permanent });
   let message = shown(error.message);
   if (!(error instanceof Fail)) {
-    const frames = String(error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line) && !line.includes(__filename));
-    message = [message, ...frames.slice(0, 12)].join('\n').slice(0, mostText);
+    message = [message, ...framesOf(error)].join('\n').slice(0, mostText);
   }
-  const name = error.name !== 'Error' ? error.name : error.constructor.name;
-  return encode({ type: 'failed', id, class: String(name), message, in: error instanceof Retry ? error.in : undefined,
-    permanent: error.permanent === true && error instanceof Fail ? true : undefined });
+  return encode({ type: 'failed', id, class: nameOf(error), message, in: error instanceof Retry ? error.in : undefined,
+    permanent });
 }
 
 function shown(value) {
@@ -235,6 +269,7 @@ class Link {
   #rest = [];
   #runs = new Map();
   #ended = false;
+  #left = false;
 
   constructor(descriptor, hello) {
     this.#socket = new net.Socket({ fd: descriptor, readable: true, writable: true, allowHalfOpen: true });
@@ -262,9 +297,13 @@ class Link {
     if (this.#socket.writable && out) this.#socket.write(out);
     if (this.#ended && this.#runs.size === 0 && this.#out === '') this.#leave();
   }
-  #leave() {
+  async #leave() {
+    if (this.#left) return;
+    this.#left = true;
+    await stopped();
     this.#socket.end(() => process.exit(0));
     this.#socket.once('close', () => process.exit(0));
+    if (this.#socket.destroyed) process.exit(0);
   }
   #end() {
     if (this.#ended) return;
@@ -315,12 +354,16 @@ function serve({ concurrency = 10 } = {}) {
     refuse(`concurrency: ${concurrency}; it is a number from 1 to 10,000`);
   if (descriptor === undefined || process.argv[2] === '--run') return byHand(process.argv.slice(1));
   const names = [...tasks.keys()].sort();
-  watchChildren();
-  try {
-    new Link(Number(descriptor), { type: 'hello', protocol: 1, tasks: names, concurrency, client: `node ${version}` });
-  } catch (error) {
-    refuse(`DORMOUSE_CONTROL_FD=${descriptor} is no socket: ${error.message}`);
-  }
+  const begin = () => {
+    watchChildren();
+    try {
+      new Link(Number(descriptor), { type: 'hello', protocol: 1, tasks: names, concurrency, client: `node ${version}` });
+    } catch (error) {
+      refuse(`DORMOUSE_CONTROL_FD=${descriptor} is no socket: ${error.message}`);
+    }
+  };
+  if (hooks.start.length === 0) return begin();
+  started().then(begin, (error) => refuse(`onStart: ${story(error)}`));
 }
 
 /// The exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly.
@@ -338,12 +381,15 @@ function byHand([program, run, name, payload = 'null', ...more]) {
     return leave(2, `${program}: the payload is no JSON: ${error.message}`);
   }
   const say = ({ type, id, level = type, ...said }) => console.error(`${level}: ${type === 'log' ? said.text : JSON.stringify(said)}`);
-  execute(new Run({ id: '00000000-0000-0000-0000-000000000000', task: name, payload: value }, { say }), (answer) => {
+  const tell = (answer) => {
+    void stopped();
     const { type, result = null, enqueue = [], class: kind, message } = JSON.parse(answer);
     if (type !== 'completed') return leave(type === 'retry' ? 75 : 1, [kind, message].filter(Boolean).join(': '));
     console.log(JSON.stringify(result));
     for (const one of enqueue) console.error(`enqueue: ${JSON.stringify(one)}`);
-  });
+  };
+  started().then(() => execute(new Run({ id: '00000000-0000-0000-0000-000000000000', task: name, payload: value }, { say }), tell),
+    (error) => leave(1, `onStart: ${story(error)}`));
 }
 
-module.exports = { task, serve, Fail, Retry, Snooze, BadPayload, BadResult, ...require('./dormouse-enqueue.js') };
+module.exports = { task, serve, onStart, onStop, Fail, Retry, Snooze, BadPayload, BadResult, ...require('./dormouse-enqueue.js') };

@@ -3,6 +3,7 @@
 import os
 import traceback
 
+from dormouse import _tasks
 from dormouse._errors import Cancelled, Fail, ResultTooLarge, Retry, Snooze
 from dormouse._json import MOST_TEXT, encode, to_json
 
@@ -45,7 +46,8 @@ def failed(run, error):
     except Exception as second:
         text = f"(its message cannot be shown: {type(second).__name__})"
     text = text[: MOST_TEXT // 4]
-    permanent = isinstance(error, Fail) and error.permanent
+    task = _tasks.known.get(run.task)
+    permanent = error.permanent if isinstance(error, Fail) else task is not None and task.gives_up_on(error)
     if not isinstance(error, Fail):
         own = error.__traceback__
         while own is not None and own.tb_frame.f_code.co_filename.startswith(_HERE):

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from dormouse import _tasks
+from dormouse import _hooks, _tasks
 from dormouse._answers import completed, failed
 from dormouse._logging import capture
 from dormouse._run import Run, current
@@ -57,16 +57,24 @@ def by_hand(arguments):
 
 def _call(task, run):
     current.set(run)
-    try:
-        result = task.call(run)
-        if task.is_async:
-            import asyncio
+    if task.is_async:
+        import asyncio
 
-            result = asyncio.run(_await(result))
-        return completed(run, result)
+        return asyncio.run(_call_async(task, run))
+    _hooks.start()
+    try:
+        return completed(run, task.call(run))
     except Exception as error:
         return failed(run, error)
+    finally:
+        _hooks.stop()
 
 
-async def _await(result):
-    return await result
+async def _call_async(task, run):
+    await _hooks.start_here()
+    try:
+        return completed(run, await task.call(run))
+    except Exception as error:
+        return failed(run, error)
+    finally:
+        await _hooks.stop_here()

@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 
-from dormouse import _children, _tasks
+from dormouse import _children, _hooks, _tasks
 from dormouse._answers import completed, failed
 from dormouse._errors import Cancelled, Fail
 from dormouse._json import encode
@@ -55,14 +55,16 @@ def serve(concurrency: int | None = None, capture_logging: bool = True) -> None:
     any_async = any(task.is_async for task in _tasks.known.values())
     at_once = concurrency or (_AT_ONCE if any_async else 1)
     hello = {"type": "hello", "protocol": 1, "tasks": sorted(_tasks.known), "concurrency": at_once, "client": f"python {__version__}"}
-    link.answer(encode(hello))
     try:
         if any_async:
-            _serve_async(link, concurrency or 1)
-        elif at_once > 1:
+            return _serve_async(link, concurrency or 1, hello)
+        _hooks.start()
+        link.answer(encode(hello))
+        if at_once > 1:
             _serve_threads(link, at_once)
         else:
             _serve_serial(link)
+        _hooks.stop()
     except ProtocolError as error:
         sys.exit(_said(error))
 
@@ -151,9 +153,10 @@ class _Crew:
             self._link.answer(execute(self._link, run))
 
     def finish(self):
-        for _ in self._threads:
+        threads, self._threads = self._threads, []
+        for _ in threads:
             self._queue.put(None)
-        for thread in self._threads:
+        for thread in threads:
             thread.join()
 
 
@@ -167,7 +170,7 @@ def _serve_threads(link, most):
         crew.finish()
 
 
-def _serve_async(link, threads):
+def _serve_async(link, threads, hello):
     import asyncio  # here, because it takes longer to import than all of this
 
     crew = _Crew(link, threads)
@@ -229,6 +232,8 @@ def _serve_async(link, threads):
                 ended.set()
 
         broken = []
+        await _hooks.start_here()
+        link.answer(encode(hello))
         loop.add_reader(link.socket, on_readable)
         await ended.wait()
         if at_work:
@@ -237,6 +242,8 @@ def _serve_async(link, threads):
             flush()
         if broken:
             raise broken[0]
+        await loop.run_in_executor(None, crew.finish)
+        await _hooks.stop_here()
 
     try:
         asyncio.run(main())

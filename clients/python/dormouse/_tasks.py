@@ -7,6 +7,7 @@ import json
 import typing
 
 from dormouse import _enqueue, _members
+from dormouse._errors import Fail, Retry
 from dormouse._payload import build
 from dormouse._run import Run
 
@@ -14,6 +15,8 @@ P = typing.TypeVar("P")
 P_contra = typing.TypeVar("P_contra", contravariant=True)
 R = typing.TypeVar("R")
 F = typing.TypeVar("F", bound=typing.Callable[..., typing.Any])
+
+Classes = typing.Union[typing.Type[BaseException], typing.Tuple[typing.Type[BaseException], ...]]
 
 known: dict[str, Task] = {}
 
@@ -41,10 +44,13 @@ def task(name: typing.Callable[[P], R]) -> Function[P, R]: ...
 @typing.overload
 def task(name: typing.Callable[[], R]) -> FunctionOfNothing[R]: ...
 @typing.overload
-def task(name: str | None = None, *, queue: str | None = None) -> _Register: ...
-def task(name: typing.Any = None, *, queue: str | None = None) -> typing.Any:
+def task(name: str | None = None, *, queue: str | None = None, retry_on: Classes | None = None,
+         no_retry_on: Classes = ()) -> _Register: ...
+def task(name: typing.Any = None, *, queue: str | None = None, retry_on: Classes | None = None, no_retry_on: Classes = ()) -> typing.Any:
     """Registers a function, plain or async, as the handler of the task `name` (its own name by default), and gives it enqueue() and
-    enqueue_many(), which check the payload against its annotation: thumbnail.enqueue(conn, payload, key=…). queue: where those enqueue."""
+    enqueue_many(), which check the payload against its annotation: thumbnail.enqueue(conn, payload, key=…). queue: where those enqueue.
+    retry_on: after exceptions of these classes, and after no other, the run is tried again; no_retry_on: after these it is not. Retry and
+    Fail say so themselves."""
     if callable(name):
         return task(name.__name__)(name)
 
@@ -52,11 +58,19 @@ def task(name: typing.Any = None, *, queue: str | None = None) -> typing.Any:
         called = name or function.__name__
         if called in known:
             raise ValueError(f"two functions for the task {called!r}: {known[called].function!r} and {function!r}")
-        known[called] = Task(called, function, queue)
+        known[called] = Task(called, function, queue, retry_on, no_retry_on)
         function.enqueue, function.enqueue_many = known[called].enqueue, known[called].enqueue_many  # type: ignore[attr-defined]
         return function
 
     return register
+
+
+def _classes(name, what, given):
+    classes = tuple(given) if isinstance(given, (tuple, list, set, frozenset)) else (given,)
+    for one in classes:
+        if not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise TypeError(f"task {name!r}: {what} is a class of exceptions or a tuple of them, and {one!r} is none")
+    return classes
 
 
 class _Register(typing.Protocol):
@@ -69,8 +83,10 @@ class _Register(typing.Protocol):
 
 
 class Task:
-    def __init__(self, name, function, queue=None):
+    def __init__(self, name, function, queue=None, retry_on=None, no_retry_on=()):
         self.name, self.function, self.queue = name, function, queue
+        self.retry_on = None if retry_on is None else _classes(name, "retry_on", retry_on)
+        self.no_retry_on = _classes(name, "no_retry_on", no_retry_on)
         self.resolved = False
         self.is_async = inspect.iscoroutinefunction(function)
         self.payload_type = inspect.Parameter.empty
@@ -109,6 +125,12 @@ class Task:
         payload = build(self.payload_type, run.payload, "payload")
         return self.function(*[run if what == "run" else payload for what in self.order],
                              **{name: run if what == "run" else payload for name, what in self.keywords.items()})
+
+    def gives_up_on(self, error):
+        """Whether a run that failed with it has failed for good."""
+        if isinstance(error, (Fail, Retry)):
+            return False
+        return isinstance(error, self.no_retry_on) or self.retry_on is not None and not isinstance(error, self.retry_on)
 
     def enqueue(self, conn, payload=_enqueue.GIVEN_NOTHING, **options):
         """dormouse.enqueue() of this task, once its payload is one that the function takes."""
