@@ -121,6 +121,8 @@ void Desk::on_answer(const std::string& text, std::vector<Notice> notices) {
         log::event(log::Level::warning, "alert_failed", failed, {{"pool", config_.pool}});
     told_failure_ = failed;
     if (const std::int64_t again = answer.value("again_ms", std::int64_t{-1}); again >= 0) call_again(Millis{again});
+    if (!observer_.empty() && !gather_.armed() && !on_told_)  // what came while this was on its way
+        gather_.once(config_.alerts.gather, [this] { send(); });
     finish();
 }
 

@@ -96,7 +96,13 @@ void Observer::over(const std::string& fingerprint) {
 
 std::vector<Notice> Observer::take() {
     std::vector<Notice> all;
-    for (auto& [name, notice] : notices_) all.push_back(std::move(notice));
+    for (auto& [name, notice] : notices_) {
+        if (!notice.over) {  // on its way: that it is well again may come before the answer
+            open_.insert(name);
+            failed_at_.try_emplace(name, notice.last);
+        }
+        all.push_back(std::move(notice));
+    }
     notices_.clear();
     return all;
 }

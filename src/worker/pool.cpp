@@ -92,7 +92,7 @@ void Pool::start() {
 // Also called by a retry that was armed before the worker found its database. The files are the host's own, in /etc and
 // /run: the loop reads them itself, as it loads the libraries that are beside them.
 void Pool::load() {
-    if (worker_ && !worker_->is_waiting_for_database()) return;
+    if (stopping_ || (worker_ && !worker_->is_waiting_for_database())) return;
     auto loaded = config::load(sources_);
     loaded ? make_worker(std::move(*loaded)) : configuration_failed(loaded.error());
 }
@@ -112,12 +112,16 @@ void Pool::make_worker(config::Loaded loaded) {
     last_failure_.clear();
     worker_.reset();
     handlers_.reset();
+    alerts_.reset();
     loaded_ = std::move(loaded);
     suit_a_database_that_sleeps();
     const config::Config& config = loaded_->config;
     for (const std::string& warning : loaded_->warnings) log::event(log::Level::warning, "configuration", warning);
     if (const std::string warning = store::unproven_server(loaded_->config.database.url); !warning.empty())
         log::event(log::Level::warning, "configuration", warning);
+    if (config.alerts.any())
+        alerts_ =
+            std::make_unique<alerts::Desk>(loop_, config, sources_, supervision_ ? supervision_->state_directory : "");
     if (in_process_) in_process_->configure(config.worker.concurrency, config.limits);
     handlers_ =
         std::make_unique<handlers::Handlers>(loop_, config.tasks, config.limits, std::nullopt, in_process_.get());
@@ -182,7 +186,7 @@ Errand Pool::rest_of_errand() const {
 
 // A worker sees to it itself.
 void Pool::on_errand_over() {
-    if (worker_) return;
+    if (worker_ || stopping_) return;
     log::event(log::Level::info, "worker_pool_shutting_down",
                "its time is over, and it has had no configuration it could use: " + last_failure_,
                {{"pool", sources_.pool}});
@@ -196,6 +200,7 @@ void Pool::watch_file() {
 
 // A worker that has its database keeps the configuration it was started with.
 void Pool::on_configuration_changed() {
+    if (stopping_) return;
     if (worker_ && !worker_->is_waiting_for_database()) return;
     failed_loads_ = 0;
     failures_ = 0;
@@ -203,6 +208,7 @@ void Pool::on_configuration_changed() {
 }
 
 void Pool::on_signal() {
+    if (stopping_) return loop_.stop();
     if (worker_) return worker_->terminate();
     log::event(log::Level::info, "worker_pool_signal_received", "leaving: nothing was running");
     on_gone(Farewell{true, false, std::nullopt});
@@ -216,6 +222,7 @@ void Pool::on_hangup() {
 }
 
 void Pool::leave_within(Millis grace, Millis patience, Millis last_writes) {
+    if (stopping_) return;
     if (worker_) return worker_->leave_within(grace, patience, last_writes);
     on_gone(Farewell{true, false, std::nullopt});
 }
@@ -242,8 +249,11 @@ void Pool::on_gone(const Farewell& farewell) {
     crash_point("pool.stopped");
     exit_code_ = farewell.graceful ? 0 : 1;
     errand_end_ = farewell.errand;
-    if (!metrics_) return loop_.stop();
-    metrics_->finish({farewell.due_known, farewell.due}, [this] { loop_.stop(); });
+    stopping_ = true;
+    const auto tell = [this, graceful = farewell.graceful] {
+        alerts_ ? alerts_->leave(graceful, [this] { loop_.stop(); }) : loop_.stop();
+    };
+    metrics_ ? metrics_->finish({farewell.due_known, farewell.due}, tell) : tell();
 }
 
 /// A ring that waits is the socket's; of the others systemd says whose unit it was. Source: systemd.exec(5),

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "alerts/desk.h"
 #include "base/clock.h"
 #include "config/load.h"
 #include "handlers/registry.h"
@@ -93,6 +94,8 @@ class Pool {
     std::optional<config::Loaded> loaded_;
     std::string woken_by_;  ///< socket, path, timer or other
     std::optional<metrics::Publisher> metrics_;
+    std::unique_ptr<alerts::Desk> alerts_;  ///< none: nobody is to be told
+    bool stopping_ = false;                 ///< the last alerts are on their way
     std::unique_ptr<Predecessors> predecessors_;
     std::unique_ptr<handlers::InProcess> in_process_;  ///< stays when the configuration is read anew
     std::unique_ptr<handlers::Handlers> handlers_;

@@ -22,7 +22,14 @@ void tell_written(const Parcel& parcel) {
     std::string why = parcel.task;
     for (const std::string& part : {ending.error_class, ending.error_message})
         if (!part.empty()) why += ": " + part;
-    if (ending.kind == store::Ending::failed) return tell(log::Level::warning, "run_failed", parcel, why);
+    if (ending.kind == store::Ending::failed) {
+        log::event(log::Level::warning, "run_failed", why,
+                   {{"run_id", ending.held.id.to_string()},
+                    {"task", parcel.task},
+                    {"attempt", std::to_string(parcel.attempt)},
+                    {"error_class", ending.error_class}});
+        return;
+    }
     const std::string back = why + " (" + store::to_string(ending.kind) + ", due " +
                              (ending.delay ? "in " + std::to_string(ending.delay->count()) + " ms" : "at once") + ")";
     if (parcel.resort != Parcel::Resort::as_it_is) return tell(log::Level::warning, "run_retry", parcel, back);
