@@ -27,6 +27,7 @@ class Trouble(unittest.TestCase):
         name = "p" + self.id().rsplit("_", 1)[1] + str(len(os.listdir(self.directory)))
         self.pool_ = pools.Pool(name, self.directory, {"worker": worker, "alerts": {"webhook": f'"{self.web.url}"', "gather": GATHER,
                                                                                    **(alerts or {})}}, tasks, bell=False)
+        self.addCleanup(self.pool_.bell.close)
         self.log = os.path.join(self.directory, name + ".log")
         return self.pool_
 
