@@ -73,6 +73,7 @@ class Helper {
     /// The exit code.
     int run() {
         const Due due = take();
+        tell_people();
         const auto active = target_active();
         if (!active) return could_not(active.error().message);
         if (!*active) return target_is_down();
@@ -101,6 +102,26 @@ class Helper {
         Due due = pool.valid() ? take_due(pool.get()) : DueUnknown{"there is no runtime directory of the pool"};
         if (auto why = unclean_end()) return DueUnknown{*why};
         return due;
+    }
+
+    /// What may need a person is dormouse-alert's to tell, in a unit of its own, which nobody waits for: that the
+    /// worker has died, for which it finds POOL.ended, and what the worker could not tell. No such unit: nobody is
+    /// told.
+    void tell_people() {
+        const auto why = unclean_end();
+        if (why) {
+            const std::uint64_t failures = read_number(directory_.get(), state("failures")).value_or(0) + 1;
+            const std::string text = *why + (failures > 1 ? ", " + std::to_string(failures) + " times in a row" : "");
+            ::unlinkat(directory_.get(), state("ended").c_str(), 0);
+            const UniqueFd file(::openat(directory_.get(), state("ended").c_str(),
+                                         O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+            if (!file.valid() || ::write(file.get(), text.data(), text.size()) < 0) return;
+        } else if (::access((environment_value("STATE_DIRECTORY") + "/alerts.unsent").c_str(), F_OK) != 0) {
+            return;
+        }
+        static_cast<void>(
+            run_tool(tool(systemctl, {"--no-block", "start", "dormouse-alert@" + options_.pool + ".service"}),
+                     environment(), tool_deadline, ToolErrors::hidden));
     }
 
     Result<bool> target_active() {

@@ -8,6 +8,7 @@ source "$here/lib.sh"
 units=$here/../../units
 
 install -D -m 0755 "$DORMOUSE_BUILD/dormouse-due" /usr/lib/dormouse/dormouse-due
+install -D -m 0755 "$DORMOUSE_BUILD/dormouse-alert" /usr/lib/dormouse/dormouse-alert
 install -m 0755 "$here/../../libexec/dormouse-dev" /usr/lib/dormouse/dormouse-dev
 install -m 0755 "$DORMOUSE_BUILD/dormouse-relay" /usr/lib/dormouse/dormouse-relay
 if [ -x "$DORMOUSE_BUILD/dormouse" ]; then install -m 0755 "$DORMOUSE_BUILD/dormouse" /usr/bin/dormouse; fi
