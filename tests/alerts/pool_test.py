@@ -100,15 +100,6 @@ class Trouble(unittest.TestCase):
         self.end(worker)
         self.assertEqual(self.web.tries, 0)
 
-    def test_a_backlog_by_age_and_its_end(self):
-        pool = self.pool({"nap": ""}, alerts={"backlog": '"5min"'}, concurrency=1)
-        pool.ask(
-            "INSERT INTO dormouse.runs (task, queue, payload, run_at) SELECT 'nap', %s, '0.2', now() - interval '1 hour' FROM generate_series(1, 20)",
-            pool.name)
-        self.start()
-        self.assertTrue(eventually(lambda: self.kinds() == [("backlog", "trouble"), ("backlog", "well")], 60), self.kinds())
-        self.assertIn("waited for 1h", self.web.posts[0]["text"])
-
     def test_a_server_that_hangs_delays_no_run_and_an_exit_by_ten_seconds(self):
         silent = Silent()
         self.addCleanup(silent.stop)
