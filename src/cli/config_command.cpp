@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/account.h"
+#include "cli/pool_of.h"
 #include "cli/text.h"
 #include "config/describe.h"
 #include "config/load.h"
@@ -13,17 +14,6 @@ namespace dormouse::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// With --config the name matters only for messages.
-Try<std::string> pool_of(const ConfigOptions& options, const config::Environment& environment) {
-    if (!options.pool.empty()) return options.pool;
-    const std::vector<std::string> pools = config::pools(environment);
-    if (options.file || pools.empty()) return std::string("default");
-    if (pools.size() == 1) return pools.front();
-    std::string names;
-    for (const std::string& name : pools) names += (names.empty() ? "" : ", ") + name;
-    return give_up(Exit::usage, "config: which pool? There are " + names);
-}
 
 void print_json(const config::Loaded& loaded, const std::vector<config::Row>& rows) {
     Json document{{"pool", loaded.config.pool},
@@ -44,7 +34,7 @@ Outcome show_config(const ConfigOptions& options) {
     }
     config::Sources sources;
     sources.environment = config::of_process();
-    const auto pool = pool_of(options, sources.environment);
+    const auto pool = pool_of("config", options.pool, options.file.has_value(), sources.environment);
     if (!pool) return tl::unexpected(pool.error());
     sources.pool = *pool;
     sources.file = options.file;

@@ -26,6 +26,7 @@ enum class Exit : int {
     run_canceled = 11,
     output = 12,
     attention = 13,
+    not_told = 14,
 };
 
 struct ExitRow {
@@ -48,6 +49,7 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait, watch)"},
     ExitRow{Exit::output, "done, but stdout is closed or cannot be written"},
     ExitRow{Exit::attention, "something needs attention (status)"},
+    ExitRow{Exit::not_told, "a message was not taken (alert --test)"},
 };
 
 /// Why a command did not do what it was asked for: one line for stderr, and the code.

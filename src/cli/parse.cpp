@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/account.h"
+#include "cli/alert.h"
 #include "cli/config_command.h"
 #include "cli/dev.h"
 #include "cli/migrate.h"
@@ -127,6 +128,18 @@ void add_config(CLI::App& app, Chosen& chosen) {
     choose(command, chosen, options, show_config);
 }
 
+void add_alert(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<AlertOptions>();
+    CLI::App& command = *app.add_subcommand("alert", "Try how people are told what needs a person ([alerts])");
+    command.add_option("POOL", options->pool, "The pool (default: the only one of this machine)");
+    command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
+    command.add_flag("--test", options->test, "Send one message on every way, and say what became of it");
+    command.footer(
+        "Secrets that only the pool's unit has (LoadCredential=) are not there.\n\n"
+        "Example:\n  sudo -u dormouse dormouse alert --test default");
+    choose(command, chosen, options, alert);
+}
+
 void add_dev(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<DevOptions>();
     CLI::App& command =
@@ -187,9 +200,10 @@ int parse_and_run(int argc, char** argv) {
     app.set_version_flag("--version", "dormouse " + std::string(release()));
     app.footer(footer);
     app.get_formatter()->column_width(32);
-    for (const auto add : {add_setup,   add_migrate, add_worker,  add_new,   add_try,    add_enqueue, add_wake,
-                           add_relay,   add_runs,    add_show,    add_watch, add_logs,   add_cancel,  add_retry,
-                           add_archive, add_status,  add_workers, add_reap,  add_config, add_dev,     add_version})
+    for (const auto add :
+         {add_setup,   add_migrate, add_worker, add_new,   add_try,    add_enqueue, add_wake,    add_relay,
+          add_runs,    add_show,    add_watch,  add_logs,  add_cancel, add_retry,   add_archive, add_status,
+          add_workers, add_reap,    add_config, add_alert, add_dev,    add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);
