@@ -33,6 +33,7 @@ std::vector<Query> queries() {
          "runs_live_claim", false, true},
         {"due", sql::due, "ARRAY['default', 'other'], " + w + ", 300000, '{}', '{echo,mail}', '{}'", "runs_live_claim",
          true, true},
+        {"backlog", sql::backlog, "ARRAY['default', 'other'], '{echo,mail}'", "runs_live_claim", false, true},
         {"unknown", sql::cli::unknown, "'[\"default\", \"other\"]', '[\"mail\"]'", "runs_live_claim"},
         {"rescue_own", sql::rescue_own, "ARRAY['default', 'other'], ARRAY[" + w + "]", "runs_live_lease"},
         {"claim_ids", sql::claim_ids, std::string(ids) + ", " + w + ", 300000, 1000, true", "runs_live_pkey"},
