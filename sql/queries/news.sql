@@ -1,5 +1,6 @@
 -- Writes what attempts of worker $1 have said: arrays $2... hold one element for each portion. `progress` is in millionths, null: as it
--- was; `progress_text` null: nothing was said of progress. Only for runs that still show the fence. Lines lock nothing; the
+-- was; `progress_text` null: nothing was said of progress. Only for runs that still show the fence, and lines also for those that were canceled while they
+-- had it: what a handler says while it tidies up. Lines lock nothing; the
 -- progress of a locked row is passed over, the next one counts. A portion that is there already (the answer to its round was lost) is
 -- not written twice: it was not long ago, so that few partitions are looked into. Whoever watches is told. Indexes: primary key of runs_live, run_logs_place.
 WITH input AS (
@@ -8,7 +9,9 @@ WITH input AS (
 ), held AS (
     SELECT h.watched, j.*
       FROM input j CROSS JOIN LATERAL (
-           SELECT l.watched FROM dormouse.runs_live l WHERE l.id = j.id AND l.fence = j.fence AND l.worker = $1 LIMIT 1) h
+           SELECT l.watched FROM dormouse.runs_live l WHERE l.id = j.id AND l.fence = j.fence AND l.worker = $1
+           UNION ALL  -- not looked at where the first has one
+           SELECT f.watched FROM dormouse.run(j.id) f WHERE f.last_fence = j.fence AND f.worker = $1 AND f.status = 'canceled' LIMIT 1) h
 ), logged AS (
     INSERT INTO dormouse.run_logs (run_id, worker, fence, first_line, lines)
     SELECT h.id, $1, h.fence, h.first_line, h.lines::json

@@ -181,7 +181,7 @@ void Flights::on_line(const Uuid& id, const handlers::Line& line) {
     const Flight& flight = found->second;
     log::event(level_of(line.level), "run_log", line.text,
                {{"run_id", id.to_string()}, {"task", flight.task}, {"attempt", std::to_string(flight.used + 1)}});
-    if (flight.tie != Tie::taken_away) news_.line(flight.held, line);
+    news_.line(flight.held, line);  // of one that was canceled, too: what it says while it tidies up
 }
 
 void Flights::on_progress(const Uuid& id, handlers::Progress progress) {
@@ -207,7 +207,7 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     if (flight.tie == Tie::taken_away) {
         log::event(log::Level::info, "run_canceled", flight.task + " was taken away while it ran",
                    {{"run_id", id.to_string()}, {"task", flight.task}});
-        news_.forget(flight.held);
+        news_.let_go(flight.held);
         on_landed_(std::nullopt);
         return;
     }

@@ -91,6 +91,18 @@ void News::forget(const store::Held& held) {
     attempts_.erase(found);
 }
 
+void News::let_go(const store::Held& held) {
+    const auto found = attempts_.find(held.id);
+    if (found == attempts_.end() || found->second.held.fence != held.fence) return;
+    found->second.progress.reset();
+    found->second.over = true;
+    if (!found->second.is_on_wire && !found->second.waits()) {
+        attempts_.erase(found);
+    } else {
+        something_waits();
+    }
+}
+
 /// False: there is nothing of it.
 bool News::put(store::Round& round, Attempt& attempt) {
     if (attempt.missing > 0) {
@@ -177,6 +189,7 @@ void News::answered() {
                              attempt.closed.begin() + static_cast<std::ptrdiff_t>(std::exchange(attempt.on_wire, 0)));
         attempt.bytes -= std::exchange(attempt.bytes_on_wire, 0);
         attempt.progress_on_wire.reset();
+        if (attempt.over && !attempt.waits()) attempts_.erase(found);
     }
     wire_.clear();
 }

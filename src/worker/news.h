@@ -35,6 +35,8 @@ class News {
     [[nodiscard]] std::size_t bytes_of(const store::Held& held) const;
     /// The attempt is over and its ending settled, or it is somebody else's: nothing of it will be taken any more.
     void forget(const store::Held& held);
+    /// The attempt is over, and its run was ended by somebody else: what waits is still written, where it was canceled.
+    void let_go(const store::Held& held);
 
     /// Puts into `round` what belongs to its endings; and everything else if a second has passed, or if `all`. While
     /// somebody is being looked for, only what the search wants.
@@ -77,6 +79,8 @@ class News {
         std::size_t bytes_on_wire = 0;
         int missing = 0;  ///< lines that did not fit
         bool replaced = false;
+        bool over = false;  ///< forgotten once nothing of it waits
+        [[nodiscard]] bool waits() const { return progress || !closed.empty() || !open.json.empty() || missing > 0; }
     };
 
     Attempt& attempt_of(const store::Held& held);

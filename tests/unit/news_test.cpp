@@ -184,6 +184,26 @@ BOOST_AUTO_TEST_CASE(what_is_refused_even_then_is_dropped) {
     BOOST_TEST(bench.news.bytes_of(bench.run) == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_canceled_run_has_left_is_written_and_then_forgotten) {
+    Bench bench;
+    bench.say("began");
+    BOOST_TEST(bench.said().size() == 1U);
+    bench.say("tidied");
+    bench.news.let_go(bench.run);
+    bench.news.again();  // the round was lost: both go again
+    const auto round = bench.said(1s);
+    BOOST_TEST_REQUIRE(round.size() == 2U);
+    BOOST_TEST(Bench::has(round[1], "tidied"));
+    bench.news.answered();
+    BOOST_TEST(bench.said(1s).empty());
+    const store::Held silent{Uuid::random(), 1};
+    bench.say("all of it", silent);
+    BOOST_TEST(bench.said(1s).size() == 1U);
+    bench.news.answered();
+    bench.news.let_go(silent);
+    BOOST_TEST(bench.said(1s).empty());
+}
+
 BOOST_AUTO_TEST_CASE(the_next_attempt_of_a_run_begins_anew) {
     Bench bench;
     bench.say("left by the first");
