@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/backoff.h"
+#include "config/duration.h"
 
 namespace dormouse::handlers {
 
@@ -20,6 +21,7 @@ WarmGroup::WarmGroup(const ChildHost& host, config::Task task, config::Limits li
       task_(std::move(task)),
       limits_(limits),
       later_timer_(host.loop, "warm.later"),
+      pause_timer_(host.loop, "warm.pause"),
       backoff_timer_(host.loop, "warm.backoff"),
       idle_timer_(host.loop, "warm.idle") {}
 
@@ -69,16 +71,73 @@ WarmProcess* WarmGroup::roomiest() const {
 }
 
 void WarmGroup::pump() {
-    while (!waiting_.empty()) {
+    for (std::size_t at = 0; at < waiting_.size();) {
+        if (paused(waiting_[at].spec.task)) {
+            ++at;
+            continue;
+        }
         WarmProcess* process = roomiest();
-        if (process == nullptr) return start_processes();
-        Waiting next = std::move(waiting_.front());
-        waiting_.pop_front();
+        if (process == nullptr) {
+            start_processes();
+            break;
+        }
+        Waiting next = std::move(waiting_[at]);
+        waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
         if (process->serves(next.spec.task)) {
             process->give(std::move(next.spec), *next.listener);
         } else {
             refuse(next, process->why_not(next.spec.task));
         }
+    }
+    watch_pauses();
+}
+
+bool WarmGroup::paused(const std::string& task) const {
+    const auto found = pauses_.find(task);
+    return found != pauses_.end() && BootClock::now() < found->second.until;
+}
+
+std::size_t WarmGroup::ready() const {
+    return static_cast<std::size_t>(std::count_if(waiting_.begin(), waiting_.end(),
+                                                  [this](const auto& one) { return !paused(one.spec.task); }));
+}
+
+void WarmGroup::pause(const std::set<std::string>& tasks) {
+    for (const std::string& task : tasks) {
+        Pause& pause = pauses_[task];
+        pause.until = BootClock::now() + half_jitter(backoff_base, backoff_max, pause.deaths++);
+    }
+}
+
+/// Sees to it that the runs that are paused go on, and that their logs say so: from a later turn, as start() says
+/// nothing.
+void WarmGroup::watch_pauses() {
+    std::optional<BootClock::time_point> next;
+    bool untold = false;
+    for (const Waiting& one : waiting_) {
+        if (!paused(one.spec.task)) continue;
+        const auto until = pauses_.at(one.spec.task).until;
+        next = next ? std::min(*next, until) : until;
+        untold = untold || !one.told;
+    }
+    pause_timer_.stop();
+    if (!next) return;
+    const Millis wait = std::chrono::ceil<Millis>(*next - BootClock::now());
+    pause_timer_.once(untold ? Millis{0} : std::max(wait, Millis{0}), [this] {
+        tell_paused();
+        pump();
+    });
+}
+
+void WarmGroup::tell_paused() {
+    for (Waiting& one : waiting_) {
+        if (one.told || !paused(one.spec.task)) continue;
+        one.told = true;
+        const Pause& pause = pauses_.at(one.spec.task);
+        const auto left = std::chrono::ceil<Millis>(pause.until - BootClock::now());
+        const std::string text = "waits " + config::duration_text(left) + " for a process: runs of task " + one.spec.task +
+                                 " have ended " + std::to_string(pause.deaths) + " in a row";
+        one.listener->on_line(one.spec.id, {Level::info, text});
     }
 }
 
@@ -86,10 +145,11 @@ void WarmGroup::start_processes() {
     std::size_t starting = 0;
     for (const auto& process : processes_) starting += process->starting() ? 1 : 0;
     const auto most = task_.processes > 0 ? static_cast<std::size_t>(task_.processes) : waiting_.max_size();
-    while (!waiting_.empty() && processes_.size() < most) {
+    const std::size_t wanted = ready();
+    while (wanted > 0 && processes_.size() < most) {
         // How much one takes is known after the first hello; after a failure one is tried before there are more.
         if (starting > 0 && (expected_concurrency_ == 0 || failures_ > 0)) return;
-        if (starting * expected_concurrency_ >= waiting_.size()) return;
+        if (starting * expected_concurrency_ >= wanted) return;
         if (backoff_timer_.armed()) {
             if (!start_failure_.empty() && processes_.empty()) on_not_started(start_failure_);
             return;
@@ -116,7 +176,10 @@ void WarmGroup::on_hello(const WarmProcess& process) {
 }
 
 void WarmGroup::on_landed(Landing landing) {
-    if (landing.outcome.kind == Outcome::completed) failures_ = 0;
+    if (landing.outcome.kind == Outcome::completed) {
+        failures_ = 0;
+        pauses_.erase(landing.task);
+    }
     pump();
     watch_idle();
     landing.listener->on_done(landing.id, std::move(landing.outcome));  // last: it may start another run
@@ -125,7 +188,8 @@ void WarmGroup::on_landed(Landing landing) {
 void WarmGroup::on_gone(const WarmProcess& process, WarmProcess::Farewell farewell) {
     const std::string early = farewell.served ? "" : process.ended_early(farewell);
     std::erase_if(processes_, [&process](const auto& one) { return one.get() == &process; });
-    if (!farewell.expected) back_off();
+    if (!farewell.expected && farewell.culprits.empty()) back_off();
+    if (!farewell.expected) pause(farewell.culprits);
     if (!farewell.served) on_not_started(early);
     pump();
     for (Landing& landing : farewell.landings) landing.listener->on_done(landing.id, std::move(landing.outcome));

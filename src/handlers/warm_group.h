@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,12 @@ class WarmGroup {
     struct Waiting {
         RunSpec spec;
         Listener* listener;
+        bool told = false;  ///< its log says what it waits for
+    };
+    /// A task whose runs have ended their process: they wait, and nobody else's.
+    struct Pause {
+        int deaths = 0;  ///< in a row, without a completed run of it between
+        BootClock::time_point until{};
     };
 
     /// Gives waiting runs to processes, and starts processes for those that are left.
@@ -42,6 +49,12 @@ class WarmGroup {
     /// The one with the most room; null: none has any.
     [[nodiscard]] WarmProcess* roomiest() const;
     [[nodiscard]] bool knows(const Uuid& id) const;
+    /// How many wait that are not paused.
+    [[nodiscard]] std::size_t ready() const;
+    [[nodiscard]] bool paused(const std::string& task) const;
+    void pause(const std::set<std::string>& tasks);
+    void watch_pauses();
+    void tell_paused();
     void start_processes();
     void start_process();
     void on_hello(const WarmProcess& process);
@@ -62,10 +75,12 @@ class WarmGroup {
     std::deque<Waiting> waiting_;
     std::vector<std::unique_ptr<WarmProcess>> processes_;  ///< also those that are on their way out
     std::size_t expected_concurrency_ = 0;                 ///< what the last hello said; 0: none has come yet
-    int failures_ = 0;                                     ///< in a row, without a completed run between
+    int failures_ = 0;                                     ///< of starts, in a row, without a completed run between
+    std::map<std::string, Pause> pauses_;
     std::string start_failure_;                            ///< of the last start; empty: it went well
     std::vector<Landing> later_;
     loop::Timer later_timer_;
+    loop::Timer pause_timer_;    ///< armed while a paused run waits
     loop::Timer backoff_timer_;  ///< armed: no process is started now
     loop::Timer idle_timer_;     ///< armed only while a process is idle, or was a moment ago
 };

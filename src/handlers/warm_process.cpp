@@ -59,8 +59,8 @@ WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const 
     enter(State::starting);
 }
 
-WarmProcess::Flight::Flight(WarmProcess& of, const Uuid& run, Listener& listener)
-    : process(of), id(run), account(of.loop_, run, listener, of.limits_, *this) {}
+WarmProcess::Flight::Flight(WarmProcess& of, const RunSpec& spec, Listener& listener)
+    : process(of), id(spec.id), task(spec.task), account(of.loop_, spec.id, listener, of.limits_, *this) {}
 
 void WarmProcess::Flight::ask(std::string_view reason) {
     process.child_->send(cancel_message(id, reason));
@@ -135,7 +135,7 @@ std::string WarmProcess::ended_early(const Farewell& farewell) const {
 }
 
 void WarmProcess::give(RunSpec spec, Listener& listener) {
-    Flight& flight = flights_.try_emplace(spec.id, *this, spec.id, listener).first->second;
+    Flight& flight = flights_.try_emplace(spec.id, *this, spec, listener).first->second;
     child_->send(run_message(spec));
     crash_point("warm.given");
     flight.account.begin(spec.timeout);
@@ -223,7 +223,9 @@ void WarmProcess::on_answer(Message&& message, Flight& flight) {
     Account& account = flight.account;
     (void)account.hear(std::move(message));
     account.end_log();
-    Landing landing{&account.listener(), id, account.answer_counts() ? account.answered() : account.ended()};
+    Landing landing{&account.listener(), id, account.answer_counts() ? account.answered() : account.ended(),
+                    flight.task};
+    last_task_ = flight.task;
     if (hello_.concurrency == 1) landing.outcome.cpu = cpu_since_last();
     flights_.erase(id);
     printed_ = 0;
@@ -248,6 +250,7 @@ void WarmProcess::on_exit(const Exit& exit) {
     Farewell farewell;
     farewell.started = !exit.not_started;
     farewell.served = hello_.protocol != 0;
+    farewell.culprits = culprits();
     farewell.expected = state_ == State::leaving || (farewell.served && !doom_ && idle_before && well);
     enter(State::gone);
     output_.finish();
@@ -260,11 +263,19 @@ void WarmProcess::on_exit(const Exit& exit) {
         Outcome outcome = outcome_of_death(id, flight, farewell.reason);
         outcome.exit_code = exit_code(exit);
         outcome.signal = exit_signal(exit);
-        farewell.landings.push_back({&flight.account.listener(), id, std::move(outcome)});
+        farewell.landings.push_back({&flight.account.listener(), id, std::move(outcome), flight.task});
     }
     flights_.clear();
     const auto on_gone = std::move(events_.on_gone);
     on_gone(*this, std::move(farewell));  // may destroy us
+}
+
+std::set<std::string> WarmProcess::culprits() const {
+    std::set<std::string> tasks;
+    for (const auto& [id, flight] : flights_)
+        if (!doom_ || !doom_->culprit || *doom_->culprit == id) tasks.insert(flight.task);
+    if (tasks.empty() && !last_task_.empty()) tasks.insert(last_task_);
+    return tasks;
 }
 
 Outcome WarmProcess::outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const {

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -34,6 +35,7 @@ struct Landing {
     Listener* listener;
     Uuid id;
     Outcome outcome;
+    std::string task = {};
 };
 
 /// Whether runs of both tasks go to the same processes.
@@ -48,6 +50,9 @@ class WarmProcess {
         bool expected = false;          ///< it was asked to leave, or left by itself with nothing to do and exit 0
         std::string reason;             ///< otherwise: why, and the last lines of its stderr
         std::vector<Landing> landings;  ///< what was in flight
+        /// The tasks that may have ended it: of what was in flight, of the one run because of which it was killed, or of
+        /// the last one that it had; none: it had none.
+        std::set<std::string> culprits;
     };
     struct Events {
         /// Its hello has come.
@@ -90,12 +95,13 @@ class WarmProcess {
   private:
     enum class State { starting, serving, retiring, leaving, killed, gone };
     struct Flight : Account::Means {
-        Flight(WarmProcess& of, const Uuid& run, Listener& listener);
+        Flight(WarmProcess& of, const RunSpec& spec, Listener& listener);
         void ask(std::string_view reason) override;
         void kill() override;
 
         WarmProcess& process;
         Uuid id;
+        std::string task;
         Account account;
     };
     /// Why it was killed.
@@ -115,6 +121,7 @@ class WarmProcess {
     void on_answer(Message&& message, Flight& flight);
     void on_closed();
     void on_exit(const Exit& exit);
+    [[nodiscard]] std::set<std::string> culprits() const;
     [[nodiscard]] Outcome outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const;
     [[nodiscard]] std::string with_tail(std::string text) const;
     /// What it said it serves, for people; of one that has said hello.
@@ -131,6 +138,7 @@ class WarmProcess {
     Message hello_;
     std::unordered_map<Uuid, Flight> flights_;
     std::int64_t given_ = 0;
+    std::string last_task_;             ///< of the run that was answered last
     std::size_t printed_ = 0;           ///< bytes, since a run was answered
     clockid_t clock_{};                 ///< of the process's CPU time
     std::chrono::nanoseconds cpu_{-1};  ///< what it said last; negative: it cannot be read

@@ -30,13 +30,6 @@ bool contains(const Outcome& outcome, const std::string& words) {
     return outcome.error_message.find(words) != std::string::npos;
 }
 
-/// How long the named timer of a loop has yet to wait; none: it is not armed.
-std::optional<Millis> left_of(loop::Loop& loop, const std::string& name) {
-    for (const auto& due : loop.timers().armed())
-        if (due.timer->name() == name) return std::chrono::ceil<Millis>(due.at - BootClock::now());
-    return std::nullopt;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(warm_trouble)
@@ -171,24 +164,52 @@ BOOST_AUTO_TEST_CASE(a_start_that_fails_is_not_tried_again_at_once) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(processes_that_die_with_each_run_are_replaced_ever_later_until_a_run_completes) {
+BOOST_AUTO_TEST_CASE(a_task_whose_runs_end_their_process_waits_ever_longer_until_one_completes) {
     WarmScene scene("mark('up')\nserve(lambda run: os._exit(3) if run['payload'] == 'die' else done(run))");
-    const auto pause_after = [&](const std::string& payload) {
-        scene.bench.run(payload);  // waits for the pause before it
-        return left_of(scene.bench.loop(), "warm.backoff").value_or(Millis{0}).count();
+    const auto took = [&](const std::string& payload) {
+        const auto begin = BootClock::now();
+        scene.bench.run(payload);
+        return since(begin).count();
     };
-    const auto first = pause_after("\"die\"");
-    BOOST_TEST(first > 0);
-    BOOST_TEST(first <= 500);
-    const auto second = pause_after("\"die\"");
-    BOOST_TEST(second > 500 - 50);  // half of it is for chance, from 500 to 1,000; 50 ms may have passed of it
-    BOOST_TEST(second <= 1'000);
-    BOOST_TEST(scene.marks("up").size() == 2U);
-    BOOST_TEST(pause_after("\"work\"") == 0);
-    const auto after_success = pause_after("\"die\"");
-    BOOST_TEST(after_success > 0);
-    BOOST_TEST(after_success <= 500);
-    BOOST_TEST(scene.marks("up").size() == 3U);
+    took("\"die\"");
+    BOOST_TEST(scene.bench.lines.empty());
+    BOOST_TEST(took("\"die\"") >= 250 - 50);  // half of the pause is for chance; 50 ms may have passed of it
+    BOOST_TEST(took("\"work\"") >= 500 - 50);
+    BOOST_TEST_REQUIRE(scene.bench.lines.size() == 2U);
+    BOOST_TEST(scene.bench.lines.back().ends_with(" for a process: runs of task t have ended 2 in a row"),
+               scene.bench.lines.back());
+    took("\"die\"");
+    took("\"work\"");
+    BOOST_TEST(scene.bench.lines.back().ends_with(" have ended 1 in a row"), scene.bench.lines.back());
+    BOOST_TEST(scene.marks("up").size() == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(a_task_whose_runs_end_their_process_holds_up_no_other_task) {
+    const Directory directory;
+    directory.write("script.py",
+                    prelude + "serve(lambda run: os._exit(3) if run['task'] == 't' else done(run, 1), concurrency=2)");
+    std::map<std::string, config::Task> tasks;
+    for (const char* name : {"t", "u"}) {
+        tasks[name] = task({"/usr/bin/python3", "-S", "-E", directory / "script.py"});
+        tasks[name].name = name;
+        tasks[name].handler = config::HandlerKind::warm;
+        tasks[name].processes = 1;
+    }
+    Bench bench(tasks);
+    const auto start = [&](const std::string& name) {
+        RunSpec spec;
+        spec.id = Uuid::random();
+        spec.task = name;
+        spec.payload = "{}";
+        return bench.start(std::move(spec), name);
+    };
+    for (int i = 0; i < 5; ++i) BOOST_TEST(kind(bench.wait(start("t"))) == number(Outcome::failed));
+    const auto poison = start("t");
+    const auto innocent = start("u");
+    BOOST_TEST(kind(bench.wait(innocent)) == number(Outcome::completed));
+    BOOST_TEST(!bench.outcomes.contains(poison));  // its pause is four to eight seconds
+    BOOST_TEST(bench.lines.back().starts_with("waits "), bench.lines.back());
+    BOOST_TEST(kind(bench.wait(poison)) == number(Outcome::failed));
 }
 
 BOOST_AUTO_TEST_CASE(a_canceled_run_is_told_and_its_process_stays) {
