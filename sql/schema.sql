@@ -582,7 +582,7 @@ DECLARE
 BEGIN
     fresh := ARRAY(SELECT f.id || ' ' || f.last_fence FROM dormouse.runs_finished f
                     WHERE f.id = ANY (enqueue_next.ids) AND f.finished_at = moment AND f.worker = enqueue_next.worker
-                      AND f.status = 'completed' AND f.xmin::text::bigint = txid_current() % 4294967296);
+                      AND f.status IN ('completed', 'failed') AND f.xmin::text::bigint = txid_current() % 4294967296);
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
         CONTINUE WHEN enqueue_next.ids[i] || ' ' || enqueue_next.fences[i] <> ALL (fresh);
         place := 'follow-ups of run ' || enqueue_next.ids[i];

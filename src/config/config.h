@@ -42,6 +42,9 @@ struct Task {
     Output output = Output::result;
     bool snooze_counts = false;  ///< an attempt that asks to be tried again later uses one up
     Backoff backoff;
+    Millis expires{0};       ///< a run that has been due for longer is not begun; 0: never
+    std::string on_failure;  ///< the task of the run that is enqueued when one has failed for good; empty: none
+    int umask = -1;          ///< of its processes; -1: the worker's
     // of warm, and the same in all tasks that share their processes:
     int processes = 0;                ///< most of them; 0: as many as the worker executes runs at once
     Millis warm_idle{60'000};         ///< one without a run is ended after so long; 0: never

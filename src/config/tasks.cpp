@@ -64,6 +64,19 @@ constexpr TaskKey table[] = {
     {{"snooze_counts", Type::boolean, "false",
       "Whether an attempt that asks to be tried again later (exit 75) uses one up."},
      [](Task& task) -> Slot { return &task.snooze_counts; }},
+    {{"expires", Type::duration, "never",
+      "A run that has been due for longer is not begun and has failed, with the class expired. Counts from run_at, and "
+      "for the first attempt alone: one that was begun, or that its handler put off, is as old as it likes.",
+      0, year, "never"},
+     [](Task& task) -> Slot { return &task.expires; }},
+    {{"on_failure", Type::name, "",
+      "The task, of this file, of a run that is enqueued together with the end of a run of this one that has failed for "
+      "good, into the same queue; it may not have an on_failure itself."},
+     [](Task& task) -> Slot { return &task.on_failure; }},
+    {{"umask", Type::umask, "",
+      "The umask of the command, in octal digits: \"0022\" lets everybody read the files that it makes, \"0027\" its "
+      "group. Without it, the worker's, which is 0077 in its unit."},
+     [](Task& task) -> Slot { return &task.umask; }},
     {{"backoff.base", Type::duration, "5s", "The pause before the second attempt; doubled each time, with full jitter.",
       0, year},
      [](Task& task) -> Slot { return &task.backoff.base; }},
@@ -88,7 +101,7 @@ constexpr TaskKey table[] = {
 };
 
 constexpr std::string_view of_warm_processes[] = {"processes",      "warm_idle",  "start_timeout", "recycle_runs",
-                                                  "recycle_memory", "memory_max", "cpu_weight",    "pids_max"};
+                                                  "recycle_memory", "memory_max", "cpu_weight",    "pids_max", "umask"};
 
 bool share_processes(const Task& one, const Task& other) {
     return one.handler == HandlerKind::warm && other.handler == HandlerKind::warm && one.command == other.command &&
@@ -153,7 +166,8 @@ struct Reader {
             return refused(value, full("command"), R"(is missing; add command = ["/path/to/program"])");
         }
         for (const char* key :
-             {"command", "working_directory", "environment_file", "environment", "pass_environment", "stdout"})
+             {"command", "working_directory", "environment_file", "environment", "pass_environment", "stdout",
+              "umask"})
             if (origins.contains(full(key)))
                 return refused(value, full(key),
                                "the task is a function of a program (in_process), which starts no other; remove it");
@@ -185,6 +199,20 @@ struct Reader {
                            "base (" + duration_text(task.backoff.base) + ") is longer than max (" +
                                duration_text(task.backoff.max) + "); raise max or lower base");
         return {};
+    }
+
+    /// Once all tasks are known.
+    Status check_on_failure(const Task& task, const Config& config, const Value& value) const {
+        if (task.on_failure.empty()) return {};
+        const auto next = config.tasks.find(task.on_failure);
+        if (next == config.tasks.end())
+            return refused(value, full("on_failure"),
+                           "there is no [task." + task.on_failure + "] in this file, and this pool is to execute it");
+        if (next->second.on_failure.empty()) return {};
+        return refused(value, full("on_failure"),
+                       "task." + task.on_failure +
+                           " has an on_failure itself, and a failure that enqueues what fails might never end; remove "
+                           "one of the two");
     }
 };
 
@@ -220,6 +248,10 @@ Status read_tasks(const Value& tasks, const std::string& file, const std::vector
         for (auto& [other_name, other] : config.tasks)
             if (Status done = reader.check_agreement(task, other, value); !done) return done;
         config.tasks.emplace(name, std::move(task));
+    }
+    for (const auto& [name, value] : tasks.entries) {
+        reader.name = name;
+        if (Status done = reader.check_on_failure(config.tasks.at(name), config, value); !done) return done;
     }
     return {};
 }

@@ -1,6 +1,7 @@
 #include "config/value.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -164,6 +165,25 @@ Result<Output> to_output(const Key& key, const Value& value) {
     return refused(key, described(value));
 }
 
+/// 022 without quotes is no TOML, and 22 would be decimal: digits in quotes alone.
+Result<int> to_umask(const Key& key, const Value& value) {
+    constexpr int octal = 8;
+    constexpr int all = 0777;
+    const std::string_view text = trimmed(value.text);
+    int mask = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), mask, octal);
+    const bool whole = read.ec == std::errc{} && read.ptr == text.data() + text.size();
+    if (value.kind != Value::Kind::text || !whole || mask < 0 || mask > all) return refused(key, described(value));
+    return mask;
+}
+
+std::string octal_text(int mask) {
+    constexpr std::array shifts{9, 6, 3, 0};
+    std::string text;
+    for (const int shift : shifts) text += static_cast<char>('0' + ((mask >> shift) & 7));
+    return text;
+}
+
 template <typename T>
 Status put(Slot slot, Result<T> value) {
     if (!value) return tl::unexpected(std::move(value.error()));
@@ -217,6 +237,10 @@ std::string expected(const Key& key) {
             return R"("always" or "when_needed")";
         case Type::output:
             return R"("result", "log" or "both")";
+        case Type::name:
+            return "a name of printable bytes";
+        case Type::umask:
+            return R"(octal digits in quotes, such as "0022")";
     }
     return {};
 }
@@ -246,6 +270,10 @@ Status assign(const Key& key, Slot slot, const Value& value) {
             return put(slot, to_promise(key, value));
         case Type::output:
             return put(slot, to_output(key, value));
+        case Type::name:
+            return put(slot, to_text(key, value));
+        case Type::umask:
+            return put(slot, to_umask(key, value));
     }
     return fail(ErrorKind::internal, "unknown type of key");
 }
@@ -267,7 +295,10 @@ std::string shown(const Key& key, Slot slot) {
         case Type::path:
         case Type::listen:
         case Type::text:
+        case Type::name:
             return *std::get<std::string*>(slot);
+        case Type::umask:
+            return *std::get<int*>(slot) < 0 ? "" : octal_text(*std::get<int*>(slot));
         case Type::secret:
             // what else is secret is so as a whole
             return key.name == "database.url" || std::get<std::string*>(slot)->empty()

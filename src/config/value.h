@@ -53,6 +53,8 @@ enum class Type {
     boolean,    ///< bool
     promise,    ///< bool: "when_needed" is true
     output,     ///< Output
+    name,       ///< text
+    umask,      ///< int, from octal digits
 };
 
 /// The place in a Config or a Task that a key fills.

@@ -185,7 +185,7 @@ Result<Launch> launch(const config::Task& task, Control control, const std::func
     if (!program) return tl::unexpected(program.error());
     set(*variables, "DORMOUSE_CONTROL_FD", std::to_string(control_fd));
     add(*variables);
-    Launch launch{std::move(*program), task.command, {}, task.working_directory, control};
+    Launch launch{std::move(*program), task.command, {}, task.working_directory, control, task.umask};
     for (const auto& [name, value] : *variables) launch.environment.push_back(name + "=" + value);
     return launch;
 }

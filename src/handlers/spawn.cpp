@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +70,7 @@ struct Plan {
     int output;
     int errors;
     int control;
+    int umask;  ///< -1: ours
     const rlimit* open_files;  ///< as we were started with; null: as ours
     InFlight* in_flight;       ///< null: nobody watches
     int pidfd = -1;            ///< of the child; there before it runs
@@ -115,6 +117,7 @@ __attribute__((no_sanitize("address", "undefined", "thread"))) int run_child(voi
     if (plan.open_files != nullptr) ::setrlimit(RLIMIT_NOFILE, plan.open_files);
     ::close_range(first_unwanted, ~0U, 0);  // ours are close-on-exec anyway; a library's may not be
     // From here on it may hang, and holds no end of anybody else's pipes.
+    if (plan.umask >= 0) ::umask(static_cast<mode_t>(plan.umask));
     if (plan.directory != nullptr && ::chdir(plan.directory) != 0) return fail_step(plan, "change to");
     sigset_t none;
     sigemptyset(&none);
@@ -184,6 +187,7 @@ Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd, InFlight* in_fl
               output->write.get(),
               errors->write.get(),
               control->write.get(),
+              launch.umask,
               open_files ? &*open_files : nullptr,
               in_flight};
     const auto pid = clone_child(plan);

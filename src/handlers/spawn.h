@@ -28,6 +28,7 @@ struct Launch {
     std::vector<std::string> environment;  ///< NAME=VALUE; all of it, ours is not added
     std::string directory;                 ///< empty: ours
     Control control = Control::none;
+    int umask = -1;  ///< -1: ours
 };
 
 struct Spawned {

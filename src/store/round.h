@@ -29,6 +29,7 @@ struct ClaimedRun {
     std::string traceparent;
     int lost = 0;      ///< attempts that were lost with their worker
     Millis waited{0};  ///< from when it was due to its claim, by the clock of the database
+    Millis run_at{0};  ///< when it was due, since 1970 by the database's clock
 };
 
 /// How an attempt ended, as it is written.
@@ -42,7 +43,7 @@ struct Ending {
     bool counts = true;           ///< uses up an attempt
     std::optional<Millis> delay;  ///< when put back: due that long from now; none: keeps its place in the line
     std::string result;           ///< JSON text, or empty
-    std::string enqueue;          ///< with completed: a JSON array of runs that are enqueued with it; or empty
+    std::string enqueue;          ///< with completed and failed: a JSON array of runs that are enqueued with it; or empty
     std::string error_class;      ///< empty: no error
     std::string error_message;
     std::optional<int> exit_code;

@@ -5,6 +5,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "worker/failure_hook.h"
 #include "worker/retry_policy.h"
 
 namespace dormouse::worker {
@@ -41,7 +42,10 @@ Claims::Claims(const config::Config& config, const Errand& errand, Flights& flig
       reports_(reports),
       events_(std::move(events)),
       search_([this](const store::ClaimedRun& run, const std::string& error_class, const std::string& message) {
-          reports_.outbox().add(Parcel{refuse(run.held, error_class, message), run.task, run.attempts + 1});
+          store::Ending ending = refuse(run.held, error_class, message);
+          if (const auto task = config_.tasks.find(run.task); task != config_.tasks.end())
+              add_failure_hook(ending, task->second, run.queue, run.attempts);
+          reports_.outbox().add(Parcel{std::move(ending), run.task, run.attempts + 1});
       }) {
     const bool capped = std::any_of(config.tasks.begin(), config.tasks.end(),
                                     [](const auto& task) { return task.second.concurrency > 0; });

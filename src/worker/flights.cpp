@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "base/log.h"
+#include "config/duration.h"
+#include "worker/failure_hook.h"
 #include "worker/retry_policy.h"
 
 namespace dormouse::worker {
@@ -21,6 +23,13 @@ constexpr Millis longest_wait_alone{60'000};
 /// The part of a lease that is kept back for ending a handler's tree when the lease cannot be extended.
 Millis margin_of(Millis lease) {
     return std::min(lease / 5, Millis{10'000});
+}
+
+/// Waited for too long for its first attempt. By this host's clock, and the database's: expires is no matter of seconds.
+bool is_expired(const store::ClaimedRun& run, const config::Task& task) {
+    if (task.expires == Millis{0} || run.attempts > 0 || run.lost > 0) return false;
+    const auto now = std::chrono::floor<Millis>(std::chrono::system_clock::now().time_since_epoch());
+    return now - run.run_at > task.expires;
 }
 
 log::Level level_of(handlers::Level level) {
@@ -48,7 +57,9 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     handlers::Handler* handler = handlers_.find(run.task);
     const int attempt = run.attempts + 1;
     const auto refused = [&](std::string error_class, std::string message) {
-        return Parcel{refuse(run.held, std::move(error_class), std::move(message)), run.task, attempt};
+        store::Ending ending = refuse(run.held, std::move(error_class), std::move(message));
+        add_failure_hook(ending, task->second, run.queue, run.attempts);
+        return Parcel{std::move(ending), run.task, attempt};
     };
     const auto back = [&](store::Ending::Kind kind, std::optional<Millis> delay, const char* why = "") {
         store::Ending ending{};
@@ -75,6 +86,9 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
         return back(store::Ending::not_started, unknown_task_pause,
                     "the worker that was to execute it has no such task");
     }
+    if (is_expired(run, task->second))
+        return refused("expired", "it was not begun within " + config::duration_text(task->second.expires) +
+                                      " of the time it was due (expires of task " + run.task + ")");
     const std::int64_t limit = config_.limits.payload_bytes;
     if (!run.payload || static_cast<std::int64_t>(run.payload->size()) > limit)
         return refused("payload_too_large",
@@ -87,7 +101,7 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     handlers::RunSpec spec;
     spec.id = run.held.id;
     spec.task = run.task;
-    spec.queue = std::move(run.queue);
+    spec.queue = run.queue;
     spec.payload = std::move(*run.payload);
     spec.fence = std::to_string(run.held.fence) + ":" + worker_;
     spec.traceparent = std::move(run.traceparent);
@@ -97,6 +111,7 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     Flight flight;
     flight.held = run.held;
     flight.task = run.task;
+    flight.queue = std::move(run.queue);
     flight.handler = handler;
     flight.used = run.attempts;
     flight.allowed = allowed;
@@ -211,7 +226,9 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
         on_landed_(std::nullopt);
         return;
     }
-    store::Ending ending = judge(flight.held, outcome, tries, config_.tasks.at(flight.task));
+    const config::Task& task = config_.tasks.at(flight.task);
+    store::Ending ending = judge(flight.held, outcome, tries, task);
+    add_failure_hook(ending, task, flight.queue, flight.used + (ending.counts ? 1 : 0));
     if (flight.tie == Tie::lease_lost && ending.kind == store::Ending::handed_back)
         ending.kind = store::Ending::cut_off;
     Parcel parcel{std::move(ending), flight.task, flight.used + 1, news_.bytes_of(flight.held)};

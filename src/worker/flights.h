@@ -82,6 +82,7 @@ class Flights : private handlers::Listener {
     struct Flight {
         store::Held held;
         std::string task;
+        std::string queue;
         handlers::Handler* handler = nullptr;
         int used = 0;
         int allowed = 1;

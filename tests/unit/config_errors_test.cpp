@@ -57,6 +57,21 @@ struct Wrong {
 
 BOOST_FIXTURE_TEST_SUITE(config_errors, Directory)
 
+BOOST_AUTO_TEST_CASE(umask_expires_and_on_failure_are_checked) {
+    const std::string task = "[task.t]\ncommand = [\"/bin/true\"]\n";
+    const std::string other = "[task.u]\ncommand = [\"/bin/true\"]\n";
+    for (const char* wrong : {"22", "\"08\"", "\"1777\"", "\"\"", "\"-1\"", "\"u=rw\""})
+        BOOST_TEST(error(task + "umask = " + wrong).find("task.t.umask: found ") != std::string::npos, wrong);
+    BOOST_TEST(load_text(task + "umask = \"027\"")->config.tasks.at("t").umask == 027);
+    BOOST_TEST(load_text(task)->config.tasks.at("t").umask == -1);
+    BOOST_TEST((load_text(task + "expires = \"2h\"")->config.tasks.at("t").expires == Millis{7'200'000}));
+    BOOST_TEST(error(task + "on_failure = \"u\"") ==
+               "mail.toml:1: task.t.on_failure: there is no [task.u] in this file, and this pool is to execute it");
+    BOOST_TEST(load_text(task + "on_failure = \"u\"\n" + other)->config.tasks.at("t").on_failure == "u");
+    for (const std::string& loop : {task + "on_failure = \"t\"", task + "on_failure = \"u\"\n" + other + "on_failure = \"t\""})
+        BOOST_TEST(error(loop).find("has an on_failure itself") != std::string::npos, loop);
+}
+
 BOOST_AUTO_TEST_CASE(a_wrong_key_or_table_is_named_with_its_line_and_the_nearest_right_one) {
     const std::vector<Wrong> table{
         {"[worker]\n\nconcurency = 4\n",
