@@ -70,7 +70,8 @@ constexpr TaskKey table[] = {
       0, year, "never"},
      [](Task& task) -> Slot { return &task.expires; }},
     {{"on_failure", Type::name, "",
-      "The task, of this file, of a run that is enqueued together with the end of a run of this one that has failed for "
+      "The task, of this file, of a run that is enqueued together with the end of a run of this one that has failed "
+      "for "
       "good, into the same queue; it may not have an on_failure itself."},
      [](Task& task) -> Slot { return &task.on_failure; }},
     {{"umask", Type::umask, "",
@@ -100,8 +101,9 @@ constexpr TaskKey table[] = {
      [](Task& task) -> Slot { return &task.recycle_memory; }},
 };
 
-constexpr std::string_view of_warm_processes[] = {"processes",      "warm_idle",  "start_timeout", "recycle_runs",
-                                                  "recycle_memory", "memory_max", "cpu_weight",    "pids_max", "umask"};
+constexpr std::string_view of_warm_processes[] = {"processes",    "warm_idle",      "start_timeout",
+                                                  "recycle_runs", "recycle_memory", "memory_max",
+                                                  "cpu_weight",   "pids_max",       "umask"};
 
 bool share_processes(const Task& one, const Task& other) {
     return one.handler == HandlerKind::warm && other.handler == HandlerKind::warm && one.command == other.command &&
@@ -166,8 +168,7 @@ struct Reader {
             return refused(value, full("command"), R"(is missing; add command = ["/path/to/program"])");
         }
         for (const char* key :
-             {"command", "working_directory", "environment_file", "environment", "pass_environment", "stdout",
-              "umask"})
+             {"command", "working_directory", "environment_file", "environment", "pass_environment", "stdout", "umask"})
             if (origins.contains(full(key)))
                 return refused(value, full(key),
                                "the task is a function of a program (in_process), which starts no other; remove it");

@@ -70,7 +70,7 @@ struct Plan {
     int output;
     int errors;
     int control;
-    int umask;  ///< -1: ours
+    int umask;                 ///< -1: ours
     const rlimit* open_files;  ///< as we were started with; null: as ours
     InFlight* in_flight;       ///< null: nobody watches
     int pidfd = -1;            ///< of the child; there before it runs

@@ -98,8 +98,8 @@ bool WarmGroup::paused(const std::string& task) const {
 }
 
 std::size_t WarmGroup::ready() const {
-    return static_cast<std::size_t>(std::count_if(waiting_.begin(), waiting_.end(),
-                                                  [this](const auto& one) { return !paused(one.spec.task); }));
+    return static_cast<std::size_t>(
+        std::count_if(waiting_.begin(), waiting_.end(), [this](const auto& one) { return !paused(one.spec.task); }));
 }
 
 void WarmGroup::pause(const std::set<std::string>& tasks) {
@@ -135,8 +135,8 @@ void WarmGroup::tell_paused() {
         one.told = true;
         const Pause& pause = pauses_.at(one.spec.task);
         const auto left = std::chrono::ceil<Millis>(pause.until - BootClock::now());
-        const std::string text = "waits " + config::duration_text(left) + " for a process: runs of task " + one.spec.task +
-                                 " have ended " + std::to_string(pause.deaths) + " in a row";
+        const std::string text = "waits " + config::duration_text(left) + " for a process: runs of task " +
+                                 one.spec.task + " have ended " + std::to_string(pause.deaths) + " in a row";
         one.listener->on_line(one.spec.id, {Level::info, text});
     }
 }

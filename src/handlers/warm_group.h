@@ -77,7 +77,7 @@ class WarmGroup {
     std::size_t expected_concurrency_ = 0;                 ///< what the last hello said; 0: none has come yet
     int failures_ = 0;                                     ///< of starts, in a row, without a completed run between
     std::map<std::string, Pause> pauses_;
-    std::string start_failure_;                            ///< of the last start; empty: it went well
+    std::string start_failure_;  ///< of the last start; empty: it went well
     std::vector<Landing> later_;
     loop::Timer later_timer_;
     loop::Timer pause_timer_;    ///< armed while a paused run waits

@@ -50,8 +50,8 @@ class WarmProcess {
         bool expected = false;          ///< it was asked to leave, or left by itself with nothing to do and exit 0
         std::string reason;             ///< otherwise: why, and the last lines of its stderr
         std::vector<Landing> landings;  ///< what was in flight
-        /// The tasks that may have ended it: of what was in flight, of the one run because of which it was killed, or of
-        /// the last one that it had; none: it had none.
+        /// The tasks that may have ended it: of what was in flight, of the one run because of which it was killed, or
+        /// of the last one that it had; none: it had none.
         std::set<std::string> culprits;
     };
     struct Events {

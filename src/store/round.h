@@ -43,8 +43,8 @@ struct Ending {
     bool counts = true;           ///< uses up an attempt
     std::optional<Millis> delay;  ///< when put back: due that long from now; none: keeps its place in the line
     std::string result;           ///< JSON text, or empty
-    std::string enqueue;          ///< with completed and failed: a JSON array of runs that are enqueued with it; or empty
-    std::string error_class;      ///< empty: no error
+    std::string enqueue;      ///< with completed and failed: a JSON array of runs that are enqueued with it; or empty
+    std::string error_class;  ///< empty: no error
     std::string error_message;
     std::optional<int> exit_code;
     std::optional<int> signal;

@@ -25,7 +25,8 @@ Millis margin_of(Millis lease) {
     return std::min(lease / 5, Millis{10'000});
 }
 
-/// Waited for too long for its first attempt. By this host's clock, and the database's: expires is no matter of seconds.
+/// Waited for too long for its first attempt. By this host's clock, and the database's: expires is no matter of
+/// seconds.
 bool is_expired(const store::ClaimedRun& run, const config::Task& task) {
     if (task.expires == Millis{0} || run.attempts > 0 || run.lost > 0) return false;
     const auto now = std::chrono::floor<Millis>(std::chrono::system_clock::now().time_since_epoch());

@@ -60,7 +60,8 @@ BOOST_AUTO_TEST_CASE(a_worker_says_its_start_its_runs_and_its_end) {
         says(worker, "info", "run_dispatched", {" run_id=" + bad + " ", " task=fail ", attempt});
     says(worker, "info", "run_retry",
          {" run_id=" + bad + " ", " task=fail ", " attempt=1 ", "exit 3", "the reason", "(retry, due in "});
-    says(worker, "warning", "run_failed", {" run_id=" + bad + " ", " task=fail ", " attempt=2 ", "fail: exit: exit 3", "the reason"});
+    says(worker, "warning", "run_failed",
+         {" run_id=" + bad + " ", " task=fail ", " attempt=2 ", "fail: exit: exit 3", "the reason"});
     says(worker, "info", "run_retry", {" run_id=" + later + " ", " task=later "});
     BOOST_TEST(worker.said("run_log").size() == 2U);
     BOOST_TEST(worker.said("run_log").front().text.find("the reason run_id=" + bad + " task=fail") == 0U);

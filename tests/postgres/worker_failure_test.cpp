@@ -65,8 +65,8 @@ BOOST_AUTO_TEST_CASE(a_run_that_has_failed_for_good_enqueues_that_of_on_failure_
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_is_refused_before_it_begins_has_failed_for_good_too) {
-    Scene scene({.rest = "[limits]\npayload_bytes = 1000\n" +
-                         shell_task("breaks", "true", "on_failure = \"cares\"") + shell_task("cares", "true")});
+    Scene scene({.rest = "[limits]\npayload_bytes = 1000\n" + shell_task("breaks", "true", "on_failure = \"cares\"") +
+                         shell_task("cares", "true")});
     scene.enqueue("'breaks', to_jsonb(repeat('x', 5000))");
     BOOST_TEST_REQUIRE(scene.bench.until([&] { return scene.of("cares", "min(status)") == "completed"; }));
     BOOST_TEST(scene.of("cares", "payload #>> '{error,class}'") == "payload_too_large");

@@ -68,7 +68,8 @@ BOOST_AUTO_TEST_CASE(umask_expires_and_on_failure_are_checked) {
     BOOST_TEST(error(task + "on_failure = \"u\"") ==
                "mail.toml:1: task.t.on_failure: there is no [task.u] in this file, and this pool is to execute it");
     BOOST_TEST(load_text(task + "on_failure = \"u\"\n" + other)->config.tasks.at("t").on_failure == "u");
-    for (const std::string& loop : {task + "on_failure = \"t\"", task + "on_failure = \"u\"\n" + other + "on_failure = \"t\""})
+    for (const std::string& loop :
+         {task + "on_failure = \"t\"", task + "on_failure = \"u\"\n" + other + "on_failure = \"t\""})
         BOOST_TEST(error(loop).find("has an on_failure itself") != std::string::npos, loop);
 }
 
