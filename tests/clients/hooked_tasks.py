@@ -39,7 +39,7 @@ async def unloads():
 def closes():
     note("closes")
     if "hangs" in how:
-        time.sleep(300)
+        time.sleep(300)  # hangs, until it is killed: that is the case
 
 
 class Flaky(Exception):

@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(umask_says_who_may_read_the_files_that_a_task_makes) {
     const TemporaryDirectory directory;
     const mode_t before = ::umask(0077);
     std::string rest;
-    for (const std::string& mask : {"0022", "0007", ""})
+    for (const std::string mask : {"0022", "0007", ""})
         rest += shell_task("makes" + mask, "touch " + directory.path() + "/file" + mask,
                            mask.empty() ? "" : "umask = \"" + mask + "\"");
     Scene scene({.rest = rest});
