@@ -66,6 +66,8 @@ inline const std::vector<Moment> round_points{
     {.name = "rescue.answered", .waits_for_lease = true},
     {.name = "due.sent"},
     {.name = "due.answered"},
+    {.name = "backlog.sent"},
+    {.name = "backlog.answered"},
     {.name = "held.sent", .scene = Scene::cut_off},
     {.name = "held.answered", .scene = Scene::cut_off},
     {.name = "release_forgotten.sent", .scene = Scene::cut_off},

@@ -106,7 +106,8 @@ BOOST_AUTO_TEST_CASE(what_a_canceled_run_says_while_it_tidies_up_is_in_its_log) 
     };
     BOOST_TEST_REQUIRE(scene.bench.until([&] { return log() == "1 began"; }));
     BOOST_TEST(scene.database.value("SELECT dormouse.cancel($1)", {id}).starts_with("canceled"));
-    BOOST_TEST(scene.bench.until([&] { return log() == "1 began, 1 tidied"; }), log());
+    BOOST_TEST(scene.bench.until([&] { return log().ends_with("1 tidied"); }),
+               log());  // bash may have said something before
     BOOST_TEST_REQUIRE(scene.bench.until_idle());
 }
 

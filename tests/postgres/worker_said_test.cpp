@@ -134,13 +134,28 @@ BOOST_AUTO_TEST_CASE(a_session_that_is_lost_loses_no_line_and_writes_none_twice)
     BOOST_TEST(scene.log("bool_and(text = 'line ' || line)", id) == "t");
 }
 
-BOOST_AUTO_TEST_CASE(what_a_run_says_that_was_taken_away_is_dropped) {
+BOOST_AUTO_TEST_CASE(what_a_run_says_after_it_was_canceled_is_kept) {
     Scene scene({.rest = shell_task("stays",
                                     "trap 'echo after >&2; exit 0' TERM; echo before >&2; while :; do sleep "
                                     "0.05; done")});
     const std::string id = scene.enqueue("'stays'");
     BOOST_TEST(scene.bench.until([&] { return scene.log("count(*)", id) == "1"; }));
     scene.database.exec("SELECT dormouse.cancel('" + id + "')");
+    BOOST_TEST_REQUIRE(scene.bench.until_idle());
+    scene.bench.turns_within(Millis{1'200});
+    const std::string said = scene.texts(id);  // bash may have a word of its own between
+    BOOST_TEST(said.starts_with("1:1:info:before|"), said);
+    BOOST_TEST(said.ends_with(":info:after"), said);
+}
+
+// It has been given to somebody else, perhaps: only the holder of the fence writes.
+BOOST_AUTO_TEST_CASE(what_a_run_says_that_is_another_s_is_dropped) {
+    Scene scene({.rest = shell_task("stays",
+                                    "trap 'echo after >&2; exit 0' TERM; echo before >&2; while :; do sleep "
+                                    "0.05; done")});
+    const std::string id = scene.enqueue("'stays'");
+    BOOST_TEST(scene.bench.until([&] { return scene.log("count(*)", id) == "1"; }));
+    scene.database.exec("UPDATE dormouse.runs SET status = 'queued', run_at = 'infinity' WHERE id = '" + id + "'");
     BOOST_TEST_REQUIRE(scene.bench.until_idle());
     scene.bench.turns_within(Millis{1'200});
     BOOST_TEST(scene.texts(id) == "1:1:info:before");

@@ -84,7 +84,7 @@ void CrashBench::write_config(const std::string& name, const std::string& worker
     file << "[database]\nurl = \"" << database_.url() << "\"\n[paths]\nspool_directory = \"" << here
          << "/spool\"\nwake_directory = \"" << here
          << "/wake\"\n[worker]\nlease = \"2s\"\nconcurrency = " << concurrency << "\n"
-         << worker << "\n";
+         << worker << "\n[metrics]\ntextfile = \"" << here << "/metrics.prom\"\n";
     for (const char* task : {"quick", "big", "long", "later"})
         file << "[task." << task << "]\nhandler = \"exec\"\ncommand = [\"" << here << "/" << task
              << "\"]\nbackoff = { base = \"1ms\", max = \"1ms\" }\n";
