@@ -1,7 +1,6 @@
 // dormouse-alert POOL: tells people what a pool's worker has seen. Started by the worker, which writes notices to its
 // stdin; by dormouse-alert@.service with --ended, once the worker has died or could not tell everything; and by
-// `dormouse alert
-// --test`. A program of its own, so that no worker loads what it takes to send a mail. It ends within 30 s, whatever
+// `dormouse alert --test`. A program of its own, so that no worker loads what it takes to send a mail. It ends within 30 s, whatever
 // hangs.
 #include <curl/curl.h>
 #include <sys/prctl.h>
@@ -14,6 +13,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "alert_sender/sender.h"
 #include "base/standard_files.h"
@@ -33,6 +33,7 @@ struct Arguments {
     std::optional<std::string> config;
     std::string state;
     bool test = false;
+    bool json = false;  ///< with test
     bool ended = false;
 };
 
@@ -43,6 +44,8 @@ std::optional<Arguments> parse(const std::vector<std::string>& given) {
         const bool has_value = at + 1 < given.size();
         if (one == "--test")
             arguments.test = true;
+        else if (one == "--json")
+            arguments.json = true;
         else if (one == "--ended")
             arguments.ended = true;
         else if (one == "--config" && has_value)
@@ -69,20 +72,29 @@ alerts::Notice notice(const char* kind, const std::string& text) {
     return one;
 }
 
-int test(const config::Config& config) {
+int test(const config::Config& config, bool json) {
     const auto ways = ways_of(config.alerts);
     if (!ways) return complain(ways.error().message, code_config);
     if (ways->all.empty())
         return complain("pool " + config.pool + " tells nobody: [alerts] has neither command, webhook nor mail_to",
                         code_config);
     int code = 0;
+    nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const auto& [name, way] : ways->all) {
         const Status done =
             way(compose(config.pool, notice("test", "sent by `dormouse alert --test`"), 0), longest_try);
-        std::printf("%s: %s\n", ways->where.at(name).c_str(),
-                    done ? "sent" : ("FAILED: " + done.error().message).c_str());
+        all.push_back({{"way", name},
+                       {"to", ways->where.at(name)},
+                       {"sent", done.has_value()},
+                       {"error", done ? nlohmann::ordered_json() : nlohmann::ordered_json(done.error().message)}});
+        if (!json)
+            std::printf("%s: %s\n", ways->where.at(name).c_str(),
+                        done ? "sent" : ("FAILED: " + done.error().message).c_str());
         if (!done) code = code_not_told;
     }
+    // what a server has said may be of any encoding
+    const auto replace = nlohmann::ordered_json::error_handler_t::replace;
+    if (json) std::printf("%s\n", nlohmann::ordered_json{{"ways", all}}.dump(-1, ' ', false, replace).c_str());
     return code;
 }
 
@@ -113,7 +125,7 @@ int run(const Arguments& arguments) {
     if (!loaded) return complain(loaded.error().message, code_config);
     const config::Config& config = loaded->config;
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (arguments.test) return test(config);
+    if (arguments.test) return test(config, arguments.json);
     if (!config.alerts.any()) return 0;
     Call call{config.pool, arguments.state, "", {}};
     if (arguments.ended) {
@@ -147,6 +159,7 @@ int main(int argc, char** argv) {
     ::alarm(longest_life_s);
     const auto arguments = parse(std::vector<std::string>(argv + 1, argv + argc));
     if (!arguments)
-        return complain("usage: dormouse-alert [--test | --ended] [--config FILE] [--state DIR] POOL", code_usage);
+        return complain("usage: dormouse-alert [--test [--json] | --ended] [--config FILE] [--state DIR] POOL",
+                        code_usage);
     return run(*arguments);
 }

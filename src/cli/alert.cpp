@@ -17,6 +17,7 @@ Outcome alert(const AlertOptions& options) {
     if (!pool) return tl::unexpected(pool.error());
     std::vector<std::string> arguments{alerts::find_program(), "--test", *pool};
     if (options.file) arguments.insert(arguments.end(), {"--config", *options.file});
+    if (options.json) arguments.emplace_back("--json");
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);

@@ -12,6 +12,7 @@ struct AlertOptions {
     std::string pool;                 ///< empty: the only one of this machine
     std::optional<std::string> file;  ///< --config
     bool test = false;
+    bool json = false;
 };
 
 /// Does not return unless the program cannot be started.

@@ -134,6 +134,7 @@ void add_alert(CLI::App& app, Chosen& chosen) {
     command.add_option("POOL", options->pool, "The pool (default: the only one of this machine)");
     command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
     command.add_flag("--test", options->test, "Send one message on every way, and say what became of it");
+    add_json(command, options->json);
     command.footer(
         "Secrets that only the pool's unit has (LoadCredential=) are not there.\n\n"
         "Example:\n  sudo -u dormouse dormouse alert --test default");

@@ -94,7 +94,7 @@ struct Alerts {
     std::string webhook_file;          ///< holds the URL instead
     std::vector<std::string> mail_to;
     std::string mail_from;
-    std::string smtp_host;
+    std::string smtp_host = "localhost";
     int smtp_port = 587;
     std::string smtp_user;           ///< empty: no login
     std::string smtp_password;       ///< Secret

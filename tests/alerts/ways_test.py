@@ -242,6 +242,9 @@ class Ways(unittest.TestCase):
         self.assertEqual((ended.returncode, len(mail.mails)), (14, 2))
         self.assertIn("FAILED: it answered HTTP 503", ended.stdout)
         self.assertNotIn("SECRET", ended.stdout + ended.stderr)
+        command.insert(2, "--json")
+        told = {one["way"]: (one["sent"], one["error"]) for one in json.loads(test().stdout)["ways"]}
+        self.assertEqual(told, {"mail": (True, None), "webhook": (False, "it answered HTTP 503")})
         self.configure()
         self.assertEqual(test().returncode, 9)
 

@@ -60,7 +60,7 @@ struct Claimer {
             session.ask("", "EXECUTE claim('{" + queues + "}', " + std::to_string(limit) + ", " + me +
                                 ", 300000, 1000000, '{" + tasks + "}', '{" + slots + "}', '{" + except + "}')");
         BOOST_TEST_REQUIRE(reply.has_value(), (reply ? "" : reply.error().message));
-        BOOST_TEST(reply->columns() == 13);
+        BOOST_TEST(reply->columns() == 14);
         std::string ids;
         for (int row = 0; row < reply->rows(); ++row)
             ids += (row == 0 ? "'" : ",'") + std::string(reply->text(row, 0)) + "'";
@@ -313,7 +313,7 @@ BOOST_AUTO_TEST_CASE(claims_by_id_with_and_without_payload) {
         const auto reply =
             worker.session.ask("", "EXECUTE claim_ids('" + ids + "', " + me + ", 1000, 1000000, " + with_payload + ")");
         BOOST_TEST_REQUIRE(reply.has_value(), (reply ? "" : reply.error().message));
-        BOOST_TEST(reply->columns() == 13);
+        BOOST_TEST(reply->columns() == 14);
         std::string all;
         for (int row = 0; row < reply->rows(); ++row)
             all += std::string(reply->text(row, 3)) + (reply->is_null(row, 4) ? "-" : std::string(reply->text(row, 4)));
