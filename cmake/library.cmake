@@ -1,6 +1,6 @@
 # libdormouse: one archive for programs of others. It is one object whose only global names are the public API's, so that
 # another release of toml++ or nlohmann-json in such a program stays apart from what is compiled in here.
-set(library_parts embed worker alerts promise rounds handlers spool store postgres systemd loop config base)
+set(library_parts embed worker alerts metrics promise rounds handlers spool store postgres systemd loop config base)
 set(library_objects $<TARGET_OBJECTS:dormouse_sql>)
 foreach(part ${library_parts})
   list(APPEND library_objects $<TARGET_OBJECTS:dormouse_${part}>)

@@ -319,7 +319,7 @@ func TestARunIsAskedForCancelledAndStartedAgain(t *testing.T) {
 					continue // what is no id is refused by Postgres
 				}
 			}
-			ctx, end := context.WithTimeout(background, 50*time.Millisecond)
+			ctx, end := context.WithTimeout(background, time.Second)
 			var done bool
 			var said string
 			var found *Result
