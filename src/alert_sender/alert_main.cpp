@@ -1,7 +1,7 @@
 // dormouse-alert POOL: tells people what a pool's worker has seen. Started by the worker, which writes notices to its
 // stdin; by dormouse-alert@.service with --ended, once the worker has died or could not tell everything; and by
-// `dormouse alert --test`. A program of its own, so that no worker loads what it takes to send a mail. It ends within 30 s, whatever
-// hangs.
+// `dormouse alert --test`. A program of its own, so that no worker loads what it takes to send a mail. It ends within
+// 30 s, whatever hangs.
 #include <curl/curl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>

@@ -81,7 +81,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_key_or_table_is_named_with_its_line_and_the_nearest
         {"[wroker]\nlease = \"1h\"\n", "mail.toml:1: wroker: unknown table; did you mean worker?"},
         {"[tasks.x]\n", "mail.toml:1: tasks: unknown table; did you mean task?"},
         {"[colours]\n",
-         "mail.toml:1: colours: unknown table; there are database, worker, wake, retention, limits, alerts, paths, metrics, "
+         "mail.toml:1: colours: unknown table; there are database, worker, wake, retention, limits, alerts, paths, "
+         "metrics, "
          "environment, task"},
         {"url = \"x\"\n", "mail.toml:1: url: unknown key; did you mean database.url?"},
         {"worker = 4\n", "mail.toml:1: worker: expected a table: [worker]"},
