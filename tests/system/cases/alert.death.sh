@@ -14,7 +14,9 @@ look_exit = "1h"'
 new_pool $pool "$stays"
 wait_for 30 has_session
 kill_worker $pool
-wait_for 30 has_session
+restarted() { [ "$(property dormouse@$pool.service NRestarts)" -ge 1 ]; }
+wait_for 30 restarted
+wait_for 30 state_is dormouse@$pool.service active
 wait_for 20 state_is dormouse-alert@$pool.service inactive
 equal "without [alerts]: what the unit ended with" "$(property dormouse-alert@$pool.service Result)" success
 holds "nobody is told" test ! -e $told
