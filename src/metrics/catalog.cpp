@@ -13,7 +13,7 @@ constexpr Family table[] = {
     {Metric::slots_busy, "dormouse_slots_busy", gauge, "", "Runs that were being executed at the snapshot."},
     {Metric::runs_queued, "dormouse_runs_queued", gauge, "queue",
      "Runs that were due and not claimed, of the tasks that the pool knows, when it was last asked "
-     "(dormouse_backlog_timestamp_seconds); at most 10000 of each task and priority are counted."},
+     "(dormouse_backlog_timestamp_seconds); 10000 of a queue are counted at most."},
     {Metric::oldest_due_age, "dormouse_oldest_due_age_seconds", gauge, "queue",
      "For how long the first of them had been due when it was last asked (dormouse_backlog_timestamp_seconds); 0: none "
      "was."},

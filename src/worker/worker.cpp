@@ -45,7 +45,11 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                   for (Parcel& parcel : parcels) reports_.outbox().add(std::move(parcel));
               }),
       rescue_(circumstances_.predecessors, !circumstances_.errand.run.has_value(),
-              {.on_rescued = [this](std::int64_t runs) { measures_.lost(runs), claims_.owe(); },
+              {.on_rescued =
+                   [this](std::int64_t runs) {
+                       measures_.lost(runs);
+                       claims_.owe();
+                   },
                .on_dead_settled = [this] { neighbours_.ring_all(); }}),
       imports_(loop, config, circumstances_.owns_spool, !circumstances_.errand.run,
                {.on_change = [this] { step(); }, .on_trouble = [this] { tell_idle(); }}),

@@ -118,6 +118,7 @@ BOOST_AUTO_TEST_CASE(the_numbers_are_those_of_the_database_over_a_sleep_and_a_se
         BOOST_TEST(sample(now, "database_session_seconds_total") > 0);
         BOOST_TEST(sample(now, "awake_seconds_total") > sample(now, "database_session_seconds_total"));
         BOOST_TEST(sample(now, "runs_queued", ",queue=\"default\"") == 0);
+        BOOST_TEST(sample(now, "oldest_due_age_seconds", ",queue=\"default\"") == 0);
         BOOST_TEST(sample(now, "awake") == 0);
         BOOST_TEST((now.find("dormouse_next_due_timestamp_seconds{pool=\"logged\"} +Inf\n") != std::string::npos), now);
     }
