@@ -55,6 +55,13 @@ struct Socket {
     std::string port;
 };
 
+/// Anybody may put a socket into /tmp and wait there for root.
+bool is_trusted(const std::string& directory, const struct stat& socket) {
+    const passwd* const postgres = ::getpwnam("postgres");
+    return directory != "/tmp" || socket.st_uid == 0 || socket.st_uid == ::getuid() ||
+           (postgres != nullptr && socket.st_uid == postgres->pw_uid);
+}
+
 /// One for each server, however many names its directory has.
 std::vector<Socket> sockets() {
     std::vector<Socket> found;
@@ -66,7 +73,7 @@ std::vector<Socket> sockets() {
             const std::string port = name.starts_with(socket_name) ? name.substr(std::string(socket_name).size()) : "";
             struct stat about{};
             if (port.empty() || port.find_first_not_of("0123456789") != std::string::npos ||
-                ::stat(entry.path().c_str(), &about) != 0 || !S_ISSOCK(about.st_mode))
+                ::lstat(entry.path().c_str(), &about) != 0 || !S_ISSOCK(about.st_mode) || !is_trusted(directory, about))
                 continue;
             if (seen.emplace(about.st_dev, about.st_ino).second) found.push_back({directory, port});
         }

@@ -1,12 +1,16 @@
 // dormouse setup on real servers, each with nothing of ours in it: as a superuser, as somebody who may only make roles,
 // by the commands that it shows, a second time; and what it refuses, with nothing done.
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "base/unique_fd.h"
 #include "support/cluster.h"
 #include "support/paths.h"
 #include "support/process.h"
@@ -218,6 +222,30 @@ BOOST_AUTO_TEST_CASE(what_is_missing_is_named_with_who_can_do_it_and_nothing_is_
     refuses({"postgresql://o@ep-calm-1-pooler.eu.aws.neon.tech/app"}, 2, {"is a pooler", "ep-calm-1.eu.aws.neon.tech"});
     refuses({url("postgres", "app"), "--login", "postgres"}, 7, {"login postgres is a superuser"});
     refuses({url("postgres", "app"), "--pool", "a b"}, 2, {"pool"});
+}
+
+/// For cases that give a file to somebody else.
+boost::test_tools::assertion_result is_root(boost::unit_test::test_unit_id /*test*/) {
+    boost::test_tools::assertion_result root(::geteuid() == 0);
+    if (!root) root.message() << "only root can make a socket that is somebody else's";
+    return root;
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_that_anybody_may_have_put_into_tmp_is_no_server,
+                     *boost::unit_test::precondition(is_root)) {
+    const std::string port = std::to_string(60'000 + ::getpid() % 5'000);
+    const std::string path = "/tmp/.s.PGSQL." + port;
+    const UniqueFd bait(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    BOOST_TEST_REQUIRE(::bind(bait.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    BOOST_TEST_REQUIRE(::chown(path.c_str(), 65534, 65534) == 0);
+    environment["PGPORT"] = port;
+    const Ended refused = setup({"--create-database", "app"});
+    BOOST_TEST(::unlink(path.c_str()) == 0);
+    BOOST_TEST(refused.exit_code != 0);
+    BOOST_TEST(has(refused.err, "no Postgres server runs on this machine"), refused.err);
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_of_ones_own_directory_cannot_be_switched_on) {
