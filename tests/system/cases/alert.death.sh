@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib.sh"
 pool=alert-death
 told=/var/lib/dormouse/$pool/told
 program=/usr/local/bin/dormouse-test-tell
-trap 'rm -f $program' EXIT
+at_end rm -f $program
 printf '#!/bin/sh\ncat >>%s\necho >>%s\n' "$told" "$told" >$program
 chmod 755 $program
 stays='idle_exit = "1h"

@@ -49,7 +49,7 @@ holds "somebody else is told the way: $said" grep -q "sudo" <<<"$said"
 holds "and gets an error" [ $code != 0 ]
 # the only pool here, as far as they can tell
 others=$(mktemp -d /etc/dormouse-others.XXXXXX)
-trap 'mv "$others"/*.toml /etc/dormouse/ 2>/dev/null; rmdir "$others"' EXIT
+at_end "mv $others/*.toml /etc/dormouse/; rmdir $others"
 for file in /etc/dormouse/*.toml; do [ "$file" = /etc/dormouse/$pool.toml ] || mv "$file" "$others"; done
 # each command that needs the pool's file says the one line that works, as it was typed
 for command in "runs --limit 3" "try who" "config $pool" "enqueue who '{\"a b\": 1}' --pool $pool" "status" "logs $run"; do
