@@ -55,11 +55,13 @@ struct Socket {
     std::string port;
 };
 
-/// Anybody may put a socket into /tmp and wait there for root.
-bool is_trusted(const std::string& directory, const struct stat& socket) {
+/// Anybody may put a socket into /tmp, or a link to one, and wait there for root.
+bool is_trusted(const std::string& directory, const fs::path& path) {
+    if (directory != "/tmp") return true;
     const passwd* const postgres = ::getpwnam("postgres");
-    return directory != "/tmp" || socket.st_uid == 0 || socket.st_uid == ::getuid() ||
-           (postgres != nullptr && socket.st_uid == postgres->pw_uid);
+    struct stat own{};
+    return ::lstat(path.c_str(), &own) == 0 && S_ISSOCK(own.st_mode) &&
+           (own.st_uid == 0 || own.st_uid == ::getuid() || (postgres != nullptr && own.st_uid == postgres->pw_uid));
 }
 
 /// One for each server, however many names its directory has.
@@ -73,7 +75,8 @@ std::vector<Socket> sockets() {
             const std::string port = name.starts_with(socket_name) ? name.substr(std::string(socket_name).size()) : "";
             struct stat about{};
             if (port.empty() || port.find_first_not_of("0123456789") != std::string::npos ||
-                ::lstat(entry.path().c_str(), &about) != 0 || !S_ISSOCK(about.st_mode) || !is_trusted(directory, about))
+                ::stat(entry.path().c_str(), &about) != 0 || !S_ISSOCK(about.st_mode) ||
+                !is_trusted(directory, entry.path()))
                 continue;
             if (seen.emplace(about.st_dev, about.st_ino).second) found.push_back({directory, port});
         }
