@@ -17,7 +17,8 @@ install(FILES units/dormouse.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME dor
 install(FILES units/dormouse.preset DESTINATION lib/systemd/system-preset RENAME 90-dormouse.preset)
 
 # The programs have their SQL in them; these are to be read.
-install(DIRECTORY sql/ DESTINATION share/dormouse/sql FILES_MATCHING PATTERN "*.sql")
+install(DIRECTORY sql/ DESTINATION share/dormouse/sql FILES_MATCHING PATTERN "*.sql" PATTERN migrations EXCLUDE)
+install(DIRECTORY ${CMAKE_BINARY_DIR}/generated/sql/migrations DESTINATION share/dormouse/sql)
 file(GLOB pages CONFIGURE_DEPENDS docs/*.md)
 install(FILES README.md ARCHITECTURE.md SECURITY.md DESTINATION share/doc/dormouse)
 if(pages)

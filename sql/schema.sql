@@ -2288,6 +2288,8 @@ REVOKE ALL ON FUNCTION dormouse.run_has_finished() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run_is_taken_away() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.run_starts_again() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.runs_deleted() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.runs_inserted() FROM PUBLIC;

@@ -62,7 +62,7 @@ migrations_sed() {
 make_template() { # variant, database, rows
     sql -c "DROP DATABASE IF EXISTS $2" -c "CREATE DATABASE $2"
     { echo 'SET client_min_messages = warning; BEGIN; CREATE SCHEMA IF NOT EXISTS dormouse;'
-      cat "$root"/sql/migrations/*.sql | sed -f "$(migrations_sed "$1")"; echo 'COMMIT; BEGIN;'
+      cat "$root"/sql/migrations/0001_baseline/*.sql | sed -f "$(migrations_sed "$1")"; echo 'COMMIT; BEGIN;'
       cat "$here/variants/$1/setup.sql"
       echo "SELECT to_regclass('dormouse.finished_runs') IS NULL AS plain \\gset"
       printf '%s\n' '\if :plain'

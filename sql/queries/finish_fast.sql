@@ -30,5 +30,5 @@ WITH input AS (
 SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', dormouse.told_as(id)) END,
        CASE WHEN id NOT BETWEEN (SELECT (lpad(to_hex((date_part('epoch', now()) * 1000::float8)::bigint - 129600000), 12, '0') || '00000000000000000000')::uuid)
                         AND (SELECT (lpad(to_hex((date_part('epoch', now()) * 1000::float8)::bigint + 3600000), 12, '0') || '00000000000000000000')::uuid)
-            THEN dormouse.note_stray(id, now()) END  -- 0008_retention.sql
+            THEN dormouse.note_stray(id, now()) END  -- 06_by_id.sql
   FROM finished

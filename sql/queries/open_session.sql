@@ -3,7 +3,7 @@
 -- A database that somebody has made read-only by default (providers do, before a disk is full) stays so for us. A backend whose client
 -- has given up on it ends, instead of waiting for a lock or a disk on behalf of nobody.
 -- Row level security that would hide runs is an error, not an empty queue. `dormouse.session` tells the triggers whose session it is: what a worker
--- moves is not taken away from anybody (0002_triggers.sql).
+-- moves is not taken away from anybody (03_triggers.sql).
 -- idle_session_timeout would kill a listener; a role's default isolation level must not reach the claim; the plans are
 -- made once, often on an empty leaf, so they must not depend on what the leaf holds just then (bench/layout). The role's search path
 -- stays, for other people's triggers, behind pg_catalog. What fits better is found there all the same, so our statements have the very types of the

@@ -1,7 +1,7 @@
 -- Registers this session as one that listens to the queues $1, until it ends or promises: whoever inserts into them notifies from now on.
 -- A row for each queue: whether it is registered; if not, who holds the lock, since only somebody who should not have it holds it for
 -- longer than a moment (producers do for so long, hence the many tries). Once is enough, and a round that failed may have done it. What
--- this session inserts itself is always told, see sql/migrations/0009_reliance.sql; the seed is the one there. Needs no schema.
+-- this session inserts itself is always told, see sql/migrations/0001_baseline/02_notify.sql; the seed is the one there. Needs no schema.
 WITH held AS MATERIALIZED (
     SELECT (l.classid::bigint << 32) | l.objid::bigint AS key, l.pid, l.mode
       FROM pg_locks l

@@ -1,5 +1,5 @@
 // What cancel, retry and archive have in common: runs by id, or many by a filter, in portions, so that no lock is held
-// for long. The rules themselves are in the database (sql/migrations/0005_operations.sql).
+// for long. The rules themselves are in the database (sql/migrations/0001_baseline/09_operations.sql).
 #pragma once
 
 #include <optional>

@@ -1,7 +1,7 @@
 // W10: a worker that is registered for its queues is told of whatever is inserted into them. One that is busy promises
 // to look again instead: it is registered no more, and producers leave their NOTIFY out. Before it may be silent it
 // registers and has made sure that no transaction relies on it; so does each new session, because producers leave the
-// NOTIFY out while nobody is there, too. sql/migrations/0009_reliance.sql is the producers' side,
+// NOTIFY out while nobody is there, too. sql/migrations/0001_baseline/02_notify.sql is the producers' side,
 // tests/model/reliance.pml the proof.
 // Pure: the worker tells it what happened, and asks what the next round should do about it. Assumes the worst of what
 // is on the wire: a lock stays when its round fails.

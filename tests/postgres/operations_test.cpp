@@ -367,8 +367,8 @@ BOOST_AUTO_TEST_CASE(a_producer_cancels_and_retries_by_id_and_no_more) {
     database.exec("DROP OWNED BY app, ops; DROP ROLE app, ops");
 }
 
-BOOST_AUTO_TEST_CASE(where_the_roles_are_there_already_the_migration_grants) {
-    apply_roles(database);
+BOOST_AUTO_TEST_CASE(a_schema_is_its_owners_alone_until_somebody_asks_for_the_roles) {
+    apply_roles(database);  // the cluster has them: a worker of one database is nobody in another
     TestDatabase fresh(TestDatabase::Schema::none);
     const Ended migrated = run(cli_program({"migrate"}, {{"DATABASE_URL", fresh.url()}}));
     BOOST_TEST(migrated.exit_code == 0, migrated.err);
@@ -376,6 +376,12 @@ BOOST_AUTO_TEST_CASE(where_the_roles_are_there_already_the_migration_grants) {
         return fresh.value("SELECT has_function_privilege('dormouse_" + role + "', 'dormouse." + function +
                            "', 'execute')") == "t";
     };
+    BOOST_TEST(fresh.value("SELECT bool_or(has_schema_privilege(r, 'dormouse', 'usage')) FROM unnest(ARRAY["
+                           "'dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader']) r") ==
+               "f");
+    BOOST_TEST(!may("producer", "cancel(uuid, text)"));
+    const Ended granted = run(cli_program({"migrate", "--roles"}, {{"DATABASE_URL", fresh.url()}}));
+    BOOST_TEST(granted.exit_code == 0, granted.err);
     BOOST_TEST(may("producer", "cancel(uuid, text)"));
     BOOST_TEST(may("producer", "retry(uuid)"));
     BOOST_TEST(!may("producer", "archive(uuid, text)"));

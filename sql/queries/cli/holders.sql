@@ -1,5 +1,5 @@
 -- Who keeps workers awake, or from being told: of the queues $1 (a JSON array of names) who holds reliance in a transaction that has inserted, and who
--- holds the lock of those that listen alone (sql/migrations/0009_reliance.sql). Since when is known to those who may read all of pg_stat_activity.
+-- holds the lock of those that listen alone (sql/migrations/0001_baseline/02_notify.sql). Since when is known to those who may read all of pg_stat_activity.
 -- Only what has lasted for a second, where that is known: producers hold both for moments.
 WITH locks AS MATERIALIZED (
     SELECT l.virtualtransaction AS transaction, l.locktype, l.mode, l.pid, l.relation, l.objsubid,

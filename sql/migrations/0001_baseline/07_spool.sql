@@ -1,13 +1,5 @@
 -- Runs that come as files: a worker imports what lies in its pool's spool.
 
--- The files that were imported, so that one whose removal was lost in a crash is not imported again, also when its run has finished
--- long ago. Forgotten after 30 days.
-CREATE TABLE dormouse.imports (
-    id          uuid        PRIMARY KEY,
-    imported_at timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX imports_imported_at ON dormouse.imports (imported_at);
-
 -- Whether an error is about the session, the server or somebody's lock, so that the same statement may succeed later, and not about the
 -- values it was given: not what a function of somebody's says by RAISE, whatever code it gives. The codes are in the appendix of Postgres'
 -- manual; the first line of the context is the innermost function, with what it was doing.
@@ -64,17 +56,4 @@ BEGIN
         END;
         RETURN NEXT;
     END LOOP;
-END $$;
-REVOKE ALL ON FUNCTION dormouse.is_of_the_server, dormouse.import_runs FROM PUBLIC;
-
--- Also where the roles are there already: `dormouse migrate --roles` need not be repeated for a new release.
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_worker') THEN
-        GRANT EXECUTE ON FUNCTION dormouse.import_runs TO dormouse_worker;
-        GRANT SELECT ON dormouse.imports TO dormouse_worker;
-    END IF;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_reader') THEN
-        GRANT SELECT ON dormouse.imports TO dormouse_reader;
-    END IF;
 END $$;

@@ -159,4 +159,3 @@ BEGIN
     END LOOP;
     RETURN taken;
 END $$;
-REVOKE ALL ON FUNCTION dormouse.levels, dormouse.next_runs FROM PUBLIC;

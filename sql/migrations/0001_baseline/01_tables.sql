@@ -45,6 +45,9 @@ CREATE TABLE dormouse.runs (
     signal            smallint,
     cpu_ms            bigint,
     peak_memory_bytes bigint,
+    -- attempts that ended with their worker
+    lost              smallint    NOT NULL DEFAULT 0,
+    cut_off           smallint    NOT NULL DEFAULT 0,
 
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
         CASE WHEN status = 'running'
@@ -77,13 +80,17 @@ CREATE INDEX runs_finished_id ON dormouse.runs_finished (id);
 CREATE INDEX runs_finished_ill ON dormouse.runs_finished (status, id) WHERE status <> 'completed';
 -- A database that is published has to say which row was changed. It costs nothing where nobody publishes.
 ALTER TABLE dormouse.runs_finished_default REPLICA IDENTITY FULL;
+-- The runs of a partition that have a key go before it, one batch after the other, and their keys with them.
+CREATE INDEX runs_finished_keyed ON dormouse.runs_finished (id) WHERE key IS NOT NULL;
+-- What lies in a default partition, for want of one of its time, is found by its age.
+CREATE INDEX runs_finished_default_age ON dormouse.runs_finished_default (finished_at);
 
 -- Never holds a row: a status nobody knows is routed here, and the trigger on it says which one was meant.
 CREATE TABLE dormouse.runs_unknown PARTITION OF dormouse.runs DEFAULT;
 ALTER TABLE dormouse.runs_unknown REPLICA IDENTITY FULL;
 
 -- A claim makes one descent for each (queue, task, priority) that waits; runs of other tasks lie aside, and what is not due yet lies behind what is
--- (0010_claim.sql).
+-- (11_claim.sql).
 CREATE INDEX runs_live_claim ON dormouse.runs_live (queue, task, priority, run_at, id) WHERE status IN ('queued', 'retry');
 -- Who must be taken back, and when the next lease ends (rescue.sql, due.sql).
 CREATE INDEX runs_live_lease ON dormouse.runs_live (queue, lease_until) WHERE status = 'running';
@@ -94,6 +101,8 @@ COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.paylo
 COMMENT ON COLUMN dormouse.runs.run_at IS 'When it is due; infinity: parked, until somebody gives it a time.';
 COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
 COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told on channel dormouse:done.';
+COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
+COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
 COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
 
 -- Idempotent enqueue, over history too: the first run with a key owns it.
@@ -109,7 +118,7 @@ CREATE TABLE dormouse.keys (
 ALTER TABLE dormouse.keys SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
                                autovacuum_vacuum_insert_scale_factor = 0.05, vacuum_truncate = off);
 
--- Every start but the last of a finished run, whose attempt is in its own row: written once, not twice.
+-- Every start but the last of a finished run, whose attempt is in its own row: written once, not twice. By the time of their end, for retention.
 CREATE TABLE dormouse.attempt_log (
     run_id            uuid        NOT NULL,
     worker            uuid        NOT NULL,
@@ -117,14 +126,37 @@ CREATE TABLE dormouse.attempt_log (
     started_at        timestamptz NOT NULL,
     ended_at          timestamptz NOT NULL DEFAULT now(),
     outcome           text        NOT NULL CHECK (outcome IN ('completed', 'failed', 'canceled', 'retry', 'put_off', 'not_started',
-                                                              'handed_back', 'lost', 'taken_back')),
+                                                              'handed_back', 'cut_off', 'lost', 'taken_back')),
     exit_code         smallint,
     signal            smallint,
     cpu_ms            bigint,
     peak_memory_bytes bigint,
     error             jsonb,
-    PRIMARY KEY (run_id, fence, worker)
-);
+    -- how far it came
+    progress          real,
+    progress_text     text,
+    PRIMARY KEY (run_id, fence, worker, ended_at)
+) PARTITION BY RANGE (ended_at);
+CREATE TABLE dormouse.attempt_log_default PARTITION OF dormouse.attempt_log DEFAULT;
+CREATE INDEX attempt_log_default_age ON dormouse.attempt_log_default (ended_at);
+
+-- The logs of attempts. One row holds the lines that one round brought for one attempt, [[ms since 1970, level, text], ...]: 59 bytes
+-- for each line of 60 characters where a row for each line takes 241, and a third to a half of the time (bench: 8 runs with 100 lines).
+-- json and not jsonb: it is stored as it comes, and nobody looks into it but by the view. By time of writing, for retention.
+CREATE TABLE dormouse.run_logs (
+    run_id     uuid        NOT NULL,
+    worker     uuid        NOT NULL,
+    fence      bigint      NOT NULL,
+    first_line integer     NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT now(),
+    lines      json        NOT NULL
+) PARTITION BY RANGE (written_at);
+COMMENT ON TABLE dormouse.run_logs IS 'What handlers have said, in portions; dormouse.logs shows it line by line.';
+COMMENT ON COLUMN dormouse.run_logs.first_line IS 'The number of the first of these lines within its attempt, from 1.';
+CREATE TABLE dormouse.run_logs_default PARTITION OF dormouse.run_logs DEFAULT;
+ALTER TABLE dormouse.run_logs_default REPLICA IDENTITY FULL;
+CREATE INDEX run_logs_place ON dormouse.run_logs (run_id, fence, first_line);
+CREATE INDEX run_logs_default_age ON dormouse.run_logs_default (written_at);
 
 -- One row for each time a worker was awake. Not a heartbeat: it is written at the first look and at a clean end.
 CREATE TABLE dormouse.worker_registry (
@@ -148,3 +180,37 @@ CREATE INDEX worker_registry_left ON dormouse.worker_registry (left_at) WHERE le
 CREATE INDEX worker_registry_awake ON dormouse.worker_registry (started_at) WHERE left_at IS NULL;
 COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
 COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';
+
+-- The files that were imported, so that one whose removal was lost in a crash is not imported again, also when its run has finished
+-- long ago. Forgotten after 30 days.
+CREATE TABLE dormouse.imports (
+    id          uuid        PRIMARY KEY,
+    imported_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX imports_imported_at ON dormouse.imports (imported_at);
+
+-- How long each pool wants finished runs to be kept. The longest counts: nothing goes that somebody wants to keep.
+CREATE TABLE dormouse.retention (
+    pool        text COLLATE "C"        PRIMARY KEY,
+    finished_ms bigint      CHECK (finished_ms >= 3600000),
+    said_at     timestamptz NOT NULL DEFAULT now(),
+    trouble     text
+);
+COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; delete the row of a pool that is no more.';
+COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
+COMMENT ON COLUMN dormouse.retention.trouble IS 'What stood in the way of the last step of this pool. Null: nothing.';
+
+-- Where a finished run lies, for whoever has its id. Its table has a partition for each day that is kept: to look into each of them costs as many
+-- locks and plans as there are days. Ids are ordered by time, and most runs finish within a day and a half after their id was made. Those that do not
+-- are strays: dormouse.strays says when they finished. So a few days and one index tell of each id, also of one that nobody has.
+CREATE TABLE dormouse.strays (
+    id          uuid        NOT NULL,
+    finished_at timestamptz NOT NULL
+);
+-- No primary key: a row too many does no harm, one too few hides a run.
+ALTER TABLE dormouse.strays REPLICA IDENTITY FULL;
+CREATE INDEX strays_id ON dormouse.strays (id);
+CREATE INDEX strays_finished_at ON dormouse.strays (finished_at);
+-- As dormouse.keys.
+ALTER TABLE dormouse.strays SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
+COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than 37 hours after their id was made, or before: where they are looked for by their id.';

@@ -3,25 +3,6 @@
 -- What runs with the search path of whoever inserts, for the sake of speed, names the schema of all it uses, also of operators and of
 -- types, and leaves out what stands for an operator without a schema (IN, USING, IS DISTINCT FROM, CASE x WHEN).
 
--- Tells the workers of a queue that there is something to look at. The one place that decides whether a NOTIFY is sent:
--- every commit that carries one takes a lock for the whole cluster. `SET LOCAL dormouse.notify = off` is for
--- transactions that will be prepared (PREPARE TRANSACTION cannot follow a NOTIFY): ring after COMMIT PREPARED.
-CREATE FUNCTION dormouse.notify_queue(queue text) RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    IF (pg_catalog.current_setting('dormouse.notify', true) OPERATOR(pg_catalog.=) 'off') IS NOT TRUE THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
-    END IF;
-END $$;
-
--- Tells one worker that a run it holds has been taken away. It asks the database which; the message has no authority.
-CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
-LANGUAGE sql BEGIN ATOMIC SELECT pg_notify('dormouse@' || worker::text, ''); END;
-
--- How a run is called on the channels dormouse:done and dormouse:news, which anybody hears who may connect: only who knows the id knows it.
-CREATE FUNCTION dormouse.told_as(id uuid) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN encode(sha256(uuid_send(id)), 'hex');
-
 CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -339,3 +320,15 @@ CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live
 CREATE TRIGGER change_key BEFORE UPDATE OF id, task, key ON dormouse.runs
     FOR EACH ROW WHEN ((NEW.id, NEW.task, NEW.key) IS DISTINCT FROM (OLD.id, OLD.task, OLD.key))
     EXECUTE FUNCTION dormouse.own_key();
+
+-- Who starts a finished run again wants it attempted as if for the first time.
+CREATE FUNCTION dormouse.run_starts_again() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.lost := 0;
+    NEW.cut_off := 0;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER run_starts_again BEFORE UPDATE ON dormouse.runs_finished
+    FOR EACH ROW WHEN (NEW.status IN ('queued', 'running', 'retry', 'blocked'))
+    EXECUTE FUNCTION dormouse.run_starts_again();

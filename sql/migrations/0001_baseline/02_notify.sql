@@ -52,7 +52,7 @@ END $$;
 --   off      never: for transactions that will be prepared (PREPARE TRANSACTION cannot follow a NOTIFY); ring after COMMIT PREPARED
 --   always   relies on nobody; so does a session that is registered itself, since its own lock does not keep it from having that alone
 --   unset    when somebody is registered
-CREATE OR REPLACE FUNCTION dormouse.notify_queue(queue text) RETURNS void
+CREATE FUNCTION dormouse.notify_queue(queue text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     mode CONSTANT pg_catalog.text := pg_catalog.current_setting('dormouse.notify', true);
@@ -73,5 +73,10 @@ LANGUAGE sql BEGIN ATOMIC
     SELECT set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366));
 END;
 
--- by triggers that run as whoever inserts
-GRANT EXECUTE ON FUNCTION dormouse.nobody_listens, dormouse.relies, dormouse.listens TO PUBLIC;
+-- Tells one worker that a run it holds has been taken away. It asks the database which; the message has no authority.
+CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
+LANGUAGE sql BEGIN ATOMIC SELECT pg_notify('dormouse@' || worker::text, ''); END;
+
+-- How a run is called on the channels dormouse:done and dormouse:news, which anybody hears who may connect: only who knows the id knows it.
+CREATE FUNCTION dormouse.told_as(id uuid) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN encode(sha256(uuid_send(id)), 'hex');

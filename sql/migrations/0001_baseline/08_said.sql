@@ -1,52 +1,5 @@
 -- What runs say on the way and at their end: progress, log lines, follow-up runs; and who is told.
 
--- How far each attempt came; that of the last one is in the run's own row.
-ALTER TABLE dormouse.attempt_log
-    ADD COLUMN progress      real,
-    ADD COLUMN progress_text text;
-
-CREATE OR REPLACE VIEW dormouse.attempts AS
-    SELECT a.run_id, row_number() OVER (PARTITION BY a.run_id ORDER BY a.started_at, a.fence) AS attempt, a.worker, a.fence,
-           a.started_at, a.ended_at, a.outcome, a.exit_code, a.signal, a.cpu_ms, a.peak_memory_bytes, a.error,
-           a.progress, a.progress_text
-      FROM (SELECT run_id, worker, fence, started_at, ended_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error,
-                   progress, progress_text
-              FROM dormouse.attempt_log
-            UNION ALL
-            SELECT id, worker, last_fence, started_at, finished_at, status, exit_code, signal, cpu_ms, peak_memory_bytes, error,
-                   progress, progress_text
-              FROM dormouse.runs
-             WHERE status IN ('completed', 'failed', 'canceled') AND started_at IS NOT NULL AND last_fence IS NOT NULL
-            UNION ALL
-            SELECT id, worker, fence, started_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, progress, progress_text
-              FROM dormouse.runs
-             WHERE status = 'running') a;
-
--- The logs of attempts. One row holds the lines that one round brought for one attempt, [[ms since 1970, level, text], ...]: 59 bytes
--- for each line of 60 characters where a row for each line takes 241, and a third to a half of the time (bench: 8 runs with 100 lines).
--- json and not jsonb: it is stored as it comes, and nobody looks into it but by the view. By time of writing, for retention.
-CREATE TABLE dormouse.run_logs (
-    run_id     uuid        NOT NULL,
-    worker     uuid        NOT NULL,
-    fence      bigint      NOT NULL,
-    first_line integer     NOT NULL,
-    written_at timestamptz NOT NULL DEFAULT now(),
-    lines      json        NOT NULL
-) PARTITION BY RANGE (written_at);
-COMMENT ON TABLE dormouse.run_logs IS 'What handlers have said, in portions; dormouse.logs shows it line by line.';
-COMMENT ON COLUMN dormouse.run_logs.first_line IS 'The number of the first of these lines within its attempt, from 1.';
-CREATE TABLE dormouse.run_logs_default PARTITION OF dormouse.run_logs DEFAULT;
-ALTER TABLE dormouse.run_logs_default REPLICA IDENTITY FULL;
-CREATE INDEX run_logs_place ON dormouse.run_logs (run_id, fence, first_line);
-
-CREATE VIEW dormouse.logs AS
-    SELECT b.run_id, a.attempt, (b.first_line + l.n - 1)::integer AS line, to_timestamp((l.said ->> 0)::bigint / 1000.0) AS said_at,
-           l.said ->> 1 AS level, l.said ->> 2 AS text, b.worker, b.fence
-      FROM dormouse.run_logs b
-      LEFT JOIN dormouse.attempts a ON a.run_id = b.run_id AND a.fence = b.fence AND a.worker = b.worker
-     CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l (said, n);
-COMMENT ON VIEW dormouse.logs IS 'The lines that handlers have said, when by their worker''s clock. Give it a run_id; order by attempt, line.';
-
 -- Whoever watches a run is told of its end on channel dormouse:done and of all else on dormouse:news; nobody pays for the others. Waits
 -- for a row that somebody has locked. Returns whether the run can still end.
 CREATE FUNCTION dormouse.watch(id uuid) RETURNS boolean
@@ -128,23 +81,4 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
     RAISE EXCEPTION '%: %', place, SQLERRM
         USING ERRCODE = CASE WHEN dormouse.is_of_the_server(SQLSTATE, context) THEN SQLSTATE ELSE '22023' END;
-END $$;
-
-REVOKE ALL ON FUNCTION dormouse.watch, dormouse.enqueue_next FROM PUBLIC;
-
--- As in roles.sql, where the roles are there already.
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_worker') THEN
-        GRANT EXECUTE ON FUNCTION dormouse.watch, dormouse.enqueue_next TO dormouse_worker;
-        GRANT SELECT ON dormouse.run_logs, dormouse.run_logs_default, dormouse.logs TO dormouse_worker;
-        GRANT INSERT, DELETE ON dormouse.run_logs TO dormouse_worker;
-    END IF;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_operator') THEN
-        GRANT EXECUTE ON FUNCTION dormouse.watch TO dormouse_operator;
-        GRANT SELECT ON dormouse.run_logs, dormouse.run_logs_default, dormouse.logs TO dormouse_operator;
-    END IF;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'dormouse_reader') THEN
-        GRANT SELECT ON dormouse.run_logs, dormouse.run_logs_default, dormouse.logs TO dormouse_reader;
-    END IF;
 END $$;
