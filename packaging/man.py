@@ -35,7 +35,7 @@ the default. `dormouse config POOL` prints every value in force and where it cam
 nearest right name; a worker that is running sees the file change, and waits for the repair instead of exiting.
 
 Durations are written like "500ms", "90s", "1h30min", "30d"; sizes like "64KiB", "1MiB". The environment's names stand with
-the options. Runs of a task that no pool knows fail; runs of a queue that no pool serves wait."""
+the options. Runs of a task that no pool knows, or of a queue that none serves, wait; `dormouse status` names them."""
 
 
 def escaped(text):
@@ -175,4 +175,5 @@ def main():
     file_page(program, release, example).write(directory, "dormouse.toml.5")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 #!/bin/bash
-# cmake --install makes the tree that packaging/files.txt says, with these modes; the units' commands are in it; man pages can be read.
+# cmake --install makes the tree that packaging/files.txt says, with these modes; the units' commands are in it; man pages can be read;
+# each shell that is here takes its completions.
 source "$(dirname "$0")/lib.sh"
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
@@ -19,3 +20,15 @@ if command -v man >/dev/null; then
         equal "warnings of ${page##*/}" "$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)" ""
     done
 fi
+
+completed() { # WORD…: what bash offers for the last one
+    bash -c 'source "$1" && shift && COMP_WORDS=(dormouse "$@") COMP_CWORD=$# && _dormouse && echo "${COMPREPLY[*]}"' - \
+        "$tree/usr/share/bash-completion/completions/dormouse" "$@"
+}
+equal "bash: commands" "$(completed wo)" "worker workers"
+equal "bash: options" "$(completed runs --s)" "--status --since"
+equal "bash: nothing for a value" "$(completed runs --status q)" ""
+equal "bash: a file" "$(cd "$tree" && completed enqueue --from us)" "usr"
+for shell in zsh:zsh/vendor-completions/_dormouse fish:fish/vendor_completions.d/dormouse.fish; do
+    if command -v "${shell%%:*}" >/dev/null; then holds "${shell%%:*} reads its completions" "${shell%%:*}" -n "$tree/usr/share/${shell#*:}"; fi
+done
