@@ -32,7 +32,8 @@ install(FILES ${examples} DESTINATION share/doc/dormouse/examples)
 file(GLOB examples CONFIGURE_DEPENDS examples/*.py examples/*.sh)
 install(PROGRAMS ${examples} DESTINATION share/doc/dormouse/examples)
 install(DIRECTORY examples/two-pools examples/pipeline DESTINATION share/doc/dormouse/examples)
-install(FILES examples/handlers/hello.py examples/handlers/hello.mjs DESTINATION share/doc/dormouse/examples/handlers)
+install(FILES examples/handlers/hello.py examples/handlers/hello.mjs examples/handlers/hello.rb examples/handlers/hello.php examples/handlers/hello.go
+        DESTINATION share/doc/dormouse/examples/handlers)
 install(PROGRAMS examples/handlers/hello.sh DESTINATION share/doc/dormouse/examples/handlers)
 # What producers copy, and what warm handlers import.
 # pip wheel leaves build and *.egg-info there

@@ -86,6 +86,37 @@ class Examples(unittest.TestCase):
                 file.write(example("hello.mjs").replace(INSTALLED, HERE))
             self.greet(node, directory + "/hello.mjs")
 
+    def of_the_tree(self, name, directory):
+        """The example, with the tree's client in place of the one that a package installs."""
+        with open(f"{directory}/{name}", "w", encoding="utf-8") as file:
+            file.write(example(name).replace(INSTALLED, HERE))
+        return f"{directory}/{name}"
+
+    def test_ruby_and_php_greet(self):
+        for program, name in (("ruby", "hello.rb"), ("php", "hello.php")):
+            with self.subTest(name=name), tempfile.TemporaryDirectory() as directory:
+                if not shutil.which(program):
+                    self.skip(f"the example {name}: there is no {program}")
+                file = self.of_the_tree(name, directory)
+                self.greet(program, file)
+                done = subprocess.run([program, file, "--run", "hello", '{"name": "you"}'], capture_output=True, text=True, timeout=60)
+                self.assertEqual((done.returncode, json.loads(done.stdout)), (0, {"hello": "you"}), done.stderr)
+                done = subprocess.run([program, file, "--run", "hello", "{}"], capture_output=True, text=True, timeout=60)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+
+    def test_go_greets(self):
+        if not shutil.which("go"):
+            self.skip("the example for Go: there is no go")
+        with tempfile.TemporaryDirectory() as directory:
+            os.mkdir(directory + "/src")
+            os.symlink(HERE + "go", directory + "/src/dormouse")
+            file = self.of_the_tree("hello.go", directory)
+            environment = {"PATH": os.environ["PATH"], "GO111MODULE": "off", "GOPATH": directory, "GOCACHE": directory + "/cache", "HOME": directory}
+            subprocess.run(["go", "build", "-o", directory + "/hello", file], env=environment, check=True, timeout=100)
+            self.greet(directory + "/hello")
+            done = subprocess.run([directory + "/hello", "--run", "hello", '{"name": "you"}'], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, json.loads(done.stdout)), (0, {"hello": "you"}), done.stderr)
+
     def test_shell_greets_and_says_how_far_it_is(self):
         if not shutil.which("jq"):
             self.skip("the example for the shell: there is no jq")

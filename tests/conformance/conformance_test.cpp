@@ -43,7 +43,8 @@ bool process_is_there(pid_t pid) {
 BOOST_AUTO_TEST_SUITE(conformance)
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_tried_here_is_named) {
-    if (kinds().size() < 4) BOOST_TEST_MESSAGE("SKIPPED: warm_node: there is no node on this machine");
+    for (const Kind kind : missing_kinds())
+        BOOST_TEST_MESSAGE("SKIPPED: " << kind << ": its language is not on this machine");
     BOOST_TEST(kinds().size() >= 3U);
 }
 
@@ -278,6 +279,34 @@ BOOST_DATA_TEST_CASE(what_a_handler_forks_away_is_gone_at_the_end, every_process
     }
     stage.close();
     BOOST_TEST(!process_is_there(pid));
+}
+
+BOOST_DATA_TEST_CASE(what_a_run_has_started_is_gone_before_it_counts_as_stopped, every_process, kind) {
+    Stage stage(kind);
+    const Uuid id = stage.start("starts");
+    const pid_t pid = std::stoi(stage.until_line(id));
+    BOOST_TEST_REQUIRE(process_is_there(pid));
+    stage.stop(id, StopReason::canceled, Millis{20'000});
+    BOOST_TEST((stage.wait(id).outcome->kind == Outcome::Kind::stopped));
+    BOOST_TEST(!process_is_there(pid));
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
+}
+
+/// Those whose language can fork.
+std::vector<Kind> forking_kinds() {
+    std::vector<Kind> found = process_kinds();
+    std::erase_if(found, [](Kind kind) { return kind == Kind::warm_node || kind == Kind::warm_go; });
+    return found;
+}
+
+BOOST_DATA_TEST_CASE(a_forked_child_answers_for_nobody, data::make(forking_kinds()), kind) {
+    Stage stage(kind);
+    for (int i = 0; i < 2; ++i) {
+        const auto heard = stage.run("divides");
+        BOOST_TEST((heard.outcome->kind == Outcome::Kind::completed), heard.outcome->error_message);
+        BOOST_TEST(json::parse(heard.outcome->result) == "once");
+        BOOST_TEST(!heard.has_line(Level::info, "the child"));
+    }
 }
 
 BOOST_DATA_TEST_CASE(a_worker_that_goes_takes_its_handlers_with_it, every_process, kind) {

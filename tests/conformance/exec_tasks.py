@@ -79,6 +79,14 @@ elif task == "dies":
 elif task == "says_its_pid":
     say(type="log", text=str(os.getpid()))
     wait()
+elif task == "starts":
+    say(type="log", text=str(subprocess.Popen(["sleep", "300"]).pid))
+    wait()
+elif task == "divides":
+    if os.fork() == 0:
+        sys.exit()
+    os.wait()
+    print(json.dumps("once"))
 elif task == "forks":
     child = subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
     print(child.pid)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "support/paths.h"
 
@@ -12,16 +13,30 @@ namespace dormouse::conformance {
 namespace {
 
 constexpr Millis deadline{60'000};
-constexpr std::array names{"echo",  "context",  "nothing", "fails",        "fails_for_good", "later",
-                           "says",  "sized",    "floods",  "verbose",      "hoards",         "quiet",
-                           "waits", "stubborn", "dies",    "says_its_pid", "forks",          "arguments"};
+constexpr std::array names{"echo",   "context", "nothing", "fails",        "fails_for_good", "later",    "says",
+                           "sized",  "floods",  "verbose", "hoards",       "quiet",          "waits",    "stubborn",
+                           "starts", "divides", "dies",    "says_its_pid", "forks",          "arguments"};
 const std::string here = std::string(testing::source_directory) + "/tests/conformance/";
 const std::string clients = std::string(testing::source_directory) + "/clients/";
+constexpr const char* go_tasks = DORMOUSE_GO_TASKS;  // the list of kinds is made before main()
 
-bool has_node() {
-    for (const char* path : {"/usr/bin/node", "/usr/local/bin/node"})
-        if (::access(path, X_OK) == 0) return true;
-    return false;
+constexpr std::array all{Kind::exec,     Kind::warm_python, Kind::warm_node, Kind::warm_ruby,
+                         Kind::warm_php, Kind::warm_go,     Kind::in_process};
+
+bool is_here(Kind kind) {
+    const auto there = [](const std::string& path) { return ::access(path.c_str(), X_OK) == 0; };
+    switch (kind) {
+        case Kind::warm_node:
+            return there("/usr/bin/node") || there("/usr/local/bin/node");
+        case Kind::warm_ruby:
+            return there("/usr/bin/ruby");
+        case Kind::warm_php:
+            return there("/usr/bin/php");
+        case Kind::warm_go:
+            return there(go_tasks);  // it was compiled, where there is a Go
+        default:
+            return true;
+    }
 }
 
 }  // namespace
@@ -42,6 +57,18 @@ config::Task task_of(Kind kind, const std::string& name) {
             task.handler = config::HandlerKind::warm;
             task.command = {"node", here + "warm_tasks.js", clients + "node/dormouse.js"};
             break;
+        case Kind::warm_ruby:
+            task.handler = config::HandlerKind::warm;
+            task.command = {"/usr/bin/ruby", here + "warm_tasks.rb", clients + "ruby/dormouse.rb"};
+            break;
+        case Kind::warm_php:
+            task.handler = config::HandlerKind::warm;
+            task.command = {"/usr/bin/php", here + "warm_tasks.php", clients + "php/dormouse.php"};
+            break;
+        case Kind::warm_go:
+            task.handler = config::HandlerKind::warm;
+            task.command = {go_tasks};
+            break;
         case Kind::in_process:
             task.handler = config::HandlerKind::in_process;
             break;
@@ -50,20 +77,26 @@ config::Task task_of(Kind kind, const std::string& name) {
 }
 
 std::ostream& operator<<(std::ostream& out, Kind kind) {
-    constexpr std::array texts{"exec", "warm_python", "warm_node", "in_process"};
+    constexpr std::array texts{"exec", "warm_python", "warm_node", "warm_ruby", "warm_php", "warm_go", "in_process"};
     return out << texts.at(static_cast<std::size_t>(kind));
 }
 
 std::vector<Kind> kinds() {
-    std::vector<Kind> all = process_kinds();
-    all.push_back(Kind::in_process);
-    return all;
+    std::vector<Kind> here;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(here), is_here);
+    return here;
+}
+
+std::vector<Kind> missing_kinds() {
+    std::vector<Kind> missing;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(missing), [](Kind kind) { return !is_here(kind); });
+    return missing;
 }
 
 std::vector<Kind> process_kinds() {
-    std::vector<Kind> all{Kind::exec, Kind::warm_python};
-    if (has_node()) all.push_back(Kind::warm_node);
-    return all;
+    std::vector<Kind> processes = kinds();
+    std::erase(processes, Kind::in_process);
+    return processes;
 }
 
 bool Heard::has_line(handlers::Level level, const std::string& text) const {

@@ -1,4 +1,4 @@
-// The four ways to write a handler, on one stage: the same task names, the same payloads, the same expectations. exec
+// The ways to write a handler, on one stage: the same task names, the same payloads, the same expectations. exec
 // and warm are real processes, in-process is functions of this test. Used by conformance_test.cpp.
 #pragma once
 
@@ -18,10 +18,12 @@
 
 namespace dormouse::conformance {
 
-enum class Kind { exec, warm_python, warm_node, in_process };
+enum class Kind { exec, warm_python, warm_node, warm_ruby, warm_php, warm_go, in_process };
 std::ostream& operator<<(std::ostream& out, Kind kind);
 /// Those that this machine can run: without node there is no warm_node, and that is said.
 std::vector<Kind> kinds();
+/// The others.
+std::vector<Kind> missing_kinds();
 /// Of them, those whose handlers are processes.
 std::vector<Kind> process_kinds();
 

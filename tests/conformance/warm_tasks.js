@@ -66,6 +66,10 @@ task('says_its_pid', async (_, run) => {
   run.log(String(process.pid));
   await wait(run);
 });
+task('starts', async (_, run) => {
+  run.log(String(spawn('sleep', ['300'], { stdio: 'ignore' }).pid));
+  await wait(run);
+});
 task('forks', async () => spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).pid);
 task('gated', async (payload, run) => {
   fs.appendFileSync(`${payload}/marks`, `${run.id} ${run.fence} ${process.pid}\n`);

@@ -130,6 +130,21 @@ def says_its_pid(payload, run):
 
 
 @task
+def starts(payload, run):
+    run.log(str(subprocess.Popen(["sleep", "300"]).pid))
+    wait(run)
+
+
+@task
+def divides(payload, run):
+    if os.fork() == 0:
+        run.log("the child")
+        return "twice"
+    os.wait()
+    return "once"
+
+
+@task
 def forks(payload):
     return subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL).pid
 

@@ -1,0 +1,256 @@
+// Package handler has warm handlers of dormouse in Go: a process that serves many runs at once, each in a goroutine of its own.
+//
+//	func main() {
+//		handler.Task("thumbnail", func(ctx context.Context, run *handler.Run) (any, error) {
+//			var picture struct{ File string }
+//			if err := run.Decode(&picture); err != nil {
+//				return nil, err
+//			}
+//			return makeThumbnail(ctx, picture.File)
+//		})
+//		handler.Serve()
+//	}
+//
+// The pool's command is ["/srv/app/tasks"]. `tasks --run thumbnail '{"file":"a.png"}'` runs it once, here and now. The context is done when the
+// run is to end soon: pass it on, also to exec.CommandContext.
+package handler
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	version        = "0.1.0"
+	mostText       = 16384 // the worker cuts texts at 8 KiB, and says so: more need not be sent
+	moreInAMessage = 65536 // than the result; for one that is longer the worker kills the process
+	year           = 365 * 24 * time.Hour
+)
+
+// Retry has failed, and is tried again in that time (zero: as the task's backoff says), while attempts are left.
+type Retry struct {
+	In      time.Duration
+	Message string
+}
+
+// Snooze is not now: again in that time (zero: the task's backoff.base). It uses up no attempt (unless the task says snooze_counts).
+type Snooze Retry
+
+// Fail has failed for good.
+type Fail struct{ Message string }
+
+func (e Retry) Error() string  { return e.Message }
+func (e Snooze) Error() string { return e.Message }
+func (e Fail) Error() string   { return e.Message }
+
+// unfit cannot be sent: the same work would come to the same.
+type unfit struct{ class, message string }
+
+func (e unfit) Error() string { return e.message }
+
+// Run is the run that a function is called for. Its methods may be called from any goroutine.
+type Run struct {
+	ID          string          `json:"id"`
+	Task        string          `json:"task"`
+	Queue       string          `json:"queue"`
+	Payload     json.RawMessage `json:"payload"`
+	Attempt     int             `json:"attempt"`
+	MaxAttempts int             `json:"max_attempts"`
+	Fence       string          `json:"fence"`
+	Deadline    *float64        `json:"deadline"` // seconds since 1970; nil without a timeout
+	Traceparent string          `json:"traceparent"`
+
+	say      func(message any)
+	cancel   context.CancelFunc
+	lock     sync.Mutex
+	reason   string
+	enqueued []json.RawMessage
+}
+
+// Decode reads the payload into v. What does not fit fails the run for good, as BadPayload, if the error is returned.
+func (r *Run) Decode(v any) error {
+	if err := json.Unmarshal(r.Payload, v); err != nil {
+		return unfit{"BadPayload", "payload: " + err.Error()}
+	}
+	return nil
+}
+
+type message struct {
+	Type     string   `json:"type"`
+	ID       string   `json:"id,omitempty"`
+	Fraction *float64 `json:"fraction,omitempty"`
+	Level    string   `json:"level,omitempty"`
+	Text     string   `json:"text,omitempty"`
+	Within   *float64 `json:"within,omitempty"`
+	Reason   string   `json:"reason,omitempty"`
+}
+
+// Progress says how far it is, 0 to 1, and a word about it. The latest counts.
+func (r *Run) Progress(fraction float64, text string) {
+	bounded := math.Min(math.Max(fraction, 0), 1)
+	r.say(message{Type: "progress", ID: r.ID, Fraction: &bounded, Text: cut(text)})
+}
+
+// Log writes a line of the run's log; several, if the text has line breaks. Level: debug, info, warning or error.
+func (r *Run) Log(level, text string) {
+	for _, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
+		r.say(message{Type: "log", ID: r.ID, Level: level, Text: cut(line)})
+	}
+}
+
+// Heartbeat is a shorter deadline: the run is timed out unless the next one comes within that time. 0 ends that.
+func (r *Run) Heartbeat(within time.Duration) {
+	seconds := math.Min(within.Seconds(), year.Seconds())
+	r.say(message{Type: "heartbeat", ID: r.ID, Within: &seconds})
+}
+
+// Enqueue adds another run, enqueued in the transaction that completes this one: not at all if this one does not complete. The members are those of
+// dormouse.enqueue(): queue, priority, key, run_at, …
+func (r *Run) Enqueue(task string, payload any, members map[string]any) error {
+	all := map[string]any{"task": task, "payload": payload}
+	for name, value := range members {
+		all[name] = value
+	}
+	text, err := encode("what is enqueued for "+task, all)
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.enqueued = append(r.enqueued, text)
+	return err
+}
+
+// CancelReason is canceled, leaving, lease_lost or timeout once the context is done.
+func (r *Run) CancelReason() string {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return r.reason
+}
+
+// Func handles a run. Its result is written as JSON; nil is none. An error fails the run, which is tried again while attempts are left; see Retry, Snooze and Fail.
+type Func func(ctx context.Context, run *Run) (any, error)
+
+var tasks = map[string]Func{}
+
+// Task registers the function that handles the task of that name.
+func Task(name string, handle Func) {
+	if _, twice := tasks[name]; twice {
+		panic("two functions for the task " + name)
+	}
+	tasks[name] = handle
+}
+
+func names() []string {
+	all := make([]string, 0, len(tasks))
+	for name := range tasks {
+		all = append(all, name)
+	}
+	sort.Strings(all)
+	return all
+}
+
+// Serve executes runs, ten at once, until the worker closes its socket; then it finishes what runs, and returns.
+func Serve() { ServeAtOnce(10) }
+
+// ServeAtOnce is Serve with that many runs at once.
+func ServeAtOnce(concurrency int) {
+	descriptor := os.Getenv("DORMOUSE_CONTROL_FD")
+	os.Unsetenv("DORMOUSE_CONTROL_FD") // what is started from here is not spoken to
+	if descriptor == "" || len(os.Args) > 1 && os.Args[1] == "--run" {
+		os.Exit(byHand(os.Args[1:]))
+	}
+	number, err := strconv.Atoi(descriptor)
+	if err != nil || len(tasks) == 0 {
+		refuse("DORMOUSE_CONTROL_FD is no number, or no task is registered: call handler.Task before handler.Serve")
+	}
+	syscall.CloseOnExec(number)
+	socket := os.NewFile(uintptr(number), "control")
+	var writing sync.Mutex
+	say := func(message any) {
+		line, _ := encode("a message", message)
+		writing.Lock()
+		defer writing.Unlock()
+		socket.Write(append(line, '\n')) // if the worker is gone, reading tells
+	}
+	say(map[string]any{"type": "hello", "protocol": 1, "tasks": names(), "concurrency": concurrency, "client": "go " + version})
+
+	var lock sync.Mutex
+	var running sync.WaitGroup
+	runs := map[string]*Run{}
+	for lines := bufio.NewReaderSize(socket, 1<<16); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			break
+		}
+		var head message
+		if err := json.Unmarshal(line, &head); err != nil || head.Type == "" {
+			refuse(fmt.Sprintf("the worker said what is no message of protocol 1: %.200s; install a dormouse and a client of the same version", line))
+		}
+		lock.Lock()
+		if head.Type == "cancel" && runs[head.ID] != nil {
+			runs[head.ID].stop(head.Reason)
+		} else if head.Type == "run" {
+			run := &Run{say: say}
+			json.Unmarshal(line, run) // its head could be read
+			ctx, cancel := context.WithCancel(context.Background())
+			run.cancel = cancel
+			runs[run.ID] = run
+			running.Add(1)
+			go func() {
+				defer running.Done()
+				said := answer(ctx, run)
+				lock.Lock()
+				delete(runs, run.ID) // before the answer: the next attempt may come right behind it
+				lock.Unlock()
+				say(said)
+			}()
+		}
+		lock.Unlock()
+	}
+	running.Wait()
+}
+
+func (r *Run) stop(reason string) {
+	r.lock.Lock()
+	r.reason = reason
+	r.lock.Unlock()
+	r.cancel()
+}
+
+func refuse(why string) {
+	fmt.Fprintln(os.Stderr, "dormouse: "+why)
+	os.Exit(1)
+}
+
+// byHand's exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly.
+func byHand(arguments []string) int {
+	if len(arguments) < 2 || arguments[0] != "--run" || tasks[arguments[1]] == nil {
+		fmt.Fprintf(os.Stderr, "a warm handler of dormouse: a pool starts it and gives it runs of %s.\nTo try one: dormouse try TASK --payload JSON, or without a pool: %s --run TASK [JSON]\n",
+			strings.Join(names(), ", "), os.Args[0])
+		return 2
+	}
+	run := &Run{ID: "00000000-0000-0000-0000-000000000000", Task: arguments[1], Payload: json.RawMessage("null")}
+	if len(arguments) > 2 {
+		run.Payload = json.RawMessage(arguments[2])
+	}
+	run.say = func(message any) { json.NewEncoder(os.Stderr).Encode(message) }
+	var said struct {
+		Type, Class, Message string
+		Result               json.RawMessage
+	}
+	json.Unmarshal(answer(context.Background(), run), &said)
+	if said.Type == "completed" {
+		fmt.Println(string(said.Result))
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, said.Class, said.Message)
+	return map[string]int{"retry": 75}[said.Type] + map[string]int{"failed": 1}[said.Type]
+}

@@ -1,0 +1,365 @@
+<?php
+// Warm handlers of dormouse in PHP, 8.1 or later, without dependencies: a process that serves one run after the other.
+//
+//   require '/usr/share/dormouse/clients/php/dormouse.php';
+//
+//   dormouse\task('thumbnail', fn ($payload, dormouse\Run $run) => ['bytes' => make_thumbnail($payload->file)]);
+//   dormouse\serve();
+//
+// The pool's command is ["/usr/bin/php", "/srv/app/tasks.php"]. `php tasks.php --run thumbnail '{"file":"a.png"}'` runs it once, here and now.
+// A payload's objects are stdClass, so that {} and [] stay what they are.
+//
+// A cancellation is heard wherever the handler is, if PHP has pcntl and FFI, as its command line has on Debian: Cancelled is thrown there, also out of
+// sleep(). Else it is thrown by the next progress(), log() or heartbeat().
+declare(strict_types=1);
+
+namespace dormouse;
+
+const VERSION = '0.1.0';
+const MOST_TEXT = 16384; // the worker cuts texts at 8 KiB, and says so: more need not be sent
+const MORE_IN_A_MESSAGE = 65536; // than the result; for one that is longer the worker kills the process
+const YEAR = 365.0 * 24 * 3600;
+const PATIENCE = 2.0; // seconds between asking a child to end and killing it
+const LEVELS = ['debug', 'info', 'warning', 'error'];
+const JSON = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION;
+
+/** It has failed, and is tried again in so many seconds (null: as the task's backoff says), while attempts are left. */
+class Retry extends \RuntimeException {
+    public function __construct(string $message = '', public ?float $in = null) {
+        parent::__construct($message);
+        $this->in = $in === null ? null : seconds('in', $in);
+    }
+}
+
+/** Not now: again in so many seconds (null: the task's backoff.base). Uses up no attempt (unless the task says snooze_counts). */
+class Snooze extends Retry {}
+
+/** It has failed for good; with permanent: false it is tried again. */
+class Fail extends \RuntimeException {
+    public function __construct(string $message = '', public bool $permanent = true) {
+        parent::__construct($message);
+    }
+}
+
+/** Thrown where the handler is when its run is to end soon. Catch Exception, not Throwable, and it passes. */
+class Cancelled extends \Error {}
+
+/** What cannot be sent: the same work would come to the same. */
+class Unfit extends Fail {
+    public function __construct(public string $class, string $message) {
+        parent::__construct($message);
+    }
+}
+
+/** The run a handler is executed for. */
+class Run {
+    public string $id;
+    public string $task;
+    public ?string $queue;
+    public mixed $payload;
+    public ?int $attempt;
+    public ?int $maxAttempts;
+    public ?string $fence;
+    public ?float $deadline; // seconds since 1970; null without a timeout
+    public ?string $traceparent;
+    public ?string $cancelReason = null; // canceled, leaving, lease_lost, timeout
+    /** @var string[] */
+    public array $enqueued = [];
+
+    public function __construct(\stdClass $message, private ?Link $link) {
+        foreach (['id', 'task', 'queue', 'payload', 'attempt', 'fence', 'deadline', 'traceparent'] as $name) {
+            $this->$name = $message->$name ?? null;
+        }
+        $this->maxAttempts = $message->max_attempts ?? null;
+    }
+
+    /** How far it is, 0 to 1, and a word about it. The latest counts. */
+    public function progress(?float $fraction, ?string $text = null): void {
+        $this->say('progress', ['fraction' => $fraction === null ? null : min(max($fraction, 0.0), 1.0), 'text' => $text === null ? null : text($text)]);
+    }
+
+    /** A line of the run's log; several, if the text has line breaks. */
+    public function log(string $text, string $level = 'info'): void {
+        if (!in_array($level, LEVELS, true)) {
+            throw new \ValueError("the level $level of a log line; there are " . implode(', ', LEVELS));
+        }
+        foreach (preg_split('/\r\n|\r|\n/', $text) as $line) {
+            $this->say('log', ['level' => $level, 'text' => text($line)]);
+        }
+    }
+
+    /** A shorter deadline: the run is timed out unless the next heartbeat comes within so many seconds. 0 ends that. */
+    public function heartbeat(float $within): void {
+        $this->say('heartbeat', ['within' => seconds('within', $within)]);
+    }
+
+    /** Another run, enqueued in the transaction that completes this one. Members: those of dormouse.enqueue(): queue, key, run_at, … */
+    public function enqueue(string $task, mixed $payload = null, array $members = []): void {
+        $this->enqueued[] = json(['task' => $task, 'payload' => $payload] + $members, "what is enqueued for $task");
+    }
+
+    private function say(string $type, array $said): void {
+        $said = ['type' => $type, 'id' => $this->id] + array_filter($said, fn ($value) => $value !== null);
+        $this->link === null ? fwrite(STDERR, json($said, $type) . "\n") : $this->link->say(json($said, $type));
+        $this->link?->listen();
+    }
+}
+
+/** Registers a function ($payload, Run $run) as the handler of a task. After errors of $retryOn, and no others, a run is tried again. */
+function task(string $name, callable $handle, ?array $retryOn = null): void {
+    if (isset(Link::$tasks[$name])) {
+        throw new \LogicException("two functions for the task $name");
+    }
+    Link::$tasks[$name] = [$handle(...), $retryOn];
+}
+
+/** Executes runs until the worker closes its socket. */
+function serve(): void {
+    $descriptor = getenv('DORMOUSE_CONTROL_FD');
+    putenv('DORMOUSE_CONTROL_FD'); // what is started from here is not spoken to
+    if (!Link::$tasks) {
+        fwrite(STDERR, "dormouse: no task is registered: call dormouse\\task() before dormouse\\serve()\n");
+        exit(1);
+    }
+    if ($descriptor === false || ($_SERVER['argv'][1] ?? '') === '--run') {
+        exit(by_hand(array_slice($_SERVER['argv'], 1)));
+    }
+    (new Link((int) $descriptor))->serve();
+}
+
+function seconds(string $name, float $value): float {
+    return $value >= 0 ? min($value, YEAR) : throw new \ValueError("$name: $value; it is a number of seconds, 0 or more");
+}
+
+function text(string $text): string {
+    return json_decode(json_encode(substr($text, 0, MOST_TEXT), JSON_INVALID_UTF8_IGNORE)); // what is not UTF-8, or was cut in two, is left out
+}
+
+function json(mixed $value, string $what): string {
+    try {
+        return json_encode($value, JSON, 1 << 20);
+    } catch (\JsonException $error) {
+        throw new Unfit('BadResult', "$what cannot be written as JSON: " . $error->getMessage());
+    }
+}
+
+/** The line that answers a run. */
+function answer(Run $run): string {
+    try {
+        [$handle] = Link::$tasks[$run->task] ?? throw new Fail("this process has no task $run->task; it has " . implode(', ', array_keys(Link::$tasks)), false);
+        $result = $handle($run->payload, $run);
+        $line = '{"type":"completed","id":"' . $run->id . '"';
+        $line .= $result === null ? '' : ',"result":' . fitting('the result is', json($result, 'the result'));
+        $line .= $run->enqueued ? ',"enqueue":' . fitting('what it enqueues is', '[' . implode(',', $run->enqueued) . ']') : '';
+        return fitting('the result and what it enqueues are together', $line . '}', MORE_IN_A_MESSAGE);
+    } catch (\Throwable $error) {
+        return json(failed($run, $error), 'the error');
+    }
+}
+
+function fitting(string $what, string $text, int $more = 0): string {
+    $most = (int) (getenv('DORMOUSE_RESULT_BYTES') ?: PHP_INT_MAX >> 1);
+    return strlen($text) <= $most + $more ? $text : throw new Unfit('result_too_large', "$what larger than $most bytes (limits.result_bytes)");
+}
+
+function failed(Run $run, \Throwable $error): array {
+    $own = $error instanceof Fail || $error instanceof Retry || $error instanceof Cancelled;
+    $class = $error instanceof Unfit ? $error->class : preg_replace('/^dormouse\\\\/', '', get_class($error));
+    $said = ['type' => 'failed', 'id' => $run->id, 'class' => $class, 'message' => text($own ? $error->getMessage() : story($error))];
+    if ($error instanceof Snooze) {
+        unset($said['class']);
+        $said['type'] = 'retry';
+    }
+    if ($error instanceof Retry && $error->in !== null) {
+        $said['in'] = $error->in;
+    }
+    $retryOn = Link::$tasks[$run->task][1] ?? null;
+    $others = !$own && $retryOn !== null && !array_filter($retryOn, fn ($class) => $error instanceof $class);
+    return $said + ($others || ($error instanceof Fail && $error->permanent) ? ['permanent' => true] : []);
+}
+
+/** The message, the user's own frames, and what it was caused by. */
+function story(\Throwable $error): string {
+    $lines = [$error->getMessage(), "    at {$error->getFile()}:{$error->getLine()}"];
+    foreach ($error->getTrace() as $frame) {
+        if (isset($frame['file']) && $frame['file'] !== __FILE__ && count($lines) < 12) {
+            $lines[] = "    at {$frame['file']}:{$frame['line']} in {$frame['function']}";
+        }
+    }
+    $cause = $error->getPrevious();
+    return implode("\n", $lines) . ($cause ? "\ncaused by " . get_class($cause) . ': ' . story($cause) : '');
+}
+
+/** The exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly. */
+function by_hand(array $arguments): int {
+    [$run, $name, $payload] = $arguments + ['', '', 'null'];
+    if ($run !== '--run' || !isset(Link::$tasks[$name])) {
+        fwrite(STDERR, 'a warm handler of dormouse: a pool starts it and gives it runs of ' . implode(', ', array_keys(Link::$tasks))
+            . "\nTo try one: dormouse try TASK --payload JSON, or without a pool: php {$_SERVER['argv'][0]} --run TASK [JSON]\n");
+        return 2;
+    }
+    $message = (object) ['id' => '00000000-0000-0000-0000-000000000000', 'task' => $name, 'payload' => json_decode($payload, false, 1 << 20, JSON_THROW_ON_ERROR)];
+    $said = json_decode(answer(new Run($message, null)));
+    if ($said->type === 'completed') {
+        echo json($said->result ?? null, 'the result'), "\n";
+        return 0;
+    }
+    fwrite(STDERR, implode(': ', array_filter([$said->class ?? '', $said->message])) . "\n");
+    return $said->type === 'retry' ? 75 : 1;
+}
+
+/** The conversation with the worker. */
+class Link {
+    public static array $tasks = [];
+    private $socket;
+    private string $rest = '';
+    private ?Run $current = null;
+    private array $before = []; // the children that no run of now has started
+    private int $pid;
+    private bool $ended = false;
+    /** @var \stdClass[] */
+    private array $waiting = [];
+
+    public function __construct(int $descriptor) {
+        $this->pid = getmypid();
+        $this->socket = fopen("php://fd/$descriptor", 'r+') ?: exit(1);
+        stream_set_blocking($this->socket, false);
+        stream_set_read_buffer($this->socket, 0);
+        stream_set_write_buffer($this->socket, 0);
+        $this->wakeMe($descriptor);
+        $names = array_keys(self::$tasks);
+        sort($names);
+        $this->say(json(['type' => 'hello', 'protocol' => 1, 'tasks' => array_map('strval', $names), 'concurrency' => 1, 'client' => 'php ' . VERSION], 'hello'));
+    }
+
+    /** The kernel sends SIGIO when the worker says something while a handler is at work. */
+    private function wakeMe(int $descriptor): void {
+        if (!function_exists('pcntl_async_signals') || !class_exists('FFI')) {
+            return;
+        }
+        pcntl_async_signals(true);
+        pcntl_signal(SIGIO, fn () => $this->listen(), false);
+        try {
+            $libc = \FFI::cdef('int fcntl(int fd, int command, ...); int close(int fd);', 'libc.so.6');
+            $libc->fcntl($descriptor, 8, $this->pid); // F_SETOWN
+            $libc->fcntl($descriptor, 4, $libc->fcntl($descriptor, 3) | 020000); // F_SETFL, F_GETFL, O_ASYNC
+            $libc->fcntl($descriptor, 2, 1); // F_SETFD, FD_CLOEXEC
+        } catch (\FFI\Exception) { // not allowed here: it is heard at the next progress
+        }
+    }
+
+    /** A forked child is not spoken to, and answers nothing: its parent does. */
+    public function say(string $line): void {
+        $line .= "\n";
+        while ($line !== '' && getmypid() === $this->pid) {
+            $written = @fwrite($this->socket, $line);
+            if ($written === false || $written === 0) {
+                $this->until(null, [$this->socket]);
+                if (feof($this->socket)) {
+                    return; // the worker is gone, which reading tells
+                }
+                continue;
+            }
+            $line = substr($line, $written);
+        }
+    }
+
+    private function until(?array $read, ?array $write): void {
+        $none = null;
+        @stream_select($read, $write, $none, 60); // a signal ends it too
+    }
+
+    /** Takes what the worker has said. Throws Cancelled if the run at work is to end. */
+    public function listen(): void {
+        if (getmypid() !== $this->pid) {
+            return;
+        }
+        while (($piece = @fread($this->socket, 1 << 20)) !== false && $piece !== '') {
+            $this->rest .= $piece;
+        }
+        $this->ended = $this->ended || feof($this->socket);
+        $lines = explode("\n", $this->rest);
+        $this->rest = array_pop($lines);
+        $cancelled = false;
+        foreach ($lines as $line) {
+            try {
+                $message = json_decode($line, false, 1 << 20, JSON_THROW_ON_ERROR);
+            } catch (\JsonException $error) {
+                $message = null;
+            }
+            if (!is_string($message->type ?? null)) {
+                fwrite(STDERR, 'dormouse: the worker said what is no message of protocol 1: ' . substr($line, 0, 200) . "; install a dormouse and a client of the same version\n");
+                exit(1);
+            }
+            if ($message->type === 'run') {
+                $this->waiting[] = $message;
+            } elseif ($message->type === 'cancel' && $this->current?->id === $message->id) {
+                $this->current->cancelReason ??= $message->reason ?? 'canceled';
+                $cancelled = true;
+            }
+        }
+        if ($cancelled) {
+            throw new Cancelled('cancelled: ' . $this->current->cancelReason);
+        }
+    }
+
+    public function serve(): void {
+        while (true) {
+            $this->listen();
+            if (!$this->waiting) {
+                if ($this->ended) {
+                    return;
+                }
+                $this->until([$this->socket], null);
+                continue;
+            }
+            $run = new Run(array_shift($this->waiting), $this);
+            $this->before = children();
+            $this->current = $run;
+            try {
+                $line = answer($run);
+                $this->current = null;
+            } catch (Cancelled $late) { // between the handler's end and here
+                $this->current = null;
+                $line = json(failed($run, $late), 'the error');
+            }
+            if (getmypid() !== $this->pid) {
+                exit(0);
+            }
+            if ($run->cancelReason !== null) {
+                end_children(array_diff(children(), $this->before));
+            }
+            $this->say($line);
+        }
+    }
+}
+
+/** @return int[] */
+function children(int|string $pid = 'self'): array {
+    $found = '';
+    foreach (glob("/proc/$pid/task/*/children") ?: [] as $file) {
+        $found .= @file_get_contents($file) . ' ';
+    }
+    return array_map('intval', preg_split('/\s+/', $found, -1, PREG_SPLIT_NO_EMPTY));
+}
+
+function lives(int $pid): bool {
+    $stat = @file_get_contents("/proc/$pid/stat");
+    return $stat !== false && !in_array(substr($stat, strrpos($stat, ') ') + 2, 1), ['Z', 'X'], true);
+}
+
+/** The processes that a run has started end with it when it is stopped, and theirs. */
+function end_children(array $own): void {
+    for ($every = $own; $own; $own = array_diff(array_merge(...array_map(children(...), $own)), $every)) {
+        $every = array_unique(array_merge($every, $own));
+    }
+    for ($began = microtime(true), $signal = 15; $every = array_filter($every, lives(...)); usleep(10_000)) {
+        if (microtime(true) - $began > 2 * PATIENCE) {
+            return;
+        }
+        if ($signal === 15 || microtime(true) - $began > PATIENCE) {
+            array_map(fn ($pid) => posix_kill($pid, $signal), $every);
+            $signal = 9;
+        }
+    }
+}

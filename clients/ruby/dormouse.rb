@@ -1,0 +1,333 @@
+# frozen_string_literal: true
+
+# Warm handlers of dormouse in Ruby, 3.0 or later, without dependencies: a process that serves one run after the other.
+#
+#   require '/usr/share/dormouse/clients/ruby/dormouse'
+#
+#   Dormouse.task('thumbnail') { |payload, run| { bytes: make_thumbnail(payload['file']) } }
+#   Dormouse.serve
+#
+# The pool's command is ["/usr/bin/ruby", "/srv/app/tasks.rb"]. `ruby tasks.rb --run thumbnail '{"file":"a.png"}'` runs it once, here and now.
+require 'json'
+require 'socket'
+
+module Dormouse
+  VERSION = '0.1.0'
+  MOST_TEXT = 16_384 # the worker cuts texts at 8 KiB, and says so: more need not be sent
+  MOST_RESULT = Integer(ENV['DORMOUSE_RESULT_BYTES'] || 1 << 62)
+  MORE_IN_A_MESSAGE = 65_536 # than that; for one that is longer the worker kills the process
+  YEAR = 365 * 24 * 3600
+  PATIENCE = 2 # seconds between asking a child to end and killing it
+  LEVELS = %w[debug info warning error].freeze
+
+  # It has failed, and is tried again in so many seconds (without `in_` as the task's backoff says), while attempts are left.
+  class Retry < StandardError
+    attr_reader :in_
+
+    def initialize(message = '', in_: nil)
+      super(message)
+      @in_ = in_ && Dormouse.seconds('in_', in_)
+    end
+  end
+
+  # Not now: again in so many seconds (without `in_` the task's backoff.base). Uses up no attempt (unless the task says snooze_counts).
+  class Snooze < Retry; end
+
+  # It has failed for good; with `permanent: false` it is tried again.
+  class Fail < StandardError
+    attr_reader :permanent
+
+    def initialize(message = '', permanent: true)
+      super(message)
+      @permanent = permanent
+    end
+  end
+
+  # Raised where the handler is when its run is to end soon. No StandardError: `rescue => e` lets it pass.
+  class Cancelled < Exception; end
+
+  # What cannot be sent: the same work would come to the same.
+  class Unfit < StandardError
+    attr_reader :kind
+
+    def initialize(kind, message)
+      super(message)
+      @kind = kind
+    end
+  end
+
+  # The run a handler is executed for.
+  class Run
+    attr_reader :id, :task, :queue, :payload, :attempt, :max_attempts, :fence, :deadline, :traceparent, :enqueued
+    attr_accessor :cancel_reason # canceled, leaving, lease_lost, timeout
+
+    def initialize(message, link)
+      @link = link
+      @enqueued = []
+      %w[id task queue payload attempt max_attempts fence deadline traceparent].each do |name|
+        instance_variable_set("@#{name}", message[name])
+      end
+    end
+
+    def cancelled? = !cancel_reason.nil?
+
+    # How far it is, 0 to 1, and a word about it: progress(0.5, 'half'), progress('begins'). The latest counts.
+    def progress(fraction, text = nil)
+      fraction, text = nil, fraction if fraction.is_a?(String)
+      say('progress', fraction: fraction && Float(fraction).clamp(0.0, 1.0), text: text && Dormouse.text(text))
+    end
+
+    # A line of the run's log; several, if the text has line breaks.
+    def log(text, level = 'info')
+      raise ArgumentError, "the level #{level} of a log line; there are #{LEVELS.join(', ')}" unless LEVELS.include?(level)
+
+      Dormouse.utf8(text).split(/\r\n|\r|\n/).each { |line| say('log', level: level, text: Dormouse.text(line)) }
+    end
+
+    # A shorter deadline: the run is timed out unless the next heartbeat comes within so many seconds. 0 ends that.
+    def heartbeat(within) = say('heartbeat', within: Dormouse.seconds('within', within))
+
+    # Another run, enqueued in the transaction that completes this one. The members are those of dormouse.enqueue(): queue, key, run_at, …
+    def enqueue(task, payload = nil, **members)
+      @enqueued << Dormouse.json({ task: task, payload: payload, **members }, "what is enqueued for #{task}")
+    end
+
+    private
+
+    def say(type, **said) = @link.say({ type: type, id: id, **said.compact })
+  end
+
+  @tasks = {}
+
+  class << self
+    # Registers a block |payload, run| as the handler of a task. After errors of `retry_on`, and no others, a run is tried again; after those
+    # of `no_retry_on` it is not. Retry and Fail say so themselves.
+    def task(name, retry_on: nil, no_retry_on: [], &handle)
+      raise ArgumentError, "task #{name}: it has no block" unless handle
+      raise ArgumentError, "two blocks for the task #{name}" if @tasks.key?(name)
+
+      @tasks[name] = [handle, retry_on && Array(retry_on), Array(no_retry_on)]
+    end
+
+    # Executes runs until the worker closes its socket; then finishes what runs, and returns.
+    def serve
+      abort 'dormouse: no task is registered: call Dormouse.task before Dormouse.serve' if @tasks.empty?
+      descriptor = ENV.delete('DORMOUSE_CONTROL_FD') # what is started from here is not spoken to
+      return by_hand(*ARGV) if descriptor.nil? || ARGV[0] == '--run'
+
+      $stdout.sync = true
+      Link.new(UNIXSocket.for_fd(Integer(descriptor)), @tasks.keys.sort).serve
+    end
+
+    def seconds(name, value)
+      number = Float(value)
+      raise ArgumentError, "#{name}: #{value}; it is a number of seconds, 0 or more" unless number >= 0
+
+      [number, YEAR].min
+    end
+
+    def utf8(value) = String(value).encode('UTF-8', invalid: :replace, undef: :replace).scrub
+
+    def text(value) = utf8(value).byteslice(0, MOST_TEXT).scrub('')
+
+    def json(value, what)
+      JSON.generate(value, max_nesting: 0)
+    rescue JSON::JSONError, EncodingError, SystemStackError => e
+      raise Unfit.new('BadResult', "#{what} cannot be written as JSON: #{e.message}")
+    end
+
+    def answer_of(run)
+      handle, = @tasks[run.task]
+      raise Fail.new("this process has no task #{run.task}; it has #{@tasks.keys.join(', ')}", permanent: false) unless handle
+
+      completed(run, yield(handle))
+    rescue Cancelled => e
+      Children.end_since(run)
+      JSON.generate({ type: 'failed', id: run.id, class: 'Cancelled', message: e.message })
+    rescue Exception => e # exit, too, is the run's and not the process'
+      JSON.generate(failed(run, e).compact)
+    end
+
+    private
+
+    def completed(run, result)
+      line = +%({"type":"completed","id":"#{run.id}")
+      line << ',"result":' << fitting('the result is', json(result, 'the result')) unless result.nil?
+      line << ',"enqueue":' << fitting('what it enqueues is', "[#{run.enqueued.join(',')}]") unless run.enqueued.empty?
+      fitting('the result and what it enqueues are together', line << '}', MOST_RESULT + MORE_IN_A_MESSAGE)
+    end
+
+    def fitting(what, text, most = MOST_RESULT)
+      return text if text.bytesize <= most
+
+      raise Unfit.new('result_too_large', "#{what} larger than #{MOST_RESULT} bytes (limits.result_bytes)")
+    end
+
+    def failed(run, error)
+      return { type: 'retry', id: run.id, in: error.in_, message: text(error.message) } if error.is_a?(Snooze)
+
+      kind = error.is_a?(Unfit) ? error.kind : error.class.name.to_s.delete_prefix('Dormouse::')
+      said = [Fail, Retry, Unfit].any? { |own| error.is_a?(own) } ? error.message : story(error)
+      { type: 'failed', id: run.id, class: kind, message: text(said), in: (error.in_ if error.is_a?(Retry)),
+        permanent: (true if permanent?(run, error)) }
+    end
+
+    def permanent?(run, error)
+      return error.permanent if error.is_a?(Fail)
+      return error.is_a?(Unfit) if error.is_a?(Unfit) || error.is_a?(Retry)
+
+      _, retry_on, no_retry_on = @tasks[run.task]
+      no_retry_on&.any? { |one| error.is_a?(one) } || (retry_on && retry_on.none? { |one| error.is_a?(one) })
+    end
+
+    # The message, the user's own frames, and what it was caused by.
+    def story(error)
+      frames = (error.backtrace || []).reject { |frame| frame.start_with?(__FILE__) }.first(12)
+      lines = [error.message, *frames.map { |frame| "    from #{frame}" }]
+      lines << "caused by #{error.cause.class}: #{story(error.cause)}" if error.cause
+      lines.map { |line| utf8(line) }.join("\n")
+    end
+
+    # The exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly.
+    def by_hand(run = nil, name = nil, payload = 'null', *more)
+      if run != '--run' || !@tasks.key?(name) || more.any?
+        warn "#{$PROGRAM_NAME}: a warm handler of dormouse: a pool starts it and gives it runs of #{@tasks.keys.join(', ')}.\n" \
+             "To try one: dormouse try TASK --payload JSON, or without a pool: ruby #{$PROGRAM_NAME} --run TASK [JSON]"
+        exit 2
+      end
+      attempt = Run.new({ 'id' => '00000000-0000-0000-0000-000000000000', 'task' => name, 'payload' => JSON.parse(payload) }, ByHand)
+      answer = JSON.parse(answer_of(attempt) { |handle| handle.call(attempt.payload, attempt) })
+      puts JSON.generate(answer['result']) if answer['type'] == 'completed'
+      warn answer.values_at('class', 'message').compact.join(': ') if answer['type'] != 'completed'
+      exit({ 'completed' => 0, 'retry' => 75 }.fetch(answer['type'], 1))
+    end
+  end
+
+  # What a run says that is tried by hand.
+  module ByHand
+    def self.say(message) = warn("#{message[:level] || message[:type]}: #{message[:text] || JSON.generate(message.slice(:fraction, :within))}")
+  end
+
+  # The processes that a run has started: they end with a run that is stopped.
+  module Children
+    def self.of(pid = 'self')
+      Dir.children("/proc/#{pid}/task").flat_map { |thread| File.read("/proc/#{pid}/task/#{thread}/children").split.map(&:to_i) }
+    rescue SystemCallError
+      [] # it is gone, or the kernel does not say
+    end
+
+    def self.begin(run) = run.instance_variable_set(:@children, of)
+
+    def self.lives?(pid)
+      !%w[Z X].include?(File.binread("/proc/#{pid}/stat").rpartition(') ').last[0])
+    rescue SystemCallError
+      false
+    end
+
+    def self.end_since(run)
+      own = of - run.instance_variable_get(:@children).to_a
+      every = own
+      every |= own while (own = own.flat_map { |pid| of(pid) } - every).any?
+      signal(every, :TERM)
+      began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      while (every = every.select { |pid| lives?(pid) }).any?
+        waited = Process.clock_gettime(Process::CLOCK_MONOTONIC) - began
+        return if waited > 2 * PATIENCE
+
+        signal(every, :KILL) if waited > PATIENCE
+        sleep 0.01
+      end
+    end
+
+    def self.signal(pids, name) = pids.each { |pid| Process.kill(name, pid) rescue SystemCallError }
+  end
+
+  # The conversation with the worker: a thread reads, so that a cancellation is heard while the handler is at work in the main one.
+  class Link
+    def initialize(socket, tasks)
+      @socket = socket
+      @socket.close_on_exec = true
+      @pid = Process.pid
+      @main = Thread.current
+      @lock = Mutex.new
+      @writing = Mutex.new
+      @runs = {}
+      @waiting = Queue.new
+      say({ type: 'hello', protocol: 1, tasks: tasks, concurrency: 1, client: "ruby #{VERSION}" })
+    end
+
+    # A forked child is not spoken to, and answers nothing: its parent does.
+    def say(message)
+      return unless Process.pid == @pid
+
+      line = message.is_a?(String) ? message : JSON.generate(message)
+      @writing.synchronize { @socket.write(line, "\n") }
+    rescue SystemCallError, IOError
+      nil # the worker is gone, which reading tells
+    end
+
+    def serve
+      Thread.new { read }
+      Thread.handle_interrupt(Cancelled => :never) do
+        while (run = @waiting.pop)
+          Children.begin(run)
+          @lock.synchronize { @current = run }
+          answer = Dormouse.answer_of(run) { |handle| interruptible(run, handle) }
+          exit!(0) unless Process.pid == @pid
+          settle(run)
+          say(answer)
+        end
+      end
+    end
+
+    private
+
+    def interruptible(run, handle)
+      Thread.handle_interrupt(Cancelled => :immediate) do
+        raise Cancelled, "cancelled: #{run.cancel_reason}" if run.cancelled?
+
+        handle.call(run.payload, run)
+      end
+    end
+
+    # Before the answer, as the next attempt may come right behind it. A cancellation that came too late is no later run's.
+    def settle(run)
+      @lock.synchronize { @current = @runs.delete(run.id) && nil }
+      Thread.handle_interrupt(Cancelled => :immediate) { Thread.pass }
+    rescue Cancelled
+      nil
+    end
+
+    def read
+      while (line = @socket.gets)
+        message = JSON.parse(line, max_nesting: false)
+        raise JSON::ParserError, 'no object with a "type"' unless message.is_a?(Hash) && message['type'].is_a?(String)
+
+        case message['type']
+        when 'run' then take(Run.new(message, self))
+        when 'cancel' then cancel(message)
+        end
+      end
+      @waiting << nil
+    rescue JSON::ParserError => e
+      warn "dormouse: the worker said what is no message of protocol 1 (#{e.message[0, 100]}): #{line[0, 200]}; " \
+           'install a dormouse and a client of the same version'
+      exit!(1)
+    rescue SystemCallError, IOError
+      @waiting << nil
+    end
+
+    def take(run)
+      @lock.synchronize { @runs[run.id] = run }
+      @waiting << run
+    end
+
+    def cancel(message)
+      @lock.synchronize do
+        run = @runs[message['id']] or return
+        run.cancel_reason = message['reason'] || 'canceled'
+        @main.raise(Cancelled, "cancelled: #{run.cancel_reason}") if @current.equal?(run)
+      end
+    end
+  end
+end
