@@ -136,8 +136,11 @@ void Pool::make_worker(config::Loaded loaded) {
     circumstances.leaves_when_idle =
         !guest_ && (doorbell_.present() || supervision_ || is_explicit(*loaded_, "worker.idle_exit"));
     predecessors_.reset();  // gives the lock back
-    predecessors_ =
-        std::make_unique<Predecessors>(supervision_ ? supervision_->state_directory : "", circumstances.identity);
+    if (supervision_)
+        predecessors_ = std::make_unique<Predecessors>(supervision_->state_directory, circumstances.identity);
+    else
+        predecessors_ = std::make_unique<Predecessors>(guest_ ? "" : state_directory(), circumstances.identity,
+                                                       Predecessors::Of::foreground);
     circumstances.predecessors = predecessors_.get();
     circumstances.errand = rest_of_errand();
     circumstances.promise.promises =

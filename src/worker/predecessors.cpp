@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <sstream>
 
 #include "base/process.h"
@@ -15,6 +17,7 @@ namespace {
 constexpr const char* instance_name = "instance";
 constexpr const char* workers_name = "workers";
 constexpr std::int64_t most_bytes = 64 << 10;
+constexpr int most_in_foreground = 64;
 
 std::string text_of(int directory, const std::string& name) {
     auto content = spool::read_file(directory, name, most_bytes);
@@ -30,12 +33,34 @@ bool replace(int directory, const std::string& name, const std::string& text) {
            ::ftruncate(file.get(), static_cast<off_t>(text.size())) == 0;
 }
 
+/// The directory with its lock; none: it cannot be opened, or somebody holds it.
+UniqueFd locked(const std::string& path) {
+    UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory.valid() || ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return {};
+    return directory;
+}
+
+UniqueFd first_free(const std::string& state_directory) {
+    for (int i = 1; i <= most_in_foreground; ++i) {
+        const std::string path = state_directory + "/worker-" + std::to_string(i);
+        if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return {};
+        if (UniqueFd directory = locked(path); directory.valid()) return directory;
+    }
+    return {};
+}
+
+std::string inode_of(int directory) {
+    struct stat about{};
+    if (::fstat(directory, &about) != 0) return "none";
+    return std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino);
+}
+
 }  // namespace
 
-Predecessors::Predecessors(const std::string& state_directory, store::Identity& identity) : self_(identity.id) {
-    if (state_directory.empty() || identity.unit.empty()) return;
-    UniqueFd directory(::open(state_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory.valid() || ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return;
+Predecessors::Predecessors(const std::string& state_directory, store::Identity& identity, Of of) : self_(identity.id) {
+    if (state_directory.empty() || (of == Of::unit && identity.unit.empty())) return;
+    UniqueFd directory = of == Of::unit ? locked(state_directory) : first_free(state_directory);
+    if (!directory.valid()) return;
     auto instance = Uuid::parse(text_of(directory.get(), instance_name).substr(0, 36));
     if (!instance) {
         instance = Uuid::random();
@@ -43,8 +68,9 @@ Predecessors::Predecessors(const std::string& state_directory, store::Identity& 
     }
     identity.instance_id = *instance;
     directory_ = std::move(directory);
-    place_ = identity.boot_id.to_string() + " " + std::to_string(this_pid_namespace()) + " " + instance->to_string() +
-             " " + identity.unit;
+    place_ = identity.boot_id.to_string() + " " +
+             (of == Of::unit ? std::to_string(this_pid_namespace()) : inode_of(directory_.get())) + " " +
+             instance->to_string() + " " + (of == Of::unit ? identity.unit : "foreground");
 
     std::istringstream lines(text_of(directory_.get(), workers_name));
     for (std::string line; std::getline(lines, line);) {

@@ -1,4 +1,4 @@
-// Which workers of this pool's unit have died without saying good-bye, so that their runs can be taken back at once
+// Which workers before this one have died without saying good-bye, so that their runs can be taken back at once
 // instead of when their leases end. Made by Pool; asked by Worker.
 //
 // Known to be dead is who wrote its name into the unit's StateDirectory and has not taken it out, if all of this holds:
@@ -6,6 +6,10 @@
 // this PID namespace, the directory is the same (its random instance id), and we hold the directory's lock, which its
 // holder keeps until it is dead. Everybody else's runs wait for their leases. Source: flock(2), StateDirectory= in
 // systemd.exec(5), cgroups(7).
+//
+// A worker in the foreground has that too, in STATE_DIRECTORY if somebody gives it one: the volume of a container, say.
+// Several may share it: each takes the first of worker-1, worker-2, … that nobody holds. Containers have a PID
+// namespace each, so what tells a directory from its copy is its inode.
 //
 // Its small files are read and written by the loop itself: before the worker is registered, when its predecessors' runs
 // have been taken back, and when it leaves; never while it only executes runs. A state directory that hangs does hold
@@ -23,10 +27,11 @@ namespace dormouse::worker {
 
 class Predecessors {
   public:
+    enum class Of { unit, foreground };
     /// Takes the lock, reads who was here, and adds this worker; writes its instance id into `identity`. Without a
-    /// state directory (a worker in the foreground), without a unit, or while somebody else holds the lock nobody is
-    /// known to be dead. Errors of the file system mean the same.
-    Predecessors(const std::string& state_directory, store::Identity& identity);
+    /// state directory, without a unit where it is one's, or while somebody else holds the lock nobody is known to be
+    /// dead. Errors of the file system mean the same.
+    Predecessors(const std::string& state_directory, store::Identity& identity, Of of = Of::unit);
 
     [[nodiscard]] const std::vector<Uuid>& dead() const { return dead_; }
     /// Their runs have been taken back: they are forgotten.
@@ -38,7 +43,7 @@ class Predecessors {
     void write(const std::vector<Uuid>& workers) const;
 
     UniqueFd directory_;  ///< locked; none: nothing is known
-    std::string place_;   ///< boot, PID namespace and unit, as they are written
+    std::string place_;   ///< boot, PID namespace or inode, instance and unit, as they are written
     Uuid self_;
     std::vector<Uuid> dead_;
 };

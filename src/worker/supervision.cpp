@@ -29,6 +29,11 @@ bool is_the_main_process() {
 
 }  // namespace
 
+std::string state_directory() {
+    const std::string all = environment_value("STATE_DIRECTORY");
+    return all.substr(0, all.find(':'));
+}
+
 std::optional<Supervision> supervision_of(const config::Sources& sources) {
     const std::string given = environment_value("RUNTIME_DIRECTORY");
     const std::string own = config::defaults().paths.runtime_directory;
@@ -39,8 +44,7 @@ std::optional<Supervision> supervision_of(const config::Sources& sources) {
     const bool of_our_unit =
         is_given(own) && unit_of(this_process) == "dormouse@" + sources.pool + ".service" && is_the_main_process();
     if (!of_our_unit && (named == own || !is_given(named))) return std::nullopt;
-    const std::string state = environment_value("STATE_DIRECTORY");
-    return Supervision{of_our_unit ? own : named, state.substr(0, state.find(':'))};
+    return Supervision{of_our_unit ? own : named, state_directory()};
 }
 
 }  // namespace dormouse::worker

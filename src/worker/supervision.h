@@ -15,6 +15,9 @@ struct Supervision {
     std::string state_directory;    ///< the unit's; empty: it has none
 };
 
+/// The first of $STATE_DIRECTORY, which systemd gives a unit, and somebody may give a container. Empty: there is none.
+std::string state_directory();
+
 /// It is, if RUNTIME_DIRECTORY is the pool's and
 ///   - /run/dormouse/POOL, and this is the main process of dormouse@POOL.service, by its cgroup; or
 ///   - in the directory that DORMOUSE_PATHS_RUNTIME_DIRECTORY names: whoever made a unit of another name says so by

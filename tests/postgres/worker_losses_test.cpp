@@ -1,7 +1,9 @@
 // Runs whose worker died: taken back at once where that is certain, executed alone from then on, failed when no attempt
 // is left.
 #include <boost/test/unit_test.hpp>
+#include <optional>
 
+#include "support/foreground_worker.h"
 #include "support/pool_bench.h"
 #include "worker/identity.h"
 
@@ -64,6 +66,23 @@ BOOST_AUTO_TEST_CASE(the_runs_of_a_dead_predecessor_are_taken_back_at_once_and_t
     bench.ring();  // and nobody asks for them again
     BOOST_TEST(bench.until([&] { return bench.statements() > statements; }));
     BOOST_TEST(bench.statements() - statements <= 2U);
+}
+
+// As the next container does that shares the volume: its lease of five minutes is not waited for.
+BOOST_AUTO_TEST_CASE(in_the_foreground_the_runs_of_the_dead_are_taken_back_where_the_state_directory_is_shared) {
+    TestDatabase database;
+    const TemporaryDirectory state;
+    std::optional<ForegroundWorker> dies(std::in_place, database, false, state.path());
+    const std::string run = dies->hold();
+    const ForegroundWorker neighbour(database, false, state.path());
+    database.value("SELECT dormouse.enqueue('echo')");
+    BOOST_TEST(eventually(
+        [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "1"; }));
+    BOOST_TEST(outcomes(database, run) == "running");  // nobody takes it from who lives
+    dies->kill();
+    const ForegroundWorker next(database, false, state.path());
+    BOOST_TEST(eventually([&] { return outcomes(database, run) == "lost running"; }), outcomes(database, run));
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.workers WHERE state = 'left'") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(who_has_lost_its_runs_has_left_until_it_is_heard_of_again) {

@@ -20,16 +20,21 @@ bool eventually(const std::function<bool()>& happened) {
     return true;
 }
 
-ForegroundWorker::ForegroundWorker(TestDatabase& database, bool orphan) : database_(database) {
+ForegroundWorker::ForegroundWorker(TestDatabase& database, bool orphan, const std::string& state_directory)
+    : database_(database) {
     const std::string file = directory_.path() + "/front.toml";
     std::ofstream(file) << pool_toml(database.url(), {}, tasks_);
     std::vector<std::string> argv{dormouse_binary, "worker", "front", "--config", file};
     if (orphan)
         argv.insert(argv.begin(),
                     {"/usr/bin/setsid", "--fork", "/bin/sh", "-c", "\"$@\" </dev/null >/dev/null 2>&1 &", "sh"});
-    process_ = std::make_unique<Process>(Program{argv, {}, {}, {}, Millis{120'000}});
+    Program program{argv, {}, {}, {}, Millis{120'000}};
+    if (!state_directory.empty()) program.environment["STATE_DIRECTORY"] = state_directory;
+    const std::string before = database_.value("SELECT coalesce(max(started_at), '-infinity') FROM dormouse.workers");
+    process_ = std::make_unique<Process>(program);
     const auto registered = [&] {
-        const std::string pid = database_.value("SELECT pid FROM dormouse.workers WHERE pool = 'front'");
+        const std::string pid = database_.value(
+            "SELECT pid FROM dormouse.workers WHERE pool = 'front' AND started_at > $1::timestamptz", {before});
         if (!pid.empty()) pid_ = std::stoi(pid);
         return pid_ != 0;
     };

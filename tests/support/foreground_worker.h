@@ -15,7 +15,8 @@ class ForegroundWorker {
   public:
     /// Starts it for a pool "front" that has PoolTasks; its row is there when this returns.
     /// `orphan`: the shell that started it, and with it the session, is gone.
-    explicit ForegroundWorker(TestDatabase& database, bool orphan = false);
+    /// `state_directory`: its STATE_DIRECTORY.
+    explicit ForegroundWorker(TestDatabase& database, bool orphan = false, const std::string& state_directory = {});
     ~ForegroundWorker();
     ForegroundWorker(const ForegroundWorker&) = delete;
     ForegroundWorker& operator=(const ForegroundWorker&) = delete;

@@ -141,6 +141,47 @@ BOOST_AUTO_TEST_CASE(without_a_unit_or_a_directory_nothing_is_known_and_nothing_
     BOOST_TEST(dead().empty());
 }
 
+// In the foreground: several may share a directory, and each has a PID namespace of its own.
+BOOST_AUTO_TEST_CASE(in_the_foreground_each_takes_the_place_of_one_that_is_dead) {
+    using Of = Predecessors::Of;
+    store::Identity first = identity("");
+    store::Identity second = identity("");
+    std::optional<Predecessors> one(std::in_place, directory.path(), first, Of::foreground);
+    std::optional<Predecessors> two(std::in_place, directory.path(), second, Of::foreground);
+    BOOST_TEST(one->dead().empty());
+    BOOST_TEST(two->dead().empty());
+    one.reset();  // killed
+    store::Identity third = identity("");
+    std::optional<Predecessors> next(std::in_place, directory.path(), third, Of::foreground);
+    BOOST_TEST((next->dead() == std::vector{first.id}));  // and not the one that lives
+    next->settled();
+    next->leave();
+    next.reset();
+    two.reset();
+    store::Identity fourth = identity("");
+    store::Identity fifth = identity("");
+    const Predecessors after(directory.path(), fourth, Of::foreground);
+    const Predecessors other(directory.path(), fifth, Of::foreground);
+    BOOST_TEST(after.dead().empty());
+    BOOST_TEST((other.dead() == std::vector{second.id}));
+}
+
+BOOST_AUTO_TEST_CASE(in_the_foreground_a_copy_and_another_boot_prove_nothing) {
+    using Of = Predecessors::Of;
+    store::Identity original = identity("");
+    const Predecessors alive(directory.path(), original, Of::foreground);
+    const TemporaryDirectory copy;
+    std::filesystem::copy(directory.path(), copy.path(), std::filesystem::copy_options::recursive);
+    store::Identity clone = identity("");
+    BOOST_TEST(Predecessors(copy.path(), clone, Of::foreground).dead().empty());
+    store::Identity gone = identity("", Uuid::random());
+    {
+        const Predecessors before(directory.path(), gone, Of::foreground);
+    }
+    store::Identity again = identity("");
+    BOOST_TEST(Predecessors(directory.path(), again, Of::foreground).dead().empty());
+}
+
 // A worker may be killed at any moment while it writes: nothing that it leaves makes its successors forget for good.
 BOOST_AUTO_TEST_CASE(what_a_killed_writer_has_left_hinders_nobody) {
     for (const char* const name : {".workers", ".instance", "workers", "instance"})
