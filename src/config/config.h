@@ -68,7 +68,7 @@ struct Worker {
     Millis idle_exit{1'800'000};  ///< 0: never
     Millis look_exit{60'000};
     Millis lease{300'000};
-    Millis shutdown_grace{300'000};
+    Millis shutdown_grace{30'000};
     std::vector<std::string> pass_environment;  ///< as Task::pass_environment, for all tasks
 };
 

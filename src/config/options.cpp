@@ -77,7 +77,7 @@ constexpr Option table[] = {
       2 * second, day},
      "",
      [](Config& config) -> Slot { return &config.worker.lease; }},
-    {{"worker.shutdown_grace", Type::duration, "5min",
+    {{"worker.shutdown_grace", Type::duration, "30s",
       "How long runs may go on after the worker was told to stop, before they are ended and handed back.", 0, day},
      "",
      [](Config& config) -> Slot { return &config.worker.shutdown_grace; }},
