@@ -127,7 +127,13 @@ Error from_connection(const PGconn* connection, std::string_view what) {
                message.find("remaining connection slots") != std::string::npos) {
         kind = ErrorKind::transient;
     }
-    return {kind, std::string(what) + ": " + (message.empty() ? "the session is gone" : message)};
+    // One was asked for and there was none.
+    const char* const remedy =
+        connection != nullptr && PQconnectionNeedsPassword(connection) == 1
+            ? "; passwords come from a passfile, a file of mode 0600 with a line HOST:PORT:DATABASE:USER:PASSWORD: add "
+              "?passfile=FILE to the URL (the worker's unit alone: LoadCredential=pgpass:FILE)"
+            : "";
+    return {kind, std::string(what) + ": " + (message.empty() ? "the session is gone" : message) + remedy};
 }
 
 }  // namespace dormouse::postgres

@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(a_right_password_from_the_environment_works_and_a_wrong_one
     fails({"runs"}, 7, "password authentication failed");
     BOOST_TEST(!has(cli({"runs"}).err, "wrong-secret"));
     environment["DATABASE_URL"] = database.url("with_password");
-    fails({"runs"}, 7, "password");
+    fails({"runs"}, 7, "?passfile=FILE");
 }
 
 BOOST_AUTO_TEST_CASE(connection_strings_that_cannot_be_read_do_not_give_their_secret_away) {

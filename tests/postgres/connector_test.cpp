@@ -156,6 +156,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_password_is_denied_and_not_repeated) {
     BOOST_TEST(attempt.error().find("geheim") == std::string::npos);
     const Attempt none = try_url("postgresql://with_password@127.0.0.1:" + port_of(cluster) + "/postgres");
     BOOST_TEST((none.result.error().kind == ErrorKind::denied));
+    BOOST_TEST(none.error().find("?passfile=FILE") != std::string::npos, none.error());
+    BOOST_TEST(attempt.error().find("passfile") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_database_that_is_not_there_is_incompatible) {
