@@ -15,6 +15,21 @@ done < <(sed -n 's/^Exec[A-Za-z]*=[-+!@:]*\([^ ]*\).*/\1/p' "$tree"/usr/lib/syst
 while read -r page; do
     holds "man page $page, which a unit names, is there" test -e "$tree/usr/share/man/man${page: -2:1}/${page%(*}.${page: -2:1}.gz"
 done < <(sed -n 's/^Documentation=//p' "$tree"/usr/lib/systemd/system/* | tr ' ' '\n' | sed -n 's/^man://p' | sort -u)
+# What presets make of it, at a first boot and with systemctl preset-all, under the default of Debian (enable) and that of Fedora (disable).
+enabled() { find "$tree/etc/systemd/system" -type l -printf '%f\n' 2>/dev/null | sort | xargs; }
+systemd() { systemctl --root="$tree" --quiet "$@" 2>&1; }
+for default in enable disable; do
+    echo "$default *" >"$tree/usr/lib/systemd/system-preset/99-default.preset"
+    systemd --preset-mode=enable-only preset-all
+    equal "by a first boot where the default is to $default" "$(enabled)" ""
+    systemd enable dormouse@one.target
+    systemd --preset-mode=enable-only preset-all
+    equal "by a first boot of an image with a pool" "$(enabled)" dormouse@one.target
+    systemd preset-all
+    equal "by preset-all" "$(enabled)" dormouse@one.target
+    systemd disable dormouse@one.target
+done
+
 if command -v man >/dev/null; then
     for page in "$tree"/usr/share/man/*/*.gz; do
         equal "warnings of ${page##*/}" "$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)" ""
