@@ -60,6 +60,13 @@ restart)
     systemd-run --quiet --collect --on-active=$grace --timer-property=AccuracySec=1 "$0" hurry
     ;;
 stop)
+    if [ -L /etc/systemd/system/dormouse.target.wants/run-dormouse.wake.mount ]; then
+        cat >&2 <<'SAID'
+dormouse: local wake is in use: as long as dormouse is not installed, each commit that enqueues in a database with it succeeds with a WARNING.
+  To end it for good, in each such database: dormouse migrate --no-local-wake --database-url postgresql://postgres@/DATABASE
+  or, once dormouse is gone, as a superuser what the warning says: DROP FUNCTION dormouse."local_wake:POOL"() CASCADE
+SAID
+    fi
     # Without the units dormouse.target is no longer known to be all pools.
     allowed stop "systemctl stop dormouse.target 'dormouse@*' 'dormouse-relay@*'" || exit 0
     stop

@@ -137,10 +137,12 @@ BEGIN
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN  -- a commit never fails for the sake of a wake
     RAISE WARNING 'dormouse: pool %% was not woken: %%', %2$L, SQLERRM
-        USING HINT = 'Its runs are safe and wait for the next doorbell. Is run-dormouse.wake.mount active? Not wanted on this host: '
-                     'dormouse migrate --no-local-wake';
+        USING HINT = %3$L;
     RETURN NULL;
-END $function$, one.path, one.pool));
+END $function$, one.path, one.pool,
+            -- the statement is for hosts that dormouse has left
+            format('Its runs are safe and wait for the next doorbell. Is run-dormouse.wake.mount active? Not wanted on this host: '
+                   'dormouse migrate --no-local-wake, or as a superuser: DROP FUNCTION dormouse.%I() CASCADE', one.name)));
         EXECUTE format('REVOKE EXECUTE ON FUNCTION dormouse.%I() FROM PUBLIC', one.name);
         EXECUTE format('COMMENT ON FUNCTION dormouse.%I() IS %L', one.name, 'pool ' || one.pool);
         EXECUTE format('ALTER FUNCTION dormouse.%I() OWNER TO dormouse_local_wake', one.name);

@@ -4,8 +4,8 @@ if [ -d /run/systemd/system ]; then
     systemctl --system daemon-reload || :
 fi
 if [ "$1" = 0 ]; then
-    rm -rf /run/dormouse
+    rm -rf --one-file-system /run/dormouse || :
     for directory in /var/spool/dormouse /var/lib/dormouse; do
-        [ ! -d "$directory" ] || find "$directory" -depth -type d -empty -delete || :
+        [ ! -d "$directory" ] || find "$directory" -xdev -depth -type d -empty -delete || :
     done
 fi

@@ -149,6 +149,21 @@ BOOST_AUTO_TEST_CASE(a_wake_that_cannot_be_written_is_a_warning) {
     BOOST_TEST(database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0");
 }
 
+BOOST_AUTO_TEST_CASE(what_the_warning_says_ends_it_without_dormouse) {
+    const std::string longest(63, 'x');  // its function has another name than its pool
+    for (const std::string& pool : {std::string("main"), longest}) {
+        install({{pool, directory.path() + "/gone/" + pool, {"default"}}});
+        require(producer.script("producer", insert_one));
+        const std::string warning = notices().back();
+        const std::size_t from = warning.find("DROP FUNCTION");
+        BOOST_REQUIRE_MESSAGE(from != std::string::npos, warning);
+        require(database.connect("postgres").script("superuser", warning.substr(from, warning.find('\n', from) - from)));
+        const std::size_t before = notices().size();
+        require(producer.script("producer", insert_one));
+        BOOST_TEST(notices().size() == before);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(from_wake_to_commit_the_lock_can_be_seen) {
     BOOST_TEST(took_lock(insert_one));
     BOOST_TEST(!took_lock("INSERT INTO dormouse.runs (task, queue) VALUES ('t', 'other')"));

@@ -54,7 +54,7 @@ wakes() {
     wait_for 20 state_is dormouse@$pool.service active
     kill -TERM "$(main_pid)"
     wait_for 20 asleep $pool
-    ring $pool
+    ring $pool || return
     wait_for 20 state_is dormouse@$pool.service active
 }
 forbid() { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d; }
@@ -107,11 +107,37 @@ systemctl enable --quiet --now run-dormouse.wake.mount
 wait_for 20 up
 (cd /run/dormouse.wake && exec tail -f /dev/null) & # until it is ended
 holder=$!
-holds "it is removed" removes
+at_end "kill $holder 2>/dev/null"
+said=$(removes 2>&1) || fail "it is not removed: $said"
+holds "it is removed, and says how to end local wake" grep -q 'dormouse migrate --no-local-wake' <<<"$said"
 wait_for 20 state_is dormouse@$pool.socket inactive
 kill $holder
 holds "it installs" installs
 systemctl disable --quiet run-dormouse.wake.mount
+
+say "--- no systemd, as in a container or a chroot"
+systemctl start dormouse.target
+wait_for 20 state_is dormouse@$pool.service active
+before=$(main_pid)
+offline() { unshare --mount bash -ec 'mount -t tmpfs tmpfs /run; "$@"' offline "$@"; }
+export -f installs upgrades removes units_go units_come
+export scripts units away
+for action in removes installs upgrades; do holds "it $action" offline $action; done
+equal "the worker, of which they see nothing" "$(main_pid)" "$before"
+
+say "--- a purge where directories are file systems of their own"
+tree=$(mktemp -d)
+at_end "umount --recursive $tree/*/* $tree/*/*/* 2>/dev/null; rm -rf --one-file-system $tree"
+for directory in run/dormouse/$pool var/lib/dormouse var/spool/dormouse etc/dormouse; do
+    mkdir -p "$tree/$directory"
+    mount -t tmpfs tmpfs "$tree/$directory"
+done
+touch "$tree/run/dormouse/$pool/theirs" "$tree/var/lib/dormouse/theirs"
+mkdir -p "$tree/var/spool/dormouse/$pool" "$tree/etc/systemd/system/dormouse.target.wants"
+ln -s /gone "$tree/etc/systemd/system/dormouse.target.wants/dormouse@$pool.target"
+holds "it is purged" env DPKG_ROOT="$tree" "$scripts/postrm" purge
+equal "what is left" "$(cd "$tree" && find . -mindepth 1 ! -type d -o -type d -empty | sort | xargs)" \
+    "./etc/dormouse ./etc/systemd/system ./run/dormouse/$pool/theirs ./var/lib/dormouse/theirs ./var/spool/dormouse"
 
 say "--- a full /run"
 mode work

@@ -9,6 +9,9 @@ if [ "$1" = 1 ]; then
     use_pool $pool
     new_database $pool
     slow=3600 configure $pool </dev/null
+    # What the unit says of postgresql.service, for the server of these tests: it is there until the worker has handed its runs back.
+    drop_in $pool order <<<"[Unit]
+After=$postgres_unit"
     systemctl enable --quiet --now dormouse@$pool.target
     enqueue slow >/var/lib/reboot-at-work
     ring $pool
