@@ -69,9 +69,22 @@ int why_not_executable(const std::string& path) {
     return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
+/// Where a path lies in what dormouse@.service closes, whatever the modes there: what opens it.
+std::string sandbox_note(const std::string& path) {
+    for (const char* const closed : {"/home/", "/root/", "/run/user/"})
+        if (path.starts_with(closed))
+            return "; " + std::string(closed) +
+                   " is closed to dormouse@.service: ProtectHome=read-only in a drop-in opens it";
+    return "";
+}
+
 tl::unexpected<Error> cannot_execute(const config::Task& task, const std::string& path, int problem) {
     std::string message = named(task) + "command " + path;
-    if (problem == EACCES) message += " is not executable (chmod +x it, or name its interpreter first in command)";
+    struct stat about{};
+    if (problem == EACCES && ::stat(path.c_str(), &about) != 0)
+        message += " cannot be reached, a directory above it is closed to this user" + sandbox_note(path);
+    else if (problem == EACCES)
+        message += " is not executable (chmod +x it, or name its interpreter first in command)";
     if (problem == ENOENT) message += " does not exist";
     if (problem == EACCES || problem == ENOENT) return fail(from_errno(problem, path).kind, std::move(message));
     return tl::unexpected(from_errno(problem, message));
@@ -86,8 +99,9 @@ Result<std::string> find_program(const config::Task& task, const Variables& envi
     const std::string& name = task.command.front();
     if (name.find('/') != std::string::npos) {
         const bool relative = name.front() != '/' && !task.working_directory.empty();
-        const int problem = why_not_executable(relative ? task.working_directory + "/" + name : name);
-        if (problem != 0) return cannot_execute(task, name, problem);
+        const std::string path = relative ? task.working_directory + "/" + name : name;
+        const int problem = why_not_executable(path);
+        if (problem != 0) return cannot_execute(task, path, problem);
         return name;
     }
     const std::string* path = find(environment, "PATH");
@@ -111,10 +125,14 @@ Status check_directory(const config::Task& task) {
     if (task.working_directory.empty()) return {};
     const std::string what = named(task) + "working_directory " + task.working_directory;
     struct stat about{};
-    if (::stat(task.working_directory.c_str(), &about) != 0) return tl::unexpected(from_errno(errno, what));
+    if (::stat(task.working_directory.c_str(), &about) != 0) {
+        const int problem = errno;
+        return tl::unexpected(
+            from_errno(problem, problem == EACCES ? what + sandbox_note(task.working_directory) : what));
+    }
     if (!S_ISDIR(about.st_mode)) return fail(ErrorKind::invalid, what + " is not a directory");
     if (::faccessat(AT_FDCWD, task.working_directory.c_str(), X_OK, AT_EACCESS) != 0) {
-        return tl::unexpected(from_errno(errno, what));
+        return tl::unexpected(from_errno(errno, what + sandbox_note(task.working_directory)));
     }
     return {};
 }

@@ -66,6 +66,10 @@ cycle() { # cycle WHO
 }
 is_completed() { [ "$(as "$1" dormouse show "$2" --json 2>/dev/null | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"])')" = completed ]; }
 
+# Local wake on this host, and a pool of its own that has the same name: what is waiting for that is none of our business.
+at_end "rm -rf /run/dormouse.wake"
+install -D /dev/null /run/dormouse.wake/dev
+
 dev root --idle-exit 1s
 cycle root
 interrupt
@@ -78,6 +82,7 @@ cycle developer
 interrupt
 nothing_is_left developer developer
 systemctl stop "user@$(id -u developer)"
+holds "the wake file of the host is still there" test -e /run/dormouse.wake/dev
 
 # Nothing of systemd for this user: it says so, and works all the same.
 dev developer
