@@ -419,7 +419,7 @@ BEGIN
          ), forgotten AS (
              DELETE FROM dormouse.keys k USING gone g
               WHERE k.task = g.task AND k.key = g.key AND k.run_id = g.id
-                AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id)
+                AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id OFFSET 0)
          )
          SELECT count(*) FROM gone',
         part, CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id'
@@ -807,7 +807,7 @@ BEGIN
         here := ARRAY(SELECT s FROM unnest(place.statuses) s WHERE s = ANY (lock_matching.statuses));
         last := CASE WHEN place.name = begin_at AND lock_matching.after IS NOT NULL THEN split_part(lock_matching.after, ' ', 2)::uuid ELSE first END;
         found_ids := '{}';
-        walked := walked + 200;  -- a table costs as much: plans, locks
+        walked := walked + 300;
         FOR one IN EXECUTE format(
             'SELECT r.id, r.archived_at IS NULL AND r.created_at < $2 AND ($3 IS NULL OR r.task = $3) AND ($4 IS NULL OR r.queue = $4) AS meant
                FROM %s r WHERE %s AND r.id > $5 ORDER BY r.id', place.part,
@@ -823,6 +823,7 @@ BEGIN
             EXIT WHEN number >= lock_matching.max_runs OR walked >= 10000;
         END LOOP;
         IF found_ids <> '{}' THEN
+            walked := walked + 2300;
             -- what finished or was taken meanwhile is neither ours nor locked
             EXECUTE format(
                 'SELECT h.held, h.since, h.until,
@@ -1406,10 +1407,11 @@ BEGIN
              WHERE r.id = ANY (step.held) AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
                AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until)
                AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
-               AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id)
+               AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id OFFSET 0)
                AND NOT EXISTS (SELECT FROM dormouse.runs_finished o
-                                WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= step.since AND o.finished_at < latest)
-               AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at > r.finished_at)
+                                WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= step.since AND o.finished_at < latest
+                                OFFSET 0)
+               AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at - r.finished_at > '0')
                     OR dormouse.finished_at(r.id) = r.finished_at);
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
@@ -1539,10 +1541,10 @@ CREATE FUNCTION dormouse.runs_deleted() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    -- a key goes with its run
+    -- a key goes with its run. OFFSET 0: looked up by id, for each; as a join all of runs_live is read for each row, where statistics say that it is empty.
     DELETE FROM dormouse.keys k USING old_rows o
      WHERE o.key IS NOT NULL AND k.task = o.task AND k.key = o.key AND k.run_id = o.id
-       AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = o.id);
+       AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = o.id OFFSET 0);
     RETURN NULL;
 END $$;
 

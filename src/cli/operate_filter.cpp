@@ -20,7 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Rows that go in one transaction: some 20 ms.
-constexpr std::int64_t portion = 250;
+constexpr std::int64_t portion = 200;
 constexpr int shown_groups = 20;
 
 struct Group {

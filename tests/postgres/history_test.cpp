@@ -1,80 +1,12 @@
-// What an operation on one run costs when 110 days are kept: locks and pages, not times. And that each finished run is
-// found by its id, whatever its id and its times are.
+// What an operation on one run costs when 110 days are kept. And that each finished run is found by its id, whatever its
+// id and its times are.
 #include <boost/test/unit_test.hpp>
 
-#include "sql/embedded.h"
+#include "postgres/history_fixture.h"
 #include "support/pool_bench.h"
-#include "support/process.h"
 
 using namespace dormouse;
 using namespace dormouse::testing;
-
-namespace {
-
-/// A database that keeps so many days, with a finished run in each that is over: partitions as retention makes them.
-struct History {
-    TestDatabase database;
-    std::string old;  ///< the run of the oldest day
-
-    explicit History(int days) {
-        const std::string n = std::to_string(days - 1);
-        database.exec(
-            "DO $$ DECLARE day date; name text; BEGIN FOR i IN -8 .. " + n +
-            " LOOP day := current_date - i; name := 'runs_finished_' || to_char(day, 'YYYYMMDD');"
-            " EXECUTE format('CREATE TABLE dormouse.%I (LIKE dormouse.runs_finished INCLUDING DEFAULTS INCLUDING "
-            "CONSTRAINTS)', name);"
-            " EXECUTE format('ALTER TABLE dormouse.runs_finished ATTACH PARTITION dormouse.%I FOR VALUES FROM (%L) TO "
-            "(%L)', name, day, day + 1); END LOOP; END $$");
-        for (int day = 0; day < days; ++day) {
-            const std::string time = "now() - interval '" + std::to_string(day) + " days 1 minute'";
-            old = finished(id_at(time), time);
-        }
-    }
-    /// An id that was made at that time.
-    std::string id_at(const std::string& time) {
-        return database.value(
-            "SELECT (left(h, 8) || '-' || right(h, 4) || '-7' || substr(gen_random_uuid()::text, 16))::uuid FROM "
-            "lpad(to_hex((extract(epoch FROM " +
-            time + ") * 1000)::bigint), 12, '0') h");
-    }
-    std::string finished(const std::string& id, const std::string& time) {
-        database.exec(
-            "INSERT INTO dormouse.runs (id, task, status, created_at, started_at, finished_at, worker, last_fence) "
-            "VALUES ('" +
-            id + "', 't', 'completed', " + time + ", " + time + ", " + time + ", gen_random_uuid(), 1)");
-        return id;
-    }
-    /// So many more, one after the other in the last three days.
-    void fill(const std::string& status, int runs) {
-        database.exec(
-            "SET session_replication_role = replica; INSERT INTO dormouse.runs_finished (id, task, status, created_at, "
-            "started_at, finished_at, worker, last_fence) SELECT (left(h, 8) || '-' || right(h, 4) || '-7' || "
-            "substr(gen_random_uuid()::text, 16))::uuid, 't', '" +
-            status + "', t, t, t, gen_random_uuid(), 1 FROM generate_series(1, " + std::to_string(runs) +
-            ") n, LATERAL (SELECT now() - interval '1 minute' - n * interval '2 days' / " + std::to_string(runs) +
-            " AS t) a, LATERAL lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') h; RESET "
-            "session_replication_role");
-    }
-    std::string found(const std::string& id) {
-        return database.value("SELECT count(*) FROM dormouse.result('" + id + "')");
-    }
-    /// What a statement costs when it comes again: locks on tables and indexes, and pages.
-    std::pair<int, int> cost(const std::string& sql) {
-        database.exec("BEGIN; " + sql + "; ROLLBACK; BEGIN; " + sql);
-        const int locks = std::stoi(
-            database.value("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'"));
-        database.exec("ROLLBACK; BEGIN");
-        const std::string plan = database.value("EXPLAIN (ANALYZE, BUFFERS, FORMAT json) " + sql);
-        database.exec("ROLLBACK");
-        const int pages = std::stoi(database.value(
-            "SELECT ($1::json -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::int + ($1::json -> 0 -> 'Plan' ->> 'Shared Read "
-            "Blocks')::int",
-            {plan}));
-        return {locks, pages};
-    }
-};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(history, *boost::unit_test::precondition(has_postgres))
 
@@ -123,112 +55,6 @@ BOOST_AUTO_TEST_CASE(no_id_needs_more_than_three_days) {
     // of ids that are no time: neither the first nor the last one is out of the range of timestamptz
     for (const char* const id : {"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
         BOOST_TEST(database.value("SELECT dormouse.finished_at('" + std::string(id) + "') IS NULL") == "t");
-}
-
-BOOST_AUTO_TEST_CASE(the_runs_of_the_last_hour_are_found_without_looking_into_the_days_before) {
-    History many(110);
-    auto session = many.database.connect();
-    const std::string text = sql::cli::runs;
-    const auto plan = session.ask(
-        "runs", "EXPLAIN (COSTS off) " + text.substr(text.find("SELECT")),
-        {std::nullopt, "t", std::nullopt, many.database.value("SELECT extract(epoch FROM now() - interval '1 hour')"),
-         "20", "f", std::nullopt});
-    BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().message));
-    int days = 0;
-    for (int row = 0; row < plan->rows(); ++row)
-        days += std::string(plan->text(row, 0)).find(" on runs_finished_2") != std::string::npos ? 1 : 0;
-    BOOST_TEST(days >= 1);
-    BOOST_TEST(days <= 11);  // until 8 days from now, and the default partition
-}
-
-// What a filter leaves out is walked over once, and not in each batch; what is done in a day costs that day alone.
-BOOST_AUTO_TEST_CASE(a_batch_costs_what_it_touches_however_long_history_is) {
-    History few(3);
-    History many(110);
-    for (History* const history : {&few, &many}) {
-        history->fill("failed", 1'000);
-        history->database.exec("INSERT INTO dormouse.runs (task) SELECT 't' FROM generate_series(1, 1000)");
-    }
-    for (const std::string call :
-         {"archive_runs('failed', max_runs => 100AFTER)", "retry_runs('failed', max_runs => 100AFTER)",
-          "retry_runs(task => 't', max_runs => 100AFTER)", "cancel_runs('queued', max_runs => 100AFTER)",
-          "archive_runs('completed', older_than => '1 hour', max_runs => 1AFTER)"}) {
-        BOOST_TEST_CONTEXT(call) {
-            const auto batch = [&](History& history) {
-                const std::string from = "SELECT * FROM dormouse.";
-                std::string first = call;
-                first.replace(first.find("AFTER"), 5, "");
-                const std::string next = history.database.value("SELECT next FROM dormouse." + first);
-                BOOST_TEST_REQUIRE(next != "");
-                std::string second = call;
-                second.replace(second.find("AFTER"), 5, ", after => '" + next + "'");
-                return history.cost(from + second);
-            };
-            const auto [locks, pages] = batch(few);
-            const auto [more_locks, more_pages] = batch(many);
-            BOOST_TEST_MESSAGE(call << ": " << locks << " locks, " << pages << " pages; of 110 days " << more_locks
-                                    << ", " << more_pages);
-            BOOST_TEST(more_locks <= locks + 20);
-            BOOST_TEST(more_pages <= pages + pages / 2 + 500);  // the catalogue says which days there are
-        }
-    }
-}
-
-BOOST_AUTO_TEST_CASE(a_filter_that_finds_little_goes_on_from_where_it_was_until_it_has_seen_all) {
-    History history(110);
-    history.fill("failed", 15'000);
-    history.database.exec("UPDATE dormouse.runs SET task = 'rare' WHERE id = '" + history.old +
-                          "' OR finished_at = "
-                          "(SELECT max(finished_at) FROM dormouse.runs WHERE status = 'failed')");
-    std::string next;
-    int calls = 0;
-    do {
-        const std::string call =
-            "dormouse.archive_runs(task => 'rare'" + (next.empty() ? std::string() : ", after => '" + next + "'") + ")";
-        const auto [locks, pages] = history.cost("SELECT * FROM " + call);
-        BOOST_TEST(pages < 25'000);
-        history.database.exec("ROLLBACK");
-        next = history.database.value("SELECT next FROM " + call);
-    } while (!next.empty() && ++calls < 100);
-    BOOST_TEST(calls > 1);
-    BOOST_TEST(calls < 20);
-    BOOST_TEST(history.database.value("SELECT count(*) FROM dormouse.runs WHERE archived_at IS NOT NULL") == "2");
-}
-
-BOOST_AUTO_TEST_CASE(runs_with_a_filter_looks_at_a_part_of_history_and_says_so) {
-    History history(110);
-    history.fill("completed", 15'000);
-    history.fill("failed", 100);
-    auto session = history.database.connect();
-    BOOST_TEST_REQUIRE(
-        session.script("", "SET plan_cache_mode = force_custom_plan; ANALYZE dormouse.runs").has_value());
-    const std::string text = sql::cli::runs;
-    const auto pages = [&](const std::optional<std::string>& status, const std::optional<std::string>& task) {
-        const auto plan =
-            session.ask("runs", "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) " + text.substr(text.find("SELECT")),
-                        {status, task, std::nullopt, std::nullopt, "20", "f", "10000"});
-        BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().message));
-        return std::stoi(
-            history.database.value("SELECT ($1::json -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::int + ($1::json -> 0 "
-                                   "-> 'Plan' ->> 'Shared Read Blocks')::int",
-                                   {std::string(plan->text(0, 0))}));
-    };
-    BOOST_TEST(pages(std::nullopt, std::nullopt) < 600);
-    BOOST_TEST(pages("canceled", std::nullopt) < 600);
-    BOOST_TEST(pages("failed", std::nullopt) < 600);
-    BOOST_TEST(pages("failed", "nosuch") < 800);
-    BOOST_TEST(pages(std::nullopt, "nosuch") < 4'000);
-    const std::map<std::string, std::string> environment{{"DATABASE_URL", history.database.url()}};
-    const auto cli = [&](std::vector<std::string> arguments) {
-        return run(cli_program(std::move(arguments), environment));
-    };
-    const Ended nothing = cli({"runs", "--task", "nosuch"});
-    BOOST_TEST(nothing.exit_code == 0);
-    BOOST_TEST(nothing.out == "no runs\n");
-    BOOST_TEST(nothing.err.find("only the newest 10000 finished runs") != std::string::npos, nothing.err);
-    BOOST_TEST(cli({"runs", "--task", "nosuch", "--since", "200d"}).err == "");
-    BOOST_TEST(cli({"runs", "--status", "canceled"}).err == "");
-    BOOST_TEST(cli({"runs"}).err == "");
 }
 
 // Whatever name of the table it was written by, and whoever has moved it later on.

@@ -131,7 +131,8 @@ END $$;
 -- is not is a variable: somebody's own column may have any name.
 -- Table after table, each by id: the live ones, what lies in no day, then day after day into the past, so that a run which fails again goes where this has
 -- been already. A place is the name of a table's time and an id, and what lies before it is not read again. Walks runs_live_pkey, runs_finished_ill or
--- runs_finished_id, at most 10,000 rows in one call, whatever the filter leaves of them.
+-- runs_finished_id. One call costs at most as much as 10,000 rows that are read, whatever the filter leaves of them: a table counts as some, too, and one
+-- in which something was found, where it is planned anew how runs are locked and changed, as many more. So there are at most 4 of those in one call.
 CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamptz,
                                        after text, max_runs integer)
 RETURNS TABLE (held uuid[], locked integer, since timestamptz, until timestamptz, next text)
@@ -173,7 +174,7 @@ BEGIN
         here := ARRAY(SELECT s FROM unnest(place.statuses) s WHERE s = ANY (lock_matching.statuses));
         last := CASE WHEN place.name = begin_at AND lock_matching.after IS NOT NULL THEN split_part(lock_matching.after, ' ', 2)::uuid ELSE first END;
         found_ids := '{}';
-        walked := walked + 200;  -- a table costs as much: plans, locks
+        walked := walked + 300;
         FOR one IN EXECUTE format(
             'SELECT r.id, r.archived_at IS NULL AND r.created_at < $2 AND ($3 IS NULL OR r.task = $3) AND ($4 IS NULL OR r.queue = $4) AS meant
                FROM %s r WHERE %s AND r.id > $5 ORDER BY r.id', place.part,
@@ -189,6 +190,7 @@ BEGIN
             EXIT WHEN number >= lock_matching.max_runs OR walked >= 10000;
         END LOOP;
         IF found_ids <> '{}' THEN
+            walked := walked + 2300;
             -- what finished or was taken meanwhile is neither ours nor locked
             EXECUTE format(
                 'SELECT h.held, h.since, h.until,
@@ -267,7 +269,8 @@ END $$;
 
 -- retry() for all that a filter means; without a status those that are failed or wait for their next attempt. `refused` are those whose key
 -- or id belongs to another run by now. The rest is as for cancel_runs(). Which days count is said by an OR, which prunes them and leaves the index of
--- the default partition on that time alone: runs are found by their ids.
+-- the default partition on that time alone: runs are found by their ids. OFFSET 0: looked up for each run; as a join all of runs_live is read for each
+-- run, where statistics say that it is empty.
 CREATE FUNCTION dormouse.retry_runs(
     status         text        DEFAULT NULL,
     task           text        DEFAULT NULL,
@@ -309,10 +312,11 @@ BEGIN
              WHERE r.id = ANY (step.held) AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
                AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until)
                AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
-               AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id)
+               AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id OFFSET 0)
                AND NOT EXISTS (SELECT FROM dormouse.runs_finished o
-                                WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= step.since AND o.finished_at < latest)
-               AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at > r.finished_at)
+                                WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= step.since AND o.finished_at < latest
+                                OFFSET 0)
+               AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at - r.finished_at > '0')
                     OR dormouse.finished_at(r.id) = r.finished_at);
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;

@@ -82,7 +82,7 @@ BEGIN
          ), forgotten AS (
              DELETE FROM dormouse.keys k USING gone g
               WHERE k.task = g.task AND k.key = g.key AND k.run_id = g.id
-                AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id)
+                AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id OFFSET 0)
          )
          SELECT count(*) FROM gone',
         part, CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id'

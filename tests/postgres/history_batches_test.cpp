@@ -1,0 +1,171 @@
+// What `dormouse runs` and operations on many runs cost when 110 days are kept: by portions, whatever a filter leaves of
+// them.
+#include <boost/test/unit_test.hpp>
+
+#include "postgres/history_fixture.h"
+#include "sql/embedded.h"
+#include "support/process.h"
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+BOOST_AUTO_TEST_SUITE(history_batches, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(the_runs_of_the_last_hour_are_found_without_looking_into_the_days_before) {
+    History many(110);
+    auto session = many.database.connect();
+    const std::string text = sql::cli::runs;
+    const auto plan = session.ask(
+        "runs", "EXPLAIN (COSTS off) " + text.substr(text.find("SELECT")),
+        {std::nullopt, "t", std::nullopt, many.database.value("SELECT extract(epoch FROM now() - interval '1 hour')"),
+         "20", "f", std::nullopt});
+    BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().message));
+    int days = 0;
+    for (int row = 0; row < plan->rows(); ++row)
+        days += std::string(plan->text(row, 0)).find(" on runs_finished_2") != std::string::npos ? 1 : 0;
+    BOOST_TEST(days >= 1);
+    BOOST_TEST(days <= 11);  // until 8 days from now, and the default partition
+}
+
+// What a filter leaves out is walked over once, and not in each batch; what is done in a day costs that day alone.
+BOOST_AUTO_TEST_CASE(a_batch_costs_what_it_touches_however_long_history_is) {
+    History few(3);
+    History many(110);
+    for (History* const history : {&few, &many}) {
+        history->fill("failed", 1'000);
+        history->database.exec("INSERT INTO dormouse.runs (task) SELECT 't' FROM generate_series(1, 1000)");
+    }
+    for (const std::string call :
+         {"archive_runs('failed', max_runs => 100AFTER)", "retry_runs('failed', max_runs => 100AFTER)",
+          "retry_runs(task => 't', max_runs => 100AFTER)", "cancel_runs('queued', max_runs => 100AFTER)",
+          "archive_runs('completed', older_than => '1 hour', max_runs => 1AFTER)"}) {
+        BOOST_TEST_CONTEXT(call) {
+            const auto batch = [&](History& history) {
+                const std::string from = "SELECT * FROM dormouse.";
+                std::string first = call;
+                first.replace(first.find("AFTER"), 5, "");
+                const std::string next = history.database.value("SELECT next FROM dormouse." + first);
+                BOOST_TEST_REQUIRE(next != "");
+                std::string second = call;
+                second.replace(second.find("AFTER"), 5, ", after => '" + next + "'");
+                return history.cost(from + second);
+            };
+            const auto [locks, pages] = batch(few);
+            const auto [more_locks, more_pages] = batch(many);
+            BOOST_TEST_MESSAGE(call << ": " << locks << " locks, " << pages << " pages; of 110 days " << more_locks
+                                    << ", " << more_pages);
+            BOOST_TEST(more_locks <= locks + 20);
+            BOOST_TEST(more_pages <= pages + pages / 2 + 500);  // the catalogue says which days there are
+        }
+    }
+}
+
+// Each day in which something is found costs plans and locks of its own, however little that is.
+BOOST_AUTO_TEST_CASE(a_batch_of_runs_that_are_sparse_ends_after_a_few_days_and_the_next_one_goes_on) {
+    History history(110);
+    history.fill("failed", 436, 109);
+    history.database.exec("UPDATE dormouse.runs SET status = 'failed' WHERE id = '" + history.old + "'");
+    for (const char* const operation : {"archive", "retry"}) {
+        BOOST_TEST_CONTEXT(operation) {
+            std::string next;
+            int calls = 0;
+            int changed = 0;
+            do {
+                const std::string call = "dormouse." + std::string(operation) + "_runs('failed', max_runs => 1000" +
+                                         (next.empty() ? std::string() : ", after => '" + next + "'") + ")";
+                const auto [locks, pages] = history.cost("SELECT * FROM " + call);
+                BOOST_TEST(locks <= 400);
+                BOOST_TEST(pages <= 5'000);
+                history.database.exec("ROLLBACK; CREATE TEMP TABLE told AS SELECT * FROM " + call);
+                BOOST_TEST(std::stoi(history.database.value("SELECT changed FROM told")) <= 4 * 5);
+                changed += std::stoi(history.database.value("SELECT changed FROM told"));
+                next = history.database.value("SELECT next FROM told");
+                history.database.exec("DROP TABLE told");
+            } while (!next.empty() && ++calls < 100);
+            BOOST_TEST(calls <= 40);
+            BOOST_TEST(changed == 437);
+        }
+        history.database.exec("UPDATE dormouse.runs SET archived_at = NULL WHERE archived_at IS NOT NULL");
+    }
+}
+
+// A queue that was long and empty when statistics were made, and is long again.
+BOOST_AUTO_TEST_CASE(a_batch_reads_of_the_live_runs_only_those_that_it_means_whatever_statistics_say) {
+    History history(3);
+    history.fill("failed", 600);
+    history.database.exec("UPDATE dormouse.runs SET key = id::text WHERE status = 'failed'");
+    const std::string live =
+        "INSERT INTO dormouse.runs (task, key) SELECT 't', 'k' || n FROM generate_series(1, 20000) n";
+    history.database.exec(live + "; DELETE FROM dormouse.runs WHERE status = 'queued'");
+    history.database.exec("VACUUM ANALYZE dormouse.runs_live");
+    history.database.exec("VACUUM ANALYZE dormouse.keys");
+    history.database.exec(live);
+    for (const char* const statement :
+         {"SELECT * FROM dormouse.retry_runs('failed', max_runs => 250)",
+          "SELECT dormouse.delete_finished((SELECT max(tableoid::regclass) FROM dormouse.runs WHERE status = 'failed'), NULL)",
+          "DELETE FROM dormouse.runs WHERE id IN (SELECT id FROM dormouse.runs WHERE status = 'failed' LIMIT 250)"}) {
+        const auto [locks, pages] = history.cost(statement);
+        BOOST_TEST_MESSAGE(statement << ": " << pages << " pages");
+        BOOST_TEST(pages < 30'000, statement << ": " << pages << " pages");
+        history.database.exec("ROLLBACK");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_filter_that_finds_little_goes_on_from_where_it_was_until_it_has_seen_all) {
+    History history(110);
+    history.fill("failed", 15'000);
+    history.database.exec("UPDATE dormouse.runs SET task = 'rare' WHERE id = '" + history.old +
+                          "' OR finished_at = "
+                          "(SELECT max(finished_at) FROM dormouse.runs WHERE status = 'failed')");
+    std::string next;
+    int calls = 0;
+    do {
+        const std::string call =
+            "dormouse.archive_runs(task => 'rare'" + (next.empty() ? std::string() : ", after => '" + next + "'") + ")";
+        const auto [locks, pages] = history.cost("SELECT * FROM " + call);
+        BOOST_TEST(pages < 25'000);
+        history.database.exec("ROLLBACK");
+        next = history.database.value("SELECT next FROM " + call);
+    } while (!next.empty() && ++calls < 100);
+    BOOST_TEST(calls > 1);
+    BOOST_TEST(calls < 20);
+    BOOST_TEST(history.database.value("SELECT count(*) FROM dormouse.runs WHERE archived_at IS NOT NULL") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(runs_with_a_filter_looks_at_a_part_of_history_and_says_so) {
+    History history(110);
+    history.fill("completed", 15'000);
+    history.fill("failed", 100);
+    auto session = history.database.connect();
+    BOOST_TEST_REQUIRE(
+        session.script("", "SET plan_cache_mode = force_custom_plan; ANALYZE dormouse.runs").has_value());
+    const std::string text = sql::cli::runs;
+    const auto pages = [&](const std::optional<std::string>& status, const std::optional<std::string>& task) {
+        const auto plan =
+            session.ask("runs", "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) " + text.substr(text.find("SELECT")),
+                        {status, task, std::nullopt, std::nullopt, "20", "f", "10000"});
+        BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().message));
+        return std::stoi(
+            history.database.value("SELECT ($1::json -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::int + ($1::json -> 0 "
+                                   "-> 'Plan' ->> 'Shared Read Blocks')::int",
+                                   {std::string(plan->text(0, 0))}));
+    };
+    BOOST_TEST(pages(std::nullopt, std::nullopt) < 600);
+    BOOST_TEST(pages("canceled", std::nullopt) < 600);
+    BOOST_TEST(pages("failed", std::nullopt) < 600);
+    BOOST_TEST(pages("failed", "nosuch") < 800);
+    BOOST_TEST(pages(std::nullopt, "nosuch") < 4'000);
+    const std::map<std::string, std::string> environment{{"DATABASE_URL", history.database.url()}};
+    const auto cli = [&](std::vector<std::string> arguments) {
+        return run(cli_program(std::move(arguments), environment));
+    };
+    const Ended nothing = cli({"runs", "--task", "nosuch"});
+    BOOST_TEST(nothing.exit_code == 0);
+    BOOST_TEST(nothing.out == "no runs\n");
+    BOOST_TEST(nothing.err.find("only the newest 10000 finished runs") != std::string::npos, nothing.err);
+    BOOST_TEST(cli({"runs", "--task", "nosuch", "--since", "200d"}).err == "");
+    BOOST_TEST(cli({"runs", "--status", "canceled"}).err == "");
+    BOOST_TEST(cli({"runs"}).err == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
