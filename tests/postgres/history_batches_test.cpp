@@ -1,6 +1,8 @@
-// What `dormouse runs` and operations on many runs cost when 110 days are kept: by portions, whatever a filter leaves of
-// them.
+// What `dormouse runs` and operations on many runs cost when 110 days are kept: by portions, whatever a filter leaves
+// of them.
 #include <boost/test/unit_test.hpp>
+#include <set>
+#include <sstream>
 
 #include "postgres/history_fixture.h"
 #include "sql/embedded.h"
@@ -14,17 +16,24 @@ BOOST_AUTO_TEST_SUITE(history_batches, *boost::unit_test::precondition(has_postg
 BOOST_AUTO_TEST_CASE(the_runs_of_the_last_hour_are_found_without_looking_into_the_days_before) {
     History many(110);
     auto session = many.database.connect();
-    const std::string text = sql::cli::runs;
-    const auto plan = session.ask(
-        "runs", "EXPLAIN (COSTS off) " + text.substr(text.find("SELECT")),
-        {std::nullopt, "t", std::nullopt, many.database.value("SELECT extract(epoch FROM now() - interval '1 hour')"),
-         "20", "f", std::nullopt});
-    BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().message));
-    int days = 0;
-    for (int row = 0; row < plan->rows(); ++row)
-        days += std::string(plan->text(row, 0)).find(" on runs_finished_2") != std::string::npos ? 1 : 0;
-    BOOST_TEST(days >= 1);
-    BOOST_TEST(days <= 11);  // until 8 days from now, and the default partition
+    const std::string hour_ago = many.database.value("SELECT extract(epoch FROM now() - interval '1 hour')");
+    const auto days = session.ask("runs", sql::cli::runs_since, {hour_ago});
+    BOOST_TEST_REQUIRE(days.has_value(), (days ? "" : days.error().message));
+    const auto plan_of = [&](std::string text, const postgres::BlockingConnection::Texts& parameters) {
+        const auto plan = session.ask("runs", "EXPLAIN (COSTS off) " + text.substr(text.find("\nSELECT")), parameters);
+        BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().message));
+        int tables = 0;
+        for (int row = 0; row < plan->rows(); ++row)
+            tables += std::string(plan->text(row, 0)).find(" on runs_finished_2") != std::string::npos ? 1 : 0;
+        return tables;
+    };
+    for (const int tables : {plan_of(sql::cli::runs, {std::nullopt, "t", std::nullopt, hour_ago, "20", "f", many.old,
+                                                      many.old, std::nullopt}),
+                             plan_of(sql::cli::runs_reach, {std::nullopt, "10000", many.old, days->optional_text(0, 0),
+                                                            days->optional_text(0, 1)})}) {
+        BOOST_TEST(tables >= 1);
+        BOOST_TEST(tables <= 11);  // until 8 days from now, and the default partition
+    }
 }
 
 // What a filter leaves out is walked over once, and not in each batch; what is done in a day costs that day alone.
@@ -102,7 +111,8 @@ BOOST_AUTO_TEST_CASE(a_batch_reads_of_the_live_runs_only_those_that_it_means_wha
     history.database.exec(live);
     for (const char* const statement :
          {"SELECT * FROM dormouse.retry_runs('failed', max_runs => 250)",
-          "SELECT dormouse.delete_finished((SELECT max(tableoid::regclass) FROM dormouse.runs WHERE status = 'failed'), NULL)",
+          "SELECT dormouse.delete_finished((SELECT max(tableoid::regclass) FROM dormouse.runs WHERE status = "
+          "'failed'), NULL)",
           "DELETE FROM dormouse.runs WHERE id IN (SELECT id FROM dormouse.runs WHERE status = 'failed' LIMIT 250)"}) {
         const auto [locks, pages] = history.cost(statement);
         BOOST_TEST_MESSAGE(statement << ": " << pages << " pages");
@@ -136,25 +146,6 @@ BOOST_AUTO_TEST_CASE(runs_with_a_filter_looks_at_a_part_of_history_and_says_so) 
     History history(110);
     history.fill("completed", 15'000);
     history.fill("failed", 100);
-    auto session = history.database.connect();
-    BOOST_TEST_REQUIRE(
-        session.script("", "SET plan_cache_mode = force_custom_plan; ANALYZE dormouse.runs").has_value());
-    const std::string text = sql::cli::runs;
-    const auto pages = [&](const std::optional<std::string>& status, const std::optional<std::string>& task) {
-        const auto plan =
-            session.ask("runs", "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) " + text.substr(text.find("SELECT")),
-                        {status, task, std::nullopt, std::nullopt, "20", "f", "10000"});
-        BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().message));
-        return std::stoi(
-            history.database.value("SELECT ($1::json -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::int + ($1::json -> 0 "
-                                   "-> 'Plan' ->> 'Shared Read Blocks')::int",
-                                   {std::string(plan->text(0, 0))}));
-    };
-    BOOST_TEST(pages(std::nullopt, std::nullopt) < 600);
-    BOOST_TEST(pages("canceled", std::nullopt) < 600);
-    BOOST_TEST(pages("failed", std::nullopt) < 600);
-    BOOST_TEST(pages("failed", "nosuch") < 800);
-    BOOST_TEST(pages(std::nullopt, "nosuch") < 4'000);
     const std::map<std::string, std::string> environment{{"DATABASE_URL", history.database.url()}};
     const auto cli = [&](std::vector<std::string> arguments) {
         return run(cli_program(std::move(arguments), environment));
@@ -166,6 +157,72 @@ BOOST_AUTO_TEST_CASE(runs_with_a_filter_looks_at_a_part_of_history_and_says_so) 
     BOOST_TEST(cli({"runs", "--task", "nosuch", "--since", "200d"}).err == "");
     BOOST_TEST(cli({"runs", "--status", "canceled"}).err == "");
     BOOST_TEST(cli({"runs"}).err == "");
+    BOOST_TEST(cli({"runs", "--since", "110d"}).err == "");
+}
+
+// What a statement reads is bounded, whatever the filter and the time leave of it; and of all that there is nothing is
+// told twice or not at all.
+BOOST_AUTO_TEST_CASE(runs_since_a_time_are_found_by_portions_each_once) {
+    History history(110);
+    history.fill("completed", 25'000);
+    history.database.exec(
+        "SET session_replication_role = replica; INSERT INTO dormouse.runs_finished_default (id, task, status, "
+        "created_at, finished_at)"
+        " SELECT (left(h, 8) || '-' || right(h, 4) || '-7' || substr(gen_random_uuid()::text, 16))::uuid, 't', "
+        "'failed', t, t"
+        "   FROM generate_series(1, 12000) n, LATERAL (SELECT now() - interval '120 days' - n * interval '1 second' AS "
+        "t) a,"
+        "        LATERAL lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') h; RESET "
+        "session_replication_role;"
+        "INSERT INTO dormouse.runs (task) SELECT 'waits' FROM generate_series(1, 12000);"
+        "UPDATE dormouse.runs SET created_at = now() - interval '300 days' WHERE task = 'waits'");
+    auto session = history.database.connect();
+    BOOST_TEST_REQUIRE(
+        session.script("", "SET plan_cache_mode = force_custom_plan; ANALYZE dormouse.runs").has_value());
+    const auto pages = [&](std::string text, const postgres::BlockingConnection::Texts& parameters) {
+        text = text.substr(text.find("\nSELECT"));
+        const auto plan = session.ask("runs", "EXPLAIN (ANALYZE, BUFFERS, FORMAT json) " + text, parameters);
+        BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().message));
+        return std::stoi(
+            history.database.value("SELECT ($1::json -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::int + ($1::json -> 0 "
+                                   "-> 'Plan' ->> 'Shared Read Blocks')::int",
+                                   {std::string(plan->text(0, 0))}));
+    };
+    for (const char* const since : {"1 hour", "90 days", "400 days"}) {
+        const std::string time = history.database.value("SELECT to_char((now() - interval '" + std::string(since) +
+                                                        "') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')");
+        const std::string epoch = history.database.value("SELECT extract(epoch FROM $1::timestamptz)", {time});
+        const auto days = session.ask("runs", sql::cli::runs_since, {epoch});
+        BOOST_TEST_REQUIRE(days.has_value(), (days ? "" : days.error().message));
+        std::optional<std::string> from;
+        int portions = 0;
+        do {
+            const postgres::BlockingConnection::Texts parameters{std::nullopt, "1000", from, days->optional_text(0, 0),
+                                                                 days->optional_text(0, 1)};
+            BOOST_TEST(pages(sql::cli::runs_reach, parameters) < 6'000);
+            const auto rest = session.ask("runs", sql::cli::runs_reach, parameters);
+            BOOST_TEST_REQUIRE(rest.has_value(), (rest ? "" : rest.error().message));
+            const auto until = std::max(rest->optional_text(0, 0), rest->optional_text(0, 2));
+            BOOST_TEST(pages(sql::cli::runs,
+                             {std::nullopt, "nosuch", std::nullopt, epoch, "20", "f", until, until, from}) < 6'000);
+            from = until;
+        } while (from && ++portions < 100);
+        BOOST_TEST(portions < 80);
+        // the command's portions are larger, and there are several of them
+        const Ended all = run(cli_program({"runs", "--since", time, "--limit", "100000", "--json"},
+                                          {{"DATABASE_URL", history.database.url()}}));
+        BOOST_TEST(all.exit_code == 0, all.err);
+        std::set<std::string> lines;
+        std::istringstream text(all.out);
+        std::string last = "{\"id\" : \"g";
+        for (std::string line; std::getline(text, line); last = line) {
+            BOOST_TEST((line < last), line << " after " << last);  // begins with the id
+            lines.insert(line);
+        }
+        BOOST_TEST(
+            std::to_string(lines.size()) ==
+            history.database.value("SELECT count(*) FROM dormouse.runs WHERE created_at >= to_timestamp($1)", {epoch}));
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

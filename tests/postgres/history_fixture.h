@@ -49,8 +49,8 @@ struct History {
             "started_at, finished_at, worker, last_fence) SELECT (left(h, 8) || '-' || right(h, 4) || '-7' || "
             "substr(gen_random_uuid()::text, 16))::uuid, 't', '" +
             status + "', t, t, t, gen_random_uuid(), 1 FROM generate_series(1, " + std::to_string(runs) +
-            ") n, LATERAL (SELECT now() - interval '1 minute' - n * interval '" +
-            std::to_string(days) + " days' / " + std::to_string(runs) +
+            ") n, LATERAL (SELECT now() - interval '1 minute' - n * interval '" + std::to_string(days) + " days' / " +
+            std::to_string(runs) +
             " AS t) a, LATERAL lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') h; RESET "
             "session_replication_role");
     }

@@ -1,5 +1,5 @@
-// What an operation on one run costs when 110 days are kept. And that each finished run is found by its id, whatever its
-// id and its times are.
+// What an operation on one run costs when 110 days are kept. And that each finished run is found by its id, whatever
+// its id and its times are.
 #include <boost/test/unit_test.hpp>
 
 #include "postgres/history_fixture.h"

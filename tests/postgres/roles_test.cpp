@@ -65,7 +65,7 @@ function nobody_listens: everybody executes
 function notify_queue: everybody executes
 function notify_worker: everybody executes
 function own_key: nobody
-function partitions_of: nobody
+function partitions_of: operator executes, reader executes, worker executes
 function refuse_unknown_status: nobody
 function release_worker: operator executes, worker executes
 function relies: everybody executes
