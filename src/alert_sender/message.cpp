@@ -56,7 +56,8 @@ Words words_for(const std::string& pool, const alerts::Notice& notice) {
                 "  dormouse worker --check " +
                     pool + "\n"};
     if (notice.kind == "backlog")
-        return {"runs wait for too long", "runs no longer wait", "To look at it:\n  dormouse status\n"};
+        return {"runs wait for too long", "runs no longer wait for so long",
+                "All slots may be held by long runs, or nobody executes what waits. To look at it:\n  dormouse status\n"};
     if (notice.kind == "lost")
         return {"runs were lost with their worker", "",
                 "They were put back and are executed again. To look at it:\n  dormouse status\n"};
@@ -108,7 +109,8 @@ Message compose(const std::string& pool, const alerts::Notice& notice, std::int6
     Message message{pool, notice, "", ""};
     const Words words = words_for(pool, notice);
     const std::string& what = notice.over ? words.well : words.what;
-    const std::string many = notice.over || notice.count < 2 ? "" : ", " + std::to_string(notice.count) + " like this";
+    const bool counts = !notice.over && notice.count > 1 && notice.kind != "backlog";
+    const std::string many = !counts ? "" : ", " + std::to_string(notice.count) + " like this";
     const std::string why = notice.text.empty() || notice.over ? "" : ": " + one_line(notice.text, 100);
     message.subject = one_line("[dormouse] " + pool + ": " + (notice.over ? "well again: " : "") + what + many + why,
                                longest_subject);

@@ -71,8 +71,11 @@ Desk::Desk(loop::Loop& loop, const config::Config& config, const config::Sources
       limit_(loop, "alerts.limit") {
     if (sources.file) command_.insert(command_.end(), {"--config", *sources.file});
     if (remembers_) command_.insert(command_.end(), {"--state", state_directory});
-    log::tap([this](log::Level, std::string_view event, std::string_view text,
-                    std::initializer_list<log::Field> fields) { observer_.observe(event, text, fields); });
+    // What the log has said already is for debugging, and no news; but how long runs wait is judged again and again.
+    log::tap([this](log::Level level, std::string_view event, std::string_view text,
+                    std::initializer_list<log::Field> fields) {
+        if (level >= log::Level::info || event.starts_with("backlog")) observer_.observe(event, text, fields);
+    });
     if (!remembers_) return;
     // What the worker before has told, and could not tell.
     gather_.once(config_.alerts.gather, [this] { send(); });

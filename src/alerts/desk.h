@@ -1,7 +1,7 @@
 // The alerts of a pool, in its worker: hears the log's events, gathers them, and has the program dormouse-alert tell
 // people. Made by Pool if the configuration names somebody to tell. All that can wait (disk, network, somebody's
 // program) is done by that program, which a thread of its own waits for: no run waits for it, and the worker's exit 10
-// s at most. Nothing is sent to the database.
+// s at most. It sends nothing to the database.
 #pragma once
 
 #include <functional>

@@ -14,6 +14,11 @@ std::string field(std::initializer_list<log::Field> fields, std::string_view nam
     return {};
 }
 
+/// Of each queue by itself: one that is late for a day hides no other.
+std::string backlog_of(const std::string& queue) {
+    return fingerprint("backlog", queue);
+}
+
 void join(Notice& into, const Notice& later) {
     into.count = later.over || into.over ? later.count : into.count + later.count;
     into.over = later.over;
@@ -40,9 +45,9 @@ void Observer::observe(std::string_view event, std::string_view text, std::initi
     } else if (event == "runs_rescued") {
         add({fingerprint("lost"), "lost", "", std::string(text), ""});
     } else if (event == "backlog") {
-        add({fingerprint("backlog"), "backlog", "", std::string(text), ""});
+        add({backlog_of(field(fields, "queue")), "backlog", "", std::string(text), ""});
     } else if (event == "backlog_over") {
-        over(fingerprint("backlog"));
+        over(backlog_of(field(fields, "queue")));
     } else if (event == "database_lost") {
         outage_ = text;
         events_.on_database(true);

@@ -172,7 +172,7 @@ std::size_t waiting() {
 
 void event(Level level, std::string_view event, std::string_view text, std::initializer_list<Field> fields) {
     Sinks& sinks = current();
-    if (sinks.tap && level >= Level::info) sinks.tap(level, event, text, fields);
+    if (sinks.tap) sinks.tap(level, event, text, fields);
     if (level < sinks.least) return;
     if (sinks.take) return sinks.take(level, event, text, fields);
     if (sinks.output) sinks.output->add(sinks.line(level, event, text, fields), sinks.on_backlog);

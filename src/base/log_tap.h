@@ -6,7 +6,7 @@
 
 namespace dormouse::log {
 
-/// `take` also gets each event of this thread's log from level info on, before it is written; an empty function takes
+/// `take` also gets each event of this thread's log, of whatever level, before it is written; an empty function takes
 /// that back. It must not log.
 void tap(Take take);
 

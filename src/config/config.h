@@ -101,6 +101,7 @@ struct Alerts {
     std::string smtp_password_file;  ///< holds it instead
     std::string ca_file;             ///< who vouches for those servers; empty: whom the host trusts
     Millis database_lost{300'000};   ///< 0: not told
+    Millis backlog_age{300'000};     ///< a run has been due for so long; 0: not told
     Millis gather{10'000};           ///< what happens within that goes in one message
     Millis repeat{3'600'000};        ///< of one kind of trouble at most one message in that time
 

@@ -1,9 +1,11 @@
 #include "worker/measures.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "base/log.h"
+#include "config/duration.h"
 
 namespace dormouse::worker {
 namespace {
@@ -30,16 +32,41 @@ Metric metric_of(store::Ending::Kind kind) {
     return Metric::runs_failed;
 }
 
+constexpr Millis between_scrapes{15'000};
+constexpr Millis between_judgements{60'000};
+constexpr std::int64_t most_counted = 10'000;  ///< backlog.sql
+
+/// Often enough for what is to be told after `age`, however short that is.
+Millis between(bool measured, Millis age) {
+    const Millis judged = std::clamp(age / 5, Millis{1'000}, between_judgements);
+    if (age == Millis{0}) return between_scrapes;
+    return measured ? std::min(between_scrapes, judged) : judged;
+}
+
+std::string runs_due(std::int64_t due) {
+    if (due >= most_counted) return "10,000 or more runs are due";
+    return std::to_string(due) + (due == 1 ? " run is due" : " runs are due");
+}
+
+std::string for_long(Millis time) {
+    using namespace std::chrono;
+    return config::duration_text(time < 10min ? Millis(floor<seconds>(time)) : time < 10h ? Millis(floor<minutes>(time)) : Millis(floor<hours>(time)));
+}
+
 double unix_now() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
 
-Measures::Measures(metrics::Tally* tally, const config::Config& config) : tally_(tally) {
-    if (tally_ == nullptr) return;
+Measures::Measures(metrics::Tally* tally, const config::Config& config)
+    : tally_(tally),
+      age_(config.alerts.any() ? config.alerts.backlog_age : Millis{0}),
+      repeat_(config.alerts.repeat),
+      between_questions_(between(tally != nullptr, age_)) {
+    if (!asks()) return;
     for (const auto& [name, task] : config.tasks) tasks_.push_back(name);
-    tally_->expect(config.worker.concurrency, tasks_);
+    if (tally_ != nullptr) tally_->expect(config.worker.concurrency, tasks_);
 }
 
 void Measures::ended(const Parcel& parcel) {
@@ -67,6 +94,11 @@ void Measures::rung() {
 }
 
 void Measures::sampled(Time now, std::size_t busy, const store::Wire& first, const store::Wire& second) {
+    if (busy > 0) {
+        well_asked_ = idle_judged_ = false;
+    } else if (!idle_judged_) {
+        well_asked_ = std::any_of(told_.begin(), told_.end(), [](const auto& one) { return one.second.has_value(); });
+    }
     if (tally_ == nullptr) return;
     tally_->set(Metric::slots_busy, static_cast<double>(busy));
     tally_->sessions(now, {first.is_open(), second.is_open()}, {first.statements_sent(), second.statements_sent()});
@@ -77,23 +109,49 @@ void Measures::ask(store::Round& round) const {
 }
 
 void Measures::take_backlog(const std::vector<store::Backlog>& backlog) {
-    if (tally_ == nullptr || backlog.empty()) return;
+    well_asked_ = false;
+    idle_judged_ = true;
     for (const store::Backlog& queue : backlog) {
+        if (age_ > Millis{0}) judge(queue);
+        if (tally_ == nullptr) continue;
         tally_->set(Metric::runs_queued, static_cast<double>(queue.due), queue.queue);
         tally_->set(Metric::oldest_due_age, std::chrono::duration<double>(queue.oldest).count(), queue.queue);
     }
-    tally_->set(Metric::backlog_time, unix_now());
+    if (tally_ != nullptr && !backlog.empty()) tally_->set(Metric::backlog_time, unix_now());
+}
+
+/// Alerts hear of these events. One that is well at the first answer may have been told by the worker before.
+void Measures::judge(const store::Backlog& queue) {
+    const auto [known, is_first] = told_.try_emplace(queue.queue);
+    std::optional<Time>& told = known->second;
+    const Time now = BootClock::now();
+    if (queue.oldest < age_) {
+        if (told || is_first)
+            log::event(told ? log::Level::info : log::Level::debug, "backlog_over",
+                       "queue " + queue.queue + ": no run is due for that long any more", {{"queue", queue.queue}});
+        told.reset();
+    } else if (!told || now - *told >= repeat_) {
+        log::event(told ? log::Level::debug : log::Level::warning, "backlog",
+                   "queue " + queue.queue + ": " + runs_due(queue.due) + ", the first one for " +
+                       for_long(queue.oldest),
+                   {{"queue", queue.queue}});
+        told = now;
+    }
 }
 
 /// Not with the first look: whoever rang waits for a handler.
 bool Measures::fill(store::Round& round, const Moment& moment) {
-    if (tally_ == nullptr || tasks_.empty() || moment.first_look || moment.leaving || moment.now < not_before_)
-        return false;
-    if (store::parts_of(round).none()) return false;
+    if (!asks() || tasks_.empty() || moment.first_look || moment.leaving || moment.now < not_before_) return false;
+    if (store::parts_of(round).none() && !well_asked_) return false;
     round.backlog = tasks_;
     on_wire_ = true;
-    not_before_ = moment.now + between_questions;
+    not_before_ = moment.now + between_questions_;
     return true;
+}
+
+std::optional<Millis> Measures::wait(const Moment& moment) const {
+    if (!well_asked_ || on_wire_ || moment.first_look || moment.leaving) return std::nullopt;
+    return std::max(Millis{0}, std::chrono::ceil<Millis>(not_before_ - moment.now));
 }
 
 void Measures::answered(store::Answer& answer, Time) {
@@ -105,10 +163,10 @@ void Measures::answered(store::Answer& answer, Time) {
 Next Measures::refused(const store::Refused& refused) {
     if (refused.part == store::Part::backlog) {
         log::event(log::Level::warning, "metrics",
-                   "the backlog cannot be asked for, the metrics go on without it: " + refused.message);
+                   "the backlog cannot be asked for, metrics and alerts go on without it: " + refused.message);
         not_before_ = BootClock::now() + pause_after_refusal;
     }
-    on_wire_ = taken_ = false;
+    on_wire_ = taken_ = well_asked_ = false;
     return Next::again;
 }
 

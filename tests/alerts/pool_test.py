@@ -100,6 +100,43 @@ class Trouble(unittest.TestCase):
         self.end(worker)
         self.assertEqual(self.web.tries, 0)
 
+    def late(self, hold, alerts=None, **more):
+        """A pool of one slot, which `hold` has taken, and three runs that have been due for an hour."""
+        pool = self.pool({"nap": "", "hold": f'command = ["/bin/sh", "-c", "{hold}"]'},
+                         alerts={"backlog_age": '"5min"', **(alerts or {})}, concurrency=1, lease='"10s"', idle_exit='"1h"', look_exit='"1h"', **more)
+        self.enqueue("hold")
+        worker = self.start()
+        self.assertTrue(eventually(lambda: self.logged("run_dispatched")))
+        pool.ask("INSERT INTO dormouse.runs (task, queue, payload, run_at) SELECT 'nap', %s, '0', now() - interval '1 hour' FROM generate_series(1, 3)",
+                 pool.name)
+        return worker
+
+    def test_runs_that_wait_while_all_slots_are_held_and_then_do_not(self):
+        go_on = os.path.join(self.directory, "go_on")
+        self.late(f"until [ -e {go_on} ]; do sleep 0.1; done")
+        self.assertTrue(eventually(lambda: self.kinds() == [("backlog", "trouble")], 90), self.kinds())
+        self.assertRegex(self.web.posts[0]["text"], f"queue {self.pool_.name}: 3 runs are due, the first one for (1h|[56].min)")
+        with open(go_on, "w", encoding="utf-8"):
+            pass
+        self.assertTrue(eventually(lambda: self.kinds() == [("backlog", "trouble"), ("backlog", "well")], 90), self.kinds())
+        self.assertEqual(len(self.logged("backlog")) + len(self.logged("backlog_over")), 2)
+
+    def test_runs_that_still_wait_are_told_again_after_a_while(self):
+        self.late("sleep 600", alerts={"repeat": '"2s"', "backlog_age": '"1s"'}, shutdown_grace='"0s"')
+        self.assertTrue(eventually(lambda: len(self.kinds()) >= 2, 90), self.kinds())
+        self.assertEqual(set(self.kinds()), {("backlog", "trouble")})
+        self.assertNotIn("like this", self.web.posts[1]["text"])
+        self.assertEqual(len(self.logged("backlog")), 1)
+
+    def test_a_backlog_is_not_asked_for_where_nobody_wants_to_know(self):
+        worker = self.late("sleep 600", alerts={"backlog_age": '"0"'}, shutdown_grace='"0s"')
+        lease = "SELECT max(lease_until) FROM dormouse.runs WHERE queue = %s"
+        [(first,)] = self.pool_.ask(lease, self.pool_.name)
+        self.assertTrue(eventually(lambda: self.pool_.ask(lease, self.pool_.name)[0][0] > first, 60))  # a round has gone
+        self.assertEqual(self.end(worker), 0)
+        self.assertEqual(self.logged("backlog"), [])
+        self.assertEqual(self.kinds(), [])
+
     def test_a_server_that_hangs_delays_no_run_and_an_exit_by_ten_seconds(self):
         silent = Silent()
         self.addCleanup(silent.stop)
