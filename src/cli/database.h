@@ -1,6 +1,7 @@
 // Which database a command means, and the session with it. Used by every command that asks the database.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli/exit_code.h"
@@ -44,6 +45,11 @@ Try<Opened> open_database(const DatabaseOptions& options, const std::string& com
 
 /// Both, for commands that need no more of the choice.
 Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command);
+
+/// As a parameter of a statement: NULL for "".
+inline std::optional<std::string> unless_empty(const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+}
 
 /// Fails with the remedy unless the schema fits this release.
 [[nodiscard]] Try<void> check_schema(postgres::BlockingConnection& connection);

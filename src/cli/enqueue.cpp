@@ -21,10 +21,6 @@ namespace {
 
 using Parameter = std::optional<std::string>;
 
-Parameter unless_empty(const std::string& text) {
-    return text.empty() ? std::nullopt : Parameter(text);
-}
-
 Try<Parameter> milliseconds(const char* flag, const std::string& text) {
     if (text.empty()) return std::nullopt;
     const auto duration = config::parse_duration(text);

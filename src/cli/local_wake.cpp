@@ -13,8 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* what = "local_wake.sql";
-constexpr const char* begin =
+constexpr const char* local_wake_file = "local_wake.sql";
+constexpr const char* begin_statements =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
     "SET LOCAL search_path = pg_catalog, pg_temp;"
     "SET LOCAL client_min_messages = error;"
@@ -25,27 +25,26 @@ Result<LocalWakeReport> in_transaction(postgres::BlockingConnection& connection,
     Json pools = Json::array();
     for (const WokenPool& one : request.install)
         pools.push_back({{"pool", one.pool}, {"path", one.path}, {"queues", one.queues}});
-    if (auto done = connection.script(what, begin + (";" + lock_timeout)); !done) return tl::unexpected(done.error());
-    const auto asked = connection.ask(what,
+    if (auto done = connection.script(local_wake_file, begin_statements + (";" + lock_timeout)); !done)
+        return tl::unexpected(done.error());
+    const auto asked = connection.ask(local_wake_file,
                                       "SELECT set_config('dormouse.local_wake_pools', $1, true),"
                                       " set_config('dormouse.local_wake_remove', $2, true)",
                                       {pools.dump(), request.remove_all ? "null" : Json(request.remove).dump()});
     if (!asked) return tl::unexpected(asked.error());
-    if (auto done = connection.script(what, std::string(sql::local_wake)); !done) return tl::unexpected(done.error());
-    const auto report = connection.ask(what, "SELECT current_setting('dormouse.local_wake_report')");
+    if (auto done = connection.script(local_wake_file, std::string(sql::local_wake)); !done)
+        return tl::unexpected(done.error());
+    const auto report = connection.ask(local_wake_file, "SELECT current_setting('dormouse.local_wake_report')");
     if (!report) return tl::unexpected(report.error());
-    if (auto done = connection.script(what, "COMMIT"); !done) return tl::unexpected(done.error());
+    if (auto done = connection.script(local_wake_file, "COMMIT"); !done) return tl::unexpected(done.error());
     const Json document = Json::parse(report->text(0, 0), nullptr, false);
-    if (!document.is_object()) return fail(ErrorKind::internal, std::string(what) + ": its report cannot be read");
+    if (!document.is_object())
+        return fail(ErrorKind::internal, std::string(local_wake_file) + ": its report cannot be read");
     return LocalWakeReport{document.at("installed"), document.at("removed"), document.at("missing"),
                            document.at("role_stays").is_string() ? document.at("role_stays").get<std::string>() : ""};
 }
 
-bool has(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-std::string joined(const std::vector<std::string>& texts) {
+std::string escaped_list(const std::vector<std::string>& texts) {
     std::string all;
     for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + escaped(text);
     return all;
@@ -59,7 +58,8 @@ struct Rest {
 
 void tell_installed(const std::vector<WokenPool>& pools, const LocalWakeReport& report, const Rest& rest) {
     for (const WokenPool& one : pools)
-        print("local wake: pool " + one.pool + ", through " + escaped(one.path) + ", for " + joined(one.queues) + "\n");
+        print("local wake: pool " + one.pool + ", through " + escaped(one.path) + ", for " + escaped_list(one.queues) +
+              "\n");
     for (const LeftOut& one : rest.left_out)
         print("left out: pool " + one.pool + ": " + escaped(one.reason) + " (--pool " + one.pool +
               " takes it all the same)\n");
@@ -74,12 +74,12 @@ void tell_installed(const std::vector<WokenPool>& pools, const LocalWakeReport& 
 
 void tell_removed(const LocalWakeReport& report) {
     print(report.removed.empty() ? "nothing to do: there is no local wake\n"
-                                 : "local wake is removed: " + joined(report.removed) + "\n");
-    if (!report.installed.empty()) print("still there: " + joined(report.installed) + "\n");
+                                 : "local wake is removed: " + escaped_list(report.removed) + "\n");
+    if (!report.installed.empty()) print("still there: " + escaped_list(report.installed) + "\n");
     if (!report.role_stays.empty()) print("role dormouse_local_wake stays: " + escaped(report.role_stays) + "\n");
 }
 
-void tell_json(const std::vector<WokenPool>& pools, const LocalWakeReport& report, const Rest& rest) {
+void print_report(const std::vector<WokenPool>& pools, const LocalWakeReport& report, const Rest& rest) {
     Json document{{"pools", Json::array()},
                   {"installed", report.installed},
                   {"removed", report.removed},
@@ -116,9 +116,9 @@ Outcome install(postgres::BlockingConnection& connection, const MigrateOptions& 
     if (!report) return give_up(report.error());
     Rest rest{std::move(found.left_out), {}};
     for (const std::string& pool : report->installed)
-        if (!has(ours, pool)) rest.gone.push_back(pool);
+        if (std::find(ours.begin(), ours.end(), pool) == ours.end()) rest.gone.push_back(pool);
     if (options.json) {
-        tell_json(found.pools, *report, rest);
+        print_report(found.pools, *report, rest);
     } else {
         tell_installed(found.pools, *report, rest);
     }
@@ -136,7 +136,7 @@ Outcome remove(postgres::BlockingConnection& connection, const MigrateOptions& o
     const auto report = apply_local_wake(connection, request, patience);
     if (!report) return give_up(report.error());
     if (options.json) {
-        tell_json({}, *report, {});
+        print_report({}, *report, {});
     } else {
         tell_removed(*report);
     }

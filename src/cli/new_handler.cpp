@@ -20,7 +20,7 @@ namespace dormouse::cli {
 namespace {
 
 /// NAME stands for the task, FILE for the handler. With the name hello they are examples/handlers.
-struct Kind {
+struct Language {
     const char* name;
     const char* extension;
     const char* text;
@@ -28,7 +28,7 @@ struct Kind {
 };
 
 constexpr std::array kinds{
-    Kind{"python", ".py", R"(from dormouse import serve, task
+    Language{"python", ".py", R"(from dormouse import serve, task
 
 
 @task
@@ -39,14 +39,14 @@ def NAME(payload):
 if __name__ == "__main__":
     serve()
 )",
-         "handler = \"warm\"\ncommand = [\"/usr/bin/python3\", \"FILE\"]\n"},
-    Kind{"node", ".mjs", R"(import { serve, task } from '/usr/share/dormouse/clients/node/dormouse.js';
+             "handler = \"warm\"\ncommand = [\"/usr/bin/python3\", \"FILE\"]\n"},
+    Language{"node", ".mjs", R"(import { serve, task } from '/usr/share/dormouse/clients/node/dormouse.js';
 
 task('NAME', async (payload) => ({ hello: payload.name }));
 serve();
 )",
-         "handler = \"warm\"\ncommand = [\"/usr/bin/node\", \"FILE\"]\n"},
-    Kind{"shell", ".sh", R"(#!/bin/bash
+             "handler = \"warm\"\ncommand = [\"/usr/bin/node\", \"FILE\"]\n"},
+    Language{"shell", ".sh", R"(#!/bin/bash
 # The payload is on stdin, stdout is the result, stderr the log; 75 is "not now".
 set -euo pipefail
 name=$(jq --raw-output .name)
@@ -56,7 +56,7 @@ say() { echo "$1" >&"${DORMOUSE_CONTROL_FD:-2}"; }
 say '{"type":"progress","fraction":0.5,"text":"greets"}'
 jq --null-input --compact-output --arg name "$name" '{hello: $name}'
 )",
-         "command = [\"FILE\"]\n"},
+             "command = [\"FILE\"]\n"},
 };
 
 std::string filled(std::string text, const std::string& word, const std::string& value) {
@@ -71,7 +71,7 @@ bool can_be_name(const std::string& name) {
            name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
 }
 
-Failure why(int reason, const std::string& path) {
+Failure why_not_written(int reason, const std::string& path) {
     Failure failure = from(from_errno(reason, path));
     if (reason == EACCES) failure.message += "; only root may write there: " + command_as_root();
     if (reason == EEXIST) failure = {Exit::config, path + " is there already, and is not written over"};
@@ -80,11 +80,11 @@ Failure why(int reason, const std::string& path) {
 
 Try<void> write(const std::string& path, const std::string& text, int flags, mode_t mode) {
     const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, mode));
-    if (!file.valid()) return tl::unexpected(why(errno, path));
-    if ((flags & O_CREAT) != 0 && ::fchmod(file.get(), mode) != 0) return tl::unexpected(why(errno, path));
+    if (!file.valid()) return tl::unexpected(why_not_written(errno, path));
+    if ((flags & O_CREAT) != 0 && ::fchmod(file.get(), mode) != 0) return tl::unexpected(why_not_written(errno, path));
     // in one piece: a worker may be reading
     if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        return tl::unexpected(why(errno, path));
+        return tl::unexpected(why_not_written(errno, path));
     return {};
 }
 
@@ -103,13 +103,13 @@ Try<std::string> file_for(const NewOptions& options) {
         return give_up(Exit::config, "there is no pool " + options.pool + " (" + file + "): dormouse setup makes one");
     if (loaded->config.tasks.contains(options.name))
         return give_up(Exit::config, file + " has a task " + options.name + " already");
-    if (::access(file.c_str(), W_OK) != 0) return tl::unexpected(why(errno, file));
+    if (::access(file.c_str(), W_OK) != 0) return tl::unexpected(why_not_written(errno, file));
     return file;
 }
 
 Try<int> make(const NewOptions& options) {
     const auto* const kind =
-        std::find_if(kinds.begin(), kinds.end(), [&](const Kind& one) { return options.kind == one.name; });
+        std::find_if(kinds.begin(), kinds.end(), [&](const Language& one) { return options.kind == one.name; });
     if (kind == kinds.end()) return give_up(Exit::usage, "which kind? dormouse new python|node|shell NAME");
     if (!can_be_name(options.name))
         return give_up(Exit::usage, "the name is also a function's: lower-case letters, digits and _");
@@ -118,7 +118,7 @@ Try<int> make(const NewOptions& options) {
     const auto pool_file = file_for(options);
     if (!pool_file) return tl::unexpected(pool_file.error());
     if (::mkdir(options.directory.c_str(), 0755) != 0 && errno != EEXIST)
-        return tl::unexpected(why(errno, options.directory));
+        return tl::unexpected(why_not_written(errno, options.directory));
     const std::string handler = options.directory + "/" + options.name + kind->extension;
     if (const auto done = write(handler, filled(kind->text, "NAME", options.name), O_CREAT | O_EXCL, 0755); !done)
         return tl::unexpected(done.error());

@@ -52,7 +52,7 @@ PoolSeen& pool_named(Overview& overview, std::string_view name) {
     return overview.pools.back();
 }
 
-void add_workers(Overview& overview, const postgres::Reply& reply) {
+void add_seen_workers(Overview& overview, const postgres::Reply& reply) {
     for (int row = 0; row < reply.rows(); ++row) {
         PoolSeen& pool = pool_named(overview, reply.text(row, 0));
         // a file on this machine says what the pool serves from its next start on; else what it said the last
@@ -168,7 +168,7 @@ Try<void> add_database(Overview& overview, postgres::BlockingConnection& connect
     const auto now = connection.ask("status", sql::cli::now);
     if (!now) return give_up(now.error());
     overview.now = now->real(0, 0);
-    add_workers(overview, *workers);
+    add_seen_workers(overview, *workers);
     add_queues(overview, *queues);
     add_stuck(overview, *stuck);
     if (auto done = add_holders(overview, connection); !done) return done;

@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr Millis patience{10'000};
+constexpr Millis reap_patience{10'000};
 
 struct Reaped {
     bool ended = false;  ///< a process of it was ended by us
@@ -32,7 +32,7 @@ Reaped failed(const Error& error) {
 Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection) {
     Reaped reaped;
     if (suspect.pid != 0) {
-        const auto ended = end_process(suspect.pid, suspect.row.mark.start, patience);
+        const auto ended = end_process(suspect.pid, suspect.row.mark.start, reap_patience);
         if (!ended) return failed(ended.error());
         reaped.ended = *ended;
     }

@@ -17,8 +17,6 @@
 namespace dormouse::cli {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr const char* members =
     "task, payload, queue, priority, run_at, at, in, key, max_attempts, timeout, traceparent";
 
@@ -37,7 +35,7 @@ class Filling {
   public:
     Filling(RunLine& run, double now) : run_(run), now_(now) {}
 
-    std::string take(const std::string& name, const Json& value) {
+    std::string take(const std::string& name, const nlohmann::json& value) {
         if (name == "payload") return "";  // as it was written, by raw_member
         if (value.is_null()) return "";
         if (name == "task") return text(name, value, run_.task);
@@ -50,13 +48,13 @@ class Filling {
     }
 
   private:
-    static std::string text(const std::string& name, const Json& value, std::string& into) {
+    static std::string text(const std::string& name, const nlohmann::json& value, std::string& into) {
         if (!value.is_string()) return name + " is not a string";
         into = value.get<std::string>();
         if (into.find('\0') != std::string::npos) return name + " has a character that Postgres does not know (NUL)";
         return "";
     }
-    std::string number(const std::string& name, const Json& value) {
+    std::string number(const std::string& name, const nlohmann::json& value) {
         const std::int64_t least = name == "priority" ? -100 : 1;
         const std::int64_t most = name == "priority" ? 100 : 1'000;
         if (!value.is_number_integer() || value > most || value < least)
@@ -67,7 +65,7 @@ class Filling {
             run_.max_attempts = value.get<std::int64_t>();
         return "";
     }
-    std::string time(const std::string& name, const Json& value) {
+    std::string time(const std::string& name, const nlohmann::json& value) {
         std::string said;
         if (std::string wrong = text(name, value, said); !wrong.empty()) return wrong;
         if (name == "at") {
@@ -99,16 +97,16 @@ Try<RunLine> parse_run_line(const std::string& line, const std::string& queue, d
     RunLine run;
     run.queue = queue;
     try {
-        const Json object = Json::parse(line);
+        const nlohmann::json object = nlohmann::json::parse(line);
         if (!object.is_object()) return wrong("it is JSON, but not an object with a task");
         Filling filling(run, now);
         for (const auto& [name, value] : object.items())
             if (std::string why = filling.take(name, value); !why.empty()) return wrong(std::move(why));
         if (run.task.empty()) return wrong("it has no task");
         if (object.contains("payload")) run.payload = raw_member(line, "payload");
-    } catch (const Json::parse_error& error) {
+    } catch (const nlohmann::json::parse_error& error) {
         return wrong("it stops being JSON at byte " + std::to_string(error.byte));
-    } catch (const Json::exception&) {
+    } catch (const nlohmann::json::exception&) {
         return wrong("it has a number that is too large");
     }
     if (static_cast<std::int64_t>(run.payload.size()) > payload_limit)

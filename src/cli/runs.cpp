@@ -22,10 +22,6 @@ std::string reach(const RunsOptions& options) {
     return std::to_string(options.since.empty() ? std::max(10'000, options.limit) : 10'000);
 }
 
-std::optional<std::string> unless_empty(const std::string& text) {
-    return text.empty() ? std::nullopt : std::optional(text);
-}
-
 Try<std::optional<std::string>> since_epoch(const std::string& since) {
     if (since.empty()) return std::nullopt;
     if (const auto ago = config::parse_duration(since))

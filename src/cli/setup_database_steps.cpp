@@ -109,12 +109,12 @@ std::string migrate_command(const Setup& setup, const std::string& flags, bool a
 Lines tables_commands(const Setup& setup) {
     return {migrate_command(setup, setup.facts.superuser ? " --adopt" : "", !setup.facts.superuser)};
 }
-postgres::Patience patience() {
+postgres::Patience patient_and_loud() {
     return {postgres::Patience{}.longest, [](const std::string& who) { complain("waits for " + who); }};
 }
 Try<void> make_tables(Setup& setup) {
     if (const auto acts = act_as_owner(*setup.connection, setup.facts.superuser); !acts) return acts;
-    const auto done = postgres::migrate(*setup.connection, migrations(), release(), true, patience());
+    const auto done = postgres::migrate(*setup.connection, migrations(), release(), true, patient_and_loud());
     if (!done) return give_up(done.error());
     return act_as_before(*setup.connection);
 }
@@ -131,7 +131,7 @@ Lines roles_commands(const Setup& setup) {
     return {migrate_command(setup, " --roles", false)};
 }
 Try<void> make_roles(Setup& setup) {
-    if (const Status done = postgres::apply_roles(*setup.connection, sql::roles, patience()); !done)
+    if (const Status done = postgres::apply_roles(*setup.connection, sql::roles, patient_and_loud()); !done)
         return give_up(done.error());
     return {};
 }

@@ -6,7 +6,7 @@
 namespace dormouse::cli {
 namespace {
 
-constexpr const char* what = "setup";
+constexpr const char* asked_by_setup = "setup";
 
 /// $1: the login. From Postgres 16 on a member may be kept from SET ROLE. Who can act as the owner besides superusers
 /// and this session's user is named.
@@ -31,7 +31,7 @@ constexpr const char* roles_sql =
     "   FROM me";
 
 /// $1: the login. Of the database of the session.
-constexpr const char* database_sql =
+constexpr const char* database_facts_sql =
     "SELECT has_database_privilege(current_database(), 'CREATE'),"
     "       coalesce((SELECT has_database_privilege(r.oid, current_database(), 'CONNECT') FROM pg_roles r"
     "                  WHERE r.rolname = $1), has_database_privilege('public', current_database(), 'CONNECT')),"
@@ -61,7 +61,7 @@ Try<void> look_at_schema(postgres::BlockingConnection& connection, SetupFacts& f
 
 Try<void> act_as_owner(postgres::BlockingConnection& connection, bool superuser) {
     if (!superuser) {
-        if (const Status done = connection.script(what, std::string("SET ROLE ") + setup_owner); !done)
+        if (const Status done = connection.script(asked_by_setup, std::string("SET ROLE ") + setup_owner); !done)
             return give_up(done.error());
         return {};
     }
@@ -71,14 +71,14 @@ Try<void> act_as_owner(postgres::BlockingConnection& connection, bool superuser)
 }
 
 Try<void> act_as_before(postgres::BlockingConnection& connection) {
-    if (const Status done = connection.script(what, "RESET ROLE"); !done) return give_up(done.error());
+    if (const Status done = connection.script(asked_by_setup, "RESET ROLE"); !done) return give_up(done.error());
     return {};
 }
 
 Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, const std::string& login) {
     SetupFacts facts;
     facts.database = there;
-    const auto roles = connection.ask(what, roles_sql, {login});
+    const auto roles = connection.ask(asked_by_setup, roles_sql, {login});
     if (!roles) return give_up(roles.error());
     facts.user = roles->text(0, 0);
     facts.superuser = roles->boolean(0, 1);
@@ -95,7 +95,7 @@ Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, co
     facts.roles = roles->boolean(0, 12);
     facts.makes_schemas = !there;  // who makes a database owns it
     if (!there) return facts;
-    const auto here = connection.ask(what, database_sql, {login});
+    const auto here = connection.ask(asked_by_setup, database_facts_sql, {login});
     if (!here) return give_up(here.error());
     facts.makes_schemas = here->boolean(0, 0);
     facts.login_connects = here->boolean(0, 1);
@@ -108,7 +108,7 @@ Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, co
 
 Try<std::string> databases_of(postgres::BlockingConnection& connection) {
     const auto names = connection.ask(
-        what,
+        asked_by_setup,
         "SELECT string_agg(d.datname, ', ' ORDER BY d.datname) FROM pg_database d WHERE NOT d.datistemplate AND "
         "d.datname <> 'postgres'");
     if (!names) return give_up(names.error());

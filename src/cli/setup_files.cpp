@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t password_bytes = 24;
 
-Failure why(int reason, const std::string& path) {
+Failure why_not_made(int reason, const std::string& path) {
     Failure failure = from(from_errno(reason, path));
     if (reason == EACCES || reason == EPERM) failure.message += "; only root may write there: " + command_as_root();
     if (reason == EEXIST) failure = {Exit::config, path + ": it is there by now, and is never written over"};
@@ -66,12 +66,12 @@ Try<void> write_new_file(const std::string& path, const std::string& text, unsig
     const UniqueFd file(::open(hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.valid() && errno == EEXIST)
         return give_up(Exit::config, hidden + ": left by another setup; remove it when none is at work");
-    if (!file.valid()) return tl::unexpected(why(errno, hidden));
+    if (!file.valid()) return tl::unexpected(why_not_made(errno, hidden));
     const bool ready = write_all(file.get(), text) && hand_over(file.get(), owned) && ::fchmod(file.get(), mode) == 0;
     // a link and no renaming: that would replace what somebody has put there meanwhile
     const int reason = ready && ::link(hidden.c_str(), path.c_str()) == 0 ? 0 : errno;
     ::unlink(hidden.c_str());
-    if (reason != 0) return tl::unexpected(why(reason, path));
+    if (reason != 0) return tl::unexpected(why_not_made(reason, path));
     return {};
 }
 
@@ -82,7 +82,7 @@ std::string start_of(const PassEntry& entry) {
 Try<std::optional<std::string>> find_password(const std::string& passfile, const PassEntry& entry) {
     std::ifstream file(passfile);
     if (!file && ::access(passfile.c_str(), F_OK) != 0) return std::nullopt;
-    if (!file) return tl::unexpected(why(EACCES, passfile));
+    if (!file) return tl::unexpected(why_not_made(EACCES, passfile));
     const std::string start = start_of(entry);
     for (std::string line; std::getline(file, line);)
         if (line.starts_with(start)) return line.substr(start.size());
@@ -101,7 +101,7 @@ Try<std::string> add_password(const std::string& passfile, const PassEntry& entr
     char last = '\n';
     if (file.valid() && ::lseek(file.get(), -1, SEEK_END) >= 0 && ::read(file.get(), &last, 1) < 0) last = '\n';
     if (!file.valid() || !write_all(file.get(), (last == '\n' ? "" : "\n") + line))
-        return tl::unexpected(why(errno, passfile));
+        return tl::unexpected(why_not_made(errno, passfile));
     return password;
 }
 

@@ -9,7 +9,7 @@ namespace dormouse::cli {
 
 namespace {
 
-std::string runs_text(std::int64_t runs) {
+std::string held_text(std::int64_t runs) {
     return runs == 0 ? "holds no run" : "holds " + std::to_string(runs) + (runs == 1 ? " run" : " runs");
 }
 
@@ -28,7 +28,7 @@ Suspect gone(const WorkerRow& row, double now) {
             row.presence.evidence +
                 ", or it is on another of the same name: its leases still stand; when they have ended its runs go back",
             row, 0};
-    return {Kind::stale, row.presence.evidence + "; " + runs_text(row.runs), row, 0};
+    return {Kind::stale, row.presence.evidence + "; " + held_text(row.runs), row, 0};
 }
 
 Suspect there(const WorkerRow& row) {
@@ -42,7 +42,7 @@ Suspect there(const WorkerRow& row) {
     if (stat && row.state == "left" && starter_is_gone(*stat, pid))
         return {Kind::stale, "has left the database, and the session that started it is gone", row, pid};
     if (row.state == "left") return {Kind::active, "has left the database, its process is still here", row, pid};
-    return {Kind::active, "in the foreground, " + runs_text(row.runs), row, pid};
+    return {Kind::active, "in the foreground, " + held_text(row.runs), row, pid};
 }
 
 Suspect stranger(pid_t pid) {

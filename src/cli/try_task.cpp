@@ -23,7 +23,7 @@ namespace dormouse::cli {
 
 namespace {
 
-constexpr Millis patience{10'000};
+constexpr Millis stop_patience{10'000};
 constexpr int bar_width = 30;
 
 const char* to_string(handlers::Outcome::Kind kind) {
@@ -81,7 +81,7 @@ class Trial : private handlers::Listener {
 
   private:
     void stop() {
-        handler_.stop(id_, handlers::StopReason::canceled, stopped_ ? Millis{0} : patience);
+        handler_.stop(id_, handlers::StopReason::canceled, stopped_ ? Millis{0} : stop_patience);
         stopped_ = true;
     }
     void on_line(const Uuid& /*id*/, const handlers::Line& line) override {

@@ -23,7 +23,7 @@ const char* process_text(const Presence& presence) {
     return presence.alive == Alive::yes ? "here" : "gone";
 }
 
-Json time_json(std::optional<double> time) {
+Json when_json(std::optional<double> time) {
     return time ? Json(iso(*time)) : Json(nullptr);
 }
 
@@ -38,9 +38,9 @@ void print_json(const WorkerRow& worker) {
                         {"process", process_text(worker.presence)},
                         {"unit", worker.unit.empty() ? Json(nullptr) : Json(worker.unit)},
                         {"runs", worker.runs},
-                        {"lease_until", time_json(worker.lease_until)},
+                        {"lease_until", when_json(worker.lease_until)},
                         {"started_at", iso(worker.started_at)},
-                        {"left_at", time_json(worker.left_at)},
+                        {"left_at", when_json(worker.left_at)},
                         {"version", worker.version}};
     print(safe_json(document.dump()) + "\n");
 }

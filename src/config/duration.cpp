@@ -28,7 +28,7 @@ constexpr std::array<Unit, 8> units{{
     {"ms", 1, true},
 }};
 
-constexpr std::string_view digits = "0123456789";
+constexpr std::string_view number_characters = "0123456789";
 
 /// Takes the longest beginning of `rest` made of `set` (or, if not `in`, of anything else) off it.
 std::string_view take(std::string_view& rest, std::string_view set, bool in) {
@@ -59,9 +59,9 @@ Result<Millis> parse_duration(std::string_view text) {
     std::int64_t total = 0;
     std::int64_t last_unit = std::numeric_limits<std::int64_t>::max();
     while (!rest.empty()) {
-        const std::string_view number = take(rest, digits, true);
+        const std::string_view number = take(rest, number_characters, true);
         if (number.empty()) return refused(text, "");
-        const std::string_view name = trimmed(take(rest, digits, false));
+        const std::string_view name = trimmed(take(rest, number_characters, false));
         if (name.empty()) return refused(text, " without a unit");
         const Unit* unit = find_unit(name);
         if (unit == nullptr && name.front() == '.') return refused(text, " with a fraction");

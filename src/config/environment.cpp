@@ -10,7 +10,7 @@ namespace dormouse::config {
 
 namespace {
 
-constexpr std::string_view prefix = "DORMOUSE_";
+constexpr std::string_view variable_prefix = "DORMOUSE_";
 constexpr std::size_t most_typos = 3;
 
 struct Replaced {
@@ -37,7 +37,7 @@ std::vector<std::string> known_variables() {
 
 bool in_section_of_ours(const std::string& name, const std::vector<std::string>& known) {
     return std::any_of(known.begin(), known.end(), [&](const std::string& one) {
-        return name.starts_with(one.substr(0, one.find('_', prefix.size()) + 1));
+        return name.starts_with(one.substr(0, one.find('_', variable_prefix.size()) + 1));
     });
 }
 
@@ -50,7 +50,8 @@ std::vector<std::string> odd_variables(const std::map<std::string, std::string>&
             lines.push_back("environment " + std::string(one.name) + " is ignored: " + std::string(one.by));
     const std::vector<std::string> known = known_variables();
     for (const auto& [name, value] : environment) {
-        if (!name.starts_with(prefix) || name == "DORMOUSE_CONFIG_DIR" || name.starts_with("DORMOUSE_RUN_")) continue;
+        if (!name.starts_with(variable_prefix) || name == "DORMOUSE_CONFIG_DIR" || name.starts_with("DORMOUSE_RUN_"))
+            continue;
         if (std::find(known.begin(), known.end(), name) != known.end()) continue;
         const std::string near = nearest(name, known);
         const bool mistyped = !near.empty() && edit_distance(name, near) <= most_typos;

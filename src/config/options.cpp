@@ -14,7 +14,7 @@ constexpr std::int64_t hour = 60 * minute;
 constexpr std::int64_t day = 24 * hour;
 constexpr std::int64_t mebibyte = 1 << 20;
 
-constexpr Option table[] = {
+constexpr Option option_table[] = {
     {{"database.url", Type::secret, "",
       "Where the runs are, as a libpq URL or keyword string; a password is better kept in a credential, "
       "passfile or "
@@ -195,11 +195,11 @@ constexpr Option table[] = {
 }  // namespace
 
 std::span<const Option> options() {
-    return table;
+    return option_table;
 }
 
 const Option* find_option(std::string_view name) {
-    for (const Option& option : table)
+    for (const Option& option : option_table)
         if (option.key.name == name) return &option;
     return nullptr;
 }
@@ -213,13 +213,13 @@ std::string environment_name(const Option& option) {
 
 std::vector<std::string> option_names() {
     std::vector<std::string> names;
-    for (const Option& option : table) names.emplace_back(option.key.name);
+    for (const Option& option : option_table) names.emplace_back(option.key.name);
     return names;
 }
 
 Config defaults() {
     Config config;
-    for (const Option& option : table)
+    for (const Option& option : option_table)
         if (!option.key.fallback.empty())
             static_cast<void>(assign(option.key, option.slot(config), Value::typed(option.key.fallback)));
     return config;

@@ -9,13 +9,13 @@ namespace dormouse::config {
 
 namespace {
 
-struct Unit {
+struct SizeUnit {
     std::string_view name;
     std::int64_t bytes;
     bool written;  ///< false: read, but never written
 };
 
-constexpr std::array<Unit, 7> units{{
+constexpr std::array<SizeUnit, 7> size_units{{
     {"GiB", 1LL << 30, true},
     {"GB", 1'000'000'000, false},
     {"MiB", 1LL << 20, true},
@@ -37,7 +37,7 @@ Result<std::int64_t> parse_size(std::string_view text) {
     if (number.empty()) return refused("");
     std::string_view name = trimmed(all.substr(number.size()));
     if (name.empty()) name = "B";
-    for (const Unit& unit : units) {
+    for (const SizeUnit& unit : size_units) {
         if (unit.name != name) continue;
         std::int64_t count = 0;
         std::int64_t bytes = 0;
@@ -52,7 +52,7 @@ Result<std::int64_t> parse_size(std::string_view text) {
 
 std::string size_text(std::int64_t bytes) {
     if (bytes <= 0) return "0B";
-    for (const Unit& unit : units)
+    for (const SizeUnit& unit : size_units)
         if (unit.written && bytes % unit.bytes == 0) return std::to_string(bytes / unit.bytes).append(unit.name);
     return std::to_string(bytes);
 }

@@ -15,9 +15,9 @@ namespace dormouse::config {
 namespace {
 
 constexpr std::int64_t year = 365LL * 24 * 3600 * 1000;
-constexpr std::size_t longest_name = 200;
+constexpr std::size_t longest_task_name = 200;
 
-constexpr TaskKey table[] = {
+constexpr TaskKey task_key_table[] = {
     {{"handler", Type::handler, "exec",
       "How runs of this task are executed: exec, a process for each; warm, processes that stay and take one run after "
       "the other; in_process, a function of the program that is this pool's worker, and implied for those that it has "
@@ -126,7 +126,7 @@ struct Reader {
     [[nodiscard]] std::string full(std::string_view key) const { return "task." + name + "." + std::string(key); }
 
     Status read_key(Task& task, const std::string& key, const Value& value) {
-        for (const TaskKey& known : table) {
+        for (const TaskKey& known : task_key_table) {
             if (known.key.name != key) continue;
             if (Status done = assign(known.key, known.slot(task), value); !done)
                 return refused(value, full(key), done.error().message);
@@ -134,7 +134,7 @@ struct Reader {
             return {};
         }
         std::vector<std::string> known;
-        for (const TaskKey& one : table) known.emplace_back(one.key.name);
+        for (const TaskKey& one : task_key_table) known.emplace_back(one.key.name);
         known.emplace_back("environment");
         return refused(value, full(named(key)), unknown("key", key, known));
     }
@@ -142,7 +142,7 @@ struct Reader {
     /// `other` was read before.
     Status check_agreement(Task& task, Task& other, const Value& value) const {
         if (!share_processes(task, other)) return {};
-        for (const TaskKey& known : table) {
+        for (const TaskKey& known : task_key_table) {
             const auto& names = of_warm_processes;
             if (std::find(std::begin(names), std::end(names), known.key.name) == std::end(names)) continue;
             const std::string here = shown(known.key, known.slot(task));
@@ -220,7 +220,7 @@ struct Reader {
 }  // namespace
 
 std::span<const TaskKey> task_keys() {
-    return table;
+    return task_key_table;
 }
 
 void add_functions(Config& config, const std::vector<std::string>& functions) {
@@ -237,7 +237,7 @@ Status read_tasks(const Value& tasks, const std::string& file, const std::vector
     if (tasks.kind != Value::Kind::table)
         return reader.refused(tasks, "task", "expected a table for each: [task.NAME]");
     for (const auto& [name, value] : tasks.entries) {
-        if (name.empty() || name.size() > longest_name || !printable(name))
+        if (name.empty() || name.size() > longest_task_name || !printable(name))
             return reader.refused(value, "task",
                                   "found the name " + quote(name) + ", expected 1 to 200 printable bytes");
         if (value.kind != Value::Kind::table)

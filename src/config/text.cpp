@@ -8,7 +8,7 @@ namespace dormouse::config {
 namespace {
 
 constexpr std::size_t longest_quote = 60;
-constexpr std::size_t longest_name = 100;  // beyond it nobody mistyped anything, and edit_distance() is quadratic
+constexpr std::size_t longest_comparable = 100;  // beyond it nobody mistyped anything, and edit_distance() is quadratic
 
 unsigned byte_at(std::string_view text, std::size_t at) {
     return static_cast<unsigned char>(text[at]);
@@ -91,7 +91,7 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
 }
 
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
-    if (name.size() > longest_name) return {};
+    if (name.size() > longest_comparable) return {};
     std::string best;
     std::size_t least = std::max<std::size_t>(2, last_part(name).size() / 3) + 1;
     for (const std::string& candidate : candidates) {

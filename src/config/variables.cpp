@@ -7,7 +7,7 @@
 namespace dormouse::config {
 namespace {
 
-constexpr std::size_t longest_name = 200;
+constexpr std::size_t longest_variable = 200;
 constexpr std::string_view private_prefixes[] = {"DORMOUSE_", "LISTEN_", "WATCHDOG_"};
 constexpr std::string_view private_names[] = {"NOTIFY_SOCKET",    "INVOCATION_ID",         "JOURNAL_STREAM",
                                               "SYSTEMD_EXEC_PID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE",
@@ -21,7 +21,7 @@ bool is_private(std::string_view name) {
 
 bool is_name(std::string_view name) {
     const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-    return !name.empty() && name.size() <= longest_name && letter(name.front()) &&
+    return !name.empty() && name.size() <= longest_variable && letter(name.front()) &&
            std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
 

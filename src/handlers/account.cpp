@@ -9,12 +9,6 @@
 
 namespace dormouse::handlers {
 
-namespace {
-
-constexpr Millis patience_after_timeout{10'000};
-
-}  // namespace
-
 Account::Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means& means)
     : loop_(loop), id_(id), listener_(&listener), limits_(limits), means_(means) {
     budget_.limit = static_cast<std::size_t>(limits.log_bytes);

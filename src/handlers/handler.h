@@ -52,6 +52,9 @@ struct Outcome {
     std::optional<std::int64_t> peak_memory_bytes;
 };
 
+/// How long a handler has to end by itself after its timeout.
+inline constexpr Millis patience_after_timeout{10'000};
+
 enum class Level { debug, info, warning, error };
 
 /// A line for people. Bounded in length and, for each attempt, in number (limits.log_bytes).

@@ -11,10 +11,6 @@
 namespace dormouse::handlers {
 namespace {
 
-constexpr Millis patience_after_timeout{10'000};
-constexpr std::size_t class_bytes = 100;
-constexpr std::size_t message_bytes = 8U << 10U;
-
 Outcome failure(std::string error_class, std::string message, bool permanent = false) {
     Outcome outcome;
     outcome.permanent = permanent;
@@ -23,7 +19,7 @@ Outcome failure(std::string error_class, std::string message, bool permanent = f
     return outcome;
 }
 
-Outcome not_started(std::string message) {
+Outcome spawn_failure(std::string message) {
     Outcome outcome = failure("spawn", std::move(message));
     outcome.kind = Outcome::not_started;
     return outcome;
@@ -129,7 +125,7 @@ void InProcess::on_time() {
     using Cause = InProcessRun::Cause;
     looks_at_ = Time::max();
     for (const Refusal& refusal : std::exchange(refusals_, {}))
-        refusal.listener->on_done(refusal.id, not_started(refusal.why));
+        refusal.listener->on_done(refusal.id, spawn_failure(refusal.why));
     const auto now = BootClock::now();
     std::vector<Uuid> over;
     Time next = Time::max();
@@ -189,7 +185,7 @@ Outcome InProcess::checked(Outcome outcome, std::int64_t limit) {
         return outcome;
     }
     outcome.error_class = clean_text(cut(outcome.error_class, class_bytes));
-    outcome.error_message = clean_text(cut(outcome.error_message, message_bytes));
+    outcome.error_message = clean_text(cut(outcome.error_message, error_bytes));
     return outcome;
 }
 
@@ -304,7 +300,7 @@ void InProcessHandler::start(RunSpec spec, Listener& listener) {
     if (function_ != nullptr) return in_process_->start(*function_, std::move(spec), listener);
     refused_.emplace_back(spec.id, &listener);
     refusal_timer_.once(Millis{0}, [this] {
-        for (const auto& [id, who] : std::exchange(refused_, {})) who->on_done(id, not_started(check()));
+        for (const auto& [id, who] : std::exchange(refused_, {})) who->on_done(id, spawn_failure(check()));
     });
 }
 

@@ -6,11 +6,6 @@
 #include "handlers/in_process.h"
 
 namespace dormouse::handlers {
-namespace {
-
-constexpr std::size_t progress_bytes = 200;
-
-}  // namespace
 
 InProcessRun::InProcessRun(InProcess& owner, const Function& function, RunSpec spec, Listener& listener,
                            const config::Limits& limits)

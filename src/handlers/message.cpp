@@ -16,9 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t class_bytes = 100;
-constexpr std::size_t error_bytes = 8U << 10U;
-constexpr std::size_t progress_bytes = 200;
 constexpr std::size_t client_bytes = 100;
 constexpr std::size_t most_tasks = 10'000;
 constexpr std::size_t envelope_bytes = 512;  // of a "run" without its payload: enough for most

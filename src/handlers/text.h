@@ -11,6 +11,11 @@
 
 namespace dormouse::handlers {
 
+/// What is kept of a handler's words, in bytes.
+inline constexpr std::size_t class_bytes = 100;
+inline constexpr std::size_t error_bytes = 8U << 10U;
+inline constexpr std::size_t progress_bytes = 200;
+
 /// The text with every invalid byte sequence and every NUL (which Postgres takes in no text) replaced by
 /// U+FFFD.
 std::string clean_text(std::string_view bytes);

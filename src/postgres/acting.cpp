@@ -13,7 +13,7 @@ constexpr const char* pin_sql =
     " THEN pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) END,"
     " (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) session_user)";
 
-constexpr const char* begin_sql = "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp";
+constexpr const char* begin_reading_sql = "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp";
 
 /// The schema's owner; whether that is this superuser or another one; whether somebody else can act as it; what is not
 /// as we made it, and what there is at all. Reads pg_catalog alone.
@@ -85,7 +85,7 @@ Status judge(const Reply& look, Act act) {
 
 Result<Ground> act_as_owner(BlockingConnection& connection, Act act, bool direct) {
     const std::string what = "schema dormouse";
-    if (const Status begun = connection.script(what, begin_sql); !begun) return tl::unexpected(begun.error());
+    if (const Status begun = connection.script(what, begin_reading_sql); !begun) return tl::unexpected(begun.error());
     const auto look = connection.ask(what, look_sql);
     if (const Status done = connection.script(what, "ROLLBACK"); look && !done) return tl::unexpected(done.error());
     if (!look) return tl::unexpected(look.error());
