@@ -56,8 +56,9 @@ Words words_for(const std::string& pool, const alerts::Notice& notice) {
                 "  dormouse worker --check " +
                     pool + "\n"};
     if (notice.kind == "backlog")
-        return {"runs wait for too long", "runs no longer wait for so long",
-                "All slots may be held by long runs, or nobody executes what waits. To look at it:\n  dormouse status\n"};
+        return {
+            "runs wait for too long", "runs no longer wait for so long",
+            "All slots may be held by long runs, or nobody executes what waits. To look at it:\n  dormouse status\n"};
     if (notice.kind == "lost")
         return {"runs were lost with their worker", "",
                 "They were put back and are executed again. To look at it:\n  dormouse status\n"};

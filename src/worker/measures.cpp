@@ -50,7 +50,9 @@ std::string runs_due(std::int64_t due) {
 
 std::string for_long(Millis time) {
     using namespace std::chrono;
-    return config::duration_text(time < 10min ? Millis(floor<seconds>(time)) : time < 10h ? Millis(floor<minutes>(time)) : Millis(floor<hours>(time)));
+    return config::duration_text(time < 10min ? Millis(floor<seconds>(time))
+                                 : time < 10h ? Millis(floor<minutes>(time))
+                                              : Millis(floor<hours>(time)));
 }
 
 double unix_now() {
@@ -131,10 +133,10 @@ void Measures::judge(const store::Backlog& queue) {
                        "queue " + queue.queue + ": no run is due for that long any more", {{"queue", queue.queue}});
         told.reset();
     } else if (!told || now - *told >= repeat_) {
-        log::event(told ? log::Level::debug : log::Level::warning, "backlog",
-                   "queue " + queue.queue + ": " + runs_due(queue.due) + ", the first one for " +
-                       for_long(queue.oldest),
-                   {{"queue", queue.queue}});
+        log::event(
+            told ? log::Level::debug : log::Level::warning, "backlog",
+            "queue " + queue.queue + ": " + runs_due(queue.due) + ", the first one for " + for_long(queue.oldest),
+            {{"queue", queue.queue}});
         told = now;
     }
 }

@@ -157,7 +157,8 @@ BOOST_AUTO_TEST_CASE(what_the_warning_says_ends_it_without_dormouse) {
         const std::string warning = notices().back();
         const std::size_t from = warning.find("DROP FUNCTION");
         BOOST_REQUIRE_MESSAGE(from != std::string::npos, warning);
-        require(database.connect("postgres").script("superuser", warning.substr(from, warning.find('\n', from) - from)));
+        require(
+            database.connect("postgres").script("superuser", warning.substr(from, warning.find('\n', from) - from)));
         const std::size_t before = notices().size();
         require(producer.script("producer", insert_one));
         BOOST_TEST(notices().size() == before);
