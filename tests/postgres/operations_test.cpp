@@ -283,6 +283,11 @@ BOOST_AUTO_TEST_CASE(bulk_statements_walk_an_index_and_stop_at_their_limit) {
     database.exec(
         "UPDATE dormouse.runs SET status = 'failed' WHERE id IN (SELECT id FROM dormouse.runs ORDER BY id LIMIT "
         "10000)");
+    // as by workers: not all in one instant, which an index of the default partition would find at once
+    database.exec(
+        "UPDATE dormouse.runs r SET finished_at = r.finished_at - n.n * interval '1 ms' FROM (SELECT id, row_number() "
+        "OVER "
+        "(ORDER BY id DESC) AS n FROM dormouse.runs_finished) n WHERE n.id = r.id AND r.status = 'failed'");
     for (const char* const statistics : {"SELECT", "ANALYZE dormouse.runs"}) {
         database.exec(statistics);
         for (const char* const call :

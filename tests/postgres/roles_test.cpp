@@ -46,15 +46,19 @@ function check_numbers: nobody
 function check_values: nobody
 function delete_finished: nobody
 function drop_partition: nobody
+function ended_now: nobody
 function enqueue: producer executes, worker executes
 function enqueue_many: producer executes, worker executes
 function enqueue_next: worker executes
 function finished_at: operator executes, reader executes, worker executes
 function finishes_within: operator executes, reader executes, worker executes
+function forget_imports: nobody
 function import_runs: worker executes
 function is_of_the_server: nobody
+function key_owners: nobody
 function levels: worker executes
 function listens: everybody executes
+function lock_finished: nobody
 function lock_matching: nobody
 function lock_run: nobody
 function make_partition: nobody

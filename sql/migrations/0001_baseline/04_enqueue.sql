@@ -60,6 +60,15 @@ BEGIN
     RETURN new_id;
 END $$;
 
+-- The runs that have these keys, in their order; null: nobody has it. One look into the index for each, which no statistics can make a join of.
+CREATE FUNCTION dormouse.key_owners(task text, keys text[]) RETURNS uuid[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    RETURN ARRAY(SELECT (SELECT k.run_id FROM dormouse.keys k WHERE k.task = key_owners.task AND k.key = i.key)
+                   FROM unnest(key_owners.keys) WITH ORDINALITY i (key, n) ORDER BY i.n);
+END $$;
+REVOKE ALL ON FUNCTION dormouse.key_owners FROM PUBLIC;
+
 -- Enqueues one run for each payload, in that order, and returns their ids in that order. `keys`, if given, has one key
 -- (or null) for each payload; a payload whose key is taken gives the id of the run that has it.
 CREATE FUNCTION dormouse.enqueue_many(
@@ -73,8 +82,7 @@ CREATE FUNCTION dormouse.enqueue_many(
     max_attempts integer     DEFAULT NULL,
     timeout      interval    DEFAULT NULL
 ) RETURNS SETOF uuid
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     due        timestamptz := coalesce(enqueue_many.run_at, now() + enqueue_many.delay, now());
@@ -110,9 +118,7 @@ BEGIN
         SELECT enqueue_many.task, i.key, i.id FROM unnest(enqueue_many.keys, ids) i (key, id)
          WHERE i.key IS NOT NULL ORDER BY i.key, i.id
         ON CONFLICT DO NOTHING;
-    -- one look into the index for each key, which no statistics can make a join of
-    owners := ARRAY(SELECT (SELECT k.run_id FROM dormouse.keys k WHERE k.task = enqueue_many.task AND k.key = i.key)
-                      FROM unnest(enqueue_many.keys) WITH ORDINALITY i (key, n) ORDER BY i.n);
+    owners := dormouse.key_owners(enqueue_many.task, enqueue_many.keys);
     INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms)
         SELECT i.id, coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(i.payload, 'null'),
                coalesce(enqueue_many.priority, 0), due, i.key, enqueue_many.max_attempts, timeout_ms

@@ -9,6 +9,13 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
            AND split_part($2, chr(10), 1) !~ '[[:<:]]RAISE[[:>:]]'
 $$;
 
+-- Forgets what was imported long ago.
+CREATE FUNCTION dormouse.forget_imports() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
+END $$;
+
 -- Imports one run for each id: `runs` holds the texts of the files, JSON objects whose members are enqueue()'s arguments, `queue` the
 -- queue of those that name none. Returns a row for each, in that order: imported; known (that file was imported before, or its key
 -- is taken); refused, with the reason: a run that cannot be stored leaves the others alone, whatever the error is.
@@ -16,13 +23,13 @@ $$;
 -- second (55P03), and is to be tried again later.
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text)
 RETURNS TABLE (id uuid, outcome text, reason text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 #variable_conflict use_column
 DECLARE
     run jsonb;
     context text;
 BEGIN
-    DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
+    PERFORM dormouse.forget_imports();
     FOR n IN 1 .. coalesce(cardinality(import_runs.ids), 0) LOOP
         id := import_runs.ids[n];
         outcome := 'imported';

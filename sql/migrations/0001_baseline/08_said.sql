@@ -19,12 +19,25 @@ BEGIN
     RETURN EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = watch.id);
 END $$;
 
+-- Those of the runs `ids` that `worker` has ended in this very transaction, each as its id and its fence.
+CREATE FUNCTION dormouse.ended_now(worker uuid, ids uuid[]) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    moment CONSTANT timestamptz := now();  -- known when the plan is made, so that it has one day in it, however many are kept
+BEGIN
+    RETURN ARRAY(SELECT f.id || ' ' || f.last_fence FROM dormouse.runs_finished f
+                  WHERE f.id = ANY (ended_now.ids) AND f.finished_at = moment AND f.worker = ended_now.worker
+                    AND f.status IN ('completed', 'failed') AND f.xmin::text::bigint = txid_current() % 4294967296);
+END $$;
+REVOKE ALL ON FUNCTION dormouse.ended_now FROM PUBLIC;
+
 -- Enqueues what the runs `ids` ask for, a JSON array each, whose members are enqueue()'s arguments: of those that `worker` has completed
 -- under these fences in this very transaction, and of no others. At most 1,000 for each. One that is not right undoes all, whatever the
 -- error is (22023, with the run and the place); a key that an open transaction has just taken is waited for half a second (55P03). Returns the queues into which runs went.
 CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 #variable_conflict use_column
 DECLARE
     members CONSTANT text[] := ARRAY['task', 'payload', 'queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout',
@@ -35,12 +48,9 @@ DECLARE
     odd   text;
     queues text[] := '{}';
     context text;
-    moment CONSTANT timestamptz := now();  -- known when the plan is made, so that it has one day in it, however many are kept
     fresh text[];
 BEGIN
-    fresh := ARRAY(SELECT f.id || ' ' || f.last_fence FROM dormouse.runs_finished f
-                    WHERE f.id = ANY (enqueue_next.ids) AND f.finished_at = moment AND f.worker = enqueue_next.worker
-                      AND f.status IN ('completed', 'failed') AND f.xmin::text::bigint = txid_current() % 4294967296);
+    fresh := dormouse.ended_now(enqueue_next.worker, enqueue_next.ids);
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
         CONTINUE WHEN enqueue_next.ids[i] || ' ' || enqueue_next.fences[i] <> ALL (fresh);
         place := 'follow-ups of run ' || enqueue_next.ids[i];

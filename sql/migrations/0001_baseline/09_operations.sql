@@ -1,6 +1,7 @@
 -- What operators do: cancel, retry and archive, one run by its id or many by a filter, and who of the workers lives. All of it goes through
 -- dormouse.runs, so that the triggers take the fence, log the attempt and tell the worker. A row that somebody has locked is told, never
--- waited for.
+-- waited for. Planner settings belong to functions that read and lock. What changes runs fires other people's triggers, which keep the settings of their
+-- session: such statements are planned for their values by EXECUTE.
 
 -- Locks the row that counts for this id: the live one, else the one that finished last. `problem` says why there is none.
 CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamptz, OUT archived_at timestamptz,
@@ -53,7 +54,7 @@ $$;
 -- Cancels a run that has not finished. A running one loses its fence here; its worker hears of it and ends the handler, wherever it is.
 -- Returns one word, mostly with ": " and more of it: canceled; unchanged; locked; unknown.
 CREATE FUNCTION dormouse.cancel(id uuid, reason text DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     run record;
@@ -64,8 +65,8 @@ BEGIN
     ELSIF run.finished_at IS NOT NULL THEN
         RETURN 'unchanged: it is ' || run.status || ' already';
     END IF;
-    UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel.reason)
-     WHERE r.id = cancel.id AND r.status = run.status;
+    EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', error = dormouse.canceled_by($3) WHERE r.id = $1 AND r.status = $2'
+      USING cancel.id, run.status, cancel.reason;
     RETURN CASE run.status WHEN 'running' THEN 'canceled: it was running, its handler is being ended'
                            ELSE 'canceled: it was ' || run.status END;
 END $$;
@@ -73,7 +74,7 @@ END $$;
 -- Starts a finished run again, with all of its attempts and at the end of the line; a run that waits for its next attempt becomes due now.
 -- Returns one word, mostly with ": " and more of it: queued; due; unchanged; refused; locked; unknown.
 CREATE FUNCTION dormouse.retry(id uuid) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     run record;
@@ -92,11 +93,11 @@ BEGIN
         IF run.run_at <= now() THEN
             RETURN 'unchanged: it is due already';
         END IF;
-        UPDATE dormouse.runs r SET run_at = now() WHERE r.id = retry.id AND r.status = 'retry';
+        EXECUTE 'UPDATE dormouse.runs r SET run_at = now() WHERE r.id = $1 AND r.status = ''retry''' USING retry.id;
         RETURN 'due: it would have been tried again at ' || run.run_at;
     END IF;
-    UPDATE dormouse.runs r SET status = 'queued', run_at = now()
-     WHERE r.id = retry.id AND r.status = run.status AND r.finished_at = run.finished_at;
+    EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = now() WHERE r.id = $1 AND r.status = $2 AND r.finished_at = $3'
+      USING retry.id, run.status, run.finished_at;
     RETURN 'queued: it was ' || run.status;
 EXCEPTION WHEN unique_violation THEN
     RETURN 'refused: its key belongs to another run by now';
@@ -105,7 +106,7 @@ END $$;
 -- Puts a finished run out of sight (`dormouse runs` leaves it out); cancels one that has not finished first.
 -- Returns one word, mostly with ": " and more of it: archived; unchanged; locked; unknown.
 CREATE FUNCTION dormouse.archive(id uuid, reason text DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     run record;
@@ -116,12 +117,13 @@ BEGIN
     ELSIF run.archived_at IS NOT NULL THEN
         RETURN 'unchanged: it was archived at ' || run.archived_at;
     ELSIF run.finished_at IS NOT NULL THEN
-        UPDATE dormouse.runs r SET archived_at = now()
-         WHERE r.id = archive.id AND r.status = run.status AND r.finished_at = run.finished_at;
+        EXECUTE 'UPDATE dormouse.runs r SET archived_at = now() WHERE r.id = $1 AND r.status = $2 AND r.finished_at = $3'
+          USING archive.id, run.status, run.finished_at;
         RETURN 'archived: it is ' || run.status;
     END IF;
-    UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive.reason)
-     WHERE r.id = archive.id AND r.status = run.status;
+    EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', archived_at = now(), error = dormouse.canceled_by($3)
+              WHERE r.id = $1 AND r.status = $2'
+      USING archive.id, run.status, archive.reason;
     RETURN 'archived: it was ' || run.status || ' and is canceled'
            || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
 END $$;
@@ -240,9 +242,7 @@ CREATE FUNCTION dormouse.cancel_runs(
     after          text        DEFAULT NULL,
     reason         text        DEFAULT NULL,
     OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
-SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
@@ -260,8 +260,9 @@ BEGIN
         locked := locked + step.locked;
         next := step.next;
         CONTINUE WHEN step.held = '{}';
-        UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
-         WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+        EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', error = dormouse.canceled_by($3)
+                  WHERE r.id = ANY ($1) AND r.status IN (''queued'', ''running'', ''retry'', ''blocked'') AND r.status || '''' = ANY ($2)'
+          USING step.held, statuses, cancel_runs.reason;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
     END LOOP;
@@ -280,9 +281,7 @@ CREATE FUNCTION dormouse.retry_runs(
     max_runs       integer     DEFAULT 1000,
     after          text        DEFAULT NULL,
     OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
-SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
@@ -302,22 +301,24 @@ BEGIN
         next := step.next;
         CONTINUE WHEN step.held = '{}';
         IF step.since IS NULL THEN
-            UPDATE dormouse.runs r SET run_at = now()
-             WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+            EXECUTE 'UPDATE dormouse.runs r SET run_at = now()
+                      WHERE r.id = ANY ($1) AND r.status IN (''queued'', ''running'', ''retry'', ''blocked'') AND r.status || '''' = ANY ($2)'
+              USING step.held, statuses;
         ELSE
             -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
             latest := greatest(step.until,
                                (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
-            UPDATE dormouse.runs r SET status = 'queued', run_at = now()
-             WHERE r.id = ANY (step.held) AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
-               AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until)
-               AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
-               AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id OFFSET 0)
-               AND NOT EXISTS (SELECT FROM dormouse.runs_finished o
-                                WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= step.since AND o.finished_at < latest
-                                OFFSET 0)
-               AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at - r.finished_at > '0')
-                    OR dormouse.finished_at(r.id) = r.finished_at);
+            EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = now()
+                      WHERE r.id = ANY ($1) AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
+                        AND (r.finished_at >= $3 AND r.finished_at < $4 OR r.finished_at = $4)
+                        AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
+                        AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id OFFSET 0)
+                        AND NOT EXISTS (SELECT FROM dormouse.runs_finished o
+                                         WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= $3 AND o.finished_at < $5
+                                         OFFSET 0)
+                        AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at - r.finished_at > ''0'')
+                             OR dormouse.finished_at(r.id) = r.finished_at)'
+              USING step.held, statuses, step.since, step.until, latest;
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
@@ -336,9 +337,7 @@ CREATE FUNCTION dormouse.archive_runs(
     after          text        DEFAULT NULL,
     reason         text        DEFAULT NULL,
     OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
-SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
@@ -358,13 +357,15 @@ BEGIN
         next := step.next;
         CONTINUE WHEN step.held = '{}';
         IF statuses <@ finished THEN
-            UPDATE dormouse.runs r SET archived_at = now()
-             WHERE r.id = ANY (step.held) AND r.archived_at IS NULL
-               AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
-               AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until);
+            EXECUTE 'UPDATE dormouse.runs r SET archived_at = now()
+                      WHERE r.id = ANY ($1) AND r.archived_at IS NULL
+                        AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
+                        AND (r.finished_at >= $3 AND r.finished_at < $4 OR r.finished_at = $4)'
+              USING step.held, statuses, step.since, step.until;
         ELSE
-            UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive_runs.reason)
-             WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+            EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', archived_at = now(), error = dormouse.canceled_by($3)
+                      WHERE r.id = ANY ($1) AND r.status IN (''queued'', ''running'', ''retry'', ''blocked'') AND r.status || '''' = ANY ($2)'
+              USING step.held, statuses, archive_runs.reason;
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;

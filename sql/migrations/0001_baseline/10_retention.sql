@@ -18,7 +18,7 @@ $$;
 -- Postgres reads all of the default partition meanwhile, and whoever would write into it waits: hence `most_bytes`; null: no limit.
 CREATE FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint DEFAULT 67108864)
 RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     fallback CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p WHERE p.is_default);
     newest_row CONSTANT text := format('SELECT max(%I) FROM %s WHERE %1$I >= $1 AND %1$I < $2', age, fallback);
@@ -68,16 +68,29 @@ BEGIN
     RETURN made;
 END $$;
 
+-- Locks at most 1,000 finished runs of one partition for that, and says where they are. What deletes them has no settings of ours: it fires other people's
+-- triggers.
+CREATE FUNCTION dormouse.lock_finished(part regclass, before timestamptz) RETURNS tid[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    locked tid[];
+BEGIN
+    EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED)', part,
+                   CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id' ELSE 'finished_at < $1 ORDER BY finished_at' END)
+       INTO locked USING before;  -- not as text, in which CST is a zone of America and of China
+    RETURN locked;
+END $$;
+
 -- Deletes at most 1,000 finished runs from one partition, and the keys that are theirs: those that finished before that time; null: those
 -- with a key. Passes over those that somebody has locked. Returns how many.
 CREATE FUNCTION dormouse.delete_finished(part regclass, before timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     deleted bigint;
 BEGIN
     EXECUTE format(
         'WITH gone AS (
-             DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED))
+             DELETE FROM %s WHERE ctid = ANY ($1)
              RETURNING id, task, key
          ), forgotten AS (
              DELETE FROM dormouse.keys k USING gone g
@@ -85,16 +98,14 @@ BEGIN
                 AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id OFFSET 0)
          )
          SELECT count(*) FROM gone',
-        part, CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id'
-                   ELSE 'finished_at < $1 ORDER BY finished_at' END)
-        INTO deleted USING before;  -- not as text, in which CST is a zone of America and of China
+        part) INTO deleted USING dormouse.lock_finished(part, before);
     RETURN deleted;
 END $$;
 
 -- Drops the oldest partition that is over before that time, and says its name; null: there is none. Whoever reads all of the table holds
 -- that partition too: it is locked first, so that completions, which do not want it, wait for nobody's reading.
 CREATE FUNCTION dormouse.drop_partition(parent regclass, before timestamptz) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     of_runs CONSTANT boolean := parent = 'dormouse.runs_finished'::regclass;
     oldest CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p
@@ -143,7 +154,7 @@ $$;
 -- clock jumps ahead forgets nothing. Waits 50 ms for any lock, and only one step is at work at a time: by a lock that needs privileges, unlike an
 -- advisory one.
 CREATE FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timestamptz, OUT did text, OUT trouble text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 #variable_conflict use_column
 DECLARE
     wanted_ms bigint;
