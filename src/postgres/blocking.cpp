@@ -45,13 +45,23 @@ Result<BlockingConnection> BlockingConnection::open(const std::string& url, cons
     const auto target = parse_target(url, options.passfile);
     if (!target) return tl::unexpected(target.error());
     const std::string sslmode = sslmode_of(*target);
+    const std::string require_auth = require_auth_of(*target);
     const std::string seconds =
         std::to_string(std::max<std::int64_t>(2, (options.connect_timeout.count() + 999) / 1000));
     // Of two equal keywords the later counts, so what the string says wins.
-    const std::array keywords{"connect_timeout",  "application_name", "gssencmode",
-                              "client_encoding",  "keepalives_idle",  "keepalives_interval",
-                              "keepalives_count", "tcp_user_timeout", "passfile",
-                              "dbname",           "sslmode",          static_cast<const char*>(nullptr)};
+    const std::array keywords{"connect_timeout",
+                              "application_name",
+                              "gssencmode",
+                              "client_encoding",
+                              "keepalives_idle",
+                              "keepalives_interval",
+                              "keepalives_count",
+                              "tcp_user_timeout",
+                              "passfile",
+                              "dbname",
+                              "sslmode",
+                              require_auth.empty() ? nullptr : "require_auth",
+                              static_cast<const char*>(nullptr)};
     const std::array values{seconds.c_str(),
                             options.application_name.c_str(),
                             "disable",
@@ -63,6 +73,7 @@ Result<BlockingConnection> BlockingConnection::open(const std::string& url, cons
                             options.passfile.c_str(),
                             url.c_str(),
                             sslmode.c_str(),
+                            require_auth.c_str(),
                             static_cast<const char*>(nullptr)};
     BlockingConnection connection(PQconnectdbParams(keywords.data(), values.data(), 1));
     if (PQstatus(connection.get()) != CONNECTION_OK)

@@ -110,6 +110,7 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
     for (std::size_t i = 0; i < count; ++i)
         target.places.push_back(Place{at(hosts, i), i < addresses.size() ? addresses[i] : "", at(ports, i)});
     if (std::string mode = sslmode_of(target); !mode.empty()) target.options["sslmode"] = std::move(mode);
+    if (std::string auth = require_auth_of(target); !auth.empty()) target.options["require_auth"] = std::move(auth);
     return target;
 }
 

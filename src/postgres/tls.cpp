@@ -1,6 +1,9 @@
 #include "postgres/tls.h"
 
+#include <libpq-fe.h>
+
 #include <algorithm>
+#include <memory>
 
 namespace dormouse::postgres {
 
@@ -17,12 +20,25 @@ std::string option(const Target& target, const std::string& key) {
     return found == target.options.end() ? std::string() : found->second;
 }
 
+bool libpq_knows(const std::string& keyword) {
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> all(PQconndefaults(), PQconninfoFree);
+    for (const PQconninfoOption* one = all.get(); one != nullptr && one->keyword != nullptr; ++one)
+        if (keyword == one->keyword) return true;
+    return false;
+}
+
 }  // namespace
 
 std::string sslmode_of(const Target& target) {
     const std::string mode = option(target, "sslmode");
     const bool remote = std::any_of(target.places.begin(), target.places.end(), is_remote);
     return remote && (mode.empty() || mode == "prefer" || mode == "allow") ? "require" : mode;
+}
+
+std::string require_auth_of(const Target& target) {
+    const std::string given = option(target, "require_auth");
+    if (!given.empty() || sslmode_of(target) == "verify-full" || !libpq_knows("require_auth")) return given;
+    return "!password";
 }
 
 std::string unproven(const Target& target) {
@@ -37,6 +53,11 @@ std::string unproven(const Target& target) {
 }
 
 std::string tls_hint(const std::string& message) {
+    if (message.find("requirement \"!password\" failed") != std::string::npos)
+        return "; dormouse sends no password in clear to a server that has not proven who it is: let the server ask "
+               "for "
+               "scram-sha-256 (pg_hba.conf), or write sslmode=verify-full, or require_auth=password where that is "
+               "meant";
     if (message.find("SSL") == std::string::npos || message.find("required") == std::string::npos) return {};
     return "; dormouse sends nothing to another host without TLS: enable ssl on the server, or write sslmode=disable "
            "where the network is trusted";

@@ -12,10 +12,16 @@ namespace dormouse::postgres {
 /// of its places is on another host. `disable` stays: somebody has written it.
 std::string sslmode_of(const Target& target);
 
+/// The require_auth to use: what the target says, else that no server gets a password in clear that has not proven who
+/// it is (sslmode=verify-full; one on this host proves nothing either). Empty: nothing is required, or libpq is older
+/// than 16 and cannot. Source: libpq chapter, "require_auth".
+std::string require_auth_of(const Target& target);
+
 /// What is not proven about the server, with the line to write; empty: nothing is left to prove, or it is this host.
 std::string unproven(const Target& target);
 
-/// " …" for the error of a server that has no TLS; empty: the error is about something else.
+/// "; …" for the error of a server that has no TLS, or wants a password in clear; empty: the error is about something
+/// else.
 std::string tls_hint(const std::string& message);
 
 }  // namespace dormouse::postgres
