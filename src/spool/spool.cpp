@@ -18,8 +18,8 @@
 namespace dormouse::spool {
 namespace {
 
-constexpr mode_t spool_mode = 01770;  ///< sticky: nobody takes away or replaces what another one has put there
-constexpr mode_t rejected_mode = 0750;
+constexpr mode_t spool_mode = 01770;    ///< sticky: nobody takes away or replaces what another one has put there
+constexpr mode_t rejected_mode = 0700;  ///< not for the spool's group: nobody looks after payloads of others there
 constexpr std::size_t names_at_once = 40'000;  ///< of files that need not wait; more than fit into one scan
 
 struct CloseDirectory {
@@ -186,6 +186,9 @@ Result<std::string> Spool::reject(const std::string& name, const std::string& re
     ::mkdir(path.c_str(), rejected_mode);
     crash_point("reject.made");
     const UniqueFd rejected(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat is{};
+    if (rejected.valid() && ::fstat(rejected.get(), &is) == 0 && is.st_uid == ::geteuid() && (is.st_mode & 0077) != 0)
+        static_cast<void>(::fchmod(rejected.get(), rejected_mode));  // made by an older release, or by somebody for us
     if (rejected.valid())
         if (const auto there = move(name, rejected.get(), name, reason)) return path + "/" + *there;
     // Somebody else's directory may not change its parent, and a mounted spool is another file system: out of the path
@@ -202,7 +205,7 @@ Result<std::string> Spool::move(const std::string& name, int directory, const st
     const auto move_to = [&](const std::string& there) {
         // Best effort: on a full disk the file is out of the way all the same, and the log has the reason.
         ::unlinkat(directory, ("." + there + ".reason").c_str(), 0);  // half written, by a worker that was killed
-        static_cast<void>(write_file(directory, there + ".reason", reason + "\n", 0640));
+        static_cast<void>(write_file(directory, there + ".reason", reason + "\n", 0600));
         crash_point("reject.explained");
         return ::renameat2(directory_.get(), name.c_str(), directory, there.c_str(), RENAME_NOREPLACE) == 0;
     };

@@ -2,9 +2,12 @@
 #include "spool/spool.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
@@ -43,6 +46,12 @@ struct Scene {
         return line;
     }
 };
+
+boost::test_tools::assertion_result is_root(boost::unit_test::test_unit_id /*id*/) {
+    boost::test_tools::assertion_result answer(::geteuid() == 0);
+    if (::geteuid() != 0) answer.message() << "only root can be somebody else";
+    return answer;
+}
 
 void make_older(const std::string& path, std::chrono::seconds age) {
     fs::last_write_time(path, fs::file_time_type::clock::now() - age);
@@ -110,6 +119,38 @@ BOOST_AUTO_TEST_CASE(a_wrong_file_is_moved_away_with_the_reason_and_the_others_a
     BOOST_TEST(!scene.reason("a.json").empty());
     BOOST_TEST(scan.rejected[0].reason.starts_with(scene.reason("a.json")));
     BOOST_TEST(scene.scan().rejected.empty());
+}
+
+// Accounts of this machine: who is in the spool's group may put files there, and not read what others have put there
+// once it has been put aside.
+BOOST_AUTO_TEST_CASE(what_was_put_aside_is_for_the_workers_account_alone, *boost::unit_test::precondition(is_root)) {
+    static constexpr gid_t group = 50'317;
+    Scene scene;
+    BOOST_TEST_REQUIRE(::chmod(scene.directory.path().c_str(), 0755) == 0);
+    BOOST_TEST_REQUIRE(::chown(scene.directory.path().c_str(), 0, group) == 0);
+    BOOST_TEST_REQUIRE(::chmod(scene.directory.path().c_str(), 02755) == 0);
+    const auto can_read = [](const std::string& file) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const bool other = ::setgroups(1, &group) == 0 && ::setgid(group) == 0 && ::setuid(50'317) == 0;
+            ::_exit(!other ? 2 : ::open(file.c_str(), O_RDONLY | O_CLOEXEC) >= 0 ? 1 : 0);
+        }
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+    };
+    for (const bool made_before : {false, true}) {
+        if (made_before) BOOST_TEST_REQUIRE(::chmod(scene.rejected.c_str(), 0750) == 0);
+        const std::string name = made_before ? "b.json" : "a.json";
+        scene.put(name, "no");
+        BOOST_TEST_REQUIRE(::chown((scene.path + "/" + name).c_str(), 50'318, group) == 0);
+        BOOST_TEST_REQUIRE(::chmod((scene.path + "/" + name).c_str(), 0640) == 0);
+        BOOST_TEST(scene.scan().rejected.size() == 1U);
+        for (const std::string& file : {name, name + ".reason"}) {
+            BOOST_TEST(fs::exists(scene.rejected + "/" + file));
+            BOOST_TEST(can_read(scene.rejected + "/" + file) == 0, file);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(two_wrong_files_of_one_name_are_both_kept) {
