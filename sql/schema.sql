@@ -5,8 +5,7 @@ CREATE SCHEMA dormouse;
 CREATE FUNCTION dormouse.archive(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 DECLARE
     run record;
@@ -17,24 +16,21 @@ BEGIN
     ELSIF run.archived_at IS NOT NULL THEN
         RETURN 'unchanged: it was archived at ' || run.archived_at;
     ELSIF run.finished_at IS NOT NULL THEN
-        UPDATE dormouse.runs r SET archived_at = now()
-         WHERE r.id = archive.id AND r.status = run.status AND r.finished_at = run.finished_at;
+        EXECUTE 'UPDATE dormouse.runs r SET archived_at = now() WHERE r.id = $1 AND r.status = $2 AND r.finished_at = $3'
+          USING archive.id, run.status, run.finished_at;
         RETURN 'archived: it is ' || run.status;
     END IF;
-    UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive.reason)
-     WHERE r.id = archive.id AND r.status = run.status;
+    EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', archived_at = now(), error = dormouse.canceled_by($3)
+              WHERE r.id = $1 AND r.status = $2'
+      USING archive.id, run.status, archive.reason;
     RETURN 'archived: it was ' || run.status || ' and is canceled'
            || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
-END $$;
+END $_$;
 
 CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET jit TO 'off'
-    AS $$
+    AS $_$
 #variable_conflict use_variable
 DECLARE
     finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
@@ -54,18 +50,20 @@ BEGIN
         next := step.next;
         CONTINUE WHEN step.held = '{}';
         IF statuses <@ finished THEN
-            UPDATE dormouse.runs r SET archived_at = now()
-             WHERE r.id = ANY (step.held) AND r.archived_at IS NULL
-               AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
-               AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until);
+            EXECUTE 'UPDATE dormouse.runs r SET archived_at = now()
+                      WHERE r.id = ANY ($1) AND r.archived_at IS NULL
+                        AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
+                        AND (r.finished_at >= $3 AND r.finished_at < $4 OR r.finished_at = $4)'
+              USING step.held, statuses, step.since, step.until;
         ELSE
-            UPDATE dormouse.runs r SET status = 'canceled', archived_at = now(), error = dormouse.canceled_by(archive_runs.reason)
-             WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+            EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', archived_at = now(), error = dormouse.canceled_by($3)
+                      WHERE r.id = ANY ($1) AND r.status IN (''queued'', ''running'', ''retry'', ''blocked'') AND r.status || '''' = ANY ($2)'
+              USING step.held, statuses, archive_runs.reason;
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
     END LOOP;
-END $$;
+END $_$;
 
 CREATE FUNCTION dormouse.new_id() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
@@ -247,8 +245,7 @@ END $$;
 CREATE FUNCTION dormouse.cancel(id uuid, reason text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 DECLARE
     run record;
@@ -259,20 +256,16 @@ BEGIN
     ELSIF run.finished_at IS NOT NULL THEN
         RETURN 'unchanged: it is ' || run.status || ' already';
     END IF;
-    UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel.reason)
-     WHERE r.id = cancel.id AND r.status = run.status;
+    EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', error = dormouse.canceled_by($3) WHERE r.id = $1 AND r.status = $2'
+      USING cancel.id, run.status, cancel.reason;
     RETURN CASE run.status WHEN 'running' THEN 'canceled: it was running, its handler is being ended'
                            ELSE 'canceled: it was ' || run.status END;
-END $$;
+END $_$;
 
 CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET jit TO 'off'
-    AS $$
+    AS $_$
 #variable_conflict use_variable
 DECLARE
     live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
@@ -290,12 +283,13 @@ BEGIN
         locked := locked + step.locked;
         next := step.next;
         CONTINUE WHEN step.held = '{}';
-        UPDATE dormouse.runs r SET status = 'canceled', error = dormouse.canceled_by(cancel_runs.reason)
-         WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+        EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', error = dormouse.canceled_by($3)
+                  WHERE r.id = ANY ($1) AND r.status IN (''queued'', ''running'', ''retry'', ''blocked'') AND r.status || '''' = ANY ($2)'
+          USING step.held, statuses, cancel_runs.reason;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
     END LOOP;
-END $$;
+END $_$;
 
 CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -407,14 +401,13 @@ END $_$;
 CREATE FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
     AS $_$
 DECLARE
     deleted bigint;
 BEGIN
     EXECUTE format(
         'WITH gone AS (
-             DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED))
+             DELETE FROM %s WHERE ctid = ANY ($1)
              RETURNING id, task, key
          ), forgotten AS (
              DELETE FROM dormouse.keys k USING gone g
@@ -422,16 +415,13 @@ BEGIN
                 AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id OFFSET 0)
          )
          SELECT count(*) FROM gone',
-        part, CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id'
-                   ELSE 'finished_at < $1 ORDER BY finished_at' END)
-        INTO deleted USING before;  -- not as text, in which CST is a zone of America and of China
+        part) INTO deleted USING dormouse.lock_finished(part, before);
     RETURN deleted;
 END $_$;
 
 CREATE FUNCTION dormouse.drop_partition(parent regclass, before timestamp with time zone) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
     AS $$
 DECLARE
     of_runs CONSTANT boolean := parent = 'dormouse.runs_finished'::regclass;
@@ -458,6 +448,21 @@ BEGIN
     END IF;
     EXECUTE format('DROP TABLE %s', oldest);
     RETURN 'dropped ' || its_name;
+END $$;
+
+CREATE FUNCTION dormouse.ended_now(worker uuid, ids uuid[]) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    moment CONSTANT timestamptz := now();  -- known when the plan is made, so that it has one day in it, however many are kept
+BEGIN
+    RETURN ARRAY(SELECT f.id || ' ' || f.last_fence FROM dormouse.runs_finished f
+                  WHERE f.id = ANY (ended_now.ids) AND f.finished_at = moment AND f.worker = ended_now.worker
+                    AND f.status IN ('completed', 'failed') AND f.xmin::text::bigint = txid_current() % 4294967296);
 END $$;
 
 CREATE FUNCTION dormouse.enqueue(task text, payload jsonb DEFAULT '{}'::jsonb, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, key text DEFAULT NULL::text, max_attempts integer DEFAULT NULL::integer, timeout interval DEFAULT NULL::interval, traceparent text DEFAULT NULL::text, watched boolean DEFAULT false) RETURNS uuid
@@ -496,8 +501,6 @@ END $$;
 CREATE FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text DEFAULT 'default'::text, priority integer DEFAULT 0, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, keys text[] DEFAULT NULL::text[], max_attempts integer DEFAULT NULL::integer, timeout interval DEFAULT NULL::interval) RETURNS SETOF uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -534,9 +537,7 @@ BEGIN
         SELECT enqueue_many.task, i.key, i.id FROM unnest(enqueue_many.keys, ids) i (key, id)
          WHERE i.key IS NOT NULL ORDER BY i.key, i.id
         ON CONFLICT DO NOTHING;
-    -- one look into the index for each key, which no statistics can make a join of
-    owners := ARRAY(SELECT (SELECT k.run_id FROM dormouse.keys k WHERE k.task = enqueue_many.task AND k.key = i.key)
-                      FROM unnest(enqueue_many.keys) WITH ORDINALITY i (key, n) ORDER BY i.n);
+    owners := dormouse.key_owners(enqueue_many.task, enqueue_many.keys);
     INSERT INTO dormouse.runs (id, queue, task, payload, priority, run_at, key, max_attempts, timeout_ms)
         SELECT i.id, coalesce(enqueue_many.queue, 'default'), enqueue_many.task, coalesce(i.payload, 'null'),
                coalesce(enqueue_many.priority, 0), due, i.key, enqueue_many.max_attempts, timeout_ms
@@ -564,8 +565,6 @@ CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '500ms'
-    SET plan_cache_mode TO 'force_custom_plan'
-    SET enable_seqscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -577,12 +576,9 @@ DECLARE
     odd   text;
     queues text[] := '{}';
     context text;
-    moment CONSTANT timestamptz := now();  -- known when the plan is made, so that it has one day in it, however many are kept
     fresh text[];
 BEGIN
-    fresh := ARRAY(SELECT f.id || ' ' || f.last_fence FROM dormouse.runs_finished f
-                    WHERE f.id = ANY (enqueue_next.ids) AND f.finished_at = moment AND f.worker = enqueue_next.worker
-                      AND f.status IN ('completed', 'failed') AND f.xmin::text::bigint = txid_current() % 4294967296);
+    fresh := dormouse.ended_now(enqueue_next.worker, enqueue_next.ids);
     FOR i IN 1 .. coalesce(cardinality(enqueue_next.ids), 0) LOOP
         CONTINUE WHEN enqueue_next.ids[i] || ' ' || enqueue_next.fences[i] <> ALL (fresh);
         place := 'follow-ups of run ' || enqueue_next.ids[i];
@@ -664,18 +660,26 @@ BEGIN
     until := to_timestamp(made + 133200::float8);
 END $$;
 
+CREATE FUNCTION dormouse.forget_imports() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+BEGIN
+    DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
+END $$;
+
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '500ms'
-    SET enable_seqscan TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
     run jsonb;
     context text;
 BEGIN
-    DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
+    PERFORM dormouse.forget_imports();
     FOR n IN 1 .. coalesce(cardinality(import_runs.ids), 0) LOOP
         id := import_runs.ids[n];
         outcome := 'imported';
@@ -719,6 +723,17 @@ CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS b
            AND split_part($2, chr(10), 1) !~ '[[:<:]]RAISE[[:>:]]'
 $_$;
 
+CREATE FUNCTION dormouse.key_owners(task text, keys text[]) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+BEGIN
+    RETURN ARRAY(SELECT (SELECT k.run_id FROM dormouse.keys k WHERE k.task = key_owners.task AND k.key = i.key)
+                   FROM unnest(key_owners.keys) WITH ORDINALITY i (key, n) ORDER BY i.n);
+END $$;
+
 CREATE FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) RETURNS SETOF record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -760,6 +775,21 @@ CREATE FUNCTION dormouse.listens(queue text) RETURNS void
  SELECT set_config('dormouse.notify'::text, 'always'::text, false) AS set_config,
      pg_advisory_lock_shared(hashtextextended(queue, (1685024366)::bigint)) AS pg_advisory_lock_shared;
 END;
+
+CREATE FUNCTION dormouse.lock_finished(part regclass, before timestamp with time zone) RETURNS tid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+DECLARE
+    locked tid[];
+BEGIN
+    EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED)', part,
+                   CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id' ELSE 'finished_at < $1 ORDER BY finished_at' END)
+       INTO locked USING before;  -- not as text, in which CST is a zone of America and of China
+    RETURN locked;
+END $_$;
 
 CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer) RETURNS TABLE(held uuid[], locked integer, since timestamp with time zone, until timestamp with time zone, next text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -894,6 +924,7 @@ CREATE FUNCTION dormouse.make_partition(parent regclass, age name, width text, a
     SET "TimeZone" TO 'UTC'
     SET "DateStyle" TO 'ISO'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $_$
 DECLARE
     fallback CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p WHERE p.is_default);
@@ -1253,7 +1284,6 @@ CREATE FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timest
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '50ms'
-    SET jit TO 'off'
     AS $_$
 #variable_conflict use_column
 DECLARE
@@ -1340,8 +1370,7 @@ $$;
 CREATE FUNCTION dormouse.retry(id uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 DECLARE
     run record;
@@ -1360,24 +1389,20 @@ BEGIN
         IF run.run_at <= now() THEN
             RETURN 'unchanged: it is due already';
         END IF;
-        UPDATE dormouse.runs r SET run_at = now() WHERE r.id = retry.id AND r.status = 'retry';
+        EXECUTE 'UPDATE dormouse.runs r SET run_at = now() WHERE r.id = $1 AND r.status = ''retry''' USING retry.id;
         RETURN 'due: it would have been tried again at ' || run.run_at;
     END IF;
-    UPDATE dormouse.runs r SET status = 'queued', run_at = now()
-     WHERE r.id = retry.id AND r.status = run.status AND r.finished_at = run.finished_at;
+    EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = now() WHERE r.id = $1 AND r.status = $2 AND r.finished_at = $3'
+      USING retry.id, run.status, run.finished_at;
     RETURN 'queued: it was ' || run.status;
 EXCEPTION WHEN unique_violation THEN
     RETURN 'refused: its key belongs to another run by now';
-END $$;
+END $_$;
 
 CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET jit TO 'off'
-    AS $$
+    AS $_$
 #variable_conflict use_variable
 DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
@@ -1397,28 +1422,30 @@ BEGIN
         next := step.next;
         CONTINUE WHEN step.held = '{}';
         IF step.since IS NULL THEN
-            UPDATE dormouse.runs r SET run_at = now()
-             WHERE r.id = ANY (step.held) AND r.status IN ('queued', 'running', 'retry', 'blocked') AND r.status || '' = ANY (statuses);
+            EXECUTE 'UPDATE dormouse.runs r SET run_at = now()
+                      WHERE r.id = ANY ($1) AND r.status IN (''queued'', ''running'', ''retry'', ''blocked'') AND r.status || '''' = ANY ($2)'
+              USING step.held, statuses;
         ELSE
             -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
             latest := greatest(step.until,
                                (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
-            UPDATE dormouse.runs r SET status = 'queued', run_at = now()
-             WHERE r.id = ANY (step.held) AND r.status IN ('completed', 'failed', 'canceled') AND r.status || '' = ANY (statuses)
-               AND (r.finished_at >= step.since AND r.finished_at < step.until OR r.finished_at = step.until)
-               AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
-               AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id OFFSET 0)
-               AND NOT EXISTS (SELECT FROM dormouse.runs_finished o
-                                WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= step.since AND o.finished_at < latest
-                                OFFSET 0)
-               AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at - r.finished_at > '0')
-                    OR dormouse.finished_at(r.id) = r.finished_at);
+            EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = now()
+                      WHERE r.id = ANY ($1) AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
+                        AND (r.finished_at >= $3 AND r.finished_at < $4 OR r.finished_at = $4)
+                        AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
+                        AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = r.id OFFSET 0)
+                        AND NOT EXISTS (SELECT FROM dormouse.runs_finished o
+                                         WHERE o.id = r.id AND o.finished_at > r.finished_at AND o.finished_at >= $3 AND o.finished_at < $5
+                                         OFFSET 0)
+                        AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at - r.finished_at > ''0'')
+                             OR dormouse.finished_at(r.id) = r.finished_at)'
+              USING step.held, statuses, step.since, step.until, latest;
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
         refused := refused + cardinality(step.held) - rows;
     END LOOP;
-END $$;
+END $_$;
 
 CREATE FUNCTION dormouse.run(id uuid) RETURNS SETOF dormouse.runs
     LANGUAGE plpgsql STABLE
@@ -2236,6 +2263,8 @@ REVOKE ALL ON FUNCTION dormouse.delete_finished(part regclass, before timestamp 
 
 REVOKE ALL ON FUNCTION dormouse.drop_partition(parent regclass, before timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.ended_now(worker uuid, ids uuid[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.enqueue(task text, payload jsonb, queue text, priority integer, run_at timestamp with time zone, delay interval, key text, max_attempts integer, timeout interval, traceparent text, watched boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.enqueue_many(task text, payloads jsonb[], queue text, priority integer, run_at timestamp with time zone, delay interval, keys text[], max_attempts integer, timeout interval) FROM PUBLIC;
@@ -2246,11 +2275,17 @@ REVOKE ALL ON FUNCTION dormouse.finished_at(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.finishes_within(id uuid, OUT since timestamp with time zone, OUT until timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.forget_imports() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.is_of_the_server(sqlstate text, context text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.key_owners(task text, keys text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.lock_finished(part regclass, before timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer) FROM PUBLIC;
 
