@@ -1,6 +1,7 @@
 // Databases that come from elsewhere: dumped and restored, whole and in parts, by another owner; and a standby that
 // becomes the primary.
 #include <pwd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
@@ -95,6 +96,49 @@ std::string last_block(const std::string& page) {
     return whole.substr(begin, whole.find("```", begin) - begin);
 }
 
+/// A primary and its standby, with a database.
+struct Pair {
+    Cluster primary{ClusterOptions{.settings = {"wal_level = replica"}}};
+    Cluster standby;
+    TestDatabase database{TestDatabase::Schema::migrated, primary};
+
+    Pair() {
+        std::ofstream(primary.socket_directory() + "/data/pg_hba.conf", std::ios::app)
+            << "local replication all trust\n";
+        database.exec("SELECT pg_reload_conf()");
+        standby.stop();
+        const std::string data = standby.socket_directory() + "/data";
+        const std::string settings = data + ".conf";
+        std::filesystem::copy_file(data + "/postgresql.conf", settings);
+        std::filesystem::remove_all(data);
+        succeed({program("pg_basebackup"), "--pgdata=" + data, "--write-recovery-conf", "--checkpoint=fast",
+                 "--no-sync", "--dbname=" + primary.url("postgres")});
+        std::filesystem::copy_file(settings, data + "/postgresql.conf",
+                                   std::filesystem::copy_options::overwrite_existing);
+        if (::geteuid() == 0) succeed({"chown", "-R", "--reference=" + primary.socket_directory() + "/data", data});
+        standby.start();
+    }
+    ~Pair() { primary.start(); }  // for the end of the test database
+    /// Of both, whichever takes writes.
+    [[nodiscard]] std::string url() const {
+        return "postgresql://postgres@/" + database.name() + "?host=" + standby.socket_directory() + "," +
+               primary.socket_directory() + "&port=" + std::to_string(standby.port()) + "," +
+               std::to_string(primary.port()) + "&target_session_attrs=read-write";
+    }
+    /// The standby has all of it before the primary is gone, and takes its place. A session there.
+    postgres::BlockingConnection fail_over() {
+        const std::string seen = database.value("SELECT pg_current_wal_insert_lsn()");
+        auto replica = postgres::BlockingConnection::open(standby.url(database.name()), {});
+        BOOST_TEST_REQUIRE(replica.has_value());
+        BOOST_TEST_REQUIRE(eventually([&] {
+            return replica->ask("", "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", {seen})->text(0, 0) == "t";
+        }));
+        primary.kill();
+        BOOST_TEST_REQUIRE(replica->ask("", "SELECT pg_promote()").has_value());
+        return std::move(*replica);
+    }
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(restored, *boost::unit_test::precondition(has_client_programs))
@@ -123,43 +167,51 @@ BOOST_AUTO_TEST_CASE(keys_that_were_not_restored_are_given_back_by_one_statement
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_follows_to_the_standby_that_is_promoted) {
-    Cluster primary(ClusterOptions{.settings = {"wal_level = replica"}});
-    Cluster standby;
-    TestDatabase database(TestDatabase::Schema::migrated, primary);
-    std::ofstream(primary.socket_directory() + "/data/pg_hba.conf", std::ios::app) << "local replication all trust\n";
-    database.exec("SELECT pg_reload_conf()");
-    standby.stop();
-    const std::string data = standby.socket_directory() + "/data";
-    const std::string settings = data + ".conf";
-    std::filesystem::copy_file(data + "/postgresql.conf", settings);
-    std::filesystem::remove_all(data);
-    succeed({program("pg_basebackup"), "--pgdata=" + data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
-             "--dbname=" + primary.url("postgres")});
-    std::filesystem::copy_file(settings, data + "/postgresql.conf", std::filesystem::copy_options::overwrite_existing);
-    if (::geteuid() == 0) succeed({"chown", "-R", "--reference=" + primary.socket_directory() + "/data", data});
-    standby.start();
-
-    LoggedWorker worker("postgresql://postgres@/" + database.name() + "?host=" + standby.socket_directory() + "," +
-                        primary.socket_directory() + "&port=" + std::to_string(standby.port()) + "," +
-                        std::to_string(primary.port()) + "&target_session_attrs=read-write");
+    Pair pair;
+    LoggedWorker worker(pair.url());
     BOOST_TEST_REQUIRE(worker.until_said("listening"), worker.log());
-    database.exec("SELECT dormouse.enqueue('echo')");
+    pair.database.exec("SELECT dormouse.enqueue('echo')");
     BOOST_TEST(worker.until_said("run_completed"), worker.log());
-    // the standby has all of it before the primary is gone
-    const std::string seen = database.value("SELECT pg_current_wal_insert_lsn()");
-    auto replica = postgres::BlockingConnection::open(standby.url(database.name()), {});
-    BOOST_TEST_REQUIRE(replica.has_value());
-    BOOST_TEST_REQUIRE(eventually(
-        [&] { return replica->ask("", "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", {seen})->text(0, 0) == "t"; }));
-    primary.kill();
-    BOOST_TEST_REQUIRE(replica->ask("", "SELECT pg_promote()").has_value());
+    auto promoted = pair.fail_over();
     BOOST_TEST(worker.until_said("database_back"), worker.log());
     for (int i = 2; i < 4; ++i) {  // the first is found by its look, or heard of; the second is heard of
-        BOOST_TEST_REQUIRE(replica->script("", "SELECT dormouse.enqueue('echo')").has_value());
+        BOOST_TEST_REQUIRE(promoted.script("", "SELECT dormouse.enqueue('echo')").has_value());
         BOOST_TEST(worker.until_said("run_completed", static_cast<std::size_t>(i)), worker.log());
     }
-    BOOST_TEST(replica->ask("", "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")->text(0, 0) == "3");
-    primary.start();  // for the end of the test database
+    BOOST_TEST(promoted.ask("", "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")->text(0, 0) == "3");
+}
+
+// What a producer leaves out relies on locks of the server, and they have gone with it: the relay registers anew before
+// producers may be silent.
+BOOST_AUTO_TEST_CASE(a_relay_follows_to_the_standby_that_is_promoted_and_rings_go_through) {
+    Pair pair;
+    TemporaryDirectory directory;
+    std::ofstream(directory.path() + "/follows.toml")
+        << "[database]\nurl = \"" << pair.url() << "\"\nretry_max = \"1s\"\n[paths]\nruntime_directory = \""
+        << directory.path() << "\"\n";
+    const UniqueFd bell = listen_at(directory.path() + "/follows.sock");
+    Process relay(cli_program({"relay", "follows", "--config", directory.path() + "/follows.toml", "--verbose"}, {}));
+    const auto answers_ring = [&] {
+        return eventually([&] { return UniqueFd(::accept4(bell.get(), nullptr, nullptr, SOCK_CLOEXEC)).valid(); });
+    };
+    BOOST_TEST_REQUIRE(relay.saw_error("listening"));
+    BOOST_TEST(answers_ring());  // for what was there before
+    pair.database.exec("SELECT dormouse.enqueue('echo')");
+    BOOST_TEST(answers_ring());
+    auto promoted = pair.fail_over();
+    // before the relay is there, or just after: whichever it was, a ring comes of it
+    BOOST_TEST_REQUIRE(promoted.script("", "SELECT dormouse.enqueue('echo')").has_value());
+    BOOST_TEST(answers_ring());
+    BOOST_TEST_REQUIRE(relay.saw_error("database_back"));
+    while (UniqueFd(::accept4(bell.get(), nullptr, nullptr, SOCK_CLOEXEC)).valid()) {
+    }
+    BOOST_TEST(promoted
+                   .ask("",
+                        "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid IN (SELECT "
+                        "pid FROM pg_stat_activity WHERE application_name LIKE 'dormouse relay%')")
+                   ->text(0, 0) == "t");
+    BOOST_TEST_REQUIRE(promoted.script("", "SELECT dormouse.enqueue('echo')").has_value());
+    BOOST_TEST(answers_ring());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
