@@ -48,7 +48,7 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::nobody_answered, "nobody answered the ring"},
     ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait, watch)"},
     ExitRow{Exit::output, "done, but stdout is closed or cannot be written"},
-    ExitRow{Exit::attention, "something needs attention (status)"},
+    ExitRow{Exit::attention, "something needs attention (status, doctor)"},
     ExitRow{Exit::not_told, "a message was not taken (alert --test)"},
 };
 

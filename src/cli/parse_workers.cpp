@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/doctor.h"
 #include "cli/new_handler.h"
 #include "cli/parse_parts.h"
 #include "cli/reap.h"
@@ -151,6 +152,20 @@ void add_status(CLI::App& app, Chosen& chosen) {
         "more.\n\n"
         "Examples:\n  dormouse status --pool default\n  dormouse status --check --pool default");
     choose(command, chosen, options, status);
+}
+
+void add_doctor(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<DoctorOptions>();
+    CLI::App& command = *app.add_subcommand(
+        "doctor", "Look at everything: pools, handlers, units, files, server, schema, who is in their way");
+    add_database(command, options->database);
+    add_json(command, options->json);
+    command.footer(
+        "One line a finding: ok, note, warning or failed, the thing, and the command that mends it. Ends with 13 if one "
+        "is\na warning or failed. Runs nothing but what `dormouse worker --check` starts. With --pool only that "
+        "pool.\n\n"
+        "Examples:\n  sudo dormouse doctor\n  dormouse doctor --pool default --json");
+    on_chosen(command, chosen, [options] { return doctor(*options); });
 }
 
 void add_workers(CLI::App& app, Chosen& chosen) {

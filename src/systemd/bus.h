@@ -13,6 +13,7 @@ namespace dormouse::systemd {
 
 inline constexpr const char* bus_service = "org.freedesktop.systemd1";
 inline constexpr const char* bus_object = "/org/freedesktop/systemd1";
+inline constexpr const char* bus_unit = "org.freedesktop.systemd1.Unit";
 inline constexpr const char* bus_manager = "org.freedesktop.systemd1.Manager";
 
 using Bus = std::unique_ptr<sd_bus, decltype(&sd_bus_flush_close_unref)>;

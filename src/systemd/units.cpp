@@ -1,5 +1,6 @@
 #include "systemd/units.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #include "systemd/bus.h"
@@ -73,7 +74,40 @@ bool starts_at_boot(sd_bus* bus, const std::string& pool) {
     return std::strcmp(state, "disabled") != 0;
 }
 
+/// Loads the unit's files if nobody has, which starts nothing.
+int read_change(sd_bus* bus, UnitChange& change) {
+    sd_bus_message* raw = nullptr;
+    int code = sd_bus_call_method(bus, bus_service, bus_object, bus_manager, "LoadUnit", nullptr, &raw, "s",
+                                  change.unit.c_str());
+    const Message unit(raw, sd_bus_message_unref);
+    const char* path = nullptr;
+    if (code < 0 || (code = sd_bus_message_read(unit.get(), "o", &path)) < 0) return code;
+    char** drop_ins = nullptr;
+    code = sd_bus_get_property_strv(bus, bus_service, path, bus_unit, "DropInPaths", nullptr, &drop_ins);
+    for (char** one = drop_ins; code >= 0 && one != nullptr && *one != nullptr; ++one) {
+        change.drop_ins.emplace_back(*one);
+        std::free(*one);
+    }
+    std::free(drop_ins);
+    int reload = 0;
+    if (code >= 0)
+        code = sd_bus_get_property_trivial(bus, bus_service, path, bus_unit, "NeedDaemonReload", nullptr, 'b', &reload);
+    change.needs_reload = reload != 0;
+    return code;
+}
+
 }  // namespace
+
+Result<std::vector<UnitChange>> changes_of(const std::string& pool, Millis patience) {
+    auto bus = open_bus(patience);
+    if (!bus) return tl::unexpected(bus.error());
+    std::vector<UnitChange> changes;
+    for (const char* const kind : {".target", ".socket", ".path", ".service"}) {
+        changes.push_back({"dormouse@" + pool + kind, {}, false});
+        if (const int code = read_change(bus->get(), changes.back()); code < 0) return tl::unexpected(bus_failed(code));
+    }
+    return changes;
+}
 
 Result<All> units_of(const std::vector<std::string>& names, Millis patience) {
     All all;

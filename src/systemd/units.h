@@ -30,4 +30,14 @@ struct PoolUnits {
 /// answer within `patience`.
 Result<std::map<std::string, PoolUnits>> units_of(const std::vector<std::string>& names, Millis patience);
 
+/// What an administrator has changed of a unit.
+struct UnitChange {
+    std::string unit;
+    std::vector<std::string> drop_ins;  ///< paths
+    bool needs_reload = false;          ///< its files are others than those that systemd has read
+};
+
+/// Of the pool's target, socket, path and service. Errors: as units_of().
+Result<std::vector<UnitChange>> changes_of(const std::string& pool, Millis patience);
+
 }  // namespace dormouse::systemd

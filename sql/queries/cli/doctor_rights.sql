@@ -1,0 +1,22 @@
+-- Who this login is to dormouse. Rows: grade, thing, what is so or wrong, what mends it.
+WITH me AS (SELECT r.* FROM pg_roles r WHERE r.rolname = session_user),
+ours AS (
+    SELECT r.rolname FROM pg_roles r
+     WHERE r.rolname IN ('dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader') AND pg_has_role(session_user, r.oid, 'USAGE')
+), may AS (
+    SELECT has_table_privilege('dormouse.runs_live', 'INSERT, UPDATE') AND has_table_privilege('dormouse.runs_live', 'DELETE')
+           AND has_table_privilege('dormouse.worker_registry', 'INSERT') AND has_sequence_privilege('dormouse.fence', 'USAGE') AS works
+)
+SELECT 'failed', 'login', pg_catalog.format('%I may not do what a worker does', session_user), pg_catalog.format('GRANT dormouse_worker TO %I', session_user)
+  FROM may WHERE NOT may.works
+UNION ALL
+SELECT 'note', 'login', pg_catalog.format('%I is a superuser; a worker needs dormouse_worker alone', session_user),
+       'sudo dormouse setup makes a login for the pool'
+  FROM me WHERE me.rolsuper
+UNION ALL
+SELECT 'ok', 'login', pg_catalog.format('%I has %s', session_user,
+                                        coalesce((SELECT pg_catalog.string_agg(o.rolname::text, ', ' ORDER BY o.rolname) FROM ours o), 'the rights of an owner')), ''
+  FROM me, may WHERE may.works AND NOT me.rolsuper
+UNION ALL
+SELECT 'note', 'login', 'it is not told whose sessions hold things, when they are not its own', pg_catalog.format('GRANT pg_read_all_stats TO %I', session_user)
+ WHERE NOT pg_has_role(session_user, 'pg_read_all_stats', 'USAGE')

@@ -1,0 +1,120 @@
+#include "cli/doctor.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/account.h"
+#include "cli/attention.h"
+#include "cli/doctor_parts.h"
+#include "cli/parse_parts.h"
+#include "cli/text.h"
+#include "cli/version.h"
+
+namespace dormouse::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Colour colour_of(Grade grade) {
+    switch (grade) {
+        case Grade::ok:
+            return Colour::green;
+        case Grade::note:
+            return Colour::none;
+        case Grade::warning:
+            return Colour::yellow;
+        case Grade::failed:
+            return Colour::red;
+    }
+    return Colour::none;
+}
+
+/// What status calls for attention.
+void add_attention(Findings& findings, const Overview& overview) {
+    for (Attention& one : attention(overview))
+        findings.push_back({one.level == Level::critical ? Grade::failed : Grade::warning, std::move(one.about),
+                            std::move(one.text), std::move(one.remedy)});
+}
+
+void look_at_versions(Findings& findings, const Overview& overview) {
+    const std::string own(release());
+    bool all_same = true;
+    for (const PoolSeen& pool : overview.pools)
+        for (const WorkerSeen& worker : pool.workers) {
+            if (worker.state != "awake" || worker.version == own) continue;
+            all_same = false;
+            findings.push_back({Grade::warning, "version",
+                                "the worker of pool " + pool.name + " on " + worker.host + " is " + worker.version +
+                                    ", this is " + own,
+                                "systemctl restart dormouse@" + pool.name + ".service" +
+                                    (worker.here ? "" : ", on its machine")});
+        }
+    if (all_same) findings.push_back({Grade::ok, "version", own, ""});
+}
+
+Findings look(const DoctorOptions& options, const config::Environment& environment) {
+    Findings findings;
+    Overview overview = overview_of_this_machine(environment);
+    const std::string& only = options.database.pool;
+    if (!only.empty()) std::erase_if(overview.pools, [&](const PoolSeen& pool) { return pool.name != only; });
+    if (overview.pools.empty())
+        findings.push_back({only.empty() ? Grade::note : Grade::failed, only.empty() ? "pools" : "pool " + only,
+                            "there is no file for it in " + config::directory(environment), "sudo dormouse setup"});
+    for (const PoolSeen& pool : overview.pools) look_at_pool(findings, pool.name, environment);
+    look_at_units(findings, overview);
+    look_at_database(findings, overview, options.database);
+    look_at_versions(findings, overview);
+    add_attention(findings, overview);
+    return findings;
+}
+
+void print_lines(const Findings& findings) {
+    constexpr std::size_t column = 9;
+    for (const Finding& one : findings) {
+        const std::string grade = to_string(one.grade);
+        print(paint(colour_of(one.grade), grade) + std::string(column - grade.size(), ' ') + escaped(one.about) + ": " +
+              escaped(one.text) + (one.remedy.empty() ? "" : "; " + escaped(one.remedy)) + "\n");
+    }
+}
+
+void print_json(const Findings& findings, bool well) {
+    Json document{{"ok", well}, {"findings", Json::array()}};
+    for (const Finding& one : findings)
+        document["findings"].push_back({{"grade", to_string(one.grade)},
+                                        {"about", one.about},
+                                        {"text", one.text},
+                                        {"remedy", one.remedy.empty() ? Json(nullptr) : Json(one.remedy)}});
+    print(safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
+}
+
+Outcome examine(const DoctorOptions& options) {
+    const Findings findings = look(options, config::of_process());
+    const bool well = std::none_of(findings.begin(), findings.end(),
+                                   [](const Finding& one) { return one.grade >= Grade::warning; });
+    options.json ? print_json(findings, well) : print_lines(findings);
+    return well ? Exit::ok : Exit::attention;
+}
+
+}  // namespace
+
+const char* to_string(Grade grade) {
+    switch (grade) {
+        case Grade::ok:
+            return "ok";
+        case Grade::note:
+            return "note";
+        case Grade::warning:
+            return "warning";
+        case Grade::failed:
+            return "failed";
+    }
+    return "";
+}
+
+int doctor(const DoctorOptions& options) {
+    if (!acts_for_account()) return finish(examine(options));
+    const auto code = in_account([&] { return finish(examine(options)); });
+    return code ? *code : finish(tl::unexpected(code.error()));
+}
+
+}  // namespace dormouse::cli
