@@ -36,7 +36,9 @@ std::string state_of(const postgres::Reply& reply, int row) {
     if (reply.text(row, 6) == "left") return "asleep";
     const ProcessMark mark{std::string(reply.text(row, 1)), std::string(reply.text(row, 4)), reply.integer(row, 2),
                            reply.integer(row, 3), reply.integer(row, 11)};
-    return alive(mark) == Alive::no ? "gone" : "awake";
+    const Presence seen = presence_of(mark);
+    const bool out_of_sight = seen.unseen && mark.boot_id == this_boot();  // in another container of this machine
+    return seen.alive == Alive::no && !out_of_sight ? "gone" : "awake";
 }
 
 bool is_here(const postgres::Reply& reply, int row) {
