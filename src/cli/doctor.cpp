@@ -43,11 +43,11 @@ void look_at_versions(Findings& findings, const Overview& overview) {
         for (const WorkerSeen& worker : pool.workers) {
             if (worker.state != "awake" || worker.version == own) continue;
             all_same = false;
-            findings.push_back({Grade::warning, "version",
-                                "the worker of pool " + pool.name + " on " + worker.host + " is " + worker.version +
-                                    ", this is " + own,
-                                "systemctl restart dormouse@" + pool.name + ".service" +
-                                    (worker.here ? "" : ", on its machine")});
+            findings.push_back(
+                {Grade::warning, "version",
+                 "the worker of pool " + pool.name + " on " + worker.host + " is " + worker.version + ", this is " +
+                     own,
+                 "systemctl restart dormouse@" + pool.name + ".service" + (worker.here ? "" : ", on its machine")});
         }
     if (all_same) findings.push_back({Grade::ok, "version", own, ""});
 }
@@ -89,8 +89,8 @@ void print_json(const Findings& findings, bool well) {
 
 Outcome examine(const DoctorOptions& options) {
     const Findings findings = look(options, config::of_process());
-    const bool well = std::none_of(findings.begin(), findings.end(),
-                                   [](const Finding& one) { return one.grade >= Grade::warning; });
+    const bool well =
+        std::none_of(findings.begin(), findings.end(), [](const Finding& one) { return one.grade >= Grade::warning; });
     options.json ? print_json(findings, well) : print_lines(findings);
     return well ? Exit::ok : Exit::attention;
 }

@@ -11,7 +11,7 @@
 namespace dormouse::cli {
 namespace {
 
-constexpr const char* bounds = "SET statement_timeout = '2s'; SET lock_timeout = '1s'";
+constexpr const char* bounds = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
 constexpr double little_skew_s = 1;
 constexpr double much_skew_s = 30;
 constexpr const char* old_snapshot_s = "300";
@@ -38,10 +38,9 @@ struct Question {
 };
 
 void ask(Findings& findings, Connection& connection, const Question& question) {
-    const auto reply =
-        question.parameter == nullptr
-            ? connection.ask(question.about, question.sql)
-            : connection.ask(question.about, question.sql, {std::optional<std::string>(question.parameter)});
+    const auto reply = question.parameter == nullptr ? connection.ask(question.about, question.sql)
+                                                     : connection.ask(question.about, question.sql,
+                                                                      {std::optional<std::string>(question.parameter)});
     if (!reply) return findings.push_back(not_asked(question.about, reply.error()));
     for (int row = 0; row < reply->rows(); ++row)
         findings.push_back({grade_of(reply->text(row, 0)), std::string(reply->text(row, 1)),
@@ -80,7 +79,8 @@ void look_at_way(Findings& findings, const Connection& connection, bool pooled) 
                             "put the direct host into database.url"});
     if (local) return findings.push_back({Grade::ok, "TLS", "not needed: a socket of this machine", ""});
     if (PQsslInUse(raw) == 0)
-        return findings.push_back({Grade::warning, "TLS", "the connection to " + std::string(PQhost(raw)) + " is not encrypted",
+        return findings.push_back({Grade::warning, "TLS",
+                                   "the connection to " + std::string(PQhost(raw)) + " is not encrypted",
                                    "add sslmode=verify-full to database.url"});
     const char* const protocol = PQsslAttribute(raw, "protocol");
     findings.push_back({Grade::ok, "TLS", protocol == nullptr ? "in use" : protocol, ""});
@@ -132,16 +132,18 @@ void look_at_database(Findings& findings, Overview& overview, const DatabaseOpti
         return failed("database", from(bounded.error()));
     findings.push_back({Grade::ok, "database", "answers (" + choice->origin + ")", ""});
     look_at_server(findings, connection, choice->database);
-    ask(findings, connection, {"settings", sql::cli::doctor_settings, nullptr, "writable, UTF-8, the NOTIFY queue is empty enough"});
+    ask(findings, connection,
+        {"settings", sql::cli::doctor_settings, nullptr, "writable, UTF-8, the NOTIFY queue is empty enough"});
     if (!opened->schema_exists) return failed("schema", {Exit::schema, "there is no schema dormouse in this database"});
     const auto fits = check_schema(connection);
     fits ? findings.push_back({Grade::ok, "schema", "fits this release", ""}) : failed("schema", fits.error());
-    for (const Question& question : std::array{
-             Question{"login", sql::cli::doctor_rights, nullptr, ""},
-             Question{"triggers", sql::cli::doctor_strangers, nullptr, "ours are on, nobody else's, and no row security"},
-             Question{"autovacuum", sql::cli::doctor_vacuum, many_dead_rows, "on, and dead rows are few"},
-             Question{"snapshots", sql::cli::doctor_snapshots, old_snapshot_s, "none is older than 5 min"},
-             Question{"publications", sql::cli::doctor_publications, nullptr, "none has our tables"}})
+    for (const Question& question :
+         std::array{Question{"login", sql::cli::doctor_rights, nullptr, ""},
+                    Question{"triggers", sql::cli::doctor_strangers, nullptr,
+                             "ours are on, nobody else's, and no row security"},
+                    Question{"autovacuum", sql::cli::doctor_vacuum, many_dead_rows, "on, and dead rows are few"},
+                    Question{"snapshots", sql::cli::doctor_snapshots, old_snapshot_s, "none is older than 5 min"},
+                    Question{"publications", sql::cli::doctor_publications, nullptr, "none has our tables"}})
         ask(findings, connection, question);
     if (!fits) return;
     if (const auto known = add_database(overview, connection); !known)

@@ -59,8 +59,12 @@ void add_secret(Findings& findings, const std::string& about, const std::string&
     const bool fine = (seen.st_mode & forbidden) == 0;
     findings.push_back({fine ? Grade::ok : Grade::failed, about,
                         path + " has mode " + octal(seen.st_mode) +
-                            (fine ? "" : forbidden == 077 ? ", so libpq does not use it" : ", so others may read it"),
-                        fine ? "" : forbidden == 077 ? "chmod 600 " + shell_word(path) : "chmod o= " + shell_word(path)});
+                            (fine               ? ""
+                             : forbidden == 077 ? ", so libpq does not use it"
+                                                : ", so others may read it"),
+                        fine               ? ""
+                        : forbidden == 077 ? "chmod 600 " + shell_word(path)
+                                           : "chmod o= " + shell_word(path)});
 }
 
 void add_files(Findings& findings, const std::string& name, const config::Config& config) {
@@ -100,7 +104,8 @@ void add_spool(Findings& findings, const std::string& name, const config::Config
                             " inodes are free",
                         full ? "df -h " + shell_word(path) + "; df -i " + shell_word(path) : ""});
     if (const std::uint64_t aside = count_files(path + ".rejected"); aside > 0)
-        findings.push_back({Grade::warning, about, std::to_string(aside) + " files have been put aside there, with the reason",
+        findings.push_back({Grade::warning, about,
+                            std::to_string(aside) + " files have been put aside there, with the reason",
                             "ls " + shell_word(path + ".rejected")});
 }
 

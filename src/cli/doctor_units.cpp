@@ -34,18 +34,19 @@ void add_units(Findings& findings, const PoolSeen& pool) {
     const systemd::PoolUnits& units = *pool.units;
     if (units.on())
         findings.push_back({Grade::ok, about,
-                            "target " + units.target + ", socket " + units.socket + ", path " + units.path + ", service " +
-                                (units.service.empty() ? "inactive" : units.service) + ", timer " +
+                            "target " + units.target + ", socket " + units.socket + ", path " + units.path +
+                                ", service " + (units.service.empty() ? "inactive" : units.service) + ", timer " +
                                 (units.due_timer ? "armed" : "not armed"),
                             ""});
     const auto changes = systemd::changes_of(pool.name, longest_question);
-    if (!changes)
-        return findings.push_back({Grade::warning, about, changes.error().message, "systemctl status"});
+    if (!changes) return findings.push_back({Grade::warning, about, changes.error().message, "systemctl status"});
     for (const systemd::UnitChange& one : *changes) {
         for (const std::string& path : one.drop_ins)
-            findings.push_back({Grade::note, about, one.unit + " has the drop-in " + path, "systemctl cat " + one.unit});
+            findings.push_back(
+                {Grade::note, about, one.unit + " has the drop-in " + path, "systemctl cat " + one.unit});
         if (one.needs_reload)
-            findings.push_back({Grade::warning, about, "the files of " + one.unit + " have changed since systemd read them",
+            findings.push_back({Grade::warning, about,
+                                "the files of " + one.unit + " have changed since systemd read them",
                                 "systemctl daemon-reload"});
     }
 }

@@ -161,7 +161,8 @@ void add_doctor(CLI::App& app, Chosen& chosen) {
     add_database(command, options->database);
     add_json(command, options->json);
     command.footer(
-        "One line a finding: ok, note, warning or failed, the thing, and the command that mends it. Ends with 13 if one "
+        "One line a finding: ok, note, warning or failed, the thing, and the command that mends it. Ends with 13 if "
+        "one "
         "is\na warning or failed. Runs nothing but what `dormouse worker --check` starts. With --pool only that "
         "pool.\n\n"
         "Examples:\n  sudo dormouse doctor\n  dormouse doctor --pool default --json");

@@ -28,8 +28,9 @@ struct Doctor {
 
     void write() const {
         const std::string file = directory.path() + "/mail.toml";
-        std::ofstream(file) << "[database]\nurl = \"" << url << "\"\n[worker]\nqueues = [\"mail\"]\n[paths]\nruntime_directory = \""
-                            << directory.path() << "/run\"\nspool_directory = \"" << directory.path() << "/spool\"\n"
+        std::ofstream(file) << "[database]\nurl = \"" << url
+                            << "\"\n[worker]\nqueues = [\"mail\"]\n[paths]\nruntime_directory = \"" << directory.path()
+                            << "/run\"\nspool_directory = \"" << directory.path() << "/spool\"\n"
                             << rest;
         ::chmod(file.c_str(), 0600);
     }
@@ -45,7 +46,8 @@ struct Doctor {
         return document.at("findings");
     }
     /// One of that grade says so, and names what mends it.
-    void finds(const std::string& grade, const std::string& about, const std::string& text, const std::string& remedy) const {
+    void finds(const std::string& grade, const std::string& about, const std::string& text,
+               const std::string& remedy) const {
         const json all = findings();
         const bool found = std::any_of(all.begin(), all.end(), [&](const json& one) {
             return one.at("grade") == grade && one.at("about") == about && has(one.at("text"), text) &&
@@ -84,7 +86,8 @@ BOOST_AUTO_TEST_CASE(all_is_well_and_each_line_says_of_what) {
         BOOST_TEST(has(end.out, line), line << " is not in " << end.out);
     const json all = doctor.findings();
     for (const json& one : all)
-        BOOST_TEST((one.at("grade") == "ok") == one.at("remedy").is_null(), one.dump());  // who is not well has a remedy
+        BOOST_TEST((one.at("grade") == "ok") == one.at("remedy").is_null(),
+                   one.dump());  // who is not well has a remedy
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_is_not_there_and_a_schema_that_is_missing) {
@@ -149,7 +152,8 @@ BOOST_AUTO_TEST_CASE(a_login_without_rights_and_one_that_does_not_see_row_securi
     doctor.finds("note", "login", "not told whose sessions", "GRANT pg_read_all_stats TO " + login);
     database.exec("ALTER TABLE dormouse.runs_live ENABLE ROW LEVEL SECURITY");
     doctor.finds("failed", "row security", "does not see all runs", "DISABLE ROW LEVEL SECURITY");
-    database.exec("ALTER TABLE dormouse.runs_live DISABLE ROW LEVEL SECURITY; ALTER ROLE " + login + " SET default_transaction_read_only = on");
+    database.exec("ALTER TABLE dormouse.runs_live DISABLE ROW LEVEL SECURITY; ALTER ROLE " + login +
+                  " SET default_transaction_read_only = on");
     doctor.finds("failed", "server", "read only", "ALTER ROLE " + login);
     database.exec("DROP OWNED BY " + login + "; DROP ROLE " + login);
 }
@@ -173,7 +177,8 @@ BOOST_AUTO_TEST_CASE(who_holds_an_old_snapshot_is_named) {
     TestDatabase& same = database;
     const auto holds = [&] { return first_of(same, dormouse::sql::cli::doctor_snapshots, "0"); };
     BOOST_TEST(holds() == "");
-    auto other = dormouse::postgres::BlockingConnection::open(database.url(), {"a report", {}, dormouse::Millis{10'000}});
+    auto other =
+        dormouse::postgres::BlockingConnection::open(database.url(), {"a report", {}, dormouse::Millis{10'000}});
     BOOST_REQUIRE(other->script("begin", "BEGIN; SELECT count(*) FROM dormouse.runs"));
     BOOST_TEST(has(holds(), "a report, idle in transaction) has a transaction open for "), holds());
     BOOST_TEST(has(holds(), "SELECT pg_terminate_backend("), holds());
