@@ -161,6 +161,7 @@ std::string used_of_public(postgres::BlockingConnection& session, const std::str
         return std::string(types->text(0, 0));
     };
     const std::string types = types_under("pg_catalog, pg_temp");
+    if (types.starts_with("prepare")) return types;  // an error of its own
     if (const std::string others = types_under("pg_catalog, public"); others != types)
         return "parameters " + types + " became " + others;
     const bool has_rows = statement.find("SELECT") == 0 || statement.find("RETURNING") != std::string::npos ||

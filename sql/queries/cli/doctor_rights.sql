@@ -2,7 +2,7 @@
 WITH me AS (SELECT r.* FROM pg_roles r WHERE r.rolname = session_user),
 ours AS (
     SELECT r.rolname FROM pg_roles r
-     WHERE r.rolname IN ('dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader') AND pg_has_role(session_user, r.oid, 'USAGE')
+     WHERE r.rolname IN ('dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader') AND pg_catalog.pg_has_role(session_user, r.oid, 'USAGE')
 ), may AS (
     SELECT has_table_privilege('dormouse.runs_live', 'INSERT, UPDATE') AND has_table_privilege('dormouse.runs_live', 'DELETE')
            AND has_table_privilege('dormouse.worker_registry', 'INSERT') AND has_sequence_privilege('dormouse.fence', 'USAGE') AS works
@@ -19,4 +19,4 @@ SELECT 'ok', 'login', pg_catalog.format('%I has %s', session_user,
   FROM me, may WHERE may.works AND NOT me.rolsuper
 UNION ALL
 SELECT 'note', 'login', 'it is not told whose sessions hold things, when they are not its own', pg_catalog.format('GRANT pg_read_all_stats TO %I', session_user)
- WHERE NOT pg_has_role(session_user, 'pg_read_all_stats', 'USAGE')
+ WHERE NOT pg_catalog.pg_has_role(session_user, 'pg_read_all_stats', 'USAGE')

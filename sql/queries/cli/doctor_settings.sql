@@ -6,7 +6,7 @@ SELECT 'failed', 'server', 'transactions of this login are read only (default_tr
        pg_catalog.format('ALTER ROLE %I SET default_transaction_read_only = off', session_user)
  WHERE NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only')::boolean
 UNION ALL
-SELECT 'failed', 'encoding', 'the database has the encoding ' || current_setting('server_encoding'), 'createdb --encoding=UTF8 --template=template0 NAME'
+SELECT 'failed', 'encoding', 'the database has the encoding ' || current_setting('server_encoding'), 'createdb -E UTF8 -T template0 NAME'
  WHERE current_setting('server_encoding') <> 'UTF8'
 UNION ALL
 SELECT CASE WHEN pg_notification_queue_usage() > 0.5::float8 THEN 'failed' ELSE 'warning' END, 'NOTIFY queue',
