@@ -1,4 +1,4 @@
--- How many runs of the tasks $2 are due in each of the queues $1, and for how many milliseconds the first of them has been, for metrics: asked along with
+-- How many runs of the tasks $2 are due in each of the queues $1, and for how many milliseconds the first of them has been, for metrics and alerts: asked along with
 -- a round that is made anyway, at most once in 15 s. Of a queue 10,000 are counted at most (counting 600,000 takes 300 ms). Locked rows count, they are not
 -- claimed yet. Index runs_live_claim: one descent for each (queue, task, priority) as in claim.sql (dormouse.levels), and what is counted from there.
 SELECT lane.queue, backlog.due,
