@@ -11,6 +11,8 @@
 #include "handlers/proc.h"
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(conformance)
+
 using namespace dormouse;
 using namespace dormouse::conformance;
 using handlers::Level;
@@ -39,8 +41,6 @@ bool process_is_there(pid_t pid) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(conformance)
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_tried_here_is_named) {
     for (const Kind kind : missing_kinds())

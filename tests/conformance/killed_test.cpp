@@ -20,6 +20,8 @@
 #include "support/paths.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(killed, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::conformance;
 using namespace dormouse::testing;
@@ -100,8 +102,6 @@ struct KilledScene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(killed, *boost::unit_test::precondition(has_postgres))
 
 BOOST_DATA_TEST_CASE(what_a_killed_worker_had_in_flight_is_lost_once_and_completed_once_by_the_next,
                      boost::unit_test::data::make(kinds()), kind) {

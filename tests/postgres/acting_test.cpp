@@ -10,6 +10,8 @@
 #include "support/paths.h"
 #include "support/process.h"
 
+namespace acting {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -80,6 +82,8 @@ const std::vector<std::vector<std::string>> uses{{"migrate", "--check"},
                                                  {"retry", "--task", "t", "--yes"}};
 
 }  // namespace
+
+}  // namespace acting
 
 BOOST_FIXTURE_TEST_SUITE(acting, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -7,6 +7,8 @@
 #include "sql/embedded.h"
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(api, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using postgres::BlockingConnection;
@@ -66,8 +68,6 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(api, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(every_way_to_insert_a_run_rings_its_queue_once) {
     TestDatabase database;

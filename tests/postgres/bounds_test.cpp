@@ -6,6 +6,8 @@
 #include "sql/embedded.h"
 #include "support/cluster.h"
 
+namespace bounds {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -148,6 +150,8 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
+
+}  // namespace bounds
 
 BOOST_FIXTURE_TEST_SUITE(bounds, Fixture, *boost::unit_test::precondition(has_postgres))
 

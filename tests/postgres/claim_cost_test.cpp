@@ -8,6 +8,8 @@
 #include "sql/embedded.h"
 #include "support/cluster.h"
 
+namespace claim_cost {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -71,6 +73,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace claim_cost
 
 BOOST_FIXTURE_TEST_SUITE(claim_cost, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -4,6 +4,8 @@
 
 #include "support/cluster.h"
 
+namespace claim_emptied {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -42,6 +44,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace claim_emptied
 
 BOOST_FIXTURE_TEST_SUITE(claim_emptied, Fixture, *boost::unit_test::precondition(has_postgres))
 

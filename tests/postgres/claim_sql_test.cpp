@@ -6,6 +6,8 @@
 #include "sql/embedded.h"
 #include "support/cluster.h"
 
+namespace claim_sql {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -85,6 +87,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace claim_sql
 
 BOOST_FIXTURE_TEST_SUITE(claim_sql, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -9,6 +9,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace cli_check {
+
 using dormouse::Millis;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -58,6 +60,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace cli_check
 
 BOOST_FIXTURE_TEST_SUITE(cli_check, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -11,6 +11,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace cli_database {
+
 using namespace dormouse::testing;
 using nlohmann::json;
 
@@ -46,6 +48,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace cli_database
 
 BOOST_FIXTURE_TEST_SUITE(cli_database, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -11,6 +11,8 @@
 #include "support/foreground_worker.h"
 #include "support/process.h"
 
+namespace cli_doctor {
+
 using namespace dormouse::testing;
 using nlohmann::json;
 
@@ -70,6 +72,8 @@ std::string first_of(TestDatabase& database, const char* sql, const std::string&
 }
 
 }  // namespace
+
+}  // namespace cli_doctor
 
 BOOST_FIXTURE_TEST_SUITE(cli_doctor, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -7,6 +7,8 @@
 #include "support/cluster.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(cli_follow, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -79,8 +81,6 @@ struct Shared : Fixture {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(cli_follow, *boost::unit_test::precondition(has_postgres))
 
 BOOST_FIXTURE_TEST_CASE(watch_tells_what_happens_and_ends_with_the_run, Shared) {
     enqueue();

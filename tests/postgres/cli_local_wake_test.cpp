@@ -9,6 +9,8 @@
 #include "support/cluster.h"
 #include "support/process.h"
 
+namespace cli_local_wake {
+
 using namespace dormouse::testing;
 using nlohmann::json;
 
@@ -48,6 +50,8 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
+
+}  // namespace cli_local_wake
 
 BOOST_FIXTURE_TEST_SUITE(cli_local_wake, Fixture, *boost::unit_test::precondition(has_postgres))
 

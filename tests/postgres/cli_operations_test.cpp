@@ -9,6 +9,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(cli_operations, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -73,8 +75,6 @@ struct Live : Fixture {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(cli_operations, *boost::unit_test::precondition(has_postgres))
 
 BOOST_FIXTURE_TEST_CASE(cancel_ends_the_whole_tree_of_a_running_handler, Live) {
     const std::string id = enqueue("tree");

@@ -11,6 +11,8 @@
 #include "support/events.h"
 #include "support/foreground_worker.h"
 
+namespace cli_reap {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -49,6 +51,8 @@ struct Fixture {
 const std::vector<std::string> force{"--force", "--json"};
 
 }  // namespace
+
+}  // namespace cli_reap
 
 BOOST_FIXTURE_TEST_SUITE(cli_reap, Fixture, *boost::unit_test::precondition(has_postgres))
 

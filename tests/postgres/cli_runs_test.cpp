@@ -7,6 +7,8 @@
 #include "support/cluster.h"
 #include "support/process.h"
 
+namespace cli_runs {
+
 using namespace dormouse::testing;
 using nlohmann::json;
 namespace sql = dormouse::sql;
@@ -60,6 +62,8 @@ bool harmless(const std::string& text) {
 }
 
 }  // namespace
+
+}  // namespace cli_runs
 
 BOOST_FIXTURE_TEST_SUITE(cli_runs, Fixture, *boost::unit_test::precondition(has_postgres))
 

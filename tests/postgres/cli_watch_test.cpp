@@ -6,10 +6,10 @@
 #include "support/foreground_worker.h"
 #include "support/logged_worker.h"
 
+BOOST_AUTO_TEST_SUITE(cli_watch, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
-
-BOOST_AUTO_TEST_SUITE(cli_watch, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(watch_tells_what_a_handler_says_and_sends_nothing_while_it_says_nothing) {
     TestDatabase database;

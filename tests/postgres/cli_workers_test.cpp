@@ -4,6 +4,8 @@
 
 #include "support/foreground_worker.h"
 
+namespace cli_workers {
+
 using namespace dormouse::testing;
 using nlohmann::json;
 
@@ -26,6 +28,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace cli_workers
 
 BOOST_FIXTURE_TEST_SUITE(cli_workers, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -8,6 +8,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace closed_files {
+
 using namespace dormouse::testing;
 
 namespace {
@@ -49,6 +51,8 @@ struct Scene {
 const std::vector<std::string> closings{"<&-", ">&-", "2>&-", "<&- >&- 2>&-"};
 
 }  // namespace
+
+}  // namespace closed_files
 
 BOOST_FIXTURE_TEST_SUITE(closed_files, Scene, *boost::unit_test::precondition(has_postgres))
 

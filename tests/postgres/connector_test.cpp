@@ -17,6 +17,8 @@
 #include "support/cluster.h"
 #include "support/proxy_tcp.h"
 
+BOOST_AUTO_TEST_SUITE(connector, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using postgres::ConnectionPtr;
@@ -81,8 +83,6 @@ std::string port_of(const Cluster& cluster) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(connector, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_unix_socket_is_reached) {
     const TestDatabase database;

@@ -5,9 +5,9 @@
 
 #include "postgres/crash_points.h"
 
-using namespace dormouse::testing;
+BOOST_AUTO_TEST_SUITE(crash_run, *boost::unit_test::precondition(dormouse::testing::has_crash_points))
 
-BOOST_AUTO_TEST_SUITE(crash_run, *boost::unit_test::precondition(has_crash_points))
+using namespace dormouse::testing;
 
 BOOST_DATA_TEST_CASE(nothing_is_lost_and_nothing_is_done_twice, boost::unit_test::data::make(run_points), moment) {
     CrashBench bench(moment);

@@ -6,6 +6,8 @@
 #include "postgres/crash_points.h"
 #include "support/logged_worker.h"
 
+BOOST_AUTO_TEST_SUITE(crash_search, *boost::unit_test::precondition(dormouse::testing::has_crash_points))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -39,8 +41,6 @@ void stock(TestDatabase& database) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(crash_search, *boost::unit_test::precondition(has_crash_points))
 
 BOOST_DATA_TEST_CASE(the_guilty_run_fails_and_all_others_are_done, boost::unit_test::data::make(search_points),
                      moment) {

@@ -7,6 +7,8 @@
 
 #include "postgres/crash_points.h"
 
+BOOST_AUTO_TEST_SUITE(crash_twice, *boost::unit_test::precondition(dormouse::testing::has_crash_points))
+
 using namespace dormouse::testing;
 
 namespace {
@@ -24,8 +26,6 @@ std::vector<Moment> chosen() {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(crash_twice, *boost::unit_test::precondition(has_crash_points))
 
 BOOST_DATA_TEST_CASE(nothing_is_lost_when_the_successor_dies_too, boost::unit_test::data::make(chosen()), moment) {
     CrashBench bench(moment);

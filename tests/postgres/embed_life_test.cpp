@@ -11,6 +11,8 @@
 
 #include "support/bare_database.h"
 
+BOOST_AUTO_TEST_SUITE(embed_life, *boost::unit_test::precondition(dormouse::testing::postgres_is_here))
+
 using namespace std::chrono_literals;
 using dormouse::Result;
 using dormouse::Run;
@@ -33,8 +35,6 @@ dormouse::Config quiet(const std::string& file) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(embed_life, *boost::unit_test::precondition(dormouse::testing::postgres_is_here))
 
 BOOST_AUTO_TEST_CASE(started_and_stopped_a_hundred_times_it_leaves_no_thread_and_no_descriptor) {
     BareDatabase database;

@@ -6,13 +6,13 @@
 
 #include "support/bare_database.h"
 
+BOOST_AUTO_TEST_SUITE(embed_pace, *boost::unit_test::precondition(dormouse::testing::postgres_is_here))
+
 using namespace std::chrono_literals;
 using dormouse::Result;
 using dormouse::Run;
 using dormouse::testing::BareDatabase;
 using dormouse::testing::soon;
-
-BOOST_AUTO_TEST_SUITE(embed_pace, *boost::unit_test::precondition(dormouse::testing::postgres_is_here))
 
 BOOST_AUTO_TEST_CASE(no_more_is_claimed_than_is_written_in_time) {
     BareDatabase database;

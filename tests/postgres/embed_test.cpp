@@ -12,6 +12,8 @@
 
 #include "support/bare_database.h"
 
+namespace embed {
+
 using namespace std::chrono_literals;
 using dormouse::Result;
 using dormouse::Run;
@@ -56,6 +58,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace embed
 
 BOOST_FIXTURE_TEST_SUITE(embed, Scene, *boost::unit_test::precondition(dormouse::testing::postgres_is_here))
 

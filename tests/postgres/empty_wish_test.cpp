@@ -7,6 +7,8 @@
 #include "rounds/rounds.h"
 #include "support/cluster.h"
 
+namespace empty_wish {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using namespace std::chrono_literals;
@@ -82,6 +84,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace empty_wish
 
 BOOST_FIXTURE_TEST_SUITE(empty_wish, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -9,6 +9,8 @@
 #include "support/paths.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(encoding, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -61,8 +63,6 @@ boost::test_tools::assertion_result has_icu_databases(boost::unit_test::test_uni
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(encoding, *boost::unit_test::precondition(has_postgres))
 
 // An index in the order of a language is out of order after an upgrade of the host's libraries, and runs are not found
 // in it.

@@ -5,11 +5,11 @@
 
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(engine, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using postgres::unfit_server;
-
-BOOST_AUTO_TEST_SUITE(engine, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(servers_that_only_speak_like_postgres_are_refused_by_name) {
     BOOST_TEST(unfit_server("CockroachDB CCL v24.1.0 (x86_64-pc-linux-gnu, built 2024/05/15)", 130'000)

@@ -9,6 +9,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace enqueue_from {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -51,6 +53,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace enqueue_from
 
 BOOST_FIXTURE_TEST_SUITE(enqueue_from, Fixture, *boost::unit_test::precondition(has_postgres))
 

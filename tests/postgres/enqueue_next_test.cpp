@@ -4,6 +4,8 @@
 #include "sql/embedded.h"
 #include "support/cluster.h"
 
+namespace enqueue_next {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -53,6 +55,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace enqueue_next
 
 BOOST_FIXTURE_TEST_SUITE(enqueue_next, Fixture, *boost::unit_test::precondition(has_postgres))
 

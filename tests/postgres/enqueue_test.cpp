@@ -13,6 +13,8 @@
 #include "support/cluster.h"
 #include "support/process.h"
 
+namespace enqueue {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -75,6 +77,8 @@ bool rung(const UniqueFd& bell) {
 }
 
 }  // namespace
+
+}  // namespace enqueue
 
 BOOST_FIXTURE_TEST_SUITE(enqueue, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -10,6 +10,8 @@
 #include "support/paths.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(examples, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse::testing;
 namespace fs = std::filesystem;
 
@@ -56,8 +58,6 @@ struct Pools {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(examples, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(an_urgent_run_does_not_wait_behind_the_background_and_each_pool_takes_its_own) {
     Pools pools("two-pools");

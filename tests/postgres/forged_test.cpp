@@ -5,6 +5,8 @@
 #include "sql/embedded.h"
 #include "support/cluster.h"
 
+namespace forged {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using postgres::BlockingConnection;
@@ -49,6 +51,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace forged
 
 BOOST_FIXTURE_TEST_SUITE(forged, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -9,6 +9,8 @@
 #include "support/foreground_worker.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(guest, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -58,8 +60,6 @@ Ended migrate(TestDatabase& database, std::vector<std::string> more) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(guest, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(retention_does_not_wait_for_advisory_locks) {
     RetentionFixture retention;

@@ -8,10 +8,10 @@
 #include "sql/embedded.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(history_batches, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
-
-BOOST_AUTO_TEST_SUITE(history_batches, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(the_runs_of_the_last_hour_are_found_without_looking_into_the_days_before) {
     History many(110);

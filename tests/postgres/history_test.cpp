@@ -5,10 +5,10 @@
 #include "postgres/history_fixture.h"
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(history, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
-
-BOOST_AUTO_TEST_SUITE(history, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_run_is_found_and_changed_by_its_id_at_the_cost_of_a_few_days) {
     History one(1);

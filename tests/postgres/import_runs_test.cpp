@@ -4,6 +4,8 @@
 #include "base/uuid.h"
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(import_runs, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -22,8 +24,6 @@ std::string count(TestDatabase& database) {
 const std::string some_id = "01900000-0000-7000-8000-000000000001";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(import_runs, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_file_becomes_a_run_with_the_id_of_its_name) {
     TestDatabase database;

@@ -5,6 +5,8 @@
 
 #include "support/cluster.h"
 
+namespace keys {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -35,6 +37,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace keys
 
 BOOST_FIXTURE_TEST_SUITE(keys, Fixture, *boost::unit_test::precondition(has_postgres))
 

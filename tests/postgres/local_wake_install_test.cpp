@@ -3,8 +3,12 @@
 
 #include "postgres/local_wake_fixture.h"
 
+namespace local_wake_install {
+
 using namespace dormouse;
 using namespace dormouse::testing;
+
+}  // namespace local_wake_install
 
 BOOST_FIXTURE_TEST_SUITE(local_wake_install, LocalWake, *boost::unit_test::precondition(has_postgres))
 

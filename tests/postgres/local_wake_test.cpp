@@ -8,6 +8,8 @@
 #include "postgres/local_wake_fixture.h"
 #include "sql/embedded.h"
 
+namespace local_wake {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 namespace fs = std::filesystem;
@@ -17,6 +19,8 @@ namespace {
 constexpr const char* insert_many = "INSERT INTO dormouse.runs (task) SELECT 't' FROM generate_series(1, 1000)";
 
 }  // namespace
+
+}  // namespace local_wake
 
 BOOST_FIXTURE_TEST_SUITE(local_wake, LocalWake, *boost::unit_test::precondition(has_postgres))
 

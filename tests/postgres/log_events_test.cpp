@@ -7,6 +7,8 @@
 #include "support/foreground_worker.h"
 #include "support/logged_worker.h"
 
+BOOST_AUTO_TEST_SUITE(log_events, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -34,8 +36,6 @@ void another_claims(TestDatabase& database) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(log_events, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_worker_says_its_start_its_runs_and_its_end) {
     TestDatabase database;

@@ -14,6 +14,8 @@
 #include "support/logged_worker.h"
 #include "support/pool_bench.h"
 
+namespace metrics {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -86,6 +88,8 @@ bool has(const std::string& name) {
 }
 
 }  // namespace
+
+}  // namespace metrics
 
 BOOST_FIXTURE_TEST_SUITE(metrics, Host, *boost::unit_test::precondition(has_postgres))
 

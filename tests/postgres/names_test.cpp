@@ -13,6 +13,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(names, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -184,8 +186,6 @@ std::string used_of_public(postgres::BlockingConnection& session, const std::str
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(names, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(no_statement_means_what_fits_better_in_public) {
     Strange strange(false);

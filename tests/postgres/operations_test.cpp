@@ -5,6 +5,8 @@
 #include "support/cluster.h"
 #include "support/process.h"
 
+namespace operations {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using postgres::BlockingConnection;
@@ -72,6 +74,8 @@ std::string refusal(BlockingConnection& session, const std::string& statement) {
 constexpr const char* nobody = "00000000-0000-4000-8000-00000000dead";
 
 }  // namespace
+
+}  // namespace operations
 
 BOOST_FIXTURE_TEST_SUITE(operations, Fixture, *boost::unit_test::precondition(has_postgres))
 

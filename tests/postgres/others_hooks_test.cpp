@@ -5,6 +5,8 @@
 #include "support/foreground_worker.h"
 #include "support/logged_worker.h"
 
+namespace others_hooks {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -30,6 +32,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace others_hooks
 
 BOOST_FIXTURE_TEST_SUITE(others_hooks, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -8,6 +8,8 @@
 #include "store/columns.h"
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(own_columns, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -38,8 +40,6 @@ struct Scene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(own_columns, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(the_statements_name_all_columns_that_a_migration_makes) {
     TestDatabase database;

@@ -4,6 +4,8 @@
 
 #include "support/cluster.h"
 
+namespace planner_settings {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -41,6 +43,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace planner_settings
 
 BOOST_FIXTURE_TEST_SUITE(planner_settings, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -5,6 +5,8 @@
 #include "sql/embedded.h"
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(plans, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -124,8 +126,6 @@ constexpr const char* hundred_thousand =
     " n % 3, now() + (n % 1000 - 500) * interval '1 s' FROM generate_series(1, 100000) n";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(plans, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(without_statistics) {
     TestDatabase database;

@@ -17,6 +17,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace pooler {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -96,6 +98,8 @@ class StatusSocket {
 };
 
 }  // namespace
+
+}  // namespace pooler
 
 BOOST_AUTO_TEST_SUITE(pooler, *boost::unit_test::precondition(has_pgbouncer))
 

@@ -4,10 +4,10 @@
 #include "sql/embedded.h"
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(published, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
-
-BOOST_AUTO_TEST_SUITE(published, *boost::unit_test::precondition(has_postgres))
 
 // Without a replica identity Postgres refuses UPDATE and DELETE; whether anything is replicated does not matter.
 BOOST_AUTO_TEST_CASE(each_table_and_each_new_day_says_which_row_was_changed) {

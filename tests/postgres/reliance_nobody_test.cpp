@@ -8,6 +8,8 @@
 
 #include "promising_pool.h"
 
+BOOST_AUTO_TEST_SUITE(reliance_nobody, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -63,8 +65,6 @@ std::string registered(TestDatabase& database) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(reliance_nobody, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(while_nobody_is_registered_nothing_is_sent_and_whoever_registers_hears) {
     TestDatabase database;

@@ -13,6 +13,8 @@
 #include "support/foreground_worker.h"
 #include "support/paths.h"
 
+BOOST_AUTO_TEST_SUITE(reliance_others, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -137,8 +139,6 @@ void die_at(const Moment& moment) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(reliance_others, *boost::unit_test::precondition(has_postgres))
 
 BOOST_FIXTURE_TEST_CASE(a_second_worker_is_told_while_the_first_has_promised, PromisingPool) {
     promise();

@@ -13,6 +13,8 @@
 #include "promising_pool.h"
 #include "sql/embedded.h"
 
+BOOST_AUTO_TEST_SUITE(reliance_storm, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -106,8 +108,6 @@ void pass_by(TestDatabase& database) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(reliance_storm, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(each_round_ends_quiet_with_nothing_left) {
     PromisingPool pool(restless(), {.worker = "concurrency = 16"});

@@ -4,10 +4,10 @@
 
 #include "promising_pool.h"
 
+BOOST_AUTO_TEST_SUITE(reliance, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
-
-BOOST_AUTO_TEST_SUITE(reliance, *boost::unit_test::precondition(has_postgres))
 
 BOOST_FIXTURE_TEST_CASE(while_a_worker_has_promised_nobody_is_notified_and_all_is_found, PromisingPool) {
     promise();

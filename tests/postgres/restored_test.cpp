@@ -13,6 +13,10 @@
 #include "support/logged_worker.h"
 #include "support/paths.h"
 
+BOOST_AUTO_TEST_SUITE(restored, *boost::unit_test::precondition(has_client_programs))
+
+namespace restored {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -141,7 +145,7 @@ struct Pair {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(restored, *boost::unit_test::precondition(has_client_programs))
+}  // namespace restored
 
 BOOST_AUTO_TEST_CASE(a_dump_is_restored_by_another_owner_and_everything_goes_on) {
     Restored restored;

@@ -3,6 +3,8 @@
 #include "postgres/retention_fixture.h"
 #include "sql/embedded.h"
 
+namespace retention_plans {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -35,6 +37,8 @@ std::string with(std::string sql, const std::string& parameter, const std::strin
 }
 
 }  // namespace
+
+}  // namespace retention_plans
 
 BOOST_FIXTURE_TEST_SUITE(retention_plans, Fixture, *boost::unit_test::precondition(has_postgres))
 

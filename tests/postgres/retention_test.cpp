@@ -8,6 +8,8 @@
 #include "postgres/retention_fixture.h"
 #include "support/foreground_worker.h"
 
+namespace retention {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -20,6 +22,8 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
+
+}  // namespace retention
 
 BOOST_FIXTURE_TEST_SUITE(retention, RetentionFixture, *boost::unit_test::precondition(has_postgres))
 

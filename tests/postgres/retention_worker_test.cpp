@@ -3,6 +3,8 @@
 #include "support/foreground_worker.h"
 #include "support/logged_worker.h"
 
+namespace retention_worker {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -21,6 +23,8 @@ Millis exit_of(PoolBench& bench) {
 }
 
 }  // namespace
+
+}  // namespace retention_worker
 
 BOOST_FIXTURE_TEST_SUITE(retention_worker, RetentionFixture, *boost::unit_test::precondition(has_postgres))
 

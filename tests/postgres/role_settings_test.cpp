@@ -6,6 +6,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace role_settings {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -93,6 +95,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace role_settings
 
 BOOST_FIXTURE_TEST_SUITE(role_settings, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -9,6 +9,8 @@
 #include "support/cluster.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(roles, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -141,8 +143,6 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(roles, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(each_object_is_for_whom_it_was_decided_to_be) {
     TestDatabase database;

@@ -3,6 +3,8 @@
 
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(runbook_live, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -27,8 +29,6 @@ struct Live {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(runbook_live, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_run_set_back_to_queued_is_stopped_and_executed_again) {
     Live live;

@@ -5,6 +5,8 @@
 #include "sql/embedded.h"
 #include "support/cluster.h"
 
+namespace runbook {
+
 using namespace dormouse::testing;
 namespace sql = dormouse::sql;
 using dormouse::postgres::BlockingConnection;
@@ -43,6 +45,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace runbook
 
 BOOST_FIXTURE_TEST_SUITE(runbook, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -9,6 +9,8 @@
 #include "support/cluster.h"
 #include "support/proxy_tcp.h"
 
+BOOST_AUTO_TEST_SUITE(session, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using namespace dormouse::postgres;
@@ -65,8 +67,6 @@ Statement prepared(const char* sql, std::int64_t value) {
 constexpr const char* echo = "SELECT $1::bigint";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(session, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(exchanges_are_answered_in_their_order) {
     const TestDatabase database;

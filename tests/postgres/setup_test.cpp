@@ -15,6 +15,8 @@
 #include "support/paths.h"
 #include "support/process.h"
 
+namespace setup {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -119,6 +121,8 @@ unsigned mode_of(const std::string& path) {
 }
 
 }  // namespace
+
+}  // namespace setup
 
 BOOST_FIXTURE_TEST_SUITE(setup, Fixture, *boost::unit_test::precondition(has_postgres))
 

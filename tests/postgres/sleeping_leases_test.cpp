@@ -11,6 +11,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(sleeping_leases, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -48,8 +50,6 @@ std::string toml(const Pool& pool, const std::string& url, const PoolTasks& task
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sleeping_leases, *boost::unit_test::precondition(has_postgres))
 
 BOOST_DATA_TEST_CASE(a_lease_there_is_as_long_as_a_run_may_take_and_an_hour_at_most,
                      boost::unit_test::data::make(pools), pool) {

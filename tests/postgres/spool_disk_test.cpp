@@ -14,6 +14,8 @@
 #include "support/process.h"
 #include "support/slow_disk.h"
 
+BOOST_AUTO_TEST_SUITE(spool_disk, *boost::unit_test::precondition(dormouse::testing::has_slow_disks))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 namespace fs = std::filesystem;
@@ -66,8 +68,6 @@ struct Scene {
 const PoolBenchOptions soon_gone{.worker = "idle_exit = \"100ms\"\nlook_exit = \"100ms\"", .leaves_when_idle = true};
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(spool_disk, *boost::unit_test::precondition(has_slow_disks))
 
 BOOST_AUTO_TEST_CASE(while_it_does_not_answer_runs_are_executed_and_leases_are_extended) {
     Scene scene({.worker = "lease = \"2s\""});

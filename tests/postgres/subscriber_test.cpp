@@ -7,6 +7,8 @@
 #include "support/foreground_worker.h"
 #include "support/paths.h"
 
+namespace subscriber {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -71,6 +73,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace subscriber
 
 BOOST_FIXTURE_TEST_SUITE(subscriber, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -9,6 +9,8 @@
 #include "support/paths.h"
 #include "support/proxy_tcp.h"
 
+BOOST_AUTO_TEST_SUITE(versions, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -34,8 +36,6 @@ struct Elsewhere {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(versions, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_server_that_is_too_old_is_refused_by_whoever_connects) {
     Elsewhere old("13");

@@ -3,6 +3,8 @@
 
 #include "support/pool_bench.h"
 
+namespace worker_capped {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -27,6 +29,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace worker_capped
 
 BOOST_FIXTURE_TEST_SUITE(worker_capped, Fixture, *boost::unit_test::precondition(has_postgres))
 

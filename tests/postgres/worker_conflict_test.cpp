@@ -5,6 +5,8 @@
 
 #include "support/pool_bench.h"
 
+namespace worker_conflict {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -70,6 +72,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace worker_conflict
 
 BOOST_FIXTURE_TEST_SUITE(worker_conflict, Scene, *boost::unit_test::precondition(has_postgres))
 

@@ -10,6 +10,8 @@
 #include "support/pool_bench.h"
 #include "support/sleepy_server.h"
 
+namespace worker_doze {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -51,6 +53,8 @@ PoolBenchOptions options(const std::string& close_after = "300ms", const std::st
 }
 
 }  // namespace
+
+}  // namespace worker_doze
 
 BOOST_FIXTURE_TEST_SUITE(worker_doze, Provider, *boost::unit_test::precondition(has_postgres))
 

@@ -8,6 +8,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace worker_errand {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -46,6 +48,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace worker_errand
 
 BOOST_FIXTURE_TEST_SUITE(worker_errand, Scene, *boost::unit_test::precondition(has_postgres))
 

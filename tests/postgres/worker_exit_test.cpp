@@ -13,6 +13,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(worker_exit, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -61,8 +63,6 @@ struct Unit {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_exit, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_worker_that_found_nothing_leaves_after_look_exit) {
     TestDatabase database;

@@ -7,6 +7,8 @@
 
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(worker_failure, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -39,8 +41,6 @@ struct Scene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_failure, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_run_that_has_failed_for_good_enqueues_that_of_on_failure_in_the_same_transaction) {
     Scene scene({.worker = "queues = [\"lane\"]",

@@ -7,6 +7,8 @@
 #include "support/foreground_worker.h"
 #include "support/logged_worker.h"
 
+BOOST_AUTO_TEST_SUITE(worker_full, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -28,8 +30,6 @@ struct FullPool {
 constexpr Millis past_the_first_step{13'000};
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_full, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(with_all_slots_busy_the_loop_rests_and_hears) {
     for (const int runs : {2, 5}) {

@@ -4,6 +4,8 @@
 
 #include "support/logged_worker.h"
 
+namespace worker_hangup {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -24,6 +26,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace worker_hangup
 
 BOOST_FIXTURE_TEST_SUITE(worker_hangup, Scene, *boost::unit_test::precondition(has_postgres))
 

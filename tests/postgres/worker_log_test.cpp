@@ -12,6 +12,8 @@
 #include "support/foreground_worker.h"
 #include "support/paths.h"
 
+namespace worker_log {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -48,6 +50,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace worker_log
 
 BOOST_FIXTURE_TEST_SUITE(worker_log, Scene, *boost::unit_test::precondition(has_postgres))
 

@@ -7,6 +7,8 @@
 #include "support/pool_bench.h"
 #include "worker/identity.h"
 
+BOOST_AUTO_TEST_SUITE(worker_losses, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -49,8 +51,6 @@ void lose_all(TestDatabase& database) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_losses, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(the_runs_of_a_dead_predecessor_are_taken_back_at_once_and_the_attempt_counts) {
     TestDatabase database;

@@ -3,6 +3,8 @@
 
 #include "support/pool_bench.h"
 
+namespace worker_neighbours {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -29,6 +31,8 @@ struct Fixture {
 const PoolBenchOptions short_lease{.worker = "concurrency = 8\nlease = \"3s\""};
 
 }  // namespace
+
+}  // namespace worker_neighbours
 
 BOOST_FIXTURE_TEST_SUITE(worker_neighbours, Fixture, *boost::unit_test::precondition(has_postgres))
 

@@ -12,6 +12,8 @@
 #include "support/paths.h"
 #include "support/proxy_tcp.h"
 
+namespace worker_outage {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -98,6 +100,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace worker_outage
 
 BOOST_FIXTURE_TEST_SUITE(worker_outage, Scene, *boost::unit_test::precondition(has_postgres))
 

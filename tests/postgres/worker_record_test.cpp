@@ -8,6 +8,8 @@
 #include "support/foreground_worker.h"
 #include "support/logged_worker.h"
 
+BOOST_AUTO_TEST_SUITE(worker_record, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using nlohmann::json;
@@ -71,8 +73,6 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_record, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(an_attempt_records_how_its_processes_ended_and_what_they_took) {
     Scene scene;

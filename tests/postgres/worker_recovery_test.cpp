@@ -9,6 +9,8 @@
 #include "support/process.h"
 #include "support/proxy_tcp.h"
 
+BOOST_AUTO_TEST_SUITE(worker_recovery, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -41,8 +43,6 @@ struct Proxied {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_recovery, *boost::unit_test::precondition(has_postgres))
 
 // After crashes in a row the first session comes later. Whoever rings or spools meanwhile is answered then.
 BOOST_AUTO_TEST_CASE(while_it_may_not_connect_yet_it_waits_whatever_is_wanted) {

@@ -7,6 +7,8 @@
 
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(worker_refused, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -81,8 +83,6 @@ struct Scene {
 constexpr const char* innocents = "SELECT count(*) FROM dormouse.runs WHERE task = 'echo' AND status = 'completed'";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_refused, *boost::unit_test::precondition(has_postgres))
 
 BOOST_DATA_TEST_CASE(others_go_on_over_the_same_session, boost::unit_test::data::make(refusals), refusal) {
     Scene scene;

@@ -8,10 +8,10 @@
 #include "support/pool_bench.h"
 #include "worker/pool.h"
 
+BOOST_AUTO_TEST_SUITE(worker_reload, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
-
-BOOST_AUTO_TEST_SUITE(worker_reload, *boost::unit_test::precondition(has_postgres))
 
 // The file is broken while the database is away, so a retry of reading it is armed; then the database comes, and then
 // the file is repaired.

@@ -5,6 +5,8 @@
 
 #include "idle_pool.h"
 
+BOOST_AUTO_TEST_SUITE(worker_rings, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -18,8 +20,6 @@ void insert_silently(postgres::BlockingConnection session) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_rings, *boost::unit_test::precondition(has_postgres))
 
 BOOST_FIXTURE_TEST_CASE(a_ring_is_a_look, IdlePool) {
     insert_silently(database.connect());

@@ -9,6 +9,8 @@
 #include "support/process.h"
 #include "support/proxy_tcp.h"
 
+BOOST_AUTO_TEST_SUITE(worker_runs, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -44,8 +46,6 @@ struct Scene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_runs, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_run_completes_with_its_result_and_one_attempt) {
     Scene scene;

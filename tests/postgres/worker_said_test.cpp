@@ -4,6 +4,8 @@
 
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(worker_said, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -43,8 +45,6 @@ struct Scene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_said, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(lines_are_in_the_log_of_their_attempt_with_the_time_when_they_were_said) {
     Scene scene({.rest = shell_task("talk", "printf 'one\\ntwo \\001 ü\\n' >&2")});

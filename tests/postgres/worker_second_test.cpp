@@ -3,6 +3,8 @@
 
 #include "support/pool_bench.h"
 
+namespace worker_second {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -37,6 +39,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace worker_second
 
 BOOST_FIXTURE_TEST_SUITE(worker_second, Fixture, *boost::unit_test::precondition(has_postgres))
 

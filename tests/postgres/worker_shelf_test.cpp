@@ -5,6 +5,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace worker_shelf {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -28,6 +30,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace worker_shelf
 
 BOOST_FIXTURE_TEST_SUITE(worker_shelf, Fixture, *boost::unit_test::precondition(has_postgres))
 

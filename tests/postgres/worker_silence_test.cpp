@@ -7,6 +7,8 @@
 #include "support/pool_bench.h"
 #include "worker/pool.h"
 
+BOOST_AUTO_TEST_SUITE(worker_silence, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -21,8 +23,6 @@ void require_timers(PoolBench& bench, const Names& expected) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_silence, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(an_idle_worker_arms_nothing_but_its_exit) {
     TestDatabase database;

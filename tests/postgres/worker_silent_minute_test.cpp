@@ -5,10 +5,10 @@
 #include "support/pool_bench.h"
 #include "support/proxy_tcp.h"
 
+BOOST_AUTO_TEST_SUITE(worker_silent_minute, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
-
-BOOST_AUTO_TEST_SUITE(worker_silent_minute, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(no_byte_passes_either_way_while_a_worker_is_idle) {
     TestDatabase database;

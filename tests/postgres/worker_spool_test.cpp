@@ -9,6 +9,8 @@
 #include "pulse.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(worker_spool, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 namespace fs = std::filesystem;
@@ -32,8 +34,6 @@ bool is_empty(const PoolBench& bench) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_spool, *boost::unit_test::precondition(has_postgres))
 
 BOOST_FIXTURE_TEST_CASE(a_file_that_comes_while_the_worker_is_idle_is_imported_and_executed, IdlePool) {
     put(bench, "a.json", echo);

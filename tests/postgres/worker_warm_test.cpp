@@ -7,6 +7,8 @@
 #include "support/logged_worker.h"
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(worker_warm, *boost::unit_test::precondition(dormouse::testing::has_postgres))
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -68,8 +70,6 @@ struct Scene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(worker_warm, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(runs_of_a_pool_go_through_one_warm_process) {
     Scene scene;

@@ -23,7 +23,7 @@ sockaddr_un address_of(const std::string& path) {
     return address;
 }
 
-void write_file(const std::string& path, const std::string& text) {
+void write_text(const std::string& path, const std::string& text) {
     std::ofstream(path) << text;
 }
 
@@ -66,7 +66,7 @@ PoolTasks::PoolTasks() {
 
 void PoolTasks::script(const std::string& name, const std::string& text) const {
     const std::string path = directory() + "/" + name;
-    write_file(path, "#!/bin/sh\n" + text);
+    write_text(path, "#!/bin/sh\n" + text);
     ::chmod(path.c_str(), 0755);
 }
 
@@ -118,7 +118,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
       tasks_(tasks == nullptr ? own_tasks_.get() : tasks),
       bell_(directory_.path() + "/bell"),
       file_(directory_.path() + "/bench.toml") {
-    write_file(file_, pool_toml(url, options, *tasks_));
+    write_text(file_, pool_toml(url, options, *tasks_));
     config::Sources sources;
     sources.pool = "bench";
     sources.file = file_;

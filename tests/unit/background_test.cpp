@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(background)
+
 using namespace dormouse;
 
 namespace {
@@ -79,8 +81,6 @@ struct Scene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(background)
 
 BOOST_AUTO_TEST_CASE(what_a_job_brings_back_comes_on_the_thread_of_the_loop) {
     Scene scene;

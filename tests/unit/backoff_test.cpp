@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(backoff)
+
 using namespace dormouse;
 
 namespace {
@@ -17,8 +19,6 @@ std::vector<Millis> thrown(Millis (*dice)(Millis, Millis, int), Millis base, Mil
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(backoff)
 
 BOOST_AUTO_TEST_CASE(a_connections_pause_doubles_to_its_longest_and_is_between_half_and_all_of_it) {
     const std::vector<Millis::rep> ceilings{500, 1'000, 2'000, 4'000, 8'000, 16'000, 30'000, 30'000, 30'000};

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <set>
 
+BOOST_AUTO_TEST_SUITE(bisection)
+
 using namespace dormouse::rounds;
 
 namespace {
@@ -43,8 +45,6 @@ Search search(int many, const std::set<int>& guilty, bool refused_with_none = fa
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(bisection)
 
 BOOST_AUTO_TEST_CASE(each_guilty_one_is_found_and_all_others_are_taken) {
     for (const int many : {1, 2, 3, 7, 64, 1'000})

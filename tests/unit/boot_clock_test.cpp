@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/unique_fd.h"
 
+BOOST_AUTO_TEST_SUITE(boot_clock)
+
 using namespace dormouse;
 
 namespace {
@@ -57,8 +59,6 @@ std::chrono::nanoseconds read(clockid_t clock) {
 enum Saw { all_is_well, clocks_alike, another_clock };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(boot_clock)
 
 BOOST_AUTO_TEST_CASE(leases_are_counted_on_the_clock_that_goes_on_while_the_host_is_suspended,
                      *boost::unit_test::precondition(can_move_boot_time)) {

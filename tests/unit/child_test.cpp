@@ -10,6 +10,8 @@
 
 #include "exec_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(child)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -47,8 +49,6 @@ double cpu_of_this_thread_us() {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(child)
 
 BOOST_AUTO_TEST_CASE(what_is_spawned_leads_a_session_of_its_own) {
     const auto child =

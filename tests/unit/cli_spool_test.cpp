@@ -11,6 +11,8 @@
 #include "support/cluster.h"
 #include "support/process.h"
 
+namespace cli_spool {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 namespace fs = std::filesystem;
@@ -47,6 +49,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace cli_spool
 
 BOOST_FIXTURE_TEST_SUITE(cli_spool, Scene)
 

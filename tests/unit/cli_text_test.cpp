@@ -5,10 +5,10 @@
 #include "cli/payload.h"
 #include "cli/text.h"
 
+BOOST_AUTO_TEST_SUITE(cli_text)
+
 using namespace dormouse;
 using namespace dormouse::cli;
-
-BOOST_AUTO_TEST_SUITE(cli_text)
 
 BOOST_AUTO_TEST_CASE(escaped_leaves_ordinary_text_alone) {
     BOOST_TEST(escaped("Grüße, 東京 \"x\" \\n {}") == "Grüße, 東京 \"x\" \\n {}");

@@ -6,6 +6,8 @@
 
 #include "cli/when.h"
 
+BOOST_AUTO_TEST_SUITE(cli_time)
+
 using namespace dormouse::cli;
 
 namespace {
@@ -22,8 +24,6 @@ struct Zone {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(cli_time)
 
 BOOST_AUTO_TEST_CASE(parse_time_takes_a_zone_or_the_local_time) {
     const Zone berlin("CET-1CEST,M3.5.0,M10.5.0/3");

@@ -11,6 +11,8 @@
 #include "support/pool_bench.h"
 #include "support/process.h"
 
+namespace cli_try {
+
 using namespace dormouse::testing;
 
 namespace {
@@ -37,6 +39,8 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
+
+}  // namespace cli_try
 
 BOOST_FIXTURE_TEST_SUITE(cli_try, Fixture)
 

@@ -10,6 +10,8 @@
 
 #include "config/load.h"
 
+namespace config_errors {
+
 using namespace dormouse;
 using namespace dormouse::config;
 
@@ -54,6 +56,8 @@ struct Wrong {
 };
 
 }  // namespace
+
+}  // namespace config_errors
 
 BOOST_FIXTURE_TEST_SUITE(config_errors, Directory)
 

@@ -7,6 +7,8 @@
 #include "config/describe.h"
 #include "config/load.h"
 
+namespace config_load {
+
 using namespace dormouse;
 using namespace dormouse::config;
 
@@ -50,6 +52,8 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
+
+}  // namespace config_load
 
 BOOST_FIXTURE_TEST_SUITE(config_load, Pool)
 

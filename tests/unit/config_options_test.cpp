@@ -5,9 +5,9 @@
 #include "config/tasks.h"
 #include "config/text.h"
 
-using namespace dormouse::config;
-
 BOOST_AUTO_TEST_SUITE(config_options)
+
+using namespace dormouse::config;
 
 BOOST_AUTO_TEST_CASE(every_default_in_the_table_is_accepted_and_is_the_default_in_the_struct) {
     Config table = defaults();

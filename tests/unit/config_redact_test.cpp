@@ -4,9 +4,9 @@
 
 #include "config/redact.h"
 
-using namespace dormouse::config;
-
 BOOST_AUTO_TEST_SUITE(config_redact)
+
+using namespace dormouse::config;
 
 BOOST_AUTO_TEST_CASE(what_holds_no_secret_is_shown_as_it_is) {
     for (const std::string text : {

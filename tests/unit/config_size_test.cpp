@@ -4,10 +4,10 @@
 
 #include "config/size.h"
 
+BOOST_AUTO_TEST_SUITE(config_size)
+
 using namespace dormouse;
 using namespace dormouse::config;
-
-BOOST_AUTO_TEST_SUITE(config_size)
 
 BOOST_AUTO_TEST_CASE(reads_what_people_write) {
     const std::vector<std::pair<std::string, std::int64_t>> right{

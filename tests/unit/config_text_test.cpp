@@ -2,9 +2,9 @@
 
 #include "config/text.h"
 
-using namespace dormouse::config;
-
 BOOST_AUTO_TEST_SUITE(config_text)
+
+using namespace dormouse::config;
 
 BOOST_AUTO_TEST_CASE(a_quote_is_one_bounded_line) {
     BOOST_TEST(quote("plain größe") == "\"plain größe\"");

@@ -5,6 +5,8 @@
 #include "config/variables.h"
 #include "exec_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(config_variables)
+
 using namespace dormouse;
 using namespace dormouse::config;
 
@@ -40,8 +42,6 @@ std::string error(const std::string& text) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(config_variables)
 
 BOOST_AUTO_TEST_CASE(nothing_is_passed_unless_the_file_says_so) {
     BOOST_TEST(variables("[task.a]\n" + command).empty());

@@ -12,6 +12,8 @@
 #include "loop/timer.h"
 #include "support/pool_bench.h"
 
+namespace doorbell {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -57,6 +59,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace doorbell
 
 BOOST_FIXTURE_TEST_SUITE(doorbell, Scene)
 

@@ -17,6 +17,8 @@
 #include "systemd/due_tool.h"
 #include "systemd/wake_files.h"
 
+BOOST_AUTO_TEST_SUITE(due)
+
 using namespace dormouse;
 using namespace dormouse::systemd;
 namespace fs = std::filesystem;
@@ -54,8 +56,6 @@ long long delay_of(const Due& due) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(due)
 
 BOOST_AUTO_TEST_CASE(none_and_milliseconds_are_understood) {
     BOOST_TEST(is_none(parse_due("none\n")));

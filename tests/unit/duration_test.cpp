@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(duration)
+
 using namespace dormouse;
 using namespace dormouse::config;
-
-BOOST_AUTO_TEST_SUITE(duration)
 
 BOOST_AUTO_TEST_CASE(reads_what_people_write) {
     const std::vector<std::pair<std::string, std::int64_t>> right{

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+BOOST_AUTO_TEST_SUITE(embed_start)
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -41,8 +43,6 @@ bool is_blocked(int signal) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(embed_start)
 
 BOOST_AUTO_TEST_CASE(a_thread_that_cannot_be_made_is_an_error_and_not_the_end) {
     std::string directory = (std::filesystem::temp_directory_path() / "dormouse-test.XXXXXX").string();

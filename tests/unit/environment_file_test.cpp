@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <map>
 
+BOOST_AUTO_TEST_SUITE(environment_file)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 
@@ -23,8 +25,6 @@ std::string complaint(std::string_view text) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(environment_file)
 
 BOOST_AUTO_TEST_CASE(names_and_values_come_out_as_written) {
     auto found = parsed("A=1\n  B = two words  \r\nC=\nD=x=y\nE_2=#not a comment");

@@ -1,6 +1,8 @@
 // What exec handlers say on their control descriptor, with real processes.
 #include "exec_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(exec_control)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -22,8 +24,6 @@ std::string say(const std::string& message) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(exec_control)
 
 BOOST_AUTO_TEST_CASE(a_result_and_what_it_enqueues_may_be_said) {
     Bench bench(shell("echo noise; " + say(R"({"type":"completed","result":{"a":1.0},"enqueue":[{"task":"b"}]})")));

@@ -4,6 +4,8 @@
 
 #include "exec_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(exec_stop)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -25,8 +27,6 @@ std::string daemon(const std::string& file, const std::string& with = "") {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(exec_stop)
 
 BOOST_AUTO_TEST_CASE(a_timeout_ends_the_handler_with_sigterm) {
     Bench bench(shell("echo begun >&2; exec sleep 1000"));

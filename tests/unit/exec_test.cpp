@@ -4,6 +4,8 @@
 
 #include "exec_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(exec)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -27,8 +29,6 @@ std::string result_of_shell(const std::string& script, const std::string& payloa
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(exec)
 
 BOOST_AUTO_TEST_CASE(the_payload_goes_in_and_the_result_comes_out) {
     Bench bench(task({"cat"}));

@@ -4,6 +4,8 @@
 
 #include "handlers/text.h"
 
+BOOST_AUTO_TEST_SUITE(handler_text)
+
 using namespace dormouse::handlers;
 
 namespace {
@@ -19,8 +21,6 @@ struct Taken {
 const std::string bad = "\xEF\xBF\xBD";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(handler_text)
 
 BOOST_AUTO_TEST_CASE(valid_text_stays_as_it_is) {
     const std::string text = "a\xC2\x80 é € 🐿 \x7F\x01\n\xF4\x8F\xBF\xBF";

@@ -5,9 +5,9 @@
 
 #include "postgres/pooler_check.h"
 
-using namespace dormouse::postgres;
-
 BOOST_AUTO_TEST_SUITE(hosts)
+
+using namespace dormouse::postgres;
 
 BOOST_AUTO_TEST_CASE(hosts_of_providers_that_suspend_are_known) {
     for (const char* host :

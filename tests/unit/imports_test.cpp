@@ -7,6 +7,8 @@
 
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(imports)
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -51,8 +53,6 @@ struct Scene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(imports)
 
 BOOST_AUTO_TEST_CASE(what_can_be_neither_imported_nor_moved_is_tried_with_growing_pauses) {
     Scene scene;

@@ -1,11 +1,11 @@
 // Functions that are asked to end: they are told, those that heed it end as what they say, the others are given up.
 #include "in_process_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(in_process_stop)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
-
-BOOST_AUTO_TEST_SUITE(in_process_stop)
 
 BOOST_AUTO_TEST_CASE(a_function_that_heeds_its_token_ends_as_stopped_with_the_reason) {
     Gate inside;

@@ -4,11 +4,11 @@
 
 #include "in_process_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(in_process)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
-
-BOOST_AUTO_TEST_SUITE(in_process)
 
 BOOST_AUTO_TEST_CASE(a_function_is_given_its_run_and_its_result_comes_back_on_the_loops_thread) {
     std::thread::id executed_on;

@@ -8,6 +8,8 @@
 
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(local_rings)
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -21,8 +23,6 @@ std::string told(const std::vector<systemd::PoolRing>& rings) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(local_rings)
 
 BOOST_AUTO_TEST_CASE(a_pool_is_rung_once_for_all_of_its_queues_and_all_are_when_the_queue_is_not_known) {
     const TemporaryDirectory directory;

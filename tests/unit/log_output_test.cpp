@@ -19,6 +19,8 @@
 #include "loop/log_drain.h"
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(log_output)
+
 using namespace dormouse;
 
 namespace {
@@ -137,8 +139,6 @@ class JournalReader {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(log_output)
 
 BOOST_AUTO_TEST_CASE(a_line_has_its_time_its_level_and_its_fields_and_drives_no_terminal) {
     const Pipe pipe;

@@ -3,10 +3,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(looks)
+
 using namespace dormouse;
 using namespace dormouse::worker;
-
-BOOST_AUTO_TEST_SUITE(looks)
 
 BOOST_AUTO_TEST_CASE(who_wakes_looks_at_once) {
     const Looks looks;

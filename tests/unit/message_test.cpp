@@ -6,6 +6,8 @@
 
 #include "handlers/json_text.h"
 
+BOOST_AUTO_TEST_SUITE(message)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using Type = Message::Type;
@@ -26,8 +28,6 @@ std::string refusal(std::string_view line) {
 const std::string id = "01a203aa-64db-726e-88bd-89d26dc6467f";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(message)
 
 BOOST_AUTO_TEST_CASE(a_result_leaves_as_it_was_written) {
     for (const char* result : {"1e400000000", "nul"}) BOOST_TEST(!is_json(result));

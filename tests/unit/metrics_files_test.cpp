@@ -13,6 +13,8 @@
 #include "metrics/publisher.h"
 #include "support/cluster.h"
 
+namespace metrics_files {
+
 using namespace dormouse;
 using namespace dormouse::metrics;
 using namespace dormouse::testing;
@@ -59,6 +61,8 @@ bool says(const std::string& path, const std::string& line) {
 }
 
 }  // namespace
+
+}  // namespace metrics_files
 
 BOOST_FIXTURE_TEST_SUITE(metrics_files, Host)
 

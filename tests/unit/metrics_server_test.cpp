@@ -12,6 +12,8 @@
 #include "metrics/server.h"
 #include "support/cluster.h"
 
+namespace metrics_server {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -59,6 +61,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace metrics_server
 
 BOOST_FIXTURE_TEST_SUITE(metrics_server, Scene)
 

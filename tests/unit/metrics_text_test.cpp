@@ -10,6 +10,8 @@
 #include "support/paths.h"
 #include "support/process.h"
 
+BOOST_AUTO_TEST_SUITE(metrics_text)
+
 using namespace dormouse;
 using namespace dormouse::metrics;
 using namespace dormouse::testing;
@@ -43,8 +45,6 @@ std::string trouble(const std::string& text) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(metrics_text)
 
 BOOST_AUTO_TEST_CASE(each_family_has_help_and_type_once_and_its_samples_behind_it) {
     const std::string text = exposition(busy_pool(), noon);

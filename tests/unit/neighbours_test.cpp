@@ -8,6 +8,8 @@
 
 #include "support/pool_bench.h"
 
+BOOST_AUTO_TEST_SUITE(neighbours)
+
 using namespace dormouse;
 using namespace dormouse::testing;
 
@@ -34,8 +36,6 @@ struct Machine {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(neighbours)
 
 BOOST_AUTO_TEST_CASE(those_that_serve_a_queue_are_rung_and_not_this_pool_itself) {
     Machine machine;

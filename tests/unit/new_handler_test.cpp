@@ -11,6 +11,8 @@
 #include "support/paths.h"
 #include "support/process.h"
 
+namespace new_handler {
+
 using namespace dormouse::testing;
 
 namespace {
@@ -46,6 +48,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace new_handler
 
 BOOST_FIXTURE_TEST_SUITE(new_handler, Fixture)
 

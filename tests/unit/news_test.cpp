@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(news)
+
 using namespace dormouse;
 using namespace dormouse::worker;
 using namespace std::chrono_literals;
@@ -65,8 +67,6 @@ int rounds_until_settled() {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(news)
 
 BOOST_AUTO_TEST_CASE(what_is_said_until_a_round_goes_is_one_portion_with_its_place) {
     Bench bench;

@@ -13,6 +13,8 @@
 #include "unit/exec_fixture.h"
 #include "worker/doorbell.h"
 
+BOOST_AUTO_TEST_SUITE(open_files)
+
 using namespace dormouse;
 using namespace dormouse::handlers::test;
 
@@ -40,8 +42,6 @@ class SoftLimit {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(open_files)
 
 BOOST_AUTO_TEST_CASE(more_runs_than_the_soft_limit_allows_and_each_has_the_limit_the_worker_was_started_with) {
     BOOST_REQUIRE(limit_now().rlim_max > 400);

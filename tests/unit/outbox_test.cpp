@@ -5,6 +5,8 @@
 #include <functional>
 #include <set>
 
+BOOST_AUTO_TEST_SUITE(outbox)
+
 using namespace dormouse;
 using namespace dormouse::worker;
 
@@ -60,8 +62,6 @@ int rounds_until_settled(Bench& bench, const std::function<bool(const store::End
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(outbox)
 
 BOOST_AUTO_TEST_CASE(what_is_written_leaves) {
     Bench bench;

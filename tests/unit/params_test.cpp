@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(params)
+
 using namespace dormouse;
 using postgres::Params;
 
@@ -19,8 +21,6 @@ std::string raw(const char (&text)[N]) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(params)
 
 BOOST_AUTO_TEST_CASE(numbers_are_big_endian) {
     BOOST_TEST(bytes_of(Params().bigint(-2)) == raw("\xff\xff\xff\xff\xff\xff\xff\xfe"));

@@ -11,9 +11,9 @@
 #include "loop/resolve.h"
 #include "loop/timer.h"
 
-using namespace dormouse;
-
 BOOST_AUTO_TEST_SUITE(poll)
+
+using namespace dormouse;
 
 BOOST_AUTO_TEST_CASE(watching_goes_on_after_an_error_until_it_has_been_met) {
     std::array<int, 2> ends{};

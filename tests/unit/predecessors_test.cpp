@@ -9,6 +9,8 @@
 #include "base/process.h"
 #include "support/cluster.h"
 
+namespace predecessors {
+
 using namespace dormouse;
 using namespace dormouse::testing;
 using worker::Predecessors;
@@ -38,6 +40,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace predecessors
 
 BOOST_FIXTURE_TEST_SUITE(predecessors, Scene)
 

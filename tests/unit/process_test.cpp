@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(process)
+
 using namespace dormouse;
 
 namespace {
@@ -68,8 +70,6 @@ boost::test_tools::assertion_result can_make_cgroups(boost::unit_test::test_unit
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(process)
 
 BOOST_AUTO_TEST_CASE(a_process_belongs_to_its_own_service_of_whichever_manager,
                      *boost::unit_test::precondition(can_make_cgroups)) {

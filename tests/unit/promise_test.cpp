@@ -6,6 +6,8 @@
 #include "sql/embedded.h"
 #include "store/parts.h"
 
+namespace promise {
+
 using namespace dormouse;
 using namespace dormouse::promise;
 using store::Answer;
@@ -45,6 +47,8 @@ struct Scene {
 };
 
 }  // namespace
+
+}  // namespace promise
 
 BOOST_FIXTURE_TEST_SUITE(promise, Scene)
 

@@ -1,6 +1,8 @@
 // What `worker --check` tries of handlers: warm processes as far as their hello, commands as exec would find them.
 #include "warm_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(rehearsal)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -41,8 +43,6 @@ bool holds(const std::string& text, const std::string& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(rehearsal)
 
 BOOST_AUTO_TEST_CASE(each_warm_task_is_started_as_far_as_its_hello_and_leaves_again) {
     const Directory directory;

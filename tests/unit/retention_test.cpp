@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(retention)
+
 using namespace dormouse;
 using worker::Retention;
 using namespace std::chrono_literals;
@@ -11,8 +13,6 @@ namespace {
 const BootClock::time_point start{1'000h};
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(retention)
 
 BOOST_AUTO_TEST_CASE(while_there_is_work_a_step_comes_after_a_while_then_hourly) {
     Retention retention(start);

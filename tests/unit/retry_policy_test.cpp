@@ -5,6 +5,8 @@
 
 #include "base/backoff.h"
 
+BOOST_AUTO_TEST_SUITE(retry_policy)
+
 using namespace dormouse;
 using namespace dormouse::worker;
 using handlers::Outcome;
@@ -29,8 +31,6 @@ store::Ending ending_of(Outcome::Kind kind, const Tries& tries) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(retry_policy)
 
 BOOST_AUTO_TEST_CASE(completed_ends_the_run_and_keeps_the_result) {
     const auto ending = ending_of(Outcome::completed, {});

@@ -9,6 +9,8 @@
 
 #include "base/unique_fd.h"
 
+BOOST_AUTO_TEST_SUITE(ring_tcp)
+
 using namespace dormouse;
 using namespace dormouse::systemd;
 
@@ -31,8 +33,6 @@ struct Bell {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(ring_tcp)
 
 BOOST_AUTO_TEST_CASE(host_and_port_are_read) {
     for (const std::string text :

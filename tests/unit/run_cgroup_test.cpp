@@ -6,6 +6,8 @@
 
 #include "warm_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(run_cgroup)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -79,8 +81,6 @@ constexpr char pids[] = "pids";
 constexpr char cpu[] = "cpu";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(run_cgroup)
 
 BOOST_AUTO_TEST_CASE(a_machine_without_cgroup_v2_is_told_apart_in_one_line) {
     const Directory directory;

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace shelf {
+
 using dormouse::Millis;
 using dormouse::Uuid;
 using dormouse::store::ClaimedRun;
@@ -34,6 +36,8 @@ struct Fixture {
 };
 
 }  // namespace
+
+}  // namespace shelf
 
 BOOST_FIXTURE_TEST_SUITE(shelf, Fixture)
 

@@ -3,6 +3,8 @@
 
 #include "spool/entry.h"
 
+BOOST_AUTO_TEST_SUITE(spool_entry)
+
 using namespace dormouse;
 using namespace dormouse::spool;
 
@@ -15,8 +17,6 @@ Judged::Kind verdict(const std::string& text) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(spool_entry)
 
 BOOST_AUTO_TEST_CASE(a_task_is_enough) {
     BOOST_TEST((verdict(R"({"task": "t"})") == Judged::Kind::good));

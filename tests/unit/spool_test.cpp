@@ -17,6 +17,8 @@
 #include "spool/file.h"
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(spool)
+
 using namespace dormouse;
 using namespace dormouse::spool;
 using dormouse::testing::TemporaryDirectory;
@@ -58,8 +60,6 @@ void make_older(const std::string& path, std::chrono::seconds age) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(spool)
 
 BOOST_AUTO_TEST_CASE(it_is_made_for_its_group_and_kept_as_it_is) {
     Scene scene;

@@ -7,6 +7,8 @@
 #include "loop/background.h"
 #include "support/slow_disk.h"
 
+BOOST_AUTO_TEST_SUITE(start_disk, *boost::unit_test::precondition(dormouse::testing::can_hold_opens))
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -69,8 +71,6 @@ struct Scene {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(start_disk, *boost::unit_test::precondition(dormouse::testing::can_hold_opens))
 
 BOOST_DATA_TEST_CASE(other_runs_start_and_end_meanwhile_and_it_is_executed_when_the_disk_answers, needs, need) {
     Scene scene(need);

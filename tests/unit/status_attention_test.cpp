@@ -4,6 +4,8 @@
 
 #include "cli/attention.h"
 
+BOOST_AUTO_TEST_SUITE(status_attention)
+
 using namespace dormouse;
 using namespace dormouse::cli;
 
@@ -57,8 +59,6 @@ bool says(const Overview& seen, const std::string& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(status_attention)
 
 BOOST_AUTO_TEST_CASE(a_pool_that_sleeps_with_nothing_to_do_needs_nobody) {
     BOOST_TEST(said(overview(asleep())) == "");

@@ -12,6 +12,8 @@
 #include <map>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(supervision)
+
 using namespace dormouse;
 
 namespace {
@@ -74,8 +76,6 @@ boost::test_tools::assertion_result can_make_units(boost::unit_test::test_unit_i
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(supervision)
 
 BOOST_AUTO_TEST_CASE(a_runtime_directory_alone_makes_no_unit_of_the_pool) {
     const auto of = where_the_due_file_goes;

@@ -12,6 +12,8 @@
 #include "support/cluster.h"
 #include "systemd/ring.h"
 
+BOOST_AUTO_TEST_SUITE(systemd_ring)
+
 using namespace dormouse;
 using dormouse::systemd::ring;
 
@@ -28,8 +30,6 @@ UniqueFd listener(const std::string& path, int backlog) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(systemd_ring)
 
 BOOST_AUTO_TEST_CASE(a_ring_is_one_connection_that_is_closed_at_once) {
     const testing::TemporaryDirectory directory;

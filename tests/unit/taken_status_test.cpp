@@ -6,6 +6,8 @@
 
 #include "warm_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(taken_status)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -39,8 +41,6 @@ struct Ignored {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(taken_status)
 
 BOOST_AUTO_TEST_CASE(a_handler_that_was_reaped_by_somebody_else_has_not_completed) {
     for (const char* end : {"exit 3", "exit 0", "kill -KILL $$"}) {

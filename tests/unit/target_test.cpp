@@ -5,10 +5,10 @@
 
 #include "postgres/tls.h"
 
+BOOST_AUTO_TEST_SUITE(target)
+
 using namespace dormouse;
 using namespace dormouse::postgres;
-
-BOOST_AUTO_TEST_SUITE(target)
 
 BOOST_AUTO_TEST_CASE(several_hosts_are_several_places_with_their_ports) {
     const auto target = parse_target("postgresql://u@one:1,two,[::1]:3/d", "");

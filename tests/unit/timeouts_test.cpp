@@ -7,6 +7,8 @@
 #include "handlers/message.h"
 #include "in_process_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(timeouts)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -25,8 +27,6 @@ bool is_at_the_limit(double seconds) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(timeouts)
 
 BOOST_AUTO_TEST_CASE(a_moment_is_as_far_away_as_asked_for_up_to_ten_years) {
     const auto now = BootClock::now();

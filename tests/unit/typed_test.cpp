@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 
+BOOST_AUTO_TEST_SUITE(typed)
+
 namespace {
 
 struct Item {
@@ -33,8 +35,6 @@ std::string fault(const std::string& payload) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(typed)
 
 BOOST_AUTO_TEST_CASE(a_fault_is_named_with_its_place_what_was_expected_and_what_was_found) {
     BOOST_TEST(fault(R"({"number": 1, "items": [{"name": "a", "price": 1}, {"name": "b", "price": 2},

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(utf8)
+
 using namespace dormouse;
 
 namespace {
@@ -18,8 +20,6 @@ std::string encoded(char32_t code) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(utf8)
 
 BOOST_AUTO_TEST_CASE(every_character_is_read_as_it_was_written_and_no_surrogate_is_one) {
     std::size_t wrong = 0;

@@ -4,9 +4,9 @@
 #include <boost/test/unit_test.hpp>
 #include <unordered_set>
 
-using namespace dormouse;
-
 BOOST_AUTO_TEST_SUITE(uuid)
+
+using namespace dormouse;
 
 BOOST_AUTO_TEST_CASE(text_and_bytes_are_the_same) {
     const std::string text = "0189abcd-ef01-7234-8567-89abcdef0123";

@@ -7,6 +7,8 @@
 
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(wake_files)
+
 using namespace dormouse;
 using namespace dormouse::systemd;
 
@@ -26,8 +28,6 @@ struct Runtime {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(wake_files)
 
 BOOST_AUTO_TEST_CASE(the_due_file_holds_milliseconds_or_none) {
     const Runtime runtime;

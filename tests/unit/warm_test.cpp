@@ -4,6 +4,8 @@
 
 #include "warm_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(warm)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -22,8 +24,6 @@ serve(answer)
 )";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(warm)
 
 BOOST_AUTO_TEST_CASE(runs_go_through_one_process_and_results_come_back_as_they_were_written) {
     WarmScene scene(

@@ -4,6 +4,8 @@
 
 #include "warm_fixture.h"
 
+BOOST_AUTO_TEST_SUITE(warm_trouble)
+
 using namespace dormouse;
 using namespace dormouse::handlers;
 using namespace dormouse::handlers::test;
@@ -31,8 +33,6 @@ bool contains(const Outcome& outcome, const std::string& words) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(warm_trouble)
 
 BOOST_AUTO_TEST_CASE(a_process_that_dies_fails_its_run_with_the_last_of_its_stderr) {
     const auto outcome = outcome_of("    print('why', file=sys.stderr, flush=True)\n    os._exit(3)");

@@ -6,10 +6,10 @@
 #include "loop/timer.h"
 #include "support/cluster.h"
 
+BOOST_AUTO_TEST_SUITE(watch)
+
 using namespace dormouse;
 using namespace dormouse::testing;
-
-BOOST_AUTO_TEST_SUITE(watch)
 
 BOOST_AUTO_TEST_CASE(a_directory_that_is_there_is_watched_and_tells_of_its_file) {
     const TemporaryDirectory directory;
