@@ -13,8 +13,6 @@
 #include "support/logged_worker.h"
 #include "support/paths.h"
 
-BOOST_AUTO_TEST_SUITE(restored, *boost::unit_test::precondition(has_client_programs))
-
 namespace restored {
 
 using namespace dormouse;
@@ -146,6 +144,8 @@ struct Pair {
 }  // namespace
 
 }  // namespace restored
+
+BOOST_AUTO_TEST_SUITE(restored, *boost::unit_test::precondition(has_client_programs))
 
 BOOST_AUTO_TEST_CASE(a_dump_is_restored_by_another_owner_and_everything_goes_on) {
     Restored restored;
