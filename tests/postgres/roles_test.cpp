@@ -190,4 +190,30 @@ BOOST_AUTO_TEST_CASE(an_operator_operates_and_neither_enqueues_nor_works) {
     database.exec("DROP OWNED BY operates; DROP ROLE operates");
 }
 
+BOOST_AUTO_TEST_CASE(a_schema_is_its_owners_alone_until_somebody_asks_for_the_roles) {
+    TestDatabase database;
+    apply_roles(database);  // the cluster has them: a worker of one database is nobody in another
+    TestDatabase fresh(TestDatabase::Schema::none);
+    const Ended migrated = run(cli_program({"migrate"}, {{"DATABASE_URL", fresh.url()}}));
+    BOOST_TEST(migrated.exit_code == 0, migrated.err);
+    const auto may = [&](const std::string& role, const std::string& function) {
+        return fresh.value("SELECT has_function_privilege('dormouse_" + role + "', 'dormouse." + function +
+                           "', 'execute')") == "t";
+    };
+    BOOST_TEST(fresh.value("SELECT bool_or(has_schema_privilege(r, 'dormouse', 'usage')) FROM unnest(ARRAY["
+                           "'dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader']) r") ==
+               "f");
+    BOOST_TEST(!may("producer", "cancel(uuid, text)"));
+    BOOST_TEST(run(cli_program({"migrate", "--roles"}, {{"DATABASE_URL", fresh.url()}})).exit_code == 0);
+    BOOST_TEST(may("producer", "cancel(uuid, text)"));
+    BOOST_TEST(!may("producer", "archive(uuid, text)"));
+    BOOST_TEST(may("worker", "archive(uuid, text)"));
+    BOOST_TEST(
+        fresh.value("SELECT bool_and(has_table_privilege('dormouse_reader', 'dormouse.' || v, 'select'))::text FROM "
+                    "unnest(ARRAY['live_workers', 'idle_workers', 'dead_workers']) v") == "true");
+    BOOST_TEST(
+        fresh.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'dormouse'::regnamespace AND prosecdef AND "
+                    "NOT coalesce(proconfig::text, '') LIKE '%search_path=pg_catalog, pg_temp%'") == "0");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
