@@ -26,6 +26,7 @@ wait_for 20 asleep $pool
 
 # One that stays otherwise: a clean exit in between would end the row of crashes.
 stop_pool $pool
+wait_for 20 not has_session # of the one before
 configure $pool <<<'idle_exit = "1h"
 look_exit = "1h"'
 enqueue work "max_attempts => 20" >/dev/null # each kill may lose one
