@@ -28,8 +28,9 @@ trap on_end EXIT
 
 say "--- a Postgres that asks for a password"
 chmod 755 "$work"
+echo secret >"$work/password"
 install -d -o postgres "$work/data"
-as_postgres "$bin/initdb" --pgdata="$work/data" --username=postgres --auth=scram-sha-256 --pwfile=<(echo secret) --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$work/initdb.log"
+as_postgres "$bin/initdb" --pgdata="$work/data" --username=postgres --auth=scram-sha-256 --pwfile="$work/password" --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$work/initdb.log"
 port=$((20000 + $$ % 10000))
 printf '%s\n' "listen_addresses = '127.0.0.1'" "port = $port" "unix_socket_directories = ''" "fsync = off" >>"$work/data/postgresql.conf"
 as_postgres "$bin/pg_ctl" --pgdata="$work/data" --wait --log="$work/data/log" start >"$work/start.log"

@@ -17,7 +17,7 @@ log=$clean_root.log
             apt-get update
             apt-get install --yes --no-install-recommends postgresql
             apt-get clean
-            apt-get install --yes --no-install-recommends --download-only libuv1 libpq5 libsystemd0 libcurl4'
+            apt-get install --yes --download-only libuv1 libpq5 libsystemd0 libcurl4'
 } >"$log" 2>&1 || {
     tail -n 20 "$log"
     rm -rf "$clean_root.new"
