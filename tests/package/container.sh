@@ -52,7 +52,7 @@ status_of() { inside show "$1" --json | python3 -c 'import json, sys; print(json
 until_is() { for _ in $(seq 100); do [ "$(status_of "$1")" != "$2" ] || return 0; sleep 0.2; done; fail "run $1 is $(status_of "$1"), not $2"; }
 
 say "--- schema, worker, a run"
-inside migrate --roles >"$work/migrate.log" 2>&1
+inside migrate >"$work/migrate.log" 2>&1
 worker dormouse-test-worker
 equal "a run and its result" "$(inside enqueue count '{"hello": "world"}' --wait=60s 2>/dev/null | tail -n 1)" 18
 equal "what PID 1 is" "$(pods exec dormouse-test-worker cat /proc/1/comm)" dormouse
