@@ -1,7 +1,7 @@
 #!/bin/bash
 # Sourced by newcomer.sh: plain SQL, on the host of the database, wakes a sleeping pool.
 systemctl enable --quiet --now run-dormouse.wake.mount
-sudo -u postgres dormouse migrate --local-wake --database-url postgresql:///app
+(cd / && sudo -u postgres -g dormouse dormouse migrate --local-wake --database-url postgresql:///app)
 put_to_sleep
 id=$(sql "SELECT dormouse.enqueue('count', '\"local wake\"')")
 wait_for 20 completed "$id"

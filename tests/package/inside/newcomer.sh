@@ -7,12 +7,17 @@ if [ "$1" = 1 ]; then
     # The README says sudo, which so small a Debian does not have.
     cat >/usr/local/bin/sudo <<'SUDO'
 #!/bin/sh
-if [ "$1" = -u ]; then user=$2; shift 2; exec runuser -u "$user" -- "$@"; fi
-exec "$@"
+if [ "$1" != -u ]; then exec "$@"; fi
+user=$2
+shift 2
+if [ "$1" != -g ]; then exec runuser -u "$user" -- "$@"; fi
+group=$2
+shift 2
+exec runuser -u "$user" -g "$group" -- "$@"
 SUDO
     chmod +x /usr/local/bin/sudo
     systemctl start postgresql.service
-    apt install libuv1 libpq5 >/dev/null # a dependency that stays is none of the package's files
+    apt install libuv1 libpq5 libcurl4 >/dev/null # a dependency that stays is none of the package's files
     cd /
     files >/root/before
 

@@ -16,7 +16,7 @@ say "ok: by a file written by hand"
 
 put_to_sleep
 useradd --groups dormouse-spool ann # the README's remedy for "Permission denied"
-id=$(runuser -u ann -- dormouse enqueue count '"from ann"' --spool)
+id=$(runuser -u ann -- dormouse enqueue count '"from ann"' --spool --pool default)
 wait_for 60 completed "$id"
 say "ok: by another user of the group"
 equal "files left in the spool" "$(ls -A /var/spool/dormouse/default)" ""
