@@ -35,7 +35,7 @@ bool replace(int directory, const std::string& name, const std::string& text) {
 
 /// The directory with its lock; none: it cannot be opened, or somebody holds it.
 UniqueFd locked(const std::string& path) {
-    UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid() || ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return {};
     return directory;
 }

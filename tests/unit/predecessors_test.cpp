@@ -186,6 +186,18 @@ BOOST_AUTO_TEST_CASE(in_the_foreground_a_copy_and_another_boot_prove_nothing) {
     BOOST_TEST(Predecessors(directory.path(), again, Of::foreground).dead().empty());
 }
 
+// As systemd makes it for DynamicUser=, or an administrator who moved it to another disk.
+BOOST_AUTO_TEST_CASE(a_state_directory_may_be_a_link) {
+    const TemporaryDirectory elsewhere;
+    std::filesystem::create_directory_symlink(elsewhere.path(), directory.path() + "/link");
+    store::Identity gone = identity();
+    {
+        const Predecessors dies(directory.path() + "/link", gone);
+    }
+    store::Identity who = identity();
+    BOOST_TEST((Predecessors(directory.path() + "/link", who).dead() == std::vector{gone.id}));
+}
+
 // A worker may be killed at any moment while it writes: nothing that it leaves makes its successors forget for good.
 BOOST_AUTO_TEST_CASE(what_a_killed_writer_has_left_hinders_nobody) {
     for (const char* const name : {".workers", ".instance", "workers", "instance"})
