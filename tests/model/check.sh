@@ -3,12 +3,14 @@
 # Searches all states of a model with spin. The last word says what must come out: nothing found, or a violated promise. Prints
 # states, depth and time, and the way to a violation where none was expected. A search that did not come to its end, or that ended
 # for another reason than an assertion, is a failure in both cases.
+# A search that takes long and has been made stands in searched.txt with the digest of its model; while neither model nor defines change it
+# is made with --full alone (DORMOUSE_FULL=1), and has to come to as many states as it says there. MODEL_RECORD=FILE adds its line to FILE.
 #   check.sh wake.pml CRASHES=1 expect-ok
 #   MODEL_TRAIL=1 check.sh wake.pml HELPER_SKIPPED LATER expect-violation     shows the shortest way to the violation
 set -euo pipefail
 
 usage() {
-    sed -n '2,7s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 2
 }
 [ $# -ge 2 ] || usage
@@ -34,6 +36,15 @@ fail() {
 for define in "${defines[@]}"; do
     grep -qE "^#(ifn?def ${define%%=*}$|(el)?if .*\b${define%%=*}\b)" "$model" || fail "the model knows no ${define%%=*}"
 done
+# What stands for the outcome: the model, and how it is searched.
+digest=$(sed '/^#\|^$/d' "$0" | cat - "$model" | sha256sum | cut -c1-16)
+entry="$name ${defines[*]} $expected"
+recorded=$(sed -nE "s/^([0-9.e+]+) states, $digest $entry\$/\1/p" "$(dirname "$0")/searched.txt")
+if [ -n "$recorded" ] && [ "${DORMOUSE_FULL:-}" = "" ]; then
+    echo "SKIPPED: a long search of a model that has not changed since: $recorded states (made again by --full)"
+    exit 77
+fi
+
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory"
@@ -61,6 +72,8 @@ states=$(sed -nE 's/^ *([0-9.e+]+) states, stored.*/\1/p' <<<"$output" | head -n
 depth=$(sed -nE 's/.*depth reached ([0-9]+).*/\1/p' <<<"$output" | head -n 1)
 [ -n "$errors" ] && [ -n "$states" ] || fail "the search broke off" "$output"
 printf '%s: %s states, depth %s, %s s\n' "$name ${defines[*]}" "$states" "$depth" "$elapsed"
+if [ -n "$recorded" ] && [ "$recorded" != "$states" ]; then fail "searched.txt says $recorded states"; fi
+[ -z "${MODEL_RECORD:-}" ] || printf '%s states, %s %s\n' "$states" "$digest" "$entry" >>"$MODEL_RECORD"
 
 trail() {
     spin -t -p -k "$(ls ./*.trail)" "${options[@]}" "$model" 2>&1 | grep -vE '^(Starting|ltl)' | cut -c1-160
