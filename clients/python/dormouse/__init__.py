@@ -25,6 +25,7 @@ it: JSON as it is, a dataclass, a class with model_validate (pydantic). Either m
 from dormouse._enqueue import Answer, Result, cancel, enqueue, enqueue_many, result, retry, wait
 from dormouse._errors import BadPayload, BadResult, Cancelled, Fail, Retry, Snooze
 from dormouse._hooks import on_start, on_stop
+from dormouse._pool import Pool, start
 from dormouse._ring import ring
 from dormouse._run import Run
 from dormouse._serve import serve
@@ -33,5 +34,5 @@ from dormouse._testing import Enqueued, drain, enqueued
 from dormouse._transaction import transaction
 from dormouse._version import __version__
 
-__all__ = ["Answer", "BadPayload", "BadResult", "Cancelled", "Enqueued", "Fail", "Result", "Retry", "Run", "Snooze", "__version__", "cancel",
-           "drain", "enqueue", "enqueue_many", "enqueued", "on_start", "on_stop", "result", "retry", "ring", "serve", "task", "transaction", "wait"]
+__all__ = ["Answer", "BadPayload", "BadResult", "Cancelled", "Enqueued", "Fail", "Pool", "Result", "Retry", "Run", "Snooze", "__version__", "cancel",
+           "drain", "enqueue", "enqueue_many", "enqueued", "on_start", "on_stop", "result", "retry", "ring", "serve", "start", "task", "transaction", "wait"]
