@@ -46,7 +46,10 @@ Result<LocalWakeReport> in_transaction(postgres::BlockingConnection& connection,
 
 std::string escaped_list(const std::vector<std::string>& texts) {
     std::string all;
-    for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + escaped(text);
+    for (const std::string& text : texts) {
+        if (!all.empty()) all += ", ";
+        all += escaped(text);
+    }
     return all;
 }
 

@@ -71,7 +71,8 @@ Try<void> make_owner(Setup& setup) {
 }
 
 Lines schema_sql(const Setup&) {
-    return {std::string("CREATE SCHEMA dormouse AUTHORIZATION ") + setup_owner};
+    std::string statement = "CREATE SCHEMA dormouse AUTHORIZATION ";
+    return {statement.append(setup_owner)};
 }
 std::string about_schema(const Setup&) {
     return "schema dormouse";

@@ -41,10 +41,9 @@ namespace {
 /// Where the database is that this pool could work with.
 Result<std::string> try_database(loop::Loop& loop, const config::Config& config, std::vector<std::string>& warnings) {
     Status outcome;
-    store::Wire database(loop,
-                         {.place = {config.database.url, config.database.passfile, config.database.connect_timeout},
-                          .identity = make_identity(config.pool, config.worker.queues),
-                          .opens_again = false},
+    const store::Identity identity = make_identity(config.pool, config.worker.queues);
+    const store::Place place{config.database.url, config.database.passfile, config.database.connect_timeout};
+    store::Wire database(loop, {.place = place, .identity = identity, .opens_again = false},
                          {.on_open = [&] { loop.stop(); },
                           .on_lost =
                               [&](const Error& error) {

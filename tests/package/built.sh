@@ -10,21 +10,33 @@ rpm=$(package_of rpm)
 
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-dpkg-deb -x "$deb" "$tree"
+all=("$deb" "$(package_of deb libdormouse-dev)" "$(package_of deb python3-dormouse)")
+for one in "${all[@]}"; do dpkg-deb -x "$one" "$tree"; done
 listed "$tree" | compare deb
-equal "owners in the .deb" "$(dpkg-deb -c "$deb" | awk '{ print $2 }' | sort -u)" root/root
+equal "files in two of the .debs" "$(for one in "${all[@]}"; do dpkg-deb -c "$one"; done | awk '!/^d/ { print $6 }' | sort | uniq -d)" ""
+equal "owners in the .debs" "$(for one in "${all[@]}"; do dpkg-deb -c "$one"; done | awk '{ print $2 }' | sort -u)" root/root
+equal "what is for programs that link the library, in libdormouse-dev" \
+    "$(dpkg-deb -c "${all[1]}" | awk '!/^d/ { print $6 }' | grep -cE '^[.]/usr/(include/dormouse/.*[.]h|lib/libdormouse.a|lib/cmake/dormouse/.*)$')" 8
+holds "and nothing of it in dormouse" not grep -qE '/include/|libdormouse' <(dpkg-deb -c "$deb")
+holds "nothing of Python's in dormouse" not grep -q /dist-packages/ <(dpkg-deb -c "$deb")
+equal "python3-dormouse is for every machine" "$(dpkg-deb -f "${all[2]}" Architecture)" all
 equal "dependencies of the .deb" "$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | awk '{ print $1 }' | sort | xargs)" \
     "libc6 libcurl4 libpq5 libsystemd0 libuv1 systemd"
+symbols=$(package_of ddeb dormouse-dbgsym)
+build_id=$(readelf -n "$tree/usr/bin/dormouse" | sed -n 's/.*Build ID: //p')
+holds "dormouse-dbgsym has what belongs to the program" grep -q "/${build_id:0:2}/${build_id:2}.debug" <(dpkg-deb -c "$symbols")
+holds "which has it no more itself" not grep -q "[.]debug_info" <(readelf -S --wide "$tree/usr/bin/dormouse")
 holds "the programs have no crash points" not grep -q DORMOUSE_CRASH_AT "$tree/usr/bin/dormouse" "$tree/usr/lib/dormouse/dormouse-due"
 # The library in it is the release's, which no other test links.
 example=$tree/usr/share/doc/dormouse/examples/embed
 holds "the example is configured for the library of the .deb" cmake -S "$example" -B "$tree/build" -DCMAKE_PREFIX_PATH="$tree/usr" -DCMAKE_BUILD_TYPE=Release
 holds "and linked with it" cmake --build "$tree/build"
 holds "lintian is there to be asked (./dev setup)" command -v lintian
-holds "lintian finds no error" lintian --allow-root --tag-display-limit 0 --fail-on error "$deb"
+holds "lintian finds no error" lintian --allow-root --tag-display-limit 0 --fail-on error "${all[@]}"
 
 # Directories that the package owns are in an .rpm too; only the empty one counts.
-rpm -qp --queryformat '[%{FILEMODES:octal} %{FILENAMES} -> %{FILELINKTOS}\n]' "$rpm" |
+devel=$(package_of rpm dormouse-devel)
+rpm -qp --queryformat '[%{FILEMODES:octal} %{FILENAMES} -> %{FILELINKTOS}\n]' "$rpm" "$devel" |
     awk '/^4/ { if ($2 == "/etc/dormouse") print "755 /etc/dormouse/"; next } /^12/ { print "link " $2 " -> " $4; next } { print substr($1, length($1) - 2) " " $2 }' |
     compare rpm
 equal "owners in the .rpm" "$(rpm -qp --queryformat '[%{FILEUSERNAME}/%{FILEGROUPNAME}\n]' "$rpm" | sort -u)" root/root

@@ -16,7 +16,10 @@ skip() { say "SKIPPED: $*"; exit 77; }
 
 # A release build and a new root file system are not for every day.
 only_in_full() { [ -n "${DORMOUSE_FULL:-}" ] || skip "packages are built and tried by ./dev test --full"; }
-package_of() { compgen -G "$packages/*.$1" || fail "there is no .$1 in $packages; ./dev package makes it" >&2; }
+# package_of KIND [NAME]: the file of a package, by default that of dormouse itself.
+package_of() {
+    compgen -G "$packages/${2:-dormouse}[-_][0-9]*.$1" || fail "there is no .$1 of ${2:-dormouse} in $packages; ./dev package makes it" >&2
+}
 
 # listed DIRECTORY: a tree as compare.py reads it; of directories only those that are empty.
 listed() {

@@ -116,7 +116,10 @@ status_of() { sql "SELECT status FROM dormouse.runs WHERE id = '$1'"; }
 completed() { [ "$(status_of "$1")" = completed ]; }
 all_completed() { [ "$(sql "SELECT count(*) FROM dormouse.runs WHERE status <> 'completed'")" = 0 ]; }
 # Sessions of workers in this case's database: those of the case before may still be leaving theirs.
-sessions() { database=postgres sql "SELECT count(*) FROM pg_stat_activity WHERE usename IN ('pool', 'password_needed') AND datname = '$database'"; }
+sessions() {
+    local its=$database
+    database=postgres sql "SELECT count(*) FROM pg_stat_activity WHERE usename IN ('pool', 'password_needed') AND datname = '$its'"
+}
 has_session() { [ "$(sessions)" != 0 ]; }
 # Statements and looks that the workers of this case's database have sent since the last reset.
 reset_statements() { database=postgres sql "SELECT pg_stat_statements_reset()" >/dev/null; }

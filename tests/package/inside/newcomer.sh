@@ -1,7 +1,7 @@
 #!/bin/bash
 # newcomer.sh PART: before the reboot (1) and after it (2), run as root in a booted clean Debian that has a Postgres.
 source "$(dirname "$0")/lib.sh"
-deb=$(compgen -G "$DORMOUSE_BUILD/*.deb")
+deb=$(compgen -G "$DORMOUSE_BUILD/dormouse_*.deb")
 
 if [ "$1" = 1 ]; then
     # The README says sudo, which so small a Debian does not have.

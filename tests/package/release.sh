@@ -1,0 +1,76 @@
+#!/bin/bash
+# ./dev release, of a clone of this commit: what it lays out is complete and signed, apt installs from it by the lines of docs/packages.md and
+# takes nothing that somebody changed, and a second clone in another place gives the same bytes.
+source "$(dirname "$0")/lib.sh"
+only_in_full
+"$source_dir/tests/package/root.sh" || exit
+for tool in apt-ftparchive createrepo_c gpg; do command -v "$tool" >/dev/null || skip "needs $tool (./dev setup)"; done
+if [ "${1:-}" != inside ]; then exec unshare --mount --propagation private "$0" inside; fi
+mount -t tmpfs -o size=4g tmpfs /mnt # all in this mount namespace, gone with it
+export GNUPGHOME=/mnt/gnupg
+mkdir -m 700 $GNUPGHOME
+gpg --batch --quiet --passphrase '' --quick-generate-key 'a release <release@example.org>' rsa3072 sign never 2>/dev/null
+
+released() { # released DIRECTORY OUT
+    git -c safe.directory='*' clone --quiet "$source_dir" "$1"
+    "$1/dev" release --key release@example.org "$2" >/mnt/log 2>&1 || { tail -n 30 /mnt/log; fail "./dev release in $1"; }
+}
+holds "a release without a key is refused, and says what is wanted" grep -q -e '--key KEY' <("$source_dir/dev" release 2>&1 || true)
+released /mnt/one /mnt/out
+out=/mnt/out
+say "   $(find $out -type f | wc -l) files, $(du -sm $out | cut -f1) MB"
+
+say "--- complete and signed"
+holds "checksums" env -C $out sha256sum --check --quiet SHA256SUMS
+holds "each file has one" test "$(find $out -type f ! -name 'SHA256SUMS*' | wc -l)" = "$(wc -l <$out/SHA256SUMS)"
+for signature in SHA256SUMS.asc apt/dists/stable/Release.gpg rpm/repodata/repomd.xml.asc; do
+    signed=${signature%.asc}
+    holds "the signature $signature" gpg --batch --quiet --verify $out/$signature "$out/${signed%.gpg}"
+done
+mkdir /mnt/rpmdb
+rpmkeys --dbpath /mnt/rpmdb --import $out/dormouse.asc
+for package in $out/rpm/*.rpm; do holds "the signature of ${package##*/}" grep -q 'digests signatures OK' <(rpmkeys --dbpath /mnt/rpmdb --checksig "$package"); done
+holds "the sources have what git has" test "$(tar -tzf $out/dormouse-*.tar.gz | grep -vc '/$')" = "$(git -c safe.directory='*' -C /mnt/one ls-files | wc -l)"
+of_sbom() { # of_sbom HOW: the names of what is linked in that way
+    python3 - "$1" $out/*.spdx.json <<'PY'
+import json, sys
+document = json.load(open(sys.argv[2], encoding="utf-8"))
+names = {package["SPDXID"]: package["name"] for package in document["packages"]}
+print(*[names[one["relatedSpdxElement"]] for one in document["relationships"] if one["relationshipType"] == sys.argv[1]], sep="\n")
+PY
+}
+for library in libpq5 libuv1 libsystemd0 libcurl4; do holds "the SBOM names $library" grep -qx "$library" <(of_sbom DYNAMIC_LINK); done
+for library in libtomlplusplus-dev nlohmann-json3-dev libcli11-dev; do holds "and $library" grep -qx "$library" <(of_sbom STATIC_LINK); done
+
+say "--- apt, by the lines of docs/packages.md"
+mkdir /mnt/{root,upper,work}
+mount -t overlay overlay -o "lowerdir=$clean_root,upperdir=/mnt/upper,workdir=/mnt/work" /mnt/root
+mount -t proc proc /mnt/root/proc
+mkdir -p /mnt/root/srv
+mount --bind $out /mnt/root/srv
+in_chroot() { chroot /mnt/root env DEBIAN_FRONTEND=noninteractive "$@" >/mnt/log 2>&1 || { tail -n 20 /mnt/log; return 1; }; }
+# The page fetches the key and the list from a web server; here both are in a directory, and there is no network.
+lines=$(sed -n '/^## From a repository$/,/^## /p' "$source_dir/docs/packages.md" | sed -n '/^```$/,/^```$/p' | sed -n '/apt/p' |
+    sed -e 's|^sudo ||; s|\(| *\)sudo |\1|' -e 's|curl -fsSL https://HOST/|cat /srv/|' -e 's|https://HOST/|file:///srv/|' \
+        -e 's|apt install|apt-get install --yes --no-install-recommends|' -e 's|apt update|apt-get update -o Dir::Etc::sourcelist=/dev/null|')
+equal "lines" "$(wc -l <<<"$lines")" 3
+while read -r line; do holds "$line" in_chroot sh -ec "$line"; done <<<"$lines"
+equal "what is installed" "$(chroot /mnt/root dormouse --version)" "dormouse $(sed -n 's/^project(dormouse VERSION \([0-9.]*\).*/\1/p' "$source_dir/CMakeLists.txt")"
+holds "what somebody changed is refused" not in_chroot sh -ec '
+    cp -r /srv/apt /tmp/changed
+    sed -i "s/^Version: .*/Version: 9/" /tmp/changed/dists/stable/main/binary-*/Packages
+    rm -f /tmp/changed/dists/stable/main/binary-*/Packages.gz
+    sed -i "s|file:///srv/apt|file:///tmp/changed|" /etc/apt/sources.list.d/dormouse.list
+    apt-get update -o Dir::Etc::sourcelist=/dev/null -o APT::Update::Error-Mode=any'
+
+say "--- the same bytes in another place"
+released /mnt/a/longer/place /mnt/again
+for file in apt/pool/*.deb dormouse-*.tar.gz dormouse-*.spdx.json; do
+    for one in $out/$file; do
+        holds "${one#"$out"/} is the same" cmp "$one" "/mnt/again/${one#"$out"/}"
+    done
+done
+for package in $out/rpm/*.rpm; do # but for the signature, which has its time
+    for one in "$package" "/mnt/again/rpm/${package##*/}"; do rpmsign --delsign "$one" >/dev/null 2>&1; done
+    holds "${package##*/} is the same" cmp "$package" "/mnt/again/rpm/${package##*/}"
+done
