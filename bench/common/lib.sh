@@ -25,10 +25,10 @@ begin() {
     if [ -z "$build" ]; then
         build=$root/build/release
         say "building the preset release …"
-        "$root/scripts/build.sh" release dormouse dormouse-due dormouse-relay >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log" >&2; die "the build failed"; }
+        "$root/scripts/build.sh" release dormouse dormouse-due dormouse-relay dormouse-alert >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log" >&2; die "the build failed"; }
     fi
     local program
-    for program in dormouse dormouse-due dormouse-relay; do strip -o "$work/bin/$program" "$build/$program" || die "no $program in $build"; done
+    for program in dormouse dormouse-due dormouse-relay dormouse-alert; do strip -o "$work/bin/$program" "$build/$program" || die "no $program in $build"; done
     sync --file-system "$work/bin" # pages that are not on disk yet would count as the process's own
     BENCH_BEGAN=$(date --iso-8601=seconds) BENCH_LOAD=$(cat /proc/loadavg)
     export BENCH_BEGAN BENCH_LOAD BENCH_DORMOUSE=$work/bin/dormouse BENCH_POSTGRES=$postgres_bin/postgres
