@@ -2195,6 +2195,8 @@ CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, task, pri
 
 CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
 
+CREATE INDEX runs_live_retry ON dormouse.runs_live USING btree (task, id) WHERE (status = 'retry'::text);
+
 CREATE INDEX strays_finished_at ON dormouse.strays USING btree (finished_at);
 
 CREATE INDEX strays_id ON dormouse.strays USING btree (id);

@@ -48,6 +48,14 @@ std::string escaped(std::string_view text) {
     return result;
 }
 
+std::string brief(std::string_view text) {
+    const std::size_t end = text.find_last_not_of(" \t\r\n");
+    text = text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+    const std::size_t first = text.find('\n');
+    if (first == std::string_view::npos) return std::string(text);
+    return std::string(text.substr(0, first)) + ": " + std::string(text.substr(text.rfind('\n') + 1));
+}
+
 std::string safe_json(std::string_view json) {
     std::string result;
     while (!json.empty()) {

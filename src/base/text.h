@@ -11,6 +11,9 @@ namespace dormouse {
 /// \uNNNN.
 std::string escaped(std::string_view text);
 
+/// The first line of a text of several, and its last one behind it: of a traceback that is what ends it.
+std::string brief(std::string_view text);
+
 /// JSON that can be shown as it is: what escaped() escapes of valid characters becomes \uNNNN inside of its strings,
 /// which changes nothing of its meaning. `json` is valid JSON.
 std::string safe_json(std::string_view json);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/failing.h"
 #include "cli/text.h"
 #include "cli/when.h"
 
@@ -141,6 +142,8 @@ std::vector<Attention> attention(const Overview& overview) {
     }
     for (const QueueSeen& queue : overview.queues) about_queue(all, overview, queue);
     for (const UnknownTask& task : overview.unknown) about_task(all, overview, task);
+    for (const FailingTask& task : overview.failing)
+        if (auto one = attention_of(overview, task)) all.push_back(std::move(*one));
     for (const Holder& one : overview.holders)
         all.push_back({Level::warning, "queue " + one.queue,
                        one.who + (one.since ? ", " + relative(*one.since, overview.now) : "") + ": " + one.why,

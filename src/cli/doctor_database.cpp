@@ -78,6 +78,9 @@ void look_at_way(Findings& findings, const Connection& connection, bool pooled) 
         findings.push_back({Grade::warning, "pooler", "something between hands this session to another backend",
                             "put the direct host into database.url"});
     if (local) return findings.push_back({Grade::ok, "TLS", "not needed: a socket of this machine", ""});
+    if (const std::string address = PQhostaddr(raw);
+        PQsslInUse(raw) == 0 && (address.starts_with("127.") || address == "::1"))
+        return findings.push_back({Grade::ok, "TLS", "not needed: the address is this machine's own", ""});
     if (PQsslInUse(raw) == 0)
         return findings.push_back({Grade::warning, "TLS",
                                    "the connection to " + std::string(PQhost(raw)) + " is not encrypted",

@@ -42,7 +42,7 @@ void add_check(Findings& findings, const std::string& name, const std::string& p
     const worker::PoolCheck check = worker::check_pool(std::move(sources));
     for (const auto& step : check.steps) {
         if (step.name == "handlers" && !step.ok) continue;  // each of its tasks has said so
-        findings.push_back({step.ok ? Grade::ok : Grade::failed, name + ": " + step.name, step.text,
+        findings.push_back({step.ok ? Grade::ok : Grade::failed, name + ": " + step.name, brief(step.text),
                             step.ok ? "" : remedy_for(step, check, pool)});
     }
     for (const std::string& warning : check.warnings)

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/process.h"
+#include "cli/failing.h"
 #include "cli/process_alive.h"
 #include "sql/embedded.h"
 
@@ -174,6 +175,9 @@ Try<void> add_database(Overview& overview, postgres::BlockingConnection& connect
     add_queues(overview, *queues);
     add_stuck(overview, *stuck);
     if (auto done = add_holders(overview, connection); !done) return done;
+    auto failing = failing_tasks(connection);
+    if (!failing) return tl::unexpected(failing.error());
+    overview.failing = std::move(*failing);
     return add_unknown(overview, connection);
 }
 

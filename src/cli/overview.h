@@ -83,6 +83,17 @@ struct Hindered {
     std::string trouble;
 };
 
+/// A task of which runs fail.
+struct FailingTask {
+    std::string task;
+    std::int64_t retrying = 0;  ///< wait for another attempt; counted up to 1,000
+    std::int64_t failed_in_an_hour = 0;
+    std::int64_t failed_in_a_day = 0;
+    std::string newest;       ///< the id of a run that waits for another attempt, else of the one that failed last
+    std::string error_class;  ///< of that run
+    std::string error_message;
+};
+
 struct Overview {
     double now = 0;             ///< the database's
     std::string units_trouble;  ///< why systemd could not be asked; empty: it could, or has no part in this
@@ -93,6 +104,7 @@ struct Overview {
     std::int64_t stuck_count = 0;
     std::vector<Holder> holders;
     std::vector<Hindered> retention;
+    std::vector<FailingTask> failing;
 };
 
 /// The pools that have a file here; no database is asked.

@@ -82,6 +82,18 @@ void print_queues(const Overview& overview) {
     print("\n" + table.text());
 }
 
+void print_failing(const Overview& overview) {
+    if (overview.failing.empty()) return;
+    Table table({"FAILING TASK", "LAST HOUR", "LAST DAY", "RETRYING", "LAST ERROR"});
+    for (const FailingTask& task : overview.failing)
+        table.add({{cut(task.task, 40)},
+                   {std::to_string(task.failed_in_an_hour)},
+                   {std::to_string(task.failed_in_a_day)},
+                   {std::to_string(task.retrying)},
+                   {cut(brief(task.error_message), 60)}});
+    print("\n" + table.text());
+}
+
 void print_attention(const std::vector<Attention>& all) {
     if (all.empty()) return;
     print("\n" + paint(Colour::yellow, "attention") + "\n");
@@ -137,7 +149,8 @@ Json pool_json(const PoolSeen& pool) {
 void print_json(const Overview& overview) {
     Json document{{"now", iso(overview.now)},       {"pools", Json::array()},     {"queues", Json::array()},
                   {"unknown_tasks", Json::array()}, {"stuck", Json::array()},     {"stuck_count", overview.stuck_count},
-                  {"holders", Json::array()},       {"retention", Json::array()}, {"attention", Json::array()}};
+                  {"holders", Json::array()},       {"retention", Json::array()}, {"attention", Json::array()},
+                  {"failing", Json::array()}};
     for (const PoolSeen& pool : overview.pools) document["pools"].push_back(pool_json(pool));
     for (const QueueSeen& queue : overview.queues)
         document["queues"].push_back({{"queue", queue.name},
@@ -156,6 +169,14 @@ void print_json(const Overview& overview) {
             {{"queue", one.queue}, {"who", one.who}, {"since", time_json(one.since)}, {"why", one.why}});
     for (const Hindered& one : overview.retention)
         document["retention"].push_back({{"pool", one.pool}, {"trouble", one.trouble}});
+    for (const FailingTask& task : overview.failing)
+        document["failing"].push_back({{"task", task.task},
+                                       {"failed_last_hour", task.failed_in_an_hour},
+                                       {"failed_last_day", task.failed_in_a_day},
+                                       {"retrying", task.retrying},
+                                       {"newest", task.newest},
+                                       {"error_class", task.error_class},
+                                       {"error", task.error_message}});
     for (const StuckRun& run : overview.stuck)
         document["stuck"].push_back({{"id", run.id},
                                      {"task", run.task},
@@ -217,6 +238,7 @@ Outcome status(const StatusOptions& options) {
     } else {
         print_pools(overview, true);
         print_queues(overview);
+        print_failing(overview);
         print_attention(all);
         print_stuck(overview);
     }

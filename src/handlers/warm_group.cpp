@@ -226,11 +226,14 @@ void WarmGroup::on_idle_time() {
     if (next) idle_timer_.once(*next, [this] { on_idle_time(); });
 }
 
-void WarmGroup::refuse(const Waiting& waiting, const std::string& message) {
+// The process is one for several tasks, and its own words name one of them; the run says which it is of.
+void WarmGroup::refuse(const Waiting& waiting, std::string message) {
+    if (const std::string prefix = "task " + task_.name + ": "; message.starts_with(prefix))
+        message.erase(0, prefix.size());
     Outcome outcome;
     outcome.kind = Outcome::not_started;
     outcome.error_class = "spawn";
-    outcome.error_message = message;
+    outcome.error_message = std::move(message);
     tell({waiting.listener, waiting.spec.id, std::move(outcome)});
 }
 

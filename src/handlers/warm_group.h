@@ -65,7 +65,7 @@ class WarmGroup {
     void back_off();
     void watch_idle();
     void on_idle_time();
-    void refuse(const Waiting& waiting, const std::string& message);
+    void refuse(const Waiting& waiting, std::string message);
     /// From a later turn.
     void tell(Landing landing);
 

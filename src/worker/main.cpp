@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/open_files.h"
+#include "base/text.h"
 #include "handlers/registry.h"
 #include "loop/background.h"
 #include "loop/loop.h"
@@ -103,7 +104,7 @@ PoolCheck check_pool(config::Sources sources) {
         check.steps.push_back({"task " + task, can_start, can_start ? seen.text : seen.problem});
         if (seen.unfinished) check.warnings.push_back("task " + task + ": " + seen.text);
         if (can_start) continue;
-        problems += (broken++ == 0 ? "" : "; ") + seen.problem;
+        problems += (broken++ == 0 ? "" : "; ") + brief(seen.problem);
     }
     const std::size_t tasks = config.tasks.size();
     if (broken > 0) {

@@ -89,9 +89,10 @@ void Worker::step_leaving() {
 
 void Worker::stop_handlers() {
     imports_.abandon();
-    for (Parcel& parcel : flights_.stop_all(leaving_times_.patience)) reports_.outbox().add(std::move(parcel));
+    const Millis patience = flights_.empty() ? Millis{0} : leaving_times_.patience;
+    for (Parcel& parcel : flights_.stop_all(patience)) reports_.outbox().add(std::move(parcel));
     crash_point("handlers.stopped");
-    grace_timer_.once(leaving_times_.patience + leaving_times_.last_writes, [this] {
+    grace_timer_.once(patience + leaving_times_.last_writes, [this] {
         log::event(log::Level::error, "worker_pool_shutting_down",
                    "gave up on " + std::to_string(flights_.count()) +
                        " handlers or on writing results; their leases will end");

@@ -94,6 +94,8 @@ ALTER TABLE dormouse.runs_unknown REPLICA IDENTITY FULL;
 CREATE INDEX runs_live_claim ON dormouse.runs_live (queue, task, priority, run_at, id) WHERE status IN ('queued', 'retry');
 -- Who must be taken back, and when the next lease ends (rescue.sql, due.sql).
 CREATE INDEX runs_live_lease ON dormouse.runs_live (queue, lease_until) WHERE status = 'running';
+-- Which tasks fail, for dormouse status. Runs that do not fail never pay for it.
+CREATE INDEX runs_live_retry ON dormouse.runs_live (task, id) WHERE status = 'retry';
 
 COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dormouse.enqueue().';
 COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; 0 is ordinary.';

@@ -1,0 +1,138 @@
+#!/bin/bash
+# docs/incidents.md, as it is written: each incident is made to happen, the page's commands are typed, and what it shows is what is seen.
+source "$(dirname "$0")/../lib.sh"
+need_worker
+pool=default
+page=$(dirname "$0")/../../../docs/incidents.md
+use_pool $pool
+new_database app
+mkdir -p /srv/app
+cat >/srv/app/tasks.py <<'PYTHON'
+import time
+from dormouse import serve, task
+
+
+@task
+def thumbnail(payload):
+    return {"bytes": 17}
+
+
+@task
+def report(payload):
+    print("opens page 17", flush=True)
+    time.sleep(payload.get("seconds", 600))
+
+
+serve()
+PYTHON
+at_end "rm -rf /srv/app"
+configure $pool <<'TOML'
+idle_exit = "2s"
+look_exit = "2s"
+[task.thumbnail]
+handler = "warm"
+command = ["/usr/bin/python3", "/srv/app/tasks.py"]
+[task.report]
+handler = "warm"
+command = ["/usr/bin/python3", "/srv/app/tasks.py"]
+TOML
+# This pool alone: other cases leave their files.
+export DORMOUSE_CONFIG_DIR=/run/incidents
+mkdir -p $DORMOUSE_CONFIG_DIR
+ln -sf /etc/dormouse/$pool.toml $DORMOUSE_CONFIG_DIR/
+at_end "rm -rf $DORMOUSE_CONFIG_DIR"
+sudo() { [ "$1" != -u ] || { local user=$2; shift 2; runuser -u "$user" -- "$@"; }; }
+systemctl enable --quiet --now dormouse@$pool.target
+wait_for 20 asleep $pool
+told=()
+
+# shows COMMAND, LINE…: its output has a line for each, in which "…" is anything.
+shows() {
+    local command=$1 output line pattern
+    output=$(eval "$command" 2>&1) || true
+    shift
+    for line in "$@"; do
+        pattern=${line//…/$'\x01'}
+        pattern=$(sed -e 's/[][\.*^$]/\\&/g' -e $'s/\x01/.*/g' -e 's/^ *//' -e 's/  */ */g' <<<"$pattern")
+        grep -q -e "$pattern" <<<"$output" || { printf '%s\n' "$output"; fail "$command does not show: $line"; }
+    done
+}
+# typed INCIDENT: its commands, one after the other.
+typed() {
+    local line command='' lines=()
+    local found
+    found=$(awk -v name="<!-- incident: $1 -->" '$0 == name { found = 1; next } found && /^```/ { if (inside) exit; inside = 1; next } inside' "$page")
+    [ -n "$found" ] || fail "the page has no incident $1"
+    told+=("$1")
+    while IFS= read -r line; do
+        line=${line//RUN/${run:-}}
+        if [[ $line != '$ '* ]]; then lines+=("$line"); continue; fi
+        [ -z "$command" ] || shows "$command" "${lines[@]}"
+        command=${line#$ } lines=()
+    done <<<"$found"
+    shows "$command" "${lines[@]}"
+    say "ok: $1"
+}
+is() { [ "$(status_of "$run")" = "$1" ]; }
+tried() { [ "$(sql "SELECT count(*) FROM dormouse.attempts WHERE run_id = '$run'")" -ge 1 ]; }
+
+systemctl disable --quiet --now dormouse@$pool.target
+run=$(enqueue thumbnail "'{}'")
+typed switched-off
+wait_for 30 completed "$run"
+
+run=$(enqueue report "'{\"seconds\": 0.1}'")
+systemctl stop "$postgres_unit"
+ring $pool
+without_database() { [[ $(status_text $pool) == "no database (tries again by itself)"* ]]; }
+wait_for 30 without_database
+typed database-lost
+systemctl start "$postgres_unit"
+wait_for 60 completed "$run"
+
+sed -i '1i import pilow' /srv/app/tasks.py
+systemctl restart dormouse@$pool.service
+run=$(enqueue thumbnail "'{}'")
+ring $pool
+wait_for 30 tried
+typed import-error
+sed -i 1d /srv/app/tasks.py
+typed import-error-mended
+wait_for 60 completed "$run"
+
+run=$(enqueue report "'{}'")
+ring $pool
+wait_for 30 is running
+opened() { dormouse logs "$run" | grep -q 'opens page 17'; }
+wait_for 30 opened
+typed stuck
+wait_for 30 is canceled
+
+run=$(enqueue report "'{}'")
+ring $pool
+wait_for 30 is running
+typed put-back
+again() { [ "$(sql "SELECT count(*) FROM dormouse.attempts WHERE run_id = '$run'")" -ge 2 ] && is running; }
+wait_for 60 again
+typed backlog
+dormouse cancel "$run" >/dev/null
+run=$(enqueue report "'{}'")
+wait_for 30 is running
+wait_for 20 kill_worker $pool
+again() { [ "$(attempts_of "$run")" = 1 ] && is running; }
+wait_for 60 again
+typed dead-worker
+dormouse cancel "$run" >/dev/null
+
+sql "CREATE FUNCTION public.audited() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+         IF NEW.status = 'running' AND NEW.task = 'thumbnail' THEN RAISE EXCEPTION 'the audit table is missing'; END IF; RETURN NEW; END \$\$;
+     CREATE TRIGGER audit BEFORE UPDATE ON dormouse.runs FOR EACH ROW EXECUTE FUNCTION public.audited()"
+run=$(enqueue thumbnail "'{}'")
+ring $pool
+wait_for 30 is failed
+typed fail
+sql "DROP TRIGGER audit ON dormouse.runs"
+typed fail-mended
+wait_for 30 completed "$run"
+
+equal "incidents of the page" "$(sed -n 's/^<!-- incident: \(.*\) -->$/\1/p' "$page" | sort | xargs)" "$(printf '%s\n' "${told[@]}" | sort | xargs)"
