@@ -669,6 +669,30 @@ BEGIN
     DELETE FROM dormouse.imports i WHERE i.imported_at < now() - interval '30 days';
 END $$;
 
+CREATE FUNCTION dormouse.forget_workers(pool text, worker uuid, OUT workers bigint, OUT pools bigint, OUT refused text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM dormouse.worker_registry r
+      WHERE r.pool = forget_workers.pool OR r.id = forget_workers.worker
+      ORDER BY r.id FOR UPDATE;
+    SELECT format('worker %s of pool %s on %s (process %s) %s', w.id, w.pool, w.host, w.pid, w.evidence) INTO refused
+      FROM dormouse.workers w
+     WHERE (w.pool = forget_workers.pool OR w.id = forget_workers.worker) AND (w.condition IN ('live', 'idle') OR w.runs > 0)
+     ORDER BY w.started_at DESC LIMIT 1;
+    IF refused IS NOT NULL THEN
+        RETURN;
+    END IF;
+    WITH gone AS (
+        DELETE FROM dormouse.worker_registry r WHERE r.pool = forget_workers.pool OR r.id = forget_workers.worker RETURNING r.id
+    ), unsaid AS (
+        DELETE FROM dormouse.retention t WHERE t.pool = forget_workers.pool RETURNING t.pool
+    )
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM unsaid) INTO workers, pools;
+END $$;
+
 CREATE FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) RETURNS TABLE(id uuid, outcome text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1233,7 +1257,8 @@ BEGIN
     SELECT count(*), (SELECT count(dormouse.notify_queue(q.queue)) FROM (SELECT DISTINCT b.queue FROM back b) q)
       INTO released, told FROM back;
     locked := (SELECT count(*) FROM dormouse.runs_live l WHERE l.status = 'running' AND l.worker = release_worker.worker);
-    UPDATE dormouse.worker_registry w SET state = 'left', left_at = coalesce(w.left_at, now())
+    UPDATE dormouse.worker_registry w
+       SET state = 'left', left_at = coalesce(w.left_at, now()), ended = CASE w.state WHEN 'left' THEN w.ended ELSE 'reaped' END
      WHERE w.id = release_worker.worker AND release_worker.locked = 0;
 END $$;
 
@@ -1448,7 +1473,7 @@ BEGIN
 END $_$;
 
 CREATE FUNCTION dormouse.run(id uuid) RETURNS SETOF dormouse.runs
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET enable_seqscan TO 'off'
@@ -1702,7 +1727,7 @@ CREATE TABLE dormouse.attempt_log_default (
 
 CREATE TABLE dormouse.worker_registry (
     id uuid NOT NULL,
-    pool text NOT NULL,
+    pool text NOT NULL COLLATE pg_catalog."C",
     queues text[] NOT NULL,
     unit text,
     host text NOT NULL,
@@ -1712,15 +1737,36 @@ CREATE TABLE dormouse.worker_registry (
     boot_id uuid NOT NULL,
     instance_id uuid,
     version text NOT NULL,
+    concurrency integer,
+    run_id uuid,
     state text DEFAULT 'awake'::text NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     left_at timestamp with time zone,
-    CONSTRAINT worker_registry_state_check CHECK ((state = ANY (ARRAY['awake'::text, 'left'::text])))
+    ended text,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    session_pid integer,
+    session_login oid,
+    session_started_at timestamp with time zone,
+    rests_until timestamp with time zone,
+    CONSTRAINT worker_registry_ended_check CHECK ((ended = ANY (ARRAY['left'::text, 'replaced'::text, 'reaped'::text]))),
+    CONSTRAINT worker_registry_state_check CHECK ((state = ANY (ARRAY['awake'::text, 'resting'::text, 'left'::text])))
 );
 
 COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
 
 COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';
+
+COMMENT ON COLUMN dormouse.worker_registry.concurrency IS 'How many runs it executes at once.';
+
+COMMENT ON COLUMN dormouse.worker_registry.run_id IS 'It executes this run alone (--run). Null: whatever its queues hold.';
+
+COMMENT ON COLUMN dormouse.worker_registry.ended IS 'Of state left, how: by itself, found dead by its successor (replaced), or by dormouse reap.';
+
+COMMENT ON COLUMN dormouse.worker_registry.seen_at IS 'When it wrote this row last.';
+
+COMMENT ON COLUMN dormouse.worker_registry.session_pid IS 'The server process of its session. It counts as this session with session_login and session_started_at alone.';
+
+COMMENT ON COLUMN dormouse.worker_registry.rests_until IS 'By when one that closes its session on purpose (database.close_after) is to be heard of again.';
 
 CREATE VIEW dormouse.workers AS
  SELECT w.id,
@@ -1733,36 +1779,101 @@ CREATE VIEW dormouse.workers AS
     w.boot_id,
     w.instance_id,
     w.version,
+    w.concurrency,
     w.state,
     w.started_at,
     w.left_at,
     COALESCE(h.runs, (0)::bigint) AS runs,
     h.lease_until,
-        CASE
-            WHEN ((w.state = 'left'::text) AND (h.runs IS NULL)) THEN 'left'::text
-            WHEN h.abandoned THEN 'dead'::text
-            WHEN (h.runs > 0) THEN 'live'::text
-            ELSE 'idle'::text
-        END AS condition,
-        CASE
-            WHEN ((w.state = 'left'::text) AND (h.runs IS NULL)) THEN ('ended cleanly at '::text || date_trunc('second'::text, w.left_at))
-            WHEN h.abandoned THEN (('the lease of a run it holds ended at '::text || date_trunc('second'::text, h.first_end)) || ' and was not extended'::text)
-            WHEN (h.first_end < now()) THEN (('a lease ended at '::text || date_trunc('second'::text, h.first_end)) || ', not long enough ago to say more'::text)
-            WHEN (h.runs > 0) THEN ('holds runs, their leases stand until '::text || date_trunc('second'::text, h.first_end))
-            ELSE (('registered at '::text || date_trunc('second'::text, w.started_at)) || ', holds no run; whether its process is there, its host knows'::text)
+    c.condition,
+        CASE c.condition
+            WHEN 'left'::text THEN
+            CASE w.state
+                WHEN 'left'::text THEN COALESCE(w.ended, 'left'::text)
+                ELSE 'rested'::text
+            END
+            WHEN 'dead'::text THEN
+            CASE
+                WHEN h.abandoned THEN 'abandoned'::text
+                WHEN (w.state = 'left'::text) THEN COALESCE(w.ended, 'left'::text)
+                ELSE 'session lost'::text
+            END
+            ELSE NULL::text
+        END AS ended,
+        CASE c.condition
+            WHEN 'left'::text THEN
+            CASE
+                WHEN (w.state <> 'left'::text) THEN ((('closed its session on purpose at '::text || t.seen) || ', and was to be heard of by '::text) || t.rests_until)
+                WHEN (w.ended = 'replaced'::text) THEN ('its successor found it dead at '::text || t.left_at)
+                WHEN (w.ended = 'reaped'::text) THEN ('dormouse reap found it dead at '::text || t.left_at)
+                ELSE ('ended cleanly at '::text || t.left_at)
+            END
+            WHEN 'dead'::text THEN
+            CASE
+                WHEN h.abandoned THEN (('the lease of a run it holds ended at '::text || t.first_end) || ' and was not extended'::text)
+                WHEN (w.state = 'left'::text) THEN ((('left at '::text || t.left_at) || ' and holds runs, whose leases end at '::text) || t.last_end)
+                ELSE (('lost its session after '::text || t.seen) ||
+                CASE
+                    WHEN (h.runs > 0) THEN (' and holds runs, whose leases end at '::text || t.last_end)
+                    ELSE ', holds no run'::text
+                END)
+            END
+            ELSE
+            CASE
+                WHEN (h.first_end < now()) THEN (('a lease ended at '::text || t.first_end) || ', not long enough ago to say more'::text)
+                WHEN (h.runs > 0) THEN ('holds runs, their leases stand until '::text || t.first_end)
+                WHEN f.present THEN 'has a session, holds no run'::text
+                WHEN pg_is_in_recovery() THEN (('registered at '::text || t.started_at) || ', holds no run; a standby sees no sessions'::text)
+                WHEN (w.state = 'resting'::text) THEN ((('closed its session on purpose at '::text || t.seen) || ', to be heard of by '::text) || t.rests_until)
+                ELSE ('its session ended with the server, which was started anew; to be heard of by '::text || t.rests_until)
+            END
         END AS evidence,
+        CASE
+            WHEN f.present THEN now()
+            ELSE GREATEST(w.seen_at, h.last_claim)
+        END AS last_seen_at,
+    w.run_id,
+        CASE
+            WHEN (w.run_id IS NOT NULL) THEN COALESCE(( SELECT r.status
+               FROM dormouse.run(w.run_id) r(id, queue, task, priority, payload, run_at, attempts, max_attempts, timeout_ms, created_at, key, traceparent, watched, status, started_at, finished_at, archived_at, worker, fence, lease_until, result, error, progress, progress_text, last_fence, exit_code, signal, cpu_ms, peak_memory_bytes, lost, cut_off)), 'gone'::text)
+            ELSE NULL::text
+        END AS run_status,
     w.pid_namespace
-   FROM (dormouse.worker_registry w
+   FROM (((((dormouse.worker_registry w
      LEFT JOIN ( SELECT runs.worker,
             count(*) AS runs,
             max(runs.lease_until) AS lease_until,
             min(runs.lease_until) AS first_end,
+            max(runs.started_at) AS last_claim,
             bool_or(((now() - runs.lease_until) > LEAST((runs.lease_until - runs.started_at), '01:00:00'::interval))) AS abandoned
            FROM dormouse.runs
           WHERE (runs.status = 'running'::text)
-          GROUP BY runs.worker) h ON ((h.worker = w.id)));
+          GROUP BY runs.worker) h ON ((h.worker = w.id)))
+     LEFT JOIN pg_stat_activity s ON (((s.pid = w.session_pid) AND (s.usesysid = w.session_login) AND (s.datid = ( SELECT d.oid
+           FROM pg_database d
+          WHERE (d.datname = current_database()))) AND COALESCE((s.backend_start = w.session_started_at), true))))
+     CROSS JOIN LATERAL ( SELECT ((s.pid IS NOT NULL) AND (w.state <> 'left'::text)) AS present,
+            ((w.rests_until > now()) AND ((w.state = 'resting'::text) OR (pg_postmaster_start_time() > w.session_started_at))) AS rests) f)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN ((w.state = 'left'::text) AND (h.runs IS NULL)) THEN 'left'::text
+                    WHEN h.abandoned THEN 'dead'::text
+                    WHEN (f.present OR f.rests OR pg_is_in_recovery()) THEN
+                    CASE
+                        WHEN (h.runs > 0) THEN 'live'::text
+                        ELSE 'idle'::text
+                    END
+                    WHEN ((w.state = 'resting'::text) AND (h.runs IS NULL)) THEN 'left'::text
+                    ELSE 'dead'::text
+                END AS condition) c)
+     CROSS JOIN LATERAL ( SELECT date_trunc('second'::text, w.started_at) AS started_at,
+            date_trunc('second'::text, w.left_at) AS left_at,
+            date_trunc('second'::text, GREATEST(w.seen_at, h.last_claim)) AS seen,
+            date_trunc('second'::text, w.rests_until) AS rests_until,
+            date_trunc('second'::text, h.first_end) AS first_end,
+            date_trunc('second'::text, h.lease_until) AS last_end) t);
 
-COMMENT ON VIEW dormouse.workers IS 'Who was awake, who left cleanly, and what each still holds.';
+COMMENT ON VIEW dormouse.workers IS 'Who is awake, who is not and how it ended, and what each still holds.';
 
 CREATE VIEW dormouse.dead_workers AS
  SELECT workers.id,
@@ -1775,18 +1886,23 @@ CREATE VIEW dormouse.dead_workers AS
     workers.boot_id,
     workers.instance_id,
     workers.version,
+    workers.concurrency,
     workers.state,
     workers.started_at,
     workers.left_at,
     workers.runs,
     workers.lease_until,
     workers.condition,
+    workers.ended,
     workers.evidence,
+    workers.last_seen_at,
+    workers.run_id,
+    workers.run_status,
     workers.pid_namespace
    FROM dormouse.workers
   WHERE (workers.condition = 'dead'::text);
 
-COMMENT ON VIEW dormouse.dead_workers IS 'They hold runs whose leases ended long ago.';
+COMMENT ON VIEW dormouse.dead_workers IS 'They have lost their session, or hold runs whose leases ended long ago.';
 
 CREATE SEQUENCE dormouse.fence
     START WITH 1
@@ -1806,18 +1922,23 @@ CREATE VIEW dormouse.idle_workers AS
     workers.boot_id,
     workers.instance_id,
     workers.version,
+    workers.concurrency,
     workers.state,
     workers.started_at,
     workers.left_at,
     workers.runs,
     workers.lease_until,
     workers.condition,
+    workers.ended,
     workers.evidence,
+    workers.last_seen_at,
+    workers.run_id,
+    workers.run_status,
     workers.pid_namespace
    FROM dormouse.workers
   WHERE (workers.condition = 'idle'::text);
 
-COMMENT ON VIEW dormouse.idle_workers IS 'They have registered, have not left, and hold nothing.';
+COMMENT ON VIEW dormouse.idle_workers IS 'They have a session, or rest, and hold nothing.';
 
 CREATE TABLE dormouse.imports (
     id uuid NOT NULL,
@@ -1843,18 +1964,23 @@ CREATE VIEW dormouse.live_workers AS
     workers.boot_id,
     workers.instance_id,
     workers.version,
+    workers.concurrency,
     workers.state,
     workers.started_at,
     workers.left_at,
     workers.runs,
     workers.lease_until,
     workers.condition,
+    workers.ended,
     workers.evidence,
+    workers.last_seen_at,
+    workers.run_id,
+    workers.run_status,
     workers.pid_namespace
    FROM dormouse.workers
   WHERE (workers.condition = 'live'::text);
 
-COMMENT ON VIEW dormouse.live_workers IS 'They hold runs whose leases stand.';
+COMMENT ON VIEW dormouse.live_workers IS 'They have a session, or rest, and hold runs.';
 
 CREATE TABLE dormouse.run_logs (
     run_id uuid NOT NULL,
@@ -1916,7 +2042,7 @@ CREATE TABLE dormouse.retention (
     CONSTRAINT retention_finished_ms_check CHECK ((finished_ms >= 3600000))
 );
 
-COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; delete the row of a pool that is no more.';
+COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; dormouse forget deletes the row of a pool that is no more.';
 
 COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
 
@@ -2205,6 +2331,10 @@ CREATE INDEX worker_registry_awake ON dormouse.worker_registry USING btree (star
 
 CREATE INDEX worker_registry_left ON dormouse.worker_registry USING btree (left_at) WHERE (left_at IS NOT NULL);
 
+CREATE INDEX worker_registry_pool ON dormouse.worker_registry USING btree (pool, started_at DESC);
+
+CREATE INDEX worker_registry_session ON dormouse.worker_registry USING btree (session_pid) WHERE (left_at IS NULL);
+
 ALTER INDEX dormouse.attempt_log_pkey ATTACH PARTITION dormouse.attempt_log_default_pkey;
 
 ALTER INDEX dormouse.run_logs_place ATTACH PARTITION dormouse.run_logs_default_run_id_fence_first_line_idx;
@@ -2278,6 +2408,8 @@ REVOKE ALL ON FUNCTION dormouse.finished_at(id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.finishes_within(id uuid, OUT since timestamp with time zone, OUT until timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.forget_imports() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.forget_workers(pool text, worker uuid, OUT workers bigint, OUT pools bigint, OUT refused text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 

@@ -1,5 +1,5 @@
 -- Takes back what the workers $2 held in the queues $1: predecessors of this one in its unit, known to be dead (predecessors.h). The
--- lost attempt is logged and counts; their rows in the registry say that they have left. Index runs_live_lease. Returns how many.
+-- lost attempt is logged and counts; their rows in the registry say that they have been replaced. Index runs_live_lease. Returns how many.
 WITH lost AS (
     SELECT h.*
       FROM pg_catalog.unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
@@ -14,7 +14,7 @@ WITH lost AS (
       FROM lost WHERE r.ctid = lost.tid
     RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*
 ), over AS (
-    UPDATE dormouse.worker_registry w SET state = 'left', left_at = now() WHERE w.state = 'awake' AND w.id = ANY ($2::uuid[])
+    UPDATE dormouse.worker_registry w SET state = 'left', left_at = now(), ended = 'replaced' WHERE w.state <> 'left' AND w.id = ANY ($2::uuid[])
 ), logged AS (
     INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, progress, progress_text)
     SELECT id, worker, fence, started_at, 'lost', progress, progress_text FROM back

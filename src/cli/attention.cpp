@@ -70,13 +70,29 @@ void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
             {Level::warning, name, "it is on, but not after the next boot", "systemctl enable " + target_of(pool)});
 }
 
-void about_workers(All& all, const PoolSeen& pool) {
+std::string how_it_ended(const WorkerSeen& worker, double now) {
+    if (worker.ended == "session lost" && worker.seen_at)
+        return " has lost its session; it was there " + relative(*worker.seen_at, now);
+    if (worker.ended == "abandoned") return " has not extended its leases";
+    if (worker.ended == "left" || worker.ended == "replaced" || worker.ended == "reaped") return " has left";
+    return " ended without a word";
+}
+
+/// Until then nobody else takes its runs.
+std::string leases(const WorkerSeen& worker, double now) {
+    if (worker.runs == 0 || !worker.lease_until) return "";
+    return std::string(worker.runs == 1 ? ", whose lease " : ", whose leases ") +
+           (*worker.lease_until <= now ? "ended " : worker.runs == 1 ? "ends " : "end ") + relative(*worker.lease_until, now);
+}
+
+void about_workers(All& all, const PoolSeen& pool, double now) {
     for (const WorkerSeen& worker : pool.workers)
-        if (worker.state == "gone")
+        if (worker.state == "gone" && (worker.runs > 0 || worker.here))
             all.push_back({Level::warning, "pool " + pool.name,
-                           "its worker on " + worker.host + " ended without a word" +
-                               (worker.runs > 0 ? " and held " + runs(worker.runs) : std::string()),
-                           "dormouse reap"});
+                           "its worker on " + worker.host + how_it_ended(worker, now) +
+                               (worker.runs > 0 ? " and holds " + runs(worker.runs) : std::string()) +
+                               leases(worker, now),
+                           worker.here ? "dormouse reap --force" : "dormouse reap --force, on that host"});
 }
 
 void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
@@ -138,7 +154,7 @@ std::vector<Attention> attention(const Overview& overview) {
             all.push_back({Level::critical, "pool " + pool.name, pool.local->problem,
                            "dormouse worker " + pool.name + " --check"});
         about_units(all, overview, pool);
-        about_workers(all, pool);
+        about_workers(all, pool, overview.now);
     }
     for (const QueueSeen& queue : overview.queues) about_queue(all, overview, queue);
     for (const UnknownTask& task : overview.unknown) about_task(all, overview, task);

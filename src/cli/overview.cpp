@@ -9,7 +9,7 @@
 
 #include "base/process.h"
 #include "cli/failing.h"
-#include "cli/process_alive.h"
+#include "cli/worker_rows.h"
 #include "sql/embedded.h"
 
 namespace dormouse::cli {
@@ -33,17 +33,14 @@ std::set<std::string> listening_sockets() {
     return paths;
 }
 
-std::string state_of(const postgres::Reply& reply, int row) {
-    if (reply.text(row, 6) == "left") return "asleep";
-    const ProcessMark mark{std::string(reply.text(row, 1)), std::string(reply.text(row, 4)), reply.integer(row, 2),
-                           reply.integer(row, 3), reply.integer(row, 11)};
-    const Presence seen = presence_of(mark);
-    const bool out_of_sight = seen.unseen && mark.boot_id == this_boot();  // in another container of this machine
-    return seen.alive == Alive::no && !out_of_sight ? "gone" : "awake";
+std::string state_of(const WorkerRow& worker) {
+    if (worker.condition == "left") return "asleep";
+    if (worker.condition == "dead" && worker.presence.alive != Alive::yes) return "gone";
+    return worker.state == "resting" ? "resting" : "awake";
 }
 
-bool is_here(const postgres::Reply& reply, int row) {
-    return reply.text(row, 1) == this_host() || reply.text(row, 4) == this_boot();
+bool is_here(const ProcessMark& mark) {
+    return mark.host == this_host() || mark.boot_id == this_boot();
 }
 
 PoolSeen& pool_named(Overview& overview, std::string_view name) {
@@ -55,20 +52,18 @@ PoolSeen& pool_named(Overview& overview, std::string_view name) {
     return overview.pools.back();
 }
 
-void add_seen_workers(Overview& overview, const postgres::Reply& reply) {
-    for (int row = 0; row < reply.rows(); ++row) {
-        PoolSeen& pool = pool_named(overview, reply.text(row, 0));
+void add_seen_workers(Overview& overview, const std::vector<WorkerRow>& workers) {
+    for (const WorkerRow& worker : workers) {
+        PoolSeen& pool = pool_named(overview, worker.pool);
         // a file on this machine says what the pool serves from its next start on; else what it said the last
         // time counts
-        const auto queues = nlohmann::json::parse(reply.text(row, 5), nullptr, false);
-        if (!pool.local && queues.is_array())
-            for (const auto& queue : queues)
-                if (const auto* const name = queue.get_ptr<const std::string*>();
-                    name != nullptr && std::find(pool.queues.begin(), pool.queues.end(), *name) == pool.queues.end())
-                    pool.queues.push_back(*name);
-        pool.workers.push_back({std::string(reply.text(row, 1)), state_of(reply, row), is_here(reply, row),
-                                std::string(reply.text(row, 10)), reply.real(row, 7), reply.optional_real(row, 8),
-                                reply.integer(row, 9)});
+        for (const std::string& queue : worker.queues)
+            if (!pool.local && std::find(pool.queues.begin(), pool.queues.end(), queue) == pool.queues.end())
+                pool.queues.push_back(queue);
+        pool.workers.push_back({worker.mark.host, state_of(worker), is_here(worker.mark), worker.version,
+                                worker.started_at, worker.left_at, worker.runs, worker.id, worker.ended,
+                                worker.evidence, worker.seen_at, worker.lease_until, worker.concurrency, worker.run,
+                                worker.run_status});
     }
 }
 
@@ -162,8 +157,8 @@ Overview overview_of_this_machine(const config::Environment& environment) {
 }
 
 Try<void> add_database(Overview& overview, postgres::BlockingConnection& connection) {
-    const auto workers = connection.ask("status", sql::cli::workers);
-    if (!workers) return give_up(workers.error());
+    const auto workers = read_workers(connection, Which::last);
+    if (!workers) return tl::unexpected(workers.error());
     const auto queues = connection.ask("status", sql::cli::queues);
     if (!queues) return give_up(queues.error());
     const auto stuck = connection.ask("status", sql::cli::stuck);
@@ -171,7 +166,7 @@ Try<void> add_database(Overview& overview, postgres::BlockingConnection& connect
     const auto now = connection.ask("status", sql::cli::now);
     if (!now) return give_up(now.error());
     overview.now = now->real(0, 0);
-    add_seen_workers(overview, *workers);
+    add_seen_workers(overview, workers->rows);
     add_queues(overview, *queues);
     add_stuck(overview, *stuck);
     if (auto done = add_holders(overview, connection); !done) return done;

@@ -15,12 +15,20 @@ namespace dormouse::cli {
 
 struct WorkerSeen {
     std::string host;
-    std::string state;  ///< awake, asleep (left), gone (says awake, but its process is not there)
+    std::string state;  ///< awake, resting (without a session on purpose), asleep (left), gone (it died)
     bool here = false;  ///< on this machine
     std::string version;
     double started_at = 0;
     std::optional<double> left_at;
     std::int64_t runs = 0;
+    std::string id;
+    std::string ended;  ///< how, see WorkerRow
+    std::string evidence;
+    std::optional<double> seen_at;      ///< the last proof of life
+    std::optional<double> lease_until;  ///< when the last lease of its runs ends
+    std::int64_t concurrency = 0;       ///< 0: unknown
+    std::string run;                    ///< it executes this one alone
+    std::string run_status;
 };
 
 struct PoolSeen {

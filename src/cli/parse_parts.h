@@ -55,6 +55,7 @@ void add_relay(CLI::App& app, Chosen& chosen);
 void add_status(CLI::App& app, Chosen& chosen);
 void add_workers(CLI::App& app, Chosen& chosen);
 void add_reap(CLI::App& app, Chosen& chosen);
+void add_forget(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 
 }  // namespace dormouse::cli

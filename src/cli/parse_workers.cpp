@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/doctor.h"
+#include "cli/forget.h"
 #include "cli/new_handler.h"
 #include "cli/parse_parts.h"
 #include "cli/reap.h"
@@ -177,10 +178,28 @@ void add_workers(CLI::App& app, Chosen& chosen) {
     add_database(command, options->database);
     add_json(command, options->json, "One JSON document on each line, for programs");
     command.footer(
-        "live: holds runs. idle: awake, holds none. dead: let a lease end long ago, or its process is not there.\n"
-        "Whether a process is there is seen on its own host only.\n\n"
+        "live: holds runs. idle: awake, holds none. dead: it has no session in the database and has not closed it on "
+        "purpose,\nor let a lease end long ago, or its process is not there, which is seen on its own host only. Those that "
+        "died more than\na day ago and hold nothing are shown with --all; `dormouse forget` removes them.\n\n"
         "Example:\n  dormouse workers --pool default");
     choose(command, chosen, options, workers);
+}
+
+void add_forget(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<ForgetOptions>();
+    CLI::App& command = *app.add_subcommand("forget", "Remove what is remembered of a pool or a worker that is gone");
+    command.add_option("POOL|WORKER", options->what, "A pool's name, or a worker's id as `dormouse workers` shows it")
+        ->required();
+    add_database(command, options->database);
+    add_json(command, options->json);
+    command.footer(
+        "Of a pool: its workers, and how long it wanted finished runs to be kept. Refused while one of them lives or "
+        "holds runs,\nand while this machine has a file of the pool. Runs stay. Old workers go by themselves, 30 days "
+        "after they left.\n\n"
+        "Examples:\n"
+        "  dormouse forget r2 --database-url postgresql:///app\n"
+        "  dormouse forget 0b0f3a52-6c1e-4d55-9d0e-6a1f7b6f4c11");
+    choose(command, chosen, options, forget);
 }
 
 void add_reap(CLI::App& app, Chosen& chosen) {
@@ -192,8 +211,8 @@ void add_reap(CLI::App& app, Chosen& chosen) {
     add_json(command, options->json);
     command.footer(
         "production: belongs to a unit. active: at work, idle, or not provably useless. Both are left alone, as are "
-        "other\nhosts. stale: the process is gone, or it has ended its work and its session is gone; age proves "
-        "nothing.\n"
+        "other\nhosts. stale: the process is gone, or it has ended its work and its session is gone, or it executes one run "
+        "alone\n(--run) and that is over; age proves nothing. elsewhere: such a one on another host.\n"
         "--force: SIGTERM, 10 s later SIGKILL; a run that is released has lost an attempt.\n\n"
         "Examples:\n"
         "  dormouse reap\n"

@@ -19,17 +19,24 @@ std::string joined(const std::vector<std::string>& names) {
     return text;
 }
 
+/// Those that live or hold runs, and a few of the others: where each container has a name of its own there are many.
 Cell worker_cell(const PoolSeen& pool) {
+    constexpr int most_gone = 3;
     if (pool.workers.empty()) return {"never seen", Colour::none};
     std::string text;
     Colour colour = Colour::none;
+    int gone = 0;
     for (const WorkerSeen& worker : pool.workers) {
+        const bool lives = worker.state == "awake" || worker.state == "resting";
+        if (!lives && worker.runs == 0 && ++gone > most_gone) continue;
         const bool stopped = worker.state == "asleep" && (pool.off() || pool.removed());
         text += (text.empty() ? "" : ", ") + (stopped ? "stopped" : worker.state) + " on " + worker.host;
         if (worker.runs > 0) text += " (" + std::to_string(worker.runs) + (worker.runs == 1 ? " run)" : " runs)");
-        if (worker.state == "awake" && colour != Colour::red) colour = Colour::green;
+        if (!worker.run.empty()) text += " (run " + worker.run + " alone: " + worker.run_status + ")";
+        if (lives && colour != Colour::red) colour = Colour::green;
         if (worker.state == "gone") colour = Colour::red;
     }
+    if (gone > most_gone) text += ", " + std::to_string(gone - most_gone) + " more that have ended";
     return {text, colour};
 }
 
@@ -37,7 +44,7 @@ std::string last_seen(const PoolSeen& pool, double now) {
     double last = 0;
     for (const WorkerSeen& worker : pool.workers) {
         if (worker.state == "awake") return "now";
-        last = std::max(last, worker.left_at.value_or(worker.started_at));
+        last = std::max(last, worker.seen_at.value_or(worker.left_at.value_or(worker.started_at)));
     }
     return pool.workers.empty() ? "" : relative(last, now);
 }
@@ -124,11 +131,19 @@ Json time_json(std::optional<double> time) {
 Json pool_json(const PoolSeen& pool) {
     Json workers = Json::array();
     for (const WorkerSeen& worker : pool.workers)
-        workers.push_back({{"host", worker.host},
+        workers.push_back({{"id", worker.id},
+                           {"host", worker.host},
                            {"state", worker.state},
+                           {"ended", worker.ended.empty() ? Json(nullptr) : Json(worker.ended)},
+                           {"evidence", worker.evidence},
                            {"started_at", iso(worker.started_at)},
                            {"left_at", time_json(worker.left_at)},
+                           {"seen_at", time_json(worker.seen_at)},
                            {"runs", worker.runs},
+                           {"lease_until", time_json(worker.lease_until)},
+                           {"concurrency", worker.concurrency == 0 ? Json(nullptr) : Json(worker.concurrency)},
+                           {"run", worker.run.empty() ? Json(nullptr) : Json(worker.run)},
+                           {"run_status", worker.run_status.empty() ? Json(nullptr) : Json(worker.run_status)},
                            {"version", worker.version}});
     const bool broken = pool.local && !pool.local->problem.empty();
     Json units = nullptr;

@@ -20,7 +20,15 @@ bool starter_is_gone(const handlers::ProcessStat& stat, pid_t pid) {
     return !leader || leader->state == 'Z';
 }
 
+std::string only_run(const WorkerRow& row) {
+    return "executes run " + row.run + " alone, " +
+           (row.run_status == "gone" ? "which is there no more" : "which is " + row.run_status);
+}
+
 Suspect gone(const WorkerRow& row, double now) {
+    if (row.presence.unseen && row.condition != "dead" && row.condition != "left")
+        return {Kind::active, row.presence.evidence + ", or it is on another of the same name, and lives: " + row.evidence,
+                row, 0};
     const bool lease_stands = row.lease_until && *row.lease_until > now;
     if (row.presence.unseen && lease_stands)
         return {
@@ -37,7 +45,8 @@ Suspect there(const WorkerRow& row) {
     if (!unit.empty()) return {Kind::production, "belongs to " + unit, row, pid};
     if (!is_worker(pid)) return {Kind::active, "is no `dormouse worker`, whatever the registry says of it", row, pid};
     const auto stat = handlers::stat_of(pid);
-    if (stat && stat->state == 'T' && row.condition == "dead")
+    if (row.run_is_over() && row.runs == 0) return {Kind::stale, only_run(row), row, pid};
+    if (stat && stat->state == 'T' && row.ended == "abandoned")
         return {Kind::stale, "is stopped, and " + row.evidence, row, pid};
     if (stat && row.state == "left" && starter_is_gone(*stat, pid))
         return {Kind::stale, "has left the database, and the session that started it is gone", row, pid};
@@ -61,15 +70,19 @@ std::vector<Suspect> suspects_of(const WorkerRows& workers) {
     std::vector<Suspect> all;
     const auto is_awake_too = [&](pid_t pid) {  // a worker that has read its file anew has a row for each time
         return std::any_of(workers.rows.begin(), workers.rows.end(), [&](const WorkerRow& row) {
-            return row.state == "awake" && row.presence.alive == Alive::yes && row.presence.pid == pid;
+            return row.state != "left" && row.presence.alive == Alive::yes && row.presence.pid == pid;
         });
     };
     const auto is_listed = [&](pid_t pid) {
         return std::any_of(all.begin(), all.end(), [&](const Suspect& suspect) { return suspect.pid == pid; });
     };
     for (const WorkerRow& row : workers.rows) {
-        const bool left = row.state == "left" && row.runs == 0;
-        if (row.presence.alive == Alive::elsewhere) continue;
+        const bool left = row.state != "awake" && row.runs == 0;
+        if (row.presence.alive == Alive::elsewhere) {
+            if (row.run_is_over() && row.condition != "left")
+                all.push_back({Kind::elsewhere, "on " + row.mark.host + ": " + only_run(row), row, 0});
+            continue;
+        }
         if (row.presence.alive == Alive::no) {
             if (!left) all.push_back(gone(row, workers.now));
         } else if (!is_listed(row.presence.pid) && (!left || !is_awake_too(row.presence.pid))) {
@@ -89,6 +102,8 @@ const char* to_string(Kind kind) {
             return "active";
         case Kind::stale:
             return "stale";
+        case Kind::elsewhere:
+            return "elsewhere";
     }
     return "";
 }

@@ -9,7 +9,7 @@
 
 namespace dormouse::cli {
 
-enum class Kind { production, active, stale };
+enum class Kind { production, active, stale, elsewhere };
 
 struct Suspect {
     Kind kind = Kind::active;
@@ -21,7 +21,9 @@ struct Suspect {
 /// Production: a unit has it. Stale, each by a proof and never by age alone:
 ///   a row says awake or holds runs, and its process is gone (after a restart of the machine: and no lease stands,
 ///   since it may be another machine of the same name); a process of no unit is stopped, and the lease of a run it
-///   holds has ended long ago; a process of no unit has left the database for good, and so has whoever started it.
+///   holds has ended long ago; a process of no unit has left the database for good, and so has whoever started it; a
+///   process of no unit executes one run alone (--run), and that is over.
+/// Elsewhere: a worker of another host whose only run is over.
 /// Everything else is active. A process without a row here may serve another database: active.
 std::vector<Suspect> suspects_of(const WorkerRows& workers);
 

@@ -24,6 +24,11 @@ WorkerRow row_of(const postgres::Reply& reply, int row) {
     worker.started_at = reply.real(row, 12);
     worker.left_at = reply.optional_real(row, 13);
     worker.lease_until = reply.optional_real(row, 14);
+    worker.ended = reply.text(row, 18);
+    worker.seen_at = reply.optional_real(row, 19);
+    worker.concurrency = reply.is_null(row, 20) ? 0 : reply.integer(row, 20);
+    worker.run = reply.text(row, 21);
+    worker.run_status = reply.text(row, 22);
     const auto queues = nlohmann::json::parse(reply.text(row, 16), nullptr, false);
     if (queues.is_array())
         for (const auto& queue : queues)
@@ -37,22 +42,45 @@ WorkerRow row_of(const postgres::Reply& reply, int row) {
 void judge(WorkerRow& worker) {
     const Presence& seen = worker.presence;
     if (worker.condition == "left" || seen.alive == Alive::elsewhere) return;
+    const bool session_lost = worker.condition == "dead" && worker.ended == "session lost";
     if (seen.alive == Alive::yes) {
-        if (worker.condition == "idle") worker.evidence = "its process is here and holds no run";
-    } else if (!seen.unseen || worker.condition != "live") {
+        if (session_lost) {
+            worker.condition = worker.runs > 0 ? "live" : "idle";
+            worker.evidence = "its process is here, without a session; it opens one by itself";
+        } else if (worker.condition == "idle") {
+            worker.evidence = worker.state == "resting" ? "its process is here and has closed its session on purpose"
+                                                        : "its process is here and holds no run";
+        }
+        if (worker.condition != "dead") worker.ended.clear();
+    } else if (worker.state == "resting" && worker.runs == 0) {
+        worker.condition = "left";
+        worker.ended = "rested";
+        worker.evidence = "ended after it had closed its session on purpose: " + seen.evidence;
+    } else if (!seen.unseen || worker.condition == "dead") {
         worker.condition = "dead";
+        worker.ended = "process gone";
         worker.evidence = seen.evidence;
     }
 }
 
+const char* name_of(Which which) {
+    return which == Which::awake ? "awake" : which == Which::all ? "all" : "host";
+}
+
 }  // namespace
+
+bool WorkerRow::run_is_over() const {
+    return run_status == "completed" || run_status == "failed" || run_status == "canceled" || run_status == "gone";
+}
 
 Try<WorkerRows> read_workers(postgres::BlockingConnection& connection, Which which) {
     const bool here = which == Which::of_this_host;
     const auto given = [&](std::string value) { return here ? std::optional(std::move(value)) : std::nullopt; };
     const auto reply =
-        connection.ask("workers", sql::cli::all_workers,
-                       {which == Which::awake ? "false" : "true", given(this_host()), given(this_boot())});
+        which == Which::last
+            ? connection.ask("workers", sql::cli::workers)
+            : connection.ask("workers", sql::cli::all_workers,
+                       {name_of(which), given(this_host()), given(this_boot())});
     if (!reply) return give_up(reply.error());
     WorkerRows all;
     for (int row = 0; row < reply->rows(); ++row) {

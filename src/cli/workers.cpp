@@ -27,6 +27,20 @@ Json when_json(std::optional<double> time) {
     return time ? Json(iso(*time)) : Json(nullptr);
 }
 
+Json text_json(const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+}
+
+/// What has it, or what it was started for.
+std::string purpose(const WorkerRow& worker) {
+    if (!worker.run.empty()) return "run " + worker.run + ": " + worker.run_status;
+    return worker.unit.empty() ? "foreground" : worker.unit;
+}
+
+std::string slots(const WorkerRow& worker) {
+    return std::to_string(worker.runs) + (worker.concurrency > 0 ? "/" + std::to_string(worker.concurrency) : "");
+}
+
 void print_json(const WorkerRow& worker) {
     const Json document{{"id", worker.id},
                         {"pool", worker.pool},
@@ -36,27 +50,36 @@ void print_json(const WorkerRow& worker) {
                         {"host", worker.mark.host},
                         {"pid", worker.mark.pid},
                         {"process", process_text(worker.presence)},
-                        {"unit", worker.unit.empty() ? Json(nullptr) : Json(worker.unit)},
+                        {"unit", text_json(worker.unit)},
                         {"runs", worker.runs},
                         {"lease_until", when_json(worker.lease_until)},
                         {"started_at", iso(worker.started_at)},
                         {"left_at", when_json(worker.left_at)},
-                        {"version", worker.version}};
+                        {"version", worker.version},
+                        {"state", worker.state},
+                        {"ended", text_json(worker.ended)},
+                        {"concurrency", worker.concurrency == 0 ? Json(nullptr) : Json(worker.concurrency)},
+                        {"seen_at", when_json(worker.seen_at)},
+                        {"run", text_json(worker.run)},
+                        {"run_status", text_json(worker.run_status)}};
     print(safe_json(document.dump()) + "\n");
 }
 
 void print_table(const WorkerRows& workers) {
-    Table table({"POOL", "CONDITION", "HOST", "PID", "PROCESS", "UNIT", "RUNS", "SINCE", "BECAUSE"});
+    Table table({"POOL", "CONDITION", "HOST", "PID", "PROCESS", "UNIT", "RUNS", "VERSION", "SINCE", "SEEN", "BECAUSE", "ID"});
     for (const WorkerRow& worker : workers.rows)
         table.add({{worker.pool},
                    {worker.condition, colour_of(worker.condition)},
                    {worker.mark.host},
                    {std::to_string(worker.mark.pid)},
                    {process_text(worker.presence)},
-                   {worker.unit.empty() ? "foreground" : worker.unit},
-                   {std::to_string(worker.runs)},
-                   {relative(worker.left_at.value_or(worker.started_at), workers.now)},
-                   {cut(worker.evidence, 100)}});
+                   {purpose(worker)},
+                   {slots(worker)},
+                   {worker.version},
+                   {relative(worker.started_at, workers.now)},
+                   {worker.seen_at ? relative(*worker.seen_at, workers.now) : ""},
+                   {cut(worker.evidence, 120)},
+                   {worker.id}});
     print(table.text());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct Identity {
     Uuid boot_id;
     Uuid instance_id;  ///< of the pool's state directory; nil: none
     std::string version;
+    int concurrency = 0;      ///< how many runs it executes at once; 0: unknown
+    std::optional<Uuid> run;  ///< it executes this one alone
+    bool rests = false;       ///< closes its session on purpose (database.close_after)
 };
 
 }  // namespace dormouse::store

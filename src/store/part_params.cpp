@@ -76,6 +76,16 @@ Params identity_params(const Identity& who) {
     who.instance_id == Uuid{} ? params.null() : params.uuid(who.instance_id);
     params.text(who.version);
     who.pid_namespace == 0 ? params.null() : params.bigint(who.pid_namespace);
+    who.concurrency == 0 ? params.null() : params.integer(who.concurrency);
+    who.run ? params.uuid(*who.run) : params.null();
+    params.boolean(who.rests);
+    return params;
+}
+
+Params leave_params(const Round& round, const Identity& who) {
+    Params params;
+    params.uuid(who.id);
+    round.rest && !round.leave ? params.bigint(round.rest->count()) : params.null();
     return params;
 }
 

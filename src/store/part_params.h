@@ -9,6 +9,7 @@ namespace dormouse::store {
 
 postgres::Params queues_params(const Identity& who);
 postgres::Params identity_params(const Identity& who);
+postgres::Params leave_params(const Round& round, const Identity& who);
 postgres::Params forgotten_params(const Round& round, const Identity& who);
 postgres::Params news_params(const std::vector<News>& news, const Identity& who);
 postgres::Params finish_params(const std::vector<Ending>& endings, const Identity& who);

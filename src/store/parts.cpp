@@ -97,7 +97,7 @@ const std::vector<PartRow> rows{
     {Part::backlog, "backlog", sql::backlog, rarely, later,
      WHEN(!round.backlog.empty()), WITH(backlog_params(round, who)), READ(read_backlog(reply, answer))},
     {Part::leave, "leave", sql::worker_leaves, rarely, later,
-     WHEN(round.leave), WITH(uuid_params(who.id)), READ()},
+     WHEN(round.leave || round.rest.has_value()), WITH(leave_params(round, who)), READ()},
     {Part::retain, "retain", sql::retain, rarely, later,
      WHEN(round.retain.has_value()), WITH(retain_params(*round.retain, who)),
      READ(answer.retained = reply.text(0, 0); answer.retention_trouble = reply.text(0, 1))},

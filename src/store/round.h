@@ -155,6 +155,7 @@ struct Round {
     std::optional<Claim> due;          ///< when must somebody look next? Of its `rooms` and `except`
     std::vector<std::string> backlog;  ///< how much is due of these tasks? Empty: nobody asks
     bool leave = false;                ///< this worker is going
+    std::optional<Millis> rest;        ///< … or closes its session on purpose, and is heard of again within so long
     std::optional<Retain> retain;      ///< in a round of its own: it takes locks that nobody is to wait for
 
     [[nodiscard]] bool enqueues() const;  ///< one of the endings asks for more runs

@@ -23,4 +23,12 @@ store::Identity make_identity(const std::string& pool, const std::vector<std::st
     return who;
 }
 
+store::Identity make_identity(const config::Config& config, const Errand& errand) {
+    store::Identity who = make_identity(config.pool, config.worker.queues);
+    who.concurrency = config.worker.concurrency;
+    who.run = errand.run;
+    who.rests = config.database.close_after > Millis{0};
+    return who;
+}
+
 }  // namespace dormouse::worker

@@ -131,7 +131,7 @@ void Pool::make_worker(config::Loaded loaded) {
     start_metrics(config);
     Worker::Circumstances circumstances;
     if (metrics_) circumstances.tally = &metrics_->tally();
-    circumstances.identity = make_identity(config.pool, config.worker.queues);
+    circumstances.identity = make_identity(config, errand_);
     circumstances.owns_process = !guest_;
     circumstances.leaves_when_idle =
         !guest_ && (doorbell_.present() || supervision_ || is_explicit(*loaded_, "worker.idle_exit"));

@@ -1,6 +1,5 @@
-// This worker's row in the registry: written with the second round, since whoever rang waits for a handler and not for
-// the registry, and again after a lost session: meanwhile somebody may have taken its runs back and its row for a dead
-// worker's.
+// This worker's row in the registry, which names its session: others know by that whether it lives. Written with the
+// second round, since whoever rang waits for a handler and not for the registry; of each later session with the first.
 #pragma once
 
 #include "worker/taking_part.h"
@@ -11,8 +10,8 @@ class Registry : public Participant {
   public:
     /// Its row is there.
     [[nodiscard]] bool registered() const { return state_ >= State::written; }
-    /// The row says that this worker has left, by a last round of its own.
-    void left() { state_ = State::wanted; }
+    /// The row says that this worker rests, by the last round of a session that is closed on purpose.
+    void rested() { state_ = State::doubtful; }
 
     [[nodiscard]] const char* name() const override { return "registry"; }
     [[nodiscard]] store::Parts parts() const override { return store::parts({store::Part::arrive}); }

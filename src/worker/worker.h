@@ -107,6 +107,7 @@ class Worker {
     void arm_doze();
     void doze();
     void rest();
+    [[nodiscard]] Millis longest_silence() const;
     [[nodiscard]] Farewell last_word() const;
 
     // worker_leaving.cpp: errands, and every way to end that is not a crash

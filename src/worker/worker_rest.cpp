@@ -32,13 +32,13 @@ void Worker::doze() {
     doorbell_.watch_wake_file(true);
     doorbell_.answer_wake_file();  // by this round
     store::Round round;
-    round.leave = registry_.registered() && flights_.empty();
+    if (registry_.registered()) round.rest = longest_silence();
     round.ask_waking = doorbell_.may_have_wake_files();
     if (!claims_.due().known || round.ask_waking) claims_.fill_due(round);
     finish_round(round);
     if (store::parts_of(round).none()) return rest();
     claims_.answered_by_another_round(BootClock::now());  // what is heard of from here on makes a look owed
-    rounds_.send_last(round, [this, left = round.leave, asked = round.due.has_value()](auto answer) {
+    rounds_.send_last(round, [this, rests = round.rest.has_value(), asked = round.due.has_value()](auto answer) {
         if (!answer) {
             claims_.owe();
             rounds_.tell_outage(answer.error());
@@ -47,7 +47,7 @@ void Worker::doze() {
         if (asked) claims_.take_due(answer->due_in);
         if (answer->waking) claims_.owe();
         const bool closes = rounds_.may_close(moment());
-        if (left) registry_.left();
+        if (rests) registry_.rested();
         closes ? rest() : step();
     });
 }
@@ -65,6 +65,18 @@ void Worker::rest() {
     tell_status(flights_.empty() ? "idle: the session is closed, a ring opens the next one (database.close_after)"
                                  : "running, without a session (database.close_after)");
     step();
+}
+
+/// Until when the registry may take a worker without a session for one that lives: the next time that it opens one by
+/// itself, or is gone. A database that has to be started takes its time. Leases speak for whoever holds runs.
+Millis Worker::longest_silence() const {
+    constexpr Millis start_takes{60'000};
+    constexpr Millis longest{86'400'000};
+    Millis silence = exit_in().value_or(longest);
+    if (!rounds_.held().empty()) silence = std::min(silence, config_.worker.lease);
+    if (claims_.due().known && claims_.due().at)
+        silence = std::min(silence, std::chrono::ceil<Millis>(*claims_.due().at - BootClock::now()));
+    return std::max(Millis{0}, silence) + start_takes;
 }
 
 /// Without asking anew: what was due when the session was closed.

@@ -228,11 +228,11 @@ BOOST_AUTO_TEST_CASE(status_shows_pools_queues_and_who_serves_them) {
         "SELECT dormouse.enqueue('a', queue => 'orphan'); SELECT dormouse.enqueue('a', queue => 'far')");
     database.exec(
         "INSERT INTO dormouse.worker_registry (id, pool, queues, host, pid, pid_start, boot_id, version, "
-        "state, left_at) VALUES "
-        "(gen_random_uuid(), 'elsewhere', '{far}', 'another-host', 1, 1, gen_random_uuid(), '0.1.0', 'left', "
-        "now() - interval '2 hours'),"
-        "(gen_random_uuid(), 'here', '{default}', 'another-host', 1, 1, gen_random_uuid(), '0.1.0', 'awake', "
-        "NULL)");
+        "state, left_at, seen_at, session_pid, session_login) "
+        "SELECT gen_random_uuid(), 'elsewhere', '{far}'::text[], 'another-host', 1, 1, gen_random_uuid(), '0.1.0', "
+        "'left', now() - interval '2 hours', now() - interval '2 hours', NULL, NULL UNION ALL "
+        "SELECT gen_random_uuid(), 'here', '{default}', 'another-host', 1, 1, gen_random_uuid(), '0.1.0', 'awake', "
+        "NULL, now(), pid, usesysid FROM pg_stat_activity WHERE pid = pg_backend_pid()");
     const std::string text = out({"status"}, 13);
     for (const char* const part : {"here, no doorbell", "here, broken", "asleep on another-host", "2 h ago",
                                    "awake on another-host", "queue orphan: no pool serves it", "in 60 min", "nobody"})

@@ -309,6 +309,7 @@ BOOST_AUTO_TEST_CASE(migrate_and_every_other_command_execute_nothing_of_public) 
                    "d.refclassid::pg_catalog.regclass::pg_catalog.text OPERATOR(pg_catalog.=) 'pg_operator'"
                    " AND EXISTS (SELECT FROM pg_catalog.pg_operator o WHERE o.oid OPERATOR(pg_catalog.=) d.refobjid AND"
                    " o.oprnamespace OPERATOR(pg_catalog.=) 'public'::pg_catalog.regnamespace)") == "0");
+    strange.database.exec("INSERT INTO dormouse.retention (pool) VALUES ('gone')");
     std::string id = command({"enqueue", "t", "{}", "--queue", "q", "--key", "k", "--json"});
     id = id.substr(id.find("-") - 8, 36);
     for (const std::vector<std::string>& arguments : {std::vector<std::string>{"runs"},
@@ -326,7 +327,8 @@ BOOST_AUTO_TEST_CASE(migrate_and_every_other_command_execute_nothing_of_public) 
                                                       {"retry", "--task", "t", "--status", "canceled", "--yes"},
                                                       {"cancel", "--task", "t", "--yes"},
                                                       {"archive", "--task", "t", "--yes"},
-                                                      {"reap"}})
+                                                      {"reap"},
+                                                      {"forget", "gone"}})
         command(arguments);
 }
 

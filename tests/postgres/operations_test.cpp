@@ -51,7 +51,7 @@ struct Fixture {
     void register_worker() {
         database.value(sql::worker_arrives,
                        {worker, "pool", "{default}", "", "host", "17", "4711", "00000000-0000-4000-8000-00000000b001",
-                        std::nullopt, "0.1.0", std::nullopt});
+                        std::nullopt, "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false"});
     }
     std::string release(const std::string& pid_start) {
         return database.value(
@@ -323,7 +323,7 @@ BOOST_AUTO_TEST_CASE(a_worker_is_dead_only_when_its_lease_ended_long_ago) {
     set(id, "lease_until = now() - interval '6 minutes'");
     BOOST_TEST(condition() == "dead");
     BOOST_TEST(has(database.value("SELECT evidence FROM dormouse.dead_workers"), "was not extended"));
-    database.value(sql::worker_leaves, {worker});
+    database.value(sql::worker_leaves, {worker, std::nullopt});
     BOOST_TEST(condition() == "dead");
     set(id, "status = 'queued'");
     BOOST_TEST(condition() == "left");

@@ -57,6 +57,7 @@ function finishes_within: operator executes, reader executes, worker executes
 function forget_imports: nobody
 function import_runs: worker executes
 function is_of_the_server: nobody
+function forget_workers: operator executes, worker executes
 function key_owners: nobody
 function levels: worker executes
 function listens: everybody executes
@@ -158,6 +159,7 @@ BOOST_AUTO_TEST_CASE(an_operator_operates_and_neither_enqueues_nor_works) {
     apply_roles(database);
     database.exec(
         "DROP ROLE IF EXISTS operates; CREATE ROLE operates LOGIN IN ROLE dormouse_operator;"
+        " INSERT INTO dormouse.retention (pool) VALUES ('gone');"
         " SELECT dormouse.enqueue('t') FROM generate_series(1, 3)");
     const std::string id = database.value("SELECT id FROM dormouse.runs LIMIT 1");
     const std::map<std::string, std::string> environment{{"DATABASE_URL", database.url("operates")}};
@@ -173,7 +175,8 @@ BOOST_AUTO_TEST_CASE(an_operator_operates_and_neither_enqueues_nor_works) {
                                                {"cancel", "--task", "t", "--yes"},
                                                {"retry", "--status", "canceled", "--yes"},
                                                {"archive", "--status", "queued", "--yes"},
-                                               {"reap"}}) {
+                                               {"reap"},
+                                               {"forget", "gone"}}) {
         const Ended ended = run(cli_program(command, environment));
         BOOST_TEST(ended.exit_code == (command[0] == "status" ? 13 : 0), command[0] << ": " << ended.err);
     }

@@ -20,11 +20,13 @@ bool eventually(const std::function<bool()>& happened) {
     return true;
 }
 
-ForegroundWorker::ForegroundWorker(TestDatabase& database, bool orphan, const std::string& state_directory)
+ForegroundWorker::ForegroundWorker(TestDatabase& database, bool orphan, const std::string& state_directory,
+                                   const std::vector<std::string>& arguments)
     : database_(database) {
     const std::string file = directory_.path() + "/front.toml";
     std::ofstream(file) << pool_toml(database.url(), {}, tasks_);
     std::vector<std::string> argv{dormouse_binary, "worker", "front", "--config", file};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
     if (orphan)
         argv.insert(argv.begin(),
                     {"/usr/bin/setsid", "--fork", "/bin/sh", "-c", "\"$@\" </dev/null >/dev/null 2>&1 &", "sh"});

@@ -15,8 +15,9 @@ class ForegroundWorker {
   public:
     /// Starts it for a pool "front" that has PoolTasks; its row is there when this returns.
     /// `orphan`: the shell that started it, and with it the session, is gone.
-    /// `state_directory`: its STATE_DIRECTORY.
-    explicit ForegroundWorker(TestDatabase& database, bool orphan = false, const std::string& state_directory = {});
+    /// `state_directory`: its STATE_DIRECTORY. `arguments`: more of its command line.
+    explicit ForegroundWorker(TestDatabase& database, bool orphan = false, const std::string& state_directory = {},
+                              const std::vector<std::string>& arguments = {});
     ~ForegroundWorker();
     ForegroundWorker(const ForegroundWorker&) = delete;
     ForegroundWorker& operator=(const ForegroundWorker&) = delete;

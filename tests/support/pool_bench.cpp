@@ -134,7 +134,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     doorbell_ = std::make_unique<worker::Doorbell>(loop_, std::move(listeners));
     handlers_ = std::make_unique<handlers::Handlers>(loop_, config_.tasks, config_.limits);
     worker::Worker::Circumstances circumstances;
-    circumstances.identity = worker::make_identity(config_.pool, config_.worker.queues);
+    circumstances.identity = worker::make_identity(config_, {});
     id_ = circumstances.identity.id;
     if (!options.state_directory.empty()) circumstances.identity.unit = "bench.service";
     predecessors_ = std::make_unique<worker::Predecessors>(options.state_directory, circumstances.identity);

@@ -160,27 +160,45 @@ ALTER TABLE dormouse.run_logs_default REPLICA IDENTITY FULL;
 CREATE INDEX run_logs_place ON dormouse.run_logs (run_id, fence, first_line);
 CREATE INDEX run_logs_default_age ON dormouse.run_logs_default (written_at);
 
--- One row for each time a worker was awake. Not a heartbeat: it is written at the first look and at a clean end.
+-- One row for each time a worker was awake. Not a heartbeat: it is written with each session, when a session is closed on purpose, and at a clean
+-- end. In between its session speaks for a worker (the view dormouse.workers).
 CREATE TABLE dormouse.worker_registry (
-    id            uuid        PRIMARY KEY,
-    pool          text        NOT NULL,
-    queues        text[]      NOT NULL,
-    unit          text,
-    host          text        NOT NULL,
-    pid           integer     NOT NULL,
-    pid_start     bigint      NOT NULL,
-    pid_namespace bigint,
-    boot_id       uuid        NOT NULL,
-    instance_id   uuid,
-    version       text        NOT NULL,
-    state         text        NOT NULL DEFAULT 'awake' CHECK (state IN ('awake', 'left')),
-    started_at    timestamptz NOT NULL DEFAULT now(),
-    left_at       timestamptz
+    id                 uuid        PRIMARY KEY,
+    pool               text        COLLATE "C" NOT NULL,
+    queues             text[]      NOT NULL,
+    unit               text,
+    host               text        NOT NULL,
+    pid                integer     NOT NULL,
+    pid_start          bigint      NOT NULL,
+    pid_namespace      bigint,
+    boot_id            uuid        NOT NULL,
+    instance_id        uuid,
+    version            text        NOT NULL,
+    concurrency        integer,
+    run_id             uuid,
+    state              text        NOT NULL DEFAULT 'awake' CHECK (state IN ('awake', 'resting', 'left')),
+    started_at         timestamptz NOT NULL DEFAULT now(),
+    left_at            timestamptz,
+    ended              text        CHECK (ended IN ('left', 'replaced', 'reaped')),
+    seen_at            timestamptz NOT NULL DEFAULT now(),
+    session_pid        integer,
+    session_login      oid,
+    session_started_at timestamptz,
+    rests_until        timestamptz
 );
 -- Whom to forget (worker_arrives.sql).
 CREATE INDEX worker_registry_left ON dormouse.worker_registry (left_at) WHERE left_at IS NOT NULL;
 CREATE INDEX worker_registry_awake ON dormouse.worker_registry (started_at) WHERE left_at IS NULL;
+-- Whom to show, of many (cli/workers.sql).
+CREATE INDEX worker_registry_pool ON dormouse.worker_registry (pool, started_at DESC);
+CREATE INDEX worker_registry_session ON dormouse.worker_registry (session_pid) WHERE left_at IS NULL;
 COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
+COMMENT ON COLUMN dormouse.worker_registry.concurrency IS 'How many runs it executes at once.';
+COMMENT ON COLUMN dormouse.worker_registry.run_id IS 'It executes this run alone (--run). Null: whatever its queues hold.';
+COMMENT ON COLUMN dormouse.worker_registry.ended IS 'Of state left, how: by itself, found dead by its successor (replaced), or by dormouse reap.';
+COMMENT ON COLUMN dormouse.worker_registry.seen_at IS 'When it wrote this row last.';
+COMMENT ON COLUMN dormouse.worker_registry.session_pid IS 'The server process of its session. It counts as this session with session_login and session_started_at alone.';
+COMMENT ON COLUMN dormouse.worker_registry.rests_until IS 'By when one that closes its session on purpose (database.close_after) is to be heard of again.';
 COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';
 
 -- The files that were imported, so that one whose removal was lost in a crash is not imported again, also when its run has finished
@@ -198,7 +216,7 @@ CREATE TABLE dormouse.retention (
     said_at     timestamptz NOT NULL DEFAULT now(),
     trouble     text
 );
-COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; delete the row of a pool that is no more.';
+COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; dormouse forget deletes the row of a pool that is no more.';
 COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
 COMMENT ON COLUMN dormouse.retention.trouble IS 'What stood in the way of the last step of this pool. Null: nothing.';
 

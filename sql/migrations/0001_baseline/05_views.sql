@@ -48,32 +48,3 @@ CREATE VIEW dormouse.logs AS
       LEFT JOIN dormouse.attempts a ON a.run_id = b.run_id AND a.fence = b.fence AND a.worker = b.worker
      CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l (said, n);
 COMMENT ON VIEW dormouse.logs IS 'The lines that handlers have said, when by their worker''s clock. Give it a run_id; order by attempt, line.';
-
--- Who lives, as far as the database can tell, with the evidence in words. A missing session proves nothing: a worker may be cut off, or let
--- a database sleep. Dead is who has let a lease end and stay ended for as long as it was given, at most an hour. That a process is gone
--- can only be seen on its host: `dormouse workers` and `dormouse reap` there.
-CREATE VIEW dormouse.workers AS
-    SELECT w.id, w.pool, w.queues, w.unit, w.host, w.pid, w.pid_start, w.boot_id, w.instance_id, w.version, w.state, w.started_at,
-           w.left_at, coalesce(h.runs, 0) AS runs, h.lease_until,
-           CASE WHEN w.state = 'left' AND h.runs IS NULL THEN 'left'
-                WHEN h.abandoned THEN 'dead'
-                WHEN h.runs > 0 THEN 'live'
-                ELSE 'idle' END AS condition,
-           CASE WHEN w.state = 'left' AND h.runs IS NULL THEN 'ended cleanly at ' || date_trunc('second', w.left_at)
-                WHEN h.abandoned THEN 'the lease of a run it holds ended at ' || date_trunc('second', h.first_end) || ' and was not extended'
-                WHEN h.first_end < now() THEN 'a lease ended at ' || date_trunc('second', h.first_end) || ', not long enough ago to say more'
-                WHEN h.runs > 0 THEN 'holds runs, their leases stand until ' || date_trunc('second', h.first_end)
-                ELSE 'registered at ' || date_trunc('second', w.started_at) || ', holds no run; whether its process is there, its host knows' END AS evidence,
-           w.pid_namespace
-      FROM dormouse.worker_registry w
-      LEFT JOIN (SELECT worker, count(*) AS runs, max(lease_until) AS lease_until, min(lease_until) AS first_end,
-                        bool_or(now() - lease_until > least(lease_until - started_at, interval '1 hour')) AS abandoned
-                   FROM dormouse.runs WHERE status = 'running' GROUP BY worker) h ON h.worker = w.id;
-
-COMMENT ON VIEW dormouse.workers IS 'Who was awake, who left cleanly, and what each still holds.';
-CREATE VIEW dormouse.live_workers AS SELECT * FROM dormouse.workers WHERE condition = 'live';
-CREATE VIEW dormouse.idle_workers AS SELECT * FROM dormouse.workers WHERE condition = 'idle';
-CREATE VIEW dormouse.dead_workers AS SELECT * FROM dormouse.workers WHERE condition = 'dead';
-COMMENT ON VIEW dormouse.live_workers IS 'They hold runs whose leases stand.';
-COMMENT ON VIEW dormouse.idle_workers IS 'They have registered, have not left, and hold nothing.';
-COMMENT ON VIEW dormouse.dead_workers IS 'They hold runs whose leases ended long ago.';

@@ -65,7 +65,7 @@ END $$;
 -- The run of this id, as a row of dormouse.runs: the live one, else the one that finished last. As `SELECT ... FROM dormouse.runs WHERE id = ...`, which
 -- gives all of them, at the cost of one day however many are kept.
 CREATE FUNCTION dormouse.run(id uuid) RETURNS SETOF dormouse.runs
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE

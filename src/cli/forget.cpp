@@ -1,0 +1,78 @@
+#include "cli/forget.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/uuid.h"
+#include "cli/process_alive.h"
+#include "cli/text.h"
+#include "config/local_pools.h"
+#include "config/text.h"
+#include "sql/embedded.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Texts = postgres::BlockingConnection::Texts;
+
+Try<void> not_configured_here(const std::string& pool) {
+    for (const config::LocalPool& local : config::local_pools(config::of_process()))
+        if (local.name == pool)
+            return give_up(Exit::usage, "pool " + pool + " has a file on this machine: remove " + local.file +
+                                            " first; nothing was forgotten");
+    return {};
+}
+
+/// The database knows sessions; that a process is there without one only its host sees.
+Try<void> not_alive_here(postgres::BlockingConnection& connection, const Texts& which) {
+    const auto reply = connection.ask("forget", sql::cli::some_workers, which);
+    if (!reply) return give_up(reply.error());
+    for (int row = 0; row < reply->rows(); ++row) {
+        const ProcessMark mark{std::string(reply->text(row, 1)), std::string(reply->text(row, 4)),
+                               reply->integer(row, 2), reply->integer(row, 3), reply->integer(row, 5)};
+        if (alive(mark) == Alive::yes)
+            return give_up(Exit::usage, "worker " + std::string(reply->text(row, 0)) + " of pool " +
+                                            std::string(reply->text(row, 6)) + " lives: its process " +
+                                            std::to_string(mark.pid) + " is here; nothing was forgotten");
+    }
+    return {};
+}
+
+std::string counted(std::int64_t count, const std::string& noun) {
+    return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+Outcome forget(const ForgetOptions& options) {
+    const auto worker = Uuid::parse(options.what);
+    if (!worker)
+        if (auto absent = not_configured_here(options.what); !absent) return tl::unexpected(absent.error());
+    auto connection = open_database(options.database, "forget");
+    if (!connection) return tl::unexpected(connection.error());
+    if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
+    const Texts which{worker ? std::nullopt : std::optional(options.what),
+                      worker ? std::optional(worker->to_string()) : std::nullopt};
+    if (auto gone = not_alive_here(*connection, which); !gone) return tl::unexpected(gone.error());
+    const auto reply = connection->ask("forget", sql::cli::forget_workers, which);
+    if (!reply) return give_up(reply.error());
+    if (!reply->is_null(0, 2))
+        return give_up(Exit::usage, std::string(reply->text(0, 2)) + "; nothing was forgotten. `dormouse workers` " +
+                                        "says who lives; `dormouse reap --force` on its host releases what a dead one holds");
+    const std::int64_t workers = reply->integer(0, 0);
+    const std::int64_t pools = reply->integer(0, 1);
+    if (workers == 0 && pools == 0)
+        return give_up(Exit::not_found, "nothing is known of a " + std::string(worker ? "worker " : "pool ") +
+                                            config::quote(options.what) + "; `dormouse workers --all` lists them");
+    if (options.json)
+        print(safe_json(Json{{worker ? "worker" : "pool", options.what}, {"workers", workers}, {"retention", pools > 0}}
+                            .dump(-1, ' ', false, Json::error_handler_t::replace)) +
+              "\n");
+    else
+        print(escaped(options.what) + ": " + counted(workers, "worker") + " forgotten" +
+              (pools > 0 ? ", and how long it wanted finished runs to be kept" : "") + "\n");
+    return if_told(Exit::ok, counted(workers, "worker") + " forgotten");
+}
+
+}  // namespace dormouse::cli
