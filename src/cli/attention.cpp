@@ -82,7 +82,10 @@ std::string how_it_ended(const WorkerSeen& worker, double now) {
 std::string leases(const WorkerSeen& worker, double now) {
     if (worker.runs == 0 || !worker.lease_until) return "";
     return std::string(worker.runs == 1 ? ", whose lease " : ", whose leases ") +
-           (*worker.lease_until <= now ? "ended " : worker.runs == 1 ? "ends " : "end ") + relative(*worker.lease_until, now);
+           (*worker.lease_until <= now ? "ended "
+            : worker.runs == 1         ? "ends "
+                                       : "end ") +
+           relative(*worker.lease_until, now);
 }
 
 void about_workers(All& all, const PoolSeen& pool, double now) {

@@ -58,16 +58,18 @@ Outcome forget(const ForgetOptions& options) {
     const auto reply = connection->ask("forget", sql::cli::forget_workers, which);
     if (!reply) return give_up(reply.error());
     if (!reply->is_null(0, 2))
-        return give_up(Exit::usage, std::string(reply->text(0, 2)) + "; nothing was forgotten. `dormouse workers` " +
-                                        "says who lives; `dormouse reap --force` on its host releases what a dead one holds");
+        return give_up(Exit::usage,
+                       std::string(reply->text(0, 2)) + "; nothing was forgotten. `dormouse workers` " +
+                           "says who lives; `dormouse reap --force` on its host releases what a dead one holds");
     const std::int64_t workers = reply->integer(0, 0);
     const std::int64_t pools = reply->integer(0, 1);
     if (workers == 0 && pools == 0)
         return give_up(Exit::not_found, "nothing is known of a " + std::string(worker ? "worker " : "pool ") +
                                             config::quote(options.what) + "; `dormouse workers --all` lists them");
     if (options.json)
-        print(safe_json(Json{{worker ? "worker" : "pool", options.what}, {"workers", workers}, {"retention", pools > 0}}
-                            .dump(-1, ' ', false, Json::error_handler_t::replace)) +
+        print(safe_json(
+                  Json{{worker ? "worker" : "pool", options.what}, {"workers", workers}, {"retention", pools > 0}}.dump(
+                      -1, ' ', false, Json::error_handler_t::replace)) +
               "\n");
     else
         print(escaped(options.what) + ": " + counted(workers, "worker") + " forgotten" +

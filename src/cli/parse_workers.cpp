@@ -179,7 +179,8 @@ void add_workers(CLI::App& app, Chosen& chosen) {
     add_json(command, options->json, "One JSON document on each line, for programs");
     command.footer(
         "live: holds runs. idle: awake, holds none. dead: it has no session in the database and has not closed it on "
-        "purpose,\nor let a lease end long ago, or its process is not there, which is seen on its own host only. Those that "
+        "purpose,\nor let a lease end long ago, or its process is not there, which is seen on its own host only. Those "
+        "that "
         "died more than\na day ago and hold nothing are shown with --all; `dormouse forget` removes them.\n\n"
         "Example:\n  dormouse workers --pool default");
     choose(command, chosen, options, workers);
@@ -211,7 +212,8 @@ void add_reap(CLI::App& app, Chosen& chosen) {
     add_json(command, options->json);
     command.footer(
         "production: belongs to a unit. active: at work, idle, or not provably useless. Both are left alone, as are "
-        "other\nhosts. stale: the process is gone, or it has ended its work and its session is gone, or it executes one run "
+        "other\nhosts. stale: the process is gone, or it has ended its work and its session is gone, or it executes "
+        "one run "
         "alone\n(--run) and that is over; age proves nothing. elsewhere: such a one on another host.\n"
         "--force: SIGTERM, 10 s later SIGKILL; a run that is released has lost an attempt.\n\n"
         "Examples:\n"

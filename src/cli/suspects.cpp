@@ -27,8 +27,8 @@ std::string only_run(const WorkerRow& row) {
 
 Suspect gone(const WorkerRow& row, double now) {
     if (row.presence.unseen && row.condition != "dead" && row.condition != "left")
-        return {Kind::active, row.presence.evidence + ", or it is on another of the same name, and lives: " + row.evidence,
-                row, 0};
+        return {Kind::active,
+                row.presence.evidence + ", or it is on another of the same name, and lives: " + row.evidence, row, 0};
     const bool lease_stands = row.lease_until && *row.lease_until > now;
     if (row.presence.unseen && lease_stands)
         return {

@@ -76,11 +76,9 @@ bool WorkerRow::run_is_over() const {
 Try<WorkerRows> read_workers(postgres::BlockingConnection& connection, Which which) {
     const bool here = which == Which::of_this_host;
     const auto given = [&](std::string value) { return here ? std::optional(std::move(value)) : std::nullopt; };
-    const auto reply =
-        which == Which::last
-            ? connection.ask("workers", sql::cli::workers)
-            : connection.ask("workers", sql::cli::all_workers,
-                       {name_of(which), given(this_host()), given(this_boot())});
+    const auto reply = which == Which::last ? connection.ask("workers", sql::cli::workers)
+                                            : connection.ask("workers", sql::cli::all_workers,
+                                                             {name_of(which), given(this_host()), given(this_boot())});
     if (!reply) return give_up(reply.error());
     WorkerRows all;
     for (int row = 0; row < reply->rows(); ++row) {

@@ -42,8 +42,8 @@ struct WorkerRows {
 enum class Which { awake, all, of_this_host, last };
 
 /// The newest first. `awake`: and those that died within a day or hold runs. `of_this_host`: those that have left as
-/// well, by the host's name or, which may have changed, its boot; and of other hosts whose only run is over. `last`: what
-/// status shows, by pool: those that live or hold runs, and of each host the last one.
+/// well, by the host's name or, which may have changed, its boot; and of other hosts whose only run is over. `last`:
+/// what status shows, by pool: those that live or hold runs, and of each host the last one.
 Try<WorkerRows> read_workers(postgres::BlockingConnection& connection, Which which);
 
 }  // namespace dormouse::cli

@@ -66,7 +66,8 @@ void print_json(const WorkerRow& worker) {
 }
 
 void print_table(const WorkerRows& workers) {
-    Table table({"POOL", "CONDITION", "HOST", "PID", "PROCESS", "UNIT", "RUNS", "VERSION", "SINCE", "SEEN", "BECAUSE", "ID"});
+    Table table(
+        {"POOL", "CONDITION", "HOST", "PID", "PROCESS", "UNIT", "RUNS", "VERSION", "SINCE", "SEEN", "BECAUSE", "ID"});
     for (const WorkerRow& worker : workers.rows)
         table.add({{worker.pool},
                    {worker.condition, colour_of(worker.condition)},

@@ -202,7 +202,8 @@ BOOST_AUTO_TEST_CASE(a_publication_a_provider_and_a_worker_of_another_release) {
     doctor.finds("note", "server", "keeps it from suspending", "database.close_after");
     database.exec(
         "INSERT INTO dormouse.worker_registry (id, pool, queues, host, pid, pid_start, boot_id, version, session_pid, "
-        "session_login) SELECT gen_random_uuid(), 'mail', '{mail}', 'another-host', 1, 1, gen_random_uuid(), '0.0.9', pid, "
+        "session_login) SELECT gen_random_uuid(), 'mail', '{mail}', 'another-host', 1, 1, gen_random_uuid(), '0.0.9', "
+        "pid, "
         "usesysid FROM pg_stat_activity WHERE pid = pg_backend_pid()");
     doctor.finds("warning", "version", "on another-host is 0.0.9", "systemctl restart dormouse@mail.service");
 }
