@@ -15,9 +15,9 @@ WITH forgotten AS (
 )
 INSERT INTO dormouse.worker_registry (id, pool, queues, unit, host, pid, pid_start, boot_id, instance_id, version, pid_namespace, concurrency, run_id,
                                       rests_until, session_pid, session_login, session_started_at)
-SELECT $1::uuid, $2::text, $3::text[], $4::text, $5::text, $6::int4, $7::int8, $8::uuid, $9::uuid, $10::text, $11::int8, $12::int4, $13::uuid,
-       CASE WHEN $14::boolean THEN now() + interval '1 day' END, s.pid, s.usesysid, s.backend_start
-  FROM (SELECT pg_backend_pid() AS pid) me LEFT JOIN pg_stat_get_activity(pg_backend_pid()) s ON s.pid = me.pid
+    SELECT $1::uuid, $2::text, $3::text[], $4::text, $5::text, $6::int4, $7::int8, $8::uuid, $9::uuid, $10::text, $11::int8, $12::int4, $13::uuid,
+           CASE WHEN $14::boolean THEN now() + interval '1 day' END, s.pid, s.usesysid, s.backend_start
+      FROM (SELECT pg_backend_pid() AS pid) me LEFT JOIN pg_stat_get_activity(pg_backend_pid()) s ON s.pid = me.pid
     ON CONFLICT (id) DO UPDATE
    SET state = 'awake', left_at = NULL, ended = NULL, seen_at = now(), rests_until = excluded.rests_until, session_pid = excluded.session_pid,
        session_login = excluded.session_login, session_started_at = excluded.session_started_at
