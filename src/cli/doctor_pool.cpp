@@ -6,6 +6,7 @@
 
 #include "cli/account.h"
 #include "cli/doctor_parts.h"
+#include "cli/sandbox.h"
 #include "config/load.h"
 #include "postgres/target.h"
 #include "worker/main.h"
@@ -122,6 +123,7 @@ void look_at_pool(Findings& findings, const std::string& pool, const config::Env
     if (!loaded) return;  // the check has said so
     add_files(findings, name, loaded->config);
     add_spool(findings, name, loaded->config);
+    for (Finding& one : look_at_sandbox(loaded->config)) findings.push_back(std::move(one));
 }
 
 }  // namespace dormouse::cli

@@ -57,5 +57,6 @@ void add_workers(CLI::App& app, Chosen& chosen);
 void add_reap(CLI::App& app, Chosen& chosen);
 void add_forget(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
+void add_sandbox(CLI::App& app, Chosen& chosen);
 
 }  // namespace dormouse::cli

@@ -7,6 +7,7 @@
 #include "cli/parse_parts.h"
 #include "cli/reap.h"
 #include "cli/relay_command.h"
+#include "cli/sandbox.h"
 #include "cli/status.h"
 #include "cli/try_task.h"
 #include "cli/wake.h"
@@ -72,13 +73,16 @@ void add_try(CLI::App& app, Chosen& chosen) {
     command.add_option("--attempt", options->attempt, "What the handler is told (default 1)")
         ->check(number(1, 32767))
         ->type_name("N");
+    command.add_flag("--as-pool", options->as_pool,
+                     "As the pool's unit would: its user, sandbox, limits and environment (as root)");
     add_json(command, options->json);
     command.footer(
         "Log lines and progress go to stderr, the result to stdout. Exit code: 0 completed; else the handler's own; 75 "
         "not\nnow; 128 and the number of its signal; 5 timed out; 9 could not be started; 3 any other failure.\n\n"
         "Examples:\n"
         "  dormouse try thumbnail '{\"file\": \"a.jpg\"}'\n"
-        "  dormouse try report --config ./pool.toml --payload @report.json --timeout 10s");
+        "  dormouse try report --config ./pool.toml --payload @report.json --timeout 10s\n"
+        "  sudo dormouse try thumbnail --as-pool");
     on_chosen(command, chosen, [options] { return try_task(*options); });
 }
 
@@ -97,6 +101,22 @@ void add_new(CLI::App& app, Chosen& chosen) {
         "Example:\n"
         "  sudo dormouse new python thumbnail");
     on_chosen(command, chosen, [options] { return new_handler(*options); });
+}
+
+void add_sandbox(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<SandboxOptions>();
+    CLI::App& command = *app.add_subcommand(
+        "sandbox", "Print the drop-in that gives a pool's unit what its tasks need (sandbox = { … })");
+    command.add_option("POOL", options->pool, "The pool")->required();
+    command.add_flag("--install", options->install,
+                     "Write it below /etc/systemd/system, and have systemd read it (as root)");
+    add_json(command, options->json);
+    command.footer(
+        "What no task needs any more goes from it. In force at the worker's next start.\n\n"
+        "Examples:\n"
+        "  dormouse sandbox default\n"
+        "  sudo dormouse sandbox default --install");
+    choose(command, chosen, options, sandbox);
 }
 
 void add_wake(CLI::App& app, Chosen& chosen) {

@@ -10,6 +10,7 @@
 #include "cli/account.h"
 #include "cli/payload.h"
 #include "cli/text.h"
+#include "cli/try_as_pool.h"
 #include "cli/when.h"
 #include "config/duration.h"
 #include "config/load.h"
@@ -216,6 +217,21 @@ int code_of(const handlers::Outcome& outcome) {
     return outcome.exit_code.value_or(0) != 0 ? *outcome.exit_code : static_cast<int>(Exit::run_failed);
 }
 
+/// The same command, to be executed in the unit, with the payload on its stdin.
+Try<int> run_in_unit(const TryOptions& options, const config::Config& config, const std::string& payload) {
+    std::vector<std::string> arguments{"try", "--payload", "-", "--attempt", std::to_string(options.attempt)};
+    const auto add = [&](const char* name, const std::string& value) {
+        if (!value.empty()) arguments.insert(arguments.end(), {name, value});
+    };
+    add("--pool", config.pool);
+    if (!options.file.empty()) add("--config", config.file);
+    for (const std::string& set : options.sets) add("--set", set);
+    add("--timeout", options.timeout);
+    if (options.json) arguments.emplace_back("--json");
+    arguments.insert(arguments.end(), {"--", options.task});
+    return run_as_pool(config.pool, arguments, payload);
+}
+
 Try<int> run_trial(const TryOptions& options) {
     const auto loaded = load_for(options, config::of_process());
     if (!loaded) return tl::unexpected(loaded.error());
@@ -233,6 +249,7 @@ Try<int> run_trial(const TryOptions& options) {
                            "(docs/embedding.md)");
     auto payload = read_payload(options.payload, config.limits.payload_bytes);
     if (!payload) return tl::unexpected(payload.error());
+    if (options.as_pool) return run_in_unit(options, config, *payload);
     handlers::RunSpec spec;
     spec.id = Uuid::time_ordered();
     spec.task = options.task;

@@ -17,6 +17,7 @@ struct TryOptions {
     std::vector<std::string> sets;  ///< as with `dormouse worker`
     std::string timeout;            ///< a duration; empty: the task's
     int attempt = 1;
+    bool as_pool = false;  ///< in a unit as the pool's
     bool json = false;
 };
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/sandbox.h"
 #include "cli/text.h"
 #include "config/duration.h"
 #include "config/load.h"
@@ -103,7 +104,12 @@ int run_worker(const WorkerOptions& options) {
 }
 
 Outcome check_worker(const WorkerOptions& options) {
-    const worker::PoolCheck check = worker::check_pool(sources_of(options));
+    config::Sources sources = sources_of(options);
+    worker::PoolCheck check = worker::check_pool(sources);
+    sources.database_required = false;
+    if (const auto loaded = config::load(sources))
+        for (const Finding& one : look_at_sandbox(loaded->config))
+            if (one.grade != Grade::ok) check.warnings.push_back(one.text + "; " + one.remedy);
     if (options.json) {
         print(document_of(check, options.pool) + "\n");
     } else {

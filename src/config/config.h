@@ -20,6 +20,22 @@ enum class HandlerKind { exec, warm, in_process };
 /// What stdout of an exec handler is.
 enum class Output { result, log, both };
 
+/// What of /home, /root and /run/user there is.
+enum class Home { none, read_only, read_write };
+
+/// What a task needs of the sandbox of its pool's unit (systemd/sandbox.h); the defaults are what the unit gives.
+struct Sandbox {
+    Home home = Home::none;
+    std::vector<std::string> write;    ///< paths
+    std::vector<std::string> devices;  ///< "/dev/ttyS0", or a group of /proc/devices: "char-drm"
+    bool ownership = false;            ///< chown, chgrp, setgid directories
+    bool priority = false;             ///< nice, ionice, processor affinity
+    bool netlink = false;              ///< interfaces and addresses of this host
+    bool shared_tmp = false;           ///< the host's /tmp
+    bool namespaces = false;           ///< user namespaces
+    bool privileges = false;           ///< setuid and setgid programs work
+};
+
 /// NAME to value of environment variables. Values may be secrets: never print them.
 using Variables = std::map<std::string, std::string>;
 
@@ -45,6 +61,7 @@ struct Task {
     Millis expires{0};       ///< a run that has been due for longer is not begun; 0: never
     std::string on_failure;  ///< the task of the run that is enqueued when one has failed for good; empty: none
     int umask = -1;          ///< of its processes; -1: the worker's
+    Sandbox sandbox;
     // of warm, and the same in all tasks that share their processes:
     int processes = 0;                ///< most of them; 0: as many as the worker executes runs at once
     Millis warm_idle{60'000};         ///< one without a run is ended after so long; 0: never

@@ -78,6 +78,32 @@ constexpr TaskKey task_key_table[] = {
       "The umask of the command, in octal digits: \"0022\" lets everybody read the files that it makes, \"0027\" its "
       "group. Without it, the worker's, which is 0077 in its unit."},
      [](Task& task) -> Slot { return &task.umask; }},
+    {{"sandbox.home", Type::home, "none",
+      "What of /home, /root and /run/user is there. This and the next eight keys: what the command needs of the "
+      "sandbox "
+      "of the pool's unit, which is one for all of its tasks; `dormouse sandbox POOL --install` gives it."},
+     [](Task& task) -> Slot { return &task.sandbox.home; }},
+    {{"sandbox.write", Type::paths, "", "Where the command writes, besides its state directory and /tmp.", 0, 4095},
+     [](Task& task) -> Slot { return &task.sandbox.write; }},
+    {{"sandbox.devices", Type::devices, "", "Devices, or groups of /proc/devices, that the command opens.", 0, 4095},
+     [](Task& task) -> Slot { return &task.sandbox.devices; }},
+    {{"sandbox.ownership", Type::boolean, "false",
+      "Whether the command gives files to groups (chgrp, rsync -a) or makes setgid directories (git --shared)."},
+     [](Task& task) -> Slot { return &task.sandbox.ownership; }},
+    {{"sandbox.priority", Type::boolean, "false", "Whether nice, ionice and processor affinity work."},
+     [](Task& task) -> Slot { return &task.sandbox.priority; }},
+    {{"sandbox.netlink", Type::boolean, "false",
+      "Whether interfaces and addresses of the host can be listed (ip, os.networkInterfaces())."},
+     [](Task& task) -> Slot { return &task.sandbox.netlink; }},
+    {{"sandbox.shared_tmp", Type::boolean, "false", "Whether /tmp is the host's, and not the unit's own."},
+     [](Task& task) -> Slot { return &task.sandbox.shared_tmp; }},
+    {{"sandbox.namespaces", Type::boolean, "false",
+      "Whether the command may make user namespaces: browsers, bwrap, rootless containers."},
+     [](Task& task) -> Slot { return &task.sandbox.namespaces; }},
+    {{"sandbox.privileges", Type::boolean, "false",
+      "Whether setuid and setgid programs work (sudo, crontab, sendmail). Opens most of the sandbox; "
+      "docs/sandbox.md says what."},
+     [](Task& task) -> Slot { return &task.sandbox.privileges; }},
     {{"backoff.base", Type::duration, "5s", "The pause before the second attempt; doubled each time, with full jitter.",
       0, year},
      [](Task& task) -> Slot { return &task.backoff.base; }},
@@ -175,6 +201,17 @@ struct Reader {
         return {};
     }
 
+    /// A path that can be written has to be there at all.
+    Status check_sandbox(const Task& task, const Value& value) const {
+        if (task.sandbox.home != Home::none) return {};
+        for (const std::string& path : task.sandbox.write)
+            for (const char* const hidden : {"/home/", "/root/", "/run/user/"})
+                if ((path + "/").starts_with(hidden))
+                    return refused(value, full("sandbox.write"),
+                                   path + R"( is hidden by home = "none"; add home = "read-only")");
+        return {};
+    }
+
     Status read_task(Task& task, const Value& value) {
         for (const auto& [key, entry] : value.entries) {
             if (key == "environment") {
@@ -185,16 +222,19 @@ struct Reader {
                 origins[full(key)] = "file " + file + ":" + std::to_string(entry.line);
                 continue;
             }
-            if (key != "backoff") {
+            if (key != "backoff" && key != "sandbox") {
                 if (Status done = read_key(task, key, entry); !done) return done;
                 continue;
             }
             if (entry.kind != Value::Kind::table)
-                return refused(entry, full(key), R"(expected a table, such as { base = "5s", max = "10min" })");
+                return refused(entry, full(key),
+                               key == "backoff" ? R"(expected a table, such as { base = "5s", max = "10min" })"
+                                                : R"(expected a table, such as { write = ["/srv/out"] })");
             for (const auto& [part, part_value] : entry.entries)
-                if (Status done = read_key(task, "backoff." + part, part_value); !done) return done;
+                if (Status done = read_key(task, key + "." + part, part_value); !done) return done;
         }
         if (Status done = check_handler(task, value); !done) return done;
+        if (Status done = check_sandbox(task, value); !done) return done;
         if (task.backoff.base > task.backoff.max)
             return refused(value, full("backoff"),
                            "base (" + duration_text(task.backoff.base) + ") is longer than max (" +

@@ -89,18 +89,31 @@ std::vector<Value> split(std::string_view text) {
     }
 }
 
+/// A path that a line of a unit can name, and that stays where it seems to be.
+bool is_path(std::string_view text) {
+    return text.starts_with('/') && (std::string(text) + "/").find("/../") == std::string::npos;
+}
+
+/// Whether `text` may be in a list of that type, apart from what all names have to be.
+bool fits(Type type, std::string_view text) {
+    if (type == Type::paths) return is_path(text);
+    if (type != Type::devices) return true;
+    return (text.starts_with("/dev/") && is_path(text)) || text.starts_with("char-") || text.starts_with("block-");
+}
+
 Result<std::vector<std::string>> to_list(const Key& key, const Value& value) {
     if (value.kind != Value::Kind::list && !value.loose) return refused(key, described(value));
-    if (key.type == Type::names && key.min == 0 && (value.loose ? value.text.empty() : value.items.empty()))
+    const bool name = key.type != Type::arguments;
+    if (name && key.min == 0 && (value.loose ? value.text.empty() : value.items.empty()))
         return std::vector<std::string>{};
     const std::vector<Value> items = value.loose ? split(value.text) : value.items;
     if (items.empty()) return refused(key, "an empty list");
     std::vector<std::string> texts;
     for (const Value& item : items) {
         if (item.kind != Value::Kind::text) return refused(key, described(item) + " in the list");
-        const bool name = key.type == Type::names;
         const bool empty = item.text.empty() && (name || texts.empty());
-        const bool odd = name ? !printable(item.text) || static_cast<std::int64_t>(item.text.size()) > key.max
+        const bool odd = name ? !printable(item.text) || static_cast<std::int64_t>(item.text.size()) > key.max ||
+                                    !fits(key.type, item.text)
                               : item.text.find('\0') != std::string::npos;
         if (empty || odd) return refused(key, described(item) + " in the list");
         if (name && std::find(texts.begin(), texts.end(), item.text) != texts.end())
@@ -158,10 +171,20 @@ Result<bool> to_promise(const Key& key, const Value& value) {
     return refused(key, described(value));
 }
 
+std::string home_text(Home home) {
+    return home == Home::none ? "none" : home == Home::read_only ? "read-only" : "read-write";
+}
+
 Result<Output> to_output(const Key& key, const Value& value) {
     if (value.kind == Value::Kind::text && value.text == "result") return Output::result;
     if (value.kind == Value::Kind::text && value.text == "log") return Output::log;
     if (value.kind == Value::Kind::text && value.text == "both") return Output::both;
+    return refused(key, described(value));
+}
+
+Result<Home> to_home(const Key& key, const Value& value) {
+    for (const Home home : {Home::none, Home::read_only, Home::read_write})
+        if (value.kind == Value::Kind::text && value.text == home_text(home)) return home;
     return refused(key, described(value));
 }
 
@@ -241,6 +264,12 @@ std::string expected(const Key& key) {
             return "a name of printable bytes";
         case Type::umask:
             return R"(octal digits in quotes, such as "0022")";
+        case Type::paths:
+            return R"(a list of distinct absolute paths without "..", such as ["/srv/out"])";
+        case Type::devices:
+            return R"(a list of devices, such as ["/dev/ttyS0"], or groups of them, such as ["char-drm"])";
+        case Type::home:
+            return R"("none", "read-only" or "read-write")";
     }
     return {};
 }
@@ -255,6 +284,8 @@ Status assign(const Key& key, Slot slot, const Value& value) {
             return put(slot, to_bytes(key, value));
         case Type::names:
         case Type::arguments:
+        case Type::paths:
+        case Type::devices:
             return put(slot, to_list(key, value));
         case Type::path:
         case Type::text:
@@ -274,6 +305,8 @@ Status assign(const Key& key, Slot slot, const Value& value) {
             return put(slot, to_text(key, value));
         case Type::umask:
             return put(slot, to_umask(key, value));
+        case Type::home:
+            return put(slot, to_home(key, value));
     }
     return fail(ErrorKind::internal, "unknown type of key");
 }
@@ -289,6 +322,8 @@ std::string shown(const Key& key, Slot slot) {
         case Type::bytes:
             return size_text(*std::get<std::int64_t*>(slot));
         case Type::names:
+        case Type::paths:
+        case Type::devices:
             return joined(*std::get<std::vector<std::string>*>(slot), ",");
         case Type::arguments:
             return joined(*std::get<std::vector<std::string>*>(slot), " ");
@@ -299,6 +334,8 @@ std::string shown(const Key& key, Slot slot) {
             return *std::get<std::string*>(slot);
         case Type::umask:
             return *std::get<int*>(slot) < 0 ? "" : octal_text(*std::get<int*>(slot));
+        case Type::home:
+            return home_text(*std::get<Home*>(slot));
         case Type::secret:
             // what else is secret is so as a whole
             return key.name == "database.url" || std::get<std::string*>(slot)->empty()

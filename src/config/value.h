@@ -55,11 +55,14 @@ enum class Type {
     output,     ///< Output
     name,       ///< text
     umask,      ///< int, from octal digits
+    paths,      ///< list of distinct absolute paths
+    devices,    ///< list of distinct paths below /dev, or groups of devices
+    home,       ///< Home
 };
 
 /// The place in a Config or a Task that a key fills.
-using Slot =
-    std::variant<Millis*, int*, std::int64_t*, std::string*, std::vector<std::string>*, HandlerKind*, bool*, Output*>;
+using Slot = std::variant<Millis*, int*, std::int64_t*, std::string*, std::vector<std::string>*, HandlerKind*, bool*,
+                          Output*, Home*>;
 
 /// One key of the file, as far as it does not matter where it stands.
 struct Key {

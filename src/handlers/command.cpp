@@ -74,7 +74,8 @@ std::string sandbox_note(const std::string& path) {
     for (const char* const closed : {"/home/", "/root/", "/run/user/"})
         if (path.starts_with(closed))
             return "; " + std::string(closed) +
-                   " is closed to dormouse@.service: ProtectHome=read-only in a drop-in opens it";
+                   R"( is closed to dormouse@.service: sandbox = { home = "read-only" } in its task, and `dormouse )"
+                   "sandbox`, open it (ProtectHome=read-only)";
     return "";
 }
 

@@ -87,4 +87,11 @@ Status switch_on(const std::string& pool, Millis patience) {
     return wait_for(bus->get(), job, target, end);
 }
 
+Status reload_units(Millis patience) {
+    auto bus = open_bus(patience);
+    if (!bus) return tl::unexpected(bus.error());
+    if (const auto done = call(bus->get(), "Reload", "daemon-reload", ""); !done) return tl::unexpected(done.error());
+    return {};
+}
+
 }  // namespace dormouse::systemd

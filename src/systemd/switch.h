@@ -1,4 +1,5 @@
-// The one switch of a pool, as `systemctl enable --now dormouse@POOL.target` turns it. Used by `dormouse setup`.
+// The one switch of a pool, as `systemctl enable --now dormouse@POOL.target` turns it. Used by `dormouse setup`, and
+// `dormouse sandbox` for what it has systemd read.
 #pragma once
 
 #include <string>
@@ -12,5 +13,8 @@ namespace dormouse::systemd {
 /// root), disconnected (no systemd, or no answer within `patience`), invalid (a unit is masked, missing or fails; the
 /// message says where to look). Source: org.freedesktop.systemd1(5).
 Status switch_on(const std::string& pool, Millis patience);
+
+/// Has systemd read its units' files again. Errors: as switch_on().
+Status reload_units(Millis patience);
 
 }  // namespace dormouse::systemd

@@ -65,7 +65,7 @@ mask_this_machine() {
     local unit
     for unit in postgresql.service pgbouncer.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
         man-db.timer fstrim.timer e2scrub_all.timer e2scrub_reap.service systemd-timesyncd.service systemd-networkd.service \
-        console-getty.service; do
+        console-getty.service cron.service; do
         ln -sf /dev/null "$1/etc/systemd/system/$unit"
     done
 }
