@@ -77,6 +77,38 @@ BOOST_AUTO_TEST_CASE(umask_expires_and_on_failure_are_checked) {
         BOOST_TEST(error(loop).find("has an on_failure itself") != std::string::npos, loop);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_task_needs_of_the_sandbox_is_checked) {
+    const std::string task = "[task.t]\ncommand = [\"/bin/true\"]\nsandbox = ";
+    const std::vector<Wrong> table{
+        {"{ home = \"yes\" }", R"(3: task.t.sandbox.home: found "yes", expected "none", "read-only" or "read-write")"},
+        {"{ write = \"/srv\" }",
+         R"(3: task.t.sandbox.write: found "/srv", expected a list of distinct absolute paths)"},
+        {"{ write = [\"srv\"] }", R"(3: task.t.sandbox.write: found "srv" in the list)"},
+        {"{ write = [\"/srv/../etc\"] }", R"(3: task.t.sandbox.write: found "/srv/../etc" in the list)"},
+        {"{ write = [\"/srv/..\"] }", R"(3: task.t.sandbox.write: found "/srv/.." in the list)"},
+        {"{ write = [\"/a\", \"/a\"] }", R"(3: task.t.sandbox.write: found "/a" twice)"},
+        {"{ write = [\"/a\\nb\"] }", "3: task.t.sandbox.write: found "},
+        {"{ devices = [\"/srv/a\"] }", R"(3: task.t.sandbox.devices: found "/srv/a" in the list)"},
+        {"{ devices = [\"/dev/../etc\"] }", R"(3: task.t.sandbox.devices: found "/dev/../etc" in the list)"},
+        {"{ privileges = 1 }", "3: task.t.sandbox.privileges: found 1, expected true or false"},
+        {"{ privilege = true }", "3: task.t.sandbox.privilege: unknown key; did you mean sandbox.privileges?"},
+        {"true", R"(3: task.t.sandbox: expected a table, such as { write = ["/srv/out"] })"},
+        {"{ write = [\"/home/app\"] }",
+         R"(1: task.t.sandbox.write: /home/app is hidden by home = "none"; add home = "read-only")"},
+    };
+    for (const Wrong& one : table)
+        BOOST_TEST(error(task + one.text).starts_with("mail.toml:" + one.error),
+                   one.text + ": " + error(task + one.text));
+    const auto loaded = load_text(
+        task + R"({ home = "read-write", write = ["/root/a", "/srv/b c"], devices = ["/dev/ttyS0", "char-drm"] })");
+    BOOST_TEST_REQUIRE(loaded.has_value(), loaded.error().message);
+    const Sandbox& sandbox = loaded->config.tasks.at("t").sandbox;
+    BOOST_TEST((sandbox.home == Home::read_write));
+    BOOST_TEST(sandbox.write == (std::vector<std::string>{"/root/a", "/srv/b c"}), boost::test_tools::per_element());
+    BOOST_TEST(sandbox.devices.size() == 2);
+    BOOST_TEST(!sandbox.privileges);
+}
+
 BOOST_AUTO_TEST_CASE(a_wrong_key_or_table_is_named_with_its_line_and_the_nearest_right_one) {
     const std::vector<Wrong> table{
         {"[worker]\n\nconcurency = 4\n",
