@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using systemd::Opening;
 
-constexpr Millis longest_unit_answer{2'000};
+constexpr Millis longest_unit_answer{10'000};
 constexpr Millis longest_reload{60'000};
 
 std::string install_command(const std::string& pool) {

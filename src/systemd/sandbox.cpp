@@ -37,7 +37,7 @@ constexpr Row rows[] = {
      "handlers share /tmp with everybody on this host, and what they leave there stays"},
     {Word::namespaces, "namespaces", &config::Sandbox::namespaces,
      "RestrictNamespaces=user mnt pid net ipc uts\nSystemCallFilter=@mount @setuid chroot pivot_root capset "
-     "sethostname",
+     "sethostname\nRestrictAddressFamilies=AF_NETLINK",
      "much more of the kernel can be reached, as root of a namespace"},
 };
 
