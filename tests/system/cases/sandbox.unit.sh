@@ -64,7 +64,8 @@ kill -TERM $trial
 ended=0
 wait $trial || ended=$?
 equal "SIGTERM ends the handler" "$ended" 4
-holds "… and leaves no unit" not grep -q dormouse-try <<<"$(systemctl list-units --all --no-legend 'dormouse-try*')"
+no_trial() { [ -z "$(systemctl list-units --all --no-legend "dormouse-try-$pool-*")" ]; }
+wait_for 20 no_trial
 
 tasks
 equal "what nobody needs is taken away" "$(dormouse sandbox $pool --install | cut -d, -f1)" "$file is removed"
