@@ -1,16 +1,20 @@
 #!/bin/bash
-# Makes build/package-root once: a clean Debian 12 with a Postgres, as its packages leave it, and what the package depends on fetched
-# but not installed. Needs the network; a test boots it over an overlay and writes nothing into it.
+# Makes build/package-root once: a clean Debian of this machine's release with a Postgres, as its packages leave it, and what the
+# package depends on fetched but not installed. Needs the network; a test boots it over an overlay and writes nothing into it.
 source "$(dirname "$0")/lib.sh"
 stamp=$clean_root.made
 [ ! -e "$stamp" ] || exit 0
 [ "$(id -u)" = 0 ] || skip "a clean root can be made by root only"
 command -v debootstrap >/dev/null || skip "a clean root needs debootstrap (Debian package debootstrap)"
+# a package is for the release that it was built on, and for later ones
+# shellcheck source=/dev/null
+release=$(. /etc/os-release && [ "$ID" = debian ] && printf '%s' "${VERSION_CODENAME:-}") || true
+[ -n "$release" ] || skip "a clean root is made of this machine's release, and this is no release of Debian"
 rm -rf "$clean_root" "$clean_root.new"
 mkdir -p "${clean_root%/*}"
 log=$clean_root.log
 {
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus bookworm "$clean_root.new" http://deb.debian.org/debian &&
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$release" "$clean_root.new" http://deb.debian.org/debian &&
         cp /etc/resolv.conf "$clean_root.new/etc/resolv.conf" &&
         # a UTF-8 locale, as the installer would have set one: the first cluster takes its encoding from it
         chroot "$clean_root.new" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -ec '
