@@ -7,7 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-PATH=/usr/lib/postgresql/15/bin:$PATH
+PATH=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -n 1):$PATH
 VARIANTS=${VARIANTS:-$(cd "$here/variants" && ls)}
 BATCHES=${BATCHES:-8 64 256 1000}
 FORMS=${FORMS:-two one}

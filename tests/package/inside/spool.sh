@@ -1,9 +1,10 @@
 #!/bin/bash
 # Sourced by newcomer.sh: a run that is enqueued while there is no database, and one that somebody writes by hand.
 put_to_sleep
-systemctl stop postgresql@15-main.service
+cluster=$(systemctl list-units --plain --no-legend --state=active 'postgresql@*.service' | cut -d' ' -f1) # its name has the version
+systemctl stop "$cluster"
 id=$(enqueue count '"spooled"' --spool)
-systemctl start postgresql@15-main.service
+systemctl start "$cluster"
 wait_for 60 completed "$id"
 say "ok: by dormouse enqueue --spool, while the database was down"
 
