@@ -4,8 +4,10 @@ set -Eeuo pipefail
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 packages=$source_dir/build/package
-# The clean root, made once by root.sh.
-export clean_root=$source_dir/build/package-root
+# The clean root, made once by root.sh: of this machine's release of Debian, or of DORMOUSE_CLEAN_RELEASE.
+export clean_root=$source_dir/build/package-root${DORMOUSE_CLEAN_RELEASE:+-$DORMOUSE_CLEAN_RELEASE}
+# shellcheck source=/dev/null
+this_release() { (. /etc/os-release && [ "$ID" = debian ] && printf '%s\n' "${VERSION_CODENAME:-}") || true; }
 
 say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*"; exit 1; }

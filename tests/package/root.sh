@@ -1,15 +1,13 @@
 #!/bin/bash
-# Makes build/package-root once: a clean Debian of this machine's release with a Postgres, as its packages leave it, and what the
-# package depends on fetched but not installed. Needs the network; a test boots it over an overlay and writes nothing into it.
+# Makes $clean_root once: a clean Debian with a Postgres, as its packages leave it, and what the package depends on fetched
+# but not installed. Needs the network; a test boots it over an overlay and writes nothing into it.
 source "$(dirname "$0")/lib.sh"
 stamp=$clean_root.made
 [ ! -e "$stamp" ] || exit 0
 [ "$(id -u)" = 0 ] || skip "a clean root can be made by root only"
 command -v debootstrap >/dev/null || skip "a clean root needs debootstrap (Debian package debootstrap)"
-# a package is for the release that it was built on, and for later ones
-# shellcheck source=/dev/null
-release=$(. /etc/os-release && [ "$ID" = debian ] && printf '%s' "${VERSION_CODENAME:-}") || true
-[ -n "$release" ] || skip "a clean root is made of this machine's release, and this is no release of Debian"
+release=${DORMOUSE_CLEAN_RELEASE:-$(this_release)}
+[ -n "$release" ] || skip "a clean root is made of this machine's release of Debian, and this is none"
 rm -rf "$clean_root" "$clean_root.new"
 mkdir -p "${clean_root%/*}"
 log=$clean_root.log
