@@ -87,7 +87,7 @@ void Measures::looked(const std::vector<store::ClaimedRun>& runs) {
     for (const store::ClaimedRun& run : runs) tally_->observe(Metric::run_wait, run.waited, run.task);
 }
 
-void Measures::lost(std::int64_t runs) {
+void Measures::runs_lost(std::int64_t runs) {
     if (tally_ != nullptr) tally_->add(Metric::runs_lost, static_cast<double>(runs));
 }
 

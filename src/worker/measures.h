@@ -23,7 +23,7 @@ class Measures : public Participant {
     void ended(const Parcel& parcel);
     void refused(const Parcel& parcel);
     void looked(const std::vector<store::ClaimedRun>& runs);
-    void lost(std::int64_t runs);
+    void runs_lost(std::int64_t runs);
     void rung();
     /// With each step of the worker: how much is at work, and which sessions are open from now on.
     void sampled(Time now, std::size_t busy, const store::Wire& first, const store::Wire& second);

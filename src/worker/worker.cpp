@@ -47,7 +47,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       rescue_(circumstances_.predecessors, !circumstances_.errand.run.has_value(),
               {.on_rescued =
                    [this](std::int64_t runs) {
-                       measures_.lost(runs);
+                       measures_.runs_lost(runs);
                        claims_.owe();
                    },
                .on_dead_settled = [this] { neighbours_.ring_all(); }}),
