@@ -96,7 +96,7 @@ void Imports::come_back(ImportJob& job) {
     tell_answer();
     const State was = state_;
     spool_ = std::exchange(job.spool, std::nullopt);
-    if (!job.opened || job.watch.valid() || !job.watched) opened(job);
+    if (!job.opened || job.watch.valid() || !job.watched) watch(job);
     if (state_ == State::closed) return events_.on_change();
     if (was == State::scanning) {
         scanned(job);
@@ -112,7 +112,7 @@ void Imports::come_back(ImportJob& job) {
     events_.on_change();
 }
 
-void Imports::opened(ImportJob& job) {
+void Imports::watch(ImportJob& job) {
     const Status& trouble = job.opened ? job.watched : job.opened;
     if (!trouble && (owner_ || job.opened))
         log::event(

@@ -78,7 +78,7 @@ class Imports : public Participant {
     [[nodiscard]] static bool may_follow(State from, State to);
     void start(State state, std::vector<ImportJob::Finished> files = {}, Time now = {});
     void come_back(ImportJob& job);
-    void opened(ImportJob& job);
+    void watch(ImportJob& job);
     void scanned(ImportJob& job);
     void finished(const std::vector<ImportJob::Finished>& files);
     bool choose(Time now);

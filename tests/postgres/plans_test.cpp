@@ -37,6 +37,7 @@ std::vector<Query> queries() {
          true, true},
         {"backlog", sql::backlog, "ARRAY['default', 'other'], '{echo,mail}'", "runs_live_claim", false, true},
         {"unknown", sql::cli::unknown, "'[\"default\", \"other\"]', '[\"mail\"]'", "runs_live_claim"},
+        {"failing", sql::cli::failing, "", "runs_live_retry"},
         {"rescue_own", sql::rescue_own, "ARRAY['default', 'other'], ARRAY[" + w + "]", "runs_live_lease"},
         {"claim_ids", sql::claim_ids, std::string(ids) + ", " + w + ", 300000, 1000, true", "runs_live_pkey"},
         {"payloads", sql::payloads, std::string(ids) + ", ARRAY[1::bigint], " + w + ", 1000", "runs_live_pkey"},
@@ -69,11 +70,15 @@ std::vector<Query> queries() {
     };
 }
 
+std::string called(const std::string& name, const Query& query) {
+    return query.arguments.empty() ? name : name + "(" + query.arguments + ")";
+}
+
 std::string plan_of(postgres::BlockingConnection& connection, const Query& query) {
     const std::string name = query.name;
     const Status prepared = connection.script("prepare", "PREPARE " + name + " AS " + query.sql);
     BOOST_TEST_REQUIRE(prepared.has_value(), (prepared ? "" : prepared.error().message));
-    const auto lines = connection.ask("explain", "EXPLAIN (COSTS OFF) EXECUTE " + name + "(" + query.arguments + ")");
+    const auto lines = connection.ask("explain", "EXPLAIN (COSTS OFF) EXECUTE " + called(name, query));
     BOOST_TEST_REQUIRE(lines.has_value(), (lines ? "" : lines.error().message));
     std::string plan;
     for (int row = 0; row < lines->rows(); ++row) plan += std::string(lines->text(row, 0)) + "\n";
@@ -93,7 +98,7 @@ std::pair<int, int> scans(postgres::BlockingConnection& connection, const std::s
 void check_scans(postgres::BlockingConnection& connection, const Query& query) {
     BOOST_REQUIRE(connection.script("", "BEGIN").has_value());
     const auto before = scans(connection, query.index);
-    const auto reply = connection.ask("execute", std::string("EXECUTE ") + query.name + "(" + query.arguments + ")");
+    const auto reply = connection.ask("execute", "EXECUTE " + called(query.name, query));
     BOOST_TEST_REQUIRE(reply.has_value(), (reply ? "" : reply.error().message));
     const auto after = scans(connection, query.index);
     BOOST_TEST(after.first == before.first, query.name << " scans the whole table");

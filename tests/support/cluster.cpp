@@ -202,7 +202,8 @@ void Cluster::initialize(const ClusterOptions& options) {
     std::string settings = "unix_socket_directories = '" + socket_directory_ + "'\nport = " + std::to_string(port_) +
                            "\nlisten_addresses = '" + (tcp_ ? "127.0.0.1, ::1" : "") +
                            "'\nmax_connections = 100\nshared_buffers = 32MB\nlog_min_messages = warning\n"
-                           "max_prepared_transactions = 10\nautovacuum = off\n";
+                           "max_prepared_transactions = 10\nautovacuum = off\n"
+                           "max_locks_per_transaction = 128\n";  // a copy of all that pg_catalog has, in one statement
     if (!options.fsync) settings += "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n";
     for (const std::string& setting : options.settings) settings += setting + "\n";
     std::ofstream(data + "/postgresql.conf", std::ios::app) << settings;

@@ -24,7 +24,13 @@ PoolSeen asleep() {
     pool.units->target = pool.units->socket = pool.units->path = "active";
     pool.units->service = "inactive";
     pool.listening = true;
-    pool.workers = {{"here", "asleep", true, "0.1.0", now - 100, now - 50, 0}};
+    WorkerSeen left;
+    left.host = "here";
+    left.state = "asleep";
+    left.here = true;
+    left.started_at = now - 100;
+    left.left_at = now - 50;
+    pool.workers = {left};
     return pool;
 }
 
@@ -114,6 +120,39 @@ BOOST_AUTO_TEST_CASE(a_doorbell_a_worker_that_does_not_stay_and_a_switch_that_a_
     pool = asleep();
     pool.units->at_boot = false;
     BOOST_TEST(says(overview(pool), "not after the next boot | systemctl enable dormouse@mail.target"));
+}
+
+BOOST_AUTO_TEST_CASE(tasks_that_fail_are_told_with_what_ends_their_traceback) {
+    PoolSeen pool = asleep();
+    pool.local->tasks = {"thumbnail"};
+    Overview seen = overview(pool);
+    FailingTask task;
+    task.task = "thumbnail";
+    task.newest = "01a2";
+    task.error_class = "error";
+    task.error_message = "KeyError: 'name'";
+    task.retrying = 9;
+    seen.failing = {task};
+    BOOST_TEST(said(seen) == "");  // it happens, and they are tried again
+    seen.failing.front().retrying = 10;
+    BOOST_TEST(says(seen,
+                    "warning task thumbnail: 10 runs waiting for another attempt, the last one after: KeyError: "
+                    "'name' | dormouse show 01a2"));
+    seen.failing.front().failed_in_an_hour = 1'000;
+    BOOST_TEST(
+        says(seen, "warning task thumbnail: 1,000 or more runs failed in the last hour, the last one: KeyError"));
+    seen.failing.front().error_class = "trigger_refused";
+    BOOST_TEST(says(seen, "the last one: trigger_refused: KeyError"));
+    seen.failing.front() = task;
+    seen.failing.front().error_class = "spawn";
+    seen.failing.front().retrying = 1;
+    seen.failing.front().error_message =
+        "python3 ended before its hello: exit 1\nTraceback:\n  line 1\nModuleNotFoundError: x\n";
+    BOOST_TEST(says(seen,
+                    "critical task thumbnail: it cannot be started: python3 ended before its hello: exit 1: "
+                    "ModuleNotFoundError: x; 1 run waiting for another attempt | dormouse worker mail --check"));
+    seen.pools.front().local->tasks.clear();  // of another machine
+    BOOST_TEST(says(seen, "| dormouse show 01a2"));
 }
 
 BOOST_AUTO_TEST_CASE(a_pool_whose_file_is_gone_serves_nobody) {

@@ -19,10 +19,10 @@ WITH RECURSIVE retried (task) AS (
                           WHERE l.status = 'retry' AND l.task = retried.task ORDER BY l.id DESC LIMIT 1) newest
     UNION ALL
     SELECT f.task, 0, count(*) FILTER (WHERE f.finished_at > now() - '1 hour'::interval), count(*),
-           (array_agg(f.id ORDER BY f.finished_at DESC))[1], (array_agg(f.error ORDER BY f.finished_at DESC))[1]
+           (pg_catalog.array_agg(f.id ORDER BY f.finished_at DESC))[1], (pg_catalog.array_agg(f.error ORDER BY f.finished_at DESC))[1]
       FROM failed f GROUP BY f.task
 )
-SELECT s.task, sum(s.retrying), sum(s.hour), sum(s.day), (array_agg(s.id ORDER BY s.retrying DESC))[1],
-       (array_agg(s.error ->> 'class' ORDER BY s.retrying DESC))[1],
-       left((array_agg(coalesce(s.error ->> 'message', s.error #>> '{}') ORDER BY s.retrying DESC))[1], 4000)
+SELECT s.task, sum(s.retrying), sum(s.hour), sum(s.day), (pg_catalog.array_agg(s.id ORDER BY s.retrying DESC))[1],
+       (pg_catalog.array_agg(s.error ->> 'class'::text ORDER BY s.retrying DESC))[1],
+       left((pg_catalog.array_agg(coalesce(s.error ->> 'message'::text, s.error #>> '{}'::text[]) ORDER BY s.retrying DESC))[1], 4000)
   FROM seen s GROUP BY s.task ORDER BY sum(s.hour) DESC, sum(s.retrying) DESC, s.task LIMIT 50
