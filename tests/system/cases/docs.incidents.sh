@@ -25,7 +25,7 @@ def report(payload):
 
 serve()
 PYTHON
-at_end "rm -rf /srv/app"
+at_end "rm -rf /srv/app; systemctl start $postgres_unit"
 configure $pool <<'TOML'
 idle_exit = "2s"
 look_exit = "2s"
@@ -49,7 +49,7 @@ told=()
 # shows COMMAND, LINE…: its output has a line for each, in which "…" is anything.
 shows() {
     local command=$1 output line pattern
-    output=$(eval "$command" 2>&1) || true
+    output=$(eval "$command" 2>&1 | sed "s|$DORMOUSE_CONFIG_DIR|/etc/dormouse|g") || true
     shift
     for line in "$@"; do
         pattern=${line//…/$'\x01'}
