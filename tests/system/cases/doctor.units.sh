@@ -30,6 +30,7 @@ ${line##*; }
 holds "… and has read them" not about warning units
 
 systemctl stop dormouse@$pool.target
+wait_for 20 state_is dormouse@$pool.socket inactive # stop returns when the target has stopped
 wait_for 20 asleep $pool
 line=$(about note doorbell || about failed doorbell)
 holds "nobody listens" grep -q "nobody can ring this pool" <<<"$line"
