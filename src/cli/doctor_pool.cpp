@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/text.h"
 #include "cli/account.h"
 #include "cli/doctor_parts.h"
 #include "cli/sandbox.h"
