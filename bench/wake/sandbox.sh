@@ -11,7 +11,7 @@ install -D "$DORMOUSE_BUILD/nothing" /usr/lib/dormouse-bench/nothing
 
 mapfile -t lines < <(sed -n '/^User=/,$p' /usr/lib/systemd/system/dormouse@.service | grep -E '^[A-Z][A-Za-z]*=' | sed 's/%i/bench-sandbox/g')
 write() { # write WHAT LINE…: the unit's file of that name
-    { printf '%s\n' '[Service]' Type=oneshot ExecStart=/usr/lib/dormouse-bench/nothing; shift; printf '%s\n' "$@"; } >"$directory/$1"
+    { printf '%s\n' '[Service]' Type=oneshot RemainAfterExit=yes ExecStart=/usr/lib/dormouse-bench/nothing; shift; printf '%s\n' "$@"; } >"$directory/$1"
 }
 write 0
 write all "${lines[@]}"
@@ -25,7 +25,7 @@ for ((round = 0; round < rounds; round++)); do
     for variant in "$directory"/*; do
         cp "$variant" "$file"
         systemctl daemon-reload
-        systemctl start $unit
+        systemctl restart $unit
         echo "${variant##*/} $(($(property $unit ExecMainExitTimestampMonotonic) - $(property $unit ExecMainStartTimestampMonotonic)))"
     done
 done >"$directory.times"
