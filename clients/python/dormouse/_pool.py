@@ -90,7 +90,9 @@ def start(pool: str = "default", *, config: str | os.PathLike[str] | None = None
     program = program or os.environ.get("DORMOUSE") or shutil.which("dormouse")
     if program is None:
         raise FileNotFoundError("start(): there is no program dormouse in PATH; install the package, or name it by DORMOUSE=/path/of/dormouse")
-    command = ["setpriv", "--pdeathsig", "TERM", "--", program, "worker", pool]
+    # The kernel tells it of our end from then on; who had ended before is not its parent any more.
+    alone = 'test "$PPID" = "$1" || exit 0; shift; exec "$@"'
+    command = ["setpriv", "--pdeathsig", "TERM", "--", "/bin/sh", "-c", alone, "sh", str(os.getpid()), program, "worker", pool]
     command += [] if config is None else [f"--config={os.fspath(config)}"]
     command += [] if database_url is None else [f"--database-url={database_url}"]
     command += [f"--set={name}={value}" for name, value in (settings or {}).items()]
