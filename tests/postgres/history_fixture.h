@@ -61,7 +61,8 @@ struct History {
     std::pair<int, int> cost(const std::string& sql) {
         database.exec("BEGIN; " + sql + "; ROLLBACK; BEGIN; " + sql);
         const int locks = std::stoi(
-            database.value("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'"));
+            database.value("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' "
+                           "AND relation <> 'pg_locks'::regclass"));  // which is this question's own
         database.exec("ROLLBACK; BEGIN");
         const std::string plan = database.value("EXPLAIN (ANALYZE, BUFFERS, FORMAT json) " + sql);
         database.exec("ROLLBACK");
