@@ -150,8 +150,10 @@ int new_handler(const NewOptions& options) {
         return static_cast<int>(code.error().exit);
     }
     if (*code == 0 && !options.json)
-        print("# next: change the handler, then sudo systemctl restart dormouse@" + options.pool +
-              ".service, if it is awake\n");
+        print(
+            "# next: change the handler; a worker that is awake knows neither yet: sudo systemctl try-restart "
+            "dormouse@" +
+            options.pool + ".service\n");
     flush_stdout();
     return *code;
 }
