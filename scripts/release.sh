@@ -62,7 +62,7 @@ mkdir -p "$out/apt/$index"
 
 say "--- dnf"
 cp "$root"/build/package/*.rpm "$out/rpm"
-rpmsign --define "_gpg_name $key" --addsign "$out"/rpm/*.rpm >/dev/null
+rpmsign --define "_gpg_name $key" --define "__gpg $(command -v gpg)" --addsign "$out"/rpm/*.rpm >/dev/null
 createrepo_c --quiet --revision "$SOURCE_DATE_EPOCH" --set-timestamp-to-revision "$out/rpm"
 sign --detach-sign --output "$out/rpm/repodata/repomd.xml.asc" "$out/rpm/repodata/repomd.xml"
 
