@@ -51,7 +51,7 @@ mount --bind $out /mnt/root/srv
 in_chroot() { chroot /mnt/root env DEBIAN_FRONTEND=noninteractive "$@" >/mnt/log 2>&1 || { tail -n 20 /mnt/log; return 1; }; }
 # The page fetches the key and the list from a web server; here both are in a directory, and there is no network.
 lines=$(sed -n '/^## From a repository$/,/^## /p' "$source_dir/docs/packages.md" | sed -n '/^```$/,/^```$/p' | sed -n '/apt/p' |
-    sed -e 's|^sudo ||; s|\(| *\)sudo |\1|' -e 's|curl -fsSL https://HOST/|cat /srv/|' -e 's|https://HOST/|file:///srv/|' \
+    sed -e 's/sudo //g' -e 's|curl -fsSL https://HOST/|cat /srv/|' -e 's|https://HOST/|file:///srv/|' \
         -e 's|apt install|apt-get install --yes --no-install-recommends|' -e 's|apt update|apt-get update -o Dir::Etc::sourcelist=/dev/null|')
 equal "lines" "$(wc -l <<<"$lines")" 3
 while read -r line; do holds "$line" in_chroot sh -ec "$line"; done <<<"$lines"
