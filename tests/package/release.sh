@@ -49,19 +49,21 @@ mount -t proc proc /mnt/root/proc
 mkdir -p /mnt/root/srv
 mount --bind $out /mnt/root/srv
 in_chroot() { chroot /mnt/root env DEBIAN_FRONTEND=noninteractive "$@" >/mnt/log 2>&1 || { tail -n 20 /mnt/log; return 1; }; }
+# This list alone, and those of before stay.
+alone="-o Dir::Etc::sourcelist=/etc/apt/sources.list.d/dormouse.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0"
 # The page fetches the key and the list from a web server; here both are in a directory, and there is no network.
 lines=$(sed -n '/^## From a repository$/,/^## /p' "$source_dir/docs/packages.md" | sed -n '/^```$/,/^```$/p' | sed -n '/apt/p' |
     sed -e 's/sudo //g' -e 's|curl -fsSL https://HOST/|cat /srv/|' -e 's|https://HOST/|file:///srv/|' \
-        -e 's|apt install|apt-get install --yes --no-install-recommends|' -e 's|apt update|apt-get update -o Dir::Etc::sourcelist=/dev/null|')
+        -e 's|apt install|apt-get install --yes --no-install-recommends|' -e "s|apt update|apt-get update $alone|")
 equal "lines" "$(wc -l <<<"$lines")" 3
 while read -r line; do holds "$line" in_chroot sh -ec "$line"; done <<<"$lines"
 equal "what is installed" "$(chroot /mnt/root dormouse --version)" "dormouse $(sed -n 's/^project(dormouse VERSION \([0-9.]*\).*/\1/p' "$source_dir/CMakeLists.txt")"
-holds "what somebody changed is refused" not in_chroot sh -ec '
+holds "what somebody changed is refused" not in_chroot env "alone=$alone" sh -ec '
     cp -r /srv/apt /tmp/changed
     sed -i "s/^Version: .*/Version: 9/" /tmp/changed/dists/stable/main/binary-*/Packages
     rm -f /tmp/changed/dists/stable/main/binary-*/Packages.gz
     sed -i "s|file:///srv/apt|file:///tmp/changed|" /etc/apt/sources.list.d/dormouse.list
-    apt-get update -o Dir::Etc::sourcelist=/dev/null -o APT::Update::Error-Mode=any'
+    apt-get update $alone -o APT::Update::Error-Mode=any'
 
 say "--- the same bytes in another place"
 released /mnt/a/longer/place /mnt/again
