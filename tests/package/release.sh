@@ -67,11 +67,15 @@ holds "what somebody changed is refused" not in_chroot env "alone=$alone" sh -ec
 
 say "--- the same bytes in another place"
 released /mnt/a/longer/place /mnt/again
-for file in apt/pool/*.deb dormouse-*.tar.gz dormouse-*.spdx.json; do
+for file in apt/pool/{dormouse,libdormouse-dev,python3-dormouse}_*.deb dormouse-*.tar.gz dormouse-*.spdx.json; do
     for one in $out/$file; do
         holds "${one#"$out"/} is the same" cmp "$one" "/mnt/again/${one#"$out"/}"
     done
 done
+for place in $out /mnt/again; do # the order of its files is that of a directory
+    dpkg-deb -x "$(compgen -G "$place/apt/pool/dormouse-dbgsym_*.deb")" "$place.symbols"
+done
+holds "what dormouse-dbgsym has is the same" diff -r $out.symbols /mnt/again.symbols
 for package in $out/rpm/*.rpm; do # but for the signature, which has its time
     for one in "$package" "/mnt/again/rpm/${package##*/}"; do rpmsign --delsign "$one" >/dev/null 2>&1; done
     holds "${package##*/} is the same" cmp "$package" "/mnt/again/rpm/${package##*/}"
