@@ -128,7 +128,8 @@ int main(int count, char** words) {
     loop::Loop loop;
     handlers::InProcess in_process(loop, {{"noop", noop}});
     in_process.configure(in_flight, {});
-    handlers::Handlers all(loop, {{"noop", task}}, {}, std::move(cgroups), &in_process);
+    handlers::Handlers all(loop, {{"noop", task}}, {}, std::make_shared<handlers::Processes>(loop, std::move(cgroups)),
+                           &in_process);
     Driver driver(loop, *all.find("noop"));
     driver.begin(in_flight, std::chrono::seconds(std::atoi(options[1].c_str())));
 }

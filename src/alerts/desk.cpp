@@ -54,13 +54,14 @@ class Desk::Sending final : public loop::Job {
 };
 
 Desk::Desk(loop::Loop& loop, const config::Config& config, const config::Sources& sources, std::string state_directory)
-    : config_(config),
+    : terms_(config.alerts),
+      pool_(config.pool),
       command_{find_program(), config.pool},
       environment_(environment_of(sources)),
       remembers_(!state_directory.empty()),
       observer_({.on_news =
                      [this] {
-                         if (!gather_.armed() && !on_told_) gather_.once(config_.alerts.gather, [this] { send(); });
+                         if (!gather_.armed() && !on_told_) gather_.once(terms_.gather, [this] { send(); });
                      },
                  .on_database = [this](bool away) { on_database(away); }}),
       background_(loop),
@@ -78,7 +79,7 @@ Desk::Desk(loop::Loop& loop, const config::Config& config, const config::Sources
     });
     if (!remembers_) return;
     // What the worker before has told, and could not tell.
-    gather_.once(config_.alerts.gather, [this] { send(); });
+    gather_.once(terms_.gather, [this] { send(); });
     well_.once(well_after, [this] { observer_.over(fingerprint("worker")); });
 }
 
@@ -88,8 +89,8 @@ Desk::~Desk() {
 
 void Desk::on_database(bool away) {
     if (!away) return database_.stop();
-    if (config_.alerts.database_lost == Millis{0} || database_.armed()) return;
-    database_.once(config_.alerts.database_lost,
+    if (terms_.database_lost == Millis{0} || database_.armed()) return;
+    database_.once(terms_.database_lost,
                    [this] { observer_.add({fingerprint("database"), "database", "", observer_.outage(), ""}); });
 }
 
@@ -118,14 +119,14 @@ void Desk::on_answer(const std::string& text, std::vector<Notice> notices) {
     for (const auto& one : answer.value("open", nlohmann::json::array())) open.insert(one.get<std::string>());
     observer_.set_open(std::move(open));
     for (const auto& one : answer.value("sent", nlohmann::json::array()))
-        log::event(log::Level::info, "alert_sent", one.get<std::string>(), {{"pool", config_.pool}});
+        log::event(log::Level::info, "alert_sent", one.get<std::string>(), {{"pool", pool_}});
     const std::string failed = answer.value("failed", "");
     if (!failed.empty() && failed != told_failure_)
-        log::event(log::Level::warning, "alert_failed", failed, {{"pool", config_.pool}});
+        log::event(log::Level::warning, "alert_failed", failed, {{"pool", pool_}});
     told_failure_ = failed;
     if (const std::int64_t again = answer.value("again_ms", std::int64_t{-1}); again >= 0) call_again(Millis{again});
     if (!observer_.empty() && !gather_.armed() && !on_told_)  // what came while this was on its way
-        gather_.once(config_.alerts.gather, [this] { send(); });
+        gather_.once(terms_.gather, [this] { send(); });
     finish();
 }
 

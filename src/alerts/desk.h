@@ -18,13 +18,15 @@ namespace dormouse::alerts {
 
 class Desk {
   public:
-    /// `config` outlives it. `state_directory`: where dormouse-alert remembers what it has told; empty: in this
+    /// `state_directory`: where dormouse-alert remembers what it has told; empty: in this
     /// process.
     Desk(loop::Loop& loop, const config::Config& config, const config::Sources& sources, std::string state_directory);
     ~Desk();
     Desk(const Desk&) = delete;
     Desk& operator=(const Desk&) = delete;
 
+    /// Whom it tells, and of what.
+    [[nodiscard]] const config::Alerts& terms() const { return terms_; }
     /// The worker has ended. What is left is told; then, or after 10 s, `on_told` is called, perhaps from in here.
     void leave(bool graceful, std::function<void()> on_told);
 
@@ -38,7 +40,8 @@ class Desk {
     void call_again(Millis delay);
     void finish();
 
-    const config::Config& config_;
+    config::Alerts terms_;
+    std::string pool_;
     std::vector<std::string> command_;
     std::vector<std::string> environment_;
     bool remembers_;  ///< there is a state directory

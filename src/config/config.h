@@ -14,6 +14,7 @@ namespace dormouse::config {
 struct Backoff {
     Millis base{5'000};
     Millis max{600'000};
+    bool operator==(const Backoff&) const = default;
 };
 
 enum class HandlerKind { exec, warm, in_process };
@@ -34,6 +35,7 @@ struct Sandbox {
     bool shared_tmp = false;           ///< the host's /tmp
     bool namespaces = false;           ///< user namespaces
     bool privileges = false;           ///< setuid and setgid programs work
+    bool operator==(const Sandbox&) const = default;
 };
 
 /// NAME to value of environment variables. Values may be secrets: never print them.
@@ -68,6 +70,7 @@ struct Task {
     Millis start_timeout{30'000};     ///< until it has said hello
     int recycle_runs = 0;             ///< after so many runs it is replaced; 0: never
     std::int64_t recycle_memory = 0;  ///< bytes resident after a run, above which it is replaced; 0: never
+    bool operator==(const Task&) const = default;
 };
 
 struct Database {
@@ -76,6 +79,7 @@ struct Database {
     Millis connect_timeout{10'000};  ///< for each address that is tried
     Millis close_after{0};           ///< the session of a worker that needs none is closed after so long; 0: never
     Millis retry_max{300'000};       ///< the longest pause between two tries while the database cannot be had
+    bool operator==(const Database&) const = default;
 };
 
 struct Worker {
@@ -87,21 +91,25 @@ struct Worker {
     Millis lease{300'000};
     Millis shutdown_grace{30'000};
     std::vector<std::string> pass_environment;  ///< as Task::pass_environment, for all tasks
+    bool operator==(const Worker&) const = default;
 };
 
 struct Wake {
     bool promises = true;  ///< wake.notify = when_needed
     Millis max_sleep{0};   ///< 0: off
+    bool operator==(const Wake&) const = default;
 };
 
 struct Retention {
     Millis finished{2'592'000'000};  ///< 0: never
+    bool operator==(const Retention&) const = default;
 };
 
 struct Limits {
     std::int64_t payload_bytes = 1 << 20;
     std::int64_t result_bytes = 1 << 20;
     std::int64_t log_bytes = 1 << 16;  ///< of an attempt: stderr and log messages
+    bool operator==(const Limits&) const = default;
 };
 
 /// Who is told of what a person has to see to; see docs/alerts.md.
@@ -125,18 +133,21 @@ struct Alerts {
     [[nodiscard]] bool any() const {
         return !command.empty() || !webhook.empty() || !webhook_file.empty() || !mail_to.empty();
     }
+    bool operator==(const Alerts&) const = default;
 };
 
 struct Paths {
     std::string runtime_directory = "/run/dormouse";      ///< POOL.sock, POOL.failures and POOL/due lie there
     std::string spool_directory = "/var/spool/dormouse";  ///< POOL/ and POOL.rejected/ lie there
     std::string wake_directory = "/run/dormouse.wake";    ///< POOL, if Postgres on this host writes wake files
+    bool operator==(const Paths&) const = default;
 };
 
 struct Metrics {
     std::string textfile;  ///< a file for node_exporter, or a directory for it; empty: none
     std::string listen;    ///< a unix socket's path or a loopback address with a port; empty: nowhere
     [[nodiscard]] bool wanted() const { return !textfile.empty() || !listen.empty(); }
+    bool operator==(const Metrics&) const = default;
 };
 
 struct Config {
@@ -152,6 +163,7 @@ struct Config {
     Metrics metrics;
     Variables environment;  ///< [environment]: of all handlers
     std::map<std::string, Task> tasks;
+    bool operator==(const Config&) const = default;
 };
 
 }  // namespace dormouse::config

@@ -27,7 +27,7 @@
 
 namespace dormouse::handlers {
 
-/// What all children of this process share; made once, by Handlers, and outlives them.
+/// What all children of this process share: see Processes.
 struct ChildHost {
     loop::Loop& loop;
     Launcher& launcher;

@@ -1,5 +1,5 @@
 // Starts programs on threads of its own: the files that a start needs (program, working directory, environment file)
-// may be on a disk that hangs, and then only that start may wait. Made once by Handlers, driven by Child on the loop's
+// may be on a disk that hangs, and then only that start may wait. Made once by Processes, driven by Child on the loop's
 // thread. Knows no run and keeps no process: what has started is the caller's.
 //
 //   waiting ──a thread takes it──▶ preparing ──files are read──▶ cloning ──program is loaded, or cannot be──▶ over

@@ -1,7 +1,7 @@
 // Finds, kills and reaps what a handler left behind where no cgroup can do it. This process becomes the one
 // that orphans are given to (PR_SET_CHILD_SUBREAPER), so whatever a handler forks away ends up as a child of
 // ours, and a child of ours cannot vanish or lend its pid to another process before we have reaped it. Made
-// once by Handlers, driven by Child; it never touches a child that did not come out of a handler.
+// once by Processes, driven by Child; it never touches a child that did not come out of a handler.
 //
 // Whose is an orphan? The leader's, when it is still in the leader's session, when DORMOUSE_FENCE (of a run) or
 // DORMOUSE_PROCESS (of a warm process) in its environment says so, or when it was seen below the leader before.

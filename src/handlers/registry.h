@@ -12,26 +12,20 @@
 #include "handlers/child.h"
 #include "handlers/handler.h"
 #include "handlers/in_process.h"
+#include "handlers/processes.h"
 #include "handlers/rehearsal.h"
 
 namespace dormouse::handlers {
 
 class WarmGroup;
 
-/// Whether one of these tasks needs processes. A program whose tasks are all its own functions has none.
-bool have_processes(const std::map<std::string, config::Task>& tasks);
-
-/// Whether the kernel keeps the exit status of a child until somebody takes it: not when SIGCHLD is ignored.
-/// Source: wait(2), NOTES.
-bool exit_statuses_are_kept();
-
 class Handlers {
   public:
-    /// If a task needs processes, prepares this one for having children: SIGPIPE ignored, exit statuses kept, and
-    /// orphans adopted where there is no cgroup for each run. `cgroups` is for tests; `in_process`, which outlives
-    /// this, has the functions of a program of its own.
+    /// If a task needs processes, prepares this one for having children. `processes` are shared with other Handlers of
+    /// this process, of which there must be no others without; none: its own. `in_process`, which outlives this, has
+    /// the functions of a program of its own.
     Handlers(loop::Loop& loop, const std::map<std::string, config::Task>& tasks, const config::Limits& limits,
-             std::optional<RunCgroups> cgroups = std::nullopt, InProcess* in_process = nullptr);
+             std::shared_ptr<Processes> processes = nullptr, InProcess* in_process = nullptr);
     ~Handlers();
     Handlers(const Handlers&) = delete;
     Handlers& operator=(const Handlers&) = delete;
@@ -55,9 +49,10 @@ class Handlers {
     /// begin now, on another thread, so that it is over when the handler is moved. Saves up to 16 ms of a start after a
     /// quiet time; does nothing without cgroups, or if it was called a moment ago.
     void expect_start();
+    /// No run will be started here any more: warm processes end as soon as they have none.
+    void retire();
 
   private:
-    void enable_limits(const std::map<std::string, config::Task>& tasks);
     /// The processes that this task shares with others, or its own.
     WarmGroup& group_of(const config::Task& task, const ChildHost& host, const config::Limits& limits);
 
@@ -65,9 +60,7 @@ class Handlers {
     std::string without_effect_;
     InProcess* in_process_;
     BootClock::time_point expected_at_{};
-    RunCgroups cgroups_;
-    Launcher launcher_;
-    Orphans orphans_;
+    std::shared_ptr<Processes> processes_;
     std::vector<std::unique_ptr<WarmGroup>> warm_groups_;
     std::map<std::string, std::unique_ptr<Handler>> handlers_;
     std::unique_ptr<Rehearsal> rehearsal_;

@@ -1,6 +1,6 @@
 // A cgroup for each run, where systemd has delegated ours to us (Delegate=yes): the kernel then knows the
 // whole tree of a handler, whatever it forks, and ends it with one write. RunCgroups is made once by
-// Handlers; each Child owns one RunCgroup. cgroup v2 only. Controllers are enabled only where a task sets limits: then
+// Processes; each Child owns one RunCgroup. cgroup v2 only. Controllers are enabled only where a task sets limits: then
 // the worker itself has to move, because a cgroup that enables any for what is below must have no process of its own.
 //
 //   <own cgroup>          the worker itself, as long as no task has limits

@@ -212,6 +212,12 @@ void WarmGroup::watch_idle() {
     if (any) idle_timer_.once(task_.warm_idle, [this] { on_idle_time(); });
 }
 
+void WarmGroup::retire() {
+    task_.warm_idle = Millis{1};
+    idle_timer_.stop();
+    on_idle_time();
+}
+
 void WarmGroup::on_idle_time() {
     std::optional<Millis> next;
     for (const auto& process : processes_) {

@@ -31,6 +31,8 @@ class WarmGroup {
     /// As Handler::start() and stop().
     void start(RunSpec spec, Listener& listener);
     void stop(const Uuid& id, StopReason reason, Millis patience);
+    /// No run will come any more: processes end as soon as they have none.
+    void retire();
 
   private:
     struct Waiting {

@@ -1,5 +1,7 @@
 #include "loop/watch.h"
 
+#include <string_view>
+
 namespace dormouse::loop {
 
 Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_change)
@@ -14,7 +16,7 @@ Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_chang
         [](uv_fs_event_t* handle, const char* name, int, int) {
             auto* self = static_cast<Watch*>(handle->data);
             self->turns_.changed();
-            if (name == nullptr || self->name_ == name) {
+            if (name == nullptr || self->name_ == name || std::string_view(name) == "..data") {
                 const auto call = self->on_change_;
                 call();
             }

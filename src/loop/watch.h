@@ -11,7 +11,8 @@ namespace dormouse::loop {
 
 class Watch {
   public:
-    /// Calls `on_change` each time something happens to `path`. A directory that does not exist is not watched.
+    /// Calls `on_change` each time something happens to `path`, or to the "..data" beside it, through which Kubernetes
+    /// replaces the files of a volume. A directory that does not exist is not watched.
     /// Source: uv_fs_event_start, inotify(7).
     Watch(Loop& loop, const std::string& path, std::function<void()> on_change);
     /// Why nothing is watched, with the remedy; empty: it is.

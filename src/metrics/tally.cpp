@@ -74,15 +74,15 @@ void Tally::observe(Metric metric, Millis time, std::string_view label) {
 }
 
 /// A session that is opened anew counts its statements from 0 again.
-void Tally::sessions(BootClock::time_point now, const std::array<bool, 2>& open,
+void Tally::sessions(Sessions& told, BootClock::time_point now, const std::array<bool, 2>& open,
                      const std::array<std::uint64_t, 2>& statements) {
-    value(Metric::session_seconds, "") += open_ * seconds(now - sessions_since_);
-    sessions_since_ = now;
-    open_ = static_cast<int>(std::count(open.begin(), open.end(), true));
+    value(Metric::session_seconds, "") += told.open * seconds(now - told.since);
+    told.since = now;
+    told.open = static_cast<int>(std::count(open.begin(), open.end(), true));
     for (std::size_t wire = 0; wire < open.size(); ++wire) {
         const std::uint64_t sent = statements[wire];
-        const std::uint64_t more = sent >= seen_[wire] ? sent - seen_[wire] : sent;
-        seen_[wire] = sent;
+        const std::uint64_t more = sent >= told.statements[wire] ? sent - told.statements[wire] : sent;
+        told.statements[wire] = sent;
         if (more > 0) add(Metric::statements, static_cast<double>(more));
     }
 }

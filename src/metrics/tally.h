@@ -20,6 +20,13 @@ struct Histogram {
     double sum = 0;
 };
 
+/// What one worker has told of its sessions.
+struct Sessions {
+    std::array<std::uint64_t, 2> statements{};
+    int open = 0;
+    BootClock::time_point since{};
+};
+
 class Tally {
   public:
     /// Beyond so many values of a label everything is counted as "other".
@@ -35,8 +42,9 @@ class Tally {
     void forget(Metric metric);
     void observe(Metric metric, Millis time, std::string_view label);
 
-    /// The sessions that are open from `now` on, and how many statements each wire's session has sent.
-    void sessions(BootClock::time_point now, const std::array<bool, 2>& open,
+    /// A worker's sessions that are open from `now` on, and how many statements each wire's session has sent; `told` is
+    /// that worker's.
+    void sessions(Sessions& told, BootClock::time_point now, const std::array<bool, 2>& open,
                   const std::array<std::uint64_t, 2>& statements);
     /// Counts the time since it was told last.
     void awake_until(BootClock::time_point now);
@@ -68,9 +76,6 @@ class Tally {
     std::array<Histograms, static_cast<std::size_t>(Metric::count_)> histograms_;
     std::uint64_t changes_ = 0;
     std::function<void()> on_change_;
-    std::array<std::uint64_t, 2> seen_{};  ///< statements of the sessions that are open
-    int open_ = 0;
-    BootClock::time_point sessions_since_{};
     BootClock::time_point awake_since_ = BootClock::now();
 };
 

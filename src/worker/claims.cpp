@@ -54,7 +54,7 @@ Claims::Claims(const config::Config& config, const Errand& errand, Flights& flig
 
 int Claims::free_slots() const {
     if (flights_.exclusive()) return 0;
-    return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.given_up()));
+    return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.taken()));
 }
 
 int Claims::slots_of_errand(int free) const {
@@ -65,7 +65,7 @@ int Claims::slots_of_errand(int free) const {
 
 int Claims::wanted() const {
     if (flights_.exclusive() || !flights_.any_room()) return 0;
-    const int slots = config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.given_up());
+    const int slots = config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.taken());
     const bool for_all = !errand_.run && errand_.max_runs == 0;
     const int ahead = for_all ? shelf_.ahead(config_.worker.concurrency) : 0;
     // Runs are not claimed faster than they are completed: what waits to be written needs its lease, and room here.

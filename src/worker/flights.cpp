@@ -50,8 +50,13 @@ log::Level level_of(handlers::Level level) {
 }  // namespace
 
 Flights::Flights(const config::Config& config, handlers::Handlers& handlers, News& news, std::string worker,
-                 OnLanded on_landed)
-    : config_(config), handlers_(handlers), news_(news), worker_(std::move(worker)), on_landed_(std::move(on_landed)) {}
+                 Elsewhere elsewhere, OnLanded on_landed)
+    : config_(config),
+      handlers_(handlers),
+      news_(news),
+      worker_(std::move(worker)),
+      elsewhere_(std::move(elsewhere)),
+      on_landed_(std::move(on_landed)) {}
 
 std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     const auto task = config_.tasks.find(run.task);
@@ -140,24 +145,27 @@ void Flights::count_task(const std::string& name, int change) {
     at_work += change;
 }
 
+int Flights::count(const std::string& task) const {
+    return static_cast<int>(std::count_if(flights_.begin(), flights_.end(),
+                                          [&](const auto& entry) { return entry.second.task == task; }));
+}
+
+std::int64_t Flights::room_for(const config::Task& task) const {
+    constexpr std::int64_t as_many_as_you_like = 1'000'000;
+    if (task.concurrency == 0) return as_many_as_you_like;
+    const auto at_work = capped_.find(task.name);
+    const int here = at_work == capped_.end() ? 0 : at_work->second;
+    return task.concurrency - here - (elsewhere_.runs_of ? elsewhere_.runs_of(task.name) : 0);
+}
+
 bool Flights::any_room() const {
-    return std::any_of(config_.tasks.begin(), config_.tasks.end(), [&](const auto& entry) {
-        if (entry.second.concurrency == 0) return true;
-        const auto at_work = capped_.find(entry.first);
-        return at_work == capped_.end() || at_work->second < entry.second.concurrency;
-    });
+    return std::any_of(config_.tasks.begin(), config_.tasks.end(),
+                       [&](const auto& entry) { return room_for(entry.second) > 0; });
 }
 
 std::vector<store::Room> Flights::rooms() const {
-    constexpr std::int64_t as_many_as_you_like = 1'000'000;
     std::vector<store::Room> rooms;
-    for (const auto& [name, task] : config_.tasks) {
-        const auto at_work = capped_.find(name);
-        const std::int64_t slots = task.concurrency == 0      ? as_many_as_you_like
-                                   : at_work == capped_.end() ? task.concurrency
-                                                              : task.concurrency - at_work->second;
-        rooms.push_back({name, slots});
-    }
+    for (const auto& [name, task] : config_.tasks) rooms.push_back({name, room_for(task)});
     return rooms;
 }
 

@@ -21,6 +21,12 @@
 
 namespace dormouse::worker {
 
+/// What other workers of this process still execute, by the configuration before: each run takes a slot here, too.
+struct Elsewhere {
+    std::function<std::size_t()> runs;
+    std::function<int(const std::string& task)> runs_of;
+};
+
 class Flights : private handlers::Listener {
   public:
     using Time = BootClock::time_point;
@@ -28,9 +34,9 @@ class Flights : private handlers::Listener {
     /// start().
     using OnLanded = std::function<void(std::optional<Parcel>)>;
 
-    /// `news` takes what attempts say.
+    /// `news` takes what attempts say; `elsewhere` may be empty.
     Flights(const config::Config& config, handlers::Handlers& handlers, News& news, std::string worker,
-            OnLanded on_landed);
+            Elsewhere elsewhere, OnLanded on_landed);
 
     /// Starts what was claimed by a statement sent at `claimed_at`; the lease counts from there. A run that cannot be
     /// started (no handler, no payload, no attempts left, its taken-away self still here) comes back as a parcel at
@@ -40,8 +46,11 @@ class Flights : private handlers::Listener {
     /// A claim is on its way: see handlers::Handlers.
     void expect_start() { handlers_.expect_start(); }
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
-    /// Runs that have ended here while their functions have not: each takes a slot.
-    [[nodiscard]] std::size_t given_up() const { return handlers_.given_up(); }
+    [[nodiscard]] int count(const std::string& task) const;
+    /// Slots that are taken by what is not among these: functions that were given up, and runs of other workers of this
+    /// process.
+    [[nodiscard]] std::size_t taken() const { return handlers_.given_up() + elsewhere(); }
+    [[nodiscard]] std::size_t elsewhere() const { return elsewhere_.runs ? elsewhere_.runs() : 0; }
     /// All tasks that this worker knows, and how many more runs of each may be started.
     [[nodiscard]] std::vector<store::Room> rooms() const;
     /// Whether a run of any task could be started, if there were a slot.
@@ -97,6 +106,7 @@ class Flights : private handlers::Listener {
     [[nodiscard]] bool has_suspect() const;
     void launch(Flight& flight, handlers::RunSpec spec);
     void count_task(const std::string& name, int change);
+    [[nodiscard]] std::int64_t room_for(const config::Task& task) const;
     void on_line(const Uuid& id, const handlers::Line& line) override;
     void on_progress(const Uuid& id, handlers::Progress progress) override;
     void on_done(const Uuid& id, handlers::Outcome outcome) override;
@@ -107,6 +117,7 @@ class Flights : private handlers::Listener {
     handlers::Handlers& handlers_;
     News& news_;
     std::string worker_;
+    Elsewhere elsewhere_;
     OnLanded on_landed_;
     std::unordered_map<Uuid, Flight> flights_;
     std::optional<Uuid> waits_;  ///< the one that waits to be alone

@@ -95,15 +95,16 @@ void Measures::rung() {
     if (tally_ != nullptr) tally_->add(Metric::rings);
 }
 
-void Measures::sampled(Time now, std::size_t busy, const store::Wire& first, const store::Wire& second) {
-    if (busy > 0) {
+void Measures::sampled(Time now, std::optional<std::size_t> busy, const store::Wire& first,
+                       const store::Wire& second) {
+    if (busy.value_or(1) > 0) {
         well_asked_ = idle_judged_ = false;
     } else if (!idle_judged_) {
         well_asked_ = std::any_of(told_.begin(), told_.end(), [](const auto& one) { return one.second.has_value(); });
     }
     if (tally_ == nullptr) return;
-    tally_->set(Metric::slots_busy, static_cast<double>(busy));
-    tally_->sessions(now, {first.is_open(), second.is_open()}, {first.statements_sent(), second.statements_sent()});
+    if (busy) tally_->set(Metric::slots_busy, static_cast<double>(*busy));
+    tally_->sessions(sessions_, now, {first.is_open(), second.is_open()}, {first.statements_sent(), second.statements_sent()});
 }
 
 void Measures::ask(store::Round& round) const {

@@ -25,8 +25,9 @@ class Measures : public Participant {
     void looked(const std::vector<store::ClaimedRun>& runs);
     void runs_lost(std::int64_t runs);
     void rung();
-    /// With each step of the worker: how much is at work, and which sessions are open from now on.
-    void sampled(Time now, std::size_t busy, const store::Wire& first, const store::Wire& second);
+    /// With each step of the worker: how many slots are taken, and which sessions are open from now on. None: it is a
+    /// successor's to tell.
+    void sampled(Time now, std::optional<std::size_t> busy, const store::Wire& first, const store::Wire& second);
 
     /// Asks for the backlog in `round`, of the worker itself.
     void ask(store::Round& round) const;
@@ -49,6 +50,7 @@ class Measures : public Participant {
     static constexpr Millis pause_after_refusal{600'000};
 
     metrics::Tally* tally_;
+    metrics::Sessions sessions_;
     Millis age_{0};  ///< of a run that is told; 0: nobody is told
     Millis repeat_;
     Millis between_questions_;

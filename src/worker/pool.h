@@ -2,11 +2,16 @@
 // Worker, writes the due file when it has left. Nothing that is wrong with configuration or database ends it (W7): it
 // stays, says why in its status text, and tries again, at once when the configuration changes; only an errand's time is
 // over all the same.
+//
+// A configuration that changes under a worker at work gets a worker of its own, in this process: the one before executes
+// what it has, however long that takes, and claims nothing more; its runs take slots of the new one until they are over.
+// So does the file of a warm handler that changes, and a reload that somebody asks for.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "alerts/desk.h"
 #include "base/clock.h"
@@ -33,6 +38,13 @@ struct Program {
     bool guest = false;
 };
 
+/// A configuration, with the worker that was made for it.
+struct Generation {
+    config::Loaded loaded;
+    std::unique_ptr<handlers::Handlers> handlers;
+    std::unique_ptr<Worker> worker;
+};
+
 class Pool {
   public:
     Pool(loop::Loop& loop, config::Sources sources, Errand errand = {}, Program program = {});
@@ -48,25 +60,33 @@ class Pool {
     /// of a Pool waits for them: a process that wants to end must do so without it.
     [[nodiscard]] std::size_t functions_at_work() const { return in_process_ ? in_process_->at_work() : 0; }
     /// For tests: the worker, once the configuration could be read.
-    [[nodiscard]] Worker* worker() { return worker_.get(); }
+    [[nodiscard]] Worker* worker() { return present_ ? present_->worker.get() : nullptr; }
 
   private:
-    void load();
-    void suit_a_database_that_sleeps();
-    /// Logs tasks_loaded when it is known.
-    void check_tasks(const config::Config& config);
-    void make_worker(config::Loaded loaded);
-    void configuration_failed(const Error& error);
-    [[nodiscard]] Errand rest_of_errand() const;
-    void on_errand_over();
-    void on_configuration_changed();
-    void watch_file();
     void on_signal();
     void on_hangup();
+    void on_errand_over();
     void on_function_returned(const Uuid& id, const std::string& task);
-    void on_gone(const Farewell& farewell);
+    void on_gone(Generation& whose, Farewell farewell);
+    void on_predecessor_gone(Generation& whose, const Farewell& farewell);
+    void end(const Farewell& farewell);
     void start_watchdog();
+
+    // pool_configuration.cpp: what is read, and the worker that is made of it
+    void load();
+    void employ(config::Loaded loaded);
+    std::unique_ptr<Generation> make(config::Loaded loaded);
+    [[nodiscard]] Worker::Circumstances circumstances_of(Generation& generation);
+    [[nodiscard]] Elsewhere elsewhere();
+    void know_predecessors(store::Identity& who);
+    /// Logs tasks_loaded when it is known, and watches what it has found.
+    void check_tasks(const Generation& generation);
+    void configuration_failed(const Error& error);
+    [[nodiscard]] Errand rest_of_errand() const;
+    void on_configuration_changed(bool renew);
+    void watch_configuration();
     void start_metrics(const config::Config& config);
+    void start_alerts(const config::Config& config);
     [[nodiscard]] std::string what_woke_us() const;
 
     loop::Loop& loop_;
@@ -90,16 +110,21 @@ class Pool {
     BootClock::time_point started_ = BootClock::now();
     int failed_loads_ = 0;
     std::string last_failure_;
-    std::unique_ptr<loop::Watch> watch_;  ///< only while there is nothing better to wait for
-    std::optional<config::Loaded> loaded_;
+    std::vector<std::unique_ptr<loop::Watch>> watches_;  ///< the configuration
+    std::vector<std::unique_ptr<loop::Watch>> handler_watches_;
+    bool renew_ = false;  ///< the next reading makes a new worker though the configuration is the same
     std::string woken_by_;  ///< socket, path, timer or other
     std::optional<metrics::Publisher> metrics_;
     std::unique_ptr<alerts::Desk> alerts_;  ///< none: nobody is to be told
     bool stopping_ = false;                 ///< the last alerts are on their way
     std::unique_ptr<Predecessors> predecessors_;
     std::unique_ptr<handlers::InProcess> in_process_;  ///< stays when the configuration is read anew
-    std::unique_ptr<handlers::Handlers> handlers_;
-    std::unique_ptr<Worker> worker_;
+    std::shared_ptr<handlers::Processes> processes_;  ///< stay, too
+    std::unique_ptr<Generation> present_;
+    std::vector<std::unique_ptr<Generation>> before_;  ///< they finish what they have
+    std::vector<std::unique_ptr<Generation>> gone_;    ///< their warm processes are ending
+    std::optional<Farewell> farewell_;                 ///< the present worker has gone, and others have not
+    loop::Timer clear_;                                ///< of gone_
 };
 
 }  // namespace dormouse::worker

@@ -57,8 +57,8 @@ std::string inode_of(int directory) {
 
 }  // namespace
 
-Predecessors::Predecessors(const std::string& state_directory, store::Identity& identity, Of of) : self_(identity.id) {
-    if (state_directory.empty() || (of == Of::unit && identity.unit.empty())) return;
+Predecessors::Predecessors(const std::string& state_directory, store::Identity& who, Of of) {
+    if (state_directory.empty() || (of == Of::unit && who.unit.empty())) return;
     UniqueFd directory = of == Of::unit ? locked(state_directory) : first_free(state_directory);
     if (!directory.valid()) return;
     auto instance = Uuid::parse(text_of(directory.get(), instance_name).substr(0, 36));
@@ -66,36 +66,47 @@ Predecessors::Predecessors(const std::string& state_directory, store::Identity& 
         instance = Uuid::random();
         if (!replace(directory.get(), instance_name, instance->to_string() + "\n")) return;
     }
-    identity.instance_id = *instance;
+    instance_ = *instance;
     directory_ = std::move(directory);
-    place_ = identity.boot_id.to_string() + " " +
+    place_ = who.boot_id.to_string() + " " +
              (of == Of::unit ? std::to_string(this_pid_namespace()) : inode_of(directory_.get())) + " " +
-             instance->to_string() + " " + (of == Of::unit ? identity.unit : "foreground");
+             instance->to_string() + " " + (of == Of::unit ? who.unit : "foreground");
 
     std::istringstream lines(text_of(directory_.get(), workers_name));
     for (std::string line; std::getline(lines, line);) {
         const auto worker = Uuid::parse(line.substr(0, 36));
         if (worker && line.size() > 37 && line.substr(37) == place_) dead_.push_back(*worker);
     }
-    std::vector<Uuid> all = dead_;
-    all.push_back(self_);
-    write(all);
+    arrive(who);
 }
 
-void Predecessors::settled() {
-    dead_.clear();
-    write({self_});
+void Predecessors::arrive(store::Identity& who) {
+    if (!instance_) return;
+    who.instance_id = *instance_;
+    alive_.push_back(who.id);
+    write();
 }
 
-void Predecessors::leave() {
-    write(dead_);
+void Predecessors::settled(const std::vector<Uuid>& dead) {
+    for (const Uuid& worker : dead) std::erase(dead_, worker);
+    write();
+}
+
+void Predecessors::leave(const Uuid& worker) {
+    std::erase(alive_, worker);
+    write();
+}
+
+void Predecessors::died(const Uuid& worker) {
+    if (std::erase(alive_, worker) > 0) dead_.push_back(worker);
 }
 
 /// A file that cannot be written, or is lost with the host, costs the wait for a lease and nothing else.
-void Predecessors::write(const std::vector<Uuid>& workers) const {
+void Predecessors::write() const {
     if (!directory_.valid()) return;
     std::string text;
-    for (const Uuid& worker : workers) text += worker.to_string() + " " + place_ + "\n";
+    for (const auto* workers : {&dead_, &alive_})
+        for (const Uuid& worker : *workers) text += worker.to_string() + " " + place_ + "\n";
     static_cast<void>(replace(directory_.get(), workers_name, text));
 }
 

@@ -16,6 +16,7 @@
 // those steps up.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,23 +29,28 @@ namespace dormouse::worker {
 class Predecessors {
   public:
     enum class Of { unit, foreground };
-    /// Takes the lock, reads who was here, and adds this worker; writes its instance id into `identity`. Without a
-    /// state directory, without a unit where it is one's, or while somebody else holds the lock nobody is known to be
-    /// dead. Errors of the file system mean the same.
+    /// Takes the lock and reads who was here; `who` is this process's first worker. Without a state directory, without
+    /// a unit where it is one's, or while somebody else holds the lock nobody is known to be dead. Errors of the file
+    /// system mean the same. Adds that worker, as arrive() does.
     Predecessors(const std::string& state_directory, store::Identity& identity, Of of = Of::unit);
 
     [[nodiscard]] const std::vector<Uuid>& dead() const { return dead_; }
-    /// Their runs have been taken back: they are forgotten.
-    void settled();
-    /// This worker leaves and holds nothing: its successor has nothing to take back.
-    void leave();
+    /// Another worker of this process: writes the instance id into its identity, and its name among those that live.
+    void arrive(store::Identity& who);
+    /// The runs of these have been taken back: they are forgotten.
+    void settled(const std::vector<Uuid>& dead);
+    /// A worker of this process has left and holds nothing: there is nothing to take back.
+    void leave(const Uuid& worker);
+    /// A worker of this process has ended and may have left something: whoever lives takes it back.
+    void died(const Uuid& worker);
 
   private:
-    void write(const std::vector<Uuid>& workers) const;
+    void write() const;
 
     UniqueFd directory_;  ///< locked; none: nothing is known
     std::string place_;   ///< boot, PID namespace or inode, instance and unit, as they are written
-    Uuid self_;
+    std::optional<Uuid> instance_;
+    std::vector<Uuid> alive_;  ///< of this process
     std::vector<Uuid> dead_;
 };
 

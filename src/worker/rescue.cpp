@@ -32,7 +32,7 @@ bool Rescue::fill(store::Round& round, const Moment& moment) {
         case Sent::nothing:
             return false;
         case Sent::dead:
-            round.dead = predecessors_->dead();
+            round.dead = asked_ = predecessors_->dead();
             break;
         case Sent::lost:
             wanted_ = false;  // what is heard of from here on asks anew
@@ -51,7 +51,7 @@ bool Rescue::fill(store::Round& round, const Moment& moment) {
 void Rescue::answered(store::Answer& answer, Time) {
     const Sent sent = std::exchange(sent_, Sent::nothing);
     if (sent == Sent::dead) {
-        predecessors_->settled();
+        predecessors_->settled(asked_);
         events_.on_dead_settled();
     }
     if (sent == Sent::list) {

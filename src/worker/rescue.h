@@ -51,6 +51,7 @@ class Rescue : public Participant {
     bool wanted_ = true;
     bool listing_ = false;  ///< the statement for all was refused: which are they?
     Sent sent_ = Sent::nothing;
+    std::vector<Uuid> asked_;  ///< dead: whose runs the round takes back
     Bisection<Uuid> search_;
     std::vector<Left> left_;
 };

@@ -20,12 +20,15 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                     [this](const Parcel& parcel) {
                         if (parcel.ending.delay) claims_.put_back_in(*parcel.ending.delay);
                         measures_.ended(parcel);
+                        if (handed_over_) circumstances_.on_room();
                     },
                 .on_refused = [this](const Parcel& parcel) { measures_.refused(parcel); },
                 .on_enqueued = [this](const std::vector<std::string>& queues) { neighbours_.ring(queues); },
                 .on_news = [this] { arm_timers(); }}),
       flights_(config, handlers, reports_.news(), circumstances_.identity.id.to_string(),
+               circumstances_.elsewhere,
                [this](std::optional<Parcel> parcel) {
+                   if (!parcel && handed_over_) circumstances_.on_room();
                    if (parcel) reports_.outbox().add(std::move(*parcel));
                    if (flights_.take_room_made()) claims_.owe();
                    if (!soon_timer_.armed()) soon_timer_.once(Millis{0}, [this] { step(); });
@@ -114,6 +117,10 @@ void Worker::start() {
 
 void Worker::rung() {
     measures_.rung();
+    look();
+}
+
+void Worker::look() {
     claims_.owe();
     rounds_.wire().hurry();
     step();
@@ -123,8 +130,18 @@ bool Worker::is_waiting_for_database() const {
     return state_ < State::leaving && !database().is_open() && rounds_.held().empty();
 }
 
+/// Not while runs of a predecessor in this process take all slots: everything else is done meanwhile.
+bool Worker::awaits_first_look() const {
+    return state_ == State::starting && !claims_.ever_answered() && claims_.wanted() > 0;
+}
+
+/// With what predecessors in this process execute.
+bool Worker::has_something() const {
+    return !flights_.empty() || !claims_.shelf().empty() || !reports_.outbox().empty() || flights_.elsewhere() > 0;
+}
+
 Moment Worker::moment() const {
-    return {BootClock::now(), database().is_open(), state_ >= State::leaving, !claims_.ever_answered()};
+    return {BootClock::now(), database().is_open(), state_ >= State::leaving, awaits_first_look()};
 }
 
 // Everything that happens ends here.
@@ -157,13 +174,14 @@ void Worker::step() {
 }
 
 void Worker::measure() {
-    measures_.sampled(BootClock::now(), flights_.count(), rounds_.wire(), rounds_.second().wire());
+    measures_.sampled(BootClock::now(), handed_over_ ? std::nullopt : std::optional(flights_.count() + flights_.taken()),
+                      rounds_.wire(), rounds_.second().wire());
 }
 
 void Worker::choose_state() {
-    const bool at_work = !flights_.empty() || !claims_.shelf().empty() || !reports_.outbox().empty();
+    const bool at_work = has_something();
     if (at_work) quiet_since_.reset();
-    if (!claims_.ever_answered()) {
+    if (awaits_first_look()) {
         enter(State::starting, "no look has been answered yet");
     } else if (claims_.looking()) {
         enter(State::claiming, "a look is owed");
@@ -191,14 +209,14 @@ void Worker::enter(State state, const char* reason) {
     if (state == State::idle) tell_idle();
     if (state == State::running) tell_status("running");
     if (state != State::leaving) return;
-    doorbell_.stop();
     exit_timer_.stop();
-    if (circumstances_.owns_process) systemd::notify_stopping(std::string("leaving: ") + reason);
+    if (!handed_over_) doorbell_.stop();
+    if (speaks()) systemd::notify_stopping(std::string("leaving: ") + reason);
 }
 
 /// What the states say has to be so.
 void Worker::check_invariants() const {
-    const bool something = !flights_.empty() || !claims_.shelf().empty() || !reports_.outbox().empty();
+    const bool something = has_something();
     const bool idle_at_work = state_ == State::idle && something;
     const bool runs_nothing = state_ == State::running && !something && rounds_.quiet();
     if (!idle_at_work && !runs_nothing && rounds_.consistent()) return;
@@ -271,7 +289,7 @@ void Worker::finish_round(store::Round& round) const {
 }
 
 void Worker::tell_status(const std::string& text) {
-    if (circumstances_.owns_process) systemd::notify_status(text);
+    if (speaks()) systemd::notify_status(text);
 }
 
 void Worker::tell_idle() {

@@ -54,6 +54,8 @@ class Worker {
         Millis first_connect_delay{0};    ///< after crashes in a row
         metrics::Tally* tally = nullptr;  ///< outlives the worker; none: nobody counts
         config::Environment environment;  ///< in which the files of this machine's other pools are read
+        Elsewhere elsewhere;              ///< what its predecessors in this process still execute
+        std::function<void()> on_room;    ///< after hand_over(): a run is over, its slot is a successor's
         std::function<void(Farewell)> on_gone;
     };
 
@@ -71,7 +73,16 @@ class Worker {
     /// The same with times of the caller's: `grace` for what runs, `patience` for what was asked to stop, then no more
     /// than `last_writes` for the endings.
     void leave_within(Millis grace, Millis patience, Millis last_writes);
-
+    /// A successor in this process takes what comes from here on: stop claiming, finish what runs however long that
+    /// takes, leave. The doorbell, systemd and the metrics' gauges are the successor's. terminate() gives what is left
+    /// the grace.
+    void hand_over();
+    /// There may be room or work that nobody has told of: a look is owed.
+    void look();
+    /// How many runs it executes, of all tasks or of one.
+    [[nodiscard]] std::size_t at_work() const { return flights_.count(); }
+    [[nodiscard]] int at_work(const std::string& task) const { return flights_.count(task); }
+    [[nodiscard]] const Uuid& id() const { return circumstances_.identity.id; }
     [[nodiscard]] State state() const { return state_; }
     /// No session (or one being opened), nothing in flight, nothing unwritten: the configuration may be read anew.
     [[nodiscard]] bool is_waiting_for_database() const;
@@ -86,6 +97,8 @@ class Worker {
 
     // worker.cpp: events and states
     [[nodiscard]] Moment moment() const;
+    [[nodiscard]] bool awaits_first_look() const;
+    [[nodiscard]] bool has_something() const;
     void step();
     void enter(State state, const char* reason);
     void check_invariants() const;
@@ -100,6 +113,8 @@ class Worker {
     void tell_status(const std::string& text);
     void tell_idle();
     void tell_trouble();
+    /// What is told to systemd, or read from the doorbell, is this worker's business.
+    [[nodiscard]] bool speaks() const { return circumstances_.owns_process && !handed_over_; }
     [[nodiscard]] bool sleepy() const { return config_.database.close_after > Millis{0}; }
 
     // worker_rest.cpp: without a session on purpose (database.close_after)
@@ -116,6 +131,7 @@ class Worker {
     void end_errand(ErrandEnd end, const char* reason);
     void leave(const char* reason);
     void step_leaving();
+    void begin_grace();
     void stop_handlers();
     void part();
     void bound_sleep(Farewell& farewell) const;
@@ -143,6 +159,7 @@ class Worker {
     std::optional<Time> quiet_since_;
     std::string untested_;  ///< what was told of the version of the server
     int terminations_ = 0;
+    bool handed_over_ = false;
     LeavingTimes leaving_times_;
     ErrandEnd errand_end_ = ErrandEnd::none;
 

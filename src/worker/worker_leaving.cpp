@@ -48,6 +48,7 @@ void Worker::terminate() {
     log::event(log::Level::info, "worker_pool_signal_received",
                terminations_ == 1 ? "leaving: running handlers may finish" : "leaving: the grace ends now");
     if (state_ < State::leaving) return leave("signal");
+    if (state_ == State::leaving && handed_over_ && terminations_ == 1) return begin_grace();
     if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
     if (state_ == State::leaving) stop_handlers();
 }
@@ -58,9 +59,15 @@ void Worker::leave_within(Millis grace, Millis patience, Millis last_writes) {
     if (state_ == State::leaving && terminations_ == 0) grace_timer_.once(grace, [this] { stop_handlers(); });
 }
 
+void Worker::hand_over() {
+    if (state_ >= State::leaving) return;
+    handed_over_ = true;
+    leave("a successor takes over");
+}
+
 void Worker::leave(const char* reason) {
     const bool resting = database().state() == store::Wire::State::closed;
-    if (doorbell_.answer_wake_file() && resting) claims_.owe();  // else the last round asks what was meant by it
+    if (!handed_over_ && doorbell_.answer_wake_file() && resting) claims_.owe();  // else the last round asks what was meant by it
     enter(State::leaving, reason);
     promises_.promise().withdraw();
     crash_point("exit.decided");
@@ -68,11 +75,15 @@ void Worker::leave(const char* reason) {
     claims_.give_back_all();
     log::event(log::Level::info, "worker_pool_shutting_down",
                std::string(reason) + ", " + std::to_string(flights_.count()) + " runs in flight");
+    if (!handed_over_) begin_grace();
+    soon_timer_.once(Millis{0}, [this] { step(); });
+}
+
+void Worker::begin_grace() {
     const LeavingTimes& times = leaving_times_;
     if (circumstances_.owns_process)
         systemd::extend_stop_timeout(times.grace + times.patience + times.last_writes + systemd_margin);
     grace_timer_.once(times.grace, [this] { stop_handlers(); });
-    soon_timer_.once(Millis{0}, [this] { step(); });
 }
 
 void Worker::step_leaving() {
@@ -110,7 +121,7 @@ void Worker::part() {
     round.leave = registry_.registered();
     round.promise = promises_.promise().last();
     const bool must_rest = round.promise.rest;
-    round.ask_waking = doorbell_.may_have_wake_files();
+    round.ask_waking = !handed_over_ && doorbell_.may_have_wake_files();
     round.release_forgotten = claims_.doubts() && rounds_.held().empty();
     claims_.fill_due(round);
     measures_.ask(round);

@@ -10,7 +10,7 @@
 namespace dormouse::worker {
 
 void Worker::open_database() {
-    doorbell_.watch_wake_file(false);
+    if (!handed_over_) doorbell_.watch_wake_file(false);
     rounds_.wire().open();
 }
 

@@ -112,8 +112,9 @@ Stage::Stage(Kind kind, config::Limits limits, const std::vector<std::string>& a
     in_process_ =
         std::make_unique<handlers::InProcess>(loop_, kind == Kind::in_process ? functions() : handlers::Functions{});
     in_process_->configure(4, limits);
-    handlers_ = std::make_unique<handlers::Handlers>(loop_, tasks_, limits, handlers::RunCgroups("/nowhere"),
-                                                     in_process_.get());
+    handlers_ = std::make_unique<handlers::Handlers>(
+        loop_, tasks_, limits, std::make_shared<handlers::Processes>(loop_, handlers::RunCgroups("/nowhere")),
+        in_process_.get());
 }
 
 Uuid Stage::start(const std::string& task, std::string payload, Millis timeout) {

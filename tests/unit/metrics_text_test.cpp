@@ -149,10 +149,11 @@ BOOST_AUTO_TEST_CASE(sessions_count_by_time_and_statements_go_on_when_a_session_
     Tally tally("mail");
     const auto start = BootClock::now();
     using std::chrono::seconds;
-    tally.sessions(start, {true, false}, {5, 0});
-    tally.sessions(start + seconds{10}, {true, true}, {9, 4});
-    tally.sessions(start + seconds{20}, {false, false}, {9, 4});
-    tally.sessions(start + seconds{3'600}, {true, false}, {3, 0});
+    Sessions told;
+    tally.sessions(told, start, {true, false}, {5, 0});
+    tally.sessions(told, start + seconds{10}, {true, true}, {9, 4});
+    tally.sessions(told, start + seconds{20}, {false, false}, {9, 4});
+    tally.sessions(told, start + seconds{3'600}, {true, false}, {3, 0});
     BOOST_TEST(tally.total(Metric::session_seconds) == 30, boost::test_tools::tolerance(1e-9));
     BOOST_TEST(tally.total(Metric::statements) == 16);
 }

@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(who_died_is_known_until_it_is_settled_also_after_several_de
     store::Identity who = identity();
     Predecessors ours(directory.path(), who);
     BOOST_TEST((ours.dead() == std::vector{one, two}));
-    ours.settled();
+    ours.settled(ours.dead());
     BOOST_TEST(ours.dead().empty());
 }
 
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(who_left_is_not_dead) {
     {
         store::Identity who = identity();
         Predecessors ours(directory.path(), who);
-        ours.leave();
+        ours.leave(who.id);
     }
     BOOST_TEST(dead().empty());
 }
@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(who_leaves_before_it_could_settle_hands_on_what_it_knows) {
     const Uuid one = dies();
     {
         store::Identity who = identity();
-        Predecessors(directory.path(), who).leave();
+        Predecessors(directory.path(), who).leave(who.id);
     }
     BOOST_TEST((dead() == std::vector{one}));
 }
@@ -158,8 +158,8 @@ BOOST_AUTO_TEST_CASE(in_the_foreground_each_takes_the_place_of_one_that_is_dead)
     store::Identity third = identity("");
     std::optional<Predecessors> next(std::in_place, directory.path(), third, Of::foreground);
     BOOST_TEST((next->dead() == std::vector{first.id}));  // and not the one that lives
-    next->settled();
-    next->leave();
+    next->settled(next->dead());
+    next->leave(third.id);
     next.reset();
     two.reset();
     store::Identity fourth = identity("");
