@@ -151,9 +151,8 @@ int new_handler(const NewOptions& options) {
     }
     if (*code == 0 && !options.json)
         print(
-            "# next: change the handler; a worker that is awake knows neither yet: sudo systemctl try-restart "
-            "dormouse@" +
-            options.pool + ".service\n");
+            "# next: change the handler; a worker that is awake takes it over, one that sleeps finds it when it is "
+            "rung\n");
     flush_stdout();
     return *code;
 }

@@ -146,8 +146,8 @@ void Flights::count_task(const std::string& name, int change) {
 }
 
 int Flights::count(const std::string& task) const {
-    return static_cast<int>(std::count_if(flights_.begin(), flights_.end(),
-                                          [&](const auto& entry) { return entry.second.task == task; }));
+    return static_cast<int>(
+        std::count_if(flights_.begin(), flights_.end(), [&](const auto& entry) { return entry.second.task == task; }));
 }
 
 std::int64_t Flights::room_for(const config::Task& task) const {

@@ -95,8 +95,7 @@ void Measures::rung() {
     if (tally_ != nullptr) tally_->add(Metric::rings);
 }
 
-void Measures::sampled(Time now, std::optional<std::size_t> busy, const store::Wire& first,
-                       const store::Wire& second) {
+void Measures::sampled(Time now, std::optional<std::size_t> busy, const store::Wire& first, const store::Wire& second) {
     if (busy.value_or(1) > 0) {
         well_asked_ = idle_judged_ = false;
     } else if (!idle_judged_) {
@@ -104,7 +103,8 @@ void Measures::sampled(Time now, std::optional<std::size_t> busy, const store::W
     }
     if (tally_ == nullptr) return;
     if (busy) tally_->set(Metric::slots_busy, static_cast<double>(*busy));
-    tally_->sessions(sessions_, now, {first.is_open(), second.is_open()}, {first.statements_sent(), second.statements_sent()});
+    tally_->sessions(sessions_, now, {first.is_open(), second.is_open()},
+                     {first.statements_sent(), second.statements_sent()});
 }
 
 void Measures::ask(store::Round& round) const {

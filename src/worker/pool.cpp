@@ -125,8 +125,8 @@ void Pool::on_gone(Generation& whose, Farewell farewell) {
 
 void Pool::on_predecessor_gone(Generation& whose, const Farewell& farewell) {
     constexpr Millis hooks_take{10'000};
-    const auto place =
-        std::find_if(before_.begin(), before_.end(), [&](const auto& generation) { return generation.get() == &whose; });
+    const auto place = std::find_if(before_.begin(), before_.end(),
+                                    [&](const auto& generation) { return generation.get() == &whose; });
     gone_.push_back(std::move(*place));
     before_.erase(place);
     clear_.once(hooks_take, [this] { gone_.clear(); });
@@ -136,7 +136,6 @@ void Pool::on_predecessor_gone(Generation& whose, const Farewell& farewell) {
     if (farewell.due && (!farewell_->due || *farewell.due < *farewell_->due)) farewell_->due = farewell.due;
     if (before_.empty()) end(*farewell_);
 }
-
 
 void Pool::end(const Farewell& farewell) {
     if (supervision_ && farewell.due_known) {

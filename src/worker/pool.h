@@ -3,9 +3,9 @@
 // stays, says why in its status text, and tries again, at once when the configuration changes; only an errand's time is
 // over all the same.
 //
-// A configuration that changes under a worker at work gets a worker of its own, in this process: the one before executes
-// what it has, however long that takes, and claims nothing more; its runs take slots of the new one until they are over.
-// So does the file of a warm handler that changes, and a reload that somebody asks for.
+// A configuration that changes under a worker at work gets a worker of its own, in this process: the one before
+// executes what it has, however long that takes, and claims nothing more; its runs take slots of the new one until they
+// are over. So does the file of a warm handler that changes, and a reload that somebody asks for.
 #pragma once
 
 #include <memory>
@@ -112,14 +112,14 @@ class Pool {
     std::string last_failure_;
     std::vector<std::unique_ptr<loop::Watch>> watches_;  ///< the configuration
     std::vector<std::unique_ptr<loop::Watch>> handler_watches_;
-    bool renew_ = false;  ///< the next reading makes a new worker though the configuration is the same
+    bool renew_ = false;    ///< the next reading makes a new worker though the configuration is the same
     std::string woken_by_;  ///< socket, path, timer or other
     std::optional<metrics::Publisher> metrics_;
     std::unique_ptr<alerts::Desk> alerts_;  ///< none: nobody is to be told
     bool stopping_ = false;                 ///< the last alerts are on their way
     std::unique_ptr<Predecessors> predecessors_;
     std::unique_ptr<handlers::InProcess> in_process_;  ///< stays when the configuration is read anew
-    std::shared_ptr<handlers::Processes> processes_;  ///< stay, too
+    std::shared_ptr<handlers::Processes> processes_;   ///< stay, too
     std::unique_ptr<Generation> present_;
     std::vector<std::unique_ptr<Generation>> before_;  ///< they finish what they have
     std::vector<std::unique_ptr<Generation>> gone_;    ///< their warm processes are ending

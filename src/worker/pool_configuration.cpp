@@ -96,7 +96,8 @@ std::unique_ptr<Generation> Pool::make(config::Loaded loaded) {
     start_alerts(config);
     start_metrics(config);
     if (in_process_) in_process_->configure(config.worker.concurrency, config.limits);
-    if (!processes_ && handlers::have_processes(config.tasks)) processes_ = std::make_shared<handlers::Processes>(loop_);
+    if (!processes_ && handlers::have_processes(config.tasks))
+        processes_ = std::make_shared<handlers::Processes>(loop_);
     made->handlers =
         std::make_unique<handlers::Handlers>(loop_, config.tasks, config.limits, processes_, in_process_.get());
     check_.abandon();  // of the configuration before
@@ -105,8 +106,7 @@ std::unique_ptr<Generation> Pool::make(config::Loaded loaded) {
     if (!made->handlers->limits_without_effect().empty())
         log::event(log::Level::warning, "configuration", made->handlers->limits_without_effect(),
                    {{"pool", config.pool}});
-    made->worker =
-        std::make_unique<Worker>(loop_, config, doorbell_, *made->handlers, circumstances_of(*made));
+    made->worker = std::make_unique<Worker>(loop_, config, doorbell_, *made->handlers, circumstances_of(*made));
     return made;
 }
 

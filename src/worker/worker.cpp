@@ -25,8 +25,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                 .on_refused = [this](const Parcel& parcel) { measures_.refused(parcel); },
                 .on_enqueued = [this](const std::vector<std::string>& queues) { neighbours_.ring(queues); },
                 .on_news = [this] { arm_timers(); }}),
-      flights_(config, handlers, reports_.news(), circumstances_.identity.id.to_string(),
-               circumstances_.elsewhere,
+      flights_(config, handlers, reports_.news(), circumstances_.identity.id.to_string(), circumstances_.elsewhere,
                [this](std::optional<Parcel> parcel) {
                    if (!parcel && handed_over_) circumstances_.on_room();
                    if (parcel) reports_.outbox().add(std::move(*parcel));
@@ -174,8 +173,9 @@ void Worker::step() {
 }
 
 void Worker::measure() {
-    measures_.sampled(BootClock::now(), handed_over_ ? std::nullopt : std::optional(flights_.count() + flights_.taken()),
-                      rounds_.wire(), rounds_.second().wire());
+    measures_.sampled(BootClock::now(),
+                      handed_over_ ? std::nullopt : std::optional(flights_.count() + flights_.taken()), rounds_.wire(),
+                      rounds_.second().wire());
 }
 
 void Worker::choose_state() {

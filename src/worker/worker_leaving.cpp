@@ -67,7 +67,8 @@ void Worker::hand_over() {
 
 void Worker::leave(const char* reason) {
     const bool resting = database().state() == store::Wire::State::closed;
-    if (!handed_over_ && doorbell_.answer_wake_file() && resting) claims_.owe();  // else the last round asks what was meant by it
+    if (!handed_over_ && doorbell_.answer_wake_file() && resting)
+        claims_.owe();  // else the last round asks what was meant by it
     enter(State::leaving, reason);
     promises_.promise().withdraw();
     crash_point("exit.decided");

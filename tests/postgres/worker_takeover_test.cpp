@@ -61,8 +61,9 @@ BOOST_AUTO_TEST_CASE(an_idle_worker_takes_a_changed_file_over_at_once) {
     change(worker, {.worker = "concurrency = 3", .rest = fresh});
     BOOST_TEST(until(waits, "completed"));
     BOOST_TEST(eventually([&] {
-        return database.value("SELECT string_agg(state || ' ' || concurrency, ', ' ORDER BY started_at) FROM "
-                              "dormouse.worker_registry") == "left 2, awake 3";
+        return database.value(
+                   "SELECT string_agg(state || ' ' || concurrency, ', ' ORDER BY started_at) FROM "
+                   "dormouse.worker_registry") == "left 2, awake 3";
     }));
     BOOST_TEST(exit_of(worker) == 0);
     BOOST_TEST(worker.said("worker_pool_stopped").size() == 1U);
@@ -87,9 +88,8 @@ BOOST_AUTO_TEST_CASE(runs_of_before_take_slots_of_the_pool_and_of_their_task) {
     const std::string old = hold(worker);
     change(worker, {.worker = "concurrency = 1", .rest = fresh});
     const std::string next = enqueue("fresh");
-    BOOST_TEST_REQUIRE(eventually([&] {
-        return database.value("SELECT count(*) FROM dormouse.worker_registry WHERE state = 'awake'") == "2";
-    }));
+    BOOST_TEST_REQUIRE(eventually(
+        [&] { return database.value("SELECT count(*) FROM dormouse.worker_registry WHERE state = 'awake'") == "2"; }));
     BOOST_TEST(worker.said("run_dispatched").size() == 1U);
     BOOST_TEST(of(next).starts_with("queued"));
     worker.tasks().release();
@@ -226,8 +226,9 @@ BOOST_AUTO_TEST_CASE(a_warm_handler_whose_file_changes_is_read_anew) {
         std::filesystem::rename(file + ".new", file);
     };
     write("before");
-    LoggedWorker worker(database.url(), {.rest = "[task.tell]\nhandler = \"warm\"\ncommand = [\"/usr/bin/python3\", \"" +
-                                                 file + "\"]\n"});
+    LoggedWorker worker(
+        database.url(),
+        {.rest = "[task.tell]\nhandler = \"warm\"\ncommand = [\"/usr/bin/python3\", \"" + file + "\"]\n"});
     const auto told = [&](const std::string& id) {
         BOOST_TEST_REQUIRE(until(id, "completed"));
         return database.value("SELECT result #>> '{}' FROM dormouse.runs WHERE id = '" + id + "'");

@@ -68,7 +68,8 @@ class Bench : private Listener {
         : Bench(std::map<std::string, config::Task>{{"t", std::move(one)}}, limits, std::move(cgroups)) {}
     explicit Bench(const std::map<std::string, config::Task>& tasks, config::Limits limits = {},
                    RunCgroups cgroups = RunCgroups("/nowhere"))
-        : handlers_(loop_, tasks, limits, std::make_shared<Processes>(loop_, std::move(cgroups))), ticker_(loop_, "test.ticker") {}
+        : handlers_(loop_, tasks, limits, std::make_shared<Processes>(loop_, std::move(cgroups))),
+          ticker_(loop_, "test.ticker") {}
 
     Uuid start(std::string payload = "{}", Millis timeout = Millis{0}) {
         RunSpec spec;
