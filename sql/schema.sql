@@ -18,16 +18,18 @@ BEGIN
     ELSIF run.finished_at IS NOT NULL THEN
         EXECUTE 'UPDATE dormouse.runs r SET archived_at = now() WHERE r.id = $1 AND r.status = $2 AND r.finished_at = $3'
           USING archive.id, run.status, run.finished_at;
+        PERFORM dormouse.note_operation('archive', archive.id, NULL, 1, archive.reason);
         RETURN 'archived: it is ' || run.status;
     END IF;
     EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', archived_at = now(), error = dormouse.canceled_by($3)
               WHERE r.id = $1 AND r.status = $2'
       USING archive.id, run.status, archive.reason;
+    PERFORM dormouse.note_operation('archive', archive.id, NULL, 1, archive.reason);
     RETURN 'archived: it was ' || run.status || ' and is canceled'
            || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
 END $_$;
 
-CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
+CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -36,7 +38,8 @@ DECLARE
     finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
     statuses CONSTANT text[] := dormouse.statuses_meant('archive_runs', archive_runs.status,
                                     finished || ARRAY['queued', 'running', 'retry', 'blocked'], finished, archive_runs.task,
-                                    archive_runs.queue, archive_runs.older_than::text, archive_runs.created_before::text);
+                                    archive_runs.queue, archive_runs.older_than::text, archive_runs.created_before::text, archive_runs.key, archive_runs.error,
+                                    archive_runs.worker::text);
     step record;
     rows integer;
 BEGIN
@@ -44,12 +47,12 @@ BEGIN
     locked := 0;
     refused := 0;
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than, archive_runs.created_before,
-                                                     archive_runs.after, archive_runs.max_runs)
+                                                     archive_runs.after, archive_runs.max_runs, archive_runs.key, archive_runs.error, archive_runs.worker)
     LOOP
         locked := locked + step.locked;
         next := step.next;
         CONTINUE WHEN step.held = '{}';
-        IF statuses <@ finished THEN
+        IF step.since IS NOT NULL THEN
             EXECUTE 'UPDATE dormouse.runs r SET archived_at = now()
                       WHERE r.id = ANY ($1) AND r.archived_at IS NULL
                         AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
@@ -63,6 +66,8 @@ BEGIN
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
     END LOOP;
+    PERFORM dormouse.note_operation('archive', NULL, jsonb_build_object('status', archive_runs.status, 'task', archive_runs.task, 'queue', archive_runs.queue,
+        'key', archive_runs.key, 'error', archive_runs.error, 'worker', archive_runs.worker, 'older_than', archive_runs.older_than), changed, archive_runs.reason);
 END $_$;
 
 CREATE FUNCTION dormouse.new_id() RETURNS uuid
@@ -258,11 +263,12 @@ BEGIN
     END IF;
     EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', error = dormouse.canceled_by($3) WHERE r.id = $1 AND r.status = $2'
       USING cancel.id, run.status, cancel.reason;
+    PERFORM dormouse.note_operation('cancel', cancel.id, NULL, 1, cancel.reason);
     RETURN CASE run.status WHEN 'running' THEN 'canceled: it was running, its handler is being ended'
                            ELSE 'canceled: it was ' || run.status END;
 END $_$;
 
-CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
+CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -270,7 +276,8 @@ CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text D
 DECLARE
     live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
     statuses CONSTANT text[] := dormouse.statuses_meant('cancel_runs', cancel_runs.status, live, live, cancel_runs.task,
-                                    cancel_runs.queue, cancel_runs.older_than::text, cancel_runs.created_before::text);
+                                    cancel_runs.queue, cancel_runs.older_than::text, cancel_runs.created_before::text, cancel_runs.key, cancel_runs.error,
+                                    cancel_runs.worker::text);
     step record;
     rows integer;
 BEGIN
@@ -278,7 +285,7 @@ BEGIN
     locked := 0;
     refused := 0;
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
-                                                     cancel_runs.after, cancel_runs.max_runs)
+                                                     cancel_runs.after, cancel_runs.max_runs, cancel_runs.key, cancel_runs.error, cancel_runs.worker)
     LOOP
         locked := locked + step.locked;
         next := step.next;
@@ -289,6 +296,8 @@ BEGIN
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
     END LOOP;
+    PERFORM dormouse.note_operation('cancel', NULL, jsonb_build_object('status', cancel_runs.status, 'task', cancel_runs.task, 'queue', cancel_runs.queue,
+        'key', cancel_runs.key, 'error', cancel_runs.error, 'worker', cancel_runs.worker, 'older_than', cancel_runs.older_than), changed, cancel_runs.reason);
 END $_$;
 
 CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
@@ -815,7 +824,7 @@ BEGIN
     RETURN locked;
 END $_$;
 
-CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer) RETURNS TABLE(held uuid[], locked integer, since timestamp with time zone, until timestamp with time zone, next text)
+CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer, key text, error text, worker uuid) RETURNS TABLE(held uuid[], locked integer, since timestamp with time zone, until timestamp with time zone, next text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
@@ -863,10 +872,12 @@ BEGIN
         found_ids := '{}';
         walked := walked + 300;
         FOR one IN EXECUTE format(
-            'SELECT r.id, r.archived_at IS NULL AND r.created_at < $2 AND ($3 IS NULL OR r.task = $3) AND ($4 IS NULL OR r.queue = $4) AS meant
+            'SELECT r.id, r.archived_at IS NULL AND r.created_at < $2 AND ($3 IS NULL OR r.task = $3) AND ($4 IS NULL OR r.queue = $4)
+                    AND ($6 IS NULL OR r.key = $6) AND ($8 IS NULL OR r.worker = $8)
+                    AND ($7 IS NULL OR strpos(concat(r.error ->> ''class'', '': '', r.error ->> ''message''), $7) > 0) AS meant
                FROM %s r WHERE %s AND r.id > $5 ORDER BY r.id', place.part,
             CASE cardinality(here) WHEN 1 THEN 'r.status = $1[1]' ELSE 'r.status = ANY ($1)' END)
-            USING here, before, lock_matching.task, lock_matching.queue, last
+            USING here, before, lock_matching.task, lock_matching.queue, last, lock_matching.key, lock_matching.error, lock_matching.worker
         LOOP
             walked := walked + 1;
             last := one.id;
@@ -882,7 +893,7 @@ BEGIN
             EXECUTE format(
                 'SELECT h.held, h.since, h.until,
                         (SELECT count(*) FROM %1$s r WHERE r.id = ANY ($1) AND r.id <> ALL (h.held) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL)
-                   FROM (SELECT coalesce(array_agg(l.id), ''{}'') AS held, min(l.finished_at) AS since, max(l.finished_at) AS until
+                   FROM (SELECT coalesce(array_agg(l.id ORDER BY l.id), ''{}'') AS held, min(l.finished_at) AS since, max(l.finished_at) AS until
                            FROM (SELECT r.id, r.finished_at FROM %1$s r
                                   WHERE r.id = ANY ($1) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL
                                     FOR UPDATE SKIP LOCKED) l) h', place.part)
@@ -1128,6 +1139,20 @@ BEGIN
         END IF;
     END LOOP;
     RETURN false;
+END $$;
+
+CREATE FUNCTION dormouse.note_operation(operation text, run_id uuid, filter jsonb, runs integer, reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF note_operation.runs > 0 THEN
+        INSERT INTO dormouse.operations (operation, run_id, filter, runs, reason)
+        VALUES (note_operation.operation, note_operation.run_id, jsonb_strip_nulls(note_operation.filter), note_operation.runs,
+                left(note_operation.reason, 2000));
+        DELETE FROM dormouse.operations o WHERE o.id IN
+            (SELECT p.id FROM dormouse.operations p WHERE p.done_at < now() - interval '90 days' ORDER BY p.done_at LIMIT 10 FOR UPDATE SKIP LOCKED);
+    END IF;
 END $$;
 
 CREATE FUNCTION dormouse.note_stray(id uuid, finished_at timestamp with time zone) RETURNS boolean
@@ -1415,16 +1440,18 @@ BEGIN
             RETURN 'unchanged: it is due already';
         END IF;
         EXECUTE 'UPDATE dormouse.runs r SET run_at = now() WHERE r.id = $1 AND r.status = ''retry''' USING retry.id;
+        PERFORM dormouse.note_operation('retry', retry.id, NULL, 1, NULL);
         RETURN 'due: it would have been tried again at ' || run.run_at;
     END IF;
     EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = now() WHERE r.id = $1 AND r.status = $2 AND r.finished_at = $3'
       USING retry.id, run.status, run.finished_at;
+    PERFORM dormouse.note_operation('retry', retry.id, NULL, 1, NULL);
     RETURN 'queued: it was ' || run.status;
 EXCEPTION WHEN unique_violation THEN
     RETURN 'refused: its key belongs to another run by now';
 END $_$;
 
-CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
+CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, spacing interval DEFAULT '00:00:00'::interval, first_at timestamp with time zone DEFAULT now(), OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -1432,29 +1459,35 @@ CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DE
 DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
                                     ARRAY['completed', 'failed', 'canceled', 'retry'], ARRAY['failed', 'retry'], retry_runs.task,
-                                    retry_runs.queue, retry_runs.older_than::text, retry_runs.created_before::text);
+                                    retry_runs.queue, retry_runs.older_than::text, retry_runs.created_before::text, retry_runs.key, retry_runs.error,
+                                    retry_runs.worker::text);
     step record;
     rows integer;
     latest timestamptz;
+    due timestamptz := retry_runs.first_at;
 BEGIN
+    IF NOT isfinite(retry_runs.first_at) OR NOT isfinite(retry_runs.spacing) OR retry_runs.spacing < '0' THEN
+        RAISE EXCEPTION 'dormouse.retry_runs: spacing and first_at are % and %, expected a length and a time that end', retry_runs.spacing, retry_runs.first_at
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     changed := 0;
     locked := 0;
     refused := 0;
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
-                                                     retry_runs.after, retry_runs.max_runs)
+                                                     retry_runs.after, retry_runs.max_runs, retry_runs.key, retry_runs.error, retry_runs.worker)
     LOOP
         locked := locked + step.locked;
         next := step.next;
         CONTINUE WHEN step.held = '{}';
         IF step.since IS NULL THEN
-            EXECUTE 'UPDATE dormouse.runs r SET run_at = now()
+            EXECUTE 'UPDATE dormouse.runs r SET run_at = $3 + $4 * (array_position($1, r.id) - 1)
                       WHERE r.id = ANY ($1) AND r.status IN (''queued'', ''running'', ''retry'', ''blocked'') AND r.status || '''' = ANY ($2)'
-              USING step.held, statuses;
+              USING step.held, statuses, due, retry_runs.spacing;
         ELSE
             -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
             latest := greatest(step.until,
                                (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
-            EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = now()
+            EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = $6 + $7 * (array_position($1, r.id) - 1)
                       WHERE r.id = ANY ($1) AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
                         AND (r.finished_at >= $3 AND r.finished_at < $4 OR r.finished_at = $4)
                         AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
@@ -1464,12 +1497,15 @@ BEGIN
                                          OFFSET 0)
                         AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at - r.finished_at > ''0'')
                              OR dormouse.finished_at(r.id) = r.finished_at)'
-              USING step.held, statuses, step.since, step.until, latest;
+              USING step.held, statuses, step.since, step.until, latest, due, retry_runs.spacing;
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
+        due := due + retry_runs.spacing * cardinality(step.held);
         refused := refused + cardinality(step.held) - rows;
     END LOOP;
+    PERFORM dormouse.note_operation('retry', NULL, jsonb_build_object('status', retry_runs.status, 'task', retry_runs.task, 'queue', retry_runs.queue,
+        'key', retry_runs.key, 'error', retry_runs.error, 'worker', retry_runs.worker, 'older_than', retry_runs.older_than), changed, NULL);
 END $_$;
 
 CREATE FUNCTION dormouse.run(id uuid) RETURNS SETOF dormouse.runs
@@ -1643,15 +1679,20 @@ CREATE FUNCTION dormouse.statuses_meant(operation text, status text, known text[
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    asked CONSTANT text[] := string_to_array(status, ',');
+    stranger text;
 BEGIN
-    IF status <> ALL (known) THEN
-        RAISE EXCEPTION 'dormouse.%: it does not work on runs that are "%"', operation, status
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use one of ' || array_to_string(known, ', ') || '.';
+    SELECT a.status INTO stranger FROM unnest(asked) a (status) WHERE a.status <> ALL (known);
+    IF FOUND OR asked = '{}' THEN
+        RAISE EXCEPTION 'dormouse.%: it does not work on runs that are "%"', operation, stranger
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use some of ' || array_to_string(known, ', ') || ', separated by commas.';
     ELSIF status IS NULL AND num_nonnulls(VARIADIC filter) = 0 THEN
         RAISE EXCEPTION 'dormouse.%: which runs?', operation
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Name status, task, queue, older_than or created_before.';
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Name status, task, queue, key, error, worker, older_than or created_before.';
     END IF;
-    RETURN CASE WHEN status IS NULL THEN otherwise ELSE ARRAY[status] END;
+    RETURN coalesce(asked, otherwise);
 END $$;
 
 CREATE FUNCTION dormouse.take_key(task text, key text, id uuid) RETURNS uuid
@@ -2019,6 +2060,34 @@ CREATE TABLE dormouse.migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE dormouse.operations (
+    id bigint NOT NULL,
+    done_at timestamp with time zone DEFAULT now() NOT NULL,
+    who text DEFAULT SESSION_USER NOT NULL,
+    session integer DEFAULT pg_backend_pid() NOT NULL,
+    operation text NOT NULL,
+    run_id uuid,
+    filter jsonb,
+    runs integer NOT NULL,
+    reason text,
+    CONSTRAINT operations_operation_check CHECK ((operation = ANY (ARRAY['cancel'::text, 'retry'::text, 'archive'::text])))
+);
+
+COMMENT ON TABLE dormouse.operations IS 'Who canceled, retried and archived what in the last 90 days. One by its id, or a portion of those that a filter means.';
+
+COMMENT ON COLUMN dormouse.operations.who IS 'The login.';
+
+COMMENT ON COLUMN dormouse.operations.session IS 'The server process: portions of one command have the same.';
+
+ALTER TABLE dormouse.operations ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME dormouse.operations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE VIEW dormouse.queue_stats AS
  SELECT runs.queue,
     count(*) FILTER (WHERE ((runs.status = ANY (ARRAY['queued'::text, 'retry'::text])) AND (runs.run_at <= now()))) AS due,
@@ -2284,6 +2353,9 @@ ALTER TABLE ONLY dormouse.keys
 ALTER TABLE ONLY dormouse.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY dormouse.operations
+    ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY dormouse.retention
     ADD CONSTRAINT retention_pkey PRIMARY KEY (pool);
 
@@ -2296,6 +2368,10 @@ ALTER TABLE ONLY dormouse.worker_registry
 CREATE INDEX attempt_log_default_age ON dormouse.attempt_log_default USING btree (ended_at);
 
 CREATE INDEX imports_imported_at ON dormouse.imports USING btree (imported_at);
+
+CREATE INDEX operations_done_at ON dormouse.operations USING btree (done_at);
+
+CREATE INDEX operations_run ON dormouse.operations USING btree (run_id, id) WHERE (run_id IS NOT NULL);
 
 CREATE INDEX run_logs_default_age ON dormouse.run_logs_default USING btree (written_at);
 
@@ -2375,13 +2451,13 @@ CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE 
 
 REVOKE ALL ON FUNCTION dormouse.archive(id uuid, reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.archive_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.archive_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, reason text, key text, error text, worker uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.attempts_of(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.cancel(id uuid, reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.cancel_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, reason text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.cancel_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, reason text, key text, error text, worker uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.canceled_by(reason text) FROM PUBLIC;
 
@@ -2421,13 +2497,15 @@ REVOKE ALL ON FUNCTION dormouse.levels(queue text, known text[], passed_over uui
 
 REVOKE ALL ON FUNCTION dormouse.lock_finished(part regclass, before timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer, key text, error text, worker uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.note_operation(operation text, run_id uuid, filter jsonb, runs integer, reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.note_stray(id uuid, finished_at timestamp with time zone) FROM PUBLIC;
 
@@ -2447,7 +2525,7 @@ REVOKE ALL ON FUNCTION dormouse.retention_locked() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.retry(id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.retry_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.retry_runs(status text, task text, queue text, older_than interval, created_before timestamp with time zone, max_runs integer, after text, key text, error text, worker uuid, spacing interval, first_at timestamp with time zone, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run(id uuid) FROM PUBLIC;
 

@@ -11,11 +11,14 @@
 namespace dormouse::cli {
 
 struct RunFilter {
-    std::string status;
+    std::string status;  ///< several are separated by commas
     std::string task;
     std::string queue;
-    std::string older;  ///< a duration: created longer ago than that
-    [[nodiscard]] bool empty() const { return status.empty() && task.empty() && queue.empty() && older.empty(); }
+    std::string key;
+    std::string error;   ///< a part of "CLASS: MESSAGE"
+    std::string worker;  ///< id of the one that has it, or had it last
+    std::string older;   ///< a duration: created longer ago than that
+    [[nodiscard]] bool empty() const { return (status + task + queue + key + error + worker + older).empty(); }
 };
 
 struct OperateOptions {
@@ -24,6 +27,7 @@ struct OperateOptions {
     RunFilter filter;
     std::optional<int> limit;  ///< with a filter: at most so many are changed
     std::string reason;
+    std::optional<int> per_minute;  ///< with a filter, retry: so many are due a minute
     bool dry_run = false;
     bool yes = false;
     bool json = false;

@@ -1,16 +1,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/operate_meant.h"
 #include "cli/operate_parts.h"
-#include "cli/run_status.h"
 #include "cli/text.h"
 #include "cli/when.h"
 #include "config/duration.h"
+#include "config/local_pools.h"
 #include "sql/embedded.h"
 
 namespace dormouse::cli {
@@ -21,22 +24,6 @@ using Json = nlohmann::ordered_json;
 
 /// Rows that go in one transaction: some 20 ms.
 constexpr std::int64_t portion = 200;
-constexpr int shown_groups = 20;
-
-struct Group {
-    std::string status;
-    std::string task;
-    std::string queue;
-    std::int64_t runs = 0;
-    double oldest = 0;
-};
-
-struct Meant {
-    std::vector<Group> groups;
-    std::int64_t runs = 0;
-    double now = 0;
-    double before = 0;  ///< runs that come in while this goes on are not meant
-};
 
 struct Changed {
     std::int64_t changed = 0;
@@ -44,62 +31,6 @@ struct Changed {
     std::int64_t refused = 0;
     std::optional<Failure> stopped;  ///< what was changed before that is changed, and is rung
 };
-
-Try<Millis> check_filter(const Operation& operation, const RunFilter& filter) {
-    if (auto known = check_status(filter.status); !known) return tl::unexpected(known.error());
-    if (!filter.status.empty() &&
-        std::find(operation.known.begin(), operation.known.end(), filter.status) == operation.known.end()) {
-        std::string all;
-        for (const std::string& status : operation.known) all += (all.empty() ? "" : ", ") + status;
-        return give_up(Exit::usage, "--status: " + std::string(operation.name) + " does nothing to runs that are " +
-                                        filter.status + "; it takes " + all);
-    }
-    if (filter.older.empty()) return Millis{0};
-    const auto older = config::parse_duration(filter.older);
-    if (!older) return give_up(Exit::usage, "--older: " + older.error().message);
-    return *older;
-}
-
-Try<Meant> count(const Operation& operation, const RunFilter& filter, Millis older,
-                 postgres::BlockingConnection& connection) {
-    const auto now = connection.ask(operation.name, sql::cli::now);
-    if (!now) return give_up(now.error());
-    Meant meant;
-    meant.now = now->real(0, 0);
-    meant.before = meant.now - static_cast<double>(older.count()) / 1000;
-    std::string statuses;
-    for (const std::string& status : operation.statuses) statuses += (statuses.empty() ? "{" : ",") + status;
-    const auto reply =
-        connection.ask(operation.name, sql::cli::matching,
-                       {filter.status.empty() ? statuses + "}" : "{" + filter.status + "}", text_or_null(filter.task),
-                        text_or_null(filter.queue), std::to_string(meant.before)});
-    if (!reply) return tl::unexpected(explained(reply.error()));
-    for (int row = 0; row < reply->rows(); ++row) {
-        meant.groups.push_back({std::string(reply->text(row, 0)), std::string(reply->text(row, 1)),
-                                std::string(reply->text(row, 2)), reply->integer(row, 3), reply->real(row, 4)});
-        meant.runs += meant.groups.back().runs;
-    }
-    return meant;
-}
-
-std::string runs_text(std::int64_t runs) {
-    return std::to_string(runs) + (runs == 1 ? " run" : " runs");
-}
-
-void show(const Meant& meant) {
-    Table table({"STATUS", "TASK", "QUEUE", "RUNS", "OLDEST"});
-    for (std::size_t i = 0; i < std::min<std::size_t>(meant.groups.size(), shown_groups); ++i) {
-        const Group& group = meant.groups[i];
-        table.add({{group.status, colour_of_status(group.status)},
-                   {cut(group.task, 40)},
-                   {group.queue},
-                   {std::to_string(group.runs)},
-                   {relative(group.oldest, meant.now)}});
-    }
-    print(table.text());
-    if (meant.groups.size() > shown_groups)
-        print("and " + std::to_string(meant.groups.size() - shown_groups) + " more kinds\n");
-}
 
 /// True: go on. Asks on a terminal; elsewhere nobody can be asked.
 Try<bool> agreed(const std::string& what) {
@@ -112,33 +43,60 @@ Try<bool> agreed(const std::string& what) {
     return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+/// Ctrl-C ends an operation between two portions, so that it can say what it has done.
+volatile std::sig_atomic_t stop_asked = 0;
+
+void stop_between_portions() {
+    struct sigaction action{};
+    action.sa_handler = [](int) { stop_asked = 1; };
+    action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);  // the second one ends it at once
+    ::sigaction(SIGINT, &action, nullptr);
+}
+
+void show_progress(const Changed& all, std::int64_t most) {
+    std::cerr << '\r' << all.changed << " of " << most << std::flush;
+}
+
+Failure stopped(const Operation& operation, const Changed& all, Failure failure) {
+    if (all.changed > 0) failure.message += "; " + runs_text(all.changed) + " were " + operation.done + " before that";
+    return failure;
+}
+
 Changed change(const Operation& operation, const OperateOptions& options, const Meant& meant, std::int64_t most,
                postgres::BlockingConnection& connection) {
     Changed all;
     std::optional<std::string> after;
     int conflicts = 0;
+    const bool seen = !options.json && most > portion && ::isatty(STDERR_FILENO) == 1;
+    const double spacing = options.per_minute ? 60.0 / *options.per_minute : 0;
+    stop_between_portions();
     do {
         const std::string wanted = std::to_string(std::min(portion, most - all.changed));
         const auto reply = connection.ask(
             operation.name, operation.many,
             {text_or_null(options.filter.status), text_or_null(options.filter.task), text_or_null(options.filter.queue),
-             std::to_string(meant.before), wanted, after, text_or_null(options.reason)});
+             std::to_string(meant.before), wanted, after, text_or_null(options.reason),
+             text_or_null(options.filter.key), text_or_null(options.filter.error), text_or_null(options.filter.worker),
+             std::to_string(spacing), std::to_string(meant.now + spacing * static_cast<double>(all.changed))});
         // somebody moved a row in that instant; nothing of this portion was done
         if (!reply && reply.error().kind == ErrorKind::conflict && ++conflicts < operation_tries) continue;
         if (!reply) {
-            Failure failure = explained(reply.error());
-            if (all.changed > 0)
-                failure.message += "; " + runs_text(all.changed) + " were " + operation.done + " before that";
-            all.stopped = std::move(failure);
-            return all;
+            all.stopped = stopped(operation, all, explained(reply.error()));
+            break;
         }
         conflicts = 0;
         all.changed += reply->integer(0, 0);
         all.locked += reply->integer(0, 1);
         all.refused += reply->integer(0, 2);
         after = reply->optional_text(0, 3);
+        if (seen) show_progress(all, most);
         if (!after) break;
+        if (stop_asked != 0) {
+            all.stopped = stopped(operation, all, Failure{Exit::usage, "stopped"});
+            break;
+        }
     } while (all.changed < most);
+    if (seen) std::cerr << '\n';
     return all;
 }
 
@@ -150,15 +108,24 @@ void print_json(const Operation& operation, const OperateOptions& options, const
                           {"queue", group.queue},
                           {"runs", group.runs},
                           {"oldest", iso(group.oldest)}});
+    Json samples = Json::array();
+    for (const Sample& run : meant.samples)
+        samples.push_back({{"id", run.id},
+                           {"status", run.status},
+                           {"task", run.task},
+                           {"created_at", iso(run.created)},
+                           {"error", run.error.empty() ? Json() : Json(run.error)}});
     print(safe_json(Json{
               {"operation", operation.name},
               {"dry_run", options.dry_run},
               {"matching", meant.runs},
+              {"more", !meant.all},
               {"changed", changed.changed},
               {"locked", changed.locked},
               {"refused", changed.refused},
-              {"groups",
-               groups}}.dump()) +
+              {"groups", groups},
+              {"samples",
+               samples}}.dump(-1, ' ', false, Json::error_handler_t::replace)) +
           "\n");
 }
 
@@ -170,11 +137,15 @@ Outcome operate_on_filter(const Operation& operation, const OperateOptions& opti
     auto connection = open_database(options.database, operation.name);
     if (!connection) return tl::unexpected(connection.error());
     if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
-    const auto meant = count(operation, options.filter, *older, *connection);
+    const auto meant = find_meant(operation, options.filter, *older, *connection);
     if (!meant) return tl::unexpected(meant.error());
-    const std::int64_t most = options.limit ? std::min<std::int64_t>(*options.limit, meant->runs) : meant->runs;
-    const std::string what = std::string(operation.name) + " " + runs_text(most);
-    if (!options.json && meant->runs > 0) show(*meant);
+    constexpr std::int64_t all_there_are = 1'000'000'000'000;
+    const std::int64_t there = meant->all ? meant->runs : all_there_are;
+    const std::int64_t most = options.limit ? std::min<std::int64_t>(*options.limit, there) : there;
+    const std::string number = most == all_there_are ? "all of them, " + counted(*meant) : runs_text(most);
+    std::string what = std::string(operation.name) + " " + number;
+    if (options.per_minute) what += ", " + std::to_string(*options.per_minute) + " a minute";
+    if (!options.json && (meant->runs > 0 || !meant->all)) show(*meant);
     Changed changed;
     if (!options.dry_run && most > 0) {
         const auto go = options.yes ? Try<bool>(true) : agreed(what);
@@ -184,6 +155,9 @@ Outcome operate_on_filter(const Operation& operation, const OperateOptions& opti
     }
     std::set<std::string> queues;
     for (const Group& group : meant->groups) queues.insert(group.queue);
+    if (!meant->all)  // it may have been any
+        for (const config::LocalPool& pool : config::local_pools(config::of_process()))
+            queues.insert(pool.queues.begin(), pool.queues.end());
     if (operation.rings && changed.changed > 0) ring_for(queues, options.json);
     if (changed.stopped) return tl::unexpected(std::move(*changed.stopped));
     if (options.json) {

@@ -41,6 +41,7 @@ void add_show(CLI::App& app, Chosen& chosen);
 void add_cancel(CLI::App& app, Chosen& chosen);
 void add_retry(CLI::App& app, Chosen& chosen);
 void add_archive(CLI::App& app, Chosen& chosen);
+void add_history(CLI::App& app, Chosen& chosen);
 
 // parse_follow.cpp
 void add_watch(CLI::App& app, Chosen& chosen);

@@ -5,6 +5,7 @@
 #include "cli/archive.h"
 #include "cli/cancel.h"
 #include "cli/enqueue.h"
+#include "cli/history.h"
 #include "cli/parse_parts.h"
 #include "cli/retry.h"
 #include "cli/runs.h"
@@ -21,6 +22,14 @@ std::shared_ptr<OperateOptions> add_operation(CLI::App& command, const char* sta
     command.add_option("--status", options->filter.status, statuses)->type_name("STATUS");
     command.add_option("--task", options->filter.task, "Instead of ids: all of this task")->type_name("TASK");
     command.add_option("--queue", options->filter.queue, "Instead of ids: all of this queue")->type_name("QUEUE");
+    command.add_option("--key", options->filter.key, "Instead of ids: the one with this key, of each task")
+        ->type_name("KEY");
+    command
+        .add_option("--error", options->filter.error,
+                    "Instead of ids: all whose error has this in its class or message, in upper and lower case as here")
+        ->type_name("TEXT");
+    command.add_option("--worker", options->filter.worker, "Instead of ids: all that this worker has, or had last")
+        ->type_name("ID");
     command
         .add_option("--older", options->filter.older, "Instead of ids: all created longer ago than that, such as 2h")
         ->type_name("DURATION");
@@ -140,8 +149,8 @@ void add_show(CLI::App& app, Chosen& chosen) {
 void add_cancel(CLI::App& app, Chosen& chosen) {
     CLI::App& command =
         *app.add_subcommand("cancel", "Cancel runs; the handler of one that runs is ended, on whatever host");
-    const auto options =
-        add_operation(command, "Instead of ids: all that are in it: queued, running, retry or blocked");
+    const auto options = add_operation(
+        command, "Instead of ids: all that are in it, or in one of several (a,b): queued, running, retry or blocked");
     add_reason(command, *options);
     command.footer(
         "A run that has finished stays as it is. A handler gets SIGTERM, 10 s later SIGKILL; what it still says is "
@@ -155,23 +164,30 @@ void add_cancel(CLI::App& app, Chosen& chosen) {
 void add_retry(CLI::App& app, Chosen& chosen) {
     CLI::App& command =
         *app.add_subcommand("retry", "Start finished runs again; those that wait for their next attempt at once");
-    const auto options = add_operation(
-        command,
-        "Instead of ids: all that are in it: failed, retry, canceled or completed (without it: failed and retry)");
+    const auto options = add_operation(command,
+                                       "Instead of ids: all that are in it, or in one of several (a,b): failed, retry, "
+                                       "canceled or completed (without it: "
+                                       "failed and retry)");
+    command
+        .add_option("--per-minute", options->per_minute,
+                    "With a filter: so many of them are due each minute, not all at once")
+        ->check(number(1, 1'000'000))
+        ->type_name("N");
     command.footer(
         "A finished run has all of its attempts again. A running one is refused: cancel it first. The pools of this "
         "machine\nthat serve the queue are woken.\n\n"
         "Examples:\n"
         "  dormouse retry 019ad1f2-3c4d\n"
-        "  dormouse retry --status failed --task thumbnail --yes");
+        "  dormouse retry --status failed --task thumbnail --yes\n"
+        "  dormouse retry --error ECONNREFUSED --per-minute 60 --dry-run");
     choose(command, chosen, options, retry);
 }
 
 void add_archive(CLI::App& app, Chosen& chosen) {
     CLI::App& command =
         *app.add_subcommand("archive", "Put runs out of sight; one that has not finished is canceled first");
-    const auto options =
-        add_operation(command, "Instead of ids: all that are in it (without it: all that have finished)");
+    const auto options = add_operation(
+        command, "Instead of ids: all that are in it, or in one of several (a,b) (without it: all that have finished)");
     add_reason(command, *options);
     command.footer(
         "`dormouse runs --archived` still shows them, and `dormouse retry RUN` brings one back.\n\n"
@@ -179,6 +195,25 @@ void add_archive(CLI::App& app, Chosen& chosen) {
         "  dormouse archive 019ad1f2-3c4d 019ad1f2-77aa\n"
         "  dormouse archive --status failed --older 7d --yes");
     choose(command, chosen, options, archive);
+}
+
+void add_history(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<HistoryOptions>();
+    CLI::App& command = *app.add_subcommand("history", "Show who canceled, retried and archived what");
+    command.add_option("RUN", options->run,
+                       "Only what was done to this run by its id (its first 8 or more characters do)");
+    command.add_option("--limit", options->limit, "At most that many, the last first (default 20)")
+        ->check(number(1, 10'000))
+        ->type_name("N");
+    add_database(command, options->database);
+    add_json(command, options->json);
+    command.footer(
+        "It is kept for 90 days. Changes by plain UPDATE and DELETE are not in it; what the handlers did is in "
+        "`dormouse show`.\n\n"
+        "Examples:\n"
+        "  dormouse history\n"
+        "  dormouse history 019ad1f2-3c4d --json");
+    choose(command, chosen, options, history);
 }
 
 }  // namespace dormouse::cli

@@ -240,8 +240,8 @@ BOOST_AUTO_TEST_CASE(a_filter_that_says_nothing_or_something_impossible_is_refus
     auto session = database.connect();
     for (const char* const function : {"cancel_runs", "retry_runs", "archive_runs"})
         BOOST_TEST(has(refusal(session, std::string("SELECT dormouse.") + function + "()"), "which runs?"), function);
-    BOOST_TEST(has(refusal(session, "SELECT dormouse.cancel_runs('failed')"), "Use one of queued, running"));
-    BOOST_TEST(has(refusal(session, "SELECT dormouse.retry_runs('running')"), "Use one of completed, failed"));
+    BOOST_TEST(has(refusal(session, "SELECT dormouse.cancel_runs('failed')"), "Use some of queued, running"));
+    BOOST_TEST(has(refusal(session, "SELECT dormouse.retry_runs('running')"), "Use some of completed, failed"));
     BOOST_TEST(
         has(refusal(session, "SELECT dormouse.archive_runs('error')"), "does not work on runs that are \"error\""));
     BOOST_TEST(

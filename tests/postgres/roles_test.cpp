@@ -69,6 +69,7 @@ function new_id: everybody executes
 function next_runs: worker executes
 function note_stray: worker executes
 function nobody_listens: everybody executes
+function note_operation: nobody
 function notify_queue: everybody executes
 function notify_worker: everybody executes
 function own_key: nobody
@@ -97,11 +98,13 @@ function told_as: everybody executes
 function watch: operator executes, worker executes
 schema dormouse: operator usage, producer usage, reader usage, worker usage
 sequence fence: worker usage
+sequence operations_id_seq: nobody
 table attempt_log: operator select, reader select, worker delete+insert+select+update
 table attempt_log_default: operator select, reader select, worker select
 table imports: operator select, reader select, worker select
 table keys: operator select, reader select, worker select
 table migrations: operator select, reader select, worker select
+table operations: operator select, reader select, worker select
 table retention: operator select, reader select, worker select
 table run_logs: operator select, reader select, worker delete+insert+select
 table run_logs_default: operator select, reader select, worker select

@@ -209,6 +209,24 @@ CREATE TABLE dormouse.imports (
 );
 CREATE INDEX imports_imported_at ON dormouse.imports (imported_at);
 
+-- Who canceled, retried and archived what, for people (dormouse history). Forgotten after 90 days, some with each new one.
+CREATE TABLE dormouse.operations (
+    id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    done_at   timestamptz NOT NULL DEFAULT now(),
+    who       text        NOT NULL DEFAULT session_user,
+    session   integer     NOT NULL DEFAULT pg_backend_pid(),
+    operation text        NOT NULL CHECK (operation IN ('cancel', 'retry', 'archive')),
+    run_id    uuid,
+    filter    jsonb,
+    runs      integer     NOT NULL,
+    reason    text
+);
+CREATE INDEX operations_done_at ON dormouse.operations (done_at);
+CREATE INDEX operations_run ON dormouse.operations (run_id, id) WHERE run_id IS NOT NULL;
+COMMENT ON TABLE dormouse.operations IS 'Who canceled, retried and archived what in the last 90 days. One by its id, or a portion of those that a filter means.';
+COMMENT ON COLUMN dormouse.operations.who IS 'The login.';
+COMMENT ON COLUMN dormouse.operations.session IS 'The server process: portions of one command have the same.';
+
 -- How long each pool wants finished runs to be kept. The longest counts: nothing goes that somebody wants to keep.
 CREATE TABLE dormouse.retention (
     pool        text COLLATE "C"        PRIMARY KEY,

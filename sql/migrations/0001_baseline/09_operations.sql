@@ -51,6 +51,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM (SELECT CASE WHEN octet_length($1) <= 8192 THEN $1 ELSE left($1, 2000) || ' (cut, of ' || octet_length($1) || ' bytes)' END) cut (reason)
 $$;
 
+-- Keeps what was done to runs, in the transaction that does it. Nothing was: nothing is kept.
+CREATE FUNCTION dormouse.note_operation(operation text, run_id uuid, filter jsonb, runs integer, reason text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF note_operation.runs > 0 THEN
+        INSERT INTO dormouse.operations (operation, run_id, filter, runs, reason)
+        VALUES (note_operation.operation, note_operation.run_id, jsonb_strip_nulls(note_operation.filter), note_operation.runs,
+                left(note_operation.reason, 2000));
+        DELETE FROM dormouse.operations o WHERE o.id IN
+            (SELECT p.id FROM dormouse.operations p WHERE p.done_at < now() - interval '90 days' ORDER BY p.done_at LIMIT 10 FOR UPDATE SKIP LOCKED);
+    END IF;
+END $$;
+
 -- Cancels a run that has not finished. A running one loses its fence here; its worker hears of it and ends the handler, wherever it is.
 -- Returns one word, mostly with ": " and more of it: canceled; unchanged; locked; unknown.
 CREATE FUNCTION dormouse.cancel(id uuid, reason text DEFAULT NULL) RETURNS text
@@ -67,6 +80,7 @@ BEGIN
     END IF;
     EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', error = dormouse.canceled_by($3) WHERE r.id = $1 AND r.status = $2'
       USING cancel.id, run.status, cancel.reason;
+    PERFORM dormouse.note_operation('cancel', cancel.id, NULL, 1, cancel.reason);
     RETURN CASE run.status WHEN 'running' THEN 'canceled: it was running, its handler is being ended'
                            ELSE 'canceled: it was ' || run.status END;
 END $$;
@@ -94,10 +108,12 @@ BEGIN
             RETURN 'unchanged: it is due already';
         END IF;
         EXECUTE 'UPDATE dormouse.runs r SET run_at = now() WHERE r.id = $1 AND r.status = ''retry''' USING retry.id;
+        PERFORM dormouse.note_operation('retry', retry.id, NULL, 1, NULL);
         RETURN 'due: it would have been tried again at ' || run.run_at;
     END IF;
     EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = now() WHERE r.id = $1 AND r.status = $2 AND r.finished_at = $3'
       USING retry.id, run.status, run.finished_at;
+    PERFORM dormouse.note_operation('retry', retry.id, NULL, 1, NULL);
     RETURN 'queued: it was ' || run.status;
 EXCEPTION WHEN unique_violation THEN
     RETURN 'refused: its key belongs to another run by now';
@@ -119,11 +135,13 @@ BEGIN
     ELSIF run.finished_at IS NOT NULL THEN
         EXECUTE 'UPDATE dormouse.runs r SET archived_at = now() WHERE r.id = $1 AND r.status = $2 AND r.finished_at = $3'
           USING archive.id, run.status, run.finished_at;
+        PERFORM dormouse.note_operation('archive', archive.id, NULL, 1, archive.reason);
         RETURN 'archived: it is ' || run.status;
     END IF;
     EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', archived_at = now(), error = dormouse.canceled_by($3)
               WHERE r.id = $1 AND r.status = $2'
       USING archive.id, run.status, archive.reason;
+    PERFORM dormouse.note_operation('archive', archive.id, NULL, 1, archive.reason);
     RETURN 'archived: it was ' || run.status || ' and is canceled'
            || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
 END $$;

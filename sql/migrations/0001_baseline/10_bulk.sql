@@ -8,7 +8,7 @@
 -- runs_finished_id. One call costs at most as much as 10,000 rows that are read, whatever the filter leaves of them: a table counts as some, too, and one
 -- in which something was found, where it is planned anew how runs are locked and changed, as many more. So there are at most 4 of those in one call.
 CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamptz,
-                                       after text, max_runs integer)
+                                       after text, max_runs integer, key text, error text, worker uuid)
 RETURNS TABLE (held uuid[], locked integer, since timestamptz, until timestamptz, next text)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET plan_cache_mode = force_custom_plan
@@ -50,10 +50,12 @@ BEGIN
         found_ids := '{}';
         walked := walked + 300;
         FOR one IN EXECUTE format(
-            'SELECT r.id, r.archived_at IS NULL AND r.created_at < $2 AND ($3 IS NULL OR r.task = $3) AND ($4 IS NULL OR r.queue = $4) AS meant
+            'SELECT r.id, r.archived_at IS NULL AND r.created_at < $2 AND ($3 IS NULL OR r.task = $3) AND ($4 IS NULL OR r.queue = $4)
+                    AND ($6 IS NULL OR r.key = $6) AND ($8 IS NULL OR r.worker = $8)
+                    AND ($7 IS NULL OR strpos(concat(r.error ->> ''class'', '': '', r.error ->> ''message''), $7) > 0) AS meant
                FROM %s r WHERE %s AND r.id > $5 ORDER BY r.id', place.part,
             CASE cardinality(here) WHEN 1 THEN 'r.status = $1[1]' ELSE 'r.status = ANY ($1)' END)
-            USING here, before, lock_matching.task, lock_matching.queue, last
+            USING here, before, lock_matching.task, lock_matching.queue, last, lock_matching.key, lock_matching.error, lock_matching.worker
         LOOP
             walked := walked + 1;
             last := one.id;
@@ -69,7 +71,7 @@ BEGIN
             EXECUTE format(
                 'SELECT h.held, h.since, h.until,
                         (SELECT count(*) FROM %1$s r WHERE r.id = ANY ($1) AND r.id <> ALL (h.held) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL)
-                   FROM (SELECT coalesce(array_agg(l.id), ''{}'') AS held, min(l.finished_at) AS since, max(l.finished_at) AS until
+                   FROM (SELECT coalesce(array_agg(l.id ORDER BY l.id), ''{}'') AS held, min(l.finished_at) AS since, max(l.finished_at) AS until
                            FROM (SELECT r.id, r.finished_at FROM %1$s r
                                   WHERE r.id = ANY ($1) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL
                                     FOR UPDATE SKIP LOCKED) l) h', place.part)
@@ -86,20 +88,25 @@ BEGIN
     END LOOP;
 END $$;
 
--- The statuses that a filter means: the one that was asked for, if this operation knows it, else its own. At least one part of a
--- filter must be there: nobody means everything by saying nothing.
+-- The statuses that a filter means: those that were asked for, separated by commas, if this operation knows them, else its own. At least one part of
+-- a filter must be there: nobody means everything by saying nothing.
 CREATE FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[])
 RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    asked CONSTANT text[] := string_to_array(status, ',');
+    stranger text;
 BEGIN
-    IF status <> ALL (known) THEN
-        RAISE EXCEPTION 'dormouse.%: it does not work on runs that are "%"', operation, status
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use one of ' || array_to_string(known, ', ') || '.';
+    SELECT a.status INTO stranger FROM unnest(asked) a (status) WHERE a.status <> ALL (known);
+    IF FOUND OR asked = '{}' THEN
+        RAISE EXCEPTION 'dormouse.%: it does not work on runs that are "%"', operation, stranger
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use some of ' || array_to_string(known, ', ') || ', separated by commas.';
     ELSIF status IS NULL AND num_nonnulls(VARIADIC filter) = 0 THEN
         RAISE EXCEPTION 'dormouse.%: which runs?', operation
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Name status, task, queue, older_than or created_before.';
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Name status, task, queue, key, error, worker, older_than or created_before.';
     END IF;
-    RETURN CASE WHEN status IS NULL THEN otherwise ELSE ARRAY[status] END;
+    RETURN coalesce(asked, otherwise);
 END $$;
 
 -- cancel() for all that a filter means, at most `max_runs` in one statement: `changed` of them became canceled, `locked` were left alone because
@@ -113,13 +120,17 @@ CREATE FUNCTION dormouse.cancel_runs(
     max_runs       integer     DEFAULT 1000,
     after          text        DEFAULT NULL,
     reason         text        DEFAULT NULL,
+    key            text        DEFAULT NULL,
+    error          text        DEFAULT NULL,
+    worker         uuid        DEFAULT NULL,
     OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     live CONSTANT text[] := ARRAY['queued', 'running', 'retry', 'blocked'];
     statuses CONSTANT text[] := dormouse.statuses_meant('cancel_runs', cancel_runs.status, live, live, cancel_runs.task,
-                                    cancel_runs.queue, cancel_runs.older_than::text, cancel_runs.created_before::text);
+                                    cancel_runs.queue, cancel_runs.older_than::text, cancel_runs.created_before::text, cancel_runs.key, cancel_runs.error,
+                                    cancel_runs.worker::text);
     step record;
     rows integer;
 BEGIN
@@ -127,7 +138,7 @@ BEGIN
     locked := 0;
     refused := 0;
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, cancel_runs.task, cancel_runs.queue, cancel_runs.older_than, cancel_runs.created_before,
-                                                     cancel_runs.after, cancel_runs.max_runs)
+                                                     cancel_runs.after, cancel_runs.max_runs, cancel_runs.key, cancel_runs.error, cancel_runs.worker)
     LOOP
         locked := locked + step.locked;
         next := step.next;
@@ -138,10 +149,12 @@ BEGIN
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
     END LOOP;
+    PERFORM dormouse.note_operation('cancel', NULL, jsonb_build_object('status', cancel_runs.status, 'task', cancel_runs.task, 'queue', cancel_runs.queue,
+        'key', cancel_runs.key, 'error', cancel_runs.error, 'worker', cancel_runs.worker, 'older_than', cancel_runs.older_than), changed, cancel_runs.reason);
 END $$;
 
 -- retry() for all that a filter means; without a status those that are failed or wait for their next attempt. `refused` are those whose key
--- or id belongs to another run by now. The rest is as for cancel_runs(). Which days count is said by an OR, which prunes them and leaves the index of
+-- or id belongs to another run by now. The first is due at `first_at`, each one after it `spacing` later. The rest is as for cancel_runs(). Which days count is said by an OR, which prunes them and leaves the index of
 -- the default partition on that time alone: runs are found by their ids. OFFSET 0: looked up for each run; as a join all of runs_live is read for each
 -- run, where statistics say that it is empty.
 CREATE FUNCTION dormouse.retry_runs(
@@ -152,35 +165,46 @@ CREATE FUNCTION dormouse.retry_runs(
     created_before timestamptz DEFAULT NULL,
     max_runs       integer     DEFAULT 1000,
     after          text        DEFAULT NULL,
+    key            text        DEFAULT NULL,
+    error          text        DEFAULT NULL,
+    worker         uuid        DEFAULT NULL,
+    spacing        interval    DEFAULT '0',
+    first_at       timestamptz DEFAULT now(),
     OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     statuses CONSTANT text[] := dormouse.statuses_meant('retry_runs', retry_runs.status,
                                     ARRAY['completed', 'failed', 'canceled', 'retry'], ARRAY['failed', 'retry'], retry_runs.task,
-                                    retry_runs.queue, retry_runs.older_than::text, retry_runs.created_before::text);
+                                    retry_runs.queue, retry_runs.older_than::text, retry_runs.created_before::text, retry_runs.key, retry_runs.error,
+                                    retry_runs.worker::text);
     step record;
     rows integer;
     latest timestamptz;
+    due timestamptz := retry_runs.first_at;
 BEGIN
+    IF NOT isfinite(retry_runs.first_at) OR NOT isfinite(retry_runs.spacing) OR retry_runs.spacing < '0' THEN
+        RAISE EXCEPTION 'dormouse.retry_runs: spacing and first_at are % and %, expected a length and a time that end', retry_runs.spacing, retry_runs.first_at
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     changed := 0;
     locked := 0;
     refused := 0;
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, retry_runs.task, retry_runs.queue, retry_runs.older_than, retry_runs.created_before,
-                                                     retry_runs.after, retry_runs.max_runs)
+                                                     retry_runs.after, retry_runs.max_runs, retry_runs.key, retry_runs.error, retry_runs.worker)
     LOOP
         locked := locked + step.locked;
         next := step.next;
         CONTINUE WHEN step.held = '{}';
         IF step.since IS NULL THEN
-            EXECUTE 'UPDATE dormouse.runs r SET run_at = now()
+            EXECUTE 'UPDATE dormouse.runs r SET run_at = $3 + $4 * (array_position($1, r.id) - 1)
                       WHERE r.id = ANY ($1) AND r.status IN (''queued'', ''running'', ''retry'', ''blocked'') AND r.status || '''' = ANY ($2)'
-              USING step.held, statuses;
+              USING step.held, statuses, due, retry_runs.spacing;
         ELSE
             -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
             latest := greatest(step.until,
                                (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
-            EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = now()
+            EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = $6 + $7 * (array_position($1, r.id) - 1)
                       WHERE r.id = ANY ($1) AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
                         AND (r.finished_at >= $3 AND r.finished_at < $4 OR r.finished_at = $4)
                         AND (r.key IS NULL OR NOT EXISTS (SELECT FROM dormouse.keys k WHERE k.task = r.task AND k.key = r.key AND k.run_id <> r.id))
@@ -190,12 +214,15 @@ BEGIN
                                          OFFSET 0)
                         AND (NOT EXISTS (SELECT FROM dormouse.strays s WHERE s.id = r.id AND s.finished_at - r.finished_at > ''0'')
                              OR dormouse.finished_at(r.id) = r.finished_at)'
-              USING step.held, statuses, step.since, step.until, latest;
+              USING step.held, statuses, step.since, step.until, latest, due, retry_runs.spacing;
         END IF;
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
+        due := due + retry_runs.spacing * cardinality(step.held);
         refused := refused + cardinality(step.held) - rows;
     END LOOP;
+    PERFORM dormouse.note_operation('retry', NULL, jsonb_build_object('status', retry_runs.status, 'task', retry_runs.task, 'queue', retry_runs.queue,
+        'key', retry_runs.key, 'error', retry_runs.error, 'worker', retry_runs.worker, 'older_than', retry_runs.older_than), changed, NULL);
 END $$;
 
 -- archive() for all that a filter means; without a status those that have finished. The rest is as for cancel_runs().
@@ -208,6 +235,9 @@ CREATE FUNCTION dormouse.archive_runs(
     max_runs       integer     DEFAULT 1000,
     after          text        DEFAULT NULL,
     reason         text        DEFAULT NULL,
+    key            text        DEFAULT NULL,
+    error          text        DEFAULT NULL,
+    worker         uuid        DEFAULT NULL,
     OUT changed integer, OUT locked integer, OUT refused integer, OUT next text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
@@ -215,7 +245,8 @@ DECLARE
     finished CONSTANT text[] := ARRAY['completed', 'failed', 'canceled'];
     statuses CONSTANT text[] := dormouse.statuses_meant('archive_runs', archive_runs.status,
                                     finished || ARRAY['queued', 'running', 'retry', 'blocked'], finished, archive_runs.task,
-                                    archive_runs.queue, archive_runs.older_than::text, archive_runs.created_before::text);
+                                    archive_runs.queue, archive_runs.older_than::text, archive_runs.created_before::text, archive_runs.key, archive_runs.error,
+                                    archive_runs.worker::text);
     step record;
     rows integer;
 BEGIN
@@ -223,12 +254,12 @@ BEGIN
     locked := 0;
     refused := 0;
     FOR step IN SELECT * FROM dormouse.lock_matching(statuses, archive_runs.task, archive_runs.queue, archive_runs.older_than, archive_runs.created_before,
-                                                     archive_runs.after, archive_runs.max_runs)
+                                                     archive_runs.after, archive_runs.max_runs, archive_runs.key, archive_runs.error, archive_runs.worker)
     LOOP
         locked := locked + step.locked;
         next := step.next;
         CONTINUE WHEN step.held = '{}';
-        IF statuses <@ finished THEN
+        IF step.since IS NOT NULL THEN
             EXECUTE 'UPDATE dormouse.runs r SET archived_at = now()
                       WHERE r.id = ANY ($1) AND r.archived_at IS NULL
                         AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
@@ -242,4 +273,6 @@ BEGIN
         GET DIAGNOSTICS rows = ROW_COUNT;
         changed := changed + rows;
     END LOOP;
+    PERFORM dormouse.note_operation('archive', NULL, jsonb_build_object('status', archive_runs.status, 'task', archive_runs.task, 'queue', archive_runs.queue,
+        'key', archive_runs.key, 'error', archive_runs.error, 'worker', archive_runs.worker, 'older_than', archive_runs.older_than), changed, archive_runs.reason);
 END $$;
