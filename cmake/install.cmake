@@ -14,6 +14,7 @@ install(CODE [[
   file(CREATE_LINK ../dormouse.target "${wants}/dormouse.target" SYMBOLIC)]])
 install(FILES units/dormouse.sysusers.conf DESTINATION lib/sysusers.d RENAME dormouse.conf)
 install(FILES units/dormouse.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME dormouse.conf)
+install(FILES units/dormouse.sysctl.conf DESTINATION lib/sysctl.d RENAME 10-dormouse.conf)
 install(FILES units/dormouse.preset DESTINATION lib/systemd/system-preset RENAME 90-dormouse.preset)
 
 # The programs have their SQL in them; these are to be read.

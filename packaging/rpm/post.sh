@@ -3,6 +3,7 @@
 systemd-sysusers dormouse.conf
 systemd-tmpfiles --create dormouse.conf || :
 if [ -d /run/systemd/system ]; then
+    /usr/lib/systemd/systemd-sysctl --prefix=/fs/inotify || : # a container may not
     systemctl --system daemon-reload || :
     if [ "$1" = 1 ]; then
         /usr/lib/dormouse/pools start || :

@@ -17,6 +17,7 @@ mkdir -p /usr/lib/systemd/system/multi-user.target.wants /etc/dormouse
 ln -sf ../dormouse.target /usr/lib/systemd/system/multi-user.target.wants/dormouse.target
 install -D -m 0644 "$units/dormouse.sysusers.conf" /usr/lib/sysusers.d/dormouse.conf
 install -D -m 0644 "$units/dormouse.tmpfiles.conf" /usr/lib/tmpfiles.d/dormouse.conf
+install -D -m 0644 "$units/dormouse.sysctl.conf" /usr/lib/sysctl.d/10-dormouse.conf
 install -D -m 0644 "$units/dormouse.preset" /usr/lib/systemd/system-preset/90-dormouse.preset
 # The clients, as in the .deb: Python finds its own by itself.
 mkdir -p /usr/share/dormouse /usr/lib/python3/dist-packages
