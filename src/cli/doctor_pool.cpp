@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <systemd/sd-daemon.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -8,8 +9,10 @@
 #include "cli/account.h"
 #include "cli/doctor_parts.h"
 #include "cli/sandbox.h"
+#include "config/duration.h"
 #include "config/load.h"
 #include "postgres/target.h"
+#include "systemd/units.h"
 #include "worker/main.h"
 
 namespace dormouse::cli {
@@ -111,6 +114,24 @@ void add_spool(Findings& findings, const std::string& name, const config::Config
                             "ls " + shell_word(path + ".rejected")});
 }
 
+/// A worker that leaves asks systemd for the time that it needs, which a daemon-reload makes it forget: each upgrade of
+/// packages has one.
+void add_stop(Findings& findings, const std::string& name, const config::Config& config) {
+    constexpr Millis patience{2'000};
+    constexpr Millis after_the_grace{30'000};  // handlers that do not listen, last writes, dormouse-due
+    const Millis needed = config.worker.shutdown_grace + after_the_grace;
+    const auto given = sd_booted() > 0 ? systemd::stop_timeout_of(config.pool, patience) : needed;
+    if (!given || *given >= needed) return;  // look_at_units() says that the bus does not answer
+    const std::string directory = "/etc/systemd/system/dormouse@" + config.pool + ".service.d";
+    findings.push_back({Grade::warning, name + ": shutdown_grace",
+                        "is " + config::duration_text(config.worker.shutdown_grace) + ", and systemd ends a worker " +
+                            config::duration_text(*given) +
+                            " after a stop (TimeoutStopSec=) if somebody reloads it meanwhile",
+                        "mkdir -p " + directory + "; printf '[Service]\\nTimeoutStopSec=%ss\\n' " +
+                            std::to_string((needed.count() + 999) / 1'000) + " >" + directory +
+                            "/stop.conf; systemctl daemon-reload"});
+}
+
 }  // namespace
 
 void look_at_pool(Findings& findings, const std::string& pool, const config::Environment& environment) {
@@ -124,6 +145,7 @@ void look_at_pool(Findings& findings, const std::string& pool, const config::Env
     if (!loaded) return;  // the check has said so
     add_files(findings, name, loaded->config);
     add_spool(findings, name, loaded->config);
+    add_stop(findings, name, loaded->config);
     for (Finding& one : look_at_sandbox(loaded->config)) findings.push_back(std::move(one));
 }
 

@@ -1,5 +1,6 @@
 #include "systemd/units.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -74,14 +75,22 @@ bool starts_at_boot(sd_bus* bus, const std::string& pool) {
     return std::strcmp(state, "disabled") != 0;
 }
 
-/// Loads the unit's files if nobody has, which starts nothing.
-int read_change(sd_bus* bus, UnitChange& change) {
+/// Loads the unit's files if nobody has, which starts nothing; its object's path.
+int load_unit(sd_bus* bus, const std::string& unit, std::string& path) {
     sd_bus_message* raw = nullptr;
-    int code = sd_bus_call_method(bus, bus_service, bus_object, bus_manager, "LoadUnit", nullptr, &raw, "s",
-                                  change.unit.c_str());
-    const Message unit(raw, sd_bus_message_unref);
-    const char* path = nullptr;
-    if (code < 0 || (code = sd_bus_message_read(unit.get(), "o", &path)) < 0) return code;
+    int code =
+        sd_bus_call_method(bus, bus_service, bus_object, bus_manager, "LoadUnit", nullptr, &raw, "s", unit.c_str());
+    const Message reply(raw, sd_bus_message_unref);
+    const char* found = nullptr;
+    if (code >= 0 && (code = sd_bus_message_read(reply.get(), "o", &found)) >= 0) path = found;
+    return code;
+}
+
+int read_change(sd_bus* bus, UnitChange& change) {
+    std::string object;
+    int code = load_unit(bus, change.unit, object);
+    if (code < 0) return code;
+    const char* const path = object.c_str();
     char** drop_ins = nullptr;
     code = sd_bus_get_property_strv(bus, bus_service, path, bus_unit, "DropInPaths", nullptr, &drop_ins);
     for (char** one = drop_ins; code >= 0 && one != nullptr && *one != nullptr; ++one) {
@@ -107,6 +116,20 @@ Result<std::vector<UnitChange>> changes_of(const std::string& pool, Millis patie
         if (const int code = read_change(bus->get(), changes.back()); code < 0) return tl::unexpected(bus_failed(code));
     }
     return changes;
+}
+
+Result<Millis> stop_timeout_of(const std::string& pool, Millis patience) {
+    auto bus = open_bus(patience);
+    if (!bus) return tl::unexpected(bus.error());
+    std::string object;
+    std::uint64_t microseconds = 0;
+    int code = load_unit(bus->get(), "dormouse@" + pool + ".service", object);
+    if (code >= 0)
+        code = sd_bus_get_property_trivial(bus->get(), bus_service, object.c_str(), "org.freedesktop.systemd1.Service",
+                                           "TimeoutStopUSec", nullptr, 't', &microseconds);
+    if (code < 0) return tl::unexpected(bus_failed(code));
+    constexpr std::uint64_t for_ever = 1'000'000'000'000;  // infinity is the largest number that there is
+    return Millis{static_cast<Millis::rep>(std::min(microseconds / 1'000, for_ever))};
 }
 
 Result<All> units_of(const std::vector<std::string>& names, Millis patience) {

@@ -40,6 +40,9 @@ struct UnitChange {
 /// Of the pool's target, socket, path and service. Errors: as units_of().
 Result<std::vector<UnitChange>> changes_of(const std::string& pool, Millis patience);
 
+/// TimeoutStopSec= of the pool's service, as systemd has read it. Errors: as units_of().
+Result<Millis> stop_timeout_of(const std::string& pool, Millis patience);
+
 /// The lines "KEY=VALUE" of [Service] of the pool's service and its drop-ins, in the order in which systemd reads them,
 /// with continued lines joined, the specifiers that name the unit filled in, and without those that a later empty one
 /// takes back. Errors: as units_of(); invalid: there is no such unit, or one of its files cannot be read.

@@ -29,6 +29,14 @@ touch /etc/systemd/system/dormouse@$pool.service.d/own.conf
 ${line##*; }
 holds "… and has read them" not about warning units
 
+rm /etc/systemd/system/dormouse@$pool.service.d/own.conf
+sed -i '/^\[worker\]/a shutdown_grace = "10min"' /etc/dormouse/$pool.toml
+line=$(doctor | grep "^warning *pool $pool: shutdown_grace: ")
+holds "a grace that systemd does not give" grep -q "is 10min, and systemd ends a worker 90s after a stop" <<<"$line"
+bash -c "${line##*(TimeoutStopSec=) if somebody reloads it meanwhile; }"
+equal "… and gives" "$(property dormouse@$pool.service TimeoutStopUSec)" "10min 30s"
+holds "no finding of that any more" not grep "shutdown_grace" <<<"$(doctor)"
+
 systemctl stop dormouse@$pool.target
 wait_for 20 state_is dormouse@$pool.socket inactive # stop returns when the target has stopped
 wait_for 20 asleep $pool
