@@ -2,7 +2,9 @@
 
 #include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -45,10 +47,21 @@ std::string upper(std::string_view name) {
     return text;
 }
 
+/// " name=value" of each.
+std::string words_of(Fields fields) {
+    std::string words;
+    for (const Field& field : fields) words += " " + std::string(field.name) + "=" + escaped(field.value);
+    return words;
+}
+
+/// With the fields behind the first line, for whoever searches the text.
 /// Source: systemd.journal-fields(7).
 std::string journal_entry(Level level, std::string_view event, std::string_view text, Fields fields) {
     std::string entry;
-    append_field(entry, "MESSAGE", std::string(event) + ": " + std::string(text));
+    const std::size_t first = std::min(text.find('\n'), text.size());
+    append_field(entry, "MESSAGE",
+                 std::string(event) + ": " + std::string(text.substr(0, first)) + words_of(fields) +
+                     std::string(text.substr(first)));
     append_field(entry, "PRIORITY", std::to_string(names_of(level).priority));
     append_field(entry, "SYSLOG_IDENTIFIER", program_invocation_short_name);
     append_field(entry, "DORMOUSE_EVENT", event);
@@ -74,9 +87,20 @@ std::string local_time() {
 }
 
 std::string text_line(Level level, std::string_view event, std::string_view text, Fields fields) {
-    std::string line = local_time() + " " + names_of(level).text + " " + std::string(event) + ": " + escaped(text);
-    for (const Field& field : fields) line += " " + std::string(field.name) + "=" + escaped(field.value);
-    return line + "\n";
+    return local_time() + " " + names_of(level).text + " " + std::string(event) + ": " + escaped(text) +
+           words_of(fields) + "\n";
+}
+
+/// For eyes: a traceback has its lines.
+std::string terminal_line(Level level, std::string_view event, std::string_view text, Fields fields) {
+    const std::size_t first = std::min(text.find('\n'), text.size());
+    std::string lines = text_line(level, event, text.substr(0, first), fields);
+    for (std::size_t at = first; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at + 1), text.size());
+        lines += "    " + escaped(text.substr(at + 1, end - at - 1)) + "\n";
+        at = end;
+    }
+    return lines;
 }
 
 /// systemd says in JOURNAL_STREAM which file is the journal; we must be that file and not have been redirected since.
@@ -130,7 +154,7 @@ void set_up(Sinks& sinks, Level least) {
         sinks.output =
             std::make_unique<Journal>([](std::size_t lost) { return lost_line(journal_entry, lost, "journald"); });
     } else {
-        sinks.line = text_line;
+        sinks.line = ::isatty(STDERR_FILENO) == 1 ? terminal_line : text_line;
         sinks.output = std::make_unique<StandardError>(
             [](std::size_t lost) { return lost_line(text_line, lost, "the reader of stderr"); });
     }

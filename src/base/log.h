@@ -1,6 +1,7 @@
-// The program's log: one call per event, with fields. It goes to stderr as text and, when stderr is the
-// journal, to the journal with each field as DORMOUSE_<FIELD>, so that `journalctl DORMOUSE_RUN_ID=…` is one
-// run's story. Only worker, relay and cli call it: code below them returns errors instead of logging.
+// The program's log: one call per event, with fields. It goes to stderr as text, one line each; on a terminal a text of
+// several lines has its lines. When stderr is the journal, it goes there with each field as DORMOUSE_<FIELD>, so that
+// `journalctl DORMOUSE_RUN_ID=…` is one run's story, and in the text as well. Only worker, relay and cli call it: code
+// below them returns errors instead of logging.
 #pragma once
 
 #include <functional>

@@ -160,9 +160,11 @@ void Pool::know_predecessors(store::Identity& who) {
 
 void Pool::check_tasks(const Generation& generation) {
     const config::Config& config = generation.loaded.config;
-    const auto tell = [this, names = names_of(config.tasks), pool = config.pool](const TaskCheck::Found& found) {
+    const auto tell = [this, names = names_of(config.tasks), pool = config.pool,
+                       concurrency = std::to_string(config.worker.concurrency)](const TaskCheck::Found& found) {
         log::event(found.problem.empty() ? log::Level::info : log::Level::warning, "tasks_loaded",
-                   names + (found.problem.empty() ? "" : "; " + found.problem), {{"pool", pool}});
+                   names + (found.problem.empty() ? "" : "; " + found.problem),
+                   {{"pool", pool}, {"concurrency", concurrency}});
         if (in_process_ || errand_.any()) return;
         for (const std::string& file : found.files)
             handler_watches_.push_back(

@@ -230,6 +230,24 @@ BOOST_AUTO_TEST_CASE(a_terminal_that_is_stopped_holds_nobody_up) {
     BOOST_TEST(count_of(text, "said: text") == 100U);
 }
 
+BOOST_AUTO_TEST_CASE(on_a_terminal_a_traceback_has_its_lines_and_drives_nothing) {
+    int master = -1;
+    int slave = -1;
+    BOOST_REQUIRE(::openpty(&master, &slave, nullptr, nullptr, nullptr) == 0);
+    const UniqueFd screen(master);
+    const UniqueFd terminal(slave);
+    ::fcntl(master, F_SETFL, O_NONBLOCK);
+    const Stderr to(slave);
+    const log::OfThisThread sinks(log::Level::info);
+    log::event(log::Level::warning, "run_retry", "KeyError: 'a'\nTraceback\n  in b\x1b[2J", {{"run_id", "7"}});
+    std::string text;
+    do text += read_all(master);
+    while (!log::drain());
+    text += read_all(master);
+    BOOST_TEST(text.substr(29) ==
+               " warning run_retry: KeyError: 'a' run_id=7\r\n    Traceback\r\n      in b\\x1b[2J\r\n");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_put_in_place_of_stderr_later_gets_the_log) {
     const Pipe first;
     const Pipe second;
@@ -267,7 +285,7 @@ BOOST_AUTO_TEST_CASE(an_entry_of_the_journal_has_its_fields) {
     const log::OfThisThread sinks(log::Level::info);
     log::event(log::Level::error, "said", "first\nsecond", {{"run_id", "7"}});
     const std::string entry = journal.entry();
-    const std::string message = std::string("MESSAGE\n") + '\x12' + std::string(7, '\0') + "said: first\nsecond\n";
+    const std::string message = std::string("MESSAGE\n") + '\x1b' + std::string(7, '\0') + "said: first run_id=7\nsecond\n";
     BOOST_TEST(entry.starts_with(message));
     for (const char* field :
          {"\nPRIORITY=3\n", "\nDORMOUSE_EVENT=said\n", "\nDORMOUSE_RUN_ID=7\n", "\nSYSLOG_IDENTIFIER="})

@@ -22,5 +22,11 @@ equal "the task" "$(field 'from stderr' DORMOUSE_TASK)" '"DORMOUSE_TASK":"talk"'
 equal "the attempt" "$(field 'from stderr' DORMOUSE_ATTEMPT)" '"DORMOUSE_ATTEMPT":"1"'
 equal "the level of a line on stderr is info" "$(field 'from stderr' PRIORITY)" '"PRIORITY":"6"'
 equal "a warning says so" "$(field beware PRIORITY)" '"PRIORITY":"4"'
+# whoever searches the text alone
+found() { journalctl --quiet --no-pager --output=cat --unit=dormouse@$pool.service --since="$case_began" --grep="$1"; }
+holds "the run's id is in the text" grep -q "^run_completed: talk .*run_id=$run" <<<"$(found "$run")"
+holds "how many at once" grep -q "^tasks_loaded: .* concurrency=4" <<<"$(found tasks_loaded)"
+stopped() { found graceful=true >/dev/null; }
+wait_for 20 stopped
 equal "the same lines are in the database" "$(sql "SELECT string_agg(level || ' ' || text, ', ' ORDER BY text) FROM dormouse.logs WHERE run_id = '$run'")" \
     "warning beware, info from stderr"
