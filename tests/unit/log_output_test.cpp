@@ -285,7 +285,8 @@ BOOST_AUTO_TEST_CASE(an_entry_of_the_journal_has_its_fields) {
     const log::OfThisThread sinks(log::Level::info);
     log::event(log::Level::error, "said", "first\nsecond", {{"run_id", "7"}});
     const std::string entry = journal.entry();
-    const std::string message = std::string("MESSAGE\n") + '\x1b' + std::string(7, '\0') + "said: first run_id=7\nsecond\n";
+    const std::string message =
+        std::string("MESSAGE\n") + '\x1b' + std::string(7, '\0') + "said: first run_id=7\nsecond\n";
     BOOST_TEST(entry.starts_with(message));
     for (const char* field :
          {"\nPRIORITY=3\n", "\nDORMOUSE_EVENT=said\n", "\nDORMOUSE_RUN_ID=7\n", "\nSYSLOG_IDENTIFIER="})
