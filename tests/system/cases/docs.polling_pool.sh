@@ -13,7 +13,7 @@ new_database polling
 sql "CREATE TABLE public.runs (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, status text NOT NULL DEFAULT 'queued',
          attempts integer NOT NULL DEFAULT 0, started_at timestamptz, created_at timestamptz NOT NULL DEFAULT now());
      INSERT INTO public.runs (kind) SELECT 'old ' || n FROM generate_series(1, 20) n;
-     INSERT INTO public.runs (kind, status) VALUES ('long ago', 'completed');
+     INSERT INTO public.runs (kind, status) VALUES ('long ago', 'completed'), ('waits', 'retry'), ('stuck', 'running');
      DO \$\$ BEGIN CREATE ROLE old_app LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END \$\$;
      GRANT SELECT, INSERT, UPDATE ON public.runs TO old_app"
 mkdir -p /srv/app
@@ -33,6 +33,8 @@ def mark(run, status):
 def execute(row):
     if row["kind"] == "once bad" and os.environ["DORMOUSE_ATTEMPT"] == "1":
         raise RuntimeError("the first time it fails")
+    if row["kind"] == "bad for ever":
+        raise RuntimeError("as always")
     return {"kind": row["kind"].upper()}
 PYTHON
 block handler.py >/srv/app/handler.py
@@ -40,10 +42,11 @@ echo "APP_DATABASE=postgresql://old_app@127.0.0.1/$database" >/etc/app.env
 
 # --- what the page says
 sql "$(block enqueue.sql)"
+sql "$(block failed.sql)"
 PGUSER=old_app sql "INSERT INTO public.runs (kind) VALUES ('between trigger and backlog')"
 sql "$(block backlog.sql)"
 sql "$(block backlog.sql)" # twice does no harm
-equal "runs" "$(sql "SELECT count(*) FROM dormouse.runs")" 21
+equal "runs" "$(sql "SELECT count(*) FROM dormouse.runs")" 23
 block default.toml | sed "s|postgresql:///app|postgresql://pool@127.0.0.1/$database|" >/etc/dormouse/default.toml
 printf '[worker]\nidle_exit = "1s"\nlook_exit = "1s"\n' >>/etc/dormouse/default.toml
 sed -i 's/^max_attempts.*/&\nbackoff = { base = "1ms", max = "1ms" }/' /etc/dormouse/default.toml
@@ -55,7 +58,7 @@ systemctl start dormouse@default.target
 backlog_done() { [ "$(sql "SELECT count(*) FROM public.runs WHERE status <> 'completed'")" = 0 ]; }
 wait_for 60 backlog_done
 wait_for 60 all_completed
-equal "each row executed once" "$(sql "SELECT count(*) FROM public.runs WHERE attempts = 1")" 21
+equal "each row executed once" "$(sql "SELECT count(*) FROM public.runs WHERE attempts = 1")" 23
 equal "a result" "$(sql "SELECT result ->> 'kind' FROM dormouse.runs WHERE payload ->> 'kind' = 'old 7'")" "OLD 7"
 holds "WORKER_POLL_INTERVAL is warned of" journalctl --quiet --unit=dormouse@default.service --since="$case_began" --grep=WORKER_POLL_INTERVAL
 
@@ -65,6 +68,25 @@ PGUSER=old_app sql "BEGIN; INSERT INTO public.runs (kind) VALUES ('never'); ROLL
 ring $pool
 wait_for 60 backlog_done
 wait_for 60 all_completed
-equal "runs" "$(sql "SELECT count(*) FROM dormouse.runs")" 23
+equal "runs" "$(sql "SELECT count(*) FROM dormouse.runs")" 25
 equal "attempts of the one that failed first" "$(sql "SELECT attempts FROM public.runs WHERE kind = 'once bad'")" 2
+
+# --- what fails for good is failed in both, and is compared; what is set back starts again, also what is at its first
+compare() { sql "$(block compare.sql)"; }
+equal "no difference" "$(compare)" ""
+PGUSER=old_app sql "INSERT INTO public.runs (kind) VALUES ('bad for ever')"
+ring $pool
+is() { [ "$(sql "SELECT status FROM public.runs WHERE kind = '$1'")" = "$2" ]; }
+wait_for 60 is 'bad for ever' failed
+failed_run() { [ "$(sql "SELECT status FROM dormouse.runs WHERE task = 'legacy' AND payload ->> 'kind' = 'bad for ever'")" = failed ]; }
+wait_for 20 failed_run
+equal "no difference after a failure" "$(compare)" ""
+sql "UPDATE public.runs SET status = 'completed' WHERE kind = 'bad for ever'"
+equal "a difference" "$(compare | cut -d'|' -f1-3)" "completed|failed|1"
+PGUSER=old_app sql "UPDATE public.runs SET kind = 'good now', status = 'queued' WHERE kind IN ('bad for ever', 'new')"
+good() { [ "$(sql "SELECT count(*) FROM public.runs WHERE kind = 'good now' AND status = 'completed'")" = 2 ]; }
+ring $pool
+wait_for 60 good
+wait_for 60 all_completed
+equal "no difference after a reset" "$(compare)" ""
 rm -r /srv/app /etc/app.env /etc/dormouse/default.toml
