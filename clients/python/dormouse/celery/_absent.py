@@ -1,0 +1,35 @@
+"""What Celery has and dormouse has not, by its name: an error that says what to do instead."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NoReturn
+
+_NEXT = "have the task enqueue the next one with its completion: run.enqueue() of docs/warm-clients.md, or other.delay() at its end"
+_COUNT = "enqueue the parts, and have each count in a table of yours; the one that finds itself the last enqueues what follows"
+_MANY = "enqueue them in one transaction, and keep their ids: [task.delay(x) for x in many]"
+_TIMER = "a systemd timer or a line of cron enqueues it: docs/moving/from-cron.md"
+
+INSTEAD = {
+    "chain": _NEXT, "link": _NEXT, "chord": _COUNT, "group": _MANY, "chunks": _MANY, "xmap": _MANY, "xstarmap": _MANY,
+    "signature": "give the task and its arguments themselves: functools.partial(task.delay, 1, 2)",
+    "link_error": 'the key on_failure of the task\'s table names the task that is told: docs/handlers.md',
+    "beat_schedule": _TIMER, "crontab": _TIMER, "add_periodic_task": _TIMER,
+    "rate_limit": "the key concurrency of the task's table bounds how many run at once",
+    "base": "write what its methods did into the function, or around it as a decorator below @shared_task",
+}
+
+
+def refuse(name: str) -> NoReturn:
+    raise NotImplementedError(f"{name} of Celery is not in dormouse; {INSTEAD[name]}")
+
+
+def _absent(name: str) -> Callable[..., Any]:
+    def call(*_: Any, **__: Any) -> NoReturn:
+        refuse(name)
+
+    call.__name__ = name
+    return call
+
+
+chain, chord, group, chunks, xmap, xstarmap = map(_absent, ("chain", "chord", "group", "chunks", "xmap", "xstarmap"))
+signature, crontab = _absent("signature"), _absent("crontab")

@@ -1,0 +1,244 @@
+"""What @shared_task and @app.task make of a function: it enqueues itself, and is the handler of its task."""
+
+from __future__ import annotations
+
+import contextvars
+import datetime
+import inspect
+import random
+import time
+import traceback
+from typing import Any, Callable, NoReturn
+
+import dormouse
+from dormouse import _tasks
+from dormouse._errors import BadPayload, Fail, Retry
+from dormouse.celery._absent import refuse
+from dormouse.celery._connection import fresh_connections
+from dormouse.celery._result import AsyncResult, EagerResult
+
+_MOST_ATTEMPTS = 1000
+_UNSAID = object()
+_OPTIONS = {"autoretry_for": (), "dont_autoretry_for": (), "max_retries": 3, "default_retry_delay": 180, "retry_backoff": False,
+            "retry_backoff_max": 600, "retry_jitter": True, "retry_kwargs": {}, "ignore_result": None, "queue": None, "time_limit": None,
+            "soft_time_limit": None, "priority": None}
+_WITHOUT_MEANING = {"acks_late", "acks_on_failure_or_timeout", "reject_on_worker_lost", "serializer", "compression", "track_started", "trail", "typing",
+                    "throws", "store_errors_even_if_ignored", "send_events", "shared", "lazy", "pydantic", "retry", "retry_policy", "shadow", "headers",
+                    "producer", "publisher", "add_to_parent", "argsrepr", "kwargsrepr"}
+
+
+class MaxRetriesExceededError(Exception):
+    """self.retry() without exc= at the last attempt."""
+
+
+class Expired(Fail):
+    """expires= had passed before the first attempt."""
+
+
+class Request:
+    """self.request, of the run that is executed; or of a call like any other."""
+
+    def __init__(self, task: str, args: Any = (), kwargs: Any = None, id: str | None = None, retries: int = 0, attempts: int = 1, run: Any = None):
+        self.task, self.args, self.kwargs, self.id, self.retries = task, list(args), kwargs or {}, id, retries
+        self.run, self.attempts, self.called_directly = run, attempts, id is None
+        self.delivery_info = {"routing_key": run.queue} if run is not None else {}
+
+    @property
+    def is_eager(self) -> bool:
+        return self.run is None and not self.called_directly
+
+
+_request: contextvars.ContextVar[Request | None] = contextvars.ContextVar("dormouse_celery_request", default=None)
+
+
+registered: dict[str, Task] = {}
+
+
+class Task:
+    autoretry_for: Any
+    dont_autoretry_for: Any
+    max_retries: int | None
+    default_retry_delay: float
+    retry_backoff: Any
+    retry_backoff_max: float
+    retry_jitter: bool
+    retry_kwargs: dict[str, Any]
+    ignore_result: bool | None
+    queue: str | None
+    priority: int | None
+    time_limit: float | None
+    soft_time_limit: float | None
+
+    def __init__(self, function: Callable[..., Any], name: str, app: Callable[[], Any], bind: bool = False, **options: Any):
+        for option in set(options) & {"rate_limit", "base", "link", "link_error"}:
+            if options.pop(option) is not None:
+                refuse(option)
+        unknown = set(options) - set(_OPTIONS) - _WITHOUT_MEANING
+        if unknown:
+            raise TypeError(f"task {name!r}: dormouse.celery does not know {', '.join(sorted(unknown))}; there are {', '.join(_OPTIONS)}")
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"task {name!r}: an async function is no task of Celery; register it with @dormouse.task")
+        self.__wrapped__, self.__doc__, self.__module__, self.__name__ = function, function.__doc__, function.__module__, function.__name__
+        self.run, self.name, self._app, self._bind = function, name, app, bind
+        vars(self).update({**_OPTIONS, **options})
+        mosts = [_MOST_ATTEMPTS if most is None else most for most in (self.max_retries, self.retry_kwargs.get("max_retries", self.max_retries))]
+        self.max_attempts = min(max(mosts) + 1, _MOST_ATTEMPTS)
+        self._signature = inspect.signature(function)
+
+        def handle(payload: Any, run: Any) -> Any:
+            return self._handle(payload, run)
+
+        _tasks.task(name, retry_on=())(handle)
+        registered[name] = self
+
+    # --- a function still
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.run(self, *args, **kwargs) if self._bind else self.run(*args, **kwargs)
+
+    @property
+    def request(self) -> Request:
+        now = _request.get()
+        return now if now is not None and now.task == self.name else Request(self.name)
+
+    # --- enqueueing
+
+    def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
+        return self.apply_async(args, kwargs)
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, *, countdown: float | None = None,
+                    eta: datetime.datetime | None = None, expires: Any = None, queue: str | None = None, priority: int | None = None,
+                    time_limit: float | None = None, soft_time_limit: float | None = None, connection: Any = None, key: str | None = None,
+                    ring: Any = True, link: Any = None, link_error: Any = None, **options: Any) -> AsyncResult:
+        """Enqueues a run in the transaction of the connection (docs/moving/from-celery.md says which). priority: as dormouse has it, smaller is
+        sooner. key: the first run of that task and key is the answer instead of a second one. connection, key, ring: dormouse.enqueue()'s."""
+        for what, given in (("link", link), ("link_error", link_error)):
+            if given:
+                refuse(what)
+        unknown = set(options) - _WITHOUT_MEANING - {"ignore_result"}
+        if unknown:
+            raise TypeError(f"apply_async() of {self.name!r}: dormouse.celery does not know {', '.join(sorted(unknown))}; the queue is queue=")
+        app = self._app()
+        args, kwargs = list(args or ()), dict(kwargs or {})
+        self._signature.bind(*([self] if self._bind else []), *args, **kwargs)
+        if app.conf.task_always_eager:
+            return self.apply(args, kwargs)
+        payload: dict[str, Any] = {"args": args, "kwargs": kwargs}
+        if expires is not None:
+            payload["expires"] = expires.timestamp() if isinstance(expires, datetime.datetime) else time.time() + float(expires)
+        timeout = next((limit for limit in (time_limit, soft_time_limit, self.time_limit, self.soft_time_limit) if limit is not None), None)
+        run = dormouse.enqueue(app.connection_for(connection), self.name, payload, key=self._key(task_id, key), run_at=_aware(eta),
+                               delay=countdown if eta is None else None, queue=queue or app.queue_of(self),
+                               priority=self.priority if priority is None else priority,
+                               timeout=timeout, max_attempts=self.max_attempts, ring=ring)
+        return AsyncResult(run, app)
+
+    def _key(self, task_id: str | None, key: str | None) -> str | None:
+        if task_id is None:
+            return key
+        try:
+            AsyncResult(task_id)
+        except ValueError:
+            return str(task_id)  # a name: once for each
+        raise ValueError(f"apply_async() of {self.name!r}: task_id={task_id!r}: the database makes the id of a run; save the .id of what this returns, "
+                         "in the same transaction. To enqueue once, give key=")
+
+    def s(self, *_: Any, **__: Any) -> NoReturn:
+        refuse("signature")
+
+    si = signature = subtask = s
+
+    def map(self, *_: Any) -> NoReturn:
+        refuse("xmap")
+
+    starmap = chunks = map
+
+    def AsyncResult(self, id: Any) -> AsyncResult:
+        return AsyncResult(id, self._app())
+
+    # --- executing
+
+    def _handle(self, payload: Any, run: Any) -> Any:
+        payload = {} if payload is None else payload
+        if not isinstance(payload, dict) or set(payload) - {"args", "kwargs", "expires"}:
+            raise BadPayload('payload: expected {"args": […], "kwargs": {…}}; enqueue with .delay(), or with such a payload')
+        if run.attempt == 1 and payload.get("expires") is not None and time.time() > payload["expires"]:
+            raise Expired(f"expired {time.time() - payload['expires']:.0f} s before it could begin")
+        request = Request(self.name, payload.get("args", ()), payload.get("kwargs"), run.id, run.attempt - 1, run.max_attempts, run)
+        with fresh_connections():
+            result = self._execute(request)
+        ignored = self.ignore_result if self.ignore_result is not None else self._app().conf.task_ignore_result
+        return None if ignored else result
+
+    def _execute(self, request: Request) -> Any:
+        token = _request.set(request)
+        try:
+            return self(*request.args, **request.kwargs)
+        except Retry:
+            raise
+        except self.dont_autoretry_for:
+            raise
+        except tuple(self.autoretry_for) as error:
+            countdown = self.retry_kwargs.get("countdown")
+            if self.retry_backoff:
+                countdown = self._backoff(request.retries)
+            self.retry(exc=error, countdown=countdown, max_retries=self.retry_kwargs.get("max_retries", _UNSAID))
+        finally:
+            _request.reset(token)
+
+    def _backoff(self, retries: int) -> int:
+        longest = min(int(max(1, self.retry_backoff)) * 2 ** min(retries, 60), self.retry_backoff_max)
+        return random.randint(0, longest) if self.retry_jitter else longest
+
+    def retry(self, args: Any = None, kwargs: Any = None, exc: Any = None, throw: bool = True, eta: datetime.datetime | None = None,
+              countdown: float | None = None, max_retries: Any = _UNSAID, **options: Any) -> Retry:
+        """Raises what has the run tried again; at the last attempt `exc`, or MaxRetriesExceededError. max_retries can lower what the task says."""
+        request = self.request
+        if args is not None or kwargs is not None or set(options) - _WITHOUT_MEANING:
+            given = ", ".join([name for name, value in (("args", args), ("kwargs", kwargs)) if value is not None] + sorted(options))
+            raise TypeError(f"retry() of {self.name!r}: a run keeps its payload and its queue, so there is no {given}; enqueue another run with "
+                            "apply_async() and return")
+        if request.called_directly:
+            raise exc or Retry("it was called, and not by a worker: nobody tries it again")
+        most = self.max_retries if max_retries is _UNSAID else max_retries
+        more = _MOST_ATTEMPTS if most is None else most
+        if request.retries >= more or request.retries + 1 >= request.attempts:
+            if request.retries < more and request.run is not None:
+                request.run.log(f"retry(max_retries={most}): the run was enqueued with {request.attempts} attempts; say max_retries at the task", "warning")
+            raise exc or MaxRetriesExceededError(f"{self.name} has used up its {request.retries + 1} attempts")
+        at = _aware(eta)
+        if at is not None:
+            countdown = max((at - datetime.datetime.now(datetime.timezone.utc)).total_seconds(), 0)
+        delay = self.default_retry_delay if countdown is None else countdown
+        again = Retry("" if exc is None else f"{type(exc).__name__}: {exc}", in_=delay)
+        if throw:
+            raise again from exc
+        return again
+
+    def update_state(self, task_id: Any = None, state: str | None = None, meta: Any = None) -> None:
+        """The run's progress: its fraction is current / total of meta, its text is meta."""
+        run = self.request.run
+        if run is None:
+            return
+        fraction = None
+        if isinstance(meta, dict) and all(isinstance(meta.get(name), (int, float)) for name in ("current", "total")) and meta["total"]:
+            fraction = meta["current"] / meta["total"]
+        run.progress(fraction, str(state or "") if meta is None else f"{state or ''} {meta}".strip())
+
+    def apply(self, args: Any = None, kwargs: Any = None, **_: Any) -> EagerResult:
+        """Executes it here and now, with its retries, without their pauses."""
+        for retries in range(self.max_attempts):
+            try:
+                return EagerResult(self._execute(Request(self.name, args or (), kwargs, "eager", retries, self.max_attempts)), None, None)
+            except Retry:
+                continue
+            except Exception as error:
+                if self._app().conf.task_eager_propagates:
+                    raise
+                return EagerResult(None, error, traceback.format_exc())
+        raise AssertionError("retry() raises something else at the last attempt")
+
+
+def _aware(eta: datetime.datetime | None) -> datetime.datetime | None:
+    """Celery takes a time without a zone as UTC."""
+    return eta if eta is None or eta.utcoffset() is not None else eta.replace(tzinfo=datetime.timezone.utc)
