@@ -1,0 +1,62 @@
+"""docs/moving/from-rq.md, as it is written."""
+
+import asyncio
+import json
+import sys
+import threading
+import unittest
+
+try:
+    import psycopg  # noqa: F401
+    from aiosmtpd.smtp import SMTP
+except ImportError as missing:
+    print(f"SKIPPED: {missing} (Debian packages python3-psycopg, python3-aiosmtpd)")
+    sys.exit(77)
+
+from moving import Blocks, Page, psql, serving
+
+
+class Mails:
+    def __init__(self):
+        self.subjects = []
+
+    async def handle_DATA(self, server, session, envelope):
+        self.subjects.append([line for line in envelope.content.decode().splitlines() if line.startswith("Subject")])
+        return "250 taken"
+
+
+class FromRq(Blocks, Page):
+    name = "from-rq"
+
+    def test_the_callers_runs_are_executed_with_the_pauses_that_they_had(self):
+        url = serving(self, lambda request, nth: (503, "") if nth == 1 else (200, "three words here"))
+        self.write("/srv/app/caller.py", self.read("/srv/app/caller.py").replace("http://127.0.0.1:8000/", url))
+        self.app_env()
+        self.start()
+        self.assertRegex(self.run_here("/usr/bin/python3", "caller.py"), "^[0-9a-f-]{36} 3\n$")
+        self.assertEqual(psql("SELECT attempts, queue FROM dormouse.runs WHERE task = 'count_words'"), "2|high")
+        self.assertEqual(psql("SELECT status, run_at - created_at FROM dormouse.runs WHERE task = 'send_mail'"), "queued|00:10:00")
+
+    def test_mails_are_sent_and_what_fails_fails_for_good(self):
+        mails = Mails()
+        loop = asyncio.new_event_loop()
+        server = loop.run_until_complete(loop.create_server(lambda: SMTP(mails), "127.0.0.1", 0))
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(loop.call_soon_threadsafe, loop.stop)
+        port = server.sockets[0].getsockname()[1]
+        self.app_env()
+        for to in (port, 1):
+            psql(f"SELECT dormouse.enqueue('send_mail', '{json.dumps({'to': 'you@example.org', 'subject': 'S', 'host': '127.0.0.1', 'port': to})}')")
+        self.drain()
+        self.assertEqual((mails.subjects, self.status("send_mail")), ([["Subject: S"]], "completed,failed"))
+        self.assertEqual(psql("SELECT sum(attempts) FROM dormouse.runs"), "2")
+
+    def test_by_hand(self):
+        url = serving(self, lambda request, nth: (200, "two words"))
+        self.assertEqual(self.run_here("/usr/bin/python3", "tasks.py", "--run", "count_words", json.dumps({"url": url})), "2\n")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
