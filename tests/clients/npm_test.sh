@@ -21,9 +21,11 @@ cat >both.mjs <<'JS'
 import assert from 'node:assert';
 import { createRequire } from 'node:module';
 import { enqueue, ring, serve, task, transaction } from 'dormouse-worker';
+import { Queue, Worker } from 'dormouse-worker/dormouse-bullmq.js';
 import { ring as alone } from 'dormouse-worker/dormouse-ring.js';
 const required = createRequire(import.meta.url)('dormouse-worker');
 assert.deepStrictEqual([enqueue, ring, serve, task, transaction, alone], [required.enqueue, required.ring, required.serve, required.task, required.transaction, ring]);
+assert.deepStrictEqual([typeof Queue, typeof Worker], ['function', 'function']);
 JS
 node both.mjs
 cp "$here/producer_types.ts" .

@@ -1,5 +1,6 @@
 // Read by tsc, never executed: @ts-expect-error is where an error has to be.
 import { cancel, drain, enqueue, enqueueMany, enqueued, result, Retry, serve, task, transaction, wait } from 'dormouse-worker';
+import { Queue, UnrecoverableError, Worker } from 'dormouse-worker/dormouse-bullmq.js';
 import { Client, Pool, PoolClient } from 'pg';
 import postgres from 'postgres';
 
@@ -27,3 +28,22 @@ task('thumbnail', async (payload: { file: string }, run) => {
   throw new Retry({ in: 30 });
 });
 serve({ concurrency: 2 });
+
+export async function ofBullmq(pool: Pool, client: PoolClient): Promise<number> {
+  const queue = new Queue<{ to: string }, number>('mail', { connection: pool, defaultJobOptions: { removeOnComplete: true, attempts: 3 } });
+  const job = await queue.add('welcome', { to: 'you' }, { backoff: { type: 'exponential', delay: 1000 }, delay: 5, jobId: 'you', connection: client });
+  // @ts-expect-error the data has a type
+  await queue.add('welcome', { from: 'you' });
+  // @ts-expect-error schedules are not there
+  await queue.add('welcome', { to: 'you' }, { repeat: { every: 1000 } });
+  // @ts-expect-error there is no Redis
+  const other = new Queue('mail', { connection: { host: 'localhost' } });
+  const worker = new Worker<{ to: string }, number>('mail', async (one) => {
+    await one.updateProgress(50);
+    if (one.attemptsMade > 2) throw new UnrecoverableError('no');
+    return one.data.to.length;
+  }, { concurrency: 5 });
+  worker.on('completed', (one, value) => console.log(one.id, value.toFixed()));
+  worker.on('failed', (one, error) => console.log(one.data.to, error.message, other.name));
+  return job.waitUntilFinished(undefined, 1000);
+}

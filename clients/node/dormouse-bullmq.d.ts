@@ -1,0 +1,96 @@
+// Queues and workers that were written for BullMQ, on dormouse.
+import { EventEmitter } from 'node:events';
+import { Answer, Connection, Fail, Ring, Run } from './dormouse.js';
+
+export type Backoff = number | { type: string; delay?: number; jitter?: number };
+export interface JobsOptions {
+  /** Milliseconds. */
+  delay?: number;
+  /** 1 by itself. */
+  attempts?: number;
+  backoff?: Backoff;
+  /** -100 to 100, smaller is sooner. */
+  priority?: number;
+  /** A name: the first job of the queue with it is the answer instead of a second one, also when it has finished. No UUID. */
+  jobId?: string;
+  lifo?: boolean;
+  removeOnComplete?: unknown;
+  removeOnFail?: unknown;
+  keepLogs?: number;
+  stackTraceLimit?: number;
+  sizeLimit?: number;
+  timestamp?: number;
+  /** A client of yours, in whose transaction it is. */
+  connection?: Connection;
+  ring?: Ring;
+}
+export interface QueueOptions {
+  connection: Connection;
+  defaultJobOptions?: JobsOptions;
+  /** The lane of dormouse: "default" by itself. */
+  queue?: string;
+  prefix?: string;
+}
+export type JobState = 'waiting' | 'waiting-children' | 'active' | 'delayed' | 'completed' | 'failed' | 'unknown';
+
+/** What a processor is given, and what add() resolves to; which of the two says which members there are. */
+export interface Job<DataType = any, ReturnType = any, NameType extends string = string> {
+  readonly id: string;
+  readonly name: NameType;
+  readonly data: DataType;
+  readonly queueName: string;
+  readonly opts: JobsOptions;
+}
+export interface AddedJob<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
+  getState(): Promise<JobState>;
+  isCompleted(): Promise<boolean>;
+  isFailed(): Promise<boolean>;
+  waitUntilFinished(events?: unknown, ttl?: number): Promise<ReturnType>;
+  remove(): Promise<Answer>;
+  retry(): Promise<Answer>;
+}
+export interface JobAtWork<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
+  /** The attempts that have ended. */
+  readonly attemptsMade: number;
+  readonly attemptsStarted: number;
+  readonly progress: number | string | object;
+  readonly returnvalue?: ReturnType;
+  readonly failedReason?: string;
+  readonly run: Run;
+  /** 0 to 100, or an object, which is shown as text. */
+  updateProgress(progress: number | string | object): Promise<void>;
+  log(row: string): Promise<void>;
+  moveToDelayed(timestamp: number, token?: string): Promise<void>;
+}
+
+export class Queue<DataType = any, ReturnType = any, NameType extends string = string> extends EventEmitter {
+  constructor(name: string, options: QueueOptions);
+  readonly name: string;
+  add(name: NameType, data?: DataType, options?: JobsOptions): Promise<AddedJob<DataType, ReturnType, NameType>>;
+  addBulk(jobs: { name: NameType; data?: DataType; opts?: JobsOptions }[]): Promise<AddedJob<DataType, ReturnType, NameType>[]>;
+  getJob(id: string): Promise<AddedJob<DataType, ReturnType, NameType> | undefined>;
+  close(): Promise<void>;
+}
+
+export type Processor<DataType = any, ReturnType = any, NameType extends string = string> =
+  (job: JobAtWork<DataType, ReturnType, NameType>, token?: string, signal?: AbortSignal) => Promise<ReturnType> | ReturnType;
+export interface WorkerOptions {
+  connection?: unknown;
+  concurrency?: number;
+  autorun?: boolean;
+  settings?: { backoffStrategy?: (attemptsMade: number, type: string, error: Error, job: JobAtWork) => number };
+}
+export class Worker<DataType = any, ReturnType = any, NameType extends string = string> extends EventEmitter {
+  constructor(name: string, processor: Processor<DataType, ReturnType, NameType>, options?: WorkerOptions);
+  readonly name: string;
+  run(): void;
+  close(): Promise<void>;
+  on(event: 'active', listener: (job: JobAtWork<DataType, ReturnType, NameType>) => void): this;
+  on(event: 'progress', listener: (job: JobAtWork<DataType, ReturnType, NameType>, progress: number | string | object) => void): this;
+  on(event: 'completed', listener: (job: JobAtWork<DataType, ReturnType, NameType>, result: ReturnType) => void): this;
+  on(event: 'failed', listener: (job: JobAtWork<DataType, ReturnType, NameType>, error: Error) => void): this;
+  on(event: 'error', listener: (error: Error) => void): this;
+}
+
+export class UnrecoverableError extends Fail {}
+export class DelayedError extends Error {}

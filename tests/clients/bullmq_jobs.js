@@ -1,0 +1,37 @@
+// Workers as programs of BullMQ have them; bullmq_test.js has a real worker start this file.
+'use strict';
+
+const { DelayedError, UnrecoverableError, Worker } = require(process.env.CLIENT);
+
+class Unreachable extends Error {}
+const marks = [];
+
+const worker = new Worker('jobs', async (job) => {
+  switch (job.name) {
+    case 'echo': return { data: job.data, id: job.id, made: job.attemptsMade, started: job.attemptsStarted, queue: job.queueName, opts: job.opts };
+    case 'third time':
+      if (job.attemptsMade < 2) throw new Unreachable(`attempt ${job.attemptsStarted}`);
+      return job.attemptsMade;
+    case 'never': throw new UnrecoverableError('no such address');
+    case 'plain': throw new TypeError('always');
+    case 'later':
+      if (marks.includes(job.id)) return 'now';
+      marks.push(job.id);
+      await job.moveToDelayed(Date.now() + 10);
+      throw new DelayedError();
+    case 'steps':
+      await job.updateProgress(25);
+      await job.log('a quarter');
+      return job.progress;
+    case 'object': return job.updateProgress({ at: 'half' });
+    case 'killed':
+      if (job.run.attempt === 1) process.kill(process.pid, 'SIGKILL');
+      return 'again';
+    default: return null;
+  }
+}, { concurrency: 3, connection: { host: 'unused' }, settings: { backoffStrategy: (made, type) => (type === 'own' && made < 3 ? 1 : -1) } });
+worker.on('active', (job) => job.log(`active ${job.name}`));
+worker.on('completed', (job, value) => job.log(`completed ${job.attemptsMade} ${JSON.stringify(value) ?? ''}`));
+worker.on('failed', (job, error) => job.log(`failed ${job.attemptsMade} ${error.message}`));
+worker.on('progress', (job, progress) => job.log(`progress ${JSON.stringify(progress)}`));
+new Worker('others', (job) => job.data, { autorun: false });

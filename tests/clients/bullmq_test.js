@@ -1,0 +1,127 @@
+// dormouse-bullmq.js on a real Postgres, with the jobs of bullmq_jobs.js executed by a real worker.
+'use strict';
+
+const assert = require('node:assert');
+const { randomUUID } = require('node:crypto');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { test } = require('node:test');
+const client = path.join(path.dirname(process.env.DORMOUSE_CLIENT), 'dormouse-bullmq.js');
+const bullmq = require(client);
+const { drain, enqueue } = require(process.env.DORMOUSE_CLIENT);
+let pg;
+try { pg = require('pg'); } catch {
+  console.log('SKIPPED: there is no pg in NODE_PATH (./dev setup installs it)');
+  process.exit(77);
+}
+
+const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dormouse-bullmq.'));
+const config = path.join(directory, 'pool.toml');
+const table = (name) => `[task.${name}]\nhandler = "warm"\ncommand = [${JSON.stringify(process.execPath)}, ${JSON.stringify(path.join(__dirname, 'bullmq_jobs.js'))}]
+backoff = { base = "1ms", max = "1ms" }\nmax_attempts = 2\nenvironment = { CLIENT = ${JSON.stringify(client)} }\n`;
+fs.writeFileSync(config, `[database]\nurl = "postgresql://postgres@/postgres?host=${process.env.PGHOST}"\n${table('jobs')}${table('others')}`);
+const pool = new pg.Pool();
+const jobs = new bullmq.Queue('jobs', { connection: pool, defaultJobOptions: { removeOnComplete: true } });
+const row = async (job) => (await pool.query('SELECT to_jsonb(r) AS row FROM dormouse.runs r WHERE id = $1', [job.id])).rows[0].row;
+const log = async (job) => (await pool.query('SELECT text FROM dormouse.logs WHERE run_id = $1 ORDER BY attempt, line', [job.id])).rows.map((one) => one.text);
+
+test.after(async () => {
+  await pool.end();
+  fs.rmSync(directory, { recursive: true });
+});
+
+test('what is added is executed, and its processor knows of it what it knew', async () => {
+  const job = await jobs.add('echo', { a: 1 }, { attempts: 4, backoff: 5 });
+  assert.deepStrictEqual([await job.getState(), (await row(job)).max_attempts, (await row(job)).queue], ['waiting', 5, 'default']);
+  const other = await new bullmq.Queue('others', { connection: pool }).add('any', [1]);
+  await drain({ config });
+  assert.deepStrictEqual(await job.waitUntilFinished(undefined, 60000),
+    { data: { a: 1 }, id: job.id, made: 0, started: 1, queue: 'jobs', opts: { attempts: 4, backoff: 5 } });
+  assert.deepStrictEqual([await job.isCompleted(), await other.waitUntilFinished()], [true, [1]]);
+  assert.deepStrictEqual((await log(job)).slice(0, 1), ['active echo']);
+  assert.match((await log(job))[1], /^completed 1 \{"data"/);
+  assert.strictEqual(await (await jobs.getJob(job.id)).getState(), 'completed');
+  assert.strictEqual(await jobs.getJob(randomUUID()), undefined);
+});
+
+test('attempts and backoff are those of the job', async () => {
+  const cases = [
+    ['third time', { attempts: 3 }, 'completed', 3], ['third time', { attempts: 2, backoff: 1 }, 'failed', 2], ['third time', {}, 'failed', 1],
+    ['third time', { attempts: 3, backoff: { type: 'exponential', delay: 2, jitter: 0.5 } }, 'completed', 3],
+    ['third time', { attempts: 5, backoff: { type: 'own' } }, 'completed', 3], ['plain', { attempts: 9, backoff: { type: 'own' } }, 'failed', 3],
+    ['plain', { attempts: 9, backoff: { type: 'unknown' } }, 'failed', 1], ['never', { attempts: 9 }, 'failed', 1], ['later', {}, 'completed', 1],
+  ];
+  const added = [];
+  for (const [name, options] of cases) added.push(await jobs.add(name, {}, options));
+  await drain({ config });
+  for (const [at, [name, options, state, attempts]] of cases.entries())
+    assert.deepStrictEqual([await added[at].getState(), (await row(added[at])).attempts], [state, attempts], `${name} ${JSON.stringify(options)}`);
+  await assert.rejects(added[1].waitUntilFinished(), { message: 'attempt 2' });
+  const { error } = await row(added[1]);
+  assert.strictEqual(error.class, 'Unreachable');
+  assert.match(error.message, /bullmq_jobs\.js/);
+  assert.deepStrictEqual((await log(added[1])).filter((line) => line.startsWith('failed')), ['failed 1 attempt 1', 'failed 2 attempt 2']);
+  assert.strictEqual(await added[1].isFailed(), true);
+});
+
+test('a job whose process was killed is done again, as one that has stalled', async () => {
+  const job = await jobs.add('killed'); // alone: others of the process would die with it
+  await drain({ config });
+  assert.deepStrictEqual([await job.waitUntilFinished(), (await row(job)).attempts], ['again', 2]);
+});
+
+test('pauses grow as they did', async () => {
+  const job = await jobs.add('third time', {}, { attempts: 3, backoff: { type: 'exponential', delay: 3600000 } });
+  await drain({ config });
+  const seconds = (await pool.query('SELECT extract(epoch FROM run_at - now()) AS s FROM dormouse.runs WHERE id = $1', [job.id])).rows[0].s;
+  assert.ok(seconds > 3000 && seconds <= 3600, seconds);
+  assert.strictEqual(await job.getState(), 'delayed');
+  assert.strictEqual((await job.remove()).done, true);
+});
+
+test('progress and log', async () => {
+  const [steps, object] = await jobs.addBulk([{ name: 'steps' }, { name: 'object' }]);
+  await drain({ config });
+  assert.deepStrictEqual([(await row(steps)).progress, (await row(object)).progress_text, await steps.waitUntilFinished()], [0.25, '{"at":"half"}', 25]);
+  assert.deepStrictEqual(await log(steps), ['active steps', 'progress 25', 'a quarter', 'completed 1 25']);
+});
+
+test('options are those of the run', async () => {
+  const now = Date.now();
+  for (const [options, name, value] of [[{ priority: 7 }, 'priority', 7], [{ lifo: true }, 'priority', -1], [{ jobId: 'order-17' }, 'key', 'order-17'], [{ attempts: 7 }, 'max_attempts', 8]])
+    assert.strictEqual((await row(await jobs.add('none', {}, options)))[name], value);
+  const late = new Date((await row(await jobs.add('none', {}, { delay: 3600000 }))).run_at) - now;
+  assert.ok(late > 3500000 && late < 3700000, late);
+  assert.strictEqual((await jobs.add('none', {}, { jobId: 'twice' })).id, (await jobs.add('none', {}, { jobId: 'twice' })).id);
+  assert.strictEqual((await row(await new bullmq.Queue('jobs', { connection: pool, queue: 'slow' }).add('none'))).queue, 'slow');
+});
+
+test('it can be within a transaction of its own', async () => {
+  const one = await pool.connect();
+  await one.query('BEGIN');
+  const job = await jobs.add('none', {}, { connection: one });
+  await one.query('ROLLBACK');
+  one.release();
+  assert.strictEqual(await job.getState(), 'unknown');
+  await assert.rejects(jobs.addBulk([{ name: 'none', opts: { jobId: 'of a bulk' } }, { name: 'none', opts: { attempts: 0 } }]), /attempts/);
+  assert.strictEqual((await pool.query("SELECT count(*) AS n FROM dormouse.runs WHERE key = 'of a bulk'")).rows[0].n, '0');
+});
+
+test('runs of other origin', async () => {
+  const failing = { id: await enqueue(pool, 'jobs', { name: 'plain' }) }; // as often as the table says
+  const wrong = { id: await enqueue(pool, 'jobs', { to: 'you' }) };
+  await drain({ config });
+  assert.deepStrictEqual([(await row(failing)).attempts, (await row(wrong)).error.class], [2, 'BadPayload']);
+});
+
+test('what is not here says what to do instead', async () => {
+  for (const [attempt, word] of [
+    [() => jobs.add('none', {}, { repeat: { every: 1 } }), 'timer'], [() => jobs.add('none', {}, { parent: {} }), 'job.run.enqueue'], [() => jobs.add('none', {}, { deduplication: {} }), 'jobId'],
+    [() => jobs.add('none', {}, { atempts: 1 }), 'there is no option atempts'], [() => jobs.add('none', {}, { jobId: randomUUID() }), 'save the id'],
+    [() => jobs.add('none', {}, { priority: 1000 }), '-100 to 100'], [async () => jobs.upsertJobScheduler('x'), 'timer'], [async () => jobs.getJobCounts(), 'dormouse status'],
+    [async () => new bullmq.QueueEvents('x'), 'waitUntilFinished'], [async () => new bullmq.FlowProducer(), 'job.run.enqueue'], [async () => new bullmq.Queue('x', { connection: { host: 'redis' } }), 'no Redis'],
+    [async () => new bullmq.Queue('x'), 'no Redis'], [async () => new bullmq.Worker('x', '/srv/app/processor.js'), 'give a function'], [async () => new bullmq.Worker('x', () => 1, { limiter: {} }), 'concurrency'],
+    [() => jobs.getJob('order-17'), 'no id of a run'],
+  ]) await assert.rejects(async () => attempt(), (error) => error.message.includes(word) || assert.fail(`${error.message}: not a word of ${word}`));
+});
