@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import os
-import sys
 import threading
 import time
 from typing import Any, Callable, Iterator
+
+from dormouse._django import in_use
 
 _given: contextvars.ContextVar[Any] = contextvars.ContextVar("dormouse_celery_connection", default=None)
 _own = threading.local()
@@ -31,31 +32,10 @@ def connection_of(function: Callable[[], Any] | None, url: str | None, given: An
         return given
     if function is not None:
         return function()
-    django = _django()
+    django = in_use()
     if url is None and django is not None and django.connection.vendor == "postgresql":
         return django.connection
     return _of_this_thread(url or os.environ.get("DORMOUSE_DATABASE_URL") or os.environ.get("DATABASE_URL") or "")
-
-
-def _django() -> Any:
-    """django.db, where it is in use."""
-    conf = sys.modules.get("django.conf")
-    return sys.modules.get("django.db") if conf is not None and conf.settings.configured else None
-
-
-@contextlib.contextmanager
-def fresh_connections() -> Iterator[None]:
-    """Around a task, as around a request: no query is remembered for ever, and no connection is used that has gone meanwhile."""
-    django = _django()
-    if django is None:
-        yield
-        return
-    django.reset_queries()
-    django.close_old_connections()
-    try:
-        yield
-    finally:
-        django.close_old_connections()
 
 
 def _of_this_thread(url: str) -> Any:

@@ -12,9 +12,9 @@ from typing import Any, Callable, NoReturn
 
 import dormouse
 from dormouse import _tasks
+from dormouse._django import fresh_connections
 from dormouse._errors import BadPayload, Fail, Retry
 from dormouse.celery._absent import refuse
-from dormouse.celery._connection import fresh_connections
 from dormouse.celery._result import AsyncResult, EagerResult
 
 _MOST_ATTEMPTS = 1000
