@@ -407,6 +407,30 @@ BEGIN
     RETURN NEW;
 END $_$;
 
+CREATE FUNCTION dormouse.count_endings(tasks text[], statuses text[]) RETURNS void
+    LANGUAGE plpgsql STRICT SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10ms'
+    AS $$
+DECLARE
+    moment CONSTANT timestamptz := date_bin('10 seconds', now(), 'epoch');
+BEGIN
+    WITH ended AS (
+        SELECT r.task, count(*) FILTER (WHERE r.status = 'completed') AS completed, count(*) FILTER (WHERE r.status = 'failed') AS failed,
+               count(*) FILTER (WHERE r.status = 'canceled') AS canceled
+          FROM unnest(count_endings.tasks, count_endings.statuses) r (task, status) GROUP BY r.task
+    ), counted AS (
+        UPDATE dormouse.endings e
+           SET completed = e.completed + n.completed, failed = e.failed + n.failed, canceled = e.canceled + n.canceled
+          FROM ended n WHERE e.since = moment AND e.session = pg_backend_pid() AND e.task = n.task
+        RETURNING e.task
+    )
+    INSERT INTO dormouse.endings (since, session, task, completed, failed, canceled)
+    SELECT moment, pg_backend_pid(), n.task, n.completed, n.failed, n.canceled FROM ended n WHERE n.task NOT IN (SELECT c.task FROM counted c);
+EXCEPTION WHEN OTHERS THEN
+    NULL;
+END $$;
+
 CREATE FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1354,6 +1378,11 @@ BEGIN
     END;
     SELECT CASE WHEN bool_and(r.finished_ms IS NOT NULL) THEN max(r.finished_ms) END INTO wanted_ms FROM dormouse.retention r;
     old := least(now(), retain.worker_now) - wanted_ms * interval '1 ms';
+    BEGIN
+        PERFORM dormouse.sum_up_endings(old);
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        NULL;  -- the next step will
+    END;
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
     BEGIN
@@ -1636,6 +1665,17 @@ BEGIN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION dormouse.runs_ended() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM dormouse.count_endings(array_agg(n.task), array_agg(n.status))
+       FROM new_rows n JOIN old_rows o ON o.id = n.id
+      WHERE n.finished_at IS NOT NULL AND o.finished_at IS NULL;
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION dormouse.runs_inserted() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1693,6 +1733,28 @@ BEGIN
                   HINT = 'Name status, task, queue, key, error, worker, older_than or created_before.';
     END IF;
     RETURN coalesce(asked, otherwise);
+END $$;
+
+CREATE FUNCTION dormouse.sum_up_endings(old timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    WITH single AS (
+        DELETE FROM dormouse.endings e
+         WHERE e.ctid = ANY (ARRAY(SELECT o.ctid FROM dormouse.endings o
+                                    WHERE o.since < date_bin('1 hour', now(), 'epoch') - interval '1 hour' AND o.session <> 0
+                                    ORDER BY o.since LIMIT 10000 FOR UPDATE SKIP LOCKED))
+        RETURNING e.since, e.task, e.completed, e.failed, e.canceled
+    )
+    INSERT INTO dormouse.endings AS h (since, session, task, completed, failed, canceled)
+    SELECT date_bin('1 hour', s.since, 'epoch'), 0, s.task, sum(s.completed), sum(s.failed), sum(s.canceled)
+      FROM single s GROUP BY 1, s.task ORDER BY 1, s.task
+        ON CONFLICT ON CONSTRAINT endings_pkey DO UPDATE
+           SET completed = h.completed + excluded.completed, failed = h.failed + excluded.failed, canceled = h.canceled + excluded.canceled;
+    DELETE FROM dormouse.endings e WHERE e.since < old;
 END $$;
 
 CREATE FUNCTION dormouse.take_key(task text, key text, id uuid) RETURNS uuid
@@ -1944,6 +2006,20 @@ CREATE VIEW dormouse.dead_workers AS
   WHERE (workers.condition = 'dead'::text);
 
 COMMENT ON VIEW dormouse.dead_workers IS 'They have lost their session, or hold runs whose leases ended long ago.';
+
+CREATE TABLE dormouse.endings (
+    since timestamp with time zone NOT NULL,
+    session integer NOT NULL,
+    task text NOT NULL COLLATE pg_catalog."C",
+    completed bigint DEFAULT 0 NOT NULL,
+    failed bigint DEFAULT 0 NOT NULL,
+    canceled bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', vacuum_truncate=off, autovacuum_vacuum_insert_scale_factor='0', autovacuum_vacuum_insert_threshold='100000', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
+
+COMMENT ON TABLE dormouse.endings IS 'How many runs ended within ten seconds (or within the hour: session 0), by task. A run that is started again and ends again is counted again.';
+
+COMMENT ON COLUMN dormouse.endings.session IS 'The server process that has counted them.';
 
 CREATE SEQUENCE dormouse.fence
     START WITH 1
@@ -2344,6 +2420,9 @@ ALTER TABLE ONLY dormouse.attempt_log
 ALTER TABLE ONLY dormouse.attempt_log_default
     ADD CONSTRAINT attempt_log_default_pkey PRIMARY KEY (run_id, fence, worker, ended_at);
 
+ALTER TABLE ONLY dormouse.endings
+    ADD CONSTRAINT endings_pkey PRIMARY KEY (since, session, task);
+
 ALTER TABLE ONLY dormouse.imports
     ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
 
@@ -2443,6 +2522,8 @@ CREATE TRIGGER run_starts_again BEFORE UPDATE ON dormouse.runs_finished FOR EACH
 
 CREATE TRIGGER runs_deleted AFTER DELETE ON dormouse.runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_deleted();
 
+CREATE TRIGGER runs_ended AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_ended();
+
 CREATE TRIGGER runs_inserted AFTER INSERT ON dormouse.runs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_inserted();
 
 CREATE TRIGGER runs_truncated BEFORE TRUNCATE ON dormouse.runs_live FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_truncated();
@@ -2466,6 +2547,8 @@ REVOKE ALL ON FUNCTION dormouse.check_key(task text, key text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.check_numbers(priority integer, max_attempts integer, timeout interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.check_values() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.count_endings(tasks text[], statuses text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) FROM PUBLIC;
 
@@ -2541,6 +2624,8 @@ REVOKE ALL ON FUNCTION dormouse.run_starts_again() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.runs_deleted() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.runs_ended() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.runs_inserted() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.runs_truncated() FROM PUBLIC;
@@ -2548,6 +2633,8 @@ REVOKE ALL ON FUNCTION dormouse.runs_truncated() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.runs_updated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.sum_up_endings(old timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.take_key(task text, key text, id uuid) FROM PUBLIC;
 

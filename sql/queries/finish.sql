@@ -29,7 +29,7 @@ WITH input AS (
            created_at, started_at, now(), worker, "ending.result", "ending.error", progress, progress_text, key, traceparent, watched,
            fence, "ending.exit_code", "ending.signal", "ending.cpu_ms", "ending.peak_memory_bytes", lost, cut_off/*own*/
       FROM moved
-    RETURNING id, watched
+    RETURNING id, watched, task, status
 ), columns AS (
     SELECT * FROM dormouse.runs_live UNION ALL
     SELECT /*columns*/id, queue, task, priority, payload, run_at, attempts, max_attempts, timeout_ms, created_at, key, traceparent, watched, status,
@@ -39,5 +39,6 @@ WITH input AS (
 SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', dormouse.told_as(id)) END,
        CASE WHEN id NOT BETWEEN (SELECT (lpad(to_hex((date_part('epoch', now()) * 1000::float8)::bigint - 129600000), 12, '0') || '00000000000000000000')::uuid)
                         AND (SELECT (lpad(to_hex((date_part('epoch', now()) * 1000::float8)::bigint + 3600000), 12, '0') || '00000000000000000000')::uuid)
-            THEN dormouse.note_stray(id, now()) END  -- 06_by_id.sql
+            THEN dormouse.note_stray(id, now()) END,  -- 06_by_id.sql
+       (SELECT dormouse.count_endings(pg_catalog.array_agg(f.task::text), pg_catalog.array_agg(f.status::text)) FROM finished f)  -- 14_endings.sql
   FROM finished

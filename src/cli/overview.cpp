@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/process.h"
+#include "cli/endings.h"
 #include "cli/failing.h"
 #include "cli/worker_rows.h"
 #include "sql/embedded.h"
@@ -173,6 +174,9 @@ Try<void> add_database(Overview& overview, postgres::BlockingConnection& connect
     auto failing = failing_tasks(connection);
     if (!failing) return tl::unexpected(failing.error());
     overview.failing = std::move(*failing);
+    auto endings = endings_by_task(connection);
+    if (!endings) return tl::unexpected(endings.error());
+    overview.endings = std::move(*endings);
     return add_unknown(overview, connection);
 }
 

@@ -102,6 +102,18 @@ struct FailingTask {
     std::string error_message;
 };
 
+/// Runs of a task that have ended for good.
+struct Ended {
+    std::int64_t completed = 0;
+    std::int64_t failed = 0;
+    std::int64_t canceled = 0;
+};
+struct TaskEndings {
+    std::string task;
+    Ended hour;
+    Ended day;
+};
+
 struct Overview {
     double now = 0;             ///< the database's
     std::string units_trouble;  ///< why systemd could not be asked; empty: it could, or has no part in this
@@ -113,6 +125,7 @@ struct Overview {
     std::vector<Holder> holders;
     std::vector<Hindered> retention;
     std::vector<FailingTask> failing;
+    std::vector<TaskEndings> endings;
 };
 
 /// The pools that have a file here; no database is asked.

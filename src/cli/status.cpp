@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/attention.h"
+#include "cli/endings.h"
 #include "cli/overview.h"
 #include "cli/text.h"
 #include "cli/when.h"
@@ -101,6 +102,10 @@ void print_failing(const Overview& overview) {
     print("\n" + table.text());
 }
 
+void print_endings(const Overview& overview) {
+    if (!overview.endings.empty()) print("\n" + endings_text(overview.endings));
+}
+
 void print_attention(const std::vector<Attention>& all) {
     if (all.empty()) return;
     print("\n" + paint(Colour::yellow, "attention") + "\n");
@@ -126,6 +131,10 @@ void print_stuck(const Overview& overview) {
 
 Json time_json(std::optional<double> time) {
     return time ? Json(iso(*time)) : Json(nullptr);
+}
+
+Json ended_json(const Ended& ended) {
+    return {{"completed", ended.completed}, {"failed", ended.failed}, {"canceled", ended.canceled}};
 }
 
 Json pool_json(const PoolSeen& pool) {
@@ -165,7 +174,7 @@ void print_json(const Overview& overview) {
     Json document{{"now", iso(overview.now)},       {"pools", Json::array()},     {"queues", Json::array()},
                   {"unknown_tasks", Json::array()}, {"stuck", Json::array()},     {"stuck_count", overview.stuck_count},
                   {"holders", Json::array()},       {"retention", Json::array()}, {"attention", Json::array()},
-                  {"failing", Json::array()}};
+                  {"failing", Json::array()},       {"endings", Json::array()}};
     for (const PoolSeen& pool : overview.pools) document["pools"].push_back(pool_json(pool));
     for (const QueueSeen& queue : overview.queues)
         document["queues"].push_back({{"queue", queue.name},
@@ -192,6 +201,9 @@ void print_json(const Overview& overview) {
                                        {"newest", task.newest},
                                        {"error_class", task.error_class},
                                        {"error", task.error_message}});
+    for (const TaskEndings& one : overview.endings)
+        document["endings"].push_back(
+            {{"task", one.task}, {"last_hour", ended_json(one.hour)}, {"last_day", ended_json(one.day)}});
     for (const StuckRun& run : overview.stuck)
         document["stuck"].push_back({{"id", run.id},
                                      {"task", run.task},
@@ -253,6 +265,7 @@ Outcome status(const StatusOptions& options) {
     } else {
         print_pools(overview, true);
         print_queues(overview);
+        print_endings(overview);
         print_failing(overview);
         print_attention(all);
         print_stuck(overview);

@@ -38,6 +38,7 @@ std::vector<Query> queries() {
         {"backlog", sql::backlog, "ARRAY['default', 'other'], '{echo,mail}'", "runs_live_claim", false, true},
         {"unknown", sql::cli::unknown, "'[\"default\", \"other\"]', '[\"mail\"]'", "runs_live_claim"},
         {"failing", sql::cli::failing, "", "runs_live_retry"},
+        {"endings", sql::cli::endings, "", "endings_pkey"},
         {"rescue_own", sql::rescue_own, "ARRAY['default', 'other'], ARRAY[" + w + "]", "runs_live_lease"},
         {"claim_ids", sql::claim_ids, std::string(ids) + ", " + w + ", 300000, 1000, true", "runs_live_pkey"},
         {"payloads", sql::payloads, std::string(ids) + ", ARRAY[1::bigint], " + w + ", 1000", "runs_live_pkey"},

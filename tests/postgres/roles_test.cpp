@@ -46,6 +46,7 @@ function canceled_by: nobody
 function check_key: nobody
 function check_numbers: nobody
 function check_values: nobody
+function count_endings: worker executes
 function delete_finished: nobody
 function drop_partition: nobody
 function ended_now: nobody
@@ -89,10 +90,12 @@ function run_is_taken_away: nobody
 function run_has_finished: nobody
 function run_starts_again: nobody
 function runs_deleted: nobody
+function runs_ended: nobody
 function runs_inserted: nobody
 function runs_truncated: nobody
 function runs_updated: nobody
 function statuses_meant: nobody
+function sum_up_endings: nobody
 function take_key: nobody
 function told_as: everybody executes
 function watch: operator executes, worker executes
@@ -101,6 +104,7 @@ sequence fence: worker usage
 sequence operations_id_seq: nobody
 table attempt_log: operator select, reader select, worker delete+insert+select+update
 table attempt_log_default: operator select, reader select, worker select
+table endings: operator select, reader select, worker select
 table imports: operator select, reader select, worker select
 table keys: operator select, reader select, worker select
 table migrations: operator select, reader select, worker select

@@ -174,6 +174,11 @@ BEGIN
     END;
     SELECT CASE WHEN bool_and(r.finished_ms IS NOT NULL) THEN max(r.finished_ms) END INTO wanted_ms FROM dormouse.retention r;
     old := least(now(), retain.worker_now) - wanted_ms * interval '1 ms';
+    BEGIN
+        PERFORM dormouse.sum_up_endings(old);
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        NULL;  -- the next step will
+    END;
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
     BEGIN
