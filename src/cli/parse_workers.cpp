@@ -166,11 +166,17 @@ void add_status(CLI::App& app, Chosen& chosen) {
     CLI::App& command = *app.add_subcommand("status", "Show pools, queues and what is wrong, on one screen");
     add_database(command, options->database);
     add_json(command, options->json);
-    command.add_flag("--check", options->check,
-                     "One line and 0, 1, 2 or 3, as monitoring plugins do: well, warning, critical, unknown");
+    CLI::Option* const check =
+        command.add_flag("--check", options->check,
+                         "One line and 0, 1, 2 or 3, as monitoring plugins do: well, warning, critical, unknown");
+    command
+        .add_flag("--at-rest", options->at_rest,
+                  "What this machine knows without the database, which is not asked: who sleeps since when, how its "
+                  "worker ended, what is due next, what was counted")
+        ->excludes(check);
     command.footer(
         "Ends with 13 if something needs attention; each such line ends with the command that mends it or says "
-        "more.\n\n"
+        "more. What has ended is counted exactly for the last hour, and for the last day to the hour.\n\n"
         "Examples:\n  dormouse status --pool default\n  dormouse status --check --pool default");
     choose(command, chosen, options, status);
 }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/at_rest.h"
 #include "cli/attention.h"
 #include "cli/endings.h"
 #include "cli/overview.h"
@@ -254,6 +255,7 @@ Outcome check(const Overview& overview, const Try<void>& asked) {
 }  // namespace
 
 Outcome status(const StatusOptions& options) {
+    if (options.at_rest) return status_at_rest({options.database.pool, options.json});
     Overview overview = overview_of_this_machine(config::of_process());
     const auto asked = ask_database(overview, options.database);
     if (options.check) return check(overview, asked);

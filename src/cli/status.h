@@ -8,7 +8,8 @@ namespace dormouse::cli {
 struct StatusOptions {
     DatabaseOptions database;
     bool json = false;
-    bool check = false;  ///< one line and an exit code for a monitor, see status()
+    bool check = false;    ///< one line and an exit code for a monitor, see status()
+    bool at_rest = false;  ///< what is known without the database, see at_rest.h
 };
 
 /// Exit::ok: all is well; Exit::attention: something needs a person. With `check`, as monitoring plugins do: 0 well, 1

@@ -30,6 +30,7 @@ LocalPool local_pool(const std::string& name, const Environment& environment) {
         pool.runtime_directory = std::move(loaded->config.paths.runtime_directory);
         pool.spool_directory = std::move(loaded->config.paths.spool_directory);
         pool.payload_bytes = loaded->config.limits.payload_bytes;
+        pool.metrics = std::move(loaded->config.metrics);
     } else {
         pool.problem = loaded.error().message;
     }

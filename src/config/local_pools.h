@@ -19,6 +19,7 @@ struct LocalPool {
     std::int64_t payload_bytes = 0;    ///< limits.payload_bytes
     std::string problem;               ///< why the file cannot be used; empty: it can
     std::vector<std::string> tasks{};  ///< that the file has
+    Metrics metrics{};
 };
 
 /// Where sockets lie when no file says otherwise.

@@ -3,6 +3,7 @@
 // Source: "Exposition formats" in the documentation of Prometheus.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,5 +20,8 @@ std::string exposition(const Tally& tally, double unix_now);
 /// The totals and histograms that exposition() has written for this pool. What it does not know, another version's, is
 /// left out. Errors: invalid, with the line.
 Result<Tally> read_exposition(std::string_view text, const std::string& pool);
+
+/// The gauge of that name which exposition() has written, for whoever looks at the file; none: it is not there.
+std::optional<double> read_gauge(std::string_view text, Metric metric);
 
 }  // namespace dormouse::metrics

@@ -149,4 +149,14 @@ Result<Tally> read_exposition(std::string_view text, const std::string& pool) {
     return tally;
 }
 
+std::optional<double> read_gauge(std::string_view text, Metric metric) {
+    const std::string start = std::string(family_of(metric).name) + "{";
+    for (; !text.empty(); text.remove_prefix(std::min(text.size(), text.find('\n') + 1))) {
+        if (!text.starts_with(start)) continue;
+        const auto sample = sample_of(text.substr(0, text.find('\n')));
+        return sample ? std::optional(sample->value) : std::nullopt;
+    }
+    return std::nullopt;
+}
+
 }  // namespace dormouse::metrics

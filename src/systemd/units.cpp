@@ -105,7 +105,55 @@ int read_change(sd_bus* bus, UnitChange& change) {
     return code;
 }
 
+/// The object of a unit, or an empty path: it is not loaded.
+std::string object_of(sd_bus* bus, const std::string& unit) {
+    sd_bus_message* raw = nullptr;
+    const int code =
+        sd_bus_call_method(bus, bus_service, bus_object, bus_manager, "GetUnit", nullptr, &raw, "s", unit.c_str());
+    const Message reply(raw, sd_bus_message_unref);
+    const char* path = nullptr;
+    return code < 0 || sd_bus_message_read(reply.get(), "o", &path) <= 0 ? "" : path;
+}
+
+/// A point in time that systemd gives in microseconds; none: there is none.
+std::optional<double> time_of(sd_bus* bus, const std::string& path, const char* interface, const char* name) {
+    std::uint64_t usec = 0;
+    if (sd_bus_get_property_trivial(bus, bus_service, path.c_str(), interface, name, nullptr, 't', &usec) < 0 ||
+        usec == 0 || usec == UINT64_MAX)
+        return std::nullopt;
+    return static_cast<double>(usec) / 1e6;
+}
+
+UnitAtRest read_rest(sd_bus* bus, const std::string& pool, std::optional<std::uint64_t> timer) {
+    constexpr const char* bus_of_services = "org.freedesktop.systemd1.Service";
+    UnitAtRest rest;
+    if (const std::string path = object_of(bus, "dormouse@" + pool + ".service"); !path.empty()) {
+        rest.since = time_of(bus, path, bus_unit, "StateChangeTimestamp");
+        char* result = nullptr;
+        if (sd_bus_get_property_string(bus, bus_service, path.c_str(), bus_of_services, "Result", nullptr, &result) >=
+            0)
+            rest.result = result;
+        std::free(result);
+        sd_bus_get_property_trivial(bus, bus_service, path.c_str(), bus_of_services, "ExecMainStatus", nullptr, 'i',
+                                    &rest.exit_status);
+    }
+    if (!timer) return rest;
+    const std::string path = object_of(bus, "dormouse-due-" + pool + "-" + std::to_string(*timer) + ".timer");
+    // both of its clocks are set; this one stays right while the host is suspended
+    if (!path.empty()) rest.fires_at = time_of(bus, path, "org.freedesktop.systemd1.Timer", "NextElapseUSecRealtime");
+    return rest;
+}
+
 }  // namespace
+
+Result<std::map<std::string, UnitAtRest>> at_rest(const std::map<std::string, std::optional<std::uint64_t>>& pools,
+                                                  Millis patience) {
+    auto bus = open_bus(patience);
+    if (!bus) return tl::unexpected(bus.error());
+    std::map<std::string, UnitAtRest> all;
+    for (const auto& [pool, timer] : pools) all.emplace(pool, read_rest(bus->get(), pool, timer));
+    return all;
+}
 
 Result<std::vector<UnitChange>> changes_of(const std::string& pool, Millis patience) {
     auto bus = open_bus(patience);

@@ -2,7 +2,9 @@
 // Source: org.freedesktop.systemd1(5).
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,20 @@ struct PoolUnits {
 /// Those of the pools `names`, by pool. Errors: disconnected: there is no system bus or no systemd here, or it does not
 /// answer within `patience`.
 Result<std::map<std::string, PoolUnits>> units_of(const std::vector<std::string>& names, Millis patience);
+
+/// A pool's worker while it is not there: how its service ended, and what is armed for it. Times are seconds since
+/// 1970.
+struct UnitAtRest {
+    std::optional<double> since;     ///< its service is in the state that it is in; none: not since the boot
+    std::string result;              ///< of its last end: success, exit-code, signal, watchdog, …
+    int exit_status = 0;             ///< an exit code or a signal
+    std::optional<double> fires_at;  ///< when its timer for what is due next does; none: none is armed
+};
+
+/// Of the pools that are named, with the number of the timer that dormouse-due has armed last (due_file.h). Errors: as
+/// units_of().
+Result<std::map<std::string, UnitAtRest>> at_rest(const std::map<std::string, std::optional<std::uint64_t>>& pools,
+                                                  Millis patience);
 
 /// What an administrator has changed of a unit.
 struct UnitChange {

@@ -21,9 +21,7 @@ struct Fixture {
             "SELECT coalesce(string_agg(c, ', ' ORDER BY c), '') FROM (SELECT task || ' ' || sum(completed) || '/' || "
             "sum(failed) || '/' || sum(canceled) AS c FROM dormouse.endings GROUP BY task) t");
     }
-    bool all_ended() {
-        return database.value("SELECT count(*) FROM dormouse.runs WHERE finished_at IS NULL") == "0";
-    }
+    bool all_ended() { return database.value("SELECT count(*) FROM dormouse.runs WHERE finished_at IS NULL") == "0"; }
     void enqueue(const std::string& task, int number) {
         database.exec("INSERT INTO dormouse.runs (task) SELECT '" + task + "' FROM generate_series(1, " +
                       std::to_string(number) + ")");
@@ -35,8 +33,8 @@ struct Fixture {
     };
     Worker holding(const std::string& user = "postgres") {
         Worker worker{database.connect(user), {}, {}};
-        const auto opened = worker.connection.ask(
-            "open", sql::open_session, {std::to_string(PQbackendPID(worker.connection.get())), "false"});
+        const auto opened = worker.connection.ask("open", sql::open_session,
+                                                  {std::to_string(PQbackendPID(worker.connection.get())), "false"});
         BOOST_TEST_REQUIRE(opened.has_value());
         worker.id = database.value(
             "INSERT INTO dormouse.runs_live (task, status, worker, fence, lease_until, started_at) VALUES ('held', "
