@@ -18,6 +18,8 @@ namespace cli_at_rest {
 
 using namespace dormouse;
 using namespace dormouse::testing;
+using cli::due_text;
+using cli::PoolAtRest;
 using metrics::Metric;
 using nlohmann::json;
 
