@@ -184,7 +184,8 @@ BOOST_AUTO_TEST_CASE(nothing_is_armed_while_nothing_runs) {
     FunctionBench bench([](InProcessRun&) { return completed(); });
     bench.run("{}", Millis{60'000});
     bench.until([&] { return bench.in_process().at_work() == 0; });
-    if (!bench.loop().armed_timers().empty()) bench.loop().turn();  // the moment in which others might have waited
+    // the moment in which others might have waited
+    for (int turn = 0; turn < 5 && !bench.loop().armed_timers().empty(); ++turn) bench.loop().turn();
     BOOST_TEST(bench.loop().armed_timers().empty());
 }
 

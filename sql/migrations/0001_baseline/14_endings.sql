@@ -2,8 +2,8 @@
 
 -- Counts runs that end in this statement: in finish.sql, finish_fast.sql and refuse_waiting.sql for workers, below for everybody else. An ending
 -- never fails for its count, and waits for it 10 ms at most: whatever goes wrong here, it is not counted. STRICT: nothing ended.
--- Costs a round 84 bytes of the log and 60 us, and 76 bytes and 5 us for each further task, where each run that ends costs 900 bytes (PG 15, EXPLAIN (ANALYZE,
--- WAL) of finish_fast.sql; 899 -> 982 bytes with one run, 6,955 -> 7,206 with 8 of 3 tasks, 56,366 -> 56,413 with 64). Every update is HOT. Rejected: a row
+-- Costs a round 84 bytes of the log and 60 us, and 76 bytes and 5 us for each further task, where each run that ends costs 900 bytes (PG 15, the place in
+-- the log before and after pgbench of finish_fast.sql, 2026-11-29; 899 -> 982 bytes with one run, 6,955 -> 7,206 with 8 of 3 tasks, 56,366 -> 56,413 with 64). Every update is HOT. Rejected: a row
 -- trigger, which writes a version for each run; a transition table, which copies each run; INSERT ... ON CONFLICT DO UPDATE, which locks the row first, 54
 -- bytes; a row for each worker, whose second session would wait for the first.
 CREATE FUNCTION dormouse.count_endings(tasks text[], statuses text[]) RETURNS void
