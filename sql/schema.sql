@@ -128,7 +128,7 @@ CREATE TABLE dormouse.runs (
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
-    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    WHEN (status = 'running'::text) THEN (((((lease_until >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (lease_until <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((started_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (started_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone))) IS TRUE) AND (fence IS NOT NULL) AND (worker IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
 END)
 )
@@ -2240,7 +2240,7 @@ CREATE TABLE dormouse.runs_finished (
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
-    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    WHEN (status = 'running'::text) THEN (((((lease_until >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (lease_until <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((started_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (started_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone))) IS TRUE) AND (fence IS NOT NULL) AND (worker IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
 END)
 )
@@ -2282,7 +2282,7 @@ CREATE TABLE dormouse.runs_finished_default (
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
-    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    WHEN (status = 'running'::text) THEN (((((lease_until >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (lease_until <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((started_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (started_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone))) IS TRUE) AND (fence IS NOT NULL) AND (worker IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
 END)
 );
@@ -2325,7 +2325,7 @@ CREATE TABLE dormouse.runs_live (
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
-    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    WHEN (status = 'running'::text) THEN (((((lease_until >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (lease_until <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((started_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (started_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone))) IS TRUE) AND (fence IS NOT NULL) AND (worker IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
 END)
 )
@@ -2367,7 +2367,7 @@ CREATE TABLE dormouse.runs_unknown (
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
-    WHEN (status = 'running'::text) THEN ((lease_until IS NOT NULL) AND (fence IS NOT NULL) AND (worker IS NOT NULL) AND (started_at IS NOT NULL))
+    WHEN (status = 'running'::text) THEN (((((lease_until >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (lease_until <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) AND ((started_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (started_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone))) IS TRUE) AND (fence IS NOT NULL) AND (worker IS NOT NULL))
     ELSE ((lease_until IS NULL) AND (fence IS NULL))
 END)
 );

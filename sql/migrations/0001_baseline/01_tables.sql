@@ -49,9 +49,12 @@ CREATE TABLE dormouse.runs (
     lost              smallint    NOT NULL DEFAULT 0,
     cut_off           smallint    NOT NULL DEFAULT 0,
 
+    -- Times that others add to and subtract from: one infinite lease, and nobody could ask what is due.
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
         CASE WHEN status = 'running'
-             THEN lease_until IS NOT NULL AND fence IS NOT NULL AND worker IS NOT NULL AND started_at IS NOT NULL
+             THEN (lease_until BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'
+                   AND started_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00') IS TRUE
+                  AND fence IS NOT NULL AND worker IS NOT NULL
              ELSE lease_until IS NULL AND fence IS NULL END),
     CONSTRAINT finished_has_finished_at CHECK (
         (status IN ('completed', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
