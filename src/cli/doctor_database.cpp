@@ -15,6 +15,7 @@ constexpr const char* bounds = "SET statement_timeout = '5s'; SET lock_timeout =
 constexpr double little_skew_s = 1;
 constexpr double much_skew_s = 30;
 constexpr const char* old_snapshot_s = "300";
+constexpr const char* long_held_s = "60";
 constexpr const char* many_dead_rows = "50000";
 
 using Connection = postgres::BlockingConnection;
@@ -145,6 +146,7 @@ void look_at_database(Findings& findings, Overview& overview, const DatabaseOpti
                     Question{"triggers", sql::cli::doctor_strangers, nullptr,
                              "ours are on, nobody else's, and no row security"},
                     Question{"autovacuum", sql::cli::doctor_vacuum, many_dead_rows, "on, and dead rows are few"},
+                    Question{"locks", sql::cli::doctor_locks, long_held_s, "nobody holds up others"},
                     Question{"snapshots", sql::cli::doctor_snapshots, old_snapshot_s, "none is older than 5 min"},
                     Question{"publications", sql::cli::doctor_publications, nullptr, "none has our tables"}})
         ask(findings, connection, question);

@@ -86,7 +86,8 @@ BOOST_AUTO_TEST_CASE(all_is_well_and_each_line_says_of_what) {
     for (const char* const line :
          {"ok       pool mail: configuration: ", "ok       pool mail: database: ", "ok       pool mail: task echo: ",
           "ok       server: PostgreSQL ", "ok       TLS: not needed", "ok       clock: ", "ok       schema: fits",
-          "ok       triggers: ours are on", "ok       snapshots: ", "ok       publications: ", "ok       version: "})
+          "ok       triggers: ours are on",
+          "ok       locks: ", "ok       snapshots: ", "ok       publications: ", "ok       version: "})
         BOOST_TEST(has(end.out, line), line << " is not in " << end.out);
     const json all = doctor.findings();
     for (const json& one : all)
@@ -192,6 +193,60 @@ BOOST_AUTO_TEST_CASE(who_holds_an_old_snapshot_is_named) {
     BOOST_REQUIRE(other->script("slot", "SELECT pg_create_physical_replication_slot('" + database.name() + "')"));
     doctor.finds("warning", "replication slot", database.name(), "SELECT pg_drop_replication_slot('" + database.name());
     BOOST_REQUIRE(other->script("slot", "SELECT pg_drop_replication_slot('" + database.name() + "')"));
+}
+
+BOOST_AUTO_TEST_CASE(who_holds_up_others_is_named_and_not_who_waits_himself) {
+    const auto connect = [&](const char* name) {
+        return dormouse::postgres::BlockingConnection::open(database.url(), {name, {}, dormouse::Millis{10'000}});
+    };
+    TestDatabase& same = database;
+    const auto all = [&] {
+        return same.value("SELECT string_agg(concat_ws(': ', q.grade, q.text, q.remedy), '; ') FROM (" +
+                              std::string(dormouse::sql::cli::doctor_locks) + ") AS q (grade, about, text, remedy)",
+                          {"3600"});
+    };
+    BOOST_TEST(all() == "");
+    auto reader = connect("a report");
+    BOOST_REQUIRE(reader->script("begin", "BEGIN; SELECT count(*) FROM dormouse.runs"));
+    const std::string pid = database.value("SELECT pid FROM pg_stat_activity WHERE application_name = 'a report'");
+    const std::string psql = "psql -X -q -d '" + database.url() + "' -c ";
+    const std::string alter = psql + "'ALTER TABLE dormouse.runs ADD tenant text'";
+    const std::string insert = psql + "\"INSERT INTO dormouse.runs (task) VALUES ('t')\"";
+    Process first({{"/bin/sh", "-c", alter}, "", {}, "", dormouse::Millis{30'000}});
+    const auto waiting = [&] { return same.value("SELECT count(*) FROM pg_locks WHERE NOT granted"); };
+    BOOST_TEST_REQUIRE(eventually([&] { return waiting() == "1"; }));
+    Process second({{"/bin/sh", "-c", insert}, "", {}, "", dormouse::Millis{30'000}});
+    BOOST_TEST_REQUIRE(eventually([&] { return waiting() == "2"; }));
+    BOOST_TEST(eventually([&] { return has(all(), "holds up 2 sessions"); }), all());
+    BOOST_TEST(has(all(), "(pid " + pid + ", a report, idle in transaction) holds up 2 sessions of dormouse's tables"));
+    BOOST_TEST(has(all(), "SELECT pg_terminate_backend(" + pid + ")"));
+    BOOST_TEST(!has(all(), "; "), all());  // the ALTER TABLE waits as well: to end it alone is no remedy
+    doctor.finds("warning", "lock", "holds up 2 sessions", "SELECT pg_terminate_backend(" + pid + ")");
+    BOOST_REQUIRE(reader->script("end", "COMMIT"));
+    BOOST_TEST(first.wait().exit_code == 0);
+    BOOST_TEST(second.wait().exit_code == 0);
+    BOOST_TEST(all() == "");
+}
+
+// Nobody waits for such a row: workers pass it over.
+BOOST_AUTO_TEST_CASE(who_has_locked_rows_and_is_not_waited_for_is_named) {
+    TestDatabase& same = database;
+    const auto holds = [&] { return first_of(same, dormouse::sql::cli::doctor_locks, "0"); };
+    database.exec("SELECT dormouse.enqueue('echo')");
+    auto other = dormouse::postgres::BlockingConnection::open(database.url(), {"a look", {}, dormouse::Millis{10'000}});
+    BOOST_REQUIRE(other->script("begin", "BEGIN; SELECT FROM dormouse.runs"));
+    BOOST_TEST(holds() == "");
+    BOOST_REQUIRE(other->script("lock", "SELECT FROM dormouse.runs FOR UPDATE"));
+    BOOST_TEST(has(holds(), "a look, idle in transaction) may hold rows of dormouse.runs for "), holds());
+    BOOST_TEST(has(holds(), "SELECT pg_terminate_backend("), holds());
+    const std::string login = "doctor_" + database.name();
+    database.exec("CREATE ROLE " + login + " LOGIN; GRANT USAGE ON SCHEMA dormouse TO " + login +
+                  "; GRANT SELECT ON ALL TABLES IN SCHEMA dormouse TO " + login);
+    doctor.url = database.url(login);
+    doctor.finds("note", "lock", "a look) may hold rows of dormouse.runs, for how long is not told",
+                 "SELECT pg_terminate_backend(");
+    BOOST_REQUIRE(other->script("end", "ROLLBACK"));
+    database.exec("DROP OWNED BY " + login + "; DROP ROLE " + login);
 }
 
 BOOST_AUTO_TEST_CASE(a_publication_a_provider_and_a_worker_of_another_release) {

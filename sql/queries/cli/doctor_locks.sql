@@ -1,0 +1,42 @@
+-- Who holds up others at our tables: sessions that others have waited for since a second, directly or behind somebody who waits himself, and transactions that
+-- may hold rows of waiting and running runs for $1 seconds or longer, which nobody waits for: workers pass such rows over. Rows: grade, thing, what is wrong, what
+-- mends it. How long others' transactions are open is told only to those who may read all of pg_stat_activity: to others each SELECT ... FOR UPDATE is a note.
+WITH RECURSIVE locks AS MATERIALIZED (
+    SELECT l.pid, l.granted, l.mode, l.waitstart, c.relname
+      FROM pg_locks l
+      LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'dormouse')
+             ON c.oid = l.relation AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+     WHERE l.pid <> pg_backend_pid()
+), waiting AS MATERIALIZED (
+    SELECT w.pid, w.waitstart, b.pid AS behind
+      FROM locks w CROSS JOIN LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS b (pid)
+     WHERE NOT w.granted AND w.waitstart <= clock_timestamp() - interval '1 s'
+       AND EXISTS (SELECT FROM locks o WHERE o.pid = w.pid AND o.relname IS NOT NULL)
+), chain AS (
+    SELECT w.pid, w.waitstart, w.behind FROM waiting w
+    UNION
+    SELECT c.pid, c.waitstart, w.behind FROM chain c JOIN waiting w ON w.pid = c.behind
+)
+(SELECT 'warning', 'lock',
+        pg_catalog.format('%s holds up %s of dormouse''s tables, the first for %s',
+                          CASE WHEN c.behind = 0 THEN 'a prepared transaction (pg_prepared_xacts)'
+                               ELSE pg_catalog.format('%s (pid %s%s%s)', a.usename, c.behind, ', ' || nullif(a.application_name, ''), ', ' || a.state) END,
+                          CASE pg_catalog.count(DISTINCT c.pid) WHEN 1 THEN '1 session' ELSE pg_catalog.count(DISTINCT c.pid) || ' sessions' END,
+                          pg_catalog.date_trunc('second', clock_timestamp() - pg_catalog.min(c.waitstart))),
+        CASE WHEN c.behind = 0 THEN 'ROLLBACK PREPARED, with its gid' ELSE pg_catalog.format('SELECT pg_terminate_backend(%s)', c.behind) END
+   FROM chain c LEFT JOIN pg_stat_activity a ON a.pid = c.behind
+  WHERE c.behind NOT IN (SELECT w.pid FROM waiting w)
+  GROUP BY c.behind, a.usename, a.application_name, a.state
+  ORDER BY pg_catalog.count(DISTINCT c.pid) DESC, c.behind LIMIT 5)
+UNION ALL
+(SELECT CASE WHEN a.state IS NULL THEN 'note' ELSE 'warning' END, 'lock',
+        pg_catalog.format('%s (pid %s%s%s) may hold rows of dormouse.runs%s; workers cannot claim, extend or end these runs', a.usename, a.pid,
+                          ', ' || nullif(a.application_name, ''), ', ' || a.state,
+                          coalesce(' for ' || pg_catalog.date_trunc('second', clock_timestamp() - a.xact_start), ', for how long is not told')),
+        pg_catalog.format('SELECT pg_terminate_backend(%s)', a.pid)
+   FROM pg_stat_activity a JOIN locks l ON l.pid = a.pid AND l.granted AND l.relname = 'runs_live'
+  WHERE a.datname = current_database()
+    AND (a.xact_start <= clock_timestamp() - pg_catalog.make_interval(secs => $1::float8) AND l.mode IN ('RowShareLock', 'RowExclusiveLock')
+         OR a.state IS NULL AND l.mode = 'RowShareLock')  -- which producers take for no moment
+  GROUP BY a.pid, a.usename, a.application_name, a.state, a.xact_start
+  ORDER BY a.xact_start LIMIT 5)
