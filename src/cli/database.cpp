@@ -122,7 +122,9 @@ Try<Opened> open_database(const DatabaseChoice& choice, const std::string& comma
     Failure failure = from(connection.error());
     failure.message = choice.origin + ": " + failure.message;
     if (failure.exit == Exit::usage) failure.exit = Exit::config;
-    if (failure.exit == Exit::unreachable) failure.message += "; is the server up, and is this its address?";
+    // The server's own refusal says that it is there.
+    if (failure.exit == Exit::unreachable && failure.message.find("FATAL:") == std::string::npos)
+        failure.message += "; is the server up, and is this its address?";
     if (failure.exit == Exit::denied) failure.message += who_instead(failure.message, act);
     return tl::unexpected(std::move(failure));
 }

@@ -132,6 +132,12 @@ BOOST_AUTO_TEST_CASE(every_reason_has_its_exit_code) {
     fails({"runs"}, 6, "DATABASE_URL: database: ");
     environment["DATABASE_URL"] = database.url() + "&port=1";
     fails({"status"}, 6, "is the server up");
+    const std::string full = "full_" + database.name();  // a server that refuses is there
+    database.exec("CREATE ROLE " + full + " LOGIN CONNECTION LIMIT 0");
+    environment["DATABASE_URL"] = database.url(full);
+    fails({"status"}, 6, "too many connections for role");
+    BOOST_TEST(!has(cli({"status"}).err, "is the server up"));
+    database.exec("DROP ROLE " + full);
     environment["DATABASE_URL"] = Cluster::shared().url("no_such_database");
     fails({"runs"}, 8, "no_such_database");
     TestDatabase empty(TestDatabase::Schema::none);
