@@ -42,6 +42,12 @@ void ClaimSearch::settle() {
 }
 
 void ClaimSearch::answered(store::Answer& answer) {
+    for (const store::ClaimedRun& run : answer.claimed) {
+        if (run.held.fence != 0) continue;
+        why_.message = "it was set back in the moment in which it was claimed";
+        pass_over(run.held.id, BootClock::now());
+    }
+    std::erase_if(answer.claimed, [](const auto& run) { return run.held.fence == 0; });
     switch (step_) {
         case Step::none:
             return;

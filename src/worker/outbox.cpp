@@ -87,6 +87,17 @@ void Outbox::put_off(Parcel parcel, Time until) {
     later_.push_back({std::move(parcel), until});
 }
 
+/// After a minute, and then less and less often.
+void Outbox::tell_if_held_for_long(Parcel& parcel, Time now) {
+    constexpr Millis first_pause{60'000};
+    constexpr Millis longest_pause{3'600'000};
+    if (!parcel.tell_at) parcel.tell_at = now + first_pause;
+    if (now < *parcel.tell_at) return;
+    const Millis pause = std::min(longest_pause, first_pause * (1 << std::min(++parcel.told, 6)));
+    parcel.tell_at = now + pause;
+    events_.on_held_up(parcel);
+}
+
 void Outbox::answered(const store::Answer& answer, Time now) {
     if (bisection_.active()) bisection_.passed();
     if (!sent_.empty()) careful_ = false;
@@ -102,6 +113,7 @@ void Outbox::answered(const store::Answer& answer, Time now) {
     bool any_locked = false;
     for (Parcel& parcel : std::exchange(asked_, {})) {
         if (held.contains(parcel.ending.held.id)) {
+            tell_if_held_for_long(parcel, now);
             put_off(std::move(parcel), now + lock_pause_);
             any_locked = true;
         } else {

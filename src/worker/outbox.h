@@ -27,7 +27,9 @@ struct Parcel {
     std::size_t said = 0;  ///< bytes of news that go with it
     /// What is tried of it, after the one before was refused.
     enum class Resort { as_it_is, bare_failure, other_way, kept } resort = Resort::as_it_is;
-    std::optional<Millis> took{};  ///< its handler; none: none was started
+    std::optional<Millis> took{};                    ///< its handler; none: none was started
+    std::optional<BootClock::time_point> tell_at{};  ///< somebody holds its row: when that is told
+    int told = 0;                                    ///< … and how often it was
     int kept = 0;  ///< how often it was kept back, because of that or of somebody's lock: it goes alone then
 };
 
@@ -38,6 +40,8 @@ class Outbox {
         std::function<void(const Parcel&)> on_refused;  ///< the fence is gone: the run is somebody else's
         /// The database takes nothing about this run; tried again after so long.
         std::function<void(const Parcel&, const std::string& why, Millis pause)> on_kept;
+        /// It is this worker's and could not be written for a minute or more, without an error.
+        std::function<void(const Parcel&)> on_held_up;
     };
     explicit Outbox(Events events) : events_(std::move(events)) {}
 
@@ -81,6 +85,7 @@ class Outbox {
     void take_due(Time now);
     void take_group();
     void put_off(Parcel parcel, Time until);
+    void tell_if_held_for_long(Parcel& parcel, Time now);
     void resort(Parcel& parcel, const store::Refused& refused, Time now);
 
     Events events_;

@@ -57,6 +57,12 @@ Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_s
              parcel.task + ": the database takes neither how the run ended nor its failure, tried again in " +
                  std::to_string(pause.count() / 1'000) + " s; see the trigger or the rule that refuses it: " + why);
     };
+    events.on_held_up = [](const Parcel& parcel) {
+        tell(log::Level::warning, "ending_kept", parcel,
+             parcel.task +
+                 ": how the run ended cannot be written for a minute or more: somebody has its row locked, or "
+                 "a trigger or rule of somebody's passes over it; dormouse doctor names them");
+    };
     return events;
 }
 

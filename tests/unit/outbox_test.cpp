@@ -15,11 +15,13 @@ namespace {
 struct Bench {
     std::vector<Uuid> written, refused;
     std::vector<std::pair<Uuid, Millis>> kept;
+    int held_up = 0;
     Outbox outbox{Outbox::Events{[this](const Parcel& parcel) { written.push_back(parcel.ending.held.id); },
                                  [this](const Parcel& parcel) { refused.push_back(parcel.ending.held.id); },
                                  [this](const Parcel& parcel, const std::string&, Millis pause) {
                                      kept.emplace_back(parcel.ending.held.id, pause);
-                                 }}};
+                                 },
+                                 [this](const Parcel&) { ++held_up; }}};
     Time now = BootClock::now();
 
     static Parcel parcel(std::int64_t fence = 1, const Uuid& id = Uuid::random()) {
@@ -112,6 +114,29 @@ BOOST_AUTO_TEST_CASE(what_is_locked_goes_again_after_a_pause) {
     BOOST_TEST(leases.size() == 1U);
     bench.now += *bench.outbox.wait(bench.now);
     BOOST_TEST(bench.fill().endings->size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_cannot_be_written_though_nobody_refuses_it_is_told_after_a_minute_and_then_less_often) {
+    Bench bench;
+    bench.outbox.add(Bench::parcel());
+    const Time begin = bench.now;
+    const auto until = [&](Millis time) {
+        while (bench.now < begin + time) {
+            const auto round = bench.fill();
+            bench.answer(round, 0);
+            bench.fill();
+            store::Answer held;
+            held.still_held.push_back(round.endings->at(0).held.id);
+            bench.outbox.answered(held, bench.now);
+            bench.now += *bench.outbox.wait(bench.now);
+        }
+        return bench.held_up;
+    };
+    BOOST_TEST(until(Millis{55'000}) == 0);
+    BOOST_TEST(until(Millis{70'000}) == 1);
+    BOOST_TEST(until(Millis{170'000}) == 1);
+    BOOST_TEST(until(Millis{190'000}) == 2);
+    BOOST_TEST(until(Millis{24 * 3'600'000}) < 35);
 }
 
 BOOST_AUTO_TEST_CASE(a_row_that_stays_locked_is_tried_less_and_less_and_the_next_one_soon_again) {

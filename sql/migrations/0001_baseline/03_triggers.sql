@@ -278,7 +278,7 @@ BEGIN
     IF octet_length(take_key.task) NOT BETWEEN 1 AND 200 OR octet_length(take_key.key) NOT BETWEEN 1 AND 500 THEN
         PERFORM dormouse.check_key(take_key.task, take_key.key);
     END IF;
-    LOOP
+    FOR try IN 1 .. 100 LOOP
         INSERT INTO dormouse.keys (task, key, run_id) VALUES (take_key.task, take_key.key, take_key.id) ON CONFLICT DO NOTHING;
         IF FOUND THEN
             RETURN take_key.id;
@@ -294,6 +294,8 @@ BEGIN
             RETURN take_key.id;
         END IF;
     END LOOP;
+    RAISE EXCEPTION 'dormouse: key "%" of task "%" can be neither taken nor read', take_key.key, take_key.task
+        USING ERRCODE = 'object_in_use', HINT = 'Is there a trigger or a rule on dormouse.keys?';
 END $$;
 
 -- A key belongs to one run, also when the row comes by plain INSERT or COPY, or gets it by UPDATE.
