@@ -84,7 +84,7 @@ Try<Millis> check_filter(const Operation& operation, const RunFilter& filter) {
     }
     if (!filter.worker.empty() && !Uuid::parse(filter.worker))
         return give_up(Exit::usage, "--worker: " + config::quote(filter.worker) +
-                                        " is no worker\'s id; `dormouse workers` shows them");
+                                        " is no worker's id; `dormouse workers` shows them");
     if (filter.older.empty()) return Millis{0};
     const auto older = config::parse_duration(filter.older);
     if (!older) return give_up(Exit::usage, "--older: " + older.error().message);
@@ -100,7 +100,7 @@ Try<Meant> find_meant(const Operation& operation, const RunFilter& filter, Milli
     meant.before = meant.now - static_cast<double>(older.count()) / 1000;
     const std::string statuses =
         filter.status.empty() ? joined(operation.statuses, ",") : joined(statuses_of(filter.status), ",");
-    if (auto bound = connection.script(operation.name, "SET statement_timeout = \'2s\'"); !bound)
+    if (auto bound = connection.script(operation.name, "SET statement_timeout = '2s'"); !bound)
         return give_up(bound.error());
     const Texts parameters{"{" + statuses + "}",         text_or_null(filter.task), text_or_null(filter.queue),
                            std::to_string(meant.before), text_or_null(filter.key),  text_or_null(filter.error),

@@ -1,5 +1,5 @@
-// Triggers of somebody\'s that undo what was done and say nothing: no statement fails, and yet nothing has happened. It
-// is not taken for done, it is said, and everybody else\'s work goes on.
+// Triggers of somebody's that undo what was done and say nothing: no statement fails, and yet nothing has happened. It
+// is not taken for done, it is said, and everybody else's work goes on.
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -23,9 +23,9 @@ struct Scene {
                       " END $$; CREATE TRIGGER undo BEFORE " + when + " FOR EACH ROW WHEN (" + condition +
                       ") EXECUTE FUNCTION undo()");
     }
-    std::string enqueue(const std::string& task) { return database.value("SELECT dormouse.enqueue(\'" + task + "\')"); }
+    std::string enqueue(const std::string& task) { return database.value("SELECT dormouse.enqueue('" + task + "')"); }
     std::string status(const std::string& id) {
-        return database.value("SELECT status FROM dormouse.runs WHERE id = \'" + id + "\'");
+        return database.value("SELECT status FROM dormouse.runs WHERE id = '" + id + "'");
     }
 };
 
@@ -36,7 +36,7 @@ const char* const victim = "[task.victim]\ncommand = [\"/bin/true\"]\n";
 BOOST_FIXTURE_TEST_SUITE(silent_triggers, Scene, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(a_run_that_is_set_back_as_it_is_claimed_is_not_executed_and_is_named) {
-    trigger("UPDATE ON dormouse.runs_live", "NEW.task = \'victim\' AND NEW.status = \'running\'", "RETURN OLD;");
+    trigger("UPDATE ON dormouse.runs_live", "NEW.task = 'victim' AND NEW.status = 'running'", "RETURN OLD;");
     const std::string id = enqueue("victim");
     const std::string other = enqueue("echo");
     LoggedWorker worker(database.url(), {.rest = victim});
@@ -57,8 +57,8 @@ BOOST_AUTO_TEST_CASE(a_key_that_is_never_kept_is_an_error_and_no_endless_loop) {
         "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
         "CREATE TRIGGER nothing BEFORE INSERT ON dormouse.keys FOR EACH ROW EXECUTE FUNCTION nothing()");
     auto session = database.connect();
-    BOOST_REQUIRE(session.script("", "SET statement_timeout = \'20s\'").has_value());
-    const auto reply = session.ask("enqueue", "SELECT dormouse.enqueue(\'t\', key => \'k\')");
+    BOOST_REQUIRE(session.script("", "SET statement_timeout = '20s'").has_value());
+    const auto reply = session.ask("enqueue", "SELECT dormouse.enqueue('t', key => 'k')");
     BOOST_REQUIRE(!reply.has_value());
     BOOST_TEST(reply.error().message.find("can be neither taken nor read") != std::string::npos, reply.error().message);
 }
@@ -70,13 +70,12 @@ BOOST_AUTO_TEST_CASE(when_it_cannot_be_asked_what_is_due_somebody_looks_all_the_
     }
     database.exec(
         "ALTER TABLE dormouse.runs DROP CONSTRAINT running_has_lease_fence_worker_and_start;"
-        "INSERT INTO dormouse.runs (task, status, fence, worker, started_at, lease_until) VALUES (\'echo\', "
-        "\'running\', 1, "
-        "gen_random_uuid(), now(), \'infinity\')");
+        "INSERT INTO dormouse.runs (task, status, fence, worker, started_at, lease_until) VALUES ('echo', "
+        "'running', 1, "
+        "gen_random_uuid(), now(), '294276-12-31 23:59:59+00')");
     LoggedWorker worker(database.url());
     BOOST_TEST_REQUIRE(worker.until_said("due_unknown"));
-    const std::string later =
-        database.value("SELECT dormouse.enqueue(\'echo\', run_at => now() + interval \'2 seconds\')");
+    const std::string later = database.value("SELECT dormouse.enqueue('echo', run_at => now() + interval '2 seconds')");
     bool done = false;
     for (int twenty_seconds = 0; twenty_seconds < 3 && !done; ++twenty_seconds)
         done = eventually([&] { return status(later) == "completed"; });
