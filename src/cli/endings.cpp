@@ -6,7 +6,7 @@
 namespace dormouse::cli {
 namespace {
 
-constexpr std::size_t most_shown = 30;
+constexpr std::size_t most_shown = 12;
 
 void add(Ended& sum, const Ended& more) {
     sum.completed += more.completed;

@@ -9,7 +9,7 @@ namespace dormouse::cli {
 /// At most 1,000 tasks, those with the most first.
 Try<std::vector<TaskEndings>> endings_by_task(postgres::BlockingConnection& connection);
 
-/// As a table of at most 30 tasks, all others in one line; empty: nothing has ended.
+/// As a table of at most 12 tasks, all others in one line; empty: nothing has ended.
 std::string endings_text(const std::vector<TaskEndings>& all);
 
 }  // namespace dormouse::cli

@@ -166,6 +166,8 @@ void add_status(CLI::App& app, Chosen& chosen) {
     CLI::App& command = *app.add_subcommand("status", "Show pools, queues and what is wrong, on one screen");
     add_database(command, options->database);
     add_json(command, options->json);
+    command.add_flag("--all", options->all,
+                     "Each pool and queue, however many; else those that matter most, on one screen");
     CLI::Option* const check =
         command.add_flag("--check", options->check,
                          "One line and 0, 1, 2 or 3, as monitoring plugins do: well, warning, critical, unknown");

@@ -6,6 +6,7 @@
 #include "cli/attention.h"
 #include "cli/endings.h"
 #include "cli/overview.h"
+#include "cli/status_text.h"
 #include "cli/text.h"
 #include "cli/when.h"
 
@@ -14,121 +15,6 @@ namespace dormouse::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string joined(const std::vector<std::string>& names) {
-    std::string text;
-    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-    return text;
-}
-
-/// Those that live or hold runs, and a few of the others: where each container has a name of its own there are many.
-Cell worker_cell(const PoolSeen& pool) {
-    constexpr int most_gone = 3;
-    if (pool.workers.empty()) return {"never seen", Colour::none};
-    std::string text;
-    Colour colour = Colour::none;
-    int gone = 0;
-    for (const WorkerSeen& worker : pool.workers) {
-        const bool lives = worker.state == "awake" || worker.state == "resting";
-        if (!lives && worker.runs == 0 && ++gone > most_gone) continue;
-        const bool stopped = worker.state == "asleep" && (pool.off() || pool.removed());
-        text += (text.empty() ? "" : ", ") + (stopped ? "stopped" : worker.state) + " on " + worker.host;
-        if (worker.runs > 0) text += " (" + std::to_string(worker.runs) + (worker.runs == 1 ? " run)" : " runs)");
-        if (!worker.run.empty()) text += " (run " + worker.run + " alone: " + worker.run_status + ")";
-        if (lives && colour != Colour::red) colour = Colour::green;
-        if (worker.state == "gone") colour = Colour::red;
-    }
-    if (gone > most_gone) text += ", " + std::to_string(gone - most_gone) + " more that have ended";
-    return {text, colour};
-}
-
-std::string last_seen(const PoolSeen& pool, double now) {
-    double last = 0;
-    for (const WorkerSeen& worker : pool.workers) {
-        if (worker.state == "awake") return "now";
-        last = std::max(last, worker.seen_at.value_or(worker.left_at.value_or(worker.started_at)));
-    }
-    return pool.workers.empty() ? "" : relative(last, now);
-}
-
-/// Where the pool is, and whether it can be woken.
-Cell configured(const PoolSeen& pool) {
-    if (pool.removed()) return {"no file here", Colour::yellow};
-    if (!pool.local) return {"elsewhere"};
-    if (!pool.local->problem.empty()) return {"here, broken", Colour::red};
-    if (pool.off()) return {"here, off", Colour::red};
-    if (pool.units && pool.units->socket == "failed") return {"here, doorbell failed", Colour::red};
-    return {pool.listening ? "here, doorbell" : "here, no doorbell"};
-}
-
-void print_pools(const Overview& overview, bool with_database) {
-    if (overview.pools.empty())
-        return print("no pool is configured on this machine, and none has been seen in the database\n");
-    Table table({"POOL", "QUEUES", "CONFIGURED", "WORKER", "LAST SEEN"});
-    for (const PoolSeen& pool : overview.pools)
-        table.add({{pool.name},
-                   {joined(pool.queues)},
-                   configured(pool),
-                   with_database ? worker_cell(pool) : Cell{"unknown"},
-                   {last_seen(pool, overview.now)}});
-    print(table.text());
-}
-
-void print_queues(const Overview& overview) {
-    if (overview.queues.empty()) return print("\nall queues are empty\n");
-    Table table({"QUEUE", "DUE", "LATER", "RUNNING", "RETRYING", "BLOCKED", "WAITING SINCE", "NEXT", "SERVED BY"});
-    for (const QueueSeen& queue : overview.queues)
-        table.add({{queue.name},
-                   {std::to_string(queue.due)},
-                   {std::to_string(queue.put_off)},
-                   {std::to_string(queue.running)},
-                   {std::to_string(queue.retrying)},
-                   {std::to_string(queue.blocked)},
-                   {queue.oldest_due_at ? relative(*queue.oldest_due_at, overview.now) : ""},
-                   {queue.next_run_at ? relative(*queue.next_run_at, overview.now) : ""},
-                   {queue.served_by.empty() ? "nobody" : joined(queue.served_by),
-                    queue.served_by.empty() ? Colour::red : Colour::none}});
-    print("\n" + table.text());
-}
-
-void print_failing(const Overview& overview) {
-    if (overview.failing.empty()) return;
-    Table table({"FAILING TASK", "LAST HOUR", "LAST DAY", "RETRYING", "LAST ERROR"});
-    for (const FailingTask& task : overview.failing)
-        table.add({{cut(task.task, 40)},
-                   {std::to_string(task.failed_in_an_hour)},
-                   {std::to_string(task.failed_in_a_day)},
-                   {std::to_string(task.retrying)},
-                   {cut(brief(task.error_message), 60)}});
-    print("\n" + table.text());
-}
-
-void print_endings(const Overview& overview) {
-    if (!overview.endings.empty()) print("\n" + endings_text(overview.endings));
-}
-
-void print_attention(const std::vector<Attention>& all) {
-    if (all.empty()) return;
-    print("\n" + paint(Colour::yellow, "attention") + "\n");
-    for (const Attention& one : all)
-        print(paint(one.level == Level::critical ? Colour::red : Colour::none, escaped(one.about)) + ": " +
-              escaped(one.text) + "; " + escaped(one.remedy) + "\n");
-}
-
-void print_stuck(const Overview& overview) {
-    if (overview.stuck.empty()) return;
-    Table table({"STUCK RUN", "TASK", "QUEUE", "STATUS", "SINCE", "WHY"});
-    for (const StuckRun& run : overview.stuck)
-        table.add({{run.id},
-                   {cut(run.task, 40)},
-                   {run.queue},
-                   {run.status},
-                   {relative(run.since, overview.now)},
-                   {run.reason}});
-    print("\n" + table.text());
-    const auto more = overview.stuck_count - static_cast<std::int64_t>(overview.stuck.size());
-    if (more > 0) print("and " + std::to_string(more) + " more\n");
-}
 
 Json time_json(std::optional<double> time) {
     return time ? Json(iso(*time)) : Json(nullptr);
@@ -259,19 +145,11 @@ Outcome status(const StatusOptions& options) {
     Overview overview = overview_of_this_machine(config::of_process());
     const auto asked = ask_database(overview, options.database);
     if (options.check) return check(overview, asked);
-    if (!asked && !options.json && !overview.pools.empty()) print_pools(overview, false);
+    if (!asked && !options.json && !overview.pools.empty())
+        print_pools(overview, {.with_database = false, .all = options.all});
     if (!asked) return tl::unexpected(asked.error());
     const std::vector<Attention> all = attention(overview);
-    if (options.json) {
-        print_json(overview);
-    } else {
-        print_pools(overview, true);
-        print_queues(overview);
-        print_endings(overview);
-        print_failing(overview);
-        print_attention(all);
-        print_stuck(overview);
-    }
+    options.json ? print_json(overview) : print_screen(overview, all, options.all);
     return all.empty() ? Exit::ok : Exit::attention;
 }
 

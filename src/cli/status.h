@@ -8,6 +8,7 @@ namespace dormouse::cli {
 struct StatusOptions {
     DatabaseOptions database;
     bool json = false;
+    bool all = false;      ///< each pool and queue, however many there are
     bool check = false;    ///< one line and an exit code for a monitor, see status()
     bool at_rest = false;  ///< what is known without the database, see at_rest.h
 };

@@ -1,0 +1,48 @@
+// dormouse status stays one screen however many pools and queues there are, and what needs somebody is on it.
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+
+#include "base/clock.h"
+#include "support/cluster.h"
+#include "support/paths.h"
+#include "support/process.h"
+
+namespace cli_screen {
+
+using namespace dormouse;
+using namespace dormouse::testing;
+
+BOOST_AUTO_TEST_SUITE(cli_screen, *boost::unit_test::precondition(has_postgres))
+
+BOOST_AUTO_TEST_CASE(of_300_pools_and_200_queues_those_that_matter_are_shown) {
+    TestDatabase database;
+    const TemporaryDirectory directory;
+    const auto file = [&](const std::string& pool) { return std::ofstream(directory.path() + "/" + pool + ".toml"); };
+    for (int pool = 0; pool < 300; ++pool)
+        file("p" + std::to_string(pool)) << "[database]\nurl = \"" << database.url() << "\"\n[worker]\nqueues = [\"q"
+                                         << pool << "\"]\n[task.t]\ncommand = [\"/bin/true\"]\n";
+    file("zz") << "no toml";
+    database.exec(
+        "INSERT INTO dormouse.runs (task, queue, run_at) SELECT 't', 'q' || n % 200, 'infinity' FROM "
+        "generate_series(1, "
+        "2000) n; INSERT INTO dormouse.runs (task, queue) VALUES ('t', 'q99')");
+    const auto status = [&](std::vector<std::string> more) {
+        more.insert(more.begin(), {"status", "--database-url", database.url()});
+        return run(cli_program(std::move(more), {{"DORMOUSE_CONFIG_DIR", directory.path()}}));
+    };
+    const auto begin = BootClock::now();
+    const Ended screen = status({});
+    BOOST_TEST_MESSAGE("300 pools, 200 queues: " << since(begin).count() << " ms (aim: 100)");
+    BOOST_TEST(std::count(screen.out.begin(), screen.out.end(), '\n') <= 60);
+    for (const char* seen : {"zz", "q99 ", "289 more pools; --all shows them", "188 more queues; --all shows them"})
+        BOOST_TEST(screen.out.find(seen) != std::string::npos, seen);
+    const Ended all = status({"--all"});
+    BOOST_TEST(all.exit_code == screen.exit_code);
+    for (const char* seen : {"p299", "q198", "zz"}) BOOST_TEST(all.out.find(seen) != std::string::npos, seen);
+    BOOST_TEST(all.out.find("more") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace cli_screen
