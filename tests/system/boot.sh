@@ -114,7 +114,8 @@ inside() {
     alive leader || die "the container of $state is not running"
     local name pass=()
     for name in $(compgen -e | grep -E '^(DORMOUSE_|(A|L|UB)SAN_OPTIONS$)'); do pass+=("$name=${!name}"); done
-    nsenter -t "$(pid_of leader)" -a -- env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+    # --root: where boot.sh runs in a chroot, the root of the mount namespace is another one
+    nsenter -t "$(pid_of leader)" -a --root --wd -- env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
         LANG=C.UTF-8 SYSTEMD_PAGER='' "${pass[@]}" "$@"
 }
 
