@@ -82,9 +82,9 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
         std::size_t diagonal = row[0];
         row[0] = i + 1;
         for (std::size_t j = 0; j < right.size(); ++j) {
-            const std::size_t replaced = diagonal + (left[i] == right[j] ? 0 : 1);
+            const std::size_t exchanged = diagonal + (left[i] == right[j] ? 0 : 1);
             diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+            row[j + 1] = std::min({exchanged, row[j] + 1, row[j + 1] + 1});
         }
     }
     return row.back();

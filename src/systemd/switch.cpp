@@ -35,7 +35,7 @@ Error refused(int code, const sd_bus_error& error, const std::string& target) {
 
 /// One method of the manager; `types` and what follows are its parameters.
 Result<Message> call(sd_bus* bus, const char* method, const std::string& target, const char* types, auto... values) {
-    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_error error{};  // SD_BUS_ERROR_NULL, which is C99 and none of C++
     sd_bus_message* raw = nullptr;
     const int code =
         sd_bus_call_method(bus, bus_service, bus_object, bus_manager, method, &error, &raw, types, values...);
