@@ -82,6 +82,8 @@ cycle developer
 interrupt
 nothing_is_left developer developer
 systemctl stop "user@$(id -u developer)"
+# Ten seconds later logind removes what this user still has in shared memory (RemoveIPC=): no Postgres of theirs may run by then.
+wait_for 60 state_is "user-runtime-dir@$(id -u developer).service" inactive
 holds "the wake file of the host is still there" test -e /run/dormouse.wake/dev
 
 # Nothing of systemd for this user: it says so, and works all the same.

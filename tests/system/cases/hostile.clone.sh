@@ -19,7 +19,7 @@ clone_end() {
     echo 1 >"$group/cgroup.kill" 2>/dev/null || true
     wait_for 10 not grep -qs . "$group/cgroup.procs"
     find "${group%/*}" -depth -type d -exec rmdir {} +
-    rm -rf "$copy" "$copy.run" "$copy.log"
+    rm -rf "$copy" "$copy.run" "$copy.boot" "$copy.log"
 }
 at_end clone_end
 
@@ -34,10 +34,14 @@ original=$(holder "$first")
 mkdir -p "$group"
 cp -a /var/lib/dormouse/$pool/. "$copy"
 install -d -o dormouse -g dormouse "$copy.run" "$copy.run/$pool"
+# As the original sees it: nspawn has put another one over the kernel's, and from 257 on systemd keeps that in the /proc of a unit.
+sql "SELECT boot_id FROM dormouse.worker_registry" >"$copy.boot"
+chmod 644 "$copy.boot"
 start_copy() {
     bash -c "echo \$\$ >$group/cgroup.procs
         exec unshare --pid --fork --kill-child --mount --mount-proc bash -c '
             mount --bind $copy /var/lib/dormouse/$pool
+            mount --bind $copy.boot /proc/sys/kernel/random/boot_id
             export STATE_DIRECTORY=/var/lib/dormouse/$pool RUNTIME_DIRECTORY=$copy.run/$pool
             export DORMOUSE_PATHS_RUNTIME_DIRECTORY=$copy.run
             exec setpriv --reuid=dormouse --regid=dormouse --clear-groups dormouse worker $pool'" >>"$copy.log" 2>&1 </dev/null &

@@ -12,7 +12,7 @@ configure $pool <<TOML
 $short
 concurrency = 4
 [task.wait]
-command = ["/bin/sh", "-c", "setsid sh -c 'trap \"\" TERM HUP; echo \$\$ >>$children; exec sleep 1000' </dev/null >/dev/null 2>&1 & exec sleep 1"]
+command = ["/bin/sh", "-c", "setsid sh -c 'trap \"\" TERM HUP; echo \$\$ >>$children; exec sleep 1000' </dev/null >/dev/null 2>&1 & exec sleep 3"]
 [task.murder]
 command = ["/bin/sh", "-c", "kill -KILL \$PPID; exec sleep 5"]
 max_attempts = 3
