@@ -37,12 +37,13 @@ BOOST_FIXTURE_TEST_SUITE(worker_shelf, Fixture, *boost::unit_test::precondition(
 
 BOOST_AUTO_TEST_CASE(a_run_never_waits_in_one_worker_while_another_is_idle) {
     is_held_up_with_runs_on_the_shelf();
-    BOOST_TEST(std::stoi(count("running")) > 1);  // more than its slot
     const Process other({{dormouse_binary, "worker", "--config", bench.file()}, {}, {}, {}, Millis{60'000}});
     // Once it has held up, in 200 ms; the rest is the start of the other one.
     BOOST_TEST(bench.until([&] { return count("completed") == "340"; }, Millis{5'000}), count("completed")
                                                                                             << " completed");
     BOOST_TEST(count("running") == "1");
+    // It had more than its slot, and gave that back; on a busy machine that may be over before anybody looks.
+    BOOST_TEST(database.value("SELECT count(*) > 0 FROM dormouse.attempt_log WHERE outcome = 'handed_back'") == "t");
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempt_log WHERE outcome <> 'handed_back'") == "0");
     bench.tasks().release();
     BOOST_TEST(bench.until([&] { return count("completed") == "341"; }));
