@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the completions for bash, zsh and fish from what the program says about itself, as man.py does.
 
-completions.py DORMOUSE OUTPUT_DIRECTORY, run by the build: dormouse.bash, _dormouse, dormouse.fish. A pool is completed by the files of
+completions.py OUTPUT_DIRECTORY DORMOUSE…, run by the build: dormouse.bash, _dormouse, dormouse.fish. A pool is completed by the files of
 /etc/dormouse, whatever takes a file by files, and nothing asks a database.
 """
 
@@ -118,7 +118,7 @@ def fish(commands):
 
 
 def main():
-    program, directory = sys.argv[1:]
+    directory, *program = sys.argv[1:]
     commands = commands_of(program)
     os.makedirs(directory, exist_ok=True)
     for name, text in (("dormouse.bash", bash(commands)), ("_dormouse", zsh(commands)), ("dormouse.fish", fish(commands))):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the man pages dormouse.1 and dormouse.toml.5 from what the program says about itself.
 
-man.py DORMOUSE EXAMPLE.toml OUTPUT_DIRECTORY, run by the build. Commands, flags and exit codes are those of `--help`, options those of
+man.py EXAMPLE.toml OUTPUT_DIRECTORY DORMOUSE…, run by the build; DORMOUSE is the program, behind an emulator if it is for another processor. Commands, flags and exit codes are those of `--help`, options those of
 `dormouse config --reference`, which is the one table of options. Only what neither can know is written down here.
 """
 
@@ -82,7 +82,7 @@ class Page:
 
 def help_of(program, *command):
     """(description, usage, {section: [(name, text)]}, footer's lines) of `--help`."""
-    lines = subprocess.run([program, *command, "--help"], check=True, capture_output=True, text=True).stdout.rstrip("\n").split("\n")
+    lines = subprocess.run([*program, *command, "--help"], check=True, capture_output=True, text=True).stdout.rstrip("\n").split("\n")
     usage = next(i for i, line in enumerate(lines) if line.startswith("Usage: "))
     sections, at = {}, usage + 1
     while at < len(lines):
@@ -139,7 +139,7 @@ def program_page(program, release):
 
 
 def file_page(program, release, example):
-    reference = subprocess.run([program, "config", "--reference"], check=True, capture_output=True, text=True).stdout
+    reference = subprocess.run([*program, "config", "--reference"], check=True, capture_output=True, text=True).stdout
     page = Page("dormouse.toml", 5, release)
     page.head("NAME")
     page.lines.append("dormouse.toml \\- configuration of a dormouse pool")
@@ -168,8 +168,8 @@ def file_page(program, release, example):
 
 
 def main():
-    program, example, directory = sys.argv[1:]
-    release = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    example, directory, *program = sys.argv[1:]
+    release = subprocess.run([*program, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     os.makedirs(directory, exist_ok=True)
     program_page(program, release).write(directory, "dormouse.1")
     file_page(program, release, example).write(directory, "dormouse.toml.5")

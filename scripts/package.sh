@@ -1,20 +1,29 @@
 #!/bin/bash
-# ./dev package [DEB | RPM]
+# ./dev package [--arch arm64] [DEB | RPM]
 # Builds the preset release and packs it: build/package/*.deb and *.rpm, with what is in them printed. Says what lintian, if
 # installed, finds wrong with the .deb.
+#   --arch arm64   for that architecture, cross-built in a root of its own (scripts/cross.sh) into build/package-arm64
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 help_if_asked "$@"
 
+preset=release out=$root/build/package
+if [ "${1:-}" = --arch ]; then
+    architecture=${2:-}
+    preset+=-$architecture out+=-$architecture
+    grep -q "\"$preset\"" "$root/CMakePresets.json" || die "package: --arch: there is no preset $preset"
+    if [ "${inside_cross:-}" != yes ]; then exec "$root/scripts/cross.sh" "$architecture" "$0" "$@"; fi
+    export DEB_HOST_ARCH=$architecture # dpkg-shlibdeps
+    shift 2
+fi
 kinds=${1:-DEB;RPM}
 if [[ $kinds == *RPM* ]] && ! command -v rpmbuild >/dev/null; then die "an .rpm is made with rpmbuild (Debian package rpm; ./dev setup)"; fi
-out=$root/build/package
-"$root/scripts/build.sh" release
+"$root/scripts/build.sh" "$preset"
 rm -rf "$out"
 mkdir -p "$out"
 log=$out/cpack.log
-cpack --config "$root/build/release/CPackConfig.cmake" -G "$kinds" -B "$out" >"$log" 2>&1 || {
+cpack --config "$root/build/$preset/CPackConfig.cmake" -G "$kinds" -B "$out" >"$log" 2>&1 || {
     cat "$log" >&2
     die "cpack failed"
 }
