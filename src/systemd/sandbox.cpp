@@ -35,10 +35,11 @@ constexpr Row rows[] = {
      "the kernel's netlink interfaces can be reached"},
     {Word::shared_tmp, "shared_tmp", &config::Sandbox::shared_tmp, "PrivateTmp=no",
      "handlers share /tmp with everybody on this host, and what they leave there stays"},
+    // RestrictSUIDSGID= bars openat2, with which bwrap opens what it binds.
     {Word::namespaces, "namespaces", &config::Sandbox::namespaces,
      "RestrictNamespaces=user mnt pid net ipc uts\nSystemCallFilter=@mount @setuid chroot pivot_root capset "
-     "sethostname\nRestrictAddressFamilies=AF_NETLINK",
-     "much more of the kernel can be reached, as root of a namespace"},
+     "sethostname\nRestrictAddressFamilies=AF_NETLINK\nRestrictSUIDSGID=no",
+     "much more of the kernel can be reached, as root of a namespace, and setuid bits can be set, as with ownership"},
 };
 
 /// A word of a unit's setting.

@@ -193,7 +193,7 @@ bool given(const Opening& opening, const Seen& seen, const std::string& pool) {
             return !seen.private_tmp;
         case Word::namespaces:
             return opens_namespaces(seen) && seen.calls.passes("mount") && seen.calls.passes("chroot") &&
-                   seen.families.passes("AF_NETLINK");
+                   seen.families.passes("AF_NETLINK") && !seen.no_setgid;
         case Word::privileges:
             return !seen.no_privileges && !seen.no_setgid && !seen.private_devices && seen.calls.open() &&
                    seen.families.open() && opens_namespaces(seen) && seen.architectures.empty() &&
