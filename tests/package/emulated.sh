@@ -32,6 +32,15 @@ if [ "${own_binfmt:-}" = yes ]; then
     printf ':arm64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:%s:F' \
         "$qemu" >/proc/sys/fs/binfmt_misc/register
 fi
+case $root in
+*.new) ;; # it is being made
+*)        # what is written there is gone with the namespace
+    mount -t tmpfs tmpfs /mnt
+    mkdir /mnt/{root,upper,work}
+    mount -t overlay overlay -o "lowerdir=$root,upperdir=/mnt/upper,workdir=/mnt/work,userxattr" /mnt/root
+    root=/mnt/root
+    ;;
+esac
 mkdir -p "$root$source_dir" "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /proc "$root/proc"

@@ -30,7 +30,7 @@ handler = "warm"
 command = ["/usr/bin/python3", "/srv/app/hello.py"]
 TOML
 chmod 755 /tmp/db # the worker's user reaches the socket
-runuser -u dormouse -- dormouse worker default >/tmp/worker.log 2>&1 &
+setpriv --reuid=dormouse --regid=dormouse --init-groups dormouse worker default >/tmp/worker.log 2>&1 &
 worker=$!
 on_end() {
     local code=$?
@@ -50,6 +50,20 @@ wait "$worker" || code=$?
 equal "the worker's exit code, told to stop" "$code" 0
 
 step "unit_tests"
-(cd / && "$tree/build/dev-arm64/tests/unit_tests" --log_level=test_suite --color_output=no) >/tmp/unit.log 2>&1 && code=0 || code=$?
+# What qemu-user does otherwise than a kernel. Its vfork is a fork, so a child cannot tell what it could not start.
+not_here=(child/a_failed_start_leaves_nothing_to_reap_and_no_descriptor due/a_program_is_given_its_exit_code_and_nothing_else
+    exec/arguments_too_long_for_the_kernel_do_not_start exec/what_cannot_be_started_says_so_from_a_later_turn
+    exec/what_is_too_long_in_the_configuration_is_named_and_no_run_is_blamed
+    rehearsal/a_command_is_found_as_exec_would_find_it_and_is_not_started)
+# A process is the emulator to /proc, its memory is the emulator's, and where files are used up it gives descriptor 0 for a pidfd.
+not_here+=(child/proc_tells_session_parent_and_environment child/what_is_spawned_leads_a_session_of_its_own
+    child/spawning_costs_no_more_when_there_is_much_memory exec_stop/a_handler_that_fills_its_memory_fails_and_takes_nobody_with_it
+    open_files/more_runs_than_the_soft_limit_allows_and_each_has_the_limit_the_worker_was_started_with)
+# Too slow for the deadlines of these.
+not_here+=(in_process/a_hundred_thousand_short_runs_all_come_back_once warm_trouble exec_control/a_flood_of_nonsense_is_bounded_by_the_log
+    rehearsal/one_that_is_slow_is_killed_when_the_time_is_up_and_one_that_is_too_slow_is_a_problem
+    spool/of_very_many_files_the_first_are_looked_at_and_those_that_have_to_wait_hold_up_nobody)
+for one in "${not_here[@]}"; do say "   not under qemu-user: $one"; done
+(cd / && "$tree/build/dev-arm64/tests/unit_tests" '--run_test=*' "${not_here[@]/#/--run_test=!}" --log_level=test_suite --color_output=no) >/tmp/unit.log 2>&1 && code=0 || code=$?
 grep -E 'error: |fatal error|No errors|failures? (is|are)' /tmp/unit.log | tail -n 60
 exit "$code"
