@@ -146,10 +146,12 @@ Outcome status(const StatusOptions& options) {
     const auto asked = ask_database(overview, options.database);
     if (options.check) return check(overview, asked);
     if (!asked && !options.json && !overview.pools.empty())
-        print_pools(overview, {.with_database = false, .all = options.all});
+        print_pools(overview, {.with_database = false, .all = options.all, .pool = options.database.pool});
     if (!asked) return tl::unexpected(asked.error());
     const std::vector<Attention> all = attention(overview);
-    options.json ? print_json(overview) : print_screen(overview, all, options.all);
+    options.json
+        ? print_json(overview)
+        : print_screen(overview, all, {.with_database = true, .all = options.all, .pool = options.database.pool});
     return all.empty() ? Exit::ok : Exit::attention;
 }
 

@@ -61,13 +61,14 @@ int rank(const QueueSeen& queue) {
     return queue.running > 0 || queue.retrying > 0 || queue.blocked > 0 ? 1 : 2;
 }
 
-/// All of them as they come, if that is few or asked for; else those that matter most.
+/// All of them as they come, if that is few or asked for; else the one that is meant, and those that matter most.
 template <typename Row>
-std::vector<const Row*> of_a_screen(const std::vector<Row>& rows, bool all) {
+std::vector<const Row*> of_a_screen(const std::vector<Row>& rows, bool all, const std::string& meant = {}) {
     std::vector<const Row*> shown;
     for (const Row& row : rows) shown.push_back(&row);
     if (all || shown.size() <= rows_of_a_screen) return shown;
-    std::stable_sort(shown.begin(), shown.end(), [](const Row* a, const Row* b) { return rank(*a) < rank(*b); });
+    const auto place = [&](const Row* row) { return row->name == meant ? -1 : rank(*row); };
+    std::stable_sort(shown.begin(), shown.end(), [&](const Row* a, const Row* b) { return place(a) < place(b); });
     shown.resize(rows_of_a_screen);
     return shown;
 }
@@ -154,7 +155,7 @@ void print_pools(const Overview& overview, const PoolsShown& which) {
     if (overview.pools.empty())
         return print("no pool is configured on this machine, and none has been seen in the database\n");
     Table table({"POOL", "QUEUES", "CONFIGURED", "WORKER", "LAST SEEN"});
-    const auto shown = of_a_screen(overview.pools, which.all);
+    const auto shown = of_a_screen(overview.pools, which.all, which.pool);
     for (const PoolSeen* const pool : shown)
         table.add({{pool->name},
                    {joined(pool->queues)},
@@ -165,12 +166,12 @@ void print_pools(const Overview& overview, const PoolsShown& which) {
     tell_rest(overview.pools.size() - shown.size(), "more pools");
 }
 
-void print_screen(const Overview& overview, const std::vector<Attention>& found, bool all) {
-    print_pools(overview, {.with_database = true, .all = all});
-    print_queues(overview, all);
+void print_screen(const Overview& overview, const std::vector<Attention>& found, const PoolsShown& which) {
+    print_pools(overview, which);
+    print_queues(overview, which.all);
     print_endings(overview);
     print_failing(overview);
-    print_attention(found, all);
+    print_attention(found, which.all);
     print_stuck(overview);
 }
 

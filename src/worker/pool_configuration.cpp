@@ -194,9 +194,9 @@ Errand Pool::rest_of_errand() const {
     return rest;
 }
 
-/// The file, and what it leads to if it is a link.
+/// The file, and what it leads to if it is a link, which may be another one by now. Never from a watch.
 void Pool::watch_configuration() {
-    if (!watches_.empty()) return;
+    const auto before = std::exchange(watches_, {});  // until the new ones watch
     const std::string file = config::file_of(sources_);
     const auto watch = [this](const std::string& path) {
         watches_.push_back(std::make_unique<loop::Watch>(loop_, path, [this] { on_configuration_changed(false); }));

@@ -9,7 +9,7 @@ listed "$tree" | compare tree
 
 while read -r command; do
     where=$tree
-    if [ "$command" = /usr/bin/rm ]; then where=; fi # the system's
+    case $command in /usr/bin/rm | /bin/sh) where= ;; esac # the system's
     holds "$command, which a unit names, is there" test -x "$where$command"
 done < <(sed -n 's/^Exec[A-Za-z]*=[-+!@:]*\([^ ]*\).*/\1/p' "$tree"/usr/lib/systemd/system/*.service | sort -u)
 while read -r page; do

@@ -339,7 +339,7 @@ BOOST_AUTO_TEST_CASE(claims_by_id_with_and_without_payload) {
 BOOST_AUTO_TEST_CASE(refuses_a_run_that_waits) {
     add("1", "q", "a", 1);
     const std::string run = id("1");
-    BOOST_TEST(worker.ask("EXECUTE refuse_waiting('" + run + "', 'payload', 'cannot be read')") == run + ",,");
+    BOOST_TEST(worker.ask("EXECUTE refuse_waiting('" + run + "', 'payload', 'cannot be read')") == run + ",,,");
     BOOST_TEST(database.value("SELECT status || ' ' || attempts || ' ' || (error ->> 'class') || ' ' || (error ->> "
                               "'message') FROM dormouse.runs WHERE key = '1'") == "failed 0 payload cannot be read");
     BOOST_TEST(worker.ask("EXECUTE refuse_waiting('" + run + "', 'payload', 'cannot be read')") == "");

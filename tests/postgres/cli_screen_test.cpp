@@ -37,6 +37,8 @@ BOOST_AUTO_TEST_CASE(of_300_pools_and_200_queues_those_that_matter_are_shown) {
     BOOST_TEST(std::count(screen.out.begin(), screen.out.end(), '\n') <= 60);
     for (const char* seen : {"zz", "q99 ", "289 more pools; --all shows them", "188 more queues; --all shows them"})
         BOOST_TEST(screen.out.find(seen) != std::string::npos, seen);
+    const Ended meant = run(cli_program({"status", "--pool", "p299"}, {{"DORMOUSE_CONFIG_DIR", directory.path()}}));
+    BOOST_TEST(meant.out.find("p299") != std::string::npos);
     const Ended all = status({"--all"});
     BOOST_TEST(all.exit_code == screen.exit_code);
     for (const char* seen : {"p299", "q198", "zz"}) BOOST_TEST(all.out.find(seen) != std::string::npos, seen);

@@ -20,8 +20,8 @@ WITH RECURSIVE locks AS MATERIALIZED (
 (SELECT 'warning', 'lock',
         pg_catalog.format('%s holds up %s of dormouse''s tables, the first for %s',
                           CASE WHEN c.behind = 0 THEN 'a prepared transaction (pg_prepared_xacts)'
-                               ELSE pg_catalog.format('%s (pid %s%s%s)', a.usename, c.behind, ', ' || nullif(a.application_name, ''), ', ' || a.state) END,
-                          CASE pg_catalog.count(DISTINCT c.pid) WHEN 1 THEN '1 session' ELSE pg_catalog.count(DISTINCT c.pid) || ' sessions' END,
+                               ELSE pg_catalog.format('%s (pid %s%s%s)', a.usename, c.behind, ', '::text || nullif(a.application_name, ''::text), ', '::text || a.state) END,
+                          CASE pg_catalog.count(DISTINCT c.pid) WHEN 1 THEN '1 session' ELSE pg_catalog.format('%s sessions', pg_catalog.count(DISTINCT c.pid)) END,
                           pg_catalog.date_trunc('second', clock_timestamp() - pg_catalog.min(c.waitstart))),
         CASE WHEN c.behind = 0 THEN 'ROLLBACK PREPARED, with its gid' ELSE pg_catalog.format('SELECT pg_terminate_backend(%s)', c.behind) END
    FROM chain c LEFT JOIN pg_stat_activity a ON a.pid = c.behind
@@ -31,8 +31,8 @@ WITH RECURSIVE locks AS MATERIALIZED (
 UNION ALL
 (SELECT CASE WHEN a.state IS NULL THEN 'note' ELSE 'warning' END, 'lock',
         pg_catalog.format('%s (pid %s%s%s) may hold rows of dormouse.runs%s; workers cannot claim, extend or end these runs', a.usename, a.pid,
-                          ', ' || nullif(a.application_name, ''), ', ' || a.state,
-                          coalesce(' for ' || pg_catalog.date_trunc('second', clock_timestamp() - a.xact_start), ', for how long is not told')),
+                          ', '::text || nullif(a.application_name, ''::text), ', '::text || a.state,
+                          coalesce(' for '::text || pg_catalog.date_trunc('second', clock_timestamp() - a.xact_start)::text, ', for how long is not told')),
         pg_catalog.format('SELECT pg_terminate_backend(%s)', a.pid)
    FROM pg_stat_activity a JOIN locks l ON l.pid = a.pid AND l.granted AND l.relname = 'runs_live'
   WHERE a.datname = current_database()
