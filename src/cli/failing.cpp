@@ -10,6 +10,7 @@ namespace {
 
 /// So many waiting for another attempt are no accident.
 constexpr std::int64_t many_retrying = 10;
+constexpr std::int64_t many_failed = 3;  ///< one is the run's matter, so many within an hour are the task's
 constexpr std::int64_t counted_up_to = 1'000;
 
 std::string runs(std::int64_t count) {
@@ -54,10 +55,11 @@ std::optional<Attention> attention_of(const Overview& overview, const FailingTas
                 (task.retrying > 0 ? "; " + runs(task.retrying) + " waiting for another attempt" : ""),
             pool == nullptr ? "dormouse show " + task.newest : "dormouse worker " + pool->name + " --check"};
     }
-    if (task.failed_in_an_hour > 0)
+    const bool refused = is_refusal_of_the_database(task.error_class);
+    if (task.failed_in_an_hour >= many_failed || (refused && task.failed_in_an_hour > 0))
         return Attention{Level::warning, about,
                          runs(task.failed_in_an_hour) + " failed in the last hour, the last one: " +
-                             (is_refusal_of_the_database(task.error_class) ? task.error_class + ": " : "") + error,
+                             (refused ? task.error_class + ": " : "") + error,
                          "dormouse show " + task.newest};
     if (task.retrying >= many_retrying)
         return Attention{Level::warning, about,

@@ -138,11 +138,18 @@ BOOST_AUTO_TEST_CASE(tasks_that_fail_are_told_with_what_ends_their_traceback) {
     BOOST_TEST(says(seen,
                     "warning task thumbnail: 10 runs waiting for another attempt, the last one after: KeyError: "
                     "'name' | dormouse show 01a2"));
+    seen.failing.front().retrying = 0;
+    seen.failing.front().failed_in_an_hour = 2;
+    BOOST_TEST(said(seen) == "");  // those runs', and in the table
+    seen.failing.front().failed_in_an_hour = 3;
+    BOOST_TEST(says(seen, "warning task thumbnail: 3 runs failed in the last hour, the last one: KeyError"));
     seen.failing.front().failed_in_an_hour = 1'000;
     BOOST_TEST(
         says(seen, "warning task thumbnail: 1,000 or more runs failed in the last hour, the last one: KeyError"));
     seen.failing.front().error_class = "trigger_refused";
     BOOST_TEST(says(seen, "the last one: trigger_refused: KeyError"));
+    seen.failing.front().failed_in_an_hour = 1;
+    BOOST_TEST(says(seen, "1 run failed in the last hour, the last one: trigger_refused: KeyError"));
     seen.failing.front() = task;
     seen.failing.front().error_class = "spawn";
     seen.failing.front().retrying = 1;
