@@ -9,7 +9,7 @@ namespace dormouse::cli {
 /// with the most failures first. Two descents of an index for each.
 Try<std::vector<FailingTask>> failing_tasks(postgres::BlockingConnection& connection);
 
-/// What is wrong with it; none: its runs fail now and then, and are tried again.
+/// What is wrong with it; none: its runs fail now and then, and are tried again, or one or two have failed for good.
 std::optional<Attention> attention_of(const Overview& overview, const FailingTask& task);
 
 }  // namespace dormouse::cli

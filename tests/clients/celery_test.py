@@ -146,7 +146,7 @@ class Test(unittest.TestCase):
     def test_what_expired_before_it_began_is_not_begun(self):
         late = tasks.third_time.apply_async((self.name,), expires=0.001)
         in_time = tasks.add.apply_async((1,), expires=datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1))
-        time.sleep(0.01)
+        time.sleep(0.01)  # until it is too late: the time itself is meant
         drain()
         with self.assertRaises(TaskFailed) as caught:
             late.get()
