@@ -40,7 +40,10 @@ interrupt() {
     local group
     group=$(ps -o pgid= --ppid "$job" | head -n 1 | tr -d ' ')
     kill -INT -- "-${group:-$job}" 2>/dev/null || kill -INT -- "-$job"
-    wait "$job" || true
+    if ! timeout 90 tail --pid="$job" --sleep-interval=0.1 --follow /dev/null; then
+        ps -e -o pid,ppid,pgid,stat,wchan:20,etimes,args --forest
+        fail "dormouse dev has not ended for 90 s after Ctrl-C"
+    fi
     job=
 }
 nothing_is_left() {
