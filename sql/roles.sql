@@ -27,6 +27,7 @@ GRANT EXECUTE ON FUNCTION dormouse.enqueue, dormouse.enqueue_many, dormouse.resu
 GRANT EXECUTE ON FUNCTION dormouse.result, dormouse.cancel, dormouse.retry TO dormouse_operator;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA dormouse TO dormouse_worker, dormouse_operator, dormouse_reader;
+REVOKE SELECT ON dormouse.channel_key FROM dormouse_worker, dormouse_operator, dormouse_reader;  -- dormouse.channel() reads it for them
 GRANT INSERT, UPDATE, DELETE ON dormouse.runs, dormouse.runs_live, dormouse.runs_finished, dormouse.attempt_log,
     dormouse.worker_registry TO dormouse_worker;
 GRANT INSERT, DELETE ON dormouse.run_logs TO dormouse_worker;

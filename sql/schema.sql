@@ -144,7 +144,7 @@ COMMENT ON COLUMN dormouse.runs.run_at IS 'When it is due; infinity: parked, unt
 
 COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
 
-COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told on channel dormouse:done.';
+COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told (topic "done" of dormouse.listen()).';
 
 COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
 
@@ -307,6 +307,14 @@ CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
     SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || cut.reason, ''))
       FROM (SELECT CASE WHEN octet_length($1) <= 8192 THEN $1 ELSE left($1, 2000) || ' (cut, of ' || octet_length($1) || ' bytes)' END) cut (reason)
 $_$;
+
+CREATE FUNCTION dormouse.channel(topic text) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN 'dormouse:' || left(encode(sha256(convert_to(coalesce((SELECT min(k.key::text) FROM dormouse.channel_key k), '') || topic, 'UTF8')), 'hex'), 32);
+END $$;
 
 CREATE FUNCTION dormouse.check_key(task text, key text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -826,12 +834,29 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION dormouse.listens(queue text) RETURNS void
-    LANGUAGE sql
-    BEGIN ATOMIC
- SELECT set_config('dormouse.notify'::text, 'always'::text, false) AS set_config,
-     pg_advisory_lock_shared(hashtextextended(queue, (1685024366)::bigint)) AS pg_advisory_lock_shared;
-END;
+CREATE FUNCTION dormouse.listen(topics text[]) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    channels text[];
+    one text;
+BEGIN
+    FOREACH one IN ARRAY topics LOOP
+        channels := channels || dormouse.channel(one);
+        EXECUTE format('LISTEN %I', dormouse.channel(one));
+    END LOOP;
+    RETURN channels;
+END $$;
+
+CREATE FUNCTION dormouse.listens(queue text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366));
+    RETURN (dormouse.listen(ARRAY['queue:' || queue]))[1];
+END $$;
 
 CREATE FUNCTION dormouse.lock_finished(part regclass, before timestamp with time zone) RETURNS tid[]
     LANGUAGE plpgsql
@@ -1203,16 +1228,16 @@ BEGIN
     IF mode OPERATOR(pg_catalog.=) 'off' THEN
         RETURN;
     ELSIF mode OPERATOR(pg_catalog.=) 'always' THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
+        PERFORM pg_catalog.pg_notify(dormouse.channel('queue:' OPERATOR(pg_catalog.||) queue), '');
     ELSIF NOT dormouse.relies(queue, pg_catalog.hashtextextended(queue, 1685024366)) THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
+        PERFORM pg_catalog.pg_notify(dormouse.channel('queue:' OPERATOR(pg_catalog.||) queue), '');
     END IF;
 END $$;
 
 CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
     LANGUAGE sql
     BEGIN ATOMIC
- SELECT pg_notify(('dormouse@'::text || (worker)::text), ''::text) AS pg_notify;
+ SELECT pg_notify(dormouse.channel(('worker:'::text || (worker)::text)), ''::text) AS pg_notify;
 END;
 
 CREATE FUNCTION dormouse.own_key() RETURNS trigger
@@ -1638,7 +1663,7 @@ BEGIN
         RETURN NEW;
     END IF;
     IF OLD.watched THEN  -- whoever waits for its end waits no longer
-        PERFORM pg_notify('dormouse:done', dormouse.told_as(OLD.id));
+        PERFORM pg_notify(dormouse.channel('done'), dormouse.told_as(OLD.id));
     END IF;
     RETURN NULL;
 END $$;
@@ -1692,7 +1717,7 @@ CREATE FUNCTION dormouse.runs_truncated() RETURNS trigger
 BEGIN
     PERFORM dormouse.notify_worker(w.worker)
        FROM (SELECT DISTINCT l.worker FROM dormouse.runs_live l WHERE l.status = 'running') w;
-    PERFORM pg_notify('dormouse:done', dormouse.told_as(l.id)) FROM dormouse.runs_live l WHERE l.watched;
+    PERFORM pg_notify(dormouse.channel('done'), dormouse.told_as(l.id)) FROM dormouse.runs_live l WHERE l.watched;
     DELETE FROM dormouse.keys k USING dormouse.runs_live l WHERE k.task = l.task AND k.key = l.key AND k.run_id = l.id;
     RETURN NULL;
 END $$;
@@ -1709,7 +1734,7 @@ BEGIN
                 AND (o.id IS NULL OR o.status OPERATOR(pg_catalog.<>) ALL ('{queued,retry}') OR n.run_at OPERATOR(pg_catalog.<) o.run_at
                      OR n.queue OPERATOR(pg_catalog.<>) o.queue OR n.task OPERATOR(pg_catalog.<>) o.task)) q;
     -- finished under the eyes of somebody who waits
-    PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
+    PERFORM pg_catalog.pg_notify(dormouse.channel('done'), dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
     RETURN NULL;
@@ -1829,6 +1854,12 @@ CREATE TABLE dormouse.attempt_log_default (
     progress_text text,
     CONSTRAINT attempt_log_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text, 'retry'::text, 'put_off'::text, 'not_started'::text, 'handed_back'::text, 'cut_off'::text, 'lost'::text, 'taken_back'::text])))
 );
+
+CREATE TABLE dormouse.channel_key (
+    key uuid DEFAULT gen_random_uuid() NOT NULL
+);
+
+COMMENT ON TABLE dormouse.channel_key IS 'What the names of the NOTIFY channels are made of, which who may merely connect must not know. One row.';
 
 CREATE TABLE dormouse.worker_registry (
     id uuid NOT NULL,
@@ -2421,6 +2452,9 @@ ALTER TABLE ONLY dormouse.attempt_log
 
 ALTER TABLE ONLY dormouse.attempt_log_default
     ADD CONSTRAINT attempt_log_default_pkey PRIMARY KEY (run_id, fence, worker, ended_at);
+
+ALTER TABLE ONLY dormouse.channel_key
+    ADD CONSTRAINT channel_key_pkey PRIMARY KEY (key);
 
 ALTER TABLE ONLY dormouse.endings
     ADD CONSTRAINT endings_pkey PRIMARY KEY (since, session, task);

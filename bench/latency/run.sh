@@ -36,7 +36,7 @@ round() {
 listener=$work/bin/listener
 for ((i = 0; i < rounds; i++)); do
     round worker listening "$work/bin/dormouse" worker bench --config "$work/pool.toml" --set worker.queues=worker
-    round floor listening "$listener" "$url" dormouse:floor "$work/bin/stamp" "$stamps"
-    round claim listening "$listener" "$url" dormouse:claim --claim claim "$work/bin/stamp" "$stamps"
+    round floor listening "$listener" "$url" "$(sql "SELECT dormouse.channel('queue:floor')")" "$work/bin/stamp" "$stamps"
+    round claim listening "$listener" "$url" "$(sql "SELECT dormouse.channel('queue:claim')")" --claim claim "$work/bin/stamp" "$stamps"
 done
 python3 "$here/report.py" "$work/moments.jsonl" "$out"

@@ -77,7 +77,7 @@ heard() {
         [ "$SECONDS" -lt "$end" ] || die "nobody has promised"
         sleep 0.02
     done
-    { echo 'LISTEN "dormouse:default";'; sleep "$2"; echo 'SELECT 1;'; } |
+    { echo "SELECT dormouse.listen('{queue:default}');"; sleep "$2"; echo 'SELECT 1;'; } |
         psql --no-psqlrc --quiet --tuples-only "$1" | grep -c 'Asynchronous notification' || true
 }
 

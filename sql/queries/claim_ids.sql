@@ -18,4 +18,4 @@ RETURNING r.id, r.fence, r.queue, r.task,
                     CASE WHEN pg_catalog.pg_column_size(r.payload #> '{}'::text[]) <= $4::bigint * 4 THEN
                          CASE WHEN octet_length(r.payload::text) <= $4::bigint THEN r.payload END END END,
           r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, r.run_at, r.lost,
-          CASE WHEN r.watched THEN pg_notify('dormouse:news', dormouse.told_as(r.id)) END, r.started_at
+          CASE WHEN r.watched THEN pg_notify(dormouse.channel('news'::text), dormouse.told_as(r.id)) END, r.started_at

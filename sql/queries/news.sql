@@ -32,4 +32,4 @@ WITH input AS (
        SET progress = coalesce(i.progress::numeric / 1000000.0, r.progress), progress_text = nullif(i.progress_text, '')
       FROM free i WHERE r.ctid = i.tid
 )
-SELECT pg_catalog.count(CASE WHEN watched THEN pg_notify('dormouse:news', dormouse.told_as(id)) END) FROM held
+SELECT pg_catalog.count(CASE WHEN watched THEN pg_notify(dormouse.channel('news'::text), dormouse.told_as(id)) END) FROM held

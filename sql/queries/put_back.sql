@@ -27,5 +27,5 @@ WITH input AS (
     SELECT id, $1, fence, started_at, outcome, exit_code, signal, cpu_ms, peak_memory_bytes, error::jsonb, progress, progress_text FROM back
 )
 SELECT id, CASE WHEN delay_ms IS NULL THEN dormouse.notify_queue(queue) END,
-       CASE WHEN watched THEN pg_notify('dormouse:news', dormouse.told_as(id)) END
+       CASE WHEN watched THEN pg_notify(dormouse.channel('news'::text), dormouse.told_as(id)) END
   FROM back

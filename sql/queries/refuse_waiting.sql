@@ -22,7 +22,7 @@ WITH refused AS (
            started_at, finished_at, archived_at, worker, fence, lease_until, result, error, progress, progress_text, last_fence, exit_code, signal,
            cpu_ms, peak_memory_bytes, lost, cut_off/*end*/ FROM dormouse.runs_live
 )
-SELECT id, CASE WHEN watched THEN pg_notify('dormouse:done', dormouse.told_as(id)) END,
+SELECT id, CASE WHEN watched THEN pg_notify(dormouse.channel('done'::text), dormouse.told_as(id)) END,
        CASE WHEN id NOT BETWEEN (SELECT (lpad(to_hex((date_part('epoch', now()) * 1000::float8)::bigint - 129600000), 12, '0') || '00000000000000000000')::uuid)
                         AND (SELECT (lpad(to_hex((date_part('epoch', now()) * 1000::float8)::bigint + 3600000), 12, '0') || '00000000000000000000')::uuid)
             THEN dormouse.note_stray(id, now()) END,  -- 06_by_id.sql

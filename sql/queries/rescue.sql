@@ -23,4 +23,4 @@ WITH lost AS (
     INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, progress, progress_text)
     SELECT id, worker, fence, started_at, 'lost', progress, progress_text FROM back
 )
-SELECT count(*), pg_catalog.count(CASE WHEN watched THEN pg_notify('dormouse:news', dormouse.told_as(id)) END) FROM back
+SELECT count(*), pg_catalog.count(CASE WHEN watched THEN pg_notify(dormouse.channel('news'::text), dormouse.told_as(id)) END) FROM back

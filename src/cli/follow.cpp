@@ -53,8 +53,7 @@ Try<RunNow> ask_run(postgres::BlockingConnection& connection, const std::string&
 
 /// LISTEN, then mark, then look: from then on nothing is missed. Who may not mark a run, since that locks it, looks.
 Try<void> listen(postgres::BlockingConnection& connection, const std::string& id, std::string& name) {
-    for (const char* channel : {"dormouse:done", "dormouse:news"})
-        if (const Status done = connection.listen(channel); !done) return give_up(done.error());
+    if (const Status done = connection.listen({"done", "news"}); !done) return give_up(done.error());
     const auto marked = connection.ask("watch", sql::cli::watch, {id});
     if (!marked && marked.error().kind != ErrorKind::denied) return give_up(marked.error());
     if (!marked) connection.look_each_second();

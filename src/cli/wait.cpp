@@ -10,8 +10,6 @@ namespace dormouse::cli {
 
 namespace {
 
-constexpr const char* channel = "dormouse:done";
-
 bool passed(std::optional<BootClock::time_point> deadline) {
     return deadline && BootClock::now() >= *deadline;
 }
@@ -45,7 +43,7 @@ Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::s
 }
 
 Try<void> listen_for_ends(postgres::BlockingConnection& connection) {
-    if (const Status done = connection.listen(channel); !done) return give_up(done.error());
+    if (const Status done = connection.listen({"done"}); !done) return give_up(done.error());
     return {};
 }
 

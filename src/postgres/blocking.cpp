@@ -11,6 +11,7 @@
 #include "postgres/engine.h"
 #include "postgres/sqlstate.h"
 #include "postgres/tls.h"
+#include "sql/embedded.h"
 
 namespace dormouse::postgres {
 
@@ -149,19 +150,20 @@ Status BlockingConnection::copy_result(const std::string& what) {
     return status;
 }
 
-Status BlockingConnection::listen(const std::string& channel) {
+Status BlockingConnection::listen(const std::vector<std::string>& topics) {
     const auto backend = ask("LISTEN", "SELECT pg_catalog.pg_backend_pid()");
     if (!backend) return tl::unexpected(backend.error());
     if (backend->integer(0, 0) != PQbackendPID(get())) {
         look_each_second();
         return {};
     }
-    char* const quoted = PQescapeIdentifier(get(), channel.data(), channel.size());
-    if (quoted == nullptr) return tl::unexpected(from_connection(get(), "LISTEN"));
-    const std::string statement = std::string("LISTEN ") + quoted;
-    PQfreemem(quoted);
     if (const Status status = script("LISTEN", "SET idle_session_timeout = 0"); !status) return status;
-    return script("LISTEN", statement);
+    for (const std::string& topic : topics) {
+        const auto channel = ask("LISTEN", sql::cli::listen, {topic});
+        if (!channel) return tl::unexpected(channel.error());
+        topic_of_[std::string(channel->text(0, 0))] = topic;
+    }
+    return {};
 }
 
 Result<std::optional<Notification>> BlockingConnection::wait(std::optional<BootClock::time_point> deadline) {
@@ -173,7 +175,8 @@ Result<std::optional<Notification>> BlockingConnection::wait(std::optional<BootC
         // first what has come already, also with the answer to another statement
         if (PQconsumeInput(get()) != 1) return tl::unexpected(from_connection(get(), "waiting for a notification"));
         if (PGnotify* const notify = PQnotifies(get()); notify != nullptr) {
-            Notification notification{notify->relname, notify->extra};
+            const auto known = topic_of_.find(notify->relname);
+            Notification notification{known == topic_of_.end() ? notify->relname : known->second, notify->extra};
             PQfreemem(notify);
             return notification;
         }

@@ -4,6 +4,7 @@
 
 #include <libpq-fe.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,7 +18,7 @@
 namespace dormouse::postgres {
 
 struct Notification {
-    std::string channel;
+    std::string topic;  ///< of those that listen() was given; of another channel: the channel's name
     std::string payload;
 };
 
@@ -42,9 +43,10 @@ class BlockingConnection {
     /// Runs any number of statements; without BEGIN in it they are one transaction. Errors: as ask(); a
     /// syntax error comes with its line.
     Status script(const std::string& what, const std::string& sql);
-    /// LISTENs on a channel of any name. The session is not ended for idleness from then on. Where a pooler answers in
-    /// the server's place (it shows another pid) nothing is done, as a LISTEN may become another client's.
-    Status listen(const std::string& channel);
+    /// LISTENs to what is told of `topics` ("done", "queue:NAME", … as sql/migrations/0001_baseline/02_notify.sql has
+    /// them). The session is not ended for idleness from then on. Where a pooler answers in the server's place (it
+    /// shows another pid) nothing is done, as a LISTEN may become another client's.
+    Status listen(const std::vector<std::string>& topics);
     /// There will be no notifications: wait() does so for a second at most.
     void look_each_second() { looks_each_second_ = true; }
     /// Waits for the next notification; nullopt when it is time to look again: `deadline` has passed (none: never), or
@@ -69,6 +71,7 @@ class BlockingConnection {
     Status copy_result(const std::string& what);
 
     bool looks_each_second_ = false;
+    std::map<std::string, std::string> topic_of_;  ///< by the channel it is told on
     std::int64_t copy_line_ = 0;
     std::unique_ptr<PGconn, Finish> connection_;
 };

@@ -14,14 +14,7 @@ ListeningSession::ListeningSession(loop::Loop& loop, Terms terms, Events events)
       events_(std::move(events)),
       deferred_(loop, "session.refused"),
       deadline_(loop, "session.deadline"),
-      retirement_(loop, "session.retirement") {
-    listen_to(terms_.channels);
-}
-
-void ListeningSession::listen_to(const std::vector<std::string>& channels) {
-    listen_sql_.clear();
-    for (const std::string& channel : channels) listen_sql_.push_back(listen_sql(channel));
-}
+      retirement_(loop, "session.retirement") {}
 
 void ListeningSession::open(Result<Target> target, Millis connect_timeout) {
     close();
@@ -50,7 +43,8 @@ void ListeningSession::close() {
 void ListeningSession::on_connected(ConnectionPtr connection) {
     Session::Events events;
     events.on_notification = [this](const std::string& channel, const std::string& payload) {
-        if (events_.on_notification) events_.on_notification(channel, payload);
+        if (const auto known = topic_of_.find(channel); known != topic_of_.end() && events_.on_notification)
+            events_.on_notification(known->second, payload);
     };
     events.on_lost = [this](Error error) { on_session_lost(std::move(error)); };
     session_ = std::make_unique<Session>(loop_, std::move(connection), std::move(events));
@@ -97,9 +91,16 @@ void ListeningSession::check_pooler() {
 
 void ListeningSession::listen() {
     std::vector<Statement> statements;
-    for (const std::string& sql : listen_sql_) statements.push_back(Statement{sql.c_str(), Params{}, false});
+    if (!terms_.topics.empty()) {
+        Params params;
+        params.texts(terms_.topics);
+        statements.push_back(Statement{sql::listen, std::move(params), false});
+    }
     session_->exchange(std::move(statements), [this](Replies replies) {
         if (!replies) return refuse(replies.error());
+        topic_of_.clear();
+        for (std::size_t i = 0; i < terms_.topics.size(); ++i)
+            topic_of_[std::string(replies->front().text(static_cast<int>(i), 0))] = terms_.topics[i];
         crash_point("listen.done");
         open_ = true;
         deadline_.stop();

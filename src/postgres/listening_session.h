@@ -3,9 +3,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "loop/loop.h"
@@ -20,7 +22,8 @@ namespace dormouse::postgres {
 class ListeningSession {
   public:
     struct Terms {
-        std::vector<std::string> channels;  ///< to LISTEN to; none: it hears of nothing
+        /// What to be told of, as sql/migrations/0001_baseline/02_notify.sql has it; none: it hears of nothing.
+        std::vector<std::string> topics;
         /// Sent with the settings, and what is said of its answer; none: nothing is checked.
         const char* check_sql = nullptr;
         std::function<Status(const Result<Reply>&)> check{};
@@ -29,12 +32,12 @@ class ListeningSession {
         std::function<void()> on_open;          ///< LISTEN has taken effect
         std::function<void(Error)> on_refused;  ///< open() failed, and why; on a turn of its own
         std::function<void(Error)> on_lost;     ///< an open session is gone; what is on the wire gets no answer
-        std::function<void(const std::string& channel, const std::string& payload)> on_notification;
+        std::function<void(const std::string& topic, const std::string& payload)> on_notification;
     };
     ListeningSession(loop::Loop& loop, Terms terms, Events events);
 
     /// What the next open() LISTENs to.
-    void listen_to(const std::vector<std::string>& channels);
+    void listen_to(std::vector<std::string> topics) { terms_.topics = std::move(topics); }
     /// Then on_open or on_refused, never from inside this call. A server that took the connection has `connect_timeout`
     /// for all the rest.
     void open(Result<Target> target, Millis connect_timeout);
@@ -60,7 +63,7 @@ class ListeningSession {
     loop::Loop& loop_;
     Terms terms_;
     Events events_;
-    std::vector<std::string> listen_sql_;
+    std::map<std::string, std::string> topic_of_;  ///< by the channel it is told on
     std::optional<Target> target_;
     Millis connect_timeout_{0};
     bool open_ = false;

@@ -18,15 +18,6 @@ std::string last_words(const PGconn* connection) {
 
 }  // namespace
 
-std::string listen_sql(const std::string& channel) {
-    std::string sql = "LISTEN \"";
-    for (const char c : channel) {
-        if (c == '"') sql.push_back('"');
-        sql.push_back(c);
-    }
-    return sql + "\"";
-}
-
 Session::Session(loop::Loop& loop, ConnectionPtr connection, Events events)
     : loop_(loop),
       connection_(std::move(connection)),

@@ -27,9 +27,6 @@ struct Statement {
     bool prepare = false;
 };
 
-/// LISTEN to `channel`, whatever is in its name. Source: "Identifiers and Key Words".
-std::string listen_sql(const std::string& channel);
-
 /// The error that undid a whole exchange.
 struct Undone : Error {
     std::optional<std::size_t> statement;  ///< which one was refused; none: the commit, so it may be any of them

@@ -23,9 +23,9 @@ void Listener::open(postgres::Target target, const std::vector<std::string>& que
     close();
     connect_timeout_ = connect_timeout;
     queues_ = queues;
-    std::vector<std::string> channels;
-    for (const std::string& queue : queues) channels.push_back("dormouse:" + queue);
-    session_.listen_to(channels);
+    std::vector<std::string> topics;
+    for (const std::string& queue : queues) topics.push_back("queue:" + queue);
+    session_.listen_to(std::move(topics));
     session_.open(std::move(target), connect_timeout);
 }
 

@@ -23,17 +23,17 @@ std::vector<postgres::Migration> migrations() {
     return list;
 }
 
-std::string worker_channel(const Uuid& worker) {
-    return "dormouse@" + worker.to_string();
+std::string worker_topic(const Uuid& worker) {
+    return "worker:" + worker.to_string();
 }
 
-std::vector<std::string> channels_of(const Wire::Terms& terms) {
+std::vector<std::string> topics_of(const Wire::Terms& terms) {
     if (!terms.listens) return {};
-    std::vector<std::string> channels;
-    for (const std::string& queue : terms.identity.queues) channels.push_back("dormouse:" + queue);
-    channels.push_back(worker_channel(terms.identity.id));
-    if (terms.place.hears_of_ends) channels.emplace_back("dormouse:done");
-    return channels;
+    std::vector<std::string> topics;
+    for (const std::string& queue : terms.identity.queues) topics.push_back("queue:" + queue);
+    topics.push_back(worker_topic(terms.identity.id));
+    if (terms.place.hears_of_ends) topics.emplace_back("done");
+    return topics;
 }
 
 /// Postgres found other columns in dormouse.runs than the statement names (finish.sql).
@@ -55,15 +55,14 @@ Result<postgres::Target> target_of(const Wire::Terms& terms) {
 Wire::Wire(loop::Loop& loop, Terms terms, Events events)
     : terms_(std::move(terms)),
       events_(std::move(events)),
-      session_(
-          loop,
-          {.channels = channels_of(terms_),
-           .check_sql = postgres::schema_check_sql,
-           .check = [this](const auto& reply) { return check_schema(reply); }},
-          {.on_open = [this] { on_session_open(); },
-           .on_refused = [this](const Error& error) { on_gone(error); },
-           .on_lost = [this](const Error& error) { on_gone(error); },
-           .on_notification = [this](const std::string& channel, const std::string&) { on_notification(channel); }}),
+      session_(loop,
+               {.topics = topics_of(terms_),
+                .check_sql = postgres::schema_check_sql,
+                .check = [this](const auto& reply) { return check_schema(reply); }},
+               {.on_open = [this] { on_session_open(); },
+                .on_refused = [this](const Error& error) { on_gone(error); },
+                .on_lost = [this](const Error& error) { on_gone(error); },
+                .on_notification = [this](const std::string& topic, const std::string&) { on_notification(topic); }}),
       answer_timer_(loop, "wire.answer"),
       retry_timer_(loop, "wire.retry") {}
 
@@ -220,8 +219,8 @@ void Wire::await_answer() {
     });
 }
 
-void Wire::on_notification(const std::string& channel) {
-    channel == worker_channel(terms_.identity.id) ? events_.on_taken_away() : events_.on_queue();
+void Wire::on_notification(const std::string& topic) {
+    topic == worker_topic(terms_.identity.id) ? events_.on_taken_away() : events_.on_queue();
 }
 
 bool known_to_suspend(const std::string& url) {

@@ -20,24 +20,24 @@ constexpr const char* worker = "00000000-0000-4000-8000-000000000001";
 /// Hears the queues "default" and "other", the ends of runs and one worker.
 struct Listener {
     explicit Listener(TestDatabase& database) : database_(database), session_(database.connect()) {
-        for (const char* const channel : {"dormouse:default", "dormouse:other", "dormouse:done", "marker"})
-            BOOST_REQUIRE(session_.listen(channel).has_value());
-        BOOST_REQUIRE(session_.listen(std::string("dormouse@") + worker).has_value());
+        BOOST_REQUIRE(
+            session_.listen({"queue:default", "queue:other", "done", "marker", std::string("worker:") + worker})
+                .has_value());
         BOOST_REQUIRE(
             session_.script("register", "SELECT dormouse.listens('default'), dormouse.listens('other')").has_value());
     }
 
-    /// The channels that were notified up to now, in order. Notifications come in the order of commits, so
+    /// The topics that were notified up to now, in order. Notifications come in the order of commits, so
     /// the mark, which is committed now, comes after all of them.
     std::string heard() {
-        database_.exec("NOTIFY marker");
-        std::string channels;
+        database_.exec("SELECT pg_notify(dormouse.channel('marker'), '')");
+        std::string topics;
         while (true) {
             const auto notification = session_.wait(BootClock::now() + std::chrono::seconds(20));
             BOOST_REQUIRE(notification.has_value());
             BOOST_REQUIRE(notification->has_value());
-            if ((*notification)->channel == "marker") return channels;
-            channels += (channels.empty() ? "" : " ") + (*notification)->channel;
+            if ((*notification)->topic == "marker") return topics;
+            topics += (topics.empty() ? "" : " ") + (*notification)->topic;
         }
     }
 
@@ -81,18 +81,18 @@ BOOST_AUTO_TEST_CASE(every_way_to_insert_a_run_rings_its_queue_once) {
           "SELECT dormouse.enqueue_many('t', ARRAY['1', '2']::jsonb[])",
           "BEGIN; SELECT dormouse.enqueue('t'); "
           "INSERT INTO dormouse.runs (task) VALUES ('t'); COMMIT"})
-        BOOST_TEST(listener.after(sql) == "dormouse:default", sql);
+        BOOST_TEST(listener.after(sql) == "queue:default", sql);
     BOOST_TEST(
         listener.after("INSERT INTO dormouse.runs (task, queue) VALUES ('t', 'default'), ('t', 'other')").size() ==
-        std::string("dormouse:default dormouse:other").size());
+        std::string("queue:default queue:other").size());
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_is_not_due_yet_rings_as_well) {
     TestDatabase database;
     Listener listener(database);
     BOOST_TEST(listener.after("INSERT INTO dormouse.runs (task, run_at) VALUES ('t', now() + interval '1 day')") ==
-               "dormouse:default");
-    BOOST_TEST(listener.after("SELECT dormouse.enqueue('t', delay => '1 day')") == "dormouse:default");
+               "queue:default");
+    BOOST_TEST(listener.after("SELECT dormouse.enqueue('t', delay => '1 day')") == "queue:default");
 }
 
 BOOST_AUTO_TEST_CASE(what_makes_no_run_claimable_rings_nobody) {
@@ -115,13 +115,13 @@ BOOST_AUTO_TEST_CASE(what_makes_a_run_claimable_or_due_earlier_rings) {
     TestDatabase database;
     Listener listener(database);
     listener.after("SELECT dormouse.enqueue('t', delay => '1 hour')");
-    BOOST_TEST(listener.after("UPDATE dormouse.runs SET run_at = run_at - interval '1 minute'") == "dormouse:default");
-    BOOST_TEST(listener.after("UPDATE dormouse.runs SET queue = 'other'") == "dormouse:other");
-    BOOST_TEST(listener.after("UPDATE dormouse.runs SET task = 'its right name'") == "dormouse:other");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET run_at = run_at - interval '1 minute'") == "queue:default");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET queue = 'other'") == "queue:other");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET task = 'its right name'") == "queue:other");
     listener.after("UPDATE dormouse.runs SET status = 'blocked'");
-    BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'queued'") == "dormouse:other");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'queued'") == "queue:other");
     listener.after("UPDATE dormouse.runs SET status = 'failed'");
-    BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'retry'") == "dormouse:other");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'retry'") == "queue:other");
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_hears_that_its_run_was_taken_away) {
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(a_worker_hears_that_its_run_was_taken_away) {
         database.exec("DELETE FROM dormouse.runs; SELECT dormouse.enqueue('t')");
         claim(database);
         listener.heard();
-        BOOST_TEST(listener.after(sql) == std::string("dormouse@") + worker, sql);
+        BOOST_TEST(listener.after(sql) == std::string("worker:") + worker, sql);
     }
     database.exec("SELECT dormouse.enqueue('t')");
     claim(database);
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_a_watched_run_is_told) {
     Listener listener(database);
     database.exec("SELECT dormouse.enqueue('t', watched => true); SELECT dormouse.enqueue('u')");
     listener.heard();
-    BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'canceled'") == "dormouse:done");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'canceled'") == "done");
 }
 
 BOOST_AUTO_TEST_CASE(who_waits_for_a_run_that_has_the_key_already_is_told_of_its_end) {
@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_a_run_that_has_the_key_already_is_told_of_its
     const std::string id = database.value("SELECT dormouse.enqueue('t', key => 'k', watched => true)");
     BOOST_TEST(id == database.value("SELECT id FROM dormouse.runs"));
     listener.heard();
-    BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'failed'") == "dormouse:done");
+    BOOST_TEST(listener.after("UPDATE dormouse.runs SET status = 'failed'") == "done");
 }
 
 BOOST_AUTO_TEST_CASE(who_cannot_be_told_because_he_sees_an_older_state_hears_that_he_has_to_repeat) {

@@ -127,13 +127,14 @@ BOOST_AUTO_TEST_CASE(a_pool_without_a_task_is_refused) {
 
 BOOST_AUTO_TEST_CASE(notifications_that_come_with_the_answer_to_listen_are_passed_over) {
     tasks.make_ghost();
-    const Process noise({{"psql", "-qAtX", database.url(), "-c",
-                          "DO $$ BEGIN FOR i IN 1..2000000 LOOP PERFORM pg_notify('dormouse:default', 'arrived'), "
-                          "pg_notify('dormouse:default', i::text); COMMIT; END LOOP; END $$"},
-                         {},
-                         {},
-                         {},
-                         Millis{120'000}});
+    const Process noise(
+        {{"psql", "-qAtX", database.url(), "-c",
+          "DO $$ BEGIN FOR i IN 1..2000000 LOOP PERFORM pg_notify(dormouse.channel('queue:default'), 'arrived'), "
+          "pg_notify(dormouse.channel('queue:default'), i::text); COMMIT; END LOOP; END $$"},
+         {},
+         {},
+         {},
+         Millis{120'000}});
     for (int i = 0; i < 20; ++i) {
         const Ended ended = check(file());
         BOOST_TEST_REQUIRE(ended.exit_code == 0, ended.err);

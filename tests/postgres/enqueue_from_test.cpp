@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(the_triggers_of_a_statement_fire_once_for_a_file) {
     for (int n = 0; n < 20'000; ++n) lines += "{\"task\":\"t\",\"payload\":" + std::to_string(n) + "}\n";
     write(lines);
     auto listener = database.connect();
-    BOOST_REQUIRE(listener.listen("dormouse:default").has_value());
+    BOOST_REQUIRE(listener.listen({"queue:default"}).has_value());
     BOOST_REQUIRE(listener.script("register", "SELECT dormouse.listens('default')").has_value());
     BOOST_TEST(from(file).exit_code == 0);
     BOOST_TEST(database.value("SELECT string_agg(n::text, ' ') FROM fired") == "20000");

@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_running_run_is_canceled_its_worker_hears_of_it_and_its_re
     const std::string id = enqueue();
     const std::string fence = claim();
     auto ear = database.connect();
-    BOOST_REQUIRE(ear.listen(std::string("dormouse@") + worker).has_value());
+    BOOST_REQUIRE(ear.listen({std::string("worker:") + worker}).has_value());
     BOOST_TEST(has(call("cancel", id), "its handler is being ended"));
     const auto heard = ear.wait(BootClock::now() + std::chrono::seconds(20));
     BOOST_TEST((heard.has_value() && heard->has_value()));

@@ -25,7 +25,7 @@ struct PromisingPool {
 
     explicit PromisingPool(const worker::Promise::Terms& terms = steadfast(), PoolBenchOptions options = {})
         : bench(database.url(), with(std::move(options), terms)) {
-        BOOST_TEST_REQUIRE(listener.listen("dormouse:default").has_value());
+        BOOST_TEST_REQUIRE(listener.listen({"queue:default"}).has_value());
         BOOST_TEST_REQUIRE(bench.until_idle());
     }
     static PoolBenchOptions with(PoolBenchOptions options, const worker::Promise::Terms& terms) {

@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_notification_right_after_a_ring_is_rung_too) {
     RelayBench bench(database.url());
     for (int ring = 1; ring < 10; ++ring) {
         BOOST_TEST_REQUIRE(bench.until_rung(ring));
-        database.exec("NOTIFY \"dormouse:default\"");
+        database.exec("SELECT pg_notify(dormouse.channel('queue:default'), '')");
     }
     BOOST_TEST(bench.until_rung(10));
 }
@@ -148,7 +148,8 @@ BOOST_AUTO_TEST_CASE(a_storm_of_notifications_is_few_rings_and_the_next_one_is_r
     std::atomic<bool> over = false;
     std::thread producer([&] {
         auto connection = database.connect();
-        for (int i = 0; i < 10'000; ++i) static_cast<void>(connection.script("storm", "NOTIFY \"dormouse:default\""));
+        for (int i = 0; i < 10'000; ++i)
+            static_cast<void>(connection.script("storm", "SELECT pg_notify(dormouse.channel('queue:default'), '')"));
         over = true;
     });
     const bool stormed = bench.until([&] { return over.load(); }, Millis{120'000});
@@ -160,7 +161,7 @@ BOOST_AUTO_TEST_CASE(a_storm_of_notifications_is_few_rings_and_the_next_one_is_r
     BOOST_TEST(bench.rings() >= 2);
     BOOST_TEST(bench.rings() <= 3 + time / Millis{100});
     const int rings = bench.rings();
-    database.exec("NOTIFY \"dormouse:default\"");
+    database.exec("SELECT pg_notify(dormouse.channel('queue:default'), '')");
     BOOST_TEST(bench.until_rung(rings + 1));
 }
 
@@ -205,7 +206,7 @@ BOOST_AUTO_TEST_CASE(after_a_restart_of_the_server_it_listens_again) {
     BOOST_TEST_REQUIRE(bench.until_quiet());
     BOOST_TEST(bench.rings() == 2);
     auto connection = database.connect();
-    static_cast<void>(connection.script("test", "NOTIFY \"dormouse:default\""));
+    static_cast<void>(connection.script("test", "SELECT pg_notify(dormouse.channel('queue:default'), '')"));
     BOOST_TEST(bench.until_rung(3));
 }
 
@@ -245,7 +246,7 @@ BOOST_AUTO_TEST_CASE(a_queue_that_is_added_to_the_file_is_heard_without_a_restar
     BOOST_TEST_REQUIRE(bench.until_quiet());
     bench.configure(database.url(), "queues = [\"default\", \"mail\"]");
     BOOST_TEST_REQUIRE(bench.until_rung(2));
-    database.exec("NOTIFY \"dormouse:mail\"");
+    database.exec("SELECT pg_notify(dormouse.channel('queue:mail'), '')");
     BOOST_TEST(bench.until_rung(3));
 }
 
@@ -256,7 +257,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_goes_bad_does_not_make_it_deaf) {
     bench.write("nonsense = 1\n");
     bench.turns_within(Millis{200});
     BOOST_TEST(bench.listener().is_open());
-    database.exec("NOTIFY \"dormouse:default\"");
+    database.exec("SELECT pg_notify(dormouse.channel('queue:default'), '')");
     BOOST_TEST(bench.until_rung(2));
 }
 

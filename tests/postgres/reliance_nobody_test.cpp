@@ -21,7 +21,7 @@ constexpr const char* reliance = "hashtextextended('default', 1685024367)";
 /// Who LISTENs without being registered, and hears what is sent.
 struct Ear {
     explicit Ear(TestDatabase& database) : session(database.connect()) {
-        BOOST_TEST_REQUIRE(session.listen("dormouse:default").has_value());
+        BOOST_TEST_REQUIRE(session.listen({"queue:default"}).has_value());
     }
     int heard() {
         session.ask("wait", "SELECT 1");

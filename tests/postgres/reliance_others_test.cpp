@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(who_relied_on_a_worker_that_was_killed_is_found_by_its_succ
     UnitWorker successor(database);
     BOOST_TEST_REQUIRE(eventually([&] { return database.value(completed_sql) == std::to_string(others); }));
     auto listener = database.connect();  // runs that were taken back have been told by now
-    BOOST_TEST_REQUIRE(listener.listen("dormouse:default").has_value());
+    BOOST_TEST_REQUIRE(listener.listen({"queue:default"}).has_value());
     go_on(producer, "COMMIT");
     BOOST_TEST(eventually([&] { return database.value(completed_sql) == std::to_string(others + 1); }));
     const auto heard = listener.wait(BootClock::now());

@@ -27,7 +27,7 @@ BOOST_FIXTURE_TEST_CASE(while_a_worker_has_promised_nobody_is_notified_and_all_i
 
 BOOST_FIXTURE_TEST_CASE(without_a_promise_each_commit_notifies_and_takes_no_lock, IdlePool) {
     auto listener = database.connect();
-    BOOST_TEST_REQUIRE(listener.listen("dormouse:default").has_value());
+    BOOST_TEST_REQUIRE(listener.listen({"queue:default"}).has_value());
     auto producer = relying_producer(database);
     BOOST_TEST(database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = " +
                               std::to_string(PQbackendPID(producer.get()))) == "0");

@@ -43,6 +43,7 @@ function attempts_of: operator executes, reader executes, worker executes
 function cancel: operator executes, producer executes, worker executes
 function cancel_runs: operator executes, worker executes
 function canceled_by: nobody
+function channel: everybody executes
 function check_key: nobody
 function check_numbers: nobody
 function check_values: nobody
@@ -61,6 +62,7 @@ function is_of_the_server: nobody
 function forget_workers: operator executes, worker executes
 function key_owners: nobody
 function levels: worker executes
+function listen: everybody executes
 function listens: everybody executes
 function lock_finished: nobody
 function lock_matching: nobody
@@ -104,6 +106,7 @@ sequence fence: worker usage
 sequence operations_id_seq: nobody
 table attempt_log: operator select, reader select, worker delete+insert+select+update
 table attempt_log_default: operator select, reader select, worker select
+table channel_key: nobody
 table endings: operator select, reader select, worker select
 table imports: operator select, reader select, worker select
 table keys: operator select, reader select, worker select

@@ -203,7 +203,7 @@ BOOST_AUTO_TEST_CASE(only_a_run_that_is_watched_tells_its_news) {
     const std::string quiet = scene.enqueue("'talk'");
     const std::string watched = scene.enqueue("'talk'");
     auto listener = scene.database.connect();
-    BOOST_TEST_REQUIRE(listener.listen("dormouse:news").has_value());
+    BOOST_TEST_REQUIRE(listener.listen({"news"}).has_value());
     scene.database.exec("SELECT dormouse.watch('" + watched + "')");
     scene.bench.worker().start();
     BOOST_TEST(scene.until_status(watched, "completed"));

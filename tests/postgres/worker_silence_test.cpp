@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(after_a_burst_of_rings_and_notifications_it_is_silent_again
     PoolBench bench(database.url());
     BOOST_TEST_REQUIRE(bench.until_idle());
     for (int i = 0; i < 50; ++i) bench.ring();
-    database.exec("NOTIFY \"dormouse:default\"");
+    database.exec("SELECT pg_notify(dormouse.channel('queue:default'), '')");
     BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::claiming; }));
     BOOST_TEST_REQUIRE(bench.until_idle());
     bench.turns_within(Millis{300});

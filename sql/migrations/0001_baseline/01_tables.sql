@@ -105,7 +105,7 @@ COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner
 COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is mostly less.';
 COMMENT ON COLUMN dormouse.runs.run_at IS 'When it is due; infinity: parked, until somebody gives it a time.';
 COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
-COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told on channel dormouse:done.';
+COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told (topic "done" of dormouse.listen()).';
 COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
 COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
 COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
@@ -255,6 +255,13 @@ CREATE INDEX strays_finished_at ON dormouse.strays (finished_at);
 -- As dormouse.keys.
 ALTER TABLE dormouse.strays SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
 COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than 37 hours after their id was made, or before: where they are looked for by their id.';
+
+-- What the names of the channels are made of (02_notify.sql). One row.
+CREATE TABLE dormouse.channel_key (
+    key uuid NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY
+);
+INSERT INTO dormouse.channel_key DEFAULT VALUES;
+COMMENT ON TABLE dormouse.channel_key IS 'What the names of the NOTIFY channels are made of, which who may merely connect must not know. One row.';
 
 -- How many runs have ended, by task and time: a row for each session and ten seconds, which no two sessions share, summed up by the hour later (session 0).
 -- Kept as long as finished runs. Ten seconds, because while somebody holds a snapshot each version of a row stays, and each ending walks over all of them:

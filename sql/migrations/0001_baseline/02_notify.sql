@@ -47,6 +47,29 @@ BEGIN
     RETURN dormouse.nobody_listens(listening);
 END $$;
 
+-- The channel on which a topic is told: "queue:NAME" (there is something to look at), "worker:ID" (runs were taken away), "done" and "news" (of runs that
+-- somebody watches). NOTIFY takes no privilege, and a flood of large ones holds up each session that listens to their channel. So its name is known
+-- to those only who may use this schema: it comes from a key of this database.
+CREATE FUNCTION dormouse.channel(topic text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN 'dormouse:' || left(encode(sha256(convert_to(coalesce((SELECT min(k.key::text) FROM dormouse.channel_key k), '') || topic, 'UTF8')), 'hex'), 32);
+END $$;
+
+-- LISTENs to topics; their channels.
+CREATE FUNCTION dormouse.listen(topics text[]) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    channels text[];
+    one text;
+BEGIN
+    FOREACH one IN ARRAY topics LOOP
+        channels := channels || dormouse.channel(one);
+        EXECUTE format('LISTEN %I', dormouse.channel(one));
+    END LOOP;
+    RETURN channels;
+END $$;
+
 -- Tells the workers of a queue that there is something to look at. The one place that decides whether a NOTIFY is sent. dormouse.notify, a
 -- setting of the session or transaction:
 --   off      never: for transactions that will be prepared (PREPARE TRANSACTION cannot follow a NOTIFY); ring after COMMIT PREPARED
@@ -60,23 +83,25 @@ BEGIN
     IF mode OPERATOR(pg_catalog.=) 'off' THEN
         RETURN;
     ELSIF mode OPERATOR(pg_catalog.=) 'always' THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
+        PERFORM pg_catalog.pg_notify(dormouse.channel('queue:' OPERATOR(pg_catalog.||) queue), '');
     ELSIF NOT dormouse.relies(queue, pg_catalog.hashtextextended(queue, 1685024366)) THEN
-        PERFORM pg_catalog.pg_notify('dormouse:' OPERATOR(pg_catalog.||) queue, '');
+        PERFORM pg_catalog.pg_notify(dormouse.channel('queue:' OPERATOR(pg_catalog.||) queue), '');
     END IF;
 END $$;
 
--- Registers a session that LISTENs to "dormouse:QUEUE" without being one of dormouse's, until it ends. What was enqueued before may have
--- been left untold, also if it is committed later.
-CREATE FUNCTION dormouse.listens(queue text) RETURNS void
-LANGUAGE sql BEGIN ATOMIC
-    SELECT set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366));
-END;
+-- LISTENs to a queue in a session that is none of dormouse's, and registers it until it ends. The channel, which stays the same. What was
+-- enqueued before may have been left untold, also if it is committed later.
+CREATE FUNCTION dormouse.listens(queue text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366));
+    RETURN (dormouse.listen(ARRAY['queue:' || queue]))[1];
+END $$;
 
 -- Tells one worker that a run it holds has been taken away. It asks the database which; the message has no authority.
 CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
-LANGUAGE sql BEGIN ATOMIC SELECT pg_notify('dormouse@' || worker::text, ''); END;
+LANGUAGE sql BEGIN ATOMIC SELECT pg_notify(dormouse.channel('worker:' || worker::text), ''); END;
 
--- How a run is called on the channels dormouse:done and dormouse:news, which anybody hears who may connect: only who knows the id knows it.
+-- How a run is called where its news and its end are told ("news", "done"), to all who use this schema: only who knows the id knows it.
 CREATE FUNCTION dormouse.told_as(id uuid) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN encode(sha256(uuid_send(id)), 'hex');

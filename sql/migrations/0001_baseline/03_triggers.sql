@@ -25,7 +25,7 @@ BEGIN
                 AND (o.id IS NULL OR o.status OPERATOR(pg_catalog.<>) ALL ('{queued,retry}') OR n.run_at OPERATOR(pg_catalog.<) o.run_at
                      OR n.queue OPERATOR(pg_catalog.<>) o.queue OR n.task OPERATOR(pg_catalog.<>) o.task)) q;
     -- finished under the eyes of somebody who waits
-    PERFORM pg_catalog.pg_notify('dormouse:done', dormouse.told_as(n.id))
+    PERFORM pg_catalog.pg_notify(dormouse.channel('done'), dormouse.told_as(n.id))
        FROM new_rows n LEFT JOIN old_rows o ON o.id OPERATOR(pg_catalog.=) n.id
       WHERE n.watched AND n.finished_at IS NOT NULL AND o.finished_at IS NULL;
     RETURN NULL;
@@ -53,7 +53,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM dormouse.notify_worker(w.worker)
        FROM (SELECT DISTINCT l.worker FROM dormouse.runs_live l WHERE l.status = 'running') w;
-    PERFORM pg_notify('dormouse:done', dormouse.told_as(l.id)) FROM dormouse.runs_live l WHERE l.watched;
+    PERFORM pg_notify(dormouse.channel('done'), dormouse.told_as(l.id)) FROM dormouse.runs_live l WHERE l.watched;
     DELETE FROM dormouse.keys k USING dormouse.runs_live l WHERE k.task = l.task AND k.key = l.key AND k.run_id = l.id;
     RETURN NULL;
 END $$;
@@ -129,7 +129,7 @@ BEGIN
         RETURN NEW;
     END IF;
     IF OLD.watched THEN  -- whoever waits for its end waits no longer
-        PERFORM pg_notify('dormouse:done', dormouse.told_as(OLD.id));
+        PERFORM pg_notify(dormouse.channel('done'), dormouse.told_as(OLD.id));
     END IF;
     RETURN NULL;
 END $$;

@@ -1,6 +1,6 @@
 -- What runs say on the way and at their end: progress, log lines, follow-up runs; and who is told.
 
--- Whoever watches a run is told of its end on channel dormouse:done and of all else on dormouse:news; nobody pays for the others. Waits
+-- Whoever watches a run is told of its end ("done") and of all else ("news"); nobody pays for the others. Waits
 -- for a row that somebody has locked. Returns whether the run can still end.
 CREATE FUNCTION dormouse.watch(id uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1,2 +1,2 @@
--- $1 id. How it is called on the channels dormouse:done and dormouse:news.
+-- $1 id. How it is called where its end and its news are told.
 SELECT dormouse.told_as($1::uuid)
