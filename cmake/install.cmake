@@ -3,7 +3,8 @@
 include(GNUInstallDirs)
 install(TARGETS dormouse RUNTIME DESTINATION bin)
 install(TARGETS dormouse-due dormouse-relay dormouse-alert RUNTIME DESTINATION lib/dormouse)
-install(PROGRAMS libexec/dormouse-dev DESTINATION lib/dormouse)
+install(PROGRAMS libexec/dormouse-dev libexec/dormouse-prove DESTINATION lib/dormouse)
+install(FILES libexec/dormouse-host.sh libexec/dormouse-prove.sh libexec/dormouse-prove.sql DESTINATION lib/dormouse)
 
 file(GLOB units CONFIGURE_DEPENDS units/*.target units/*.socket units/*.path units/*.timer units/*.mount units/*.service)
 install(FILES ${units} DESTINATION lib/systemd/system)

@@ -14,6 +14,7 @@
 #include "cli/dev.h"
 #include "cli/migrate.h"
 #include "cli/parse_parts.h"
+#include "cli/prove.h"
 #include "cli/setup.h"
 #include "cli/text.h"
 #include "cli/version.h"
@@ -164,6 +165,34 @@ void add_dev(CLI::App& app, Chosen& chosen) {
     choose(command, chosen, options, dev);
 }
 
+void add_prove(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<ProveOptions>();
+    CLI::App& command = *app.add_subcommand(
+        "prove", "Kill, stop and cut off a pool made for it, on this host and server, and account for every run");
+    command
+        .add_option("--database-url", options->database_url,
+                    "The server, as a login that may create databases, without a password (default: DATABASE_URL, else "
+                    "the Postgres of this machine, else a private one)")
+        ->type_name("URL");
+    command.add_option("--duration", options->duration, "Do it for so long (default 45s)")->type_name("DURATION");
+    command.add_option("--seed", options->seed, "The same steps, in the same order (default: drawn, and said)")
+        ->check(number(0, 32767))
+        ->type_name("N");
+    command.add_flag("--dry-run", options->dry_run, "Only say what would be made and done");
+    add_json(command, options->json);
+    command.footer(
+        "Works in a database, a directory and units of its own, which are removed at the end and at Ctrl-C; nothing of "
+        "yours\nis touched. Where the login may not create a database, a private Postgres takes the server's place. "
+        "Needs "
+        "psql. Ends\nwith 0 if nothing was lost or doubled and the pool sleeps; else with 1, and says what and "
+        "where.\n\n"
+        "Examples:\n"
+        "  sudo dormouse prove\n"
+        "  dormouse prove --database-url postgresql://app@db.example/app --duration 5min\n"
+        "  dormouse prove --dry-run");
+    choose(command, chosen, options, prove);
+}
+
 void add_version(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<VersionOptions>();
     CLI::App& command = *app.add_subcommand("version", "Show the version of dormouse and of the schema it brings");
@@ -204,7 +233,7 @@ int parse_and_run(int argc, char** argv) {
     for (const auto add : {add_setup,   add_migrate, add_worker, add_new,    add_try,     add_enqueue, add_wake,
                            add_relay,   add_runs,    add_show,   add_watch,  add_logs,    add_cancel,  add_retry,
                            add_archive, add_history, add_status, add_doctor, add_workers, add_reap,    add_forget,
-                           add_config,  add_sandbox, add_alert,  add_dev,    add_version})
+                           add_config,  add_sandbox, add_alert,  add_dev,    add_prove,   add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);

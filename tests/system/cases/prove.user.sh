@@ -1,0 +1,32 @@
+#!/bin/bash
+# dormouse prove as an ordinary user: behind their own systemd with a login that may create databases and nothing else, and where no systemd
+# runs for them, with a login that may not: then the server is a private one, which is hurt too.
+source "$(dirname "$0")/../lib.sh"
+need_worker
+# shellcheck source=../prove.sh
+source "$(dirname "$0")/../prove.sh"
+useradd --create-home prover 2>/dev/null || true
+database=postgres sql "DROP ROLE IF EXISTS maker" 2>/dev/null
+database=postgres sql "DROP ROLE IF EXISTS guest" 2>/dev/null
+database=postgres sql "CREATE ROLE maker LOGIN CREATEDB"
+database=postgres sql "CREATE ROLE guest LOGIN"
+at_end "database=postgres sql 'DROP ROLE maker'; database=postgres sql 'DROP ROLE guest'"
+
+systemctl start "user@$(id -u prover)"
+prove prover --database-url postgresql://maker@127.0.0.1/postgres --seed 1 --duration 1s
+well_accounted user
+sleeps_well user
+equal "whose systemd" "$(report "r['systemd']")" user
+nothing_is_left user prover
+systemctl stop "user@$(id -u prover)"
+# Ten seconds later logind removes what this user still has in shared memory (RemoveIPC=): no Postgres of theirs may run by then.
+wait_for 60 state_is "user-runtime-dir@$(id -u prover).service" inactive
+
+prove prover --database-url postgresql://guest@127.0.0.1/postgres --seed 1 --duration 1s
+well_accounted "without systemd"
+holds "it says that it proves the host alone" says 'It proves this host, not your server'
+equal "without systemd: what was done" "$(done_kinds)" "crash_postgres end_sessions freeze_worker kill_handler kill_worker"
+equal "without systemd: what was not" "$(report "' '.join(sorted(r['skipped']))")" "lose_ring network restart_unit sleep stop_unit"
+equal "without systemd: nothing is said about sleep" "$(report "r['asleep']")" None
+nothing_is_left "without systemd"
+well=yes # nothing more to show
