@@ -22,8 +22,10 @@ leave() {
     trap '' INT TERM HUP
     set +e
     stop_all
+    for one in "${findings[@]}"; do [ -n "$kept" ] || printf 'dormouse: prove: %s\n' "$one" >&2; done
     if [ $code != 0 ] && [ $code != 130 ] && [ -z "$kept" ]; then
-        cp "$here/log" "${kept:=${TMPDIR:-/tmp}/dormouse-$pool.log}"
+        kept=$(mktemp "${TMPDIR:-/tmp}/dormouse-$pool.XXXXXX.log")
+        cp "$here/log" "$kept"
         printf 'dormouse: prove: what the pool said is in %s\n' "$kept" >&2
     fi
     rm -rf "$here"
@@ -123,9 +125,9 @@ signal_worker() {
 
 # --- violence: each does it, and says in `what` what there was ----------------------------------------------------------------------
 kill_worker() { signal_worker KILL; }
-# shellcheck disable=SC2206 # several words
 kill_handler() {
-    local all=($(handlers))
+    local all
+    read -ra all <<<"$(handlers)"
     [ ${#all[@]} -gt 0 ] && kill -KILL "${all[chance % ${#all[@]}]}"
 }
 end_sessions() {
@@ -141,8 +143,9 @@ freeze_worker() {
     signal_worker CONT
     what+=", $back taken back"
 }
-restart_unit() { ctl restart "$unit.service"; }
-stop_unit() { ctl stop "$unit.service"; }
+# A ring that comes while it ends takes the place of its stop: then it is started at once.
+restart_unit() { ctl restart "$unit.service" || what+=", rung meanwhile"; }
+stop_unit() { ctl stop "$unit.service" || what+=", rung meanwhile"; }
 lose_ring() {
     ctl stop "$unit.socket"
     enqueue 3
@@ -192,11 +195,10 @@ step() { # step KIND
 say ""
 line "the pool is up"
 # Each once, however long it takes; then until the time is up.
-until_at=$((SECONDS + seconds)) number=0
-for kind in "${plan[@]}"; do
-    if [ ${#findings[@]} != 0 ] || { [ $number -ge ${#kinds[@]} ] && [ $SECONDS -ge $until_at ]; }; then break; fi
-    step "$kind"
-    number=$((number + 1))
+until_at=$((SECONDS + seconds))
+for ((number = 0; number < ${#kinds[@]} || SECONDS < until_at; number++)); do
+    [ ${#findings[@]} = 0 ] || break
+    step "${plan[number % ${#plan[@]}]}"
 done
 for kind in "${kinds[@]}"; do
     [[ $done_kinds == *" $kind "* ]] || skipped[$kind]="did not come to it"
@@ -266,7 +268,7 @@ databases=0
 proven=true
 if [ "$found" != '[]' ] || [ ${#findings[@]} != 0 ]; then
     proven=false
-    kept=${TMPDIR:-/tmp}/dormouse-$pool.log
+    kept=$(mktemp "${TMPDIR:-/tmp}/dormouse-$pool.XXXXXX.log")
     { cat "$here/log"; echo "--- the ledger: mark, run, fence, time ---"; cat "$here/ledger"; } >"$kept"
 fi
 say ""
@@ -291,9 +293,9 @@ if [ -n "$json" ]; then
     for one in "${findings[@]}"; do list+="${list:+, }$(quoted "$one")"; done
     not_done=
     for one in "${!skipped[@]}"; do not_done+="${not_done:+, }\"$one\": $(quoted "${skipped[$one]}")"; done
-    all=$(printf '%s, ' "${steps[@]}")
+    list_of_steps=$(printf '%s, ' "${steps[@]}")
     printf '{"proven": %s, "seed": %s, "systemd": "%s", "private": %s, "steps": [%s], "skipped": {%s}, "account": %s, "late_endings_refused": %s, ' \
-        $proven "$seed" "$manager" "$([ -n "$private" ] && echo true || echo false)" "${all%, }" "$not_done" "$figures" "$refused"
+        $proven "$seed" "$manager" "$([ -n "$private" ] && echo true || echo false)" "${list_of_steps%, }" "$not_done" "$figures" "$refused"
     printf '"asleep": %s, "left": {"units": %s, "directories": %s, "databases": %s}, "findings": [%s], "log": %s}\n' \
         "$asleep" "$units" "$files" "$databases" "$list" "$([ -n "$kept" ] && quoted "$kept" || echo null)"
 fi

@@ -174,7 +174,7 @@ void add_prove(CLI::App& app, Chosen& chosen) {
                     "The server, as a login that may create databases, without a password (default: DATABASE_URL, else "
                     "the Postgres of this machine, else a private one)")
         ->type_name("URL");
-    command.add_option("--duration", options->duration, "Do it for so long (default 45s)")->type_name("DURATION");
+    command.add_option("--duration", options->duration, "At least for so long (default 45s)")->type_name("DURATION");
     command.add_option("--seed", options->seed, "The same steps, in the same order (default: drawn, and said)")
         ->check(number(0, 32767))
         ->type_name("N");
@@ -183,9 +183,9 @@ void add_prove(CLI::App& app, Chosen& chosen) {
     command.footer(
         "Works in a database, a directory and units of its own, which are removed at the end and at Ctrl-C; nothing of "
         "yours\nis touched. Where the login may not create a database, a private Postgres takes the server's place. "
-        "Needs "
-        "psql. Ends\nwith 0 if nothing was lost or doubled and the pool sleeps; else with 1, and says what and "
-        "where.\n\n"
+        "Needs psql.\nEach way to hurt it is used once, however long it takes. Exit code: 0 proven; 1 not, with what "
+        "and "
+        "where; any other:\nit could not be tried.\n\n"
         "Examples:\n"
         "  sudo dormouse prove\n"
         "  dormouse prove --database-url postgresql://app@db.example/app --duration 5min\n"

@@ -17,12 +17,16 @@ as_somebody() {
     if [ "$who" != root ]; then environment+=(XDG_RUNTIME_DIR="/run/user/$(id -u "$who")"); fi
     (cd /tmp && exec runuser -u "$who" -- env -i "${environment[@]}" "$@")
 }
-# prove USER [OPTION…]: what it says goes to $out/said, its document to $out/report, and its exit code to $code.
+# prove USER [VARIABLE=VALUE…] [OPTION…]: what it says goes to $out/said, its document to $out/report, and its exit code to $code.
 prove() {
-    local who=$1
+    local who=$1 variables=()
     shift
+    while [[ ${1:-} =~ ^[A-Z_]+= ]]; do
+        variables+=("$1")
+        shift
+    done
     code=0
-    as_somebody "$who" dormouse prove --json "$@" >"$out/report" 2>"$out/said" </dev/null || code=$?
+    as_somebody "$who" env "${variables[@]}" dormouse prove --json "$@" >"$out/report" 2>"$out/said" </dev/null || code=$?
 }
 report() { python3 -c "import json; r = json.load(open('$out/report')); print($1)"; }
 says() { grep -q -- "$1" "$out/said"; }

@@ -99,18 +99,33 @@ nothing_is_left "without systemd"
 
 # A database and a file of one's own.
 new_database dev_given
-printf '[database]\nurl = "postgresql://pool@127.0.0.1/%s"\n[task.hello]\ncommand = ["/bin/cat"]\n' "$database" >"$out/pool.toml"
+printf '[database]\nurl = "postgresql://pool@127.0.0.1/%s"\n[task.hello]\ncommand = ["/bin/cat"]\n[task.slow]\ncommand = ["/bin/sleep", "3"]\n' "$database" >"$out/pool.toml"
 dev root --config "$out/pool.toml" --idle-exit 1s
 wait_for 30 started
 equal "a database of one's own: a run" "$(as root dormouse enqueue hello 4 --wait=20s --pool dev 2>/dev/null | tail -n 1)" 4
 equal "it is in that database" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")" 1
+killed_and_taken_back() { # killed_and_taken_back WHAT: the lease is 5 minutes, so nobody waits for its end
+    as root dormouse enqueue slow --pool dev >/dev/null 2>&1
+    wait_for 20 says 'run_dispatched: slow'
+    kill -KILL "$(worker_pid)"
+    wait_for 60 says 'runs_rescued'
+    wait_for 60 says 'run_completed: slow'
+    say "ok: $1: a run whose worker is killed is taken back by the next one"
+}
+killed_and_taken_back "a database of one's own"
 interrupt
 nothing_is_left "a database of one's own"
+
+dev root --config "$out/pool.toml" --foreground
+wait_for 30 started
+killed_and_taken_back "in the foreground"
+interrupt
+nothing_is_left "in the foreground"
 
 # The same database on the command line, and no file.
 dev root --database-url "postgresql://pool@127.0.0.1/$database" --idle-exit 1s
 wait_for 30 started
 equal "--database-url: a run" "$(as root dormouse enqueue hello 5 --wait=20s 2>/dev/null | tail -n 1)" 5
-equal "it is in that database, too" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")" 2
+equal "it is in that database, too" "$(sql "SELECT count(*) FROM dormouse.runs WHERE status = 'completed'")" 4
 interrupt
 nothing_is_left "--database-url"

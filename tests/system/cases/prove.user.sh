@@ -1,21 +1,23 @@
 #!/bin/bash
-# dormouse prove as an ordinary user: behind their own systemd with a login that may create databases and nothing else, and where no systemd
-# runs for them, with a login that may not: then the server is a private one, which is hurt too.
+# dormouse prove as an ordinary user: behind their own systemd with a login that has a password and may create databases and nothing
+# else; and where no systemd runs for them, with a login that may not: then the server is a private one, which is hurt too.
 source "$(dirname "$0")/../lib.sh"
 need_worker
 # shellcheck source=../prove.sh
 source "$(dirname "$0")/../prove.sh"
 useradd --create-home prover 2>/dev/null || true
-database=postgres sql "DROP ROLE IF EXISTS maker" 2>/dev/null
-database=postgres sql "DROP ROLE IF EXISTS guest" 2>/dev/null
-database=postgres sql "CREATE ROLE maker LOGIN CREATEDB"
-database=postgres sql "CREATE ROLE guest LOGIN"
-at_end "database=postgres sql 'DROP ROLE maker'; database=postgres sql 'DROP ROLE guest'"
+database=postgres
+# The one login of this server that has to give its password.
+sql "DROP ROLE IF EXISTS password_needed, guest" 2>/dev/null
+sql "CREATE ROLE password_needed LOGIN CREATEDB PASSWORD 'a:secret'"
+sql "CREATE ROLE guest LOGIN"
+at_end "sql 'DROP ROLE password_needed, guest'"
 
 systemctl start "user@$(id -u prover)"
-prove prover --database-url postgresql://maker@127.0.0.1/postgres --seed 1 --duration 1s
+prove prover DATABASE_URL=postgresql://password_needed:a%3Asecret@127.0.0.1/postgres --seed 1 --duration 1s
 well_accounted user
 sleeps_well user
+holds "no password is said" not grep -q secret "$out/said" "$out/report"
 equal "whose systemd" "$(report "r['systemd']")" user
 nothing_is_left user prover
 systemctl stop "user@$(id -u prover)"
