@@ -88,10 +88,6 @@ if [ -n "$private" ]; then
     admin="postgresql://dev@/template1?host=$work/db"
     database=postgres
 fi
-if [ "$manager" != none ]; then
-    # So that systemd does not forget the doorbell while it is off.
-    systemd-run "${scope[@]}" --quiet --unit="$unit-hold" --service-type=oneshot --remain-after-exit --property=Wants="$unit.socket" /bin/true
-fi
 
 # --- what is looked at ------------------------------------------------------------------------------------------------------------
 ring() { as "$user" "$dormouse" wake "$socket" >/dev/null 2>&1; }
@@ -147,12 +143,15 @@ freeze_worker() {
 restart_unit() { ctl restart "$unit.service" || what+=", rung meanwhile"; }
 stop_unit() { ctl stop "$unit.service" || what+=", rung meanwhile"; }
 lose_ring() {
+    # So that systemd does not forget the doorbell while it is off.
+    systemd-run "${scope[@]}" --quiet --unit="$unit-hold" --service-type=oneshot --remain-after-exit --property=Wants="$unit.socket" /bin/true
     ctl stop "$unit.socket"
     enqueue 3
     ! ring || findings+=("the doorbell was off, and somebody answered a ring")
     struck=$EPOCHREALTIME
     # As dormouse@POOL.target: the doorbell, then the look that is owed.
     ctl start "$unit.socket" "$unit.service"
+    ctl stop "$unit-hold.service"
 }
 crash_postgres() {
     kill -KILL "$(ask "$own" "SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()
