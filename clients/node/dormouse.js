@@ -263,6 +263,11 @@ function execute(run, answer) {
   }
 }
 
+function whenPrinted(then) { // what is printed after its run is answered is in no log; a pipe takes 64 KiB, the rest waits in here
+  const waiting = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
+  waiting.length === 0 ? then() : Promise.all(waiting.map((stream) => new Promise((done) => stream.write('', done)))).then(then);
+}
+
 class Link {
   #socket;
   #out = '';
@@ -332,10 +337,10 @@ class Link {
     if (message.type === 'run') {
       const run = new Run(message, this);
       this.#runs.set(run.id, run);
-      const end = (answer) => {
+      const end = (answer) => whenPrinted(() => {
         this.#runs.delete(run.id); // before the answer: the next attempt may come right behind it
         this.#write(answer);
-      };
+      });
       current.run(run, execute, run, (answer) => (run.cancelled ? endChildren(run, () => end(answer)) : end(answer)));
     } else if (message.type === 'cancel') {
       this.#runs.get(message.id)?.cancel(message.reason ?? 'canceled');

@@ -43,8 +43,20 @@ greets() { # greets POOL
 }
 
 if [ "$(node -p 'parseInt(process.versions.node)' 2>/dev/null || echo 0)" -ge 18 ]; then
-    start warm-node hello.mjs
+    cat >/srv/app/prints.mjs <<'NODE'
+import { serve, task } from '/usr/share/dormouse/clients/node/dormouse.js';
+task('prints', () => { for (let line = 0; line < 20; ++line) console.log('x'.repeat(100000)); });
+serve();
+NODE
+    start warm-node hello.mjs '[task.prints]
+handler = "warm"
+command = ["/usr/bin/node", "/srv/app/prints.mjs"]'
     greets warm-node
+    # Far more than a pipe takes at once is printed when the handler returns: it is the run's all the same, up to limits.log_bytes.
+    printing=$(enqueue prints "queue => 'warm-node'")
+    ring warm-node
+    wait_for 30 completed "$printing"
+    holds "what is printed last" grep -q 'bytes more were written' <<<"$(sql "SELECT text FROM dormouse.logs WHERE run_id = '$printing' ORDER BY line DESC LIMIT 1")"
     wait_for 20 asleep warm-node
 else
     say "SKIPPED: hello.mjs: there is no node 18 or later"
