@@ -16,6 +16,7 @@
 #include "config/load.h"
 #include "config/size.h"
 #include "config/text.h"
+#include "handlers/refusal.h"
 #include "handlers/registry.h"
 #include "loop/loop.h"
 #include "loop/signal.h"
@@ -266,7 +267,8 @@ Try<int> run_trial(const TryOptions& options) {
     }
     const auto begin = BootClock::now();
     Trial trial(config, std::move(spec));
-    const handlers::Outcome outcome = trial.run();
+    handlers::Outcome outcome = trial.run();
+    add_refusal_hint(outcome, task->second, config.pool);
     const Millis took = std::chrono::floor<Millis>(BootClock::now() - begin);
     options.json ? tell_json(outcome, took) : tell(outcome, took);
     return code_of(outcome);

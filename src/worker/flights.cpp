@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "config/duration.h"
+#include "handlers/refusal.h"
 #include "worker/failure_hook.h"
 #include "worker/retry_policy.h"
 
@@ -222,6 +223,8 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     count_task(flight.task, -1);
     if (alone_ == id) alone_.reset();
     int& not_started = not_started_[flight.task];
+    const config::Task& task = config_.tasks.at(flight.task);
+    add_refusal_hint(outcome, task, config_.pool);
     Tries tries{flight.used, flight.allowed, not_started};
     not_started = outcome.kind == handlers::Outcome::not_started ? not_started + 1 : 0;
     if (not_started == 1)  // once, until it starts again: nobody else tells
@@ -235,7 +238,6 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
         on_landed_(std::nullopt);
         return;
     }
-    const config::Task& task = config_.tasks.at(flight.task);
     store::Ending ending = judge(flight.held, outcome, tries, task);
     add_failure_hook(ending, task, flight.queue, flight.used + (ending.counts ? 1 : 0));
     if (flight.tie == Tie::lease_lost && ending.kind == store::Ending::handed_back)

@@ -22,11 +22,15 @@ need() { # need COMMAND [SANDBOX]: the pool has one task, which executes that by
 given() { need "$@"; dormouse sandbox $pool --install >/dev/null; }
 works() { dormouse try need --pool $pool --as-pool >/tmp/words 2>&1; }
 rows=()
-row() { # row NEED PROGRAM COMMAND SANDBOX: fails now; is tried with the words once all of them have failed
+row() { # row NEED PROGRAM COMMAND SANDBOX [silent]: fails now, and its error names a word of it, unless nothing tells; is tried with the words once all of them have failed
     command -v "$2" >/dev/null || { say "SKIPPED: $1: no $2 here"; return 0; }
     need "$3"
     holds "$1: not without" not works
     say "   $(grep -v '^failed after' /tmp/words | head -n 1)"
+    if [ -z "${5:-}" ]; then
+        any=$(grep -oE '[a-z_]+ =' <<<"$4" | paste -sd '|')
+        grep -qE "sandbox = \{ .*($any)" /tmp/words || { cat /tmp/words; fail "$1: its error names none of $any"; }
+    fi
     rows+=("$1" "$3" "$4")
 }
 with_words() {
@@ -50,19 +54,19 @@ row "nice" nice '[ "$(nice -n 5 nice)" = "$(($(nice) + 5))" ]' 'priority = true'
 row "ionice" ionice 'ionice -c 3 true' 'priority = true'
 row "processors" taskset 'taskset --cpu-list 0 true' 'priority = true'
 row "interfaces" python3 'python3 -c "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)"' 'netlink = true'
-row "the host's /tmp" ls 'ls /tmp/words' 'shared_tmp = true'
-if [ -e /dev/net/tun ]; then chmod 0666 /dev/net/tun; row "a device" cat ': <>/dev/net/tun' 'devices = ["/dev/net/tun"]'; else say "SKIPPED: a device: no /dev/net/tun here"; fi
+row "the host's /tmp" ls 'ls /tmp/words' 'shared_tmp = true' silent
+if [ -e /dev/net/tun ]; then chmod 0666 /dev/net/tun; row "a device" cat ': <>/dev/net/tun' 'devices = ["/dev/net/tun"]' silent; else say "SKIPPED: a device: no /dev/net/tun here"; fi
 row "a sandbox of its own (unshare)" unshare 'unshare --user --map-root-user --net --pid --fork chroot / true' 'namespaces = true'
 # without --proc: from systemd 257 on a unit sees what nspawn has put over files in /proc, and may mount no other one then
 row "a sandbox of its own (bwrap)" bwrap 'bwrap --ro-bind / / --dev /dev --unshare-user --unshare-pid --unshare-net true' 'namespaces = true'
 install -m 2755 -g words-web /usr/bin/id /srv/words/setgid
-row "a setgid program" id '[ "$(/srv/words/setgid -gn)" = words-web ]' 'privileges = true'
+row "a setgid program" id '[ "$(/srv/words/setgid -gn)" = words-web ]' 'privileges = true' silent
 echo 'dormouse ALL=(root) NOPASSWD: /usr/bin/id' | install -D -m 0440 /dev/stdin /etc/sudoers.d/words
 row "sudo" sudo '[ "$(sudo -n /usr/bin/id -u)" = 0 ]' 'privileges = true'
-row "crontab" crontab 'echo "0 0 1 1 * true" | crontab -' 'privileges = true, write = ["/var/spool/cron"]'
+row "crontab" crontab 'echo "0 0 1 1 * true" | crontab -' 'privileges = true, write = ["/var/spool/cron"]' silent
 if grep -qs dma /etc/alternatives/mailer || [ "$(readlink -f /usr/sbin/sendmail)" = /usr/sbin/dma ]; then
     grep -q '^DEFER' /etc/dma/dma.conf || echo DEFER >>/etc/dma/dma.conf
-    row "mail by a setgid sendmail" sendmail 'printf "To: a@example.org\n\nb\n" | /usr/sbin/sendmail -t' 'privileges = true, write = ["/var/spool/dma"]'
+    row "mail by a setgid sendmail" sendmail 'printf "To: a@example.org\n\nb\n" | /usr/sbin/sendmail -t' 'privileges = true, write = ["/var/spool/dma"]' silent
 else
     say "SKIPPED: mail by a setgid sendmail: no dma here"
 fi
