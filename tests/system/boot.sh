@@ -12,6 +12,7 @@
 # DORMOUSE_BUILD           where dormouse and dormouse-due were built
 # DORMOUSE_SYSTEM_BINDS    directories that are seen inside too, writable: HERE:THERE, more of them after a space
 # DORMOUSE_SYSTEM_POSTGRES no: install no Postgres inside
+# DORMOUSE_SYSTEM_LAYER    FILE.tar: the tools that tools/layer.sh makes are laid over the root; with DORMOUSE_FULL alone
 # DORMOUSE_ROOT            instead of this machine's root: a directory with another; nothing is then installed or masked in it
 #
 # All mounts live in the mount namespace of one supervisor process: when it ends, they are gone, however it ended.
@@ -32,11 +33,13 @@ check() {
     [ -n "$reason" ] || [ -w "$(cgroup_root)" ] || reason="may not create cgroups"
     [ -n "$reason" ] || unshare --mount true 2>/dev/null || reason="may not make mount namespaces"
     [ -n "$reason" ] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || reason="needs Postgres (Debian package postgresql)"
+    [ -n "$reason" ] || [ -z "${DORMOUSE_SYSTEM_LAYER:-}" ] || [ -n "${DORMOUSE_FULL:-}" ] || not_full
     [ -z "$reason" ] && return 0
     printf 'SKIPPED: no systemd can be booted here: %s\n' "$reason"
     exit 77
 }
 
+not_full() { printf 'SKIPPED: real tools are installed and tried by ./dev test --full\n'; exit 77; }
 cgroup_root() { awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts; }
 
 # alive FILE: the process recorded there (pid and start time, so that a reused pid is not taken for it) runs.
@@ -79,6 +82,9 @@ supervise() {
     mkdir -p "$state/fs" "$group"
     mount -t tmpfs -o size=4g tmpfs "$state/fs"
     mkdir -p "$root" "$upper/etc/systemd/system" "$state/fs/work"
+    if [ -n "${DORMOUSE_SYSTEM_LAYER:-}" ]; then
+        tar --extract --file "$DORMOUSE_SYSTEM_LAYER" --xattrs --xattrs-include='trusted.overlay.*' --acls --directory "$upper"
+    fi
     if [ -z "${DORMOUSE_ROOT:-}" ]; then mask_this_machine "$upper"; fi
     mount -t overlay overlay -o "lowerdir=${DORMOUSE_ROOT:-/},upperdir=$upper,workdir=$state/fs/work" "$root"
     while :; do
@@ -130,6 +136,7 @@ wait_for_system() {
 start() {
     check
     [ -d "${DORMOUSE_BUILD:-}" ] || die "DORMOUSE_BUILD is not a directory"
+    if [ -n "${DORMOUSE_SYSTEM_LAYER:-}" ]; then "$here/tools/layer.sh" "$DORMOUSE_SYSTEM_LAYER" || exit; fi
     stop
     mkdir -p "$state/logs"
     setsid unshare --mount --propagation private "$here/boot.sh" supervise >"$state/console.log" 2>&1 </dev/null &
@@ -164,7 +171,7 @@ command=${1:-}
 case $command in
 check) check; exit 0 ;;
 start | exec | reboot | stop | supervise) ;;
-*) sed -n '2,19s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*) sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 state=${DORMOUSE_SYSTEM_STATE:?names a directory for the container}
 shift

@@ -10,6 +10,10 @@ name=$(basename "$script" .sh)
 log="${DORMOUSE_SYSTEM_STATE:?}/logs/$name.journal"
 
 "$here/boot.sh" check
+if [ -n "${DORMOUSE_SYSTEM_LAYER:-}" ] && [ ! -e "$DORMOUSE_SYSTEM_LAYER" ]; then
+    echo "SKIPPED: the tools could not be installed here: system.tools.boot says why"
+    exit 77
+fi
 since=$(date '+%Y-%m-%d %H:%M:%S.%6N')
 part=1
 while :; do
