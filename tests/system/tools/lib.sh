@@ -3,6 +3,7 @@
 # program that is not there is skipped by name.
 source "$(dirname "$0")/../lib.sh"
 here=/srv/$(basename "$0" .sh)
+# shellcheck disable=SC2034 # of the cases
 tools=$(cd "$(dirname "$0")/../tools" && pwd)
 
 # tools_pool NAME: its tasks are declared by script() or table(), then begin_pool starts it.
@@ -12,15 +13,15 @@ tools_pool() {
     use_pool "$pool"
     new_database "$pool"
     at_end "rm -rf $here"
-    rm -rf $here
-    install -d -o dormouse -m 0755 $here
+    rm -rf "${here:?}"
+    install -d -o dormouse -m 0755 "$here"
     printf 'idle_exit = "10min"\nlook_exit = "10min"\n' >/tmp/tables
 }
 # table NAME <<TOML: of a task, with one attempt
 table() { { printf '[task.%s]\nmax_attempts = 1\n' "$1"; cat; } >>/tmp/tables; }
 # script NAME [SANDBOX] <<BASH: a task whose handler is this script; it begins where it may write
 script() {
-    { printf '#!/bin/bash\nset -euo pipefail\ncd %s\n' $here; cat; } >"$here/$1.sh"
+    { printf '#!/bin/bash\nset -euo pipefail\ncd %s\n' "$here"; cat; } >"$here/$1.sh"
     chmod 0755 "$here/$1.sh"
     # shellcheck disable=SC2154 # set by script_table or not at all
     table "$1" <<<"command = [\"$here/$1.sh\"]
@@ -44,6 +45,7 @@ ended() { [[ $(status_of "$run") =~ ^(completed|failed|canceled)$ ]]; }
 told() { dormouse show "$run" --pool "$pool" 2>&1 | tail -n 30; dormouse logs "$run" --pool "$pool" 2>&1 | tail -n 30; }
 # works TASK [PAYLOAD]: completes
 works() {
+    # shellcheck disable=SC2016 # it does
     queue "$1" "${2:+payload => '$2'}"
     wait_for 240 ended
     completed "$run" || { told; fail "$1 is $(status_of "$run"): $(column "error->>'message'")"; }
@@ -104,7 +106,7 @@ ends_on_demand() {
     dormouse cancel "$run" --pool "$pool" >/dev/null
     [ -n "$stays" ] || wait_for 30 none_of "$names"
 }
-# shellcheck disable=SC2016 # expanded in the script
+# shellcheck disable=SC2016,SC2034 # expanded in the scripts of the cases
 began='began() { pgrep --exact "$1" | wc -l >>"$(basename "$0" .sh).begun" || true; }'
 
 # --- output without bounds ------------------------------------------------------------------------------------------------
