@@ -30,6 +30,12 @@ rm -rf commit.git && git init --quiet commit.git && cd commit.git
 git commit --quiet --allow-empty --message "by a handler"
 git log --format=%an
 BASH
+script commit_named <<BASH
+rm -rf named.git && git init --quiet named.git && cd named.git
+git commit --quiet --allow-empty --message "by a handler"
+git log --format=%an
+BASH
+echo 'environment = { GIT_AUTHOR_NAME = "app", GIT_AUTHOR_EMAIL = "app@example.org", GIT_COMMITTER_NAME = "app", GIT_COMMITTER_EMAIL = "app@example.org" }' >>/tmp/tables
 # A program that is killed leaves its lock. No other run of ours works in that clone, so what lies there is of a dead one.
 script long_commit <<BASH
 $began
@@ -69,6 +75,11 @@ if available git; then
     fails clone_of_nothing 'repository .*nothing.git.* does not exist'
     fails anothers 'safe.directory'
     fails commit 'user.email'
+    at_end git config --system --unset-all safe.directory
+    git config --system --add safe.directory $here/anothers
+    works anothers
+    works commit_named
+    equal "who committed" "$(column result)" '"app"'
     cp -r $here/origin $here/worktree
     printf '#!/bin/sh\nsleep 600\n' | install -m 0755 /dev/stdin $here/worktree/.git/hooks/pre-commit
     chown -R dormouse $here/worktree
