@@ -2,7 +2,7 @@
 -- whole cluster, so this is a step of its own that an administrator may refuse.
 --   dormouse_producer  enqueues, asks for results, cancels and retries by id   (GRANT dormouse_producer TO app)
 --   dormouse_worker    claims, completes, registers; may change every run   (the login of the pools)
---   dormouse_operator  looks, cancels, retries, archives, takes runs of dead workers back, forgets them   (people)
+--   dormouse_operator  looks, cancels, retries, archives, takes runs of dead workers back, forgets them, scales pools   (people)
 --   dormouse_reader    looks                                    (dashboards)
 -- Producers of one database trust each other: who knows an id, or a key, may ask for the result, cancel and retry.
 -- A new object is for the owner alone until a grant here, and a line in tests/postgres/roles_test.cpp, say otherwise.
@@ -37,5 +37,5 @@ GRANT EXECUTE ON FUNCTION dormouse.finishes_within, dormouse.finished_at, dormou
     TO dormouse_worker, dormouse_operator, dormouse_reader;
 GRANT EXECUTE ON FUNCTION dormouse.watch TO dormouse_worker, dormouse_operator;  -- not for readers: it locks the run until the end of their transaction
 GRANT EXECUTE ON FUNCTION dormouse.archive, dormouse.cancel_runs, dormouse.retry_runs, dormouse.archive_runs, dormouse.release_worker,
-    dormouse.forget_workers
+    dormouse.forget_workers, dormouse.scale
     TO dormouse_worker, dormouse_operator;

@@ -1,7 +1,7 @@
 -- Registers a worker with its session, after its first look and again with each session that follows, and forgets some of those that left more than
 -- 30 days ago, and of those that began more than 90 days ago and are no more: they have no session, are not heard of, and hold no run. $12 how many runs
 -- it executes at once, $13 the run of --run, $14 whether it closes its session on purpose: it may then be silent for a day unless it says more
--- (worker_leaves.sql). Indexes worker_registry_left, worker_registry_awake, runs_live_lease.
+-- (worker_leaves.sql), $15 what dormouse.scale() can bring $12 to at most. Indexes worker_registry_left, worker_registry_awake, runs_live_lease.
 WITH forgotten AS (
     DELETE FROM dormouse.worker_registry w
      WHERE w.id = ANY (ARRAY(
@@ -14,9 +14,9 @@ WITH forgotten AS (
              ORDER BY a.started_at LIMIT 50)))
 )
 INSERT INTO dormouse.worker_registry (id, pool, queues, unit, host, pid, pid_start, boot_id, instance_id, version, pid_namespace, concurrency, run_id,
-                                      rests_until, session_pid, session_login, session_started_at)
+                                      rests_until, session_pid, session_login, session_started_at, concurrency_max)
     SELECT $1::uuid, $2::text, $3::text[], $4::text, $5::text, $6::int4, $7::int8, $8::uuid, $9::uuid, $10::text, $11::int8, $12::int4, $13::uuid,
-           CASE WHEN $14::boolean THEN now() + interval '1 day' END, s.pid, s.usesysid, s.backend_start
+           CASE WHEN $14::boolean THEN now() + interval '1 day' END, s.pid, s.usesysid, s.backend_start, $15::int4
       FROM (SELECT pg_backend_pid() AS pid) me LEFT JOIN pg_stat_get_activity(pg_backend_pid()) s ON s.pid = me.pid
     ON CONFLICT (id) DO UPDATE
    SET state = 'awake', left_at = NULL, ended = NULL, seen_at = now(), rests_until = excluded.rests_until, session_pid = excluded.session_pid,

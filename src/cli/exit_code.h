@@ -39,7 +39,7 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::internal, "a fault in dormouse itself"},
     ExitRow{Exit::usage, "wrong usage, or input that is not accepted"},
     ExitRow{Exit::run_failed, "the run failed (enqueue --wait, watch)"},
-    ExitRow{Exit::not_found, "no such run; no such pool or worker (forget)"},
+    ExitRow{Exit::not_found, "no such run; no such pool or worker (forget, scale)"},
     ExitRow{Exit::timeout, "waited in vain (enqueue --wait=DURATION)"},
     ExitRow{Exit::unreachable, "the database cannot be reached, or cannot serve this now"},
     ExitRow{Exit::denied, "credentials or permissions"},

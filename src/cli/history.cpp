@@ -46,6 +46,7 @@ Outcome history(const HistoryOptions& options) {
     for (int row = 0; row < reply->rows(); ++row) {
         const std::string id(reply->text(row, 3));
         const std::string filter(reply->text(row, 4));
+        const std::string operation(reply->text(row, 2));
         if (options.json) {
             const auto text = [&](int column) {
                 return reply->is_null(row, column) ? Json() : Json(std::string(reply->text(row, column)));
@@ -62,13 +63,13 @@ Outcome history(const HistoryOptions& options) {
         }
         table.add({{relative(reply->real(row, 0), now->real(0, 0))},
                    {cut(std::string(reply->text(row, 1)), 30)},
-                   {std::string(reply->text(row, 2))},
+                   {operation},
                    {id.empty() ? cut(words_of(filter), 80) : id},
-                   {std::string(reply->text(row, 5))},
+                   {operation == "scale" ? "" : std::string(reply->text(row, 5))},
                    {cut(std::string(reply->text(row, 6)), 60)}});
     }
     if (!options.json)
-        print(reply->rows() == 0 ? "nothing was canceled, retried or archived by anybody in the last 90 days\n"
+        print(reply->rows() == 0 ? "nothing was canceled, retried, archived or scaled by anybody in the last 90 days\n"
                                  : table.text());
     return Exit::ok;
 }

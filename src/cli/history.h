@@ -1,4 +1,4 @@
-// dormouse history: who canceled, retried and archived what.
+// dormouse history: who canceled, retried and archived what, and scaled which pool.
 #pragma once
 
 #include <string>

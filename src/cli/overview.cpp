@@ -63,8 +63,8 @@ void add_seen_workers(Overview& overview, const std::vector<WorkerRow>& workers)
                 pool.queues.push_back(queue);
         pool.workers.push_back({worker.mark.host, state_of(worker), is_here(worker.mark), worker.version,
                                 worker.started_at, worker.left_at, worker.runs, worker.id, worker.ended,
-                                worker.evidence, worker.seen_at, worker.lease_until, worker.concurrency, worker.run,
-                                worker.run_status});
+                                worker.evidence, worker.seen_at, worker.lease_until, worker.concurrency,
+                                worker.configured, worker.run, worker.run_status});
     }
 }
 
@@ -170,6 +170,9 @@ Try<void> add_database(Overview& overview, postgres::BlockingConnection& connect
     add_seen_workers(overview, workers->rows);
     add_queues(overview, *queues);
     add_stuck(overview, *stuck);
+    auto scaled = scaled_pools(connection, "status");
+    if (!scaled) return tl::unexpected(scaled.error());
+    for (ScaledPool& pool : *scaled) pool_named(overview, pool.name).scaled = std::move(pool);
     if (auto done = add_holders(overview, connection); !done) return done;
     auto failing = failing_tasks(connection);
     if (!failing) return tl::unexpected(failing.error());

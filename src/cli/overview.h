@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/exit_code.h"
+#include "cli/scaled_pools.h"
 #include "config/local_pools.h"
 #include "postgres/blocking.h"
 #include "systemd/units.h"
@@ -26,7 +27,8 @@ struct WorkerSeen {
     std::string evidence;
     std::optional<double> seen_at;      ///< the last proof of life
     std::optional<double> lease_until;  ///< when the last lease of its runs ends
-    std::int64_t concurrency = 0;       ///< 0: unknown
+    std::int64_t concurrency = 0;       ///< in force; 0: unknown
+    std::int64_t configured = 0;        ///< by its configuration; 0: unknown
     std::string run;                    ///< it executes this one alone
     std::string run_status;
 };
@@ -39,6 +41,7 @@ struct PoolSeen {
     std::optional<systemd::PoolUnits> units;
     bool listening = false;  ///< somebody listens on its doorbell
     std::vector<WorkerSeen> workers;
+    std::optional<ScaledPool> scaled;
 
     [[nodiscard]] bool awake() const;
     /// Its switch is off, and no worker of it is awake.

@@ -230,10 +230,10 @@ int parse_and_run(int argc, char** argv) {
     app.set_version_flag("--version", "dormouse " + std::string(release()));
     app.footer(footer);
     app.get_formatter()->column_width(32);
-    for (const auto add : {add_setup,   add_migrate, add_worker, add_new,    add_try,     add_enqueue, add_wake,
-                           add_relay,   add_runs,    add_show,   add_watch,  add_logs,    add_cancel,  add_retry,
-                           add_archive, add_history, add_status, add_doctor, add_workers, add_reap,    add_forget,
-                           add_config,  add_sandbox, add_alert,  add_dev,    add_prove,   add_version})
+    for (const auto add : {add_setup,   add_migrate, add_worker,  add_new,    add_try,     add_enqueue, add_wake,
+                           add_relay,   add_runs,    add_show,    add_watch,  add_logs,    add_cancel,  add_retry,
+                           add_archive, add_history, add_status,  add_doctor, add_workers, add_scale,   add_reap,
+                           add_forget,  add_config,  add_sandbox, add_alert,  add_dev,     add_prove,   add_version})
         add(app, chosen);
     try {
         app.parse(argc, argv);

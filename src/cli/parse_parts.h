@@ -57,6 +57,7 @@ void add_status(CLI::App& app, Chosen& chosen);
 void add_workers(CLI::App& app, Chosen& chosen);
 void add_reap(CLI::App& app, Chosen& chosen);
 void add_forget(CLI::App& app, Chosen& chosen);
+void add_scale(CLI::App& app, Chosen& chosen);
 void add_doctor(CLI::App& app, Chosen& chosen);
 void add_sandbox(CLI::App& app, Chosen& chosen);
 

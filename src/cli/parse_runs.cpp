@@ -199,7 +199,8 @@ void add_archive(CLI::App& app, Chosen& chosen) {
 
 void add_history(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<HistoryOptions>();
-    CLI::App& command = *app.add_subcommand("history", "Show who canceled, retried and archived what");
+    CLI::App& command =
+        *app.add_subcommand("history", "Show who canceled, retried and archived what, and scaled which pool");
     command.add_option("RUN", options->run,
                        "Only what was done to this run by its id (its first 8 or more characters do)");
     command.add_option("--limit", options->limit, "At most that many, the last first (default 20)")

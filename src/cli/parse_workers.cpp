@@ -8,6 +8,7 @@
 #include "cli/reap.h"
 #include "cli/relay_command.h"
 #include "cli/sandbox.h"
+#include "cli/scale.h"
 #include "cli/status.h"
 #include "cli/try_task.h"
 #include "cli/wake.h"
@@ -212,6 +213,33 @@ void add_workers(CLI::App& app, Chosen& chosen) {
         "died more than\na day ago and hold nothing are shown with --all; `dormouse forget` removes them.\n\n"
         "Example:\n  dormouse workers --pool default");
     choose(command, chosen, options, workers);
+}
+
+void add_scale(CLI::App& app, Chosen& chosen) {
+    auto options = std::make_shared<ScaleOptions>();
+    CLI::App& command = *app.add_subcommand(
+        "scale", "Have a pool execute more or fewer runs at once for a while, or show what is in force");
+    command.add_option("POOL", options->pool, "The pool, on whatever host")->required();
+    CLI::Option* const number =
+        command.add_option("N", options->concurrency, "So many at once, 1 to 10,000, by each of its workers");
+    command.add_option("--for", options->lasting, "For how long, 1s to 7d; then its file counts again")
+        ->type_name("DURATION");
+    command.add_option("--reason", options->reason, "Why, for `dormouse status` and `dormouse history`")
+        ->type_name("TEXT");
+    command.add_flag("--reset", options->reset, "Take it back: its file counts from now on")->excludes(number);
+    add_database(command, options->database);
+    add_json(command, options->json);
+    command.footer(
+        "A worker that is awake is told at once, one that starts asks; none is woken. With fewer, what runs goes on "
+        "and "
+        "nothing\nmore is begun until there is room. What a task bounds by itself stays: its concurrency, and the "
+        "processes of "
+        "a warm one.\n\n"
+        "Examples:\n"
+        "  dormouse scale default 16 --for 1h\n"
+        "  dormouse scale default\n"
+        "  dormouse scale default --reset");
+    choose(command, chosen, options, scale);
 }
 
 void add_forget(CLI::App& app, Chosen& chosen) {

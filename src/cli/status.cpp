@@ -38,6 +38,7 @@ Json pool_json(const PoolSeen& pool) {
                            {"runs", worker.runs},
                            {"lease_until", time_json(worker.lease_until)},
                            {"concurrency", worker.concurrency == 0 ? Json(nullptr) : Json(worker.concurrency)},
+                           {"configured", worker.configured == 0 ? Json(nullptr) : Json(worker.configured)},
                            {"run", worker.run.empty() ? Json(nullptr) : Json(worker.run)},
                            {"run_status", worker.run_status.empty() ? Json(nullptr) : Json(worker.run_status)},
                            {"version", worker.version}});
@@ -54,6 +55,7 @@ Json pool_json(const PoolSeen& pool) {
             {"problem", broken ? Json(pool.local->problem) : Json(nullptr)},
             {"doorbell", pool.listening},
             {"units", units},
+            {"scaled", pool.scaled ? Json::parse(scaled_json(*pool.scaled)) : Json(nullptr)},
             {"workers", workers}};
 }
 

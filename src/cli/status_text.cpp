@@ -1,6 +1,7 @@
 #include "cli/status_text.h"
 
 #include <algorithm>
+#include <set>
 
 #include "cli/endings.h"
 #include "cli/when.h"
@@ -75,6 +76,21 @@ std::vector<const Row*> of_a_screen(const std::vector<Row>& rows, bool all, cons
 
 void tell_rest(std::size_t rest, const char* what) {
     if (rest > 0) print("and " + std::to_string(rest) + " " + what + "; --all shows them\n");
+}
+
+/// Only while it makes a difference.
+void print_scaled(const Overview& overview) {
+    std::string lines;
+    for (const PoolSeen& pool : overview.pools) {
+        if (!pool.scaled) continue;
+        std::set<std::int64_t> configured;
+        for (const WorkerSeen& worker : pool.workers)
+            if (worker.run.empty() && worker.configured > 0) configured.insert(worker.configured);
+        if (configured == std::set{pool.scaled->concurrency}) continue;
+        lines += "pool " + escaped(pool.name) + " is scaled: " + scaled_text(*pool.scaled, configured, overview.now) +
+                 "; dormouse scale " + escaped(pool.name) + " --reset takes it back\n";
+    }
+    if (!lines.empty()) print("\n" + lines);
 }
 
 void print_queues(const Overview& overview, bool all) {
@@ -168,6 +184,7 @@ void print_pools(const Overview& overview, const PoolsShown& which) {
 
 void print_screen(const Overview& overview, const std::vector<Attention>& found, const PoolsShown& which) {
     print_pools(overview, which);
+    print_scaled(overview);
     print_queues(overview, which.all);
     print_endings(overview);
     print_failing(overview);

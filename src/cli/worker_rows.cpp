@@ -27,6 +27,7 @@ WorkerRow row_of(const postgres::Reply& reply, int row) {
     worker.ended = reply.text(row, 18);
     worker.seen_at = reply.optional_real(row, 19);
     worker.concurrency = reply.is_null(row, 20) ? 0 : reply.integer(row, 20);
+    worker.configured = reply.is_null(row, 23) ? 0 : reply.integer(row, 23);
     worker.run = reply.text(row, 21);
     worker.run_status = reply.text(row, 22);
     const auto queues = nlohmann::json::parse(reply.text(row, 16), nullptr, false);

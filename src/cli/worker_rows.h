@@ -26,7 +26,8 @@ struct WorkerRow {
     std::optional<double> left_at;
     std::optional<double> lease_until;
     std::optional<double> seen_at;  ///< the last proof of life
-    std::int64_t concurrency = 0;   ///< 0: unknown
+    std::int64_t concurrency = 0;   ///< in force; 0: unknown
+    std::int64_t configured = 0;    ///< by its configuration, whatever `dormouse scale` says; 0: unknown
     std::string run;                ///< it executes this one alone; empty: what its queues hold
     std::string run_status;         ///< and how that stands; gone: there is none
     [[nodiscard]] bool run_is_over() const;

@@ -38,7 +38,10 @@ std::string purpose(const WorkerRow& worker) {
 }
 
 std::string slots(const WorkerRow& worker) {
-    return std::to_string(worker.runs) + (worker.concurrency > 0 ? "/" + std::to_string(worker.concurrency) : "");
+    std::string text = std::to_string(worker.runs);
+    if (worker.concurrency > 0) text += "/" + std::to_string(worker.concurrency);
+    if (worker.concurrency != worker.configured) text += " (scaled, else " + std::to_string(worker.configured) + ")";
+    return text;
 }
 
 void print_json(const WorkerRow& worker) {
@@ -59,6 +62,7 @@ void print_json(const WorkerRow& worker) {
                         {"state", worker.state},
                         {"ended", text_json(worker.ended)},
                         {"concurrency", worker.concurrency == 0 ? Json(nullptr) : Json(worker.concurrency)},
+                        {"configured", worker.configured == 0 ? Json(nullptr) : Json(worker.configured)},
                         {"seen_at", when_json(worker.seen_at)},
                         {"run", text_json(worker.run)},
                         {"run_status", text_json(worker.run_status)}};

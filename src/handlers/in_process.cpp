@@ -41,7 +41,11 @@ InProcess::~InProcess() {
 
 void InProcess::configure(int most_threads, const config::Limits& limits) {
     limits_ = limits;
-    threads_.set_most(static_cast<std::size_t>(std::max(1, most_threads)));
+    set_most_threads(most_threads);
+}
+
+void InProcess::set_most_threads(int most) {
+    threads_.set_most(static_cast<std::size_t>(std::max(1, most)));
 }
 
 const Function* InProcess::find(const std::string& task) const {

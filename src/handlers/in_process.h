@@ -32,6 +32,7 @@ class InProcess {
 
     /// The pool's numbers, whenever they are read: no more threads than `most_threads` are made.
     void configure(int most_threads, const config::Limits& limits);
+    void set_most_threads(int most);
     /// Null when the program has none for this task.
     [[nodiscard]] const Function* find(const std::string& task) const;
 

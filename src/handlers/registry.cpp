@@ -73,6 +73,10 @@ void Handlers::expect_start() {
     });
 }
 
+void Handlers::make_room_for(int runs) {
+    if (in_process_ != nullptr) in_process_->set_most_threads(runs);
+}
+
 void Handlers::retire() {
     for (const auto& group : warm_groups_) group->retire();
 }

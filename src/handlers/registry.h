@@ -49,6 +49,8 @@ class Handlers {
     /// begin now, on another thread, so that it is over when the handler is moved. Saves up to 16 ms of a start after a
     /// quiet time; does nothing without cgroups, or if it was called a moment ago.
     void expect_start();
+    /// So many runs at once are started here from now on: there are threads for them. Processes follow by themselves.
+    void make_room_for(int runs);
     /// No run will be started here any more: warm processes end as soon as they have none.
     void retire();
 

@@ -9,7 +9,7 @@ using enum Kind;
 
 constexpr Family table[] = {
     {Metric::pool_size, "dormouse_pool_size", gauge, "",
-     "Runs that the pool's worker executes at once at most (worker.concurrency)."},
+     "Runs that the pool's worker executes at once at most (worker.concurrency, or dormouse scale)."},
     {Metric::slots_busy, "dormouse_slots_busy", gauge, "", "Runs that were being executed at the snapshot."},
     {Metric::runs_queued, "dormouse_runs_queued", gauge, "queue",
      "Runs that were due and not claimed, of the tasks that the pool knows, when it was last asked "

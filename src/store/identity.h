@@ -22,7 +22,8 @@ struct Identity {
     Uuid boot_id;
     Uuid instance_id;  ///< of the pool's state directory; nil: none
     std::string version;
-    int concurrency = 0;      ///< how many runs it executes at once; 0: unknown
+    int concurrency = 0;      ///< how many runs it executes at once by its configuration; 0: unknown
+    int concurrency_max = 0;  ///< what `dormouse scale` can bring that to at most; 0: whatever it likes
     std::optional<Uuid> run;  ///< it executes this one alone
     bool rests = false;       ///< closes its session on purpose (database.close_after)
 };

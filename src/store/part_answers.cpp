@@ -45,6 +45,19 @@ void read_enlisted(const Reply& reply, Answer& answer) {
     for (int row = 0; row < reply.rows(); ++row) answer.enlisted = answer.enlisted && reply.boolean(row, 0);
 }
 
+/// Whatever is there: only what dormouse.scale() could have said counts (as in the view dormouse.scaled).
+void read_scaled(const Reply& reply, Answer& answer) {
+    constexpr std::int64_t most = 10'000;
+    constexpr std::int64_t longest_us = 8LL * 86'400 * 1'000'000;
+    if (reply.rows() == 0 || reply.is_null(0, 0) || reply.is_null(0, 1)) return;
+    const std::int64_t concurrency = reply.integer(0, 0);
+    const std::int64_t until = reply.integer(0, 1);
+    const std::int64_t now = reply.integer(0, 3);
+    if (concurrency < 1 || concurrency > most || until <= now || until > now + longest_us) return;
+    answer.scaled = Scaled{static_cast<int>(concurrency), Millis{(until - now + 999) / 1'000},
+                           std::string(reply.text(0, 2).substr(0, 63))};
+}
+
 void read_imported(const Reply& reply, Answer& answer) {
     using Kind = Imported::Kind;
     for (int row = 0; row < reply.rows(); ++row) {

@@ -9,6 +9,7 @@ namespace dormouse::store {
 
 void read_ids(const postgres::Reply& reply, std::vector<Uuid>& into);
 void read_enlisted(const postgres::Reply& reply, Answer& answer);
+void read_scaled(const postgres::Reply& reply, Answer& answer);
 void read_imported(const postgres::Reply& reply, Answer& answer);
 /// The statement returns rows in no order; the strict order of the queues, priority and age are restored here.
 void read_claimed(const postgres::Reply& reply, const Identity& who, Answer& answer);

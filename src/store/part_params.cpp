@@ -68,6 +68,12 @@ Params queues_params(const Identity& who) {
     return params;
 }
 
+Params pool_params(const Identity& who) {
+    Params params;
+    params.text(who.pool);
+    return params;
+}
+
 Params identity_params(const Identity& who) {
     Params params;
     params.uuid(who.id).text(who.pool).texts(who.queues);
@@ -79,6 +85,7 @@ Params identity_params(const Identity& who) {
     who.concurrency == 0 ? params.null() : params.integer(who.concurrency);
     who.run ? params.uuid(*who.run) : params.null();
     params.boolean(who.rests);
+    who.concurrency_max == 0 ? params.null() : params.integer(who.concurrency_max);
     return params;
 }
 

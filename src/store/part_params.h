@@ -8,6 +8,7 @@
 namespace dormouse::store {
 
 postgres::Params queues_params(const Identity& who);
+postgres::Params pool_params(const Identity& who);
 postgres::Params identity_params(const Identity& who);
 postgres::Params leave_params(const Round& round, const Identity& who);
 postgres::Params forgotten_params(const Round& round, const Identity& who);

@@ -50,6 +50,8 @@ const std::vector<PartRow> rows{
      WHEN(round.promise.give), WITH(queues_params(who)), READ(answer.promised = reply.rows() > 0)},
     {Part::arrive, "arrive", sql::worker_arrives, rarely, later,
      WHEN(round.arrive), WITH(identity_params(who)), READ()},
+    {Part::scale, "scale", sql::pool_scale, rarely, later,
+     WHEN(round.ask_scale), WITH(pool_params(who)), READ(read_scaled(reply, answer))},
     {Part::release_forgotten, "release_forgotten", sql::release_forgotten, rarely, later,
      WHEN(round.release_forgotten), WITH(forgotten_params(round, who)), READ(answer.released = reply.integer(0, 0))},
     {Part::news, "news", sql::news, often, halves,

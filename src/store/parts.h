@@ -19,6 +19,7 @@ enum class Part : std::uint8_t {
     rest,
     promise,
     arrive,
+    scale,
     release_forgotten,
     news,
     finish,

@@ -116,6 +116,13 @@ struct Backlog {
     Millis oldest{0};  ///< since the first of them is due
 };
 
+/// How many runs the pool's workers execute at once for a while, whatever its configuration says.
+struct Scaled {
+    int concurrency = 0;
+    Millis left{0};  ///< for how long from the question on
+    std::string by;  ///< the login
+};
+
 /// A step of retention.
 struct Retain {
     std::optional<Millis> finished;  ///< how long this pool wants finished runs to be kept; none: for ever
@@ -134,6 +141,7 @@ struct PromiseAct {
 struct Round {
     PromiseAct promise;                           ///< first, so that it is done whatever fails behind it
     bool arrive = false;                          ///< register this worker
+    bool ask_scale = false;                       ///< how many runs is the pool to execute at once for a while?
     bool release_forgotten = false;               ///< hand back what is ours in the database and not in `fences`
     std::vector<std::int64_t> fences;             ///< of all runs that this worker holds; for release_forgotten and due
     std::optional<std::vector<News>> news;        ///< before the endings, which take the fences away
@@ -165,6 +173,7 @@ struct Answer {
     bool enlisted = false;              ///< of PromiseAct::enlist: with all queues
     bool rested = false;                ///< of PromiseAct::rest: nobody does
     bool promised = false;              ///< of PromiseAct::give: for one queue at least
+    std::optional<Scaled> scaled;       ///< of Round::ask_scale; none: it is as configured
     std::vector<Uuid> ended;            ///< of Round::endings, those that were written
     std::vector<std::string> enqueued;  ///< the queues into which their follow-up runs went
     std::vector<Uuid> extended;         ///< of Round::extend

@@ -62,7 +62,8 @@ Wire::Wire(loop::Loop& loop, Terms terms, Events events)
                {.on_open = [this] { on_session_open(); },
                 .on_refused = [this](const Error& error) { on_gone(error); },
                 .on_lost = [this](const Error& error) { on_gone(error); },
-                .on_notification = [this](const std::string& topic, const std::string&) { on_notification(topic); }}),
+                .on_notification = [this](const std::string& topic,
+                                          const std::string& about) { on_notification(topic, about); }}),
       answer_timer_(loop, "wire.answer"),
       retry_timer_(loop, "wire.retry") {}
 
@@ -219,8 +220,9 @@ void Wire::await_answer() {
     });
 }
 
-void Wire::on_notification(const std::string& topic) {
-    topic == worker_topic(terms_.identity.id) ? events_.on_taken_away() : events_.on_queue();
+void Wire::on_notification(const std::string& topic, const std::string& about) {
+    if (topic != worker_topic(terms_.identity.id)) return events_.on_queue();
+    about == "scale" ? events_.on_scaled() : events_.on_taken_away();
 }
 
 bool known_to_suspend(const std::string& url) {

@@ -55,6 +55,7 @@ class Wire {
         std::function<void(const Error&)> on_lost = [](auto&) {};  ///< no session; a round on the wire gets no answer
         std::function<void()> on_queue = [] {};       ///< NOTIFY for one of our queues: there may be something to claim
         std::function<void()> on_taken_away = [] {};  ///< NOTIFY for this worker: somebody may have taken a run away
+        std::function<void()> on_scaled = [] {};      ///< NOTIFY for this worker: its pool may have been scaled
     };
     using Done = std::function<void(tl::expected<Answer, Refused>)>;
 
@@ -89,7 +90,7 @@ class Wire {
     [[nodiscard]] Status check_schema(const Result<postgres::Reply>& reply);
     void read_columns_again(const Refused& refused, const Done& done);
     void await_answer();
-    void on_notification(const std::string& topic);
+    void on_notification(const std::string& topic, const std::string& about);
     [[nodiscard]] Millis longest_answer() const;
 
     Terms terms_;

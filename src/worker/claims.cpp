@@ -35,9 +35,11 @@ std::vector<store::ClaimedRun> without_payload(std::vector<store::ClaimedRun>& c
 
 }  // namespace
 
-Claims::Claims(const config::Config& config, const Errand& errand, Flights& flights, Reports& reports, Events events)
+Claims::Claims(const config::Config& config, const Errand& errand, const Scale& scale, Flights& flights,
+               Reports& reports, Events events)
     : config_(config),
       errand_(errand),
+      scale_(scale),
       flights_(flights),
       reports_(reports),
       events_(std::move(events)),
@@ -54,7 +56,7 @@ Claims::Claims(const config::Config& config, const Errand& errand, Flights& flig
 
 int Claims::free_slots() const {
     if (flights_.exclusive()) return 0;
-    return std::max(0, config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.taken()));
+    return std::max(0, scale_.at_once() - static_cast<int>(flights_.count() + flights_.taken()));
 }
 
 int Claims::slots_of_errand(int free) const {
@@ -65,9 +67,9 @@ int Claims::slots_of_errand(int free) const {
 
 int Claims::wanted() const {
     if (flights_.exclusive() || !flights_.any_room()) return 0;
-    const int slots = config_.worker.concurrency - static_cast<int>(flights_.count() + flights_.taken());
+    const int slots = scale_.at_once() - static_cast<int>(flights_.count() + flights_.taken());
     const bool for_all = !errand_.run && errand_.max_runs == 0;
-    const int ahead = for_all ? shelf_.ahead(config_.worker.concurrency) : 0;
+    const int ahead = for_all ? shelf_.ahead(scale_.at_once()) : 0;
     // Runs are not claimed faster than they are completed: what waits to be written needs its lease, and room here.
     const int behind = static_cast<int>(reports_.outbox().waiting()) - Shelf::most_in_hand;
     return slots_of_errand(std::max(0, slots + ahead - shelf_.count() - std::max(0, behind)));

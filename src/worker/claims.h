@@ -14,6 +14,7 @@
 #include "worker/flights.h"
 #include "worker/looks.h"
 #include "worker/reports.h"
+#include "worker/scale.h"
 #include "worker/shelf.h"
 #include "worker/taking_part.h"
 
@@ -26,7 +27,8 @@ class Claims : public Participant {
         std::function<void()> on_due;                         ///< a due time has come: a lease may have ended, too
         std::function<void(const std::string&)> on_standing;  ///< how the errand's run stands; empty: it is gone
     };
-    Claims(const config::Config& config, const Errand& errand, Flights& flights, Reports& reports, Events events);
+    Claims(const config::Config& config, const Errand& errand, const Scale& scale, Flights& flights, Reports& reports,
+           Events events);
 
     /// Something asks for a look: a ring, a notification, a free slot behind a full claim.
     void owe() { looks_.owe(); }
@@ -89,6 +91,7 @@ class Claims : public Participant {
 
     const config::Config& config_;
     const Errand& errand_;
+    const Scale& scale_;
     Flights& flights_;
     Reports& reports_;
     Events events_;

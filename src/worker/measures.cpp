@@ -95,6 +95,10 @@ void Measures::rung() {
     if (tally_ != nullptr) tally_->add(Metric::rings);
 }
 
+void Measures::scaled(int pool_size) {
+    if (tally_ != nullptr) tally_->set(Metric::pool_size, pool_size);
+}
+
 void Measures::sampled(Time now, std::optional<std::size_t> busy, const store::Wire& first, const store::Wire& second) {
     if (busy.value_or(1) > 0) {
         well_asked_ = idle_judged_ = false;

@@ -25,6 +25,7 @@ class Measures : public Participant {
     void looked(const std::vector<store::ClaimedRun>& runs);
     void runs_lost(std::int64_t runs);
     void rung();
+    void scaled(int pool_size);
     /// With each step of the worker: how many slots are taken, and which sessions are open from now on. None: it is a
     /// successor's to tell.
     void sampled(Time now, std::optional<std::size_t> busy, const store::Wire& first, const store::Wire& second);

@@ -26,6 +26,12 @@ bool is_explicit(const config::Loaded& loaded, const std::string& option) {
     return origin != loaded.origins.end() && origin->second != "default";
 }
 
+/// A program with functions that names this number itself: they may not bear more of them at once.
+bool says_itself(const config::Loaded& loaded, const std::string& option) {
+    const auto origin = loaded.origins.find(option);
+    return origin != loaded.origins.end() && origin->second == "override";
+}
+
 std::string names_of(const std::map<std::string, config::Task>& tasks) {
     std::string names;
     for (const auto& [name, task] : tasks) names += (names.empty() ? "" : ", ") + name;
@@ -115,6 +121,8 @@ Worker::Circumstances Pool::circumstances_of(Generation& generation) {
     Worker::Circumstances circumstances;
     if (metrics_) circumstances.tally = &metrics_->tally();
     circumstances.identity = make_identity(config, errand_);
+    if (in_process_ && says_itself(generation.loaded, "worker.concurrency"))
+        circumstances.identity.concurrency_max = config.worker.concurrency;
     circumstances.owns_process = !guest_;
     circumstances.leaves_when_idle =
         !guest_ && (doorbell_.present() || supervision_ || is_explicit(generation.loaded, "worker.idle_exit"));

@@ -8,6 +8,26 @@
 #include "systemd/notify.h"
 
 namespace dormouse::worker {
+namespace {
+
+/// Slots are the pool's; what a task bounds by itself stays, and is said where more were wanted.
+void tell_bounds(const config::Config& config, int runs) {
+    if (runs <= config.worker.concurrency) return;
+    std::string bounds;
+    for (const auto& [name, task] : config.tasks) {
+        const auto add = [&, &task_name = name](const char* key, int most) {
+            if (most > 0 && most < runs)
+                bounds += (bounds.empty() ? "" : ", ") + task_name + " (" + key + " = " + std::to_string(most) + ")";
+        };
+        add("concurrency", task.concurrency);
+        add("processes", task.processes);
+    }
+    if (!bounds.empty())
+        log::event(log::Level::info, "scaled", "tasks with a bound of their own keep it: " + bounds,
+                   {{"pool", config.pool}});
+}
+
+}  // namespace
 
 Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbell, handlers::Handlers& handlers,
                Circumstances circumstances)
@@ -15,6 +35,16 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       doorbell_(doorbell),
       circumstances_(std::move(circumstances)),
       measures_(circumstances_.tally, config),
+      scale_({.pool = config.pool,
+              .configured = config.worker.concurrency,
+              .most = circumstances_.identity.concurrency_max,
+              .asks = !circumstances_.errand.run.has_value(),
+              .on_change =
+                  [this, &handlers](int runs) {
+                      handlers.make_room_for(runs);
+                      tell_bounds(config_, runs);
+                      if (!handed_over_) measures_.scaled(runs);
+                  }}),
       reports_({.log_bytes = config.limits.log_bytes, .news_make_rounds = !sleepy()},
                {.on_settled =
                     [this](const Parcel& parcel) {
@@ -33,7 +63,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                    if (!soon_timer_.armed()) soon_timer_.once(Millis{0}, [this] { step(); });
                }),
       promises_(circumstances_.promise),
-      claims_(config, circumstances_.errand, flights_, reports_,
+      claims_(config, circumstances_.errand, scale_, flights_, reports_,
               {.on_claimed =
                    [this](const std::vector<store::ClaimedRun>& runs) {
                        promises_.promise().looked(!runs.empty(), BootClock::now());
@@ -67,7 +97,9 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                .lease = config.worker.lease,
                .retry_max = config.database.retry_max,
                .in_haste = [this] { return !rounds_.held().empty(); }},
-              {.on_queue = [this] { claims_.owe(), step(); }, .on_taken_away = [this] { leases_.doubt(), step(); }},
+              {.on_queue = [this] { claims_.owe(), step(); },
+               .on_taken_away = [this] { leases_.doubt(), step(); },
+               .on_scaled = [this] { scale_.ask(), step(); }},
               sleepy() ? 0 : circumstances_.second_session_at,
               {.on_open =
                    [this] {
@@ -90,7 +122,9 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
       grace_timer_(loop, "worker.grace"),
       errand_timer_(loop, "worker.errand"),
       doze_timer_(loop, "worker.doze") {
-    // The order in which they fill a round. Promises come before claims, which see what they ask for.
+    // The order in which they fill a round. Promises come before claims, which see what they ask for; claims know of
+    // the scale by the answer that brings them their first runs.
+    rounds_.add(scale_);
     rounds_.add(reports_, true);
     rounds_.add(leases_);
     rounds_.add(promises_);

@@ -28,6 +28,7 @@
 #include "worker/reports.h"
 #include "worker/rescue.h"
 #include "worker/retention_steps.h"
+#include "worker/scale.h"
 #include "worker/state.h"
 
 namespace dormouse::worker {
@@ -144,6 +145,7 @@ class Worker {
     State state_ = State::starting;
 
     Measures measures_;
+    Scale scale_;
     Reports reports_;
     Flights flights_;
     Promises promises_;

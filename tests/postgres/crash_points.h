@@ -17,6 +17,8 @@ inline const std::vector<Moment> start_points{
     {.name = "listen.done", .nobody_in_flight = true},
     {.name = "ring.answered", .nobody_in_flight = true},
     {.name = "wake_file.answered", .nobody_in_flight = true},
+    {.name = "scale.sent", .nobody_started = true, .waits_for_lease = true},  // with the claim
+    {.name = "scale.answered", .nobody_started = true},
     {.name = "claim.sent", .nobody_started = true, .waits_for_lease = true},
     {.name = "claim.answered", .nobody_started = true},
     {.name = "claim.answered:2"},

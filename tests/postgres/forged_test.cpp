@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(a_lease_that_has_ended_still_needs_the_right_fence_to_be_ta
 BOOST_AUTO_TEST_CASE(marks_of_a_process_that_do_not_match_release_nobody) {
     constexpr const char* boot = "00000000-0000-4000-8000-00000000b001";
     database.value(sql::worker_arrives, {worker, "pool", "{default}", "", "host", "17", "4711", boot, std::nullopt,
-                                         "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false"});
+                                         "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false", std::nullopt});
     enqueue();
     claim();
     const std::string before = all();
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(marks_of_a_process_that_do_not_match_release_nobody) {
 BOOST_AUTO_TEST_CASE(a_run_that_was_released_counts_as_lost_and_the_third_time_is_the_last) {
     constexpr const char* boot = "00000000-0000-4000-8000-00000000b001";
     database.value(sql::worker_arrives, {worker, "pool", "{default}", "", "host", "17", "4711", boot, std::nullopt,
-                                         "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false"});
+                                         "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false", std::nullopt});
     enqueue();
     for (const char* const times : {"1 1", "2 2", "3 3"}) {
         claim();

@@ -328,6 +328,10 @@ BOOST_AUTO_TEST_CASE(migrate_and_every_other_command_execute_nothing_of_public) 
                                                       {"cancel", "--task", "t", "--yes"},
                                                       {"archive", "--task", "t", "--yes"},
                                                       {"reap"},
+                                                      {"scale", "gone", "2", "--for", "1h"},
+                                                      {"scale", "gone"},
+                                                      {"scale", "gone", "--reset"},
+                                                      {"history"},
                                                       {"forget", "gone"}})
         command(arguments);
 }

@@ -51,7 +51,7 @@ struct Fixture {
     void register_worker() {
         database.value(sql::worker_arrives,
                        {worker, "pool", "{default}", "", "host", "17", "4711", "00000000-0000-4000-8000-00000000b001",
-                        std::nullopt, "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false"});
+                        std::nullopt, "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false", std::nullopt});
     }
     std::string release(const std::string& pid_start) {
         return database.value(

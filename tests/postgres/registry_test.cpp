@@ -332,7 +332,8 @@ BOOST_AUTO_TEST_CASE(of_many_dead_ones_status_reads_a_few_and_arriving_forgets_a
     reads("status", sql::cli::workers, {});
     reads("arriving (aim: 2)", sql::worker_arrives,
           {"00000000-0000-4000-8000-000000000001", "p1", "{q}", std::nullopt, "h", "1", "1",
-           "00000000-0000-4000-8000-00000000b001", std::nullopt, "0", std::nullopt, "4", std::nullopt, "false"});
+           "00000000-0000-4000-8000-00000000b001", std::nullopt, "0", std::nullopt, "4", std::nullopt, "false",
+           std::nullopt});
 }
 
 BOOST_AUTO_TEST_CASE(who_lives_is_not_forgotten_however_old_it_is) {

@@ -85,6 +85,7 @@ function retain: worker executes
 function retention_locked: nobody
 function retry: operator executes, producer executes, worker executes
 function retry_runs: operator executes, worker executes
+function scale: operator executes, worker executes
 function run: operator executes, reader executes, worker executes
 function run_changes_status: nobody
 function run_exists: nobody
@@ -112,6 +113,7 @@ table imports: operator select, reader select, worker select
 table keys: operator select, reader select, worker select
 table migrations: operator select, reader select, worker select
 table operations: operator select, reader select, worker select
+table pool_scale: operator select, reader select, worker select
 table retention: operator select, reader select, worker select
 table run_logs: operator select, reader select, worker delete+insert+select
 table run_logs_default: operator select, reader select, worker select
@@ -128,6 +130,7 @@ view idle_workers: operator select, reader select, worker select
 view live_workers: operator select, reader select, worker select
 view logs: operator select, reader select, worker select
 view queue_stats: operator select, reader select, worker select
+view scaled: operator select, reader select, worker select
 view stuck_runs: operator select, reader select, worker select
 view workers: operator select, reader select, worker select
 )";

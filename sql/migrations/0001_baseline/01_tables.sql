@@ -178,6 +178,7 @@ CREATE TABLE dormouse.worker_registry (
     instance_id        uuid,
     version            text        NOT NULL,
     concurrency        integer,
+    concurrency_max    integer,
     run_id             uuid,
     state              text        NOT NULL DEFAULT 'awake' CHECK (state IN ('awake', 'resting', 'left')),
     started_at         timestamptz NOT NULL DEFAULT now(),
@@ -196,13 +197,29 @@ CREATE INDEX worker_registry_awake ON dormouse.worker_registry (started_at) WHER
 CREATE INDEX worker_registry_pool ON dormouse.worker_registry (pool, started_at DESC);
 CREATE INDEX worker_registry_session ON dormouse.worker_registry (session_pid) WHERE left_at IS NULL;
 COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the process in clock ticks after boot (proc(5), stat field 22).';
-COMMENT ON COLUMN dormouse.worker_registry.concurrency IS 'How many runs it executes at once.';
+COMMENT ON COLUMN dormouse.worker_registry.concurrency IS 'How many runs it executes at once by its configuration.';
+COMMENT ON COLUMN dormouse.worker_registry.concurrency_max IS 'What dormouse.scale() can bring that to at most. Null: nothing is known against more.';
 COMMENT ON COLUMN dormouse.worker_registry.run_id IS 'It executes this run alone (--run). Null: whatever its queues hold.';
 COMMENT ON COLUMN dormouse.worker_registry.ended IS 'Of state left, how: by itself, found dead by its successor (replaced), or by dormouse reap.';
 COMMENT ON COLUMN dormouse.worker_registry.seen_at IS 'When it wrote this row last.';
 COMMENT ON COLUMN dormouse.worker_registry.session_pid IS 'The server process of its session. It counts as this session with session_login and session_started_at alone.';
 COMMENT ON COLUMN dormouse.worker_registry.rests_until IS 'By when one that closes its session on purpose (database.close_after) is to be heard of again.';
 COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';
+
+-- How many runs the workers of a pool execute at once for a while, whatever its configuration says (dormouse scale). Written by dormouse.scale(), read through
+-- the view dormouse.scaled. A row that is over goes with the next step of retention.
+CREATE TABLE dormouse.pool_scale (
+    pool        text        COLLATE "C" PRIMARY KEY,
+    concurrency integer     NOT NULL CHECK (concurrency BETWEEN 1 AND 10000),
+    until       timestamptz NOT NULL,
+    set_by      text        NOT NULL DEFAULT session_user,
+    set_at      timestamptz NOT NULL DEFAULT now(),
+    reason      text,
+    -- 7 days are 167 to 169 hours, where clocks are put forward and back
+    CONSTRAINT nothing_is_for_ever CHECK (until <= set_at + interval '7 days 2 hours')
+);
+COMMENT ON TABLE dormouse.pool_scale IS 'How many runs the workers of a pool execute at once for a while; dormouse.scaled shows what is in force.';
+COMMENT ON COLUMN dormouse.pool_scale.set_by IS 'The login.';
 
 -- The files that were imported, so that one whose removal was lost in a crash is not imported again, also when its run has finished
 -- long ago. Forgotten after 30 days.
@@ -212,13 +229,13 @@ CREATE TABLE dormouse.imports (
 );
 CREATE INDEX imports_imported_at ON dormouse.imports (imported_at);
 
--- Who canceled, retried and archived what, for people (dormouse history). Forgotten after 90 days, some with each new one.
+-- Who canceled, retried and archived what, and scaled which pool, for people (dormouse history). Forgotten after 90 days, some with each new one.
 CREATE TABLE dormouse.operations (
     id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     done_at   timestamptz NOT NULL DEFAULT now(),
     who       text        NOT NULL DEFAULT session_user,
     session   integer     NOT NULL DEFAULT pg_backend_pid(),
-    operation text        NOT NULL CHECK (operation IN ('cancel', 'retry', 'archive')),
+    operation text        NOT NULL CHECK (operation IN ('cancel', 'retry', 'archive', 'scale')),
     run_id    uuid,
     filter    jsonb,
     runs      integer     NOT NULL,
@@ -226,7 +243,7 @@ CREATE TABLE dormouse.operations (
 );
 CREATE INDEX operations_done_at ON dormouse.operations (done_at);
 CREATE INDEX operations_run ON dormouse.operations (run_id, id) WHERE run_id IS NOT NULL;
-COMMENT ON TABLE dormouse.operations IS 'Who canceled, retried and archived what in the last 90 days. One by its id, or a portion of those that a filter means.';
+COMMENT ON TABLE dormouse.operations IS 'Who canceled, retried and archived what in the last 90 days, and scaled which pool. One by its id, or a portion of those that a filter means.';
 COMMENT ON COLUMN dormouse.operations.who IS 'The login.';
 COMMENT ON COLUMN dormouse.operations.session IS 'The server process: portions of one command have the same.';
 

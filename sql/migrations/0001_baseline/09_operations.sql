@@ -51,11 +51,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM (SELECT CASE WHEN octet_length($1) <= 8192 THEN $1 ELSE left($1, 2000) || ' (cut, of ' || octet_length($1) || ' bytes)' END) cut (reason)
 $$;
 
--- Keeps what was done to runs, in the transaction that does it. Nothing was: nothing is kept.
+-- Keeps what was done to runs, or to a pool (scale), in the transaction that does it. Nothing was: nothing is kept.
 CREATE FUNCTION dormouse.note_operation(operation text, run_id uuid, filter jsonb, runs integer, reason text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF note_operation.runs > 0 THEN
+    IF note_operation.runs > 0 OR note_operation.operation = 'scale' THEN
         INSERT INTO dormouse.operations (operation, run_id, filter, runs, reason)
         VALUES (note_operation.operation, note_operation.run_id, jsonb_strip_nulls(note_operation.filter), note_operation.runs,
                 left(note_operation.reason, 2000));

@@ -179,6 +179,11 @@ BEGIN
     EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
         NULL;  -- the next step will
     END;
+    BEGIN
+        DELETE FROM dormouse.pool_scale s WHERE s.until <= now() OR s.until IS NULL;
+    EXCEPTION WHEN OTHERS THEN
+        NULL;  -- it counts for nothing, wherever it is
+    END;
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
     BEGIN

@@ -1,4 +1,11 @@
--- Who lives, who does not, and what becomes of those that do not.
+-- Who lives, who does not, and what becomes of those that do not; and how many runs a pool executes at once for a while.
+
+-- Which pools are scaled just now. Whoever asks, asks here: what is over counts for nothing, and neither does what dormouse.scale() would have refused.
+CREATE VIEW dormouse.scaled AS
+    SELECT s.pool, s.concurrency, s.until, s.set_by, s.set_at, s.reason
+      FROM dormouse.pool_scale s
+     WHERE s.concurrency BETWEEN 1 AND 10000 AND s.until > now() AND s.until <= now() + interval '8 days';
+COMMENT ON VIEW dormouse.scaled IS 'The pools that execute another number of runs at once than their configuration says, who said so, and until when.';
 
 -- Alive is who has a session here, as everybody may see in pg_stat_activity: its pid and login, and where one may know it, when it began. Who closes
 -- its session on purpose rests until it said that it would be heard of again; a server that suspends has ended the session itself, and was started
@@ -6,7 +13,9 @@
 -- then names another session. Abandoned is who has let a lease end and stay ended for as long as it was given, at most an hour, session or not. Whether a
 -- process is there can only be seen on its host: `dormouse workers` and `dormouse reap` there. A standby sees no session of its primary.
 CREATE VIEW dormouse.workers AS
-    SELECT w.id, w.pool, w.queues, w.unit, w.host, w.pid, w.pid_start, w.boot_id, w.instance_id, w.version, w.concurrency, w.state, w.started_at,
+    SELECT w.id, w.pool, w.queues, w.unit, w.host, w.pid, w.pid_start, w.boot_id, w.instance_id, w.version,
+           CASE WHEN c.condition NOT IN ('live', 'idle') OR w.run_id IS NOT NULL OR w.concurrency IS NULL OR f.scaled IS NULL THEN w.concurrency
+                ELSE least(f.scaled, w.concurrency_max) END AS concurrency, w.state, w.started_at,
            w.left_at, coalesce(h.runs, 0) AS runs, h.lease_until, c.condition,
            CASE c.condition
                 WHEN 'left' THEN CASE w.state WHEN 'left' THEN coalesce(w.ended, 'left') ELSE 'rested' END
@@ -30,7 +39,7 @@ CREATE VIEW dormouse.workers AS
            END AS evidence,
            CASE WHEN f.present THEN now() ELSE greatest(w.seen_at, h.last_claim) END AS last_seen_at,
            w.run_id, CASE WHEN w.run_id IS NOT NULL THEN coalesce((SELECT r.status FROM dormouse.run(w.run_id) r), 'gone') END AS run_status,
-           w.pid_namespace
+           w.pid_namespace, w.concurrency AS configured, w.concurrency_max
       FROM dormouse.worker_registry w
       LEFT JOIN (SELECT worker, count(*) AS runs, max(lease_until) AS lease_until, min(lease_until) AS first_end, max(started_at) AS last_claim,
                         bool_or(now() - lease_until > least(lease_until - started_at, interval '1 hour')) AS abandoned
@@ -39,7 +48,8 @@ CREATE VIEW dormouse.workers AS
                                   AND s.datid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
                                   AND coalesce(s.backend_start = w.session_started_at, true)
      CROSS JOIN LATERAL (SELECT s.pid IS NOT NULL AND w.state <> 'left' AS present,
-                                w.rests_until > now() AND (w.state = 'resting' OR pg_postmaster_start_time() > w.session_started_at) AS rests) f
+                                w.rests_until > now() AND (w.state = 'resting' OR pg_postmaster_start_time() > w.session_started_at) AS rests,
+                                (SELECT s.concurrency FROM dormouse.scaled s WHERE s.pool = w.pool LIMIT 1) AS scaled) f
      CROSS JOIN LATERAL (
            SELECT CASE WHEN w.state = 'left' AND h.runs IS NULL THEN 'left'
                        WHEN h.abandoned THEN 'dead'
@@ -102,7 +112,7 @@ BEGIN
      WHERE w.id = release_worker.worker AND release_worker.locked = 0;
 END $$;
 
--- Removes what is remembered of workers that are gone: of one, or of all of a pool, together with what that pool has said of retention. Refuses, and
+-- Removes what is remembered of workers that are gone: of one, or of all of a pool, together with what that pool has said of retention, and what was said of its scale. Refuses, and
 -- says of whom, if one of them lives or holds runs. Whether there is a file of the pool is not known here: `dormouse forget` looks.
 CREATE FUNCTION dormouse.forget_workers(pool text, worker uuid, OUT workers bigint, OUT pools bigint, OUT refused text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -122,6 +132,51 @@ BEGIN
         DELETE FROM dormouse.worker_registry r WHERE r.pool = forget_workers.pool OR r.id = forget_workers.worker RETURNING r.id
     ), unsaid AS (
         DELETE FROM dormouse.retention t WHERE t.pool = forget_workers.pool RETURNING t.pool
+    ), unscaled AS (
+        DELETE FROM dormouse.pool_scale s WHERE s.pool = forget_workers.pool
     )
     SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM unsaid) INTO workers, pools;
+END $$;
+
+-- Has the workers of a pool execute `concurrency` runs at once for `lasting`, whatever its configuration says; null: as that says, from now on. Tells those that
+-- have a session; the others ask at their next start. `refused` says why nothing was done; `changed` is false when there was nothing to take back.
+CREATE FUNCTION dormouse.scale(pool text, concurrency integer, lasting interval, reason text DEFAULT NULL,
+                               OUT changed boolean, OUT told bigint, OUT refused text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    ends CONSTANT timestamptz := now() + scale.lasting;
+BEGIN
+    changed := true;
+    told := 0;
+    IF scale.pool IS NULL THEN
+        refused := 'which pool?';
+    ELSIF scale.concurrency NOT BETWEEN 1 AND 10000 THEN
+        refused := format('a pool cannot execute %s runs at once, but 1 to 10000; one that is to execute none is switched off', scale.concurrency);
+    ELSIF scale.concurrency IS NOT NULL AND (ends BETWEEN now() + interval '1 second' AND now() + interval '7 days 2 hours') IS NOT TRUE THEN
+        refused := format('it cannot be for %s, but for 1 second to 7 days; what is to stay is in the configuration', coalesce(scale.lasting::text, 'ever'));
+    ELSE
+        SELECT format('worker %s of pool %s on %s executes %s runs at once at most: its program says so (worker.concurrency)', w.id, w.pool, w.host, w.concurrency_max)
+          INTO refused FROM dormouse.workers w
+         WHERE w.pool = scale.pool AND w.condition IN ('live', 'idle') AND w.run_id IS NULL AND w.concurrency_max < scale.concurrency
+         ORDER BY w.concurrency_max, w.id LIMIT 1;
+    END IF;
+    IF refused IS NOT NULL THEN
+        changed := false;
+        RETURN;
+    ELSIF scale.concurrency IS NULL THEN
+        DELETE FROM dormouse.pool_scale s WHERE s.pool = scale.pool;
+        changed := FOUND;
+    ELSE
+        INSERT INTO dormouse.pool_scale AS s (pool, concurrency, until, reason) VALUES (scale.pool, scale.concurrency, ends, left(scale.reason, 2000))
+            ON CONFLICT (pool) DO UPDATE SET concurrency = excluded.concurrency, until = excluded.until, set_by = excluded.set_by,
+                                             set_at = excluded.set_at, reason = excluded.reason;
+    END IF;
+    IF changed THEN
+        PERFORM dormouse.note_operation('scale', NULL, jsonb_build_object('pool', scale.pool, 'concurrency', scale.concurrency, 'until',
+                                                                          CASE WHEN scale.concurrency IS NOT NULL THEN date_trunc('second', ends) END,
+                                                                          'reset', CASE WHEN scale.concurrency IS NULL THEN true END), 0, scale.reason);
+        SELECT count(dormouse.notify_worker(w.id, 'scale')) INTO told FROM dormouse.workers w
+         WHERE w.pool = scale.pool AND w.condition IN ('live', 'idle') AND w.state = 'awake' AND w.run_id IS NULL;
+    END IF;
 END $$;

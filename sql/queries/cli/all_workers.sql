@@ -3,7 +3,7 @@
 SELECT w.id, w.pool, w.host, w.pid, w.pid_start, w.boot_id, w.unit, w.version, w.state, w.condition, w.evidence, w.runs,
        extract(epoch FROM w.started_at), extract(epoch FROM w.left_at), extract(epoch FROM w.lease_until),
        extract(epoch FROM clock_timestamp()), pg_catalog.array_to_json(w.queues), coalesce(w.pid_namespace, 0),
-       coalesce(w.ended, ''), extract(epoch FROM w.last_seen_at), w.concurrency, w.run_id, w.run_status
+       coalesce(w.ended, ''), extract(epoch FROM w.last_seen_at), w.concurrency, w.run_id, w.run_status, w.configured
   FROM dormouse.workers w
  WHERE CASE $1::text
             WHEN 'all' THEN true

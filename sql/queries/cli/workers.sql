@@ -18,7 +18,7 @@ WITH RECURSIVE pools AS (
 SELECT s.id, s.pool, s.host, s.pid, s.pid_start, s.boot_id, s.unit, s.version, s.state, s.condition, s.evidence, s.runs,
        extract(epoch FROM s.started_at), extract(epoch FROM s.left_at), extract(epoch FROM s.lease_until),
        extract(epoch FROM clock_timestamp()), pg_catalog.array_to_json(s.queues), coalesce(s.pid_namespace, 0),
-       coalesce(s.ended, ''), extract(epoch FROM s.last_seen_at), s.concurrency, s.run_id, s.run_status
+       coalesce(s.ended, ''), extract(epoch FROM s.last_seen_at), s.concurrency, s.run_id, s.run_status, s.configured
   FROM seen s
  WHERE s.nth = 1 OR s.runs > 0 OR (s.condition IN ('live', 'idle') AND s.state = 'awake')
  ORDER BY s.pool, s.started_at DESC, s.id
