@@ -49,6 +49,7 @@ BOOST_AUTO_TEST_CASE(four_at_once_instead_of_one_and_fewer_again_without_ending_
     LoggedWorker worker(database.url(), {.worker = "concurrency = 1"});
     enqueue(9);
     BOOST_TEST_REQUIRE(started(worker, 1), worker.log());
+    BOOST_TEST_REQUIRE(eventually([&] { return concurrency("logged") == "1 of 1"; }));
     BOOST_TEST(scale("'logged', 4, '1 hour'") == "t 1");
     BOOST_TEST_REQUIRE(started(worker, 4), worker.log());
     BOOST_TEST(concurrency("logged") == "4 of 1");
@@ -112,7 +113,7 @@ BOOST_AUTO_TEST_CASE(other_pools_and_a_worker_with_one_run_alone_are_not_meant) 
     LoggedWorker worker(database.url(), {.worker = "concurrency = 1"});
     BOOST_TEST_REQUIRE(started(worker, 1), worker.log());
     BOOST_TEST(scale("'other', 5, '1 hour'") == "t 0");
-    BOOST_TEST(concurrency("logged") == "1 of 1");
+    BOOST_TEST(eventually([&] { return concurrency("logged") == "1 of 1"; }));
     release(worker, 1);
     BOOST_TEST(started(worker, 2), worker.log());
     BOOST_TEST(worker.said("scaled").empty(), worker.log());
@@ -122,6 +123,7 @@ BOOST_AUTO_TEST_CASE(a_changed_file_keeps_the_number_in_force) {
     LoggedWorker worker(database.url(), {.worker = "concurrency = 1"});
     enqueue(6);
     BOOST_TEST_REQUIRE(started(worker, 1), worker.log());
+    BOOST_TEST_REQUIRE(eventually([&] { return concurrency("logged") == "1 of 1"; }));
     BOOST_TEST(scale("'logged', 3, '1 hour'") == "t 1");
     BOOST_TEST_REQUIRE(started(worker, 3), worker.log());
     worker.configure(database.url(), {.worker = "concurrency = 5"});
