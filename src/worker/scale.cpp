@@ -72,8 +72,10 @@ void Scale::take(const store::Scaled& scaled, Time until) {
                    {{"pool", terms_.pool}});
     if (!known)
         log::event(log::Level::info, "scaled",
-                   runs_at_once(allowed) + " for " + config::duration_text(scaled.left) + " (dormouse scale, " +
-                       scaled.by + "); " + std::to_string(terms_.configured) + " by the configuration",
+                   runs_at_once(allowed) + " for " +
+                       config::duration_text(std::chrono::ceil<std::chrono::seconds>(scaled.left)) +
+                       " (dormouse scale, " + scaled.by + "); " + std::to_string(terms_.configured) +
+                       " by the configuration",
                    {{"pool", terms_.pool}});
     use(allowed);
 }
