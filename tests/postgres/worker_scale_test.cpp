@@ -69,7 +69,8 @@ BOOST_AUTO_TEST_CASE(four_at_once_instead_of_one_and_fewer_again_without_ending_
     release(worker, 1);
     BOOST_TEST(started(worker, 7), worker.log());
     BOOST_TEST(concurrency("logged") == "1 of 1");
-    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempt_log") == "0");  // nothing was put back
+    // a claim that was on its way when the number fell may go back, and counts for nothing
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempt_log WHERE outcome <> 'handed_back'") == "0");
 }
 
 BOOST_AUTO_TEST_CASE(when_its_time_is_over_the_configuration_counts_again_and_no_statement_is_sent_for_that) {
