@@ -730,6 +730,8 @@ BEGIN
         DELETE FROM dormouse.worker_registry r WHERE r.pool = forget_workers.pool OR r.id = forget_workers.worker RETURNING r.id
     ), unsaid AS (
         DELETE FROM dormouse.retention t WHERE t.pool = forget_workers.pool RETURNING t.pool
+    ), unscaled AS (
+        DELETE FROM dormouse.pool_scale s WHERE s.pool = forget_workers.pool
     )
     SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM unsaid) INTO workers, pools;
 END $$;
@@ -1195,7 +1197,7 @@ CREATE FUNCTION dormouse.note_operation(operation text, run_id uuid, filter json
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    IF note_operation.runs > 0 THEN
+    IF note_operation.runs > 0 OR note_operation.operation = 'scale' THEN
         INSERT INTO dormouse.operations (operation, run_id, filter, runs, reason)
         VALUES (note_operation.operation, note_operation.run_id, jsonb_strip_nulls(note_operation.filter), note_operation.runs,
                 left(note_operation.reason, 2000));
@@ -1234,10 +1236,10 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
+CREATE FUNCTION dormouse.notify_worker(worker uuid, about text DEFAULT ''::text) RETURNS void
     LANGUAGE sql
     BEGIN ATOMIC
- SELECT pg_notify(dormouse.channel(('worker:'::text || (worker)::text)), ''::text) AS pg_notify;
+ SELECT pg_notify(dormouse.channel(('worker:'::text || (worker)::text)), about) AS pg_notify;
 END;
 
 CREATE FUNCTION dormouse.own_key() RETURNS trigger
@@ -1407,6 +1409,11 @@ BEGIN
         PERFORM dormouse.sum_up_endings(old);
     EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
         NULL;  -- the next step will
+    END;
+    BEGIN
+        DELETE FROM dormouse.pool_scale s WHERE s.until <= now() OR s.until IS NULL;
+    EXCEPTION WHEN OTHERS THEN
+        NULL;  -- it counts for nothing, wherever it is
     END;
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
@@ -1740,6 +1747,50 @@ BEGIN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION dormouse.scale(pool text, concurrency integer, lasting interval, reason text DEFAULT NULL::text, OUT changed boolean, OUT told bigint, OUT refused text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    ends CONSTANT timestamptz := now() + scale.lasting;
+BEGIN
+    changed := true;
+    told := 0;
+    IF scale.pool IS NULL THEN
+        refused := 'which pool?';
+    ELSIF scale.concurrency NOT BETWEEN 1 AND 10000 THEN
+        refused := format('a pool cannot execute %s runs at once, but 1 to 10000; one that is to execute none is switched off', scale.concurrency);
+    ELSIF scale.concurrency IS NOT NULL AND (ends BETWEEN now() + interval '1 second' AND now() + interval '7 days 2 hours') IS NOT TRUE THEN
+        refused := format('it cannot be for %s, but for 1 second to 7 days; what is to stay is in the configuration', coalesce(scale.lasting::text, 'ever'));
+    ELSE
+        SELECT format('worker %s of pool %s on %s executes %s runs at once at most: its program says so (worker.concurrency)', w.id, w.pool, w.host, w.concurrency_max)
+          INTO refused FROM dormouse.workers w
+         WHERE w.pool = scale.pool AND w.condition IN ('live', 'idle') AND w.run_id IS NULL AND w.concurrency_max < scale.concurrency
+         ORDER BY w.concurrency_max, w.id LIMIT 1;
+    END IF;
+    IF refused IS NOT NULL THEN
+        changed := false;
+        RETURN;
+    ELSIF scale.concurrency IS NULL THEN
+        DELETE FROM dormouse.pool_scale s WHERE s.pool = scale.pool;
+        changed := FOUND;
+    ELSE
+        INSERT INTO dormouse.pool_scale AS s (pool, concurrency, until, reason) VALUES (scale.pool, scale.concurrency, ends, left(scale.reason, 2000))
+            ON CONFLICT (pool) DO UPDATE SET concurrency = excluded.concurrency, until = excluded.until, set_by = excluded.set_by,
+                                             set_at = excluded.set_at, reason = excluded.reason;
+    END IF;
+    IF changed THEN
+        PERFORM dormouse.note_operation('scale', NULL, jsonb_build_object('pool', scale.pool, 'concurrency', scale.concurrency, 'until',
+                                                                          CASE WHEN scale.concurrency IS NOT NULL THEN date_trunc('second', ends) END,
+                                                                          'reset', CASE WHEN scale.concurrency IS NULL THEN true END), 0, scale.reason);
+        -- All that have not left: one that is opening its session hears of it before its row says so.
+        PERFORM dormouse.notify_worker(r.id, 'scale') FROM dormouse.worker_registry r WHERE r.pool = scale.pool AND r.left_at IS NULL;
+        SELECT count(*) INTO told FROM dormouse.workers w
+         WHERE w.pool = scale.pool AND w.condition IN ('live', 'idle') AND w.state = 'awake' AND w.run_id IS NULL;
+    END IF;
+END $$;
+
 CREATE FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1861,6 +1912,33 @@ CREATE TABLE dormouse.channel_key (
 
 COMMENT ON TABLE dormouse.channel_key IS 'What the names of the NOTIFY channels are made of, which who may merely connect must not know. One row.';
 
+CREATE TABLE dormouse.pool_scale (
+    pool text NOT NULL COLLATE pg_catalog."C",
+    concurrency integer NOT NULL,
+    until timestamp with time zone NOT NULL,
+    set_by text DEFAULT SESSION_USER NOT NULL,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    reason text,
+    CONSTRAINT nothing_is_for_ever CHECK ((until <= (set_at + '7 days 02:00:00'::interval))),
+    CONSTRAINT pool_scale_concurrency_check CHECK (((concurrency >= 1) AND (concurrency <= 10000)))
+);
+
+COMMENT ON TABLE dormouse.pool_scale IS 'How many runs the workers of a pool execute at once for a while; dormouse.scaled shows what is in force.';
+
+COMMENT ON COLUMN dormouse.pool_scale.set_by IS 'The login.';
+
+CREATE VIEW dormouse.scaled AS
+ SELECT s.pool,
+    s.concurrency,
+    s.until,
+    s.set_by,
+    s.set_at,
+    s.reason
+   FROM dormouse.pool_scale s
+  WHERE (((s.concurrency >= 1) AND (s.concurrency <= 10000)) AND (s.until > now()) AND (s.until <= (now() + '8 days'::interval)));
+
+COMMENT ON VIEW dormouse.scaled IS 'The pools that execute another number of runs at once than their configuration says, who said so, and until when.';
+
 CREATE TABLE dormouse.worker_registry (
     id uuid NOT NULL,
     pool text NOT NULL COLLATE pg_catalog."C",
@@ -1874,6 +1952,7 @@ CREATE TABLE dormouse.worker_registry (
     instance_id uuid,
     version text NOT NULL,
     concurrency integer,
+    concurrency_max integer,
     run_id uuid,
     state text DEFAULT 'awake'::text NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1892,7 +1971,9 @@ COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the proce
 
 COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';
 
-COMMENT ON COLUMN dormouse.worker_registry.concurrency IS 'How many runs it executes at once.';
+COMMENT ON COLUMN dormouse.worker_registry.concurrency IS 'How many runs it executes at once by its configuration.';
+
+COMMENT ON COLUMN dormouse.worker_registry.concurrency_max IS 'What dormouse.scale() can bring that to at most. Null: nothing is known against more.';
 
 COMMENT ON COLUMN dormouse.worker_registry.run_id IS 'It executes this run alone (--run). Null: whatever its queues hold.';
 
@@ -1915,7 +1996,10 @@ CREATE VIEW dormouse.workers AS
     w.boot_id,
     w.instance_id,
     w.version,
-    w.concurrency,
+        CASE
+            WHEN ((c.condition <> ALL (ARRAY['live'::text, 'idle'::text])) OR (w.run_id IS NOT NULL) OR (w.concurrency IS NULL) OR (f.scaled IS NULL)) THEN w.concurrency
+            ELSE LEAST(f.scaled, w.concurrency_max)
+        END AS concurrency,
     w.state,
     w.started_at,
     w.left_at,
@@ -1974,7 +2058,9 @@ CREATE VIEW dormouse.workers AS
                FROM dormouse.run(w.run_id) r(id, queue, task, priority, payload, run_at, attempts, max_attempts, timeout_ms, created_at, key, traceparent, watched, status, started_at, finished_at, archived_at, worker, fence, lease_until, result, error, progress, progress_text, last_fence, exit_code, signal, cpu_ms, peak_memory_bytes, lost, cut_off)), 'gone'::text)
             ELSE NULL::text
         END AS run_status,
-    w.pid_namespace
+    w.pid_namespace,
+    w.concurrency AS configured,
+    w.concurrency_max
    FROM (((((dormouse.worker_registry w
      LEFT JOIN ( SELECT runs.worker,
             count(*) AS runs,
@@ -1989,7 +2075,11 @@ CREATE VIEW dormouse.workers AS
            FROM pg_database d
           WHERE (d.datname = current_database()))) AND COALESCE((s.backend_start = w.session_started_at), true))))
      CROSS JOIN LATERAL ( SELECT ((s.pid IS NOT NULL) AND (w.state <> 'left'::text)) AS present,
-            ((w.rests_until > now()) AND ((w.state = 'resting'::text) OR (pg_postmaster_start_time() > w.session_started_at))) AS rests) f)
+            ((w.rests_until > now()) AND ((w.state = 'resting'::text) OR (pg_postmaster_start_time() > w.session_started_at))) AS rests,
+            ( SELECT s_1.concurrency
+                   FROM dormouse.scaled s_1
+                  WHERE (s_1.pool = w.pool)
+                 LIMIT 1) AS scaled) f)
      CROSS JOIN LATERAL ( SELECT
                 CASE
                     WHEN ((w.state = 'left'::text) AND (h.runs IS NULL)) THEN 'left'::text
@@ -2034,7 +2124,9 @@ CREATE VIEW dormouse.dead_workers AS
     workers.last_seen_at,
     workers.run_id,
     workers.run_status,
-    workers.pid_namespace
+    workers.pid_namespace,
+    workers.configured,
+    workers.concurrency_max
    FROM dormouse.workers
   WHERE (workers.condition = 'dead'::text);
 
@@ -2084,7 +2176,9 @@ CREATE VIEW dormouse.idle_workers AS
     workers.last_seen_at,
     workers.run_id,
     workers.run_status,
-    workers.pid_namespace
+    workers.pid_namespace,
+    workers.configured,
+    workers.concurrency_max
    FROM dormouse.workers
   WHERE (workers.condition = 'idle'::text);
 
@@ -2126,7 +2220,9 @@ CREATE VIEW dormouse.live_workers AS
     workers.last_seen_at,
     workers.run_id,
     workers.run_status,
-    workers.pid_namespace
+    workers.pid_namespace,
+    workers.configured,
+    workers.concurrency_max
    FROM dormouse.workers
   WHERE (workers.condition = 'live'::text);
 
@@ -2179,10 +2275,10 @@ CREATE TABLE dormouse.operations (
     filter jsonb,
     runs integer NOT NULL,
     reason text,
-    CONSTRAINT operations_operation_check CHECK ((operation = ANY (ARRAY['cancel'::text, 'retry'::text, 'archive'::text])))
+    CONSTRAINT operations_operation_check CHECK ((operation = ANY (ARRAY['cancel'::text, 'retry'::text, 'archive'::text, 'scale'::text])))
 );
 
-COMMENT ON TABLE dormouse.operations IS 'Who canceled, retried and archived what in the last 90 days. One by its id, or a portion of those that a filter means.';
+COMMENT ON TABLE dormouse.operations IS 'Who canceled, retried and archived what in the last 90 days, and scaled which pool. One by its id, or a portion of those that a filter means.';
 
 COMMENT ON COLUMN dormouse.operations.who IS 'The login.';
 
@@ -2471,6 +2567,9 @@ ALTER TABLE ONLY dormouse.migrations
 ALTER TABLE ONLY dormouse.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY dormouse.pool_scale
+    ADD CONSTRAINT pool_scale_pkey PRIMARY KEY (pool);
+
 ALTER TABLE ONLY dormouse.retention
     ADD CONSTRAINT retention_pkey PRIMARY KEY (pool);
 
@@ -2667,6 +2766,8 @@ REVOKE ALL ON FUNCTION dormouse.runs_inserted() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.runs_truncated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.runs_updated() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.scale(pool text, concurrency integer, lasting interval, reason text, OUT changed boolean, OUT told bigint, OUT refused text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) FROM PUBLIC;
 

@@ -18,6 +18,7 @@ int run_relay(config::Sources sources, bool verbose) {
     mallopt(M_ARENA_MAX, 1);
     ::prctl(PR_SET_DUMPABLE, 0);  // as the worker: its account is the handlers'
     ::signal(SIGPIPE, SIG_IGN);   // whoever reads our log may go before us
+    ::signal(SIGXFSZ, SIG_IGN);   // a file that has become too long is an error, not our end
     log::start(verbose ? log::Level::debug : log::Level::info);
     loop::Loop loop;
     {

@@ -19,6 +19,7 @@ namespace dormouse::worker {
 
 PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
+    ::signal(SIGXFSZ, SIG_IGN);  // a file that has become too long (LimitFSIZE=) is an error, not our end
     // Handlers have our account: none may read our environment and memory, in which the password is, or stop us by
     // ptrace(2). There are no core dumps of us, then, and gdb needs root.
     ::prctl(PR_SET_DUMPABLE, 0);
