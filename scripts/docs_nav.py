@@ -18,9 +18,11 @@ with open(index, encoding="utf-8") as file:
 home = [{"Overview": "README.md"}, {"All pages": "docs/index.md"}]
 nav = home + [{kind: [page for page in pages if "README.md" not in page.values()]} for kind, pages in kinds]
 listed = {path for _, pages in kinds for page in pages for path in page.values()}
-pages = {os.path.normpath(os.path.join("docs", folder, name)) for folder in (".", "design", "moving")
+pages = {os.path.normpath(os.path.join("docs", folder, name)) for folder in (".", "decisions", "design", "moving")
          for name in os.listdir(os.path.join(source, "docs", folder)) if name.endswith(".md")}
+with open(os.path.join(source, "docs/decisions/README.md"), encoding="utf-8") as file:
+    listed |= {"docs/decisions/" + page for page in re.findall(r"\]\(([^)/]+\.md)\)", file.read())}
 missing = sorted(pages - listed - {"docs/index.md"})
 if missing:
-    sys.exit(f"docs/index.md does not name {', '.join(missing)}")
+    sys.exit(f"neither docs/index.md nor docs/decisions/README.md names {', '.join(missing)}")
 print(json.dumps({"site_name": "dormouse", "docs_dir": source, "site_dir": site, "nav": nav, "theme": {"name": "readthedocs"}, "use_directory_urls": False}, indent=1))
