@@ -51,8 +51,8 @@ run_ctest() {
     local preset=$1
     shift
     : >"$held"
-    # the cases of each of the four containers go one after the other, most of them waiting; the processors are for the rest
-    ctest --test-dir "$root/build/$preset" --parallel "${DORMOUSE_JOBS:-$((4 + $(nproc)))}" --output-on-failure --no-tests=error "$@" 2>&1 |
+    # the cases of each of the four containers go one after the other, most of them waiting; more at once only makes each slower
+    ctest --test-dir "$root/build/$preset" --parallel "${DORMOUSE_JOBS:-$((3 + $(nproc)))}" --output-on-failure --no-tests=error "$@" 2>&1 |
         hold_summary || failed+=("tests of preset $preset")
     "$root/scripts/skipped.sh" "$root/build/$preset"
     if [ ! -s "$held" ]; then failed+=("ctest of preset $preset, which came to no end"); fi

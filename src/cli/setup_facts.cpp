@@ -41,7 +41,8 @@ constexpr const char* database_facts_sql =
     "                   ('dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader')), false)"
     "       AND NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_roles r"
     "                        WHERE n.nspname = 'dormouse' AND c.relkind IN ('r', 'p', 'v') AND NOT"
-    "                              c.relispartition AND r.rolname = 'dormouse_worker' AND NOT "
+    "                              c.relispartition AND c.relname <> 'channel_key' AND r.rolname = 'dormouse_worker' "
+    "AND NOT "
     "has_table_privilege(r.oid, c.oid, 'SELECT'))";
 
 Try<void> look_at_schema(postgres::BlockingConnection& connection, SetupFacts& facts) {

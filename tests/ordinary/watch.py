@@ -72,8 +72,11 @@ class Watch:
             self.say(text)
 
     def slack(self):
-        """How much later than on a machine at rest something may be: what the watch was late in the last ten seconds, four times."""
-        return 4 * max(self._late[-20:], default=0)
+        """How much later than on a machine at rest something may be: what the watch was late in the last ten seconds, four times, and
+        where all have waited for a core to compute on all the time, ten seconds. A worker that is deaf is so for minutes."""
+        with open("/proc/pressure/cpu", encoding="ascii") as pressure:
+            waits = float(pressure.read().split("avg10=", 1)[1].split(None, 1)[0])
+        return 4 * max(self._late[-20:], default=0) + max(0.0, waits - 50) / 5
 
     def run(self, plan):
         def go():

@@ -10,13 +10,19 @@ say() { printf '%s\n' "$*"; }
 fail() { say "FAILED: $*"; exit 1; }
 postgres_bin() { compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -n 1; }
 
-# wait_for SECONDS COMMAND …: until the command succeeds. The deadline is for tests that hang, it asserts nothing.
+# Debian's own psql is a program in perl that looks for the cluster, and takes longer than what is asked here.
+psql_program=$(postgres_bin)/psql
+[ -x "$psql_program" ] || psql_program=/usr/bin/psql
+psql() { "$psql_program" "$@"; }
+
+# wait_for SECONDS COMMAND …: until the command succeeds. The deadline is for tests that hang, it asserts nothing. Who waits for long asks
+# less often: others work meanwhile.
 wait_for() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1)) tries=0
     shift
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || fail "waited in vain for: $*"
-        sleep 0.02
+        if ((tries++ < 20)); then sleep 0.02; else sleep 0.2; fi # how often it is looked
     done
 }
 
