@@ -91,9 +91,9 @@ fi
 
 # --- what is looked at ------------------------------------------------------------------------------------------------------------
 ring() { as "$user" "$dormouse" wake "$socket" >/dev/null 2>&1; }
-enqueue() { # enqueue COUNT: of a tenth of a second to a second and a half each
+enqueue() { # enqueue COUNT [MORE]: of a tenth of a second to a second and a half each, and MORE seconds
     local i list=
-    for ((i = 0; i < $1; i++)); do list+="${list:+, }0.$((RANDOM % 9 + 1)) + $((RANDOM % 2)) * 0.5"; done
+    for ((i = 0; i < $1; i++)); do list+="${list:+, }0.$((RANDOM % 9 + 1)) + $((RANDOM % 2)) * 0.5 + ${2:-0}"; done
     ask "$own" "SELECT dormouse.enqueue('work', pg_catalog.to_jsonb(one)) FROM pg_catalog.unnest(ARRAY[$list]) AS one" 2>>"$here/log" >>"$here/book"
 }
 worker() {
@@ -138,6 +138,7 @@ freeze_worker() {
     struck=$EPOCHREALTIME
     signal_worker CONT
     what+=", $back taken back"
+    [ "$back" -gt 0 ]
 }
 # A ring that comes while it ends takes the place of its stop: then it is started at once.
 restart_unit() { ctl restart "$unit.service" || what+=", rung meanwhile"; }
@@ -159,6 +160,17 @@ crash_postgres() {
     sleep 0.2 # its last words: what was committed has to be in the book
     wait_for $patience ask "$own" "SELECT" 2>/dev/null
 }
+# put_to_work KIND: runs that are still at work when it comes to it; anew where the machine was so slow that they had ended before that was seen.
+put_to_work() {
+    local more=2 tries
+    [ "$1" != freeze_worker ] || more=4 # they end while it is frozen
+    for ((tries = patience / 10; tries > 0; tries--)); do
+        enqueue 8 $more
+        ring || true
+        ! wait_for 10 at_work || return 0
+    done
+    return 1
+}
 steps=() done_kinds=' '
 step() { # step KIND
     local kind=$1 what struck at took old='' chance=$RANDOM
@@ -166,9 +178,7 @@ step() { # step KIND
         wait_for $patience sleeps || { findings+=("the pool did not fall asleep within $patience s, before: ${about[$kind]}"); return 0; }
         what="asleep"
     else
-        enqueue 8
-        ring || true
-        wait_for $patience at_work || { findings+=("nothing was at work within $patience s, before: ${about[$kind]}"); return 0; }
+        put_to_work "$kind" || { findings+=("nothing was at work within $patience s, before: ${about[$kind]}"); return 0; }
         what="$(busy) at work"
     fi
     case $kind in kill_worker | restart_unit | stop_unit | lose_ring) old=$(sed -n 's/.*:\([^\t]*\)\t[^\t]*$/\1/; $p' "$here/ledger") ;; esac

@@ -142,8 +142,8 @@ def urgent(base):
         urgent_ones = watch.enqueue(around(2, 3), 3, priority=-5)
         watch.until(watch.all_ended)
         (before,) = watch.pool.ask("SELECT count(*) FROM dormouse.runs o WHERE o.id = ANY (%s::uuid[]) AND EXISTS (SELECT FROM dormouse.runs u WHERE"
-                                   " u.id = ANY (%s::uuid[]) AND o.started_at BETWEEN u.created_at + interval '1 s' AND u.started_at)",
-                                   ordinary, urgent_ones)[0]
+                                   " u.id = ANY (%s::uuid[]) AND o.started_at BETWEEN u.created_at + %s * interval '1 s' AND u.started_at)",
+                                   ordinary, urgent_ones, 1 + watch.slack())[0]
         if before:
             watch.say(f"{before} ordinary runs were started before urgent ones that waited")
     return Pool("urgent", base, settings(concurrency=2)), plan

@@ -215,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(a_reader_locks_nothing, Shared) {
         database.value("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.pronamespace = "
                        "'dormouse'::regnamespace AND p.provolatile = 'v' AND p.prorettype <> 'trigger'::regtype AND "
                        "has_function_privilege('dormouse_reader', p.oid, 'EXECUTE')") ==
-        "listens new_id nobody_listens notify_queue notify_worker relies");
+        "listen listens new_id nobody_listens notify_queue notify_worker relies");
     BOOST_TEST(database.value("SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c WHERE c.relnamespace = "
                               "'dormouse'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege("
                               "'dormouse_reader', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')") ==

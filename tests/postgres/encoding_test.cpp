@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(a_database_of_another_encoding_is_refused_with_the_remedy) 
         const TemporaryDirectory directory;
         for (const auto& arguments : std::vector<std::vector<std::string>>{
                  {"worker", "p", "--check", "--config", pool_file(directory, database.url())},
-                 {"worker", "p", "--drain", "--timeout", "20s", "--config", pool_file(directory, database.url())},
+                 {"worker", "p", "--drain", "--timeout", "2s", "--config", pool_file(directory, database.url())},
                  {"migrate", "--check"}}) {
             const Ended ended = dormouse_does(database.url(), arguments);
             BOOST_TEST(ended.exit_code != 0, name);

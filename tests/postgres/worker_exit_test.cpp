@@ -1,6 +1,7 @@
 // Every way to end: quiet for long enough, told to stop, told twice. And what does not end a worker: a wrong
 // configuration, a database that cannot be used (W4, W5, W7).
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include <boost/test/unit_test.hpp>
 #include <csignal>
@@ -331,6 +332,21 @@ BOOST_AUTO_TEST_CASE(a_changed_file_does_not_end_a_worker_that_has_runs_in_fligh
     unit.process->signal(SIGTERM);
     BOOST_TEST(unit.process->wait().exit_code == 0);
     BOOST_TEST(unit.due() == "none");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_may_not_grow_is_an_error_and_not_the_end_of_the_worker) {
+    TestDatabase database;
+    Unit unit;
+    unit.configure(database.url(), "idle_exit = \"1h\"");
+    unit.start();
+    BOOST_TEST_REQUIRE(unit.process->saw_error("listening: "));
+    const rlimit nothing{0, 0};  // LimitFSIZE=
+    BOOST_TEST_REQUIRE(::prlimit(unit.process->pid(), RLIMIT_FSIZE, &nothing, nullptr) == 0);
+    unit.process->signal(SIGTERM);
+    const Ended ended = unit.process->wait();
+    BOOST_TEST(ended.exit_code == 0);
+    BOOST_TEST(ended.signal == 0);
+    BOOST_TEST(ended.err.find("File too large") != std::string::npos, ended.err);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

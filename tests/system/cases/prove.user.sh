@@ -2,6 +2,10 @@
 # dormouse prove as an ordinary user: behind their own systemd with a login that has a password and may create databases and nothing
 # else; and where no systemd runs for them, with a login that may not: then the server is a private one, which is hurt too.
 source "$(dirname "$0")/../lib.sh"
+if [ -z "${DORMOUSE_FULL:-}" ]; then
+    say "SKIPPED: takes a minute and more: ./dev test --full"
+    exit 77
+fi
 need_worker
 # shellcheck source=../prove.sh
 source "$(dirname "$0")/../prove.sh"

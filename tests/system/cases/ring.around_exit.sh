@@ -3,7 +3,7 @@
 # every other rescue switched off. 2,000 rounds with ./dev test --full, which takes ten minutes; DORMOUSE_W4_ROUNDS says otherwise.
 source "$(dirname "$0")/../lib.sh"
 pool=around-exit
-if [ -n "${DORMOUSE_FULL:-}" ]; then rounds=2000; else rounds=200; fi
+if [ -n "${DORMOUSE_FULL:-}" ]; then rounds=2000; else rounds=80; fi
 rounds=${DORMOUSE_W4_ROUNDS:-$rounds}
 use_pool $pool
 drop_in $pool no-rescue <<'DROPIN'

@@ -1,11 +1,12 @@
 #!/bin/bash
-# 10,000 spooled files, 100 bad ones among them, and a worker that is killed at random moments: each good one becomes exactly one run,
+# 3,000 spooled files (with --full 10,000), one in a hundred a bad one, and a worker that is killed at random moments: each good one becomes exactly one run,
 # each bad one is put aside once. DORMOUSE_SPOOL_FILES and DORMOUSE_SPOOL_KILLS for other numbers.
 source "$(dirname "$0")/../lib.sh"
 pool="spool-storm"
-files=${DORMOUSE_SPOOL_FILES:-10000}
+if [ -n "${DORMOUSE_FULL:-}" ]; then many=10000 often=20; else many=3000 often=8; fi
+files=${DORMOUSE_SPOOL_FILES:-$many}
 bad=$((files / 100))
-most_kills=${DORMOUSE_SPOOL_KILLS:-20}
+most_kills=${DORMOUSE_SPOOL_KILLS:-$often}
 use_pool $pool
 need_worker
 new_database $pool

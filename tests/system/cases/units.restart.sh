@@ -52,7 +52,8 @@ systemctl daemon-reload
 # And at any moment of a worker's short life.
 say "seed ${seed:=$RANDOM}"
 RANDOM=$seed
-for round in $(seq 30); do
+if [ -n "${DORMOUSE_FULL:-}" ]; then rounds=30 stops=10; else rounds=8 stops=4; fi
+for round in $(seq $rounds); do
     ways=(restart stop-start socket)
     how=${ways[$((RANDOM % 3))]}
     ring $pool
@@ -66,7 +67,7 @@ done
 equal "files left in the spool" "$(find /var/spool/dormouse/$pool -name "*.json" | wc -l)" 0
 
 # A stop is a stop, at whatever moment: nothing of what may be under way starts the pool again.
-for round in $(seq 10); do
+for round in $(seq $stops); do
     ring $pool
     sleep "0.$(printf '%03d' $((RANDOM % 250)))"
     stop_pool $pool
