@@ -124,11 +124,9 @@ Outcome scale(const ScaleOptions& options) {
     std::set<std::int64_t> configured;
     for (const WorkerRow& worker : workers->rows)
         if (worker.configured > 0) configured.insert(worker.configured);
-    std::string numbers;
-    for (const std::int64_t number : configured) numbers += (numbers.empty() ? "" : " or ") + std::to_string(number);
-    const std::string in_force = scaled->empty()
-                                     ? "as configured" + (numbers.empty() ? "" : ": " + numbers + " at once")
-                                     : scaled_text(scaled->front(), configured, workers->now);
+    const std::string in_force =
+        scaled->empty() ? "as configured" + (configured.empty() ? "" : ": " + any_of_these(configured) + " at once")
+                        : scaled_text(scaled->front(), configured, workers->now);
     print(options.pool + ": " + in_force + (changed->empty() ? "" : "; " + *changed) + "\n");
     return if_told(Exit::ok, *changed);
 }

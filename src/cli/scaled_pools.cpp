@@ -20,14 +20,18 @@ Try<std::vector<ScaledPool>> scaled_pools(postgres::BlockingConnection& connecti
     return pools;
 }
 
+std::string any_of_these(const std::set<std::int64_t>& numbers) {
+    std::string text;
+    for (const std::int64_t number : numbers) text += (text.empty() ? "" : " or ") + std::to_string(number);
+    return text;
+}
+
 std::string scaled_text(const ScaledPool& pool, const std::set<std::int64_t>& configured, double now) {
     std::string text = std::to_string(pool.concurrency) + (pool.concurrency == 1 ? " run" : " runs") +
                        " at once until " + absolute(pool.until) + " (" + relative(pool.until, now) + "), said " +
                        escaped(pool.by) + " " + relative(pool.at, now);
     if (!pool.reason.empty()) text += " (" + escaped(brief(pool.reason)) + ")";
-    std::string numbers;
-    for (const std::int64_t number : configured) numbers += (numbers.empty() ? "" : " or ") + std::to_string(number);
-    if (!numbers.empty()) text += "; " + numbers + " by the configuration";
+    if (!configured.empty()) text += "; " + any_of_these(configured) + " by the configuration";
     return text;
 }
 

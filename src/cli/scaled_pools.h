@@ -25,6 +25,8 @@ struct ScaledPool {
 Try<std::vector<ScaledPool>> scaled_pools(postgres::BlockingConnection& connection, const std::string& command,
                                           const std::string& only = {});
 
+/// "4 or 8".
+std::string any_of_these(const std::set<std::int64_t>& numbers);
 /// "16 runs at once until 2026-03-01 08:00:00 +0100 (in 59 min), said alice 1 min ago; 4 by the configuration". Safe
 /// for a terminal. `configured`: what the workers of the pool have said; empty: none was seen.
 std::string scaled_text(const ScaledPool& pool, const std::set<std::int64_t>& configured, double now);
