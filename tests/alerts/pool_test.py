@@ -113,11 +113,12 @@ class Trouble(unittest.TestCase):
 
     def test_runs_that_wait_while_all_slots_are_held_and_then_do_not(self):
         go_on = os.path.join(self.directory, "go_on")
-        self.late(f"until [ -e {go_on} ]; do sleep 0.1; done")
+        os.mkfifo(go_on)
+        self.late(f"read line <{go_on}")
         self.assertTrue(eventually(lambda: self.kinds() == [("backlog", "trouble")], 90), self.kinds())
         self.assertRegex(self.web.posts[0]["text"], f"queue {self.pool_.name}: 3 runs are due, the first one for (1h|[56].min)")
-        with open(go_on, "w", encoding="utf-8"):
-            pass
+        with open(go_on, "w", encoding="utf-8") as line:
+            line.write("\n")
         self.assertTrue(eventually(lambda: self.kinds() == [("backlog", "trouble"), ("backlog", "well")], 90), self.kinds())
         self.assertEqual(len(self.logged("backlog")) + len(self.logged("backlog_over")), 2)
 
