@@ -214,7 +214,7 @@ CREATE VIEW dormouse.attempts AS
            FROM dormouse.runs
           WHERE (runs.status = 'running'::text)) a;
 
-COMMENT ON VIEW dormouse.attempts IS 'Every start of every run, and how it ended.';
+COMMENT ON VIEW dormouse.attempts IS 'Every claim of every run, and how it ended. One that was handed_back used up no attempt.';
 
 CREATE FUNCTION dormouse.attempts_of(id uuid) RETURNS SETOF dormouse.attempts
     LANGUAGE plpgsql STABLE

@@ -186,7 +186,9 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_killed_with_runs_in_flight_loses_nothing) 
     cluster.start();
     auto person = database.connect();
     BOOST_TEST(bench.until([&] { return person.ask("count", completed)->text(0, 0) == "6"; }, Millis{40'000}));
-    BOOST_TEST(person.ask("attempts", "SELECT count(*) FROM dormouse.attempts")->text(0, 0) == "6");
+    BOOST_TEST(
+        person.ask("attempts", "SELECT count(*) FROM dormouse.attempts WHERE outcome <> 'handed_back'")->text(0, 0) ==
+        "6");
     BOOST_TEST(bench.tasks().started().size() == 6U);
 }
 

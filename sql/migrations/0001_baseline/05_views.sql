@@ -16,7 +16,7 @@ CREATE VIEW dormouse.attempts AS
             SELECT id, worker, fence, started_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, progress, progress_text
               FROM dormouse.runs
              WHERE status = 'running') a;
-COMMENT ON VIEW dormouse.attempts IS 'Every start of every run, and how it ended.';
+COMMENT ON VIEW dormouse.attempts IS 'Every claim of every run, and how it ended. One that was handed_back used up no attempt.';
 
 CREATE VIEW dormouse.queue_stats AS
     SELECT queue,
