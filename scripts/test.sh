@@ -2,7 +2,8 @@
 # ./dev test [--full] [--postgres BINDIR] [OPTION OF ctest…]
 # Sets up, builds the preset dev, checks the style and runs all tests: unit, postgres (on private servers) and system (in a
 # systemd booted in a container, which takes root; elsewhere these are skipped, with the reason). What was skipped stands
-# above ctest's own summary, which comes last.
+# above ctest's own summary, which comes last. Without --full a test that fails is run once more: several run beside each other, and a
+# machine may be too busy for the times that one of them means. What passed only then is named; it deserves a look.
 #   --full            the long variants of tests (DORMOUSE_FULL=1; an hour of ordinary life is one), the packages in a clean Debian,
 #                     clang-tidy, unit and postgres tests and the short chaos once more under address and undefined behaviour
 #                     sanitizers, and what has threads under the thread sanitizer
@@ -34,14 +35,20 @@ done
 if [ "$full" = yes ]; then export DORMOUSE_FULL=1; fi
 export BOOST_TEST_COLOR_OUTPUT=no # logs are read in files
 failed=()
+if [ "$full" = yes ]; then tries=1; else tries=2; fi
 held=$(mktemp) # ctest's summary, until the rest has been said
 trap 'rm -f "$held"' EXIT
 
 # Everything up to ctest's summary passes, the summary is held back.
 hold_summary() {
-    local line summary=no
+    local line test summary=no
+    local -A at_first=()
     while IFS= read -r line; do # and not awk, which reads ahead
-        if [[ $line =~ ^[0-9]+%\ tests\ passed ]]; then summary=yes; fi
+        if [[ $line =~ ^[0-9]+%\ tests\ passed ]]; then
+            summary=yes
+            for test in "${!at_first[@]}"; do say "LOOK AT $test: it failed at its first try"; done
+        fi
+        if [[ $line != *"***Skipped"* && $line =~ Test\ +#[0-9]+:\ ([^ ]+)\ .*\*\*\* ]]; then at_first[${BASH_REMATCH[1]}]=1; fi
         if [ "$summary" = yes ]; then printf '%s\n' "$line" >>"$held"; else printf '%s\n' "$line"; fi
     done
 }
@@ -52,7 +59,8 @@ run_ctest() {
     shift
     : >"$held"
     # the cases of each of the four containers go one after the other, most of them waiting; more at once only makes each slower
-    ctest --test-dir "$root/build/$preset" --parallel "${DORMOUSE_JOBS:-$((3 + $(nproc)))}" --output-on-failure --no-tests=error "$@" 2>&1 |
+    ctest --test-dir "$root/build/$preset" --parallel "${DORMOUSE_JOBS:-$((3 + $(nproc)))}" --repeat "until-pass:$tries" --output-on-failure \
+        --no-tests=error "$@" 2>&1 |
         hold_summary || failed+=("tests of preset $preset")
     "$root/scripts/skipped.sh" "$root/build/$preset"
     if [ ! -s "$held" ]; then failed+=("ctest of preset $preset, which came to no end"); fi
