@@ -1,11 +1,11 @@
 #!/bin/sh
-# /usr/lib/dormouse/pools start|restart|stop: what the packages' scripts do with pools whose worker is at work. Needs a running systemd.
+# /usr/lib/dormouse/pools start|renew|stop: what the packages' scripts do with pools whose worker is at work. Needs a running systemd.
 #
 #   start     after an installation: the pools that were enabled before a removal. Debian's deb-systemd-invoke starts no static unit.
-#   restart   after an upgrade. A sleeping pool needs nothing: its next worker is the new program. A worker at work finishes
-#             what runs and gives way to the new one; nobody waits for that, and its doorbells stay up meanwhile.
+#   renew     after an upgrade. A sleeping pool needs nothing: its next worker is the new program. To a worker at work it is a reload: the new
+#             program takes over beside it, and it finishes what runs, however long that takes. A relay is restarted. Nobody waits for either.
 #   stop      before a removal. Comes back when every worker has ended and no timer is armed.
-#   hurry     used by both after 30 s: a worker that still drains is told SIGTERM once more, which ends its grace. What has not
+#   hurry     used by stop after 30 s: a worker that still drains is told SIGTERM once more, which ends its grace. What has not
 #             ended goes back to the queue, and its attempt is not counted.
 #
 # A machine that says no to one of these (a masked unit, a shutdown under way, a full /run, a shell in the wake files) is no reason for a
@@ -50,14 +50,12 @@ start)
     if systemctl --quiet is-active dormouse.target; then stop; fi
     systemctl start dormouse.target
     ;;
-restart)
-    at_work=$(workers active,activating,reloading,deactivating)
+renew)
+    at_work=$(workers active,activating,reloading)
     [ -n "$at_work" ] || exit 0
     allowed restart 'systemctl restart dormouse.target' || exit 0
     # shellcheck disable=SC2086 # one argument for each unit
-    systemctl --no-block try-restart $at_work
-    # A unit of its own: the package manager has gone by then.
-    systemd-run --quiet --collect --on-active=$grace --timer-property=AccuracySec=1 "$0" hurry
+    systemctl --no-block try-reload-or-restart $at_work
     ;;
 stop)
     if [ -L /etc/systemd/system/dormouse.target.wants/run-dormouse.wake.mount ]; then

@@ -8,6 +8,6 @@ if [ -d /run/systemd/system ]; then
     if [ "$1" = 1 ]; then
         /usr/lib/dormouse/pools start || :
     else
-        /usr/lib/dormouse/pools restart || :
+        /usr/lib/dormouse/pools renew || :
     fi
 fi

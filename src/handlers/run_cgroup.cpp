@@ -14,6 +14,7 @@
 #include <charconv>
 #include <memory>
 #include <sstream>
+#include <vector>
 
 #include "base/crash_point.h"
 
@@ -96,13 +97,20 @@ void remove_tree(const std::string& directory) {
     ::rmdir(directory.c_str());
 }
 
-/// Removes empty run-N that a worker left which was killed.
-void remove_leftovers(const std::string& base) {
+/// The cgroups below it whose names begin so.
+std::vector<std::string> below(const std::string& base, std::string_view prefix) {
+    std::vector<std::string> found;
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(base.c_str()), ::closedir);
     while (const dirent* entry = stream ? ::readdir(stream.get()) : nullptr) {
         const std::string name = static_cast<const char*>(entry->d_name);
-        if (entry->d_type == DT_DIR && name.starts_with(run_prefix)) remove_tree(base + "/" + name);
+        if (entry->d_type == DT_DIR && name.starts_with(prefix)) found.push_back(base + "/" + name);
     }
+    return found;
+}
+
+/// Of one process.
+std::string prefix_of(int process) {
+    return std::string(run_prefix) + std::to_string(process) + "-";
 }
 
 }  // namespace
@@ -154,7 +162,7 @@ std::string RunCgroups::set_up(const std::string& root, const std::string& own) 
         return "cgroup " + *path + " is not delegated (in its unit it is, by Delegate=yes)";
     }
     if (::access((base_ + "/cgroup.kill").c_str(), F_OK) != 0) return "the kernel has no cgroup.kill (5.14)";
-    remove_leftovers(base_);
+    for (const std::string& one : below(base_, run_prefix)) remove_tree(one);
     return {};
 }
 
@@ -176,6 +184,11 @@ Status RunCgroups::enable_controllers() {
     return {};
 }
 
+void RunCgroups::kill_runs_of(int process) const {
+    if (!available()) return;
+    for (const std::string& one : below(base_, prefix_of(process))) (void)write_text(one + "/cgroup.kill", "1");
+}
+
 Status write_limits(const std::string& directory, const CgroupLimits& limits, const std::set<std::string>& enabled) {
     Status done;
     if (limits.memory_max > 0 && enabled.contains("memory")) {
@@ -194,7 +207,7 @@ std::function<Result<RunCgroup>()> RunCgroups::maker(const CgroupLimits& limits)
     return [base = base_, enabled = enabled_, last = last_, limits]() -> Result<RunCgroup> {
         std::string directory;
         do {
-            directory = base + "/" + std::string(run_prefix) + std::to_string(++*last);
+            directory = base + "/" + prefix_of(::getpid()) + std::to_string(++*last);
         } while (::mkdir(directory.c_str(), 0755) != 0 && errno == EEXIST);
         crash_point("run_cgroup.made");
         const std::string procs = directory + "/cgroup.procs";

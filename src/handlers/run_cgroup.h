@@ -5,7 +5,7 @@
 //
 //   <own cgroup>          the worker itself, as long as no task has limits
 //   <own cgroup>/worker   there it is otherwise
-//   <own cgroup>/run-N    one handler's tree
+//   <own cgroup>/run-P-N  one handler's tree; P: the worker's process, of which there may be two
 //
 // Moving a process costs 5 to 16 ms when nobody has moved one for a while (the kernel waits for a grace period;
 // measured on Linux 6.18, 2 cores), so the worker does not move itself. A handler has to be moved: CLONE_INTO_CGROUP
@@ -90,18 +90,20 @@ class RunCgroups {
     [[nodiscard]] bool limits_memory() const { return enabled_.contains("memory"); }
     [[nodiscard]] bool limits_cpu() const { return enabled_.contains("cpu"); }
     [[nodiscard]] bool limits_pids() const { return enabled_.contains("pids"); }
-    /// Makes run-N with those limits whose controllers are enabled. Only when available(). Errors: what mkdir, open or
-    /// write say.
+    /// Makes run-P-N with those limits whose controllers are enabled. Only when available(). Errors: what mkdir, open
+    /// or write say.
     Result<RunCgroup> make(const CgroupLimits& limits = {}) { return maker(limits)(); }
     /// The same for another thread, which may do it when this is gone.
     [[nodiscard]] std::function<Result<RunCgroup>()> maker(const CgroupLimits& limits) const;
+    /// SIGKILL to all that another process, which has died, has left in its cgroups. Only when available().
+    void kill_runs_of(int process) const;
     /// Whoever writes "0" here moves itself to where the worker is. Only when available().
     [[nodiscard]] std::string own_procs() const { return own_ + "/cgroup.procs"; }
 
   private:
     std::string set_up(const std::string& root, const std::string& own);
 
-    std::string base_;  ///< where run-N are made
+    std::string base_;  ///< where run-P-N are made
     std::string own_;   ///< where this process is
     std::set<std::string> enabled_;
     std::string why_not_;  // made by set_up(), which fills what is above

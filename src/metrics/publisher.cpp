@@ -100,8 +100,10 @@ std::string Publisher::text() {
 }
 
 void Publisher::start(const std::string& doorbell) {
-    tally_.add(Metric::cold_starts);
-    tally_.add(Metric::wakes, 1, doorbell);
+    if (!doorbell.empty()) {
+        tally_.add(Metric::cold_starts);
+        tally_.add(Metric::wakes, 1, doorbell);
+    }
     tally_.set(Metric::awake, 1);
     tally_.on_change([this] { arm(); });
     read();
@@ -152,8 +154,14 @@ void Publisher::warn_once(const std::string& path, const std::string& what) {
 }
 
 void Publisher::finish(const Due& due, std::function<void()> done) {
-    if (finishing_) return;
-    finishing_ = true;
+    if (std::exchange(finishing_, true)) {  // a new program was about to take over, and nothing comes of it
+        if (!done_) return done();
+        done_ = [first = std::move(done_), then = std::move(done)] {
+            first();
+            then();
+        };
+        return;
+    }
     done_ = std::move(done);
     timer_.stop();
     server_.reset();
@@ -169,6 +177,10 @@ void Publisher::finish(const Due& due, std::function<void()> done) {
         finished();
     });
     write();  // or when what is at work is done
+}
+
+void Publisher::begin_rest() {
+    tally_ = Tally(tally_.pool());
 }
 
 void Publisher::finished() {

@@ -33,6 +33,7 @@ class Publisher {
     Publisher(loop::Loop& loop, const std::string& pool, Places places, std::function<void(const std::string&)> warn);
 
     /// A worker process has started, because of this doorbell: socket, path, timer or other. Once.
+    /// Empty: none, but another process, which has ended with finish().
     void start(const std::string& doorbell);
     [[nodiscard]] Tally& tally() { return tally_; }
 
@@ -43,6 +44,9 @@ class Publisher {
     };
     /// The worker has left. `done` is called when that is written, or after 2 s.
     void finish(const Due& due, std::function<void()> done);
+    /// After finish(): what is counted from here on is told to somebody else, as text.
+    void begin_rest();
+    [[nodiscard]] std::string rest() { return text(); }
 
   private:
     static constexpr Millis soon{1'000};

@@ -7,8 +7,10 @@
 namespace dormouse::systemd {
 namespace {
 
+bool silent = false;
+
 void send(const std::string& state) {
-    sd_notify(0, state.c_str());
+    if (!silent) sd_notify(0, state.c_str());
 }
 
 }  // namespace
@@ -19,6 +21,14 @@ void notify_ready() {
 
 void notify_stopping(const std::string& status) {
     send("STOPPING=1\nSTATUS=" + status);
+}
+
+void notify_main_process(int pid) {
+    send("MAINPID=" + std::to_string(pid));
+}
+
+void notify_no_more() {
+    silent = true;
 }
 
 void notify_status(const std::string& status) {

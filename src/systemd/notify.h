@@ -13,6 +13,10 @@ namespace dormouse::systemd {
 void notify_ready();
 /// STOPPING=1 with a status line. Display only: systemd does not stop sending rings for it.
 void notify_stopping(const std::string& status);
+/// That one is the unit's main process from here on. It must be in the unit. Source: sd_notify(3), MAINPID=.
+void notify_main_process(int pid);
+/// From here on every call does nothing: systemd listens to the main process alone.
+void notify_no_more();
 /// The line that `systemctl status` shows. One line, no secrets.
 void notify_status(const std::string& status);
 /// Asks for `more` time, from now, before systemd ends the stop phase. Repeat before it has passed.

@@ -108,6 +108,12 @@ bool Doorbell::has_ring() const {
     });
 }
 
+std::vector<int> Doorbell::sockets() const {
+    std::vector<int> all;
+    for (const UniqueFd& listener : listeners_) all.push_back(listener.get());
+    return all;
+}
+
 void Doorbell::stop() {
     polls_.clear();
     pause_.stop();

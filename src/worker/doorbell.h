@@ -41,6 +41,8 @@ class Doorbell {
     [[nodiscard]] bool has_ring() const;
     /// Never answers again: what comes from here on wakes the next worker. The sockets stay open, they are systemd's.
     void stop();
+    /// Its descriptors, for a process that goes on with them.
+    [[nodiscard]] std::vector<int> sockets() const;
     [[nodiscard]] bool present() const { return !listeners_.empty(); }
 
     /// Answers the wake file alone: before the last round of a worker that leaves, which asks what was meant by it.

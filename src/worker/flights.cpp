@@ -151,6 +151,10 @@ int Flights::count(const std::string& task) const {
         std::count_if(flights_.begin(), flights_.end(), [&](const auto& entry) { return entry.second.task == task; }));
 }
 
+void Flights::add_at_work(std::map<std::string, int>& into) const {
+    for (const auto& [id, flight] : flights_) ++into[flight.task];
+}
+
 std::int64_t Flights::room_for(const config::Task& task) const {
     constexpr std::int64_t as_many_as_you_like = 1'000'000;
     if (task.concurrency == 0) return as_many_as_you_like;

@@ -47,6 +47,7 @@ class Flights : private handlers::Listener {
     void expect_start() { handlers_.expect_start(); }
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
     [[nodiscard]] int count(const std::string& task) const;
+    void add_at_work(std::map<std::string, int>& into) const;
     /// Slots that are taken by what is not among these: functions that were given up, and runs of other workers of this
     /// process.
     [[nodiscard]] std::size_t taken() const { return handlers_.given_up() + elsewhere(); }

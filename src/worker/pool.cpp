@@ -27,6 +27,7 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       errand_(errand),
       guest_(program.guest),
       supervision_(guest_ ? std::nullopt : supervision_of(sources_)),
+      inheritance_(guest_ || !supervision_ ? nullptr : take_inheritance()),
       doorbell_(loop, guest_ ? std::vector<UniqueFd>() : systemd::take_listening_sockets()),
       log_drain_(loop),
       check_(loop),
@@ -45,6 +46,7 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
         on_sigint_.emplace(loop, SIGINT, [this] { on_signal(); });
         if (!is_ignored(SIGHUP)) on_sighup_.emplace(loop, SIGHUP, [this] { on_hangup(); });
     }
+    if (inheritance_) meet_old_program();
     for (const auto& [task, function] : program.functions) sources_.functions.push_back(task);
     if (program.functions.empty()) return;
     in_process_ = std::make_unique<handlers::InProcess>(loop, std::move(program.functions));
@@ -54,7 +56,12 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
 void Pool::start() {
     log::event(log::Level::info, "worker_pool_starting", "pool " + sources_.pool + ", dormouse " DORMOUSE_VERSION,
                {{"pool", sources_.pool}});
+    if (old_program_) return retry_.once(Millis{0}, [this] { tell_old_program(); });
     woken_by_ = what_woke_us();
+    begin();
+}
+
+void Pool::begin() {
     doorbell_.answer([this] {
         if (present_) present_->worker->rung();  // without one the ring is owed by the look that comes with it
     });
@@ -82,19 +89,23 @@ void Pool::on_errand_over() {
 }
 
 void Pool::on_signal() {
-    if (stopping_) return loop_.stop();
+    const bool not_yet = old_program_ && !old_program_->has_given();
+    if (stopping_ || not_yet) return loop_.stop();
+    if (gave_way()) return terminate_what_is_left();
     if (!present_) {
         log::event(log::Level::info, "worker_pool_signal_received", "leaving: nothing was running");
         return end(Farewell{true, false, std::nullopt});
     }
     retry_.stop();
     present_->worker->terminate();
-    for (const auto& generation : before_) generation->worker->terminate();
+    terminate_what_is_left();
 }
 
 // A closed terminal: the shell tells its jobs, and the kernel tells them once more; that is no second request. In the
 // pool's unit it is what it is to other services: look at your file.
 void Pool::on_hangup() {
+    if (new_program_) return;  // it has been asked for already
+    if (supervision_ && program_has_changed()) return start_new_program();
     if (supervision_) return on_configuration_changed(true);
     if (!std::exchange(hung_up_, true)) on_signal();
 }
@@ -120,7 +131,13 @@ void Pool::on_gone(Generation& whose, Farewell farewell) {
     }
     if (&whose != present_.get()) return on_predecessor_gone(whose, farewell);
     farewell_ = farewell;
-    if (before_.empty()) end(farewell);
+    if (before_.empty() && !old_program_) end(farewell);
+}
+
+void Pool::add_farewell(const Farewell& farewell) {
+    farewell_->graceful = farewell_->graceful && farewell.graceful;
+    farewell_->due_known = farewell_->due_known && farewell.due_known;
+    if (farewell.due && (!farewell_->due || *farewell.due < *farewell_->due)) farewell_->due = farewell.due;
 }
 
 void Pool::on_predecessor_gone(Generation& whose, const Farewell& farewell) {
@@ -130,11 +147,13 @@ void Pool::on_predecessor_gone(Generation& whose, const Farewell& farewell) {
     gone_.push_back(std::move(*place));
     before_.erase(place);
     clear_.once(hooks_take, [this] { gone_.clear(); });
-    if (!farewell_) return present_->worker->look();
-    farewell_->graceful = farewell_->graceful && farewell.graceful;
-    farewell_->due_known = farewell_->due_known && farewell.due_known;
-    if (farewell.due && (!farewell_->due || *farewell.due < *farewell_->due)) farewell_->due = farewell.due;
-    if (before_.empty()) end(*farewell_);
+    if (!farewell_) return on_room();
+    add_farewell(farewell);
+    if (gave_way()) {
+        on_room();
+        return end_if_given_way();
+    }
+    if (before_.empty() && !old_program_) end(*farewell_);
 }
 
 void Pool::end(const Farewell& farewell) {

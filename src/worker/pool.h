@@ -5,9 +5,11 @@
 //
 // A configuration that changes under a worker at work gets a worker of its own, in this process: the one before
 // executes what it has, however long that takes, and claims nothing more; its runs take slots of the new one until they
-// are over. So does the file of a warm handler that changes, and a reload that somebody asks for.
+// are over. So does the file of a warm handler that changes, and a reload that somebody asks for. When the program on
+// disk is another one at a reload, that is a process of its own, which takes over from this one: see new_program.h.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +27,8 @@
 #include "loop/watch.h"
 #include "metrics/publisher.h"
 #include "worker/doorbell.h"
+#include "worker/new_program.h"
+#include "worker/old_program.h"
 #include "worker/supervision.h"
 #include "worker/worker.h"
 
@@ -67,7 +71,9 @@ class Pool {
     void on_hangup();
     void on_errand_over();
     void on_function_returned(const Uuid& id, const std::string& task);
+    void begin();
     void on_gone(Generation& whose, Farewell farewell);
+    void add_farewell(const Farewell& farewell);
     void on_predecessor_gone(Generation& whose, const Farewell& farewell);
     void end(const Farewell& farewell);
     void start_watchdog();
@@ -89,6 +95,22 @@ class Pool {
     void start_alerts(const config::Config& config);
     [[nodiscard]] std::string what_woke_us() const;
 
+    // pool_program.cpp: another program takes over, and this one took over from another
+    void start_new_program();
+    void on_new_program_ready();
+    void on_new_program_failed(const std::string& why);
+    void give_way();
+    [[nodiscard]] bool is_leaving() const;
+    [[nodiscard]] bool gave_way() const { return new_program_ && new_program_->has_taken_over(); }
+    void end_if_given_way();
+    [[nodiscard]] std::map<std::string, int> runs_at_work() const;
+    void on_room();
+    void terminate_what_is_left();
+    void meet_old_program();
+    void tell_old_program();
+    void on_given_way();
+    void on_old_program_gone(const OldProgram::Gone& gone);
+
     loop::Loop& loop_;
     config::Sources sources_;
     Errand errand_;
@@ -98,6 +120,7 @@ class Pool {
     bool hung_up_ = false;
     int failures_ = 0;
     int exit_code_ = 0;
+    std::unique_ptr<Inheritance> inheritance_;
     Doorbell doorbell_;
     std::optional<loop::Signal> on_sigterm_;
     std::optional<loop::Signal> on_sigint_;
@@ -124,6 +147,8 @@ class Pool {
     std::vector<std::unique_ptr<Generation>> before_;  ///< they finish what they have
     std::vector<std::unique_ptr<Generation>> gone_;    ///< their warm processes are ending
     std::optional<Farewell> farewell_;                 ///< the present worker has gone, and others have not
+    std::unique_ptr<NewProgram> new_program_;          ///< which is to take over, or has
+    std::unique_ptr<OldProgram> old_program_;          ///< it finishes what it has
     loop::Timer clear_;                                ///< of gone_
 };
 

@@ -136,30 +136,39 @@ Worker::Circumstances Pool::circumstances_of(Generation& generation) {
     circumstances.owns_spool = supervision_.has_value();
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.elsewhere = elsewhere();
-    circumstances.on_room = [this] { present_->worker->look(); };
+    circumstances.on_room = [this] { on_room(); };
     circumstances.on_gone = [this, &generation](const Farewell& farewell) { on_gone(generation, farewell); };
     return circumstances;
 }
 
-/// What those before the present worker still execute. Asked by that one, and by them when they are no longer asked.
+/// What those before the present worker still execute, in this process and in the one before it. Asked by that one, and
+/// by them when they are no longer asked.
 Elsewhere Pool::elsewhere() {
     return {.runs =
                 [this] {
                     std::size_t runs = 0;
                     for (const auto& generation : before_) runs += generation->worker->at_work();
+                    if (old_program_)
+                        for (const auto& [task, count] : old_program_->at_work())
+                            runs += static_cast<std::size_t>(count);
                     return runs;
                 },
             .runs_of =
                 [this](const std::string& task) {
                     int runs = 0;
                     for (const auto& generation : before_) runs += generation->worker->at_work(task);
+                    if (const auto* const old = old_program_.get(); old && old->at_work().contains(task))
+                        runs += old->at_work().at(task);
                     return runs;
                 }};
 }
 
 void Pool::know_predecessors(store::Identity& who) {
     if (predecessors_) return predecessors_->arrive(who);
-    if (supervision_)
+    if (inheritance_ && inheritance_->state_directory.valid() && old_program_)
+        predecessors_ =
+            std::make_unique<Predecessors>(std::move(inheritance_->state_directory), who, old_program_->workers());
+    else if (supervision_)
         predecessors_ = std::make_unique<Predecessors>(supervision_->state_directory, who);
     else
         predecessors_ =

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <sstream>
 
@@ -59,7 +60,14 @@ std::string inode_of(int directory) {
 
 Predecessors::Predecessors(const std::string& state_directory, store::Identity& who, Of of) {
     if (state_directory.empty() || (of == Of::unit && who.unit.empty())) return;
-    UniqueFd directory = of == Of::unit ? locked(state_directory) : first_free(state_directory);
+    take(of == Of::unit ? locked(state_directory) : first_free(state_directory), who, of);
+}
+
+Predecessors::Predecessors(UniqueFd directory, store::Identity& who, const std::vector<Uuid>& living) : alive_(living) {
+    take(std::move(directory), who, Of::unit);
+}
+
+void Predecessors::take(UniqueFd directory, store::Identity& who, Of of) {
     if (!directory.valid()) return;
     auto instance = Uuid::parse(text_of(directory.get(), instance_name).substr(0, 36));
     if (!instance) {
@@ -75,7 +83,8 @@ Predecessors::Predecessors(const std::string& state_directory, store::Identity& 
     std::istringstream lines(text_of(directory_.get(), workers_name));
     for (std::string line; std::getline(lines, line);) {
         const auto worker = Uuid::parse(line.substr(0, 36));
-        if (worker && line.size() > 37 && line.substr(37) == place_) dead_.push_back(*worker);
+        const bool lives = worker && std::find(alive_.begin(), alive_.end(), *worker) != alive_.end();
+        if (worker && !lives && line.size() > 37 && line.substr(37) == place_) dead_.push_back(*worker);
     }
     arrive(who);
 }
@@ -85,6 +94,12 @@ void Predecessors::arrive(store::Identity& who) {
     who.instance_id = *instance_;
     alive_.push_back(who.id);
     write();
+}
+
+void Predecessors::give_away() {
+    directory_.reset();
+    alive_.clear();
+    dead_.clear();
 }
 
 void Predecessors::settled(const std::vector<Uuid>& dead) {

@@ -33,8 +33,17 @@ class Predecessors {
     /// a unit where it is one's, or while somebody else holds the lock nobody is known to be dead. Errors of the file
     /// system mean the same. Adds that worker, as arrive() does.
     Predecessors(const std::string& state_directory, store::Identity& identity, Of of = Of::unit);
+    /// Goes on with the locked directory of a process that has taken this one for its successor, whose workers
+    /// `living` are not dead yet.
+    Predecessors(UniqueFd directory, store::Identity& identity, const std::vector<Uuid>& living);
 
     [[nodiscard]] const std::vector<Uuid>& dead() const { return dead_; }
+    /// Of this process, and of those that finish beside it.
+    [[nodiscard]] const std::vector<Uuid>& alive() const { return alive_; }
+    /// Its descriptor; -1: none.
+    [[nodiscard]] int directory() const { return directory_.get(); }
+    /// Another process has it, with its lock: here nobody is known to be dead from now on.
+    void give_away();
     /// Another worker of this process: writes the instance id into its identity, and its name among those that live.
     void arrive(store::Identity& who);
     /// The runs of these have been taken back: they are forgotten.
@@ -45,6 +54,7 @@ class Predecessors {
     void died(const Uuid& worker);
 
   private:
+    void take(UniqueFd directory, store::Identity& who, Of of);
     void write() const;
 
     UniqueFd directory_;  ///< locked; none: nothing is known

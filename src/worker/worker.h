@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -83,6 +84,7 @@ class Worker {
     /// How many runs it executes, of all tasks or of one.
     [[nodiscard]] std::size_t at_work() const { return flights_.count(); }
     [[nodiscard]] int at_work(const std::string& task) const { return flights_.count(task); }
+    void add_at_work(std::map<std::string, int>& into) const { flights_.add_at_work(into); }
     [[nodiscard]] const Uuid& id() const { return circumstances_.identity.id; }
     [[nodiscard]] State state() const { return state_; }
     /// No session (or one being opened), nothing in flight, nothing unwritten: the configuration may be read anew.

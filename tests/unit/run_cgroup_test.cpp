@@ -2,7 +2,11 @@
 // moves this process there and back; elsewhere those cases are skipped by name.
 #include "handlers/run_cgroup.h"
 
+#include <sys/wait.h>
 #include <sys/xattr.h>
+
+#include <csignal>
+#include <fstream>
 
 #include "warm_fixture.h"
 
@@ -144,14 +148,37 @@ BOOST_AUTO_TEST_CASE(a_cgroup_that_nobody_delegated_is_left_alone, *real) {
 
 BOOST_AUTO_TEST_CASE(a_delegated_cgroup_is_found_and_swept, *real) {
     const Delegated delegated;
-    ::mkdir((delegated.directory + "/run-9").c_str(), 0755);  // of a worker that was killed
+    ::mkdir((delegated.directory + "/run-4242-9").c_str(), 0755);  // of a worker that was killed
     const RunCgroups cgroups(delegated.root);
     BOOST_TEST(cgroups.why_not() == "");
     BOOST_TEST(own_path() == delegated.path);
-    BOOST_TEST(!std::filesystem::exists(delegated.directory + "/run-9"));
+    BOOST_TEST(!std::filesystem::exists(delegated.directory + "/run-4242-9"));
     const RunCgroups again(delegated.root);
     BOOST_TEST(again.available());
     BOOST_TEST(own_path() == delegated.path);
+}
+
+BOOST_AUTO_TEST_CASE(what_another_process_left_is_killed_and_nobody_else, *real) {
+    const Delegated delegated;
+    const RunCgroups cgroups(delegated.root);
+    const auto sleeper_in = [&](const std::string& name) {
+        const std::string directory = delegated.directory + "/" + name;
+        ::mkdir(directory.c_str(), 0755);
+        const pid_t pid = ::fork();
+        if (pid == 0)
+            for (;;) ::pause();
+        std::ofstream(directory + "/cgroup.procs") << pid;
+        return pid;
+    };
+    const pid_t dead = sleeper_in("run-4242-7");
+    const pid_t beside = sleeper_in("run-42420-7");
+    cgroups.kill_runs_of(4242);
+    int status = 0;
+    BOOST_TEST(::waitpid(dead, &status, 0) == dead);
+    BOOST_TEST(WTERMSIG(status) == SIGKILL);
+    BOOST_TEST(::waitpid(beside, &status, WNOHANG) == 0);
+    ::kill(beside, SIGKILL);
+    ::waitpid(beside, &status, 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_run_and_all_it_forks_is_in_its_cgroup_and_goes_with_it, *real) {
@@ -170,11 +197,12 @@ BOOST_AUTO_TEST_CASE(a_run_and_all_it_forks_is_in_its_cgroup_and_goes_with_it, *
         BOOST_TEST(bench.handlers().isolation() == "a cgroup for each run");
         const auto outcome = bench.run();
         BOOST_TEST(outcome.result == "\"ok\"");
-        BOOST_TEST(directory.read("cgroup").find(delegated.path + "/run-1\n") != std::string::npos);
+        BOOST_TEST(directory.read("cgroup").find(delegated.path + "/run-" + std::to_string(::getpid()) + "-1\n") !=
+                   std::string::npos);
         BOOST_TEST(outcome.cpu.has_value());
         const auto pid = pid_in(directory, "pid");
         BOOST_TEST((is_gone(pid) || stat_of(pid).value_or(ProcessStat{'Z'}).state == 'Z'));  // its reaper is another
-        BOOST_TEST(!std::filesystem::exists(delegated.directory + "/run-1"));
+        BOOST_TEST(!std::filesystem::exists(delegated.directory + "/run-" + std::to_string(::getpid()) + "-1"));
         const auto id = bench.start();  // does not end by itself
         bench.handler().stop(id, StopReason::canceled, Millis{0});
         BOOST_TEST((bench.wait(id).kind == Outcome::stopped));

@@ -22,7 +22,11 @@ at_end "units_come; rm -f /usr/lib/dormouse/pools /usr/sbin/policy-rc.d /run/dor
 units_go() { mkdir $away && mv $units/dormouse* $units/run-dormouse* $away; }
 units_come() { [ ! -d $away ] || { mv $away/* $units && rmdir $away; }; }
 installs() { "$scripts/preinst" install && units_come && "$scripts/postinst" configure ''; }
-upgrades() { "$scripts/prerm" upgrade 2 && "$scripts/preinst" upgrade 1 && "$scripts/postrm" upgrade 2 && "$scripts/postinst" configure 1; }
+new_program() { cp -p /usr/bin/dormouse /usr/bin/dormouse.dpkg-new && mv -f /usr/bin/dormouse.dpkg-new /usr/bin/dormouse; }
+upgrades() {
+    "$scripts/prerm" upgrade 2 && "$scripts/preinst" upgrade 1 && new_program &&
+        "$scripts/postrm" upgrade 2 && "$scripts/postinst" configure 1
+}
 removes() { "$scripts/prerm" remove && units_go && "$scripts/postrm" remove; }
 up() { state_is dormouse@$pool.socket active; }
 main_pid() { property dormouse@$pool.service MainPID; }

@@ -92,7 +92,7 @@ for script in talk.py hello.py; do
     mapfile -t own < <(pgrep --full "^/usr/bin/python3 /srv/app/$script")
     equal "processes of $script" "${#own[@]}" 1
     cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/${own[0]}/cgroup")
-    equal "$script: the place of its cgroup in the unit's" "$(sed 's/[0-9]*$/N/' <<<"${cgroup#"$group"}")" /run-N
+    equal "$script: the place of its cgroup in the unit's" "$(sed "s/run-$worker-[0-9]*\$/run-P-N/" <<<"${cgroup#"$group"}")" /run-P-N
     equal "$script: who is in it" "$(cat "$cgroup/cgroup.procs")" "${own[0]}"
     holds "$script: its sandbox is the worker's" [ "$(readlink "/proc/${own[0]}/ns/mnt")" = "$(readlink "/proc/$worker/ns/mnt")" ]
     pids+=("${own[0]}")
