@@ -16,6 +16,8 @@ idle_exit = "3s"
 look_exit = "3s"
 concurrency = 3
 shutdown_grace = "20s"
+[metrics]
+textfile = "$dir/metrics.prom"
 [task.held]
 command = ["/bin/sh", "-c", 'until [ -e $dir/go.\$DORMOUSE_RUN_ID ]; do sleep 0.1; done; echo "\"\$DORMOUSE_ATTEMPT\""'] # sleep: waits for a file
 [task.quick]
@@ -82,6 +84,8 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 wait_for 20 gone "$old"
 wait_for 30 asleep $pool
 equal "attempts" "$(sql "SELECT string_agg(DISTINCT outcome, ' '), count(*) FILTER (WHERE outcome <> 'handed_back') FROM dormouse.attempts")" "completed|7"
+equal "completed in all three, by the metrics" "$(awk '/^dormouse_runs_completed_total/ { n += $2 } END { print n }' $dir/metrics.prom)" 7
+equal "cold starts and wakes of the three" "$(awk '/^dormouse_(cold_starts|wakes)_total/ { n += $2 } END { print n }' $dir/metrics.prom)" 2
 equal "restarts by systemd" "$(property $service NRestarts) $(property $service Result)" "0 success"
 
 say "--- a worker that is asleep starts the new program by itself"

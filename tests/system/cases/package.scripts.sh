@@ -124,7 +124,7 @@ systemctl start dormouse.target
 wait_for 20 state_is dormouse@$pool.service active
 before=$(main_pid)
 offline() { unshare --mount bash -ec 'mount -t tmpfs tmpfs /run; "$@"' offline "$@"; }
-export -f installs upgrades removes units_go units_come
+export -f installs upgrades removes units_go units_come new_program
 export scripts units away
 for action in removes installs upgrades; do holds "it $action" offline $action; done
 equal "the worker, of which they see nothing" "$(main_pid)" "$before"
