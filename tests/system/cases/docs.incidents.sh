@@ -1,9 +1,10 @@
 #!/bin/bash
 # docs/incidents.md, as it is written: each incident is made to happen, the page's commands are typed, and what it shows is what is seen.
 source "$(dirname "$0")/../lib.sh"
+source "$(dirname "$0")/../page.sh"
 need_worker
 pool=default
-page=$(dirname "$0")/../../../docs/incidents.md
+page=$(dirname "$0")/../../../docs/incidents.md kind=incident
 use_pool $pool
 new_database app
 mkdir -p /srv/app
@@ -44,35 +45,7 @@ at_end "rm -rf $DORMOUSE_CONFIG_DIR"
 sudo() { [ "$1" != -u ] || { local user=$2; shift 2; runuser -u "$user" -- "$@"; }; }
 systemctl enable --quiet --now dormouse@$pool.target
 wait_for 20 asleep $pool
-told=()
 
-# shows COMMAND, LINE…: its output has a line for each, in which "…" is anything.
-shows() {
-    local command=$1 output line pattern
-    output=$(eval "$command" 2>&1 | sed "s|$DORMOUSE_CONFIG_DIR|/etc/dormouse|g") || true
-    shift
-    for line in "$@"; do
-        pattern=${line//…/$'\x01'}
-        pattern=$(sed -e 's/[][\.*^$]/\\&/g' -e $'s/\x01/.*/g' -e 's/^ *//' -e 's/  */ */g' <<<"$pattern")
-        grep -q -e "$pattern" <<<"$output" || { printf '%s\n' "$output"; fail "$command does not show: $line"; }
-    done
-}
-# typed INCIDENT: its commands, one after the other.
-typed() {
-    local line command='' lines=()
-    local found
-    found=$(awk -v name="<!-- incident: $1 -->" '$0 == name { found = 1; next } found && /^```/ { if (inside) exit; inside = 1; next } inside' "$page")
-    [ -n "$found" ] || fail "the page has no incident $1"
-    told+=("$1")
-    while IFS= read -r line; do
-        line=${line//RUN/${run:-}}
-        if [[ $line != '$ '* ]]; then lines+=("$line"); continue; fi
-        [ -z "$command" ] || shows "$command" "${lines[@]}"
-        command=${line#$ } lines=()
-    done <<<"$found"
-    shows "$command" "${lines[@]}"
-    say "ok: $1"
-}
 is() { [ "$(status_of "$run")" = "$1" ]; }
 tried() { [ "$(sql "SELECT count(*) FROM dormouse.attempts WHERE run_id = '$run'")" -ge 1 ]; }
 
