@@ -329,6 +329,8 @@ class Link {
             if ($run->cancelReason !== null) {
                 end_children(array_diff(children(), $this->before));
             }
+            while (ob_get_level() > 0 && @ob_end_flush()) { // what comes after the answer is in no run's log
+            }
             $this->say($line);
         }
     }

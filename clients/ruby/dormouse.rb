@@ -275,6 +275,7 @@ module Dormouse
           answer = Dormouse.answer_of(run) { |handle| interruptible(run, handle) }
           exit!(0) unless Process.pid == @pid
           settle(run)
+          [$stdout, $stderr].each { |stream| stream.flush rescue nil } # what comes after the answer is in no run's log
           say(answer)
         end
       end

@@ -57,6 +57,9 @@ elif task == "floods":
     for _ in range(payload):
         say(type="log", text="y" * 1000)
     print("true")
+elif task == "prints":
+    print(("x" * 999 + "\n") * 400 + "the last of stderr", file=sys.stderr)
+    say(**{"type": "completed"} if payload == "completes" else {"type": "failed", "message": "no"})
 elif task == "verbose":
     say(type="log", text="ü" * 5_000)
     say(type="progress", fraction=0.5, text="ü" * 500)

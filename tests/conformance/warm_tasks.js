@@ -45,6 +45,10 @@ task('floods', async (payload, run) => {
   for (let i = 0; i < payload; i += 1) run.log('y'.repeat(1000));
   return true;
 });
+task('prints', async (payload) => {
+  for (const name of ['stdout', 'stderr']) process[name].write(`${`${'x'.repeat(999)}\n`.repeat(400)}the last of ${name}\n`);
+  if (payload === 'fails') throw new Error('no such thing');
+});
 task('verbose', async (_, run) => {
   run.log('ü'.repeat(5_000));
   run.progress(0.5, 'ü'.repeat(500));

@@ -37,6 +37,12 @@ task('floods', function (int $payload, Run $run) {
     }
     return true;
 });
+task('prints', function (string $payload) {
+    ob_start(); // and nobody ends it
+    echo str_repeat(str_repeat('x', 999) . "\n", 400), "the last of stdout\n";
+    fwrite(STDERR, str_repeat(str_repeat('x', 999) . "\n", 400) . "the last of stderr\n");
+    return $payload === 'fails' ? throw new Exception('no such thing') : null;
+});
 task('verbose', function ($_, Run $run) {
     $run->log(str_repeat('ü', 5000));
     $run->progress(0.5, str_repeat('ü', 500));

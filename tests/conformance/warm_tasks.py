@@ -77,6 +77,14 @@ def floods(payload, run):
 
 
 @task
+def prints(payload):
+    for name in ("stdout", "stderr"):
+        print(("x" * 999 + "\n") * 400 + f"the last of {name}", file=getattr(sys, name))
+    if payload == "fails":
+        raise ValueError("no such thing")
+
+
+@task
 def verbose(payload, run):
     run.log("ü" * 5_000)
     run.progress(0.5, "ü" * 500)

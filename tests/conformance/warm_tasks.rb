@@ -30,6 +30,11 @@ Dormouse.task('floods') do |payload, run|
   payload.times { run.log('y' * 1000) }
   true
 end
+Dormouse.task('prints') do |payload|
+  $stderr.sync = false # as a logger may have it
+  [$stdout, $stderr].zip(%w[stdout stderr]) { |stream, name| stream.write("#{'x' * 999}\n" * 400, "the last of #{name}\n") }
+  raise ValueError, 'no such thing' if payload == 'fails'
+end
 Dormouse.task('verbose') do |_, run|
   run.log('ü' * 5_000)
   run.progress(0.5, 'ü' * 500)

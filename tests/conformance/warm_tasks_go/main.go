@@ -60,6 +60,15 @@ func main() {
 		}
 		return true, nil
 	})
+	handler.Task("prints", func(_ ctx, run run) (any, error) {
+		for name, file := range map[string]*os.File{"stdout": os.Stdout, "stderr": os.Stderr} {
+			fmt.Fprint(file, strings.Repeat(strings.Repeat("x", 999)+"\n", 400), "the last of ", name, "\n")
+		}
+		if string(run.Payload) == `"fails"` {
+			return nil, ValueError{"no such thing"}
+		}
+		return nil, nil
+	})
 	handler.Task("verbose", func(_ ctx, run run) (any, error) {
 		run.Log("info", strings.Repeat("ü", 5_000))
 		run.Progress(0.5, strings.Repeat("ü", 500))
