@@ -139,14 +139,16 @@ BOOST_DATA_TEST_CASE(a_result_that_is_too_large_fails_that_run_alone, every_kind
     BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
-// More than a pipe takes at once, and what the language keeps in its own buffers: the last line is the run's, whatever it answers.
+// More than a pipe takes at once, and what the language keeps in its own buffers: the last line is the run's, whatever
+// it answers.
 BOOST_DATA_TEST_CASE(all_that_is_printed_before_the_answer_is_in_the_log, every_process, kind) {
     config::Limits limits;
     limits.log_bytes = 8'000'000;
     Stage stage(kind, limits);
     for (const char* answer : {"completes", "fails"}) {
         const auto heard = stage.run("prints", json(answer).dump());
-        BOOST_TEST((heard.outcome->kind == (answer == std::string("fails") ? Outcome::Kind::failed : Outcome::Kind::completed)),
+        BOOST_TEST((heard.outcome->kind ==
+                    (answer == std::string("fails") ? Outcome::Kind::failed : Outcome::Kind::completed)),
                    heard.outcome->error_message);
         BOOST_TEST(heard.has_line(Level::info, "the last of stderr"), answer << ": " << heard.lines.size() << " lines");
         const bool stdout_is_log = kind != Kind::exec;

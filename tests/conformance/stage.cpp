@@ -13,8 +13,8 @@ namespace dormouse::conformance {
 namespace {
 
 constexpr Millis deadline{60'000};
-constexpr std::array names{"echo",   "context", "nothing", "fails",        "fails_for_good", "later",    "says",
-                           "sized",  "floods",  "verbose", "hoards",       "quiet",          "waits",    "stubborn",
+constexpr std::array names{"echo",   "context", "nothing", "fails",        "fails_for_good", "later",     "says",
+                           "sized",  "floods",  "verbose", "hoards",       "quiet",          "waits",     "stubborn",
                            "starts", "divides", "dies",    "says_its_pid", "forks",          "arguments", "prints"};
 const std::string here = std::string(testing::source_directory) + "/tests/conformance/";
 const std::string clients = std::string(testing::source_directory) + "/clients/";
