@@ -40,26 +40,35 @@ export interface Job<DataType = any, ReturnType = any, NameType extends string =
   readonly data: DataType;
   readonly queueName: string;
   readonly opts: JobsOptions;
-}
-export interface AddedJob<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
-  getState(): Promise<JobState>;
-  isCompleted(): Promise<boolean>;
-  isFailed(): Promise<boolean>;
-  waitUntilFinished(events?: unknown, ttl?: number): Promise<ReturnType>;
-  remove(): Promise<Answer>;
-  retry(): Promise<Answer>;
-}
-export interface JobAtWork<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
+  /** When it was added, in milliseconds. */
+  readonly timestamp: number;
+  readonly delay: number;
+  readonly priority: number;
   /** The attempts that have ended. */
   readonly attemptsMade: number;
   readonly attemptsStarted: number;
   readonly progress: number | string | object;
   readonly returnvalue?: ReturnType;
   readonly failedReason?: string;
+  readonly finishedOn?: number;
+}
+export interface AddedJob<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
+  getState(): Promise<JobState>;
+  isCompleted(): Promise<boolean>;
+  isFailed(): Promise<boolean>;
+  isActive(): Promise<boolean>;
+  waitUntilFinished(events?: unknown, ttl?: number): Promise<ReturnType>;
+  remove(): Promise<Answer>;
+  retry(): Promise<Answer>;
+}
+export interface JobAtWork<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
+  readonly processedOn: number;
+  readonly stacktrace: string[];
   readonly run: Run;
   /** 0 to 100, or an object, which is shown as text. */
   updateProgress(progress: number | string | object): Promise<void>;
-  log(row: string): Promise<void>;
+  /** How many rows it has said now. */
+  log(row: string): Promise<number>;
   moveToDelayed(timestamp: number, token?: string): Promise<void>;
 }
 
@@ -68,7 +77,11 @@ export class Queue<DataType = any, ReturnType = any, NameType extends string = s
   readonly name: string;
   add(name: NameType, data?: DataType, options?: JobsOptions): Promise<AddedJob<DataType, ReturnType, NameType>>;
   addBulk(jobs: { name: NameType; data?: DataType; opts?: JobsOptions }[]): Promise<AddedJob<DataType, ReturnType, NameType>[]>;
+  /** How it stands and what came of it. What was added (name, data, opts) and its progress a producer may not ask for: reading them throws. */
   getJob(id: string): Promise<AddedJob<DataType, ReturnType, NameType> | undefined>;
+  getJobState(id: string): Promise<JobState>;
+  remove(id: string): Promise<number>;
+  waitUntilReady(): Promise<this>;
   close(): Promise<void>;
 }
 
@@ -84,6 +97,11 @@ export class Worker<DataType = any, ReturnType = any, NameType extends string = 
   constructor(name: string, processor: Processor<DataType, ReturnType, NameType>, options?: WorkerOptions);
   readonly name: string;
   run(): void;
+  isRunning(): boolean;
+  waitUntilReady(): Promise<void>;
+  /** Milliseconds until a job that throws Worker.RateLimitError() is tried again. */
+  rateLimit(milliseconds: number): Promise<void>;
+  static RateLimitError(): Error;
   close(): Promise<void>;
   on(event: 'active', listener: (job: JobAtWork<DataType, ReturnType, NameType>) => void): this;
   on(event: 'progress', listener: (job: JobAtWork<DataType, ReturnType, NameType>, progress: number | string | object) => void): this;
@@ -94,3 +112,14 @@ export class Worker<DataType = any, ReturnType = any, NameType extends string = 
 
 export class UnrecoverableError extends Fail {}
 export class DelayedError extends Error {}
+export class RateLimitError extends Error {}
+/** For waitUntilFinished(), which needs none: it hears nothing, and to listen to anything but 'error' throws. */
+export class QueueEvents {
+  constructor(name: string, options?: unknown);
+  readonly name: string;
+  on(event: 'error', listener: (error: Error) => void): this;
+  once(event: 'error', listener: (error: Error) => void): this;
+  off(event: string, listener: (...given: never[]) => void): this;
+  waitUntilReady(): Promise<this>;
+  close(): Promise<void>;
+}

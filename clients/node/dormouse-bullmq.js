@@ -5,7 +5,7 @@
 //   await queue.add('welcome', { to: 'you' }, { attempts: 3, backoff: { type: 'exponential', delay: 1000 } });
 //   new Worker('mail', async (job) => send(job.data));                           // in the file that the pool starts
 //
-// A queue of BullMQ is a task here, and the payload is { name, data, attempts, backoff }. docs/moving/from-bullmq.md says what is the same and
+// A queue of BullMQ is a task here, and the payload is { name, data, attempts, backoff, opts }. docs/moving/from-bullmq.md says what is the same and
 // what is not. What is not here throws an error that names what to do instead.
 'use strict';
 
@@ -17,22 +17,44 @@ const { transaction } = require('./dormouse-ring.js');
 class UnrecoverableError extends Fail {}
 /// Thrown after job.moveToDelayed(): not now, and no attempt used up.
 class DelayedError extends Error {}
+/// Thrown after worker.rateLimit(): the same.
+class RateLimitError extends Error {}
+for (const one of [UnrecoverableError, DelayedError, RateLimitError]) one.prototype.name = one.name;
 
 const timer = 'a systemd timer enqueues it: docs/moving/from-cron.md';
-const instead = {
-  repeat: timer, upsertJobScheduler: timer, addRepeatable: timer, JobScheduler: timer,
-  parent: 'enqueue the next one at the end of the processor: job.run.enqueue()', FlowProducer: 'enqueue the next one at the end of the processor: job.run.enqueue()',
-  deduplication: 'jobId enqueues once', limiter: 'the key concurrency of the task\'s table bounds how many run at once',
-  QueueEvents: 'await job.waitUntilFinished() where a job is waited for; events of a Worker come in its own process',
-  updateData: 'write to a table of yours', getJobCounts: 'dormouse status; SELECT status, count(*) FROM dormouse.runs GROUP BY status',
-  getJobs: 'SELECT * FROM dormouse.runs', drain: 'dormouse cancel --task', obliterate: 'dormouse cancel --task',
-  pause: 'systemctl stop dormouse@POOL.target', resume: 'systemctl start dormouse@POOL.target',
-};
+const next = 'enqueue the next one at the end of the processor: job.run.enqueue()';
+const counts = 'dormouse status; SELECT status, count(*) FROM dormouse.runs GROUP BY status';
+const rows = 'dormouse runs; SELECT * FROM dormouse.runs WHERE task = …';
+const bound = 'the key concurrency of the task\'s table bounds how many run at once';
+const kept = 'the key finished of [retention] says how long what has ended is kept';
+const units = 'systemctl stop and start dormouse@POOL.target';
+const attempt = 'return or throw: that ends the attempt';
+const instead = {};
+for (const [names, what] of [
+  ['repeat upsertJobScheduler addRepeatable getJobScheduler getJobSchedulers getRepeatableJobs removeJobScheduler removeRepeatable removeRepeatableByKey JobScheduler', timer],
+  ['parent FlowProducer WaitingChildrenError moveToWaitingChildren getChildrenValues getDependencies getFailedChildrenValues getIgnoredChildrenFailures', next],
+  ['getJobCounts getJobCountByTypes getCountsPerPriority count getWaitingCount getActiveCount getDelayedCount getCompletedCount getFailedCount getPrioritizedCount', counts],
+  ['getJobs getWaiting getActive getDelayed getCompleted getFailed getPrioritized', rows], ['getJobLogs', 'dormouse logs ID; SELECT * FROM dormouse.logs WHERE run_id = …'],
+  ['limiter setGlobalConcurrency setGlobalRateLimit', bound], ['clean trimEvents', kept], ['drain obliterate', 'dormouse cancel --task'], ['retryJobs', 'dormouse retry --status failed --task'],
+  ['promote promoteJobs changeDelay changePriority', 'an UPDATE of run_at or priority in dormouse.runs'], ['pause resume isPaused', units], ['getWorkers getWorkersCount', 'dormouse workers'],
+  ['getMetrics exportPrometheusMetrics', 'docs/metrics.md'], ['moveToCompleted moveToFailed moveToWait WaitingError', attempt], ['clearLogs discard', 'throw new UnrecoverableError() for what is not to be tried again'],
+  ['deduplication debounce', 'jobId enqueues once'], ['updateData', 'a job keeps its data: write where it is to a table of yours, by job.id, or enqueue the next step by job.run.enqueue()'],
+  ['QueueEvents.on', 'await job.waitUntilFinished() where a job is waited for; events of a Worker come in its own process'],
+]) for (const name of names.split(' ')) instead[name] = what;
 function refuse(name) {
   throw new Error(`${name} of BullMQ is not in dormouse; instead: ${instead[name]}`);
 }
 
+/// What BullMQ's class has and ours has not is an error that says what to do.
+function absentIn(given, names) {
+  for (const name of names.split(' ')) given.prototype[name] ??= () => refuse(name);
+}
+
 const passedOver = ['removeOnComplete', 'removeOnFail', 'keepLogs', 'stackTraceLimit', 'sizeLimit', 'timestamp', 'prefix'];
+/// When the database made an id: a UUID of version 7 says it.
+const madeAt = (id) => parseInt(id.replaceAll('-', '').slice(0, 12), 16);
+/// What a failure said, without the frames of its stack.
+const reasonOf = (error) => String(error.message ?? '').replace(/(\n {4}at .*)+$/, '');
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const states = { queued: 'waiting', blocked: 'waiting-children', running: 'active', retry: 'delayed', completed: 'completed', failed: 'failed', canceled: 'failed' };
 
@@ -48,7 +70,8 @@ function optionsOf(options) {
   if (jobId !== undefined && uuid.test(jobId))
     throw new TypeError(`jobId: ${jobId}: the database makes the id of a job; save the id of what add() resolves to. To add once, give a name: 'order-17'`);
   // One attempt more is for a worker that was killed: what BullMQ calls stalled is done again, too.
-  return { kept: { attempts, backoff }, given: { delay: delay && delay / 1000, maxAttempts: attempts + 1, key: jobId, priority: lifo ? -1 : priority, ring } };
+  const opts = [delay, priority, jobId, lifo].some((one) => one !== undefined) ? { delay, priority, jobId, lifo } : undefined; // the worker may ask for them
+  return { kept: { attempts, backoff, opts }, given: { delay: delay && delay / 1000, maxAttempts: attempts + 1, key: jobId, priority: lifo ? -1 : priority, ring } };
 }
 
 class Queue extends EventEmitter {
@@ -75,41 +98,67 @@ class Queue extends EventEmitter {
       [...await before, await this.add(name, data, { ...opts, connection: tx })], Promise.resolve([])));
   }
 
+  /// By the id that add() resolved to. It has what a producer may see: how the job stands and what came of it.
   async getJob(id) {
-    return await result(this.connection, id) === null ? undefined : new Job(this, id);
+    if (!uuid.test(id)) throw new TypeError(`getJob(${JSON.stringify(id)}): a job is found by the .id of what add() resolved to; add() with the same jobId resolves to that job`);
+    const found = await result(this.connection, id);
+    return found === null ? undefined : new FoundJob(this, id, found);
   }
-
+  async getJobState(id) { return (await this.getJob(id))?.getState() ?? 'unknown'; }
+  async remove(id) { return Number((await cancel(this.connection, id)).done); }
+  async waitUntilReady() { return this; }
   async close() { /* the connection is yours */ }
 }
-for (const name of ['upsertJobScheduler', 'getJobCounts', 'getJobs', 'drain', 'obliterate', 'pause', 'resume'])
-  Queue.prototype[name] = () => refuse(name);
+absentIn(Queue, 'upsertJobScheduler addRepeatable getJobScheduler getJobSchedulers getRepeatableJobs removeJobScheduler removeRepeatable removeRepeatableByKey getJobCounts '
+  + 'getJobCountByTypes getCountsPerPriority count getWaitingCount getActiveCount getDelayedCount getCompletedCount getFailedCount getPrioritizedCount getJobs getWaiting getActive '
+  + 'getDelayed getCompleted getFailed getPrioritized getJobLogs setGlobalConcurrency setGlobalRateLimit clean trimEvents drain obliterate retryJobs promoteJobs pause resume isPaused '
+  + 'getWorkers getWorkersCount getMetrics exportPrometheusMetrics');
 
-/// What add() and getJob() resolve to.
+/// What add() resolves to.
 class Job {
-  constructor(queue, id, name, data, opts) {
-    Object.assign(this, { id, name, data, opts, queueName: queue.name });
+  constructor(queue, id, name, data, opts = {}) {
+    const { delay = 0, priority = 0 } = opts;
+    Object.assign(this, { id, name, data, opts, queueName: queue.name, timestamp: madeAt(id), delay, priority, attemptsMade: 0, attemptsStarted: 0, progress: 0, returnvalue: null });
     Object.defineProperty(this, 'queue', { value: queue });
   }
+  static fromId(queue, id) { return queue.getJob(id); }
   async getState() {
     const found = await result(this.queue.connection, this.id);
     return found === null ? 'unknown' : states[found.status];
   }
   async isCompleted() { return await this.getState() === 'completed'; }
   async isFailed() { return await this.getState() === 'failed'; }
+  async isActive() { return await this.getState() === 'active'; }
   /// What the processor returned. The QueueEvents that BullMQ wants is not needed; ttl in milliseconds.
   async waitUntilFinished(events, ttl) {
     const done = await wait(this.queue.connection, this.id, { timeout: ttl === undefined ? undefined : ttl / 1000 });
-    if (!done.completed) throw new Error(String(done.error?.message ?? done.status).split('\n')[0]);
+    if (!done.completed) throw new Error(done.error ? reasonOf(done.error) : done.status);
     return done.result;
   }
   remove() { return cancel(this.queue.connection, this.id); }
   retry() { return retry(this.queue.connection, this.id); }
 }
 
+/// What getJob() resolves to.
+class FoundJob extends Job {
+  constructor(queue, id, { status, attempts, error, finishedAt, result: returnvalue }) {
+    super(queue, id);
+    Object.assign(this, { attemptsMade: status === 'running' ? attempts - 1 : attempts, attemptsStarted: attempts, returnvalue, failedReason: error ? reasonOf(error) : undefined, finishedOn: finishedAt?.getTime() });
+    for (const what of ['name', 'data', 'opts', 'progress', 'delay', 'priority']) {
+      const get = () => { throw new Error(`${what} of a job that getJob() found: an application asks for results and not for what was added; keep it beside job.id, or read dormouse.runs (role dormouse_reader)`); };
+      Object.defineProperty(this, what, { get, enumerable: false });
+    }
+  }
+}
+
 /// What a processor is given. `run` is dormouse's own.
 class JobAtWork {
-  constructor(run, { name = run.task, data = {}, attempts = run.maxAttempts, backoff }) {
-    Object.assign(this, { id: run.id, name, data, queueName: run.task, opts: { attempts, backoff }, attemptsMade: run.attempt - 1, attemptsStarted: run.attempt, progress: 0 });
+  #rows = 0;
+
+  constructor(run, { name = run.task, data = {}, attempts = run.maxAttempts, backoff, opts = {} }) {
+    const { delay = 0, priority = 0 } = opts;
+    Object.assign(this, { id: run.id, name, data, queueName: run.task, opts: { attempts, backoff: typeof backoff === 'number' ? { type: 'fixed', delay: backoff } : backoff, ...opts }, delay, priority,
+      timestamp: madeAt(run.id), processedOn: Date.now(), attemptsMade: run.attempt - 1, attemptsStarted: run.attempt, progress: 0, stacktrace: [] });
     Object.defineProperty(this, 'run', { value: run });
   }
   /// 0 to 100, or an object, which is shown as text.
@@ -118,10 +167,18 @@ class JobAtWork {
     if (typeof progress === 'number') this.run.progress(progress / 100);
     else this.run.progress(typeof progress === 'string' ? progress : JSON.stringify(progress));
   }
-  async log(row) { this.run.log(row); }
+  /// How many rows it has said now.
+  async log(row) {
+    this.run.log(row);
+    return (this.#rows += 1);
+  }
   async moveToDelayed(timestamp) { this.delayedTo = timestamp; }
-  updateData() { refuse('updateData'); }
+  async extendLock() { return 1; /* the worker does */ }
+  toJSON() { return { ...this }; }
 }
+for (const given of [Job, JobAtWork])
+  absentIn(given, 'updateData promote changeDelay changePriority clearLogs discard moveToCompleted moveToFailed moveToWait moveToWaitingChildren getChildrenValues getDependencies getFailedChildrenValues '
+    + 'getIgnoredChildrenFailures');
 
 /// How long until the next attempt, in milliseconds; -1: there is none.
 function pauseAfter(job, error, strategy) {
@@ -133,24 +190,34 @@ function pauseAfter(job, error, strategy) {
 }
 
 /// The error as dormouse is told: with its own class and stack, and when the next attempt is.
-function told(job, error, strategy) {
+function told(job, error, strategy, limited) {
+  if (error instanceof RateLimitError) return new Snooze({ in: limited / 1000 }, error.message);
   if (error instanceof DelayedError) return new Snooze({ in: Math.max((job.delayedTo ?? Date.now()) - Date.now(), 0) / 1000 });
   if (error instanceof Fail || error instanceof Retry || (job.run.cancelled && error?.name === 'AbortError')) return error;
-  const pause = job.attemptsMade >= job.opts.attempts ? -1 : pauseAfter(job, error, strategy);
+  let pause;
+  try {
+    pause = job.attemptsMade >= job.opts.attempts ? -1 : pauseAfter(job, error, strategy);
+  } catch (wrong) {
+    return wrong;
+  }
   const own = pause < 0 ? new Fail(String(error?.message ?? error)) : new Retry({ in: pause / 1000 }, String(error?.message ?? error));
+  Object.defineProperty(own, 'constructor', { value: error instanceof Error ? error.constructor : Error }); // the class that is told, if it has no name
   if (error instanceof Error) {
-    own.name = error.name === 'Error' ? error.constructor.name : error.name;
+    own.name = error.name;
     own.stack = error.stack;
   }
   if (pause < 0 && error instanceof Error) own.message = [own.message, ...String(error.stack).split('\n').filter((line) => /^ {4}at /.test(line)).slice(0, 12)].join('\n');
   return own;
 }
 
+const notNow = (error) => error instanceof DelayedError || error instanceof RateLimitError;
 const start = { concurrency: 0, planned: false, begun: false };
 
 /// The processor of a queue's jobs, in a process that a pool has started. It serves when the file has been read; `autorun: false` waits for run().
 /// Events: active, progress, completed, failed. They come before the database has taken the job's end.
 class Worker extends EventEmitter {
+  #limited = 1000; // ms
+
   constructor(name, processor, { concurrency = 1, autorun = true, settings = {}, ...rest } = {}) {
     super();
     if (typeof processor !== 'function') throw new TypeError(`new Worker('${name}'): give a function (job) => result; a file of its own is a task of its own`);
@@ -171,6 +238,10 @@ class Worker extends EventEmitter {
     });
   }
 
+  /// For an answer like 429: `await worker.rateLimit(1000); throw Worker.RateLimitError()`. That job waits; others are tried.
+  async rateLimit(milliseconds) { this.#limited = milliseconds; }
+  static RateLimitError() { return new RateLimitError('rate limited'); }
+
   async #work(job, processor, strategy) {
     const update = job.updateProgress;
     job.updateProgress = async (progress) => {
@@ -182,27 +253,44 @@ class Worker extends EventEmitter {
       const value = await processor(job, undefined, job.run.signal);
       job.returnvalue = value;
       job.attemptsMade += 1;
+      job.finishedOn = Date.now();
       this.emit('completed', job, value, 'active');
       return value;
     } catch (error) {
-      if (!(error instanceof DelayedError)) {
-        job.attemptsMade += 1;
-        job.failedReason = String(error?.message ?? error);
-        this.emit('failed', job, error, 'active');
-      }
-      throw told(job, error, strategy);
+      if (notNow(error)) throw told(job, error, strategy, this.#limited);
+      job.attemptsMade += 1;
+      job.failedReason = String(error?.message ?? error);
+      if (error instanceof Error) job.stacktrace.push(error.stack);
+      const end = told(job, error, strategy);
+      if (end instanceof Fail) job.finishedOn = Date.now();
+      this.emit('failed', job, error, 'active');
+      throw end;
     }
   }
 
+  async waitUntilReady() { /* it is */ }
+  isRunning() { return start.begun; }
   async close() { /* the pool says when */ }
 }
+absentIn(Worker, 'pause resume isPaused');
+
+/// What waitUntilFinished() is given, which needs none. It hears nothing.
+class QueueEvents {
+  constructor(name) { this.name = name; }
+  on(event) { return event === 'error' ? this : refuse('QueueEvents.on'); }
+  async waitUntilReady() { return this; }
+  async close() { /* it has nothing */ }
+}
+for (const name of ['once', 'addListener', 'prependListener']) QueueEvents.prototype[name] = QueueEvents.prototype.on;
+for (const name of ['off', 'removeListener', 'removeAllListeners']) QueueEvents.prototype[name] = function off() { return this; };
 
 function payload(given) {
-  const known = ['name', 'data', 'attempts', 'backoff'];
+  const known = ['name', 'data', 'attempts', 'backoff', 'opts'];
   if (typeof given !== 'object' || given === null || Array.isArray(given) || Object.keys(given).some((name) => !known.includes(name)))
-    throw new BadPayload('payload: expected { name, data, attempts, backoff }, as queue.add() makes it');
+    throw new BadPayload('payload: expected { name, data, attempts, backoff, opts }, as queue.add() makes it');
   return given;
 }
 
 const absent = (name) => class { constructor() { refuse(name); } };
-module.exports = { Queue, Worker, Job, UnrecoverableError, DelayedError, QueueEvents: absent('QueueEvents'), FlowProducer: absent('FlowProducer'), JobScheduler: absent('JobScheduler') };
+module.exports = { Queue, Worker, Job, QueueEvents, UnrecoverableError, DelayedError, RateLimitError };
+for (const name of ['FlowProducer', 'JobScheduler', 'WaitingChildrenError', 'WaitingError']) module.exports[name] = absent(name);

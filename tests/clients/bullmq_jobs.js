@@ -13,6 +13,7 @@ const worker = new Worker('jobs', async (job) => {
       if (job.attemptsMade < 2) throw new Unreachable(`attempt ${job.attemptsStarted}`);
       return job.attemptsMade;
     case 'never': throw new UnrecoverableError('no such address');
+    case 'lines': throw new Error('one\ntwo');
     case 'plain': throw new TypeError('always');
     case 'later':
       if (marks.includes(job.id)) return 'now';

@@ -37,7 +37,7 @@ test('what is added is executed, and its processor knows of it what it knew', as
   const other = await new bullmq.Queue('others', { connection: pool }).add('any', [1]);
   await drain({ config });
   assert.deepStrictEqual(await job.waitUntilFinished(undefined, 60000),
-    { data: { a: 1 }, id: job.id, made: 0, started: 1, queue: 'jobs', opts: { attempts: 4, backoff: 5 } });
+    { data: { a: 1 }, id: job.id, made: 0, started: 1, queue: 'jobs', opts: { attempts: 4, backoff: { type: 'fixed', delay: 5 } } });
   assert.deepStrictEqual([await job.isCompleted(), await other.waitUntilFinished()], [true, [1]]);
   assert.deepStrictEqual((await log(job)).slice(0, 1), ['active echo']);
   assert.match((await log(job))[1], /^completed 1 \{"data"/);
@@ -63,6 +63,16 @@ test('attempts and backoff are those of the job', async () => {
   assert.match(error.message, /bullmq_jobs\.js/);
   assert.deepStrictEqual((await log(added[1])).filter((line) => line.startsWith('failed')), ['failed 1 attempt 1', 'failed 2 attempt 2']);
   assert.strictEqual(await added[1].isFailed(), true);
+  const found = await jobs.getJob(added[1].id);
+  assert.deepStrictEqual([found.failedReason, found.attemptsMade, found.returnvalue, typeof found.finishedOn], ['attempt 2', 2, null, 'number']);
+});
+
+test('an error has its own class, whatever becomes of the job, and its own lines', async () => {
+  const [last, again] = [await jobs.add('lines'), await jobs.add('lines', {}, { attempts: 2, backoff: 3600000 })];
+  await drain({ config });
+  assert.deepStrictEqual([(await row(last)).error.class, (await row(again)).error.class], ['Error', 'Error']);
+  await assert.rejects(last.waitUntilFinished(new bullmq.QueueEvents('jobs')), { message: 'one\ntwo' });
+  await again.remove();
 });
 
 test('a job whose process was killed is done again, as one that has stalled', async () => {
@@ -120,8 +130,10 @@ test('what is not here says what to do instead', async () => {
     [() => jobs.add('none', {}, { repeat: { every: 1 } }), 'timer'], [() => jobs.add('none', {}, { parent: {} }), 'job.run.enqueue'], [() => jobs.add('none', {}, { deduplication: {} }), 'jobId'],
     [() => jobs.add('none', {}, { atempts: 1 }), 'there is no option atempts'], [() => jobs.add('none', {}, { jobId: randomUUID() }), 'save the id'],
     [() => jobs.add('none', {}, { priority: 1000 }), '-100 to 100'], [async () => jobs.upsertJobScheduler('x'), 'timer'], [async () => jobs.getJobCounts(), 'dormouse status'],
-    [async () => new bullmq.QueueEvents('x'), 'waitUntilFinished'], [async () => new bullmq.FlowProducer(), 'job.run.enqueue'], [async () => new bullmq.Queue('x', { connection: { host: 'redis' } }), 'no Redis'],
+    [async () => new bullmq.QueueEvents('x').on('completed', () => {}), 'waitUntilFinished'], [async () => new bullmq.WaitingChildrenError(), 'job.run.enqueue'],
+    [async () => jobs.getFailed(), 'dormouse runs'], [async () => jobs.clean(), 'retention'], [async () => jobs.retryJobs(), 'dormouse retry'], [async () => (await jobs.add('none')).promote(), 'run_at'],
+    [async () => (await jobs.getJob((await jobs.add('none')).id)).data, 'dormouse_reader'], [async () => new bullmq.FlowProducer(), 'job.run.enqueue'], [async () => new bullmq.Queue('x', { connection: { host: 'redis' } }), 'no Redis'],
     [async () => new bullmq.Queue('x'), 'no Redis'], [async () => new bullmq.Worker('x', '/srv/app/processor.js'), 'give a function'], [async () => new bullmq.Worker('x', () => 1, { limiter: {} }), 'concurrency'],
-    [() => jobs.getJob('order-17'), 'no id of a run'],
+    [() => jobs.getJob('order-17'), 'add() with the same jobId'],
   ]) await assert.rejects(async () => attempt(), (error) => error.message.includes(word) || assert.fail(`${error.message}: not a word of ${word}`));
 });
