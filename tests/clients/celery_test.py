@@ -34,16 +34,16 @@ from dormouse.celery import AsyncResult, Celery, TaskFailed, TaskRevokedError, u
 EYE = psycopg.connect("", autocommit=True)
 
 
-def toml():
-    return subprocess.check_output([sys.executable, "-m", "dormouse.celery", "--toml", "celery_tasks"], cwd=HERE, text=True)
+def toml(module="celery_tasks"):
+    return subprocess.check_output([sys.executable, "-m", "dormouse.celery", "--toml", module], cwd=HERE, text=True)
 
 
-def drain():
+def drain(module="celery_tasks"):
     with tempfile.TemporaryDirectory() as directory:
         with open(directory + "/handlers.env", "w", encoding="utf-8") as file:
             file.write("".join(f"{name}={os.environ[name]}\n" for name in ("MARKS", "PYTHONPATH", "PGHOST", "PGUSER", "PGDATABASE", "PYTHONDONTWRITEBYTECODE")))
         with open(directory + "/default.toml", "w", encoding="utf-8") as file:
-            file.write(f'[database]\nurl = "{URL}"\n' + toml().replace("handler =", f'environment_file = "{directory}/handlers.env"\nhandler ='))
+            file.write(f'[database]\nurl = "{URL}"\n' + toml(module).replace("handler =", f'environment_file = "{directory}/handlers.env"\nhandler ='))
         return dormouse.drain(config=directory + "/default.toml")
 
 
@@ -111,6 +111,34 @@ class Test(unittest.TestCase):
                 else:
                     self.assertEqual(result.get(timeout=60), outcome)
                 self.assertEqual(self.marks(), marks)
+
+    def test_programs_that_import_from_the_modules_of_celery(self):
+        before = dict(_task.registered)
+        self.addCleanup(lambda: [_task.registered.pop(name) for name in set(_task.registered) - set(before)])
+        self.addCleanup(setattr, _app, "_current", _app._current)
+        import celery_included as more
+        import celery_modules as shop
+
+        shop.app.conf.broker_url = URL
+        fine, bad, ignored = shop.fine.delay(), shop.bad.delay("nowhere"), shop.ignored.delay()
+        rejected, slow, gives_up = shop.rejected.delay(), shop.slow.delay(), shop.gives_up.delay()
+        included = more.included.delay()
+        self.assertEqual((row(fine)["timeout_ms"], row(slow)["timeout_ms"]), (240000, 1000))
+        drain("celery_modules")
+        self.assertEqual((included.get(), ignored.get(), gives_up.get()), ("included", None, "gave up"))
+        self.assertEqual(fine.get(), [True, True, "STARTED", ["process", 20]])
+        self.assertEqual((row(rejected)["error"]["message"], row(rejected)["attempts"]), ("no good", 1))
+        with self.assertRaises(FileNotFoundError):
+            bad.get()
+        self.assertEqual((row(bad)["attempts"], row(slow)["error"]["class"], row(fine)["progress"]), (2, "timeout", 0.5))
+        lines = {result.id: [text for (text,) in EYE.execute("SELECT text FROM dormouse.logs WHERE run_id = %s ORDER BY attempt, line", [result.id])] for result in (fine, bad, slow)}
+        for line in ("prerun celery_modules.fine", "at work", "success celery_modules.fine [True, True, 'STARTED', ['process', 20]]", "postrun celery_modules.fine SUCCESS"):
+            self.assertIn(line, lines[fine.id])
+        self.assertTrue(any("a receiver's own" in line for line in lines[fine.id]))
+        missing = "FileNotFoundError(2, 'No such file or directory')"
+        for line in (f"retry celery_modules.bad 0 {missing}", f"failure celery_modules.bad True {missing} ['nowhere'] {{}} True", "postrun celery_modules.bad RETRY", "postrun celery_modules.bad FAILURE"):
+            self.assertIn(line, lines[bad.id])
+        self.assertIn("tidies up", lines[slow.id])
 
     def test_a_retry_waits_as_long_as_it_is_told(self):
         token = _task._request.set(_task.Request(tasks.third_time.name, id="x", attempts=3))

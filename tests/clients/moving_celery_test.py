@@ -61,6 +61,12 @@ class FromCelery(Blocks, Page):
         shown = self.read("/etc/dormouse/default.toml").partition("\n\n")[2]
         self.assertEqual(printed.strip(), re.sub(r"environment_file = .*\n", "", shown).strip())
 
+    def test_the_old_imports_become_the_new_ones_by_one_command(self):
+        self.write("/srv/app/shop/former.py", self.blocks["old/tasks.py"])
+        command = re.search(r"`(sed -i -E [^`]*)`", self.text)[1]
+        self.run_here("/bin/sh", "-c", command + " shop/former.py")
+        self.assertEqual(self.run_here("/usr/bin/python3", "-c", "from shop.former import *; print(app.main, shared_task.__module__, get_task_logger('x').name)"), "shop dormouse.celery._app x\n")
+
     def test_django(self):
         os.mkdir(self.path("/srv/django/mail"))
         for name, text in (("site1/__init__.py", ""), ("mails/__init__.py", ""), ("site1/settings.py", SETTINGS % (os.environ["PGHOST"], self.path("/srv/django/mail")))):

@@ -10,9 +10,10 @@ from dormouse.celery._absent import chain, chord, chunks, crontab, group, signat
 from dormouse.celery._app import Celery, current_app, get_task_logger, shared_task
 from dormouse.celery._connection import using
 from dormouse.celery._result import AsyncResult, EagerResult, TaskFailed, TaskRevokedError
-from dormouse.celery._task import Expired, MaxRetriesExceededError, Task
+from dormouse.celery._task import CurrentTask, Expired, Ignore, MaxRetriesExceededError, Reject, Task
 
+current_task = CurrentTask()
 TimeoutError = TimeoutError  # celery.exceptions has one of its own
 
-__all__ = ["AsyncResult", "Celery", "EagerResult", "Expired", "MaxRetriesExceededError", "Retry", "Task", "TaskFailed", "TaskRevokedError",
-           "TimeoutError", "chain", "chord", "chunks", "crontab", "current_app", "get_task_logger", "group", "shared_task", "signature", "using", "xmap", "xstarmap"]
+__all__ = ["AsyncResult", "Celery", "EagerResult", "Expired", "Ignore", "MaxRetriesExceededError", "Reject", "Retry", "Task", "TaskFailed", "TaskRevokedError",
+           "TimeoutError", "chain", "chord", "chunks", "crontab", "current_app", "current_task", "get_task_logger", "group", "shared_task", "signature", "using", "xmap", "xstarmap"]

@@ -28,9 +28,8 @@ def load(given):
 def toml(given):
     command = json.dumps([sys.executable, "-m", "dormouse.celery", given])
     for name, task in sorted(registered.items()):
-        limits = [limit for limit in (task.time_limit, task.soft_time_limit) if limit is not None]
         print(f"[task.{json.dumps(name)}]\nhandler = \"warm\"\ncommand = {command}\nworking_directory = {json.dumps(os.getcwd())}\n"
-              f"max_attempts = {task.max_attempts}" + (f'\ntimeout = "{limits[0]}s"' if limits else "") + "\n")
+              f"max_attempts = {task.max_attempts}" + (f'\ntimeout = "{task.timeout}s"' if task.timeout is not None else "") + "\n")
 
 
 def main(arguments):

@@ -7,13 +7,17 @@ from typing import Any, Callable, NoReturn
 _NEXT = "have the task enqueue the next one with its completion: run.enqueue() of docs/warm-clients.md, or other.delay() at its end"
 _COUNT = "enqueue the parts, and have each count in a table of yours; the one that finds itself the last enqueues what follows"
 _MANY = "enqueue them in one transaction, and keep their ids: [task.delay(x) for x in many]"
+_POOL = "a pool starts the workers: `python3 -m dormouse.celery --toml APP` prints their tables"
 _TIMER = "a systemd timer or a line of cron enqueues it: docs/moving/from-cron.md"
 
 INSTEAD = {
     "chain": _NEXT, "link": _NEXT, "chord": _COUNT, "group": _MANY, "chunks": _MANY, "xmap": _MANY, "xstarmap": _MANY,
-    "signature": "give the task and its arguments themselves: functools.partial(task.delay, 1, 2)",
+    "signature": f"as a part of a chain: {_NEXT}; of a group: {_MANY}; of a chord: {_COUNT}; else functools.partial(task.delay, 1, 2)",
     "link_error": 'the key on_failure of the task\'s table names the task that is told: docs/handlers.md',
     "beat_schedule": _TIMER, "crontab": _TIMER, "add_periodic_task": _TIMER,
+    "on_after_configure": _TIMER, "on_after_finalize": _TIMER, "map": _MANY, "starmap": _MANY,
+    "start": _POOL, "worker_main": _POOL, "Worker": _POOL, "register_task": "decorate a function with @app.task",
+    "task_annotations": "say it at the task, or in the task's table", "task_default_rate_limit": "the key concurrency of the task's table bounds how many run at once",
     "rate_limit": "the key concurrency of the task's table bounds how many run at once",
     "base": "write what its methods did into the function, or around it as a decorator below @shared_task",
 }

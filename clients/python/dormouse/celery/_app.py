@@ -17,9 +17,12 @@ from dormouse.celery._result import AsyncResult
 from dormouse.celery._task import Task, registered
 
 _DEFAULTS: dict[str, Any] = {"broker_url": None, "task_always_eager": False, "task_eager_propagates": False, "task_default_queue": None,
-                             "task_ignore_result": False, "task_routes": None}
+                             "task_ignore_result": False, "task_routes": None, "task_time_limit": None, "task_soft_time_limit": None,
+                             "imports": (), "include": ()}
+_REFUSED = ("beat_schedule", "task_annotations", "task_default_rate_limit")
 _OLD = {"always_eager": "task_always_eager", "eager_propagates_exceptions": "task_eager_propagates", "default_queue": "task_default_queue",
-        "ignore_result": "task_ignore_result", "routes": "task_routes", "celerybeat_schedule": "beat_schedule"}
+        "ignore_result": "task_ignore_result", "routes": "task_routes", "celerybeat_schedule": "beat_schedule",
+        "celeryd_task_time_limit": "task_time_limit", "celeryd_task_soft_time_limit": "task_soft_time_limit", "annotations": "task_annotations"}
 
 
 class Conf:
@@ -30,8 +33,8 @@ class Conf:
 
     def __setattr__(self, name: str, value: Any) -> None:
         name = _OLD.get(name, name)
-        if name == "beat_schedule" and value:
-            refuse("beat_schedule")
+        if name in _REFUSED and value:
+            refuse(name)
         vars(self)[name] = value
 
     def __getattribute__(self, name: str) -> Any:
@@ -40,6 +43,18 @@ class Conf:
             vars(self)["_source"] = None
             self._read(*source)
         return object.__getattribute__(self, name)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"dormouse.celery has no setting {name}; docs/moving/from-celery.md says which have a meaning here")
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self, name, value)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return getattr(self, name, default)
 
     def update(self, *given: Any, **settings: Any) -> None:
         for name, value in dict(*given, **settings).items():
@@ -56,7 +71,7 @@ class Conf:
             if name.startswith("_") or not short.startswith(prefix) or (prefix and not name.isupper()):
                 continue
             short = short[len(prefix):] if prefix else short[len("celery_"):] if short.startswith("celery_") else short
-            if _OLD.get(short, short) in (*_DEFAULTS, "beat_schedule"):
+            if _OLD.get(short, short) in (*_DEFAULTS, *_REFUSED):
                 setattr(self, short, source[name] if isinstance(source, dict) else getattr(source, name))
 
 
@@ -68,9 +83,9 @@ class Celery:
                  connection: Callable[[], Any] | None = None, **settings: Any):
         global _current
         self.main, self.conf, self.tasks, self._connection = main, Conf(), registered, connection
-        self._modules: list[Callable[[], Iterable[str]]] = [lambda: include]
+        self._modules: list[Callable[[], Iterable[str]]] = [lambda: (*include, *self.conf.include, *self.conf.imports)]
         self.conf.broker_url = broker
-        self.conf.update({name: value for name, value in settings.items() if name in _DEFAULTS or name == "beat_schedule"})
+        self.conf.update({name: value for name, value in settings.items() if name in (*_DEFAULTS, *_REFUSED)})
         _current = self
 
     def __getattr__(self, name: str) -> Any:

@@ -6,6 +6,7 @@ import contextvars
 import datetime
 import inspect
 import random
+import socket
 import time
 import traceback
 from typing import Any, Callable, NoReturn
@@ -13,7 +14,8 @@ from typing import Any, Callable, NoReturn
 import dormouse
 from dormouse import _tasks
 from dormouse._django import fresh_connections
-from dormouse._errors import BadPayload, Fail, Retry
+from dormouse._errors import BadPayload, Fail, Retry, Snooze
+from dormouse.celery import signals
 from dormouse.celery._absent import refuse
 from dormouse.celery._result import AsyncResult, EagerResult
 
@@ -31,6 +33,18 @@ class MaxRetriesExceededError(Exception):
     """self.retry() without exc= at the last attempt."""
 
 
+class Ignore(Exception):
+    """Raised in a task: what it has done is enough, and there is no result."""
+
+
+class Reject(Exception):
+    """Raised in a task: failed for good; with requeue=True not now, which uses up no attempt."""
+
+    def __init__(self, reason: Any = None, requeue: bool = False):
+        super().__init__("rejected" if reason is None else str(reason))
+        self.requeue = requeue
+
+
 class Expired(Fail):
     """expires= had passed before the first attempt."""
 
@@ -41,6 +55,9 @@ class Request:
     def __init__(self, task: str, args: Any = (), kwargs: Any = None, id: str | None = None, retries: int = 0, attempts: int = 1, run: Any = None):
         self.task, self.args, self.kwargs, self.id, self.retries = task, list(args), kwargs or {}, id, retries
         self.run, self.attempts, self.called_directly = run, attempts, id is None
+        self.root_id = self.correlation_id = id
+        self.parent_id = self.group = self.eta = self.expires = self.headers = None
+        self.hostname = socket.gethostname()
         self.delivery_info = {"routing_key": run.queue} if run is not None else {}
 
     @property
@@ -52,6 +69,19 @@ _request: contextvars.ContextVar[Request | None] = contextvars.ContextVar("dormo
 
 
 registered: dict[str, Task] = {}
+
+
+class CurrentTask:
+    """celery.current_task: the task that is executed here and now."""
+
+    def __bool__(self) -> bool:
+        return _request.get() is not None
+
+    def __getattr__(self, name: str) -> Any:
+        now = _request.get()
+        if now is None:
+            raise AttributeError(f"current_task.{name}: no task is executed here")
+        return getattr(registered[now.task], name)
 
 
 class Task:
@@ -101,6 +131,13 @@ class Task:
         now = _request.get()
         return now if now is not None and now.task == self.name else Request(self.name)
 
+    @property
+    def timeout(self) -> float | None:
+        """Where there are two limits it is the soft one: what does not end then is killed after ten seconds more."""
+        conf = self._app().conf
+        limits = (self.soft_time_limit, self.time_limit, conf.task_soft_time_limit, conf.task_time_limit)
+        return next((limit for limit in limits if limit is not None), None)
+
     # --- enqueueing
 
     def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
@@ -126,7 +163,7 @@ class Task:
         payload: dict[str, Any] = {"args": args, "kwargs": kwargs}
         if expires is not None:
             payload["expires"] = expires.timestamp() if isinstance(expires, datetime.datetime) else time.time() + float(expires)
-        timeout = next((limit for limit in (time_limit, soft_time_limit, self.time_limit, self.soft_time_limit) if limit is not None), None)
+        timeout = next((limit for limit in (soft_time_limit, time_limit, self.timeout) if limit is not None), None)
         run = dormouse.enqueue(app.connection_for(connection), self.name, payload, key=self._key(task_id, key), run_at=_aware(eta),
                                delay=countdown if eta is None else None, queue=queue or app.queue_of(self),
                                priority=self.priority if priority is None else priority,
@@ -149,9 +186,13 @@ class Task:
     si = signature = subtask = s
 
     def map(self, *_: Any) -> NoReturn:
-        refuse("xmap")
+        refuse("map")
 
-    starmap = chunks = map
+    def starmap(self, *_: Any) -> NoReturn:
+        refuse("starmap")
+
+    def chunks(self, *_: Any) -> NoReturn:
+        refuse("chunks")
 
     def AsyncResult(self, id: Any) -> AsyncResult:
         return AsyncResult(id, self._app())
@@ -166,15 +207,45 @@ class Task:
             raise Expired(f"expired {time.time() - payload['expires']:.0f} s before it could begin")
         request = Request(self.name, payload.get("args", ()), payload.get("kwargs"), run.id, run.attempt - 1, run.max_attempts, run)
         with fresh_connections():
-            result = self._execute(request)
+            result = self._signalled(request)
         ignored = self.ignore_result if self.ignore_result is not None else self._app().conf.task_ignore_result
         return None if ignored else result
+
+    def _signalled(self, request: Request) -> Any:
+        about = {"task_id": request.id, "args": request.args, "kwargs": request.kwargs}
+        result, state = None, "FAILURE"
+        token = _request.set(request)  # its receivers ask for current_task
+        try:
+            signals.task_prerun.send(self, task=self, **about)
+            result = self._execute(request)
+            state = "SUCCESS"
+            signals.task_success.send(self, result=result)
+        except Retry as again:
+            state = "RETRY"
+            signals.task_retry.send(self, request=request, reason=again.__cause__ or again, einfo=again)
+            raise
+        except Snooze:
+            state = "RETRY"
+            raise
+        except Ignore:
+            state = "IGNORED"
+        except Reject as rejected:
+            state = "REJECTED"
+            raise (Snooze if rejected.requeue else Fail)(str(rejected)) from rejected
+        except Exception as error:
+            result = error
+            signals.task_failure.send(self, exception=error, traceback=error.__traceback__, einfo=error, **about)
+            raise
+        finally:
+            signals.task_postrun.send(self, task=self, retval=result, state=state, **about)
+            _request.reset(token)
+        return result
 
     def _execute(self, request: Request) -> Any:
         token = _request.set(request)
         try:
             return self(*request.args, **request.kwargs)
-        except Retry:
+        except (Retry, Snooze, Ignore, Reject):
             raise
         except self.dont_autoretry_for:
             raise
@@ -230,8 +301,10 @@ class Task:
         for retries in range(self.max_attempts):
             try:
                 return EagerResult(self._execute(Request(self.name, args or (), kwargs, "eager", retries, self.max_attempts)), None, None)
-            except Retry:
+            except (Retry, Snooze):
                 continue
+            except Ignore:
+                return EagerResult(None, None, None)
             except Exception as error:
                 if self._app().conf.task_eager_propagates:
                     raise

@@ -1,0 +1,1 @@
+"""celery.utils: what tasks use of it."""
