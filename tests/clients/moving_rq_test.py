@@ -2,18 +2,20 @@
 
 import asyncio
 import json
+import socket
 import sys
 import threading
 import unittest
 
 try:
-    import psycopg  # noqa: F401
+    import psycopg
     from aiosmtpd.smtp import SMTP
 except ImportError as missing:
     print(f"SKIPPED: {missing} (Debian packages python3-psycopg, python3-aiosmtpd)")
     sys.exit(77)
 
-from moving import Blocks, Page, psql, serving
+import dormouse
+from moving import URL, Blocks, Page, psql, serving
 
 
 class Mails:
@@ -52,6 +54,19 @@ class FromRq(Blocks, Page):
         self.drain()
         self.assertEqual((mails.subjects, self.status("send_mail")), ([["Subject: S"]], "completed,failed"))
         self.assertEqual(psql("SELECT sum(attempts) FROM dormouse.runs"), "2")
+
+    def test_one_that_takes_too_long_has_failed_for_good_too(self):
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        self.write("/etc/dormouse/default.toml", self.read("/etc/dormouse/default.toml").replace('"2min"', '"1s"'))
+        self.app_env()
+        psql(f"SELECT dormouse.enqueue('send_mail', '{json.dumps({'to': 'you@example.org', 'subject': 'S', 'host': '127.0.0.1', 'port': silent.getsockname()[1]})}')")
+        self.drain()
+        self.assertEqual(psql("SELECT status, attempts, error ->> 'class' FROM dormouse.runs"), "failed|1|timeout")
+
+    def test_a_function_in_place_of_a_name_is_told_what_to_do(self):
+        with psycopg.connect(URL) as conn, self.assertRaisesRegex(TypeError, r"the name of its task; a function below @task has \.enqueue\(conn, payload\)"):
+            dormouse.enqueue(conn, print, "payload")
 
     def test_by_hand(self):
         url = serving(self, lambda request, nth: (200, "two words"))

@@ -24,7 +24,8 @@ _TYPES = {"payload": "jsonb", "priority": "integer", "run_at": "timestamptz", "d
 
 def text(name: str, value: Any, most: int, names_something: bool = True) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{name}={value!r}: expected text, got {type(value).__name__}; give str({name})")
+        remedy = "give the name of its task; a function below @task has .enqueue(conn, payload)" if callable(value) else f"give str({name})"
+        raise TypeError(f"{name}={value!r}: expected text, got {type(value).__name__}; {remedy}")
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
