@@ -99,4 +99,15 @@ function nulIn(root, what) {
   return undefined;
 }
 
-module.exports = { BadPayload, BadResult, Fail, ResultTooLarge, encode, hasHalf, mostBytes, payloadJson, toJson };
+const membersOfNext = ['queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout', 'traceparent', 'watched'];
+const named = { runAt: 'run_at', maxAttempts: 'max_attempts' };
+
+/// A run that is enqueued with a completion, as JSON: a name that is none is told where it is written, and not when the work is done.
+function nextJson(task, payload, members) {
+  const given = Object.entries(members).map(([name, value]) => [named[name] ?? name, value ?? undefined]);
+  const wrong = given.find(([name]) => !membersOfNext.includes(name));
+  if (wrong) throw new TypeError(`run.enqueue('${task}'): there is no option ${wrong[0]}; there are ${membersOfNext.join(', ')}`);
+  return toJson({ task, payload, ...Object.fromEntries(given) }, `what is enqueued for ${task}`);
+}
+
+module.exports = { nextJson, BadPayload, BadResult, Fail, ResultTooLarge, encode, hasHalf, mostBytes, payloadJson, toJson };

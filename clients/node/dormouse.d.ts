@@ -94,7 +94,7 @@ export interface Run<P = any> {
   progress(text: string): void;
   log(text: string, level?: 'debug' | 'info' | 'warning' | 'error'): void;
   heartbeat(within: number): void;
-  enqueue(task: string, payload?: unknown, members?: Record<string, unknown>): void;
+  enqueue(task: string, payload?: unknown, members?: Omit<Options, 'ring' | 'delay' | 'timeout'> & { delay?: number | string; timeout?: number | string; run_at?: Date | string; max_attempts?: number; watched?: boolean }): void;
 }
 
 export type Handler<P, R> = (payload: P, run: Run<P>) => R | Promise<R>;

@@ -13,7 +13,7 @@
 const { AsyncLocalStorage } = require('node:async_hooks');
 const fs = require('node:fs');
 const net = require('node:net');
-const { BadPayload, BadResult, Fail, ResultTooLarge, encode, toJson } = require('./dormouse-json.js');
+const { BadPayload, BadResult, Fail, ResultTooLarge, encode, nextJson, toJson } = require('./dormouse-json.js');
 
 const version = '0.1.0';
 const mostText = 16384; // the worker cuts texts at 8 KiB, and says so: more need not be sent
@@ -133,9 +133,9 @@ class Run {
   }
 
   /// Another run, enqueued in the transaction that completes this one: not at all if this one does not complete. members are
-  /// those of dormouse.enqueue(): queue, priority, key, run_at, max_attempts, …
+  /// those of enqueue(): queue, priority, key, delay, runAt, maxAttempts, …; or as SQL has them, run_at, max_attempts.
   enqueue(task, payload = null, members = {}) {
-    (this.enqueued ??= []).push(toJson({ task, payload, ...members }, `what is enqueued for ${task}`));
+    (this.enqueued ??= []).push(nextJson(task, payload, members));
   }
 
   cancel(reason) {

@@ -32,7 +32,8 @@ task('steps', async (payload, run) => {
 });
 task('chain', async (payload, run) => {
   run.enqueue('next', { n: 1 }, { queue: 'mail', priority: -1, key: 'k' });
-  run.enqueue('last');
+  run.enqueue('last', undefined, { maxAttempts: 2, delay: undefined });
+  if (payload === 'odd') run.enqueue('last', null, { attempts: 2 });
   if (payload) throw new TypeError('after all');
 });
 task('hands_on', async ([count, size, result], run) => {

@@ -140,7 +140,9 @@ def steps(payload, run):
 @task
 def chain(payload, run):
     run.enqueue("next", {"n": 1}, queue="mail", priority=-1, key="k")
-    run.enqueue("last")
+    run.enqueue("last", max_attempts=2, delay=None)
+    if payload == "odd":
+        run.enqueue("last", attempts=2)
     if payload:
         raise ValueError("after all")
 

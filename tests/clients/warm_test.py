@@ -144,7 +144,10 @@ class Conversation:
         said = self.execute("chain", False)
         self.assertEqual(len(said), 1)
         self.assertEqual(said[0]["enqueue"], [{"task": "next", "payload": {"n": 1}, "queue": "mail", "priority": -1, "key": "k"},
-                                              {"task": "last", "payload": None}])
+                                              {"task": "last", "payload": None, "max_attempts": 2}])
+        odd = self.execute("chain", "odd")[0]
+        self.assertEqual(odd["class"], "TypeError")
+        self.assertRegex(odd["message"], r"run\.enqueue\('last'\): there is no .*attempts; there are .*max_attempts")
         answer = self.execute("chain", True)[0]
         self.assertEqual((answer["type"], "enqueue" in answer), ("failed", False))
 

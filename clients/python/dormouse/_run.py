@@ -10,6 +10,7 @@ from typing import Any
 from dormouse._errors import Cancelled, seconds
 from dormouse._json import MOST_TEXT, encode, to_json
 
+_NEXT = {"queue", "priority", "run_at", "delay", "key", "max_attempts", "timeout", "traceparent", "watched"}
 _LEVELS = ("debug", "info", "warning", "error")
 
 current: contextvars.ContextVar[Run | None] = contextvars.ContextVar("dormouse_run", default=None)
@@ -96,6 +97,9 @@ class Run:
         """Another run, enqueued in the transaction that completes this one: not at all if this one does not complete. members
         are those of dormouse.enqueue(): queue, priority, key, run_at, max_attempts, …"""
         members = {name: value for name, value in members.items() if value is not None}
+        wrong = sorted(set(members) - _NEXT)  # told where it is written, and not when the work is done
+        if wrong:
+            raise TypeError(f"run.enqueue({task!r}): there is no {', '.join(wrong)}; there are {', '.join(sorted(_NEXT))}")
         text = to_json({"task": task, "payload": payload, **members}, f"what is enqueued for {task!r}")
         self.enqueued = [*(self.enqueued or ()), text]
 
