@@ -93,6 +93,24 @@ class GraphileWorker(Node):
         self.assertEqual((psql("SELECT what FROM audit"), self.status("audit")), ("you@example.org", "completed"))
         self.assertIn("attempt 1 for you@example.org", psql("SELECT string_agg(text, ' ') FROM dormouse.logs"))
 
+    def test_one_at_a_time_for_each_key(self):
+        psql("SELECT dormouse.enqueue_many('sync', ARRAY['{\"customer\": 1}', '{\"customer\": 1}', '{\"customer\": 2}']::jsonb[])")
+        self.start()
+        for _ in range(600):
+            if self.status("sync") == "completed,completed,completed":
+                break
+            self.run_here("sleep", "0.1", cwd="/")
+        self.assertEqual(psql("SELECT sum(attempts) FROM dormouse.runs WHERE task = 'sync' AND status = 'completed'"), "3")
+        beside = "SELECT count(*) FROM syncs a JOIN syncs b ON a.ctid < b.ctid AND a.began < b.ended AND b.began < a.ended WHERE a.customer {} b.customer"
+        self.assertEqual((psql(beside.format("=")), psql("SELECT count(*) FROM syncs")), ("0", "3"))
+        psql("DROP TABLE syncs")
+
+    def test_an_option_without_a_counterpart_is_named(self):
+        self.write("/srv/app/tasks/audit.mjs", "export default (payload, { addJob }) => addJob('send_mail', {}, { queueName: 'customer-17' });")
+        psql("SELECT dormouse.enqueue('audit', '{}', max_attempts => 1)")
+        self.drain()
+        self.assertIn("addJob('send_mail'): queueName", psql("SELECT error ->> 'message' FROM dormouse.runs"))
+
     def test_the_backlog_of_graphile_worker(self):
         self.peer("graphile-worker", "import { runMigrations } from 'graphile-worker';\nawait runMigrations({ connectionString: process.env.URL });\nprocess.exit(0);\n")
         psql(self.blocks["old/add.sql"])
