@@ -16,7 +16,7 @@ if [ "${2:-}" = inside ]; then
     mkdir -p "$work"/{upper,work,root}
     mount -t overlay overlay -o "redirect_dir=off,metacopy=off,lowerdir=/,upperdir=$work/upper,workdir=$work/work" "$work/root"
     for directory in proc dev; do mount --rbind "/$directory" "$work/root/$directory"; done
-    mount -t tmpfs tmpfs "$work/root/run"
+    for directory in run tmp; do mount -t tmpfs tmpfs "$work/root/$directory"; done # others work in this machine's
     mapfile -t packages < <(sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$here/packages.txt")
     printf '#!/bin/sh\nexit 101\n' | install -m 0755 /dev/stdin "$work/root/usr/sbin/policy-rc.d"
     chroot "$work/root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -ec '
@@ -27,7 +27,7 @@ if [ "${2:-}" = inside ]; then
     mkdir -p "$work/root/srv/tools/node"
     cp "$here"/package*.json "$work/root/srv/tools/node/"
     npm ci --prefix "$work/root/srv/tools/node" --no-audit --no-fund --ignore-scripts || echo "npm ci failed: the tools of npm are not there"
-    rm -rf "$work/root"/var/lib/apt/lists/* "$work/root"/tmp/* "$work/root/root/.npm"
+    rm -rf "$work/root"/var/lib/apt/lists/*
     umount --recursive "$work/root"
     tar --create --file "$layer.new" --xattrs --xattrs-include='trusted.overlay.*' --acls --directory "$work/upper" .
     exit 0
