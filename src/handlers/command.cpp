@@ -79,6 +79,16 @@ std::string sandbox_note(const std::string& path) {
     return "";
 }
 
+/// What a crontab or a shell takes for a program's name, and nobody does here: what to write instead.
+std::string shell_note(const std::string& name) {
+    if (name.starts_with('~')) return "; no shell expands ~ here, write the directory";
+    const auto equals = name.find('=');
+    if (equals != std::string::npos && name.find_first_of("/ ") > equals)
+        return "; variables are environment = { " + name.substr(0, equals) + " = … } of the task";
+    if (name.find_first_of(" |&;<>$") == std::string::npos) return "";
+    return R"(; command is no line of a shell, ["/bin/sh", "-c", "the line"] is)";
+}
+
 tl::unexpected<Error> cannot_execute(const config::Task& task, const std::string& path, int problem) {
     std::string message = named(task) + "command " + path;
     struct stat about{};
@@ -86,7 +96,7 @@ tl::unexpected<Error> cannot_execute(const config::Task& task, const std::string
         message += " cannot be reached, a directory above it is closed to this user" + sandbox_note(path);
     else if (problem == EACCES)
         message += " is not executable (chmod +x it, or name its interpreter first in command)";
-    if (problem == ENOENT) message += " does not exist";
+    if (problem == ENOENT) message += " does not exist" + shell_note(task.command.front());
     if (problem == EACCES || problem == ENOENT) return fail(from_errno(problem, path).kind, std::move(message));
     return tl::unexpected(from_errno(problem, message));
 }
@@ -119,7 +129,8 @@ Result<std::string> find_program(const config::Task& task, const Variables& envi
     }
     if (!unusable.empty()) return cannot_execute(task, unusable, EACCES);
     return fail(ErrorKind::invalid, named(task) + "command " + name + " is not in PATH (" +
-                                        (path == nullptr ? std::string() : *path) + "); give its full path");
+                                        (path == nullptr ? std::string() : *path) + "); give its full path" +
+                                        shell_note(name));
 }
 
 Status check_directory(const config::Task& task) {

@@ -189,6 +189,10 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_started_says_so_from_a_later_turn) {
     const auto lost = directory.write("lost", "#!/nowhere/interpreter\n", 0755);
     const std::map<std::string, std::string> cases{{"/nowhere/program", "does not exist"},
                                                    {"dormouse-no-such-program", "is not in PATH"},
+                                                   {"~/bin/job", "no shell expands ~ here"},
+                                                   {"LANG=C sort", "environment = { LANG = … } of the task"},
+                                                   {"cd /tmp && ls", "[\"/bin/sh\", \"-c\", \"the line\"]"},
+                                                   {"sort|uniq", "[\"/bin/sh\", \"-c\", \"the line\"]"},
                                                    {plain, "is not executable"},
                                                    {bare, "needs a #! line"},
                                                    {lost, "the program its #! line names"}};
