@@ -19,6 +19,8 @@ class FromCron(Blocks, Page):
         self.app_env(DATABASE_URL=URL)
         os.makedirs(self.path("/var/backups/app"))
         self.write("/srv/app/incoming/a.csv", "")
+        os.makedirs(self.path("/srv/app/venv/bin"))
+        os.symlink("/usr/bin/python3", self.path("/srv/app/venv/bin/python"))
         self.write("/srv/app/dump.sh", self.read("/srv/app/dump.sh"))
 
     def enqueue(self, task):
@@ -57,6 +59,11 @@ class FromCron(Blocks, Page):
         self.assertLessEqual(set(keys), minutes)
         self.assertEqual(len(keys), len(set(keys)))
 
+    def test_a_line_of_a_shell_is_refused_with_what_to_write(self):
+        self.write("/etc/dormouse/default.toml", self.read("/etc/dormouse/default.toml").replace('"venv/bin/python", "report.py"', '"cd /srv/app && venv/bin/python report.py"'))
+        done = subprocess.run(["dormouse", "worker", "default", "--check"], env=self.environment, capture_output=True, text=True)
+        self.assertIn('["/bin/sh", "-c", "the line"]', done.stdout + done.stderr)
+
     def test_the_units_are_units(self):
         if not shutil.which("systemd-analyze"):
             self.skipTest("there is no systemd-analyze")
@@ -65,7 +72,7 @@ class FromCron(Blocks, Page):
         done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
         ours = [text for text in done.stderr.splitlines() if "enqueue@" in text]
         self.assertEqual(ours, [], done.stderr)
-        for when in re.findall(r"^OnCalendar=(.*)$|systemd-analyze calendar '([^']*)'", self.text, re.M):
+        for when in re.findall(r"OnCalendar=([^`\n]+)|systemd-analyze calendar '([^']*)'", self.text):
             subprocess.run(["systemd-analyze", "calendar", when[0] or when[1]], check=True, stdout=subprocess.DEVNULL)
 
     def test_the_old_lines_are_lines_of_a_crontab(self):
