@@ -292,5 +292,6 @@ function payload(given) {
 }
 
 const absent = (name) => class { constructor() { refuse(name); } };
-module.exports = { Queue, Worker, Job, QueueEvents, UnrecoverableError, DelayedError, RateLimitError };
-for (const name of ['FlowProducer', 'JobScheduler', 'WaitingChildrenError', 'WaitingError']) module.exports[name] = absent(name);
+const [FlowProducer, JobScheduler, WaitingChildrenError, WaitingError] = ['FlowProducer', 'JobScheduler', 'WaitingChildrenError', 'WaitingError'].map(absent);
+// By name alone, for `import { … }`.
+module.exports = { Queue, Worker, Job, QueueEvents, UnrecoverableError, DelayedError, RateLimitError, FlowProducer, JobScheduler, WaitingChildrenError, WaitingError };

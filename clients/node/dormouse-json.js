@@ -106,7 +106,7 @@ const named = { runAt: 'run_at', maxAttempts: 'max_attempts' };
 function nextJson(task, payload, members) {
   const given = Object.entries(members).map(([name, value]) => [named[name] ?? name, value ?? undefined]);
   const wrong = given.find(([name]) => !membersOfNext.includes(name));
-  if (wrong) throw new TypeError(`run.enqueue('${task}'): there is no option ${wrong[0]}; there are ${membersOfNext.join(', ')}`);
+  if (wrong) throw new TypeError(`run.enqueue('${task}'): there is no ${wrong[0]}; there are ${membersOfNext.join(', ')}`);
   return toJson({ task, payload, ...Object.fromEntries(given) }, `what is enqueued for ${task}`);
 }
 

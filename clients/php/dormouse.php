@@ -21,6 +21,7 @@ const MORE_IN_A_MESSAGE = 65536; // than the result; for one that is longer the 
 const YEAR = 365.0 * 24 * 3600;
 const PATIENCE = 2.0; // seconds between asking a child to end and killing it
 const LEVELS = ['debug', 'info', 'warning', 'error'];
+const NEXT = ['queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout', 'traceparent', 'watched'];
 const JSON = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION;
 
 /** It has failed, and is tried again in so many seconds (null: as the task's backoff says), while attempts are left. */
@@ -95,6 +96,9 @@ class Run {
 
     /** Another run, enqueued in the transaction that completes this one. Members: those of dormouse.enqueue(): queue, key, run_at, … */
     public function enqueue(string $task, mixed $payload = null, array $members = []): void {
+        if ($wrong = array_diff(array_keys($members), NEXT)) { // told where it is written, and not when the work is done
+            throw new \InvalidArgumentException("run->enqueue('$task'): there is no " . implode(', ', $wrong) . '; there are ' . implode(', ', NEXT));
+        }
         $this->enqueued[] = json(['task' => $task, 'payload' => $payload] + $members, "what is enqueued for $task");
     }
 

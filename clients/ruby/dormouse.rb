@@ -19,6 +19,7 @@ module Dormouse
   YEAR = 365 * 24 * 3600
   PATIENCE = 2 # seconds between asking a child to end and killing it
   LEVELS = %w[debug info warning error].freeze
+  NEXT = %w[queue priority run_at delay key max_attempts timeout traceparent watched].freeze
 
   # It has failed, and is tried again in so many seconds (without `in_` as the task's backoff says), while attempts are left.
   class Retry < StandardError
@@ -89,6 +90,9 @@ module Dormouse
 
     # Another run, enqueued in the transaction that completes this one. The members are those of dormouse.enqueue(): queue, key, run_at, …
     def enqueue(task, payload = nil, **members)
+      wrong = members.keys.map(&:to_s) - NEXT # told where it is written, and not when the work is done
+      raise ArgumentError, "run.enqueue('#{task}'): there is no #{wrong.join(', ')}; there are #{NEXT.join(', ')}" if wrong.any?
+
       @enqueued << Dormouse.json({ task: task, payload: payload, **members }, "what is enqueued for #{task}")
     end
 

@@ -125,6 +125,12 @@ test('runs of other origin', async () => {
   assert.deepStrictEqual([(await row(failing)).attempts, (await row(wrong)).error.class], [2, 'BadPayload']);
 });
 
+test('all of it can be imported by name, too', () => {
+  const program = `import { ${Object.keys(bullmq)} } from ${JSON.stringify(client)}; console.log(typeof FlowProducer)`;
+  const { stdout, stderr } = require('node:child_process').spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  assert.strictEqual(stdout, 'function\n', stderr);
+});
+
 test('what is not here says what to do instead', async () => {
   for (const [attempt, word] of [
     [() => jobs.add('none', {}, { repeat: { every: 1 } }), 'timer'], [() => jobs.add('none', {}, { parent: {} }), 'job.run.enqueue'], [() => jobs.add('none', {}, { deduplication: {} }), 'jobId'],

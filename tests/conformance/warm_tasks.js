@@ -45,6 +45,10 @@ task('floods', async (payload, run) => {
   for (let i = 0; i < payload; i += 1) run.log('y'.repeat(1000));
   return true;
 });
+task('misnames', async (_, run) => {
+  run.enqueue('next', null, { attempts: 2 });
+  run.log('the work is done');
+});
 task('prints', async (payload) => {
   for (const name of ['stdout', 'stderr']) process[name].write(`${`${'x'.repeat(999)}\n`.repeat(400)}the last of ${name}\n`);
   if (payload === 'fails') throw new Error('no such thing');

@@ -37,6 +37,10 @@ task('floods', function (int $payload, Run $run) {
     }
     return true;
 });
+task('misnames', function ($_, Run $run) {
+    $run->enqueue('next', null, ['attempts' => 2]);
+    $run->log('the work is done');
+});
 task('prints', function (string $payload) {
     ob_start(); // and nobody ends it
     echo str_repeat(str_repeat('x', 999) . "\n", 400), "the last of stdout\n";

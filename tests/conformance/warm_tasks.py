@@ -77,6 +77,12 @@ def floods(payload, run):
 
 
 @task
+def misnames(payload, run):
+    run.enqueue("next", attempts=2)
+    run.log("the work is done")
+
+
+@task
 def prints(payload):
     for name in ("stdout", "stderr"):
         print(("x" * 999 + "\n") * 400 + f"the last of {name}", file=getattr(sys, name))

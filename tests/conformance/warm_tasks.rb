@@ -30,6 +30,10 @@ Dormouse.task('floods') do |payload, run|
   payload.times { run.log('y' * 1000) }
   true
 end
+Dormouse.task('misnames') do |_, run|
+  run.enqueue('next', nil, attempts: 2)
+  run.log('the work is done')
+end
 Dormouse.task('prints') do |payload|
   $stderr.sync = false # as a logger may have it
   [$stdout, $stderr].zip(%w[stdout stderr]) { |stream, name| stream.write("#{'x' * 999}\n" * 400, "the last of #{name}\n") }

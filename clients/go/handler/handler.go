@@ -35,6 +35,7 @@ const (
 	mostText       = 16384 // the worker cuts texts at 8 KiB, and says so: more need not be sent
 	moreInAMessage = 65536 // than the result; for one that is longer the worker kills the process
 	year           = 365 * 24 * time.Hour
+	next           = " queue priority run_at delay key max_attempts timeout traceparent watched "
 )
 
 // Retry has failed, and is tried again in that time (zero: as the task's backoff says), while attempts are left.
@@ -119,6 +120,9 @@ func (r *Run) Heartbeat(within time.Duration) {
 func (r *Run) Enqueue(task string, payload any, members map[string]any) error {
 	all := map[string]any{"task": task, "payload": payload}
 	for name, value := range members {
+		if !strings.Contains(next, " "+name+" ") { // told where it is written, and not when the work is done
+			return fmt.Errorf("run.Enqueue(%q): there is no %s; there are%s", task, name, next)
+		}
 		all[name] = value
 	}
 	text, err := encode("what is enqueued for "+task, all)

@@ -60,6 +60,13 @@ func main() {
 		}
 		return true, nil
 	})
+	handler.Task("misnames", func(_ ctx, run run) (any, error) {
+		if err := run.Enqueue("next", nil, map[string]any{"attempts": 2}); err != nil {
+			return nil, err
+		}
+		run.Log("info", "the work is done")
+		return nil, nil
+	})
 	handler.Task("prints", func(_ ctx, run run) (any, error) {
 		for name, file := range map[string]*os.File{"stdout": os.Stdout, "stderr": os.Stderr} {
 			fmt.Fprint(file, strings.Repeat(strings.Repeat("x", 999)+"\n", 400), "the last of ", name, "\n")
