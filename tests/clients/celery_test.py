@@ -273,15 +273,19 @@ class Test(unittest.TestCase):
 
     def test_celery_makes_the_same_of_these_tasks(self):
         program = """
-import celery_tasks as tasks, json, uuid
+import celery_tasks as tasks, importlib, json, uuid
 tasks.app.conf.task_always_eager = True
+heard = []
+for one in ("task_prerun", "task_postrun", "task_success", "task_failure", "task_retry"):
+    signal = getattr(importlib.import_module(tasks.world.__name__ + ".signals"), one)
+    signal.connect(lambda sender=None, state=None, one=one, **_: heard.append([one, sender.name, state]), weak=False)
 def told(task, *arguments):
     result = task.delay(*arguments)
     return [result.state, result.result if result.state == "SUCCESS" else type(result.result).__name__ + ": " + str(result.result)]
 name = lambda: uuid.uuid4().hex
 print(json.dumps([told(tasks.add, 1, 2), told(tasks.third_time, name()), told(tasks.never, name(), "no"), told(tasks.by_itself, name()),
     told(tasks.by_itself, name(), "OSError"), told(tasks.by_itself, "other", "KeyError"),
-    told(tasks.twice, name()), [tasks.add.name, tasks.who.name, tasks.add(1), tasks.inner()]]))
+    told(tasks.twice, name()), [tasks.add.name, tasks.who.name, tasks.add(1), tasks.inner()], heard]))
 """
         said = {}
         for world in ("celery", "dormouse.celery"):

@@ -221,7 +221,7 @@ class Task:
             state = "SUCCESS"
             signals.task_success.send(self, result=result)
         except Retry as again:
-            state = "RETRY"
+            result, state = again, "RETRY"
             signals.task_retry.send(self, request=request, reason=again.__cause__ or again, einfo=again)
             raise
         except Snooze:
@@ -300,11 +300,9 @@ class Task:
         """Executes it here and now, with its retries, without their pauses."""
         for retries in range(self.max_attempts):
             try:
-                return EagerResult(self._execute(Request(self.name, args or (), kwargs, "eager", retries, self.max_attempts)), None, None)
+                return EagerResult(self._signalled(Request(self.name, args or (), kwargs, "eager", retries, self.max_attempts)), None, None)
             except (Retry, Snooze):
                 continue
-            except Ignore:
-                return EagerResult(None, None, None)
             except Exception as error:
                 if self._app().conf.task_eager_propagates:
                     raise
