@@ -23,6 +23,6 @@ for given in "${built[0]}" "--no-build-isolation -e ./python"; do
     env/bin/python -m pip install --quiet --no-deps --force-reinstall $given
     version=$(cd / && "$work/env/bin/python" -c "$what" "$work")
     [ "$version" = "$DORMOUSE_VERSION" ] || { echo "FAILED: $given installs version $version"; exit 1; }
-    (cd / && "$work/env/bin/python" -c 'import dormouse.sqlalchemy, dormouse.celery')
+    (cd / && "$work/env/bin/python" -c 'import dormouse.sqlalchemy, dormouse.celery.utils.log')
     env/bin/python -m pip uninstall --quiet --yes dormouse-worker
 done
