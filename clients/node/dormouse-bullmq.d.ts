@@ -64,6 +64,9 @@ export interface AddedJob<DataType = any, ReturnType = any, NameType extends str
 export interface JobAtWork<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
   readonly processedOn: number;
   readonly stacktrace: string[];
+  /** None is needed: the worker holds the job. */
+  readonly token?: string;
+  extendLock(token?: string, duration?: number): Promise<number>;
   readonly run: Run;
   /** 0 to 100, or an object, which is shown as text. */
   updateProgress(progress: number | string | object): Promise<void>;
@@ -108,7 +111,11 @@ export class Worker<DataType = any, ReturnType = any, NameType extends string = 
   on(event: 'completed', listener: (job: JobAtWork<DataType, ReturnType, NameType>, result: ReturnType) => void): this;
   on(event: 'failed', listener: (job: JobAtWork<DataType, ReturnType, NameType>, error: Error) => void): this;
   on(event: 'error', listener: (error: Error) => void): this;
+  /** These never come. */
+  on(event: 'ready' | 'drained' | 'stalled' | 'paused' | 'resumed' | 'closing' | 'closed', listener: (...given: any[]) => void): this;
 }
+
+export const Job: { fromId(queue: Queue, id: string): Promise<AddedJob | undefined> };
 
 export class UnrecoverableError extends Fail {}
 export class DelayedError extends Error {}

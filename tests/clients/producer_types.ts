@@ -1,6 +1,6 @@
 // Read by tsc, never executed: @ts-expect-error is where an error has to be.
 import { cancel, drain, enqueue, enqueueMany, enqueued, result, Retry, serve, task, transaction, wait } from 'dormouse-worker';
-import { Queue, UnrecoverableError, Worker } from 'dormouse-worker/dormouse-bullmq.js';
+import { Job, Queue, QueueEvents, UnrecoverableError, Worker } from 'dormouse-worker/dormouse-bullmq.js';
 import { Client, Pool, PoolClient } from 'pg';
 import postgres from 'postgres';
 
@@ -40,10 +40,19 @@ export async function ofBullmq(pool: Pool, client: PoolClient): Promise<number> 
   const other = new Queue('mail', { connection: { host: 'localhost' } });
   const worker = new Worker<{ to: string }, number>('mail', async (one) => {
     await one.updateProgress(50);
-    if (one.attemptsMade > 2) throw new UnrecoverableError('no');
+    if (one.attemptsMade > 2) throw new UnrecoverableError(`no: ${one.timestamp.toFixed()} ${await one.log('third')}`);
+    if (one.data.to === 'later') await one.moveToDelayed(Date.now() + 1000, one.token);
+    one.run.enqueue('next', { n: 1 }, { maxAttempts: 2, delay: '2h' });
+    // @ts-expect-error an option that is none
+    one.run.enqueue('next', { n: 1 }, { attempts: 2 });
     return one.data.to.length;
   }, { concurrency: 5 });
   worker.on('completed', (one, value) => console.log(one.id, value.toFixed()));
   worker.on('failed', (one, error) => console.log(one.data.to, error.message, other.name));
-  return job.waitUntilFinished(undefined, 1000);
+  worker.on('ready', () => worker.rateLimit(1000));
+  const events = new QueueEvents('mail', { connection: pool });
+  // @ts-expect-error it hears nothing
+  events.on('completed', console.log);
+  console.log((await Job.fromId(queue, job.id))?.failedReason, (await queue.getJob(job.id))?.finishedOn?.toFixed());
+  return job.waitUntilFinished(events, 1000);
 }
