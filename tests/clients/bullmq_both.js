@@ -20,8 +20,9 @@ async function handle(job) {
   switch (job.name) {
     case 'echo': return job.data;
     case 'context': return { name: job.name, queueName: job.queueName, made: job.attemptsMade, started: job.attemptsStarted, attempts: job.opts.attempts, backoff: job.opts.backoff,
-      delay: job.opts.delay, priority: job.opts.priority, jobId: job.opts.jobId, byPriority: job.priority, timestamp: typeof job.timestamp, late: job.processedOn - job.timestamp >= (job.opts.delay ?? 0),
+      delay: job.opts.delay, priority: job.opts.priority, jobId: job.opts.jobId, byPriority: job.priority, timestamp: typeof job.timestamp,
       progress: job.progress, id: typeof job.id, stacktrace: job.stacktrace, json: job.toJSON().data };
+    case 'not before': return [Date.now() - job.data.since >= job.opts.delay, typeof job.processedOn];
     case 'nothing': return undefined;
     case 'date': return { at: new Date(0), big: 2 ** 53, none: undefined, list: [undefined, 1] };
     case 'flaky':
@@ -75,7 +76,7 @@ async function fill() {
 const cases = [
   ['echo', { a: [1, 2.5, null, 'ü'], nested: { b: {} } }], ['echo', 'text'], ['echo', 17], ['echo', null], ['echo', undefined], ['echo', []], ['echo', { at: new Date(0), none: undefined }],
   ['context', {}, { attempts: 1 }], ['context', { n: 1 }, { attempts: 3, backoff: { type: 'fixed', delay: 10 }, delay: 300, priority: 5, jobId: 'named' }], ['context', {}, { attempts: 2, backoff: 5 }],
-  ['nothing', {}], ['date', {}], ['flaky', { failures: 2, pauses: [0, 0] }, { attempts: 3 }], ['flaky', { failures: 2, pauses: [400, 400] }, { attempts: 3, backoff: 400 }],
+  ['not before', {}, { delay: 300 }], ['nothing', {}], ['date', {}], ['flaky', { failures: 2, pauses: [0, 0] }, { attempts: 3 }], ['flaky', { failures: 2, pauses: [400, 400] }, { attempts: 3, backoff: 400 }],
   ['flaky', { failures: 2, pauses: [400, 800] }, { attempts: 4, backoff: { type: 'exponential', delay: 400 } }], ['flaky', { failures: 5 }, { attempts: 2 }],
   ['flaky', { failures: 2, pauses: [100, 200] }, { attempts: 9, backoff: { type: 'own' } }], ['remembers', {}, { attempts: 2 }], ['fails', {}], ['fails', {}, { attempts: 9, backoff: { type: 'own' } }],
   ['text', {}], ['lines', {}], ['never', {}, { attempts: 5 }], ['later', {}, { attempts: 3 }], ['started', {}], ['limited', {}], ['number', {}], ['object', {}], ['word', {}], ['log', {}],
@@ -88,7 +89,7 @@ async function add() {
   events.on('error', (error) => console.error(error));
   await events.waitUntilReady();
   const jobs = [];
-  for (const one of cases) jobs.push(await queue.add(...one));
+  for (const [name, data, opts] of cases) jobs.push(await queue.add(name, name === 'not before' ? { since: Date.now() } : data, opts));
   for (const [n, job] of jobs.entries()) {
     const end = await job.waitUntilFinished(events, 30000).then((value) => ({ value }), (error) => ({ error: error.message }));
     const found = await queue.getJob(job.id);
