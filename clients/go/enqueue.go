@@ -139,14 +139,19 @@ func Find(ctx context.Context, q Queryer, id string) (*Result, error) {
 // Wait asks at intervals that grow from 20 ms to 1 s until the run has finished, however, or the context has ended. The transaction that
 // enqueued the run has to be committed before.
 func Wait(ctx context.Context, q Queryer, id string) (*Result, error) {
+	var last *Result
 	for pause := 20 * time.Millisecond; ; pause = min(pause*3/2, time.Second) {
 		found, err := Find(ctx, q, id)
+		if err != nil && last != nil && ctx.Err() != nil {
+			found, err = last, nil // the time is up while it asks: what it heard before is said
+		}
 		if err != nil || found != nil && found.Finished() {
 			return found, err
 		}
 		if found == nil {
 			return nil, fmt.Errorf("Wait: there is no run %s; either it was never committed, or it has been removed since", id)
 		}
+		last = found
 		select {
 		case <-ctx.Done():
 			return found, fmt.Errorf("Wait: run %s is %s still: %w", id, found.Status, ctx.Err())
