@@ -68,7 +68,7 @@ mask_this_machine() {
     local unit generator
     mkdir -p "$1/etc/systemd/system-generators"
     for generator in /usr/lib/systemd/system-generators/*; do ln -sf /dev/null "$1/etc/systemd/system-generators/${generator##*/}"; done
-    for unit in postgresql.service pgbouncer.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+    for unit in postgresql.service pgbouncer.service redis-server.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
         man-db.timer fstrim.timer e2scrub_all.timer e2scrub_reap.service systemd-timesyncd.service systemd-networkd.service \
         console-getty.service cron.service; do
         ln -sf /dev/null "$1/etc/systemd/system/$unit"
