@@ -32,7 +32,7 @@ GRANT INSERT, UPDATE, DELETE ON dormouse.runs, dormouse.runs_live, dormouse.runs
     dormouse.worker_registry TO dormouse_worker;
 GRANT INSERT, DELETE ON dormouse.run_logs TO dormouse_worker;
 GRANT USAGE ON SEQUENCE dormouse.fence TO dormouse_worker;
-GRANT EXECUTE ON FUNCTION dormouse.note_stray, dormouse.count_endings, dormouse.levels, dormouse.next_runs, dormouse.import_runs, dormouse.enqueue_next, dormouse.retain TO dormouse_worker;
+GRANT EXECUTE ON FUNCTION dormouse.note_stray, dormouse.count_endings, dormouse.kept_out, dormouse.levels, dormouse.next_runs, dormouse.import_runs, dormouse.enqueue_next, dormouse.retain TO dormouse_worker;
 GRANT EXECUTE ON FUNCTION dormouse.finishes_within, dormouse.finished_at, dormouse.run, dormouse.attempts_of, dormouse.partitions_of
     TO dormouse_worker, dormouse_operator, dormouse_reader;
 GRANT EXECUTE ON FUNCTION dormouse.watch TO dormouse_worker, dormouse_operator;  -- not for readers: it locks the run until the end of their transaction

@@ -790,6 +790,14 @@ CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS b
            AND split_part($2, chr(10), 1) !~ '[[:<:]]RAISE[[:>:]]'
 $_$;
 
+CREATE FUNCTION dormouse.kept_out() RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'a trigger keeps the run out of dormouse.runs_finished, where it goes when it has ended (BEFORE INSERT, RETURN NULL); dormouse doctor names the trigger';
+END $$;
+
 CREATE FUNCTION dormouse.key_owners(task text, keys text[]) RETURNS uuid[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2708,6 +2716,8 @@ REVOKE ALL ON FUNCTION dormouse.forget_workers(pool text, worker uuid, OUT worke
 REVOKE ALL ON FUNCTION dormouse.import_runs(ids uuid[], runs text[], queue text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.is_of_the_server(sqlstate text, context text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.kept_out() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.key_owners(task text, keys text[]) FROM PUBLIC;
 

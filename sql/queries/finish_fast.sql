@@ -33,3 +33,4 @@ SELECT id, CASE WHEN watched THEN pg_notify(dormouse.channel('done'::text), dorm
             THEN dormouse.note_stray(id, now()) END,  -- 06_by_id.sql
        (SELECT dormouse.count_endings(pg_catalog.array_agg(f.task::text), pg_catalog.array_agg(f.status::text)) FROM finished f)  -- 14_endings.sql
   FROM finished
+ WHERE (SELECT CASE WHEN (SELECT count(*) FROM moved) = (SELECT count(*) FROM finished) THEN true ELSE dormouse.kept_out() END)  -- 14_endings.sql

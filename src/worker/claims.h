@@ -64,6 +64,8 @@ class Claims : public Participant {
     void forget_due() { due_.known = false; }
 
     [[nodiscard]] bool ran_anything() const { return attempts_made_ > 0; }
+    /// Something is due and free, as far as one can see, and the last look did not bring it.
+    [[nodiscard]] bool in_vain() const { return fruitless_ > 0; }
     [[nodiscard]] int attempts_made() const { return attempts_made_; }
 
     [[nodiscard]] const char* name() const override { return "claims"; }
@@ -108,7 +110,7 @@ class Claims : public Participant {
     bool last_full_ = false;  ///< the last claim came back full: there is probably more
     Due due_;
     Time no_due_before_{};  ///< the question was refused
-    int fruitless_ = 0;     ///< due now, but locked by somebody, so often in a row
+    int fruitless_ = 0;     ///< due now, but locked or passed over by somebody, so often in a row
     int attempts_made_ = 0;
 };
 

@@ -309,8 +309,15 @@ void Worker::decide_exit() {
     const bool too_long = retention_.awaited() && retention_.time_left(BootClock::now()) <= Millis{0};
     if (!too_long && database().is_open() && retention_.before_sleep(BootClock::now()))
         return step();  // leads back here
-    log::event(log::Level::info, "idle_exit",
-               claims_.ran_anything() ? "quiet for worker.idle_exit" : "found nothing to run");
+    const char* const reason = claims_.ran_anything() ? "quiet for worker.idle_exit" : "found nothing to run";
+    if (claims_.in_vain()) {
+        log::event(log::Level::warning, "idle_exit",
+                   std::string(reason) +
+                       "; a run is due that no look brings: somebody has its row locked, or a trigger or rule of "
+                       "somebody's passes over it; dormouse doctor names them");
+    } else {
+        log::event(log::Level::info, "idle_exit", reason);
+    }
     leave("quiet");
 }
 

@@ -61,6 +61,7 @@ function import_runs: worker executes
 function is_of_the_server: nobody
 function forget_workers: operator executes, worker executes
 function key_owners: nobody
+function kept_out: worker executes
 function levels: worker executes
 function listen: everybody executes
 function listens: everybody executes

@@ -52,6 +52,45 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_set_back_as_it_is_claimed_is_not_executed_and
     BOOST_TEST(status(id) == "queued");
 }
 
+// Nobody knows its id: its row was locked for the claim, and then the update did not come to it.
+BOOST_AUTO_TEST_CASE(who_leaves_a_due_run_that_no_look_brings_says_so) {
+    trigger("UPDATE ON dormouse.runs_live", "NEW.task = 'victim' AND NEW.status = 'running'", "RETURN NULL;");
+    const std::string id = enqueue("victim");
+    LoggedWorker worker(database.url(), {.worker = "idle_exit = \"500ms\"", .rest = victim});
+    BOOST_TEST_REQUIRE(worker.until_said("idle_exit"));
+    const LoggedEvent left = worker.said("idle_exit").at(0);
+    BOOST_TEST(left.level == "warning");
+    BOOST_TEST(left.text.find("a run is due that no look brings") != std::string::npos, left.text);
+    BOOST_TEST(worker.process().wait().exit_code == 0);
+    BOOST_TEST(status(id) == "queued");
+}
+
+BOOST_AUTO_TEST_CASE(a_run_whose_row_is_kept_out_when_it_has_ended_is_still_there_and_says_why) {
+    trigger("INSERT ON dormouse.runs_finished", "NEW.task = 'victim'", "RETURN NULL;");
+    const std::string id = enqueue("victim");
+    const std::string other = enqueue("echo");
+    LoggedWorker worker(database.url(), {.rest = victim});
+    BOOST_TEST_REQUIRE(worker.until_said("run_retry"));
+    BOOST_TEST(eventually([&] { return status(other) == "completed"; }));
+    BOOST_TEST(status(id) == "retry");
+    const std::string why = database.value("SELECT error ->> 'message' FROM dormouse.runs WHERE id = '" + id + "'");
+    BOOST_TEST(why.find("keeps the run out of dormouse.runs_finished") != std::string::npos, why);
+    BOOST_TEST(worker.said("result_refused").empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_cannot_be_claimed_and_is_kept_out_as_failed_is_named) {
+    trigger("UPDATE ON dormouse.runs_live", "NEW.task = 'victim' AND NEW.status = 'running'", "RAISE EXCEPTION 'no';");
+    database.exec(
+        "CREATE FUNCTION keep_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+        "CREATE TRIGGER keep_out BEFORE INSERT ON dormouse.runs_finished FOR EACH ROW WHEN (NEW.task = 'victim') "
+        "EXECUTE FUNCTION keep_out()");
+    const std::string id = enqueue("victim");
+    LoggedWorker worker(database.url(), {.rest = victim});
+    BOOST_TEST_REQUIRE(worker.until_said("run_passed_over"));
+    BOOST_TEST(worker.said("run_passed_over").at(0).text.find(id) != std::string::npos);
+    BOOST_TEST(status(id) == "queued");
+}
+
 BOOST_AUTO_TEST_CASE(a_key_that_is_never_kept_is_an_error_and_no_endless_loop) {
     database.exec(
         "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"

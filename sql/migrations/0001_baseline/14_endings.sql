@@ -59,3 +59,12 @@ BEGIN
            SET completed = h.completed + excluded.completed, failed = h.failed + excluded.failed, canceled = h.canceled + excluded.canceled;
     DELETE FROM dormouse.endings e WHERE e.since < old;
 END $$;
+
+-- For the worker's statements that move rows to the finished ones, when fewer arrive than have left: without an error those runs were gone, with what came
+-- of them. Asked once for each statement, whether or not anything arrived. (UPDATE of dormouse.runs moves rows likewise: there it is Postgres who
+-- drops them.)
+CREATE FUNCTION dormouse.kept_out() RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'a trigger keeps the run out of dormouse.runs_finished, where it goes when it has ended (BEFORE INSERT, RETURN NULL); dormouse doctor names the trigger';
+END $$;
