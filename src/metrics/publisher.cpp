@@ -75,15 +75,20 @@ std::string textfile_of(const std::string& textfile, const std::string& pool) {
 
 Publisher::Publisher(loop::Loop& loop, const std::string& pool, Places places,
                      std::function<void(const std::string&)> warn)
-    : places_(std::move(places)),
+    : loop_(loop),
+      places_(std::move(places)),
       textfile_(textfile_of(places_.textfile, pool)),
       warn_(std::move(warn)),
       tally_(pool),
       timer_(loop, "metrics.write"),
       finish_timer_(loop, "metrics.finish"),
       background_(loop) {
+    serve();
+}
+
+void Publisher::serve() {
     if (places_.listen.empty()) return;
-    server_.emplace(loop, [this] { return text(); });
+    server_.emplace(loop_, [this] { return text(); });
     if (const Status listening = server_->listen(places_.listen); !listening) {
         warn_("metrics.listen: " + listening.error().message + "; nothing is served, runs go on");
         server_.reset();
@@ -154,14 +159,15 @@ void Publisher::warn_once(const std::string& path, const std::string& what) {
 }
 
 void Publisher::finish(const Due& due, std::function<void()> done) {
-    if (std::exchange(finishing_, true)) {  // a new program was about to take over, and nothing comes of it
-        if (!done_) return done();
-        done_ = [first = std::move(done_), then = std::move(done)] {
+    if (finishing_ && !done_) return done();
+    if (finishing_) {  // a new program was about to take over, and nothing comes of it
+        done_ = [this, due, first = std::move(done_), then = std::move(done)] {
             first();
-            then();
+            finish(due, then);
         };
         return;
     }
+    finishing_ = true;
     done_ = std::move(done);
     timer_.stop();
     server_.reset();
@@ -177,6 +183,13 @@ void Publisher::finish(const Due& due, std::function<void()> done) {
         finished();
     });
     write();  // or when what is at work is done
+}
+
+void Publisher::go_on() {
+    finishing_ = false;
+    tally_.set(Metric::awake, 1);
+    serve();
+    arm();
 }
 
 void Publisher::begin_rest() {

@@ -44,6 +44,8 @@ class Publisher {
     };
     /// The worker has left. `done` is called when that is written, or after 2 s.
     void finish(const Due& due, std::function<void()> done);
+    /// After finish(): it was not the end, all is as before.
+    void go_on();
     /// After finish(): what is counted from here on is told to somebody else, as text.
     void begin_rest();
     [[nodiscard]] std::string rest() { return text(); }
@@ -53,6 +55,7 @@ class Publisher {
     static constexpr Millis between_writes{15'000};
     static constexpr Millis longest_finish{2'000};
 
+    void serve();
     void read();
     void write();
     void arm();
@@ -61,6 +64,7 @@ class Publisher {
     [[nodiscard]] std::string text();
     [[nodiscard]] std::string kept_in() const;
 
+    loop::Loop& loop_;
     Places places_;
     std::string textfile_;
     std::function<void(const std::string&)> warn_;

@@ -46,10 +46,9 @@ void Pool::on_new_program_failed(const std::string& why) {
 /// The totals are written down first: the new one goes on from there.
 void Pool::on_new_program_ready() {
     if (is_leaving()) return;  // the new one is told by our end
-    doorbell_.stop();
     if (!metrics_) return give_way();
     metrics_->finish({}, [this] {
-        metrics_->begin_rest();
+        new_program_ && !is_leaving() ? metrics_->begin_rest() : metrics_->go_on();
         give_way();
     });
 }
@@ -59,7 +58,9 @@ bool Pool::is_leaving() const {
 }
 
 void Pool::give_way() {
-    if (is_leaving()) return new_program_.reset();  // meanwhile: whoever is started next is the new program
+    // Meanwhile it may have ended, or this process may leave: then whoever is started next is the new program.
+    if (!new_program_ || is_leaving()) return new_program_.reset();
+    doorbell_.stop();
     watchdog_.stop();
     retry_.stop();
     watches_.clear();

@@ -149,4 +149,27 @@ BOOST_AUTO_TEST_CASE(a_change_is_written_while_awake_and_an_idle_worker_has_no_t
     BOOST_TEST(loop.armed_timers() == both, boost::test_tools::per_element());
 }
 
+// A new program was to take over, and has ended before it could.
+BOOST_AUTO_TEST_CASE(what_was_not_the_end_goes_on_as_before) {
+    loop::Loop loop;
+    loop::Timer deadline(loop, "test.deadline");
+    deadline.once(Millis{20'000}, [&] { loop.stop(); });
+    Publisher publisher(loop, "mail", {textfile, "", state}, [](const std::string&) {});
+    publisher.start("socket");
+    bool over = false;
+    publisher.finish({}, [&] { publisher.go_on(), over = true; });
+    while (deadline.armed() && !over) loop.turn();
+    publisher.tally().add(Metric::claims);
+    while (deadline.armed() && !says(shown(), "dormouse_awake{pool=\"mail\"} 1")) loop.turn();
+    BOOST_TEST(says(shown(), "dormouse_awake{pool=\"mail\"} 1"));
+
+    std::string order;  // and the real end comes while that is still on its way
+    publisher.finish({}, [&] { publisher.go_on(), order += "first "; });
+    publisher.finish({true, Millis{60'000}}, [&] { order += "last", loop.stop(); });
+    if (!order.ends_with("last")) loop.run();
+    BOOST_TEST(order == "first last");
+    BOOST_TEST(says(shown(), "dormouse_awake{pool=\"mail\"} 0"));
+    BOOST_TEST(content(shown()).find("dormouse_next_due_timestamp_seconds{pool=\"mail\"} NaN") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
