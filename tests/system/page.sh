@@ -2,6 +2,15 @@
 # shellcheck shell=bash disable=SC2154 # page, kind: of whoever sources this
 told=()
 
+# only_this_pool: commands see the file of $pool alone; other cases leave theirs.
+only_this_pool() {
+    export DORMOUSE_CONFIG_DIR=/run/page
+    mkdir -p $DORMOUSE_CONFIG_DIR
+    ln -sf "/etc/dormouse/$pool.toml" $DORMOUSE_CONFIG_DIR/
+    at_end "rm -rf $DORMOUSE_CONFIG_DIR"
+}
+sudo() { [ "$1" != -u ] || { local user=$2; shift 2; set -- runuser -u "$user" -- "$@"; }; "$@"; }
+
 # shows COMMAND, LINE…: its output has a line for each, in which "…" is anything.
 shows() {
     local command=$1 output line pattern

@@ -37,12 +37,7 @@ command = ["/usr/bin/python3", "/srv/app/tasks.py"]
 handler = "warm"
 command = ["/usr/bin/python3", "/srv/app/tasks.py"]
 TOML
-# This pool alone: other cases leave their files.
-export DORMOUSE_CONFIG_DIR=/run/incidents
-mkdir -p $DORMOUSE_CONFIG_DIR
-ln -sf /etc/dormouse/$pool.toml $DORMOUSE_CONFIG_DIR/
-at_end "rm -rf $DORMOUSE_CONFIG_DIR"
-sudo() { [ "$1" != -u ] || { local user=$2; shift 2; runuser -u "$user" -- "$@"; }; }
+only_this_pool
 systemctl enable --quiet --now dormouse@$pool.target
 wait_for 20 asleep $pool
 

@@ -42,11 +42,7 @@ handler = "warm"
 command = ["/usr/bin/python3", "/srv/app/report.py"]
 max_attempts = 1
 TOML
-export DORMOUSE_CONFIG_DIR=/run/runbook # this pool alone: other cases leave their files
-mkdir -p $DORMOUSE_CONFIG_DIR
-ln -sf /etc/dormouse/$pool.toml $DORMOUSE_CONFIG_DIR/
-at_end "rm -rf $DORMOUSE_CONFIG_DIR"
-sudo() { [ "$1" != -u ] || { local user=$2; shift 2; runuser -u "$user" -- env DORMOUSE_CONFIG_DIR=$DORMOUSE_CONFIG_DIR "$@"; return; }; "$@"; }
+only_this_pool
 pg_dump() { "$(postgres_bin)/pg_dump" "$@"; }
 systemctl enable --quiet --now dormouse@$pool.target
 wait_for 20 asleep $pool
@@ -76,7 +72,7 @@ sed -i 's|/srv/app/hold|/srv/app/none|' /srv/app/report.py # what comes now is n
 typed deploy
 let_go
 sed -i 's|/srv/app/none|/srv/app/hold|' /srv/app/report.py
-systemctl reload-or-restart dormouse@$pool.service
+wait_for 30 asleep $pool # nobody is left who does not look for the file
 typed scale
 held
 typed stuck
