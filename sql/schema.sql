@@ -1244,10 +1244,10 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION dormouse.notify_worker(worker uuid, about text DEFAULT ''::text) RETURNS void
+CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
     LANGUAGE sql
     BEGIN ATOMIC
- SELECT pg_notify(dormouse.channel(('worker:'::text || (worker)::text)), about) AS pg_notify;
+ SELECT pg_notify(dormouse.channel(('worker:'::text || (worker)::text)), ''::text) AS pg_notify;
 END;
 
 CREATE FUNCTION dormouse.own_key() RETURNS trigger
@@ -1792,8 +1792,8 @@ BEGIN
         PERFORM dormouse.note_operation('scale', NULL, jsonb_build_object('pool', scale.pool, 'concurrency', scale.concurrency, 'until',
                                                                           CASE WHEN scale.concurrency IS NOT NULL THEN date_trunc('second', ends) END,
                                                                           'reset', CASE WHEN scale.concurrency IS NULL THEN true END), 0, scale.reason);
-        -- All that have not left: one that is opening its session hears of it before its row says so.
-        PERFORM dormouse.notify_worker(r.id, 'scale') FROM dormouse.worker_registry r WHERE r.pool = scale.pool AND r.left_at IS NULL;
+        -- By a name that each of its workers listens to before it asks: no worker comes between this and our commit.
+        PERFORM pg_notify(dormouse.channel('pool:' || scale.pool), '');
         SELECT count(*) INTO told FROM dormouse.workers w
          WHERE w.pool = scale.pool AND w.condition IN ('live', 'idle') AND w.state = 'awake' AND w.run_id IS NULL;
     END IF;

@@ -23,15 +23,20 @@ std::vector<postgres::Migration> migrations() {
     return list;
 }
 
-std::string worker_topic(const Uuid& worker) {
-    return "worker:" + worker.to_string();
+std::string worker_topic(const store::Identity& who) {
+    return "worker:" + who.id.to_string();
+}
+
+std::string pool_topic(const store::Identity& who) {
+    return "pool:" + who.pool;
 }
 
 std::vector<std::string> topics_of(const Wire::Terms& terms) {
     if (!terms.listens) return {};
     std::vector<std::string> topics;
     for (const std::string& queue : terms.identity.queues) topics.push_back("queue:" + queue);
-    topics.push_back(worker_topic(terms.identity.id));
+    topics.push_back(worker_topic(terms.identity));
+    topics.push_back(pool_topic(terms.identity));
     if (terms.place.hears_of_ends) topics.emplace_back("done");
     return topics;
 }
@@ -62,8 +67,7 @@ Wire::Wire(loop::Loop& loop, Terms terms, Events events)
                {.on_open = [this] { on_session_open(); },
                 .on_refused = [this](const Error& error) { on_gone(error); },
                 .on_lost = [this](const Error& error) { on_gone(error); },
-                .on_notification = [this](const std::string& topic,
-                                          const std::string& about) { on_notification(topic, about); }}),
+                .on_notification = [this](const std::string& topic, const std::string&) { on_notification(topic); }}),
       answer_timer_(loop, "wire.answer"),
       retry_timer_(loop, "wire.retry") {}
 
@@ -220,9 +224,9 @@ void Wire::await_answer() {
     });
 }
 
-void Wire::on_notification(const std::string& topic, const std::string& about) {
-    if (topic != worker_topic(terms_.identity.id)) return events_.on_queue();
-    about == "scale" ? events_.on_scaled() : events_.on_taken_away();
+void Wire::on_notification(const std::string& topic) {
+    if (topic == worker_topic(terms_.identity)) return events_.on_taken_away();
+    topic == pool_topic(terms_.identity) ? events_.on_scaled() : events_.on_queue();
 }
 
 bool known_to_suspend(const std::string& url) {

@@ -90,7 +90,7 @@ class Wire {
     [[nodiscard]] Status check_schema(const Result<postgres::Reply>& reply);
     void read_columns_again(const Refused& refused, const Done& done);
     void await_answer();
-    void on_notification(const std::string& topic, const std::string& about);
+    void on_notification(const std::string& topic);
     [[nodiscard]] Millis longest_answer() const;
 
     Terms terms_;

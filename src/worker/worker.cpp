@@ -113,12 +113,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                    },
                .on_lost = [this](const Error& error) { on_lost(error); },
                .on_trouble = [this] { tell_trouble(); },
-               .on_change =
-                   [this, told_of = false]() mutable {
-                       // Who scales the pool between our first look and our registration cannot tell us.
-                       if (!std::exchange(told_of, registry_.registered()) && told_of) scale_.opened(BootClock::now());
-                       step();
-                   },
+               .on_change = [this] { step(); },
                .on_compose = [this](store::Round& round) { finish_round(round); }}),
       neighbours_(config.pool, circumstances_.environment),
       soon_timer_(loop, "worker.landed"),

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <mutex>
-#include <thread>
 
 #include "support/bare_database.h"
 
@@ -25,7 +24,11 @@ struct Scene {
     std::atomic<int> at_work{0};
     std::atomic<bool> over{false};
 
-    ~Scene() { over = true; }
+    ~Scene() { end(); }
+    void end() {
+        over = true;
+        over.notify_all();
+    }
     dormouse::Config config(const std::string& toml, std::vector<std::string> overrides = {}) {
         return {.pool = "embedded",
                 .file = database.file(toml),
@@ -42,7 +45,7 @@ struct Scene {
     void start(dormouse::Worker& worker) {
         worker.task<nlohmann::json>("wait", [this](Run&, const nlohmann::json&) {
             ++at_work;
-            while (!over) std::this_thread::yield();
+            over.wait(false);
         });
         worker.start();
         for (int i = 0; i < 6; ++i) database.enqueue("wait");
@@ -66,7 +69,7 @@ BOOST_AUTO_TEST_CASE(more_threads_are_made_for_more_runs) {
     BOOST_TEST(soon([&] { return scale("5, '1 hour'") == "t 1"; }));
     BOOST_TEST(soon([&] { return at_work == 5; }));
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'running'") == "5");
-    over = true;
+    end();
 }
 
 BOOST_AUTO_TEST_CASE(what_a_program_says_of_itself_is_the_most) {
@@ -79,14 +82,14 @@ BOOST_AUTO_TEST_CASE(what_a_program_says_of_itself_is_the_most) {
     // said while it slept
     database.value(
         "INSERT INTO dormouse.pool_scale (pool, concurrency, until) VALUES ('embedded', 5, now() + interval '1 hour')");
-    database.value("SELECT dormouse.notify_worker(id, 'scale') FROM dormouse.worker_registry");
+    database.value("SELECT pg_notify(dormouse.channel('pool:embedded'), '')");
     BOOST_TEST(
         soon([&] { return logged("scaled: 5 runs at once are wanted by postgres, and this program allows 2"); }));
     BOOST_TEST(at_work == 2);
     BOOST_TEST(database.value("SELECT concurrency FROM dormouse.workers") == "2");
     BOOST_TEST(scale("1, '1 hour'") == "t 1");  // fewer are no harm
     BOOST_TEST(soon([&] { return logged("scaled: 1 run at once for"); }));
-    over = true;
+    end();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

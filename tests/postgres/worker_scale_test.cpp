@@ -151,6 +151,19 @@ BOOST_AUTO_TEST_CASE(the_limit_of_a_task_stays_one) {
     BOOST_TEST(running() == "3");
 }
 
+BOOST_AUTO_TEST_CASE(a_worker_that_comes_between_the_word_and_its_commit_hears_of_it) {
+    auto session = database.connect();
+    BOOST_REQUIRE(session.script("", "BEGIN; SELECT dormouse.scale('logged', 3, '1 hour')").has_value());
+    LoggedWorker worker(database.url(), {.worker = "concurrency = 1"});
+    enqueue(4);
+    BOOST_TEST_REQUIRE(started(worker, 1), worker.log());
+    BOOST_TEST_REQUIRE(
+        eventually([&] { return database.value("SELECT count(*) FROM dormouse.worker_registry") == "1"; }));
+    BOOST_TEST(worker.said("scaled").empty(), worker.log());
+    BOOST_REQUIRE(session.script("", "COMMIT").has_value());
+    BOOST_TEST(started(worker, 3), worker.log());
+}
+
 BOOST_AUTO_TEST_CASE(rows_that_nobody_could_have_said_count_for_nothing) {
     LoggedWorker worker(database.url(), {.worker = "concurrency = 1"});
     enqueue(20);
@@ -167,7 +180,7 @@ BOOST_AUTO_TEST_CASE(rows_that_nobody_could_have_said_count_for_nothing) {
             database.exec("DELETE FROM dormouse.pool_scale");
             database.exec("INSERT INTO dormouse.pool_scale (pool, concurrency, until, set_by) VALUES ('logged', " +
                           std::string(row) + ", NULL)");
-            database.exec("SELECT dormouse.notify_worker(id, 'scale') FROM dormouse.worker_registry");
+            database.exec("SELECT pg_notify(dormouse.channel('pool:logged'), '')");
             release(worker, 1);
             BOOST_TEST(started(worker, ++running_at_once), worker.log());
             BOOST_TEST(concurrency("logged") == "1 of 1");
@@ -219,7 +232,7 @@ BOOST_AUTO_TEST_CASE(whoever_tells_it_again_and_again_has_it_ask_once_a_second) 
     const auto statements = bench.statements();
     const auto end = BootClock::now() + Millis{2'000};
     while (BootClock::now() < end) {
-        database.exec("SELECT dormouse.notify_worker(id, 'scale') FROM dormouse.worker_registry");
+        database.exec("SELECT pg_notify(dormouse.channel('pool:bench'), '')");
         bench.turns_within(Millis{10});
     }
     const auto sent = bench.statements() - statements;

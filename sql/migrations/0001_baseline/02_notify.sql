@@ -98,9 +98,9 @@ BEGIN
     RETURN (dormouse.listen(ARRAY['queue:' || queue]))[1];
 END $$;
 
--- Tells one worker that a run it holds has been taken away; about `scale`, that its pool has been scaled. It asks the database; the message has no authority.
-CREATE FUNCTION dormouse.notify_worker(worker uuid, about text DEFAULT '') RETURNS void
-LANGUAGE sql BEGIN ATOMIC SELECT pg_notify(dormouse.channel('worker:' || worker::text), about); END;
+-- Tells one worker that a run it holds has been taken away. It asks the database; the message has no authority.
+CREATE FUNCTION dormouse.notify_worker(worker uuid) RETURNS void
+LANGUAGE sql BEGIN ATOMIC SELECT pg_notify(dormouse.channel('worker:' || worker::text), ''); END;
 
 -- How a run is called where its news and its end are told ("news", "done"), to all who use this schema: only who knows the id knows it.
 CREATE FUNCTION dormouse.told_as(id uuid) RETURNS text
