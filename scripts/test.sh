@@ -4,12 +4,12 @@
 # systemd booted in a container, which takes root; elsewhere these are skipped, with the reason). What was skipped stands
 # above ctest's own summary, which comes last. Without --full a test that fails is run once more: several run beside each other, and a
 # machine may be too busy for the times that one of them means. What passed only then is named; it deserves a look.
-#   --full            the long variants of tests (DORMOUSE_FULL=1; an hour of ordinary life is one), the packages in a clean Debian,
+#   --full            all tests, those of tests/long.txt too, in their long variants (DORMOUSE_FULL=1; an hour of ordinary life is one), the packages in a clean Debian,
 #                     clang-tidy, unit and postgres tests and the short chaos once more under address and undefined behaviour
 #                     sanitizers, and what has threads under the thread sanitizer
 #   --postgres BINDIR the postgres tests alone, on servers of another version: BINDIR has initdb and postgres (what is not there is skipped by
 #                     name). 14 to 18 are stated; Debian 12 has 15, Debian 13 has 17
-#   -R REGEX, -L …    are ctest's, for instance: ./dev test -R unit.config
+#   -R REGEX, -L …    are ctest's, for instance: ./dev test -R unit.config; with one of them tests/long.txt counts for nothing
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -36,6 +36,8 @@ if [ "$full" = yes ]; then export DORMOUSE_FULL=1; fi
 export BOOST_TEST_COLOR_OUTPUT=no # logs are read in files
 failed=()
 if [ "$full" = yes ]; then tries=1; else tries=2; fi
+short=() # ctest's option that leaves out what takes long
+if [ "$full" = no ] && [ "${#options[@]}" = 0 ]; then short=(--exclude-regex "^($(grep -v '^#' "$root/tests/long.txt" | paste -sd '|' | sed 's/\./\\./g'))\$"); fi
 held=$(mktemp) # ctest's summary, until the rest has been said
 trap 'rm -f "$held"' EXIT
 
@@ -93,7 +95,13 @@ if [ "$full" = yes ]; then
     if [ "${#options[@]}" = 0 ]; then threads_under_sanitizer; fi
 fi
 step "tests"
-run_ctest dev "${options[@]}"
+run_ctest dev "${options[@]}" "${short[@]}"
+if [ "${#short[@]}" != 0 ]; then
+    known=$(ctest --test-dir "$root/build/dev" --show-only=json-v1 | python3 -c 'import json, sys; [print(test["name"]) for test in json.load(sys.stdin)["tests"]]')
+    unknown=$(grep -v '^#' "$root/tests/long.txt" | grep -vxF "$known" || true)
+    [ -z "$unknown" ] || failed+=("tests/long.txt, which names no test: ${unknown//$'\n'/, }")
+    say "not run without --full: $(grep -vc '^#' "$root/tests/long.txt") tests that take long (tests/long.txt)"
+fi
 if [ "$full" = no ]; then say "not run without --full: long variants of tests, packages, clang-tidy, tests under sanitizers"; fi
 for one in "${failed[@]}"; do say "FAILED: $one"; done
 step "summary"

@@ -18,7 +18,7 @@ AT_ONCE = 6
 
 def main():
     seed = int(os.environ.get("DORMOUSE_SEED", random.SystemRandom().randrange(1 << 31) if os.environ.get("DORMOUSE_FULL") else 880483334))
-    seconds = float(os.environ.get("DORMOUSE_SECONDS", 1200 if os.environ.get("DORMOUSE_FULL") == "1" else 75))
+    seconds = float(os.environ.get("DORMOUSE_SECONDS", 1200 if os.environ.get("DORMOUSE_FULL") == "1" else 45))
     print(f"seed {seed} (DORMOUSE_SEED={seed} repeats it)", flush=True)
     harms = [harm for harm in HARMS if harm.__name__ in sys.argv[1:]] or HARMS
     end, number = time.monotonic() + seconds, 0
