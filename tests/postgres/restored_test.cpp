@@ -1,14 +1,13 @@
 // Databases that come from elsewhere: dumped and restored, whole and in parts, by another owner; and a standby that
 // becomes the primary.
-#include <pwd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "server_programs.h"
 #include "support/foreground_worker.h"
 #include "support/logged_worker.h"
 #include "support/paths.h"
@@ -20,30 +19,8 @@ using namespace dormouse::testing;
 
 namespace {
 
-/// Programs of the servers that the tests run on.
-std::string program(const std::string& name) {
-    static const std::string directory = [] {
-        TestDatabase database(TestDatabase::Schema::none);
-        return database.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'");
-    }();
-    return directory + "/" + name;
-}
-
 boost::test_tools::assertion_result has_client_programs(boost::unit_test::test_unit_id id) {
-    boost::test_tools::assertion_result result = has_postgres(id);
-    if (!result) return result;
-    for (const char* const name : {"pg_dump", "psql", "pg_basebackup"})
-        if (::access(program(name).c_str(), X_OK) != 0) {
-            boost::test_tools::assertion_result none(false);
-            none.message() << "there is no " << program(name);
-            return none;
-        }
-    return result;
-}
-
-void succeed(std::vector<std::string> command) {
-    const Ended ended = run({std::move(command), {}, {}, {}, Millis{120'000}});
-    BOOST_TEST_REQUIRE(ended.exit_code == 0, ended.err);
+    return has_server_programs(id, {"pg_dump", "psql", "pg_basebackup"});
 }
 
 struct Restored {
@@ -66,12 +43,12 @@ struct Restored {
 
     void copy(std::vector<std::string> what) {
         const std::string file = directory.path() + "/dump.sql";
-        std::vector<std::string> dump{program("pg_dump"), "--no-owner", "--no-privileges", "--schema=dormouse",
+        std::vector<std::string> dump{server_program("pg_dump"), "--no-owner", "--no-privileges", "--schema=dormouse",
                                       "--file=" + file};
         dump.insert(dump.end(), what.begin(), what.end());
         dump.push_back(from.url());
         succeed(dump);
-        succeed({program("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-f", file, to.url("other_owner")});
+        succeed({server_program("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-f", file, to.url("other_owner")});
     }
     std::string id(const std::string& key) { return from.value("SELECT id FROM dormouse.runs WHERE key = $1", {key}); }
     void works() {
@@ -113,11 +90,11 @@ struct Pair {
         const std::string settings = data + ".conf";
         std::filesystem::copy_file(data + "/postgresql.conf", settings);
         std::filesystem::remove_all(data);
-        succeed({program("pg_basebackup"), "--pgdata=" + data, "--write-recovery-conf", "--checkpoint=fast",
+        succeed({server_program("pg_basebackup"), "--pgdata=" + data, "--write-recovery-conf", "--checkpoint=fast",
                  "--no-sync", "--dbname=" + primary.url("postgres")});
         std::filesystem::copy_file(settings, data + "/postgresql.conf",
                                    std::filesystem::copy_options::overwrite_existing);
-        if (::geteuid() == 0) succeed({"chown", "-R", "--reference=" + primary.socket_directory() + "/data", data});
+        give_to_owner_of(primary.socket_directory() + "/data", data);
         standby.start();
     }
     ~Pair() { primary.start(); }  // for the end of the test database

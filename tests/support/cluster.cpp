@@ -114,8 +114,10 @@ std::string new_cluster() {
 }
 
 bool copy_new_cluster(const std::string& data) {
-    return std::filesystem::exists(new_cluster()) &&
-           run({{"cp", "-a", new_cluster(), data}, {}, {}, {}}).exit_code == 0;
+    if (!std::filesystem::exists(new_cluster())) return false;
+    if (run({{"cp", "-a", new_cluster(), data}, {}, {}, {}, Millis{120'000}}).exit_code == 0) return true;
+    std::filesystem::remove_all(data);  // half of it, which is root's
+    return false;
 }
 
 void keep_new_cluster(const std::string& data) {
@@ -157,7 +159,7 @@ TemporaryDirectory::~TemporaryDirectory() {
     std::filesystem::remove_all(path_, ignored);
 }
 
-Cluster::Cluster(const ClusterOptions& options) : tcp_(options.tcp) {
+Cluster::Cluster(const ClusterOptions& options) : programs_(binaries()), tcp_(options.tcp) {
     std::string name = std::filesystem::temp_directory_path() / "dormouse-pg-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) give_up("mkdtemp failed for " + name);
     directory_ = name;
@@ -218,7 +220,7 @@ void Cluster::start() {
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) give_up("pipe2 failed");
     UniqueFd read_end(ends[0]);
     keeper_input_.reset(ends[1]);
-    std::vector<std::string> command = as_unprivileged({binaries() + "/postgres", "-D", directory_ + "/data"});
+    std::vector<std::string> command = as_unprivileged({programs_ + "/postgres", "-D", directory_ + "/data"});
     command.insert(command.begin(), {"/bin/sh", "-c", keeper_script, "keeper"});
     std::vector<char*> argv;
     for (std::string& text : command) argv.push_back(text.data());

@@ -67,6 +67,8 @@ class Cluster {
     void stop();   ///< fast shutdown; the data stay
     void kill();   ///< like a power cut: SIGKILL to all of its processes
     void start();  ///< again, after stop() or kill()
+    /// The next start() takes the server of this directory.
+    void use(const std::string& programs) { programs_ = programs; }
     /// The name of a new database: a clone of the migrated template, or an empty one.
     std::string make_database(bool migrated = true);
     void drop_database(const std::string& name);
@@ -77,6 +79,7 @@ class Cluster {
 
     std::string directory_;
     std::string socket_directory_;
+    std::string programs_;
     int port_ = 5432;
     bool tcp_ = false;
     bool template_ready_ = false;
