@@ -100,7 +100,8 @@ Outcome enqueue_by_spool(const EnqueueOptions& options, const config::Environmen
     const auto text = text_of(options, pool->payload_bytes);
     if (!text) return tl::unexpected(text.error());
     const std::string path = pool->spool_directory + "/" + pool->name;
-    const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // As the worker: where the spools lie is its handlers' too, and whoever types this may be root.
+    const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!directory.valid() && errno != EACCES) return tl::unexpected(why_not_open(errno, path, *pool));
     const std::string id = Uuid::time_ordered().to_string();
     const Status written = directory.valid() ? spool::write_file(directory.get(), id + ".json", *text, file_mode)

@@ -18,7 +18,9 @@ Status write_due_file(const std::string& runtime_directory, const std::string& p
     const std::string directory = runtime_directory + "/" + pool;
     const std::string path = directory + "/due";
     const std::string beside = directory + "/.due";
-    const UniqueFd file(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+    // The directory is the handlers' too: of a FIFO that one of them has put there, the opening would wait for ever.
+    if (unlink(beside.c_str()) != 0 && errno == EISDIR) rmdir(beside.c_str());
+    const UniqueFd file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!file.valid()) return tl::unexpected(from_errno(errno, "cannot write the due file " + beside));
     const std::string text = (due_in ? std::to_string(std::max<Millis::rep>(due_in->count(), 0)) : "none") + "\n";
     if (write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))

@@ -98,4 +98,15 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_spooled_is_told_with_its_remedy) {
     fails({"work"}, 9, "systemctl enable --now dormouse@mail.target");
 }
 
+BOOST_AUTO_TEST_CASE(a_link_in_place_of_a_spool_leads_nobody_elsewhere) {
+    const std::string elsewhere = directory.path() + "/elsewhere";
+    fs::create_directory(elsewhere);
+    fs::remove_all(spool + "/mail");
+    fs::create_directory_symlink(elsewhere, spool + "/mail");
+    const Ended ended = enqueue({"work"});
+    BOOST_TEST(ended.exit_code != 0);
+    BOOST_TEST(ended.err.find(spool + "/mail") != std::string::npos, ended.err);
+    BOOST_TEST(fs::is_empty(elsewhere));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,8 @@
 // The two files between a worker and the helper that runs after it.
 #include "systemd/wake_files.h"
 
+#include <sys/stat.h>
+
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
@@ -45,8 +47,24 @@ BOOST_AUTO_TEST_CASE(a_link_in_its_place_is_not_followed) {
     const Runtime runtime;
     const std::string target = runtime.directory.path() + "/target";
     std::filesystem::create_symlink(target, runtime.directory.path() + "/p/.due");
-    BOOST_TEST(!write_due_file(runtime.directory.path(), "p", Millis{1}).has_value());
+    BOOST_TEST_REQUIRE(write_due_file(runtime.directory.path(), "p", Millis{1}).has_value());
     BOOST_TEST(!std::filesystem::exists(target));
+    BOOST_TEST(runtime.due() == "1\n");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_handler_has_put_in_its_place_holds_up_nothing, *boost::unit_test::timeout(10)) {
+    const Runtime runtime;
+    const std::string beside = runtime.directory.path() + "/p/.due";
+    BOOST_TEST_REQUIRE(::mkfifo(beside.c_str(), 0600) == 0);
+    BOOST_TEST(write_due_file(runtime.directory.path(), "p", Millis{1}).has_value());
+    std::filesystem::create_directory(beside);
+    BOOST_TEST(write_due_file(runtime.directory.path(), "p", Millis{2}).has_value());
+    const std::string elsewhere = runtime.directory.path() + "/elsewhere";
+    std::ofstream(elsewhere) << "somebody's";
+    std::filesystem::create_hard_link(elsewhere, beside);
+    BOOST_TEST(write_due_file(runtime.directory.path(), "p", Millis{3}).has_value());
+    BOOST_TEST(runtime.due() == "3\n");
+    BOOST_TEST(std::filesystem::file_size(elsewhere) == 10U);
 }
 
 BOOST_AUTO_TEST_CASE(a_directory_that_is_missing_is_an_error_with_its_path) {
