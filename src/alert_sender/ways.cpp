@@ -1,16 +1,17 @@
 #include "alert_sender/ways.h"
 
 #include <curl/curl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <sstream>
 
 #include "alerts/program.h"
 #include "base/process.h"
+#include "config/variables.h"
 
 namespace dormouse::alert_sender {
 namespace {
@@ -140,10 +141,10 @@ Status run(const config::Alerts& alerts, const Message& message, Millis within) 
     std::vector<std::string> command{"/bin/sh", "-c", "\"$@\" >&2 && echo taken", "sh"};
     command.insert(command.end(), alerts.command.begin(), alerts.command.end());
     std::vector<std::string> environment;
-    for (char** one = ::environ; *one != nullptr; ++one)
-        if (!std::string_view(*one).starts_with("SMTP_PASSWORD=") &&
-            !std::string_view(*one).starts_with("DORMOUSE_ALERTS_"))
-            environment.emplace_back(*one);
+    // As a handler's: ours has the worker's secrets, and whatever runs as our account may read this one.
+    for (const char* name : config::inherited_variables)
+        if (const char* value = std::getenv(name); value != nullptr)
+            environment.push_back(name + ("=" + std::string(value)));
     const std::string said = alerts::run_program(command, environment, as_json(message) + "\n", within);
     if (said == "taken\n") return {};
     return fail(ErrorKind::transient, alerts.command.front() + " has failed, or not ended in time");

@@ -2,6 +2,7 @@
 // those that the file names, and those that it sets. Worked out when the configuration is read.
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,6 +13,10 @@
 #include "config/value.h"
 
 namespace dormouse::config {
+
+/// What every program that a pool's file names gets of our own environment; nothing in it is a secret.
+inline constexpr std::array inherited_variables{"PATH",   "HOME", "USER",   "LOGNAME", "LANG",
+                                                "LC_ALL", "TZ",   "TMPDIR", "SHELL"};
 
 /// Reads a table of NAME = "value" into `variables`. Errors: invalid, "found …, expected …" with the name and without
 /// the value, which may be a secret; the line is that of `line`.

@@ -14,13 +14,13 @@
 #include <system_error>
 
 #include "base/deadline.h"
+#include "config/variables.h"
 #include "handlers/environment_file.h"
 
 namespace dormouse::handlers {
 
 namespace {
 
-constexpr std::array inherited{"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL"};
 constexpr const char* default_path = "/usr/local/bin:/usr/bin:/bin";
 
 std::string named(const config::Task& task) {
@@ -46,7 +46,7 @@ void set(Variables& variables, const std::string& name, std::string value) {
 
 Result<Variables> base_environment(const config::Task& task) {
     Variables variables;
-    for (const char* name : inherited) {
+    for (const char* name : config::inherited_variables) {
         const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
         if (value != nullptr) variables.emplace_back(name, value);
     }

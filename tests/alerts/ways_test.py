@@ -191,12 +191,14 @@ class Ways(unittest.TestCase):
         seen = os.path.join(self.directory, "seen")
         tell = self.write("tell", f"#!/bin/sh\nenv >{seen}.env\ncat >{seen}\necho noise\n", 0o755)
         self.configure(command=[tell])
-        self.environment |= {"SMTP_PASSWORD": PASSWORD, "DORMOUSE_ALERTS_WEBHOOK": "https://example.org/SECRET"}
+        self.environment |= {"SMTP_PASSWORD": PASSWORD, "DORMOUSE_ALERTS_WEBHOOK": "https://example.org/SECRET", "HOME": "/nowhere",
+                             "DATABASE_URL": "postgresql://u:SECRET@h/d", "PGPASSWORD": "SECRET", "API_KEY": "SECRET"}
         self.run_alert("--state", self.state, given=json.dumps([notice()]) + "\n")
         with open(seen, encoding="utf-8") as file:
             self.assertEqual(json.load(file)["task"], "invoice")
         with open(seen + ".env", encoding="utf-8") as file:
             text = file.read()
+        self.assertIn("HOME=/nowhere\n", text)
         self.assertNotIn(PASSWORD, text)
         self.assertNotIn("SECRET", text)
 
