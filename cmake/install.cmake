@@ -1,8 +1,12 @@
 # Where an installed dormouse lies. Debian and Fedora agree on all of these; the units name /usr/bin and /usr/lib, hence the
 # prefix in the presets. What packages have besides is in packaging/; packaging/files.txt is the list of all, and a test compares.
 include(GNUInstallDirs)
-install(TARGETS dormouse RUNTIME DESTINATION bin)
-install(TARGETS dormouse-due dormouse-relay dormouse-alert RUNTIME DESTINATION lib/dormouse)
+# 711: of a program that may not be read the kernel lets nobody of its account trace the process, nor read its memory and environment, from
+# its first instruction on. What the program itself says (PR_SET_DUMPABLE) comes some ten milliseconds later.
+set(not_readable OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_EXECUTE WORLD_EXECUTE)
+install(TARGETS dormouse RUNTIME DESTINATION bin PERMISSIONS ${not_readable})
+install(TARGETS dormouse-relay dormouse-alert RUNTIME DESTINATION lib/dormouse PERMISSIONS ${not_readable})
+install(TARGETS dormouse-due RUNTIME DESTINATION lib/dormouse)
 install(PROGRAMS libexec/dormouse-dev libexec/dormouse-prove DESTINATION lib/dormouse)
 install(FILES libexec/dormouse-host.sh libexec/dormouse-prove.sh libexec/dormouse-prove.sql DESTINATION lib/dormouse)
 

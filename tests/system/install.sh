@@ -8,12 +8,12 @@ source "$here/lib.sh"
 units=$here/../../units
 
 install -D -m 0755 "$DORMOUSE_BUILD/dormouse-due" /usr/lib/dormouse/dormouse-due
-install -D -m 0755 "$DORMOUSE_BUILD/dormouse-alert" /usr/lib/dormouse/dormouse-alert
+install -D -m 0711 "$DORMOUSE_BUILD/dormouse-alert" /usr/lib/dormouse/dormouse-alert
 install -m 0755 "$here/../../libexec"/dormouse-{dev,prove} /usr/lib/dormouse/
 install -m 0644 "$here/../../libexec"/dormouse-{host.sh,prove.sh,prove.sql} /usr/lib/dormouse/
 install -D -m 0644 -t /usr/share/dormouse/sql/queries "$here"/../../sql/queries/*.sql
-install -m 0755 "$DORMOUSE_BUILD/dormouse-relay" /usr/lib/dormouse/dormouse-relay
-if [ -x "$DORMOUSE_BUILD/dormouse" ]; then install -m 0755 "$DORMOUSE_BUILD/dormouse" /usr/bin/dormouse; fi
+install -m 0711 "$DORMOUSE_BUILD/dormouse-relay" /usr/lib/dormouse/dormouse-relay
+if [ -x "$DORMOUSE_BUILD/dormouse" ]; then install -m 0711 "$DORMOUSE_BUILD/dormouse" /usr/bin/dormouse; fi
 install -m 0644 "$units"/*.target "$units"/*.socket "$units"/*.path "$units"/*.timer "$units"/*.mount "$units"/*.service /usr/lib/systemd/system/
 mkdir -p /usr/lib/systemd/system/multi-user.target.wants /etc/dormouse
 ln -sf ../dormouse.target /usr/lib/systemd/system/multi-user.target.wants/dormouse.target
