@@ -9,7 +9,8 @@
 namespace dormouse {
 
 /// Endings of files that lie beside those of a pool: with one of them a pool's file could be another pool's.
-inline constexpr std::array<std::string_view, 5> taken_endings{".sock", ".failures", ".timer", ".toml", ".rejected"};
+inline constexpr std::array<std::string_view, 6> taken_endings{".sock",  ".failures", ".timer",
+                                                               ".ended", ".toml",     ".rejected"};
 
 /// 1 to 63 of A-Z a-z 0-9 _ . -, no dot or dash in front, no "..", none of the endings above.
 [[nodiscard]] constexpr bool valid_pool_name(std::string_view name) {

@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(pool_names_are_their_own_escaped_form) {
     }
     BOOST_TEST(valid_pool_name(std::string(63, 'x')));
     for (const char* name : {"", ".", "..", "a..b", ".a", "-a", "a/b", "a b", "a\\x2db", "a@b", "a\n", "ä", "%i",
-                             "a.sock", "a.failures", "a.timer", "a.toml", "a.rejected"}) {
+                             "a.sock", "a.failures", "a.timer", "a.ended", "a.toml", "a.rejected"}) {
         BOOST_TEST(!valid_pool_name(name), name);
     }
     BOOST_TEST(!valid_pool_name(std::string(64, 'x')));
