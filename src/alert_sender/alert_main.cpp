@@ -107,6 +107,7 @@ std::vector<alerts::Notice> how_it_ended(const config::Config& config, const std
     const std::string stamp = std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
     const std::string mark = state + "/alerts.ended";
     std::string before;
+    clear_way(mark);
     std::getline(std::ifstream(mark) >> std::ws, before);
     if (before == stamp) return {};
     std::ofstream(mark) << stamp << "\n";

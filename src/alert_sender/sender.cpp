@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -28,12 +29,15 @@ class Keeper {
         return {};
     }
     [[nodiscard]] std::string read() const {
+        clear_way(directory_ + "/alerts.json");
         std::ifstream file(directory_ + "/alerts.json");
         return {std::istreambuf_iterator<char>(file), {}};
     }
     Status write(const std::string& text) const {
         if (directory_.empty()) return {};
         const std::string path = directory_ + "/alerts.json";
+        clear_way(path);
+        clear_way(path + ".new");
         {
             std::ofstream file(path + ".new");
             file << text;
@@ -78,6 +82,12 @@ struct Trip {
 };
 
 }  // namespace
+
+void clear_way(const std::string& path) {
+    std::error_code failed;
+    if (std::filesystem::symlink_status(path, failed).type() != std::filesystem::file_type::regular)
+        std::filesystem::remove(path, failed);
+}
 
 Result<Answered> send(const config::Alerts& alerts, const Call& call) {
     Keeper keeper(call.state_directory);

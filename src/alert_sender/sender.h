@@ -21,6 +21,10 @@ struct Answered {
     bool all_sent = true;
 };
 
+/// Takes away what is no file and lies where one of ours belongs: the directory is the handlers' too, and the opening
+/// of a FIFO would wait for ever. A directory with something in it stays.
+void clear_way(const std::string& path);
+
 /// Waits for another call of the same pool, for that at most its time. Errors: the state cannot be kept; then nothing
 /// is sent, because it would be sent again and again.
 Result<Answered> send(const config::Alerts& alerts, const Call& call);

@@ -202,6 +202,21 @@ class Ways(unittest.TestCase):
         self.assertNotIn(PASSWORD, text)
         self.assertNotIn("SECRET", text)
 
+    def test_what_a_handler_has_put_in_the_way_of_the_state_silences_nobody(self):
+        web = self.web()
+        self.configure(webhook=web.url)
+        os.mkfifo(os.path.join(self.state, "alerts.json"))
+        os.mkfifo(os.path.join(self.state, "alerts.json.new"))
+        self.call(notice())
+        self.assertEqual(len(web.posts), 1)
+        os.mkdir(os.path.join(self.state, "alerts.json.new"))
+        self.call(notice(text="another"))
+        self.assertEqual(len(web.posts), 2)
+        self.write("night.ended", "the worker ended with core-dump\n")
+        os.mkfifo(os.path.join(self.state, "alerts.ended"))
+        self.assertEqual(self.run_alert("--ended", "--state", self.state).returncode, 0)
+        self.assertIn("core-dump", web.posts[2]["text"])
+
     def test_without_a_state_directory_the_caller_keeps_the_state(self):
         web = self.web()
         self.configure(webhook=web.url)
