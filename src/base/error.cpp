@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/limits.h"
+
 namespace dormouse {
 
 const char* to_string(ErrorKind kind) {
@@ -55,7 +57,8 @@ ErrorKind kind_of_errno(int error_number) {
 }  // namespace
 
 Error from_errno(int error_number, const std::string& what) {
-    return Error{kind_of_errno(error_number), what + ": " + std::generic_category().message(error_number)};
+    return Error{kind_of_errno(error_number),
+                 what + ": " + std::generic_category().message(error_number) + open_files_remedy(error_number)};
 }
 
 }  // namespace dormouse

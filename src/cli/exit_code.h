@@ -8,6 +8,7 @@
 #include <tl/expected.hpp>
 
 #include "base/error.h"
+#include "base/limits.h"
 
 namespace dormouse::cli {
 
@@ -27,6 +28,7 @@ enum class Exit : int {
     output = 12,
     attention = 13,
     not_told = 14,
+    limit = too_few_exit_code,
 };
 
 struct ExitRow {
@@ -50,6 +52,7 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::output, "done, but stdout is closed or cannot be written"},
     ExitRow{Exit::attention, "something needs attention (status, doctor)"},
     ExitRow{Exit::not_told, "a message was not taken (alert --test)"},
+    ExitRow{Exit::limit, "too few open files for a process of dormouse: LimitNOFILE=, ulimit -n"},
 };
 
 /// Why a command did not do what it was asked for: one line for stderr, and the code.

@@ -41,6 +41,7 @@ Try<worker::Errand> errand_of(const WorkerOptions& options, const config::Enviro
 }
 
 Exit exit_of(const worker::PoolEnd& end) {
+    if (!end.had_room) return Exit::limit;
     switch (end.errand) {
         case worker::ErrandEnd::run_failed:
             return Exit::run_failed;
@@ -50,6 +51,8 @@ Exit exit_of(const worker::PoolEnd& end) {
             return Exit::not_found;
         case worker::ErrandEnd::timed_out:
             return Exit::timeout;
+        case worker::ErrandEnd::no_configuration:
+            return Exit::config;
         case worker::ErrandEnd::none:
         case worker::ErrandEnd::done:
             break;

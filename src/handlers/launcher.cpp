@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "base/limits.h"
 #include "base/signals_blocked.h"
 #include "loop/background.h"
 
@@ -107,7 +109,12 @@ Launcher::Ticket Launcher::start(Order order, OnOver on_over) {
         shared_->wanted.notify_one();
     } else if (threads < usual_threads) {
         if (add_thread() || threads > 0) return start;
-        signal(start, SIGKILL);
+        {
+            const std::lock_guard lock(shared_->mutex);
+            std::erase(shared_->waiting, start);
+        }
+        const Error error = no_process(EAGAIN, start->order.name + ": no thread can be made that starts it");
+        shared_->end(start, tl::unexpected(error));
     } else if (!timer_.armed()) {
         on_held();
     }

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "base/limits.h"
 #include "base/open_files.h"
 
 namespace dormouse::handlers {
@@ -153,7 +154,7 @@ Result<pid_t> clone_child(Plan& plan) {
     const pid_t pid = ::clone(run_child, reinterpret_cast<void*>(top), flags, &plan, &plan.pidfd);       // NOLINT
     const int problem = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (pid < 0) return tl::unexpected(from_errno(problem, "cannot make a process"));
+    if (pid < 0) return tl::unexpected(no_process(problem, "cannot make a process"));
     return pid;
 }
 

@@ -1,6 +1,6 @@
 #include "loop/async.h"
 
-#include <cstdlib>
+#include "base/limits.h"
 
 namespace dormouse::loop {
 
@@ -11,7 +11,8 @@ Async::Async(Loop& loop, std::function<void()> on_knock) : turns_(loop.turns()),
         self->turns_.changed();
         self->on_knock_();
     };
-    if (uv_async_init(loop.get(), handle_.get(), call) != 0) std::abort();
+    if (const int failed = uv_async_init(loop.get(), handle_.get(), call); failed != 0)
+        end_for_want_of("no other thread can be listened to", -failed);
     handle_.get()->data = this;
 }
 

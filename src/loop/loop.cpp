@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/limits.h"
 #include "loop/timer.h"
 #include "loop/timers.h"
 
 namespace dormouse::loop {
 
 Loop::Loop() {
-    if (uv_loop_init(&loop_) != 0) std::abort();
+    if (const int failed = uv_loop_init(&loop_); failed != 0) end_for_want_of("no event loop can be made", -failed);
     timers_ = std::make_unique<Timers>(&loop_, turns_);
 }
 

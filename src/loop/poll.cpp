@@ -1,11 +1,12 @@
 #include "loop/poll.h"
 
-#include <cstdlib>
+#include "base/limits.h"
 
 namespace dormouse::loop {
 
 Poll::Poll(Loop& loop, int fd) : turns_(loop.turns()) {
-    if (uv_poll_init(loop.get(), handle_.get(), fd) != 0) std::abort();
+    if (const int failed = uv_poll_init(loop.get(), handle_.get(), fd); failed != 0)
+        end_for_want_of("a descriptor cannot be waited for", -failed);
     handle_.get()->data = this;
 }
 

@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "base/limits.h"
+
 namespace dormouse::loop {
 
 /// Lives until libuv has answered, which may be after its owner has gone.
@@ -45,8 +47,11 @@ Resolve::Resolve(Loop& loop, const std::string& host, Done done)
             if (!owner->refused_) owner->turns_.changed();
             const auto call = std::move(request->done);
             if (status != 0 || addresses.empty()) {
+                // A resolver that gets no socket says that it has no answer.
+                const Status room = room_for_files(1, "the name resolution");
                 call(fail(ErrorKind::transient, "cannot resolve the database host \"" + request->host +
-                                                    "\": " + (status != 0 ? uv_strerror(status) : "no address")));
+                                                    "\": " + (status != 0 ? uv_strerror(status) : "no address") +
+                                                    (room ? "" : "; " + room.error().message)));
             } else {
                 call(std::move(addresses));
             }

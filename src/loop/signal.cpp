@@ -1,10 +1,13 @@
 #include "loop/signal.h"
 
+#include "base/limits.h"
+
 namespace dormouse::loop {
 
 Signal::Signal(Loop& loop, int number, std::function<void()> on_signal)
     : turns_(loop.turns()), on_signal_(std::move(on_signal)) {
-    uv_signal_init(loop.get(), handle_.get());
+    if (const int failed = uv_signal_init(loop.get(), handle_.get()); failed != 0)
+        end_for_want_of("no signal can be waited for", -failed);
     handle_.get()->data = this;
     uv_signal_start(
         handle_.get(),

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 
+#include "base/limits.h"
 #include "loop/timer.h"
 
 namespace dormouse::loop {
@@ -32,7 +34,9 @@ void begin(uv_loop_t* loop, Handle<H>& handle, void* owner, Init init, Start sta
 
 Timers::Timers(uv_loop_t* loop, Turns& turns)
     : turns_(turns), fd_(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC)), fd_set_to_(never) {
-    if (!fd_.valid() || uv_poll_init(loop, poll_.get(), fd_.get()) != 0) std::abort();
+    if (!fd_.valid()) end_for_want_of("no timer can be made", errno);
+    if (const int failed = uv_poll_init(loop, poll_.get(), fd_.get()); failed != 0)
+        end_for_want_of("no timer can be waited for", -failed);
     poll_.get()->data = this;
     uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
         auto* self = static_cast<Timers*>(handle->data);

@@ -25,7 +25,9 @@ Watch::Watch(Loop& loop, const std::string& path, std::function<void()> on_chang
     if (failed == 0) return;
     trouble_ = directory + " cannot be watched: " + uv_strerror(failed);
     if (failed == UV_EMFILE || failed == UV_ENOSPC)
-        trouble_ += " (raise sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches)";
+        trouble_ +=
+            " (raise sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches, or LimitNOFILE= of the "
+            "unit)";
 }
 
 }  // namespace dormouse::loop

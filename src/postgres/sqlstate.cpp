@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/limits.h"
+
 namespace dormouse::postgres {
 
 namespace {
@@ -133,7 +135,8 @@ Error from_connection(const PGconn* connection, std::string_view what) {
             ? "; passwords come from a passfile, a file of mode 0600 with a line HOST:PORT:DATABASE:USER:PASSWORD: add "
               "?passfile=FILE to the URL (the worker's unit alone: LoadCredential=pgpass:FILE)"
             : "";
-    return {kind, std::string(what) + ": " + (message.empty() ? "the session is gone" : message) + remedy};
+    return {kind, std::string(what) + ": " + (message.empty() ? "the session is gone" : message) + remedy +
+                      open_files_remedy(message)};
 }
 
 }  // namespace dormouse::postgres

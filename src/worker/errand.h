@@ -18,6 +18,6 @@ struct Errand {
 };
 
 /// How it ended.
-enum class ErrandEnd { none, done, run_failed, run_canceled, run_not_found, timed_out };
+enum class ErrandEnd { none, done, run_failed, run_canceled, run_not_found, timed_out, no_configuration };
 
 }  // namespace dormouse::worker

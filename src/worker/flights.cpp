@@ -219,6 +219,15 @@ void Flights::on_progress(const Uuid& id, handlers::Progress progress) {
     news_.progress(found->second.held, progress);
 }
 
+/// Others of the task may start meanwhile, so that it fails to start again and again, for the same reason.
+bool Flights::is_news(const std::string& task, const std::string& why) {
+    constexpr Millis told_for{600'000};
+    Told& told = told_[task];
+    if (told.why == why && since(told.at) < told_for) return false;
+    told = {why, BootClock::now()};
+    return true;
+}
+
 void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     const auto found = flights_.find(id);
     if (found == flights_.end()) return;
@@ -231,7 +240,7 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     add_refusal_hint(outcome, task, config_.pool);
     Tries tries{flight.used, flight.allowed, not_started};
     not_started = outcome.kind == handlers::Outcome::not_started ? not_started + 1 : 0;
-    if (not_started == 1)  // once, until it starts again: nobody else tells
+    if (not_started == 1 && is_news(flight.task, outcome.error_message))  // nobody else tells
         log::event(log::Level::warning, "not_started",
                    flight.task + " cannot be started, its runs wait and are tried again: " + outcome.error_message,
                    {{"run_id", id.to_string()}, {"task", flight.task}});

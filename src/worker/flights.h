@@ -104,7 +104,13 @@ class Flights : private handlers::Listener {
         std::optional<handlers::RunSpec> waits;  ///< not started yet: to be alone
     };
 
+    struct Told {
+        std::string why;
+        Time at{};
+    };
+
     [[nodiscard]] bool has_suspect() const;
+    [[nodiscard]] bool is_news(const std::string& task, const std::string& why);
     void launch(Flight& flight, handlers::RunSpec spec);
     void count_task(const std::string& name, int change);
     [[nodiscard]] std::int64_t room_for(const config::Task& task) const;
@@ -131,6 +137,7 @@ class Flights : private handlers::Listener {
     /// found anew.
     mutable Time quiet_until_ = Time::max();
     std::map<std::string, int> not_started_;  ///< by task: how often in a row
+    std::map<std::string, Told> told_;        ///< by task: why it was last said not to start
 };
 
 }  // namespace dormouse::worker

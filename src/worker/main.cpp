@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/open_files.h"
 #include "base/text.h"
@@ -16,6 +17,12 @@
 #include "worker/pool.h"
 
 namespace dormouse::worker {
+namespace {
+
+/// For its loop, its session, its spool and one handler, with some to spare.
+constexpr int least_files = 32;
+
+}  // namespace
 
 PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     ::signal(SIGPIPE, SIG_IGN);  // whoever reads our log may go before us
@@ -26,6 +33,11 @@ PoolEnd run_pool(config::Sources sources, bool verbose, const Errand& errand) {
     sources.tasks_required = true;
     log::start(verbose ? log::Level::debug : log::Level::info);
     raise_open_files();
+    if (const Status room = room_for_files(least_files, "a worker"); !room) {
+        log::event(log::Level::error, "worker_pool_stopped", room.error().message,
+                   {{"graceful", "false"}, {"pool", sources.pool}});
+        return {.graceful = false, .had_room = false};
+    }
     loop::Loop loop;
     PoolEnd end;
     {

@@ -12,6 +12,7 @@ namespace dormouse::worker {
 struct PoolEnd {
     bool graceful = false;  ///< false: something was left behind (handlers or results given up)
     ErrandEnd errand = ErrandEnd::none;
+    bool had_room = true;  ///< false: too few open files to begin with
     /// A disk has not answered: a thread still waits for it, so the process has to end by _exit(2).
     bool thread_left_behind = false;
 };

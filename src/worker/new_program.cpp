@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/open_files.h"
 
 namespace dormouse::worker {
@@ -149,7 +150,7 @@ Status NewProgram::start(const config::Environment& environment, const std::vect
     if (pid == 0) become(path.c_str(), argument_list.data(), variable_list, passed, fails.get());
     const int problem = errno;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (pid < 0) return tl::unexpected(from_errno(problem, "cannot make a process"));
+    if (pid < 0) return tl::unexpected(no_process(problem, "cannot make a process"));
     pid_ = static_cast<pid_t>(pid);
     pidfd_.reset(pidfd);
     fails.reset();

@@ -32,11 +32,12 @@ LoggedEvent parse(const std::string& line) {
 }  // namespace
 
 LoggedWorker::LoggedWorker(const std::string& url, const PoolBenchOptions& options,
-                           std::map<std::string, std::string> environment, std::vector<std::string> arguments) {
+                           std::map<std::string, std::string> environment, std::vector<std::string> arguments,
+                           const std::string& before) {
     configure(url, options);
     std::vector<std::string> argv{"/bin/sh",
                                   "-c",
-                                  "exec \"$@\" 2>" + directory_.path() + "/log",
+                                  before + " && exec \"$@\" 2>" + directory_.path() + "/log",
                                   "sh",
                                   dormouse_binary,
                                   "worker",

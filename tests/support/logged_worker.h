@@ -21,9 +21,11 @@ struct LoggedEvent {
 
 class LoggedWorker {
   public:
-    /// Starts `dormouse worker logged --verbose` with PoolTasks, these options and this environment.
+    /// Starts `dormouse worker logged --verbose` with PoolTasks, these options and this environment. `before`: what the
+    /// shell that starts it is told first, e.g. "ulimit -n 48".
     explicit LoggedWorker(const std::string& url, const PoolBenchOptions& options = {},
-                          std::map<std::string, std::string> environment = {}, std::vector<std::string> arguments = {});
+                          std::map<std::string, std::string> environment = {}, std::vector<std::string> arguments = {},
+                          const std::string& before = ":");
 
     [[nodiscard]] const PoolTasks& tasks() const { return tasks_; }
     [[nodiscard]] Process& process() { return *process_; }
