@@ -33,7 +33,6 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       check_(loop),
       watchdog_(loop, "pool.watchdog"),
       retry_(loop, "pool.reload"),
-      errand_timer_(loop, "pool.errand"),
       clear_(loop, "pool.clear") {
     loop_.turns().on_idle([this](const std::string& timers) {
         log::event(
@@ -71,21 +70,11 @@ void Pool::begin() {
         crash_point("due_file.removed");
     }
     if (!guest_) start_watchdog();
-    if (errand_.timeout > Millis{0}) errand_timer_.once(errand_.timeout, [this] { on_errand_over(); });
     retry_.once(Millis{0}, [this] {
         if (!guest_) systemd::notify_ready();  // the loop runs
         crash_point("pool.ready");
         load();
     });
-}
-
-// A worker sees to it itself.
-void Pool::on_errand_over() {
-    if (present_ || stopping_) return;
-    log::event(log::Level::info, "worker_pool_shutting_down",
-               "its time is over, and it has had no configuration it could use: " + last_failure_,
-               {{"pool", sources_.pool}});
-    end(Farewell{true, false, std::nullopt, ErrandEnd::timed_out});
 }
 
 void Pool::on_signal() {

@@ -1,7 +1,7 @@
 // One pool's process from start to end: answers the doorbell before anything else, reads the configuration, makes the
 // Worker, writes the due file when it has left. Nothing that is wrong with configuration or database ends it (W7): it
-// stays, says why in its status text, and tries again, at once when the configuration changes; only an errand's time is
-// over all the same.
+// stays, says why in its status text, and tries again, at once when the configuration changes; only an errand ends when
+// it has none that it can use.
 //
 // A configuration that changes under a worker at work gets a worker of its own, in this process: the one before
 // executes what it has, however long that takes, and claims nothing more; its runs take slots of the new one until they
@@ -69,7 +69,6 @@ class Pool {
   private:
     void on_signal();
     void on_hangup();
-    void on_errand_over();
     void on_function_returned(const Uuid& id, const std::string& task);
     void begin();
     void on_gone(Generation& whose, Farewell farewell);
@@ -129,7 +128,6 @@ class Pool {
     loop::Background check_;  ///< of the tasks' programs and files
     loop::Timer watchdog_;
     loop::Timer retry_;
-    loop::Timer errand_timer_;
     BootClock::time_point started_ = BootClock::now();
     int failed_loads_ = 0;
     std::string last_failure_;

@@ -199,6 +199,8 @@ void Pool::configuration_failed(const Error& error) {
                error.message + (works ? "; until it is mended this worker keeps the one that it has" : ""),
                {{"pool", sources_.pool}});
     if (works) return;  // it is read again when it changes
+    if (errand_.any())  // whoever has sent it waits for its end
+        return end(Farewell{true, false, std::nullopt, ErrandEnd::no_configuration});
     if (!guest_) systemd::notify_status("waits for a configuration it can use: " + error.message);
     watch_configuration();
     retry_.once(half_jitter(first_reload, longest_reload, failed_loads_++), [this] { load(); });

@@ -188,10 +188,27 @@ BOOST_AUTO_TEST_CASE(when_the_time_is_over_the_run_goes_back_uncounted) {
     BOOST_TEST(!process_lives(tasks.processes().front()));
 }
 
-BOOST_AUTO_TEST_CASE(its_time_is_over_without_a_configuration_and_without_a_database_too) {
-    write("concurrency = 2\nno_such_key = 1");
-    BOOST_TEST(worker({"--drain", "--timeout", "1s"}).exit_code == 5);
-    write("concurrency = 2");
+BOOST_AUTO_TEST_CASE(it_ends_at_once_if_there_is_no_configuration_that_it_can_use) {
+    const auto ends = [&](const std::vector<std::string>& errand, const std::string& why) {
+        const Ended ended = worker(errand);
+        BOOST_TEST(ended.exit_code == 9, why << ": " << ended.exit_code);
+        BOOST_TEST(ended.err.find("configuration") != std::string::npos, ended.err);
+    };
+    for (const std::vector<std::string>& errand : std::vector<std::vector<std::string>>{
+             {"--drain"}, {"--run", Uuid::random().to_string()}, {"--max-runs", "1"}, {"--timeout", "20s"}}) {
+        write("concurrency = 2\nno_such_key = 1");
+        ends(errand, "an unknown option");
+        write("concurrency = \"many");
+        ends(errand, "no TOML");
+        std::filesystem::remove(file);
+        ends(errand, "no file");
+        std::filesystem::create_directory(file);
+        ends(errand, "a directory");
+        std::filesystem::remove(file);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(its_time_is_over_without_a_database_too) {
     BOOST_TEST(worker({"--drain", "--timeout", "1s", "--database-url", "postgresql:///nobody?host=" + directory.path()})
                    .exit_code == 5);
 }
