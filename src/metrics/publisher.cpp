@@ -194,6 +194,7 @@ void Publisher::go_on() {
 
 void Publisher::begin_rest() {
     tally_ = Tally(tally_.pool());
+    tally_.leave_time_to_successor();
 }
 
 void Publisher::finished() {

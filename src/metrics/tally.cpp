@@ -88,6 +88,7 @@ void Tally::sessions(Sessions& told, BootClock::time_point now, const std::array
 }
 
 void Tally::awake_until(BootClock::time_point now) {
+    if (has_successor_) return;
     value(Metric::awake_seconds, "") += seconds(now - awake_since_);
     awake_since_ = now;
 }

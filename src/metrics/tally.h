@@ -48,6 +48,8 @@ class Tally {
                   const std::array<std::uint64_t, 2>& statements);
     /// Counts the time since it was told last.
     void awake_until(BootClock::time_point now);
+    /// From here on another process of this pool counts that time.
+    void leave_time_to_successor() { has_successor_ = true; }
     /// `call` hears of each change; it is cheap.
     void on_change(std::function<void()> call) { on_change_ = std::move(call); }
 
@@ -77,6 +79,7 @@ class Tally {
     std::uint64_t changes_ = 0;
     std::function<void()> on_change_;
     BootClock::time_point awake_since_ = BootClock::now();
+    bool has_successor_ = false;
 };
 
 }  // namespace dormouse::metrics

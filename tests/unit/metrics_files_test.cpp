@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "loop/timer.h"
+#include "metrics/exposition.h"
 #include "metrics/file.h"
 #include "metrics/publisher.h"
 #include "support/cluster.h"
@@ -170,6 +171,23 @@ BOOST_AUTO_TEST_CASE(what_was_not_the_end_goes_on_as_before) {
     BOOST_TEST(order == "first last");
     BOOST_TEST(says(shown(), "dormouse_awake{pool=\"mail\"} 0"));
     BOOST_TEST(content(shown()).find("dormouse_next_due_timestamp_seconds{pool=\"mail\"} NaN") == std::string::npos);
+}
+
+// Its successor counts that time.
+BOOST_AUTO_TEST_CASE(who_has_given_way_to_a_new_program_is_not_awake_in_its_place) {
+    loop::Loop loop;
+    Publisher publisher(loop, "mail", {textfile, "", state}, [](const std::string&) {});
+    publisher.start("socket");
+    publisher.begin_rest();
+    loop::Timer later(loop, "test.later");
+    later.once(Millis{20}, [&] { loop.stop(); });
+    loop.run();
+    publisher.tally().add(Metric::runs_completed, 1, "send");
+    const std::string rest = publisher.rest();
+    BOOST_TEST(rest.find("dormouse_runs_completed_total{pool=\"mail\",task=\"send\"} 1") != std::string::npos, rest);
+    const auto totals = read_exposition(rest, "mail");
+    BOOST_TEST_REQUIRE(totals.has_value());
+    BOOST_TEST(totals->total(Metric::awake_seconds) == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
