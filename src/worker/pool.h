@@ -107,6 +107,8 @@ class Pool {
     void terminate_what_is_left();
     void meet_old_program();
     void tell_old_program();
+    void try_schema(const config::Config& config);
+    void tell_old_program(const std::string& refusal);
     void on_given_way();
     void on_old_program_gone(const OldProgram::Gone& gone);
 
@@ -147,6 +149,7 @@ class Pool {
     std::optional<Farewell> farewell_;                 ///< the present worker has gone, and others have not
     std::unique_ptr<NewProgram> new_program_;          ///< which is to take over, or has
     std::unique_ptr<OldProgram> old_program_;          ///< it finishes what it has
+    std::unique_ptr<store::Wire> trial_;               ///< whether the schema fits, before this one takes over
     loop::Timer clear_;                                ///< of gone_
 };
 

@@ -5,7 +5,9 @@
 
 #include "base/log.h"
 #include "metrics/exposition.h"
+#include "store/wire.h"
 #include "systemd/notify.h"
+#include "worker/identity.h"
 #include "worker/pool.h"
 
 namespace dormouse::worker {
@@ -131,8 +133,44 @@ void Pool::meet_old_program() {
 /// Nothing is done before the old one has said that it is ours.
 void Pool::tell_old_program() {
     const auto loaded = config::load(sources_);
-    if (loaded) return old_program_->ready();
-    old_program_->refuse(loaded.error().message);
+    if (!loaded) return tell_old_program(loaded.error().message);
+    // One that sleeps is not woken for that.
+    const bool sleeps =
+        loaded->config.database.close_after > Millis{0} || store::known_to_suspend(loaded->config.database.url);
+    sleeps ? tell_old_program("") : try_schema(loaded->config);
+}
+
+/// A program that cannot work with the schema would take over and wait. A database that is away is no reason against
+/// it.
+void Pool::try_schema(const config::Config& config) {
+    constexpr Millis longest{5'000};
+    const auto tell = [this](Millis wait, const std::string& refusal) {  // never from a callback of the session
+        retry_.once(wait, [this, refusal] {
+            trial_.reset();
+            tell_old_program(refusal);
+        });
+    };
+    const store::Place place{config.database.url, config.database.passfile,
+                             std::min(longest, config.database.connect_timeout)};
+    trial_ = std::make_unique<store::Wire>(
+        loop_,
+        store::Wire::Terms{.place = place,
+                           .identity = make_identity(config.pool, config.worker.queues),
+                           .listens = false,
+                           .opens_again = false},
+        store::Wire::Events{.on_open = [tell] { tell(Millis{0}, ""); },
+                            .on_lost =
+                                [tell](const Error& error) {
+                                    tell(Millis{0}, error.kind == ErrorKind::incompatible ? error.message : "");
+                                }});
+    tell(longest, "");
+    trial_->open();
+}
+
+/// Empty: this one is ready.
+void Pool::tell_old_program(const std::string& refusal) {
+    if (refusal.empty()) return old_program_->ready();
+    old_program_->refuse(refusal);
     loop_.stop();
 }
 

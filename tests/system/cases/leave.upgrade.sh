@@ -39,6 +39,7 @@ take_over() {
     wait_for 30 other_main
 }
 
+awake_since=$(date +%s)
 systemctl start dormouse@$pool.target
 first=$(enqueue held)
 second=$(enqueue held)
@@ -85,6 +86,9 @@ wait_for 20 gone "$old"
 wait_for 30 asleep $pool
 equal "attempts" "$(sql "SELECT string_agg(DISTINCT outcome, ' '), count(*) FILTER (WHERE outcome <> 'handed_back') FROM dormouse.attempts")" "completed|7"
 equal "completed in all three, by the metrics" "$(awk '/^dormouse_runs_completed_total/ { n += $2 } END { print n }' $dir/metrics.prom)" 7
+awake_at_most=$(($(date +%s) - awake_since))
+awake=$(awk '/^dormouse_awake_seconds_total/ { print int($2) }' $dir/metrics.prom)
+holds "awake for $awake s in $awake_at_most s" [ "$awake" -le "$awake_at_most" ]
 equal "cold starts and wakes of the three" "$(awk '/^dormouse_(cold_starts|wakes)_total/ { n += $2 } END { print n }' $dir/metrics.prom)" 2
 equal "restarts by systemd" "$(property $service NRestarts) $(property $service Result)" "0 success"
 
@@ -107,6 +111,16 @@ told() { journalctl --quiet --no-pager --unit=$service --since="$case_began" --g
 wait_for 30 told
 equal "the main process" "$(main)" "$before"
 equal "the run" "$(status_of "$run")" running
+
+say "--- a program that does not fit the schema changes nothing either"
+sql "INSERT INTO dormouse.migrations (version, name, checksum, oldest_release) VALUES (9999, '9999_next', 'x', '999.0.0')" >/dev/null
+upgrade
+systemctl kill --kill-whom=main --signal=HUP $service
+fits_not() { journalctl --quiet --no-pager --unit=$service --since="$case_began" --grep='does not take over.*999.0.0' | grep -q .; }
+wait_for 30 fits_not
+equal "the main process" "$(main)" "$before"
+equal "the run" "$(status_of "$run")" running
+sql "DELETE FROM dormouse.migrations WHERE version = 9999" >/dev/null
 
 say "--- systemctl stop: the old one has its grace"
 take_over
