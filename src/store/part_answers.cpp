@@ -40,6 +40,15 @@ void read_ids(const Reply& reply, std::vector<Uuid>& into) {
     for (int row = 0; row < reply.rows(); ++row) into.push_back(reply.uuid(row, 0));
 }
 
+/// Triggers are to blame only if none of the rows is locked.
+void read_held(const Reply& reply, Answer& answer) {
+    read_ids(reply, answer.still_held);
+    for (int row = 0; row < reply.rows(); ++row) {
+        answer.passed_over_by = reply.text(row, 1);
+        if (reply.is_null(row, 1)) return;
+    }
+}
+
 void read_enlisted(const Reply& reply, Answer& answer) {
     answer.enlisted = true;
     for (int row = 0; row < reply.rows(); ++row) answer.enlisted = answer.enlisted && reply.boolean(row, 0);

@@ -7,6 +7,7 @@
 
 namespace dormouse::store {
 
+void read_held(const postgres::Reply& reply, Answer& answer);
 void read_ids(const postgres::Reply& reply, std::vector<Uuid>& into);
 void read_enlisted(const postgres::Reply& reply, Answer& answer);
 void read_scaled(const postgres::Reply& reply, Answer& answer);

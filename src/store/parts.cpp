@@ -67,7 +67,7 @@ const std::vector<PartRow> rows{
      WHEN(round.extend.has_value()), WITH(held_params(*round.extend, who).bigint(lease.count())),
      READ(read_ids(reply, answer.extended))},
     {Part::held, "held", sql::held, often, later,
-     WHEN(!round.ask_held.empty()), WITH(held_params(round.ask_held, who)), READ(read_ids(reply, answer.still_held))},
+     WHEN(!round.ask_held.empty()), WITH(held_params(round.ask_held, who)), READ(read_held(reply, answer))},
     {Part::rescue, "rescue", sql::rescue, rarely, halves,
      WHEN(round.rescue.has_value()), WITH(rescue_params(*round.rescue, who)), READ(answer.rescued += reply.integer(0, 0))},
     {Part::list_lost, "list_lost", sql::lost_candidates, rarely, later,

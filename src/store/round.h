@@ -178,6 +178,7 @@ struct Answer {
     std::vector<std::string> enqueued;  ///< the queues into which their follow-up runs went
     std::vector<Uuid> extended;         ///< of Round::extend
     std::vector<Uuid> still_held;       ///< of Round::ask_held
+    std::string passed_over_by;         ///< … and the triggers that may pass over a write, as what removes them
     std::int64_t rescued = 0;           ///< by rescue, rescue_ids and dead
     std::vector<Uuid> lost;             ///< of Round::list_lost
     std::int64_t released = 0;

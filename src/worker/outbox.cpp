@@ -98,6 +98,19 @@ void Outbox::tell_if_held_for_long(Parcel& parcel, Time now) {
     events_.on_held_up(parcel);
 }
 
+/// Somebody's trigger undoes the write and says nothing; or a lock that was gone when it was asked for.
+void Outbox::wait_for_repair(Parcel parcel, const std::string& remedy, Time now) {
+    constexpr Millis first_pause{1'000};
+    constexpr Millis longest_pause{300'000};
+    constexpr int tries_at_once = 3;
+    ++parcel.passed_over;
+    if (parcel.passed_over <= tries_at_once) return put_off(std::move(parcel), now + lock_pause_);
+    const Millis pause = half_jitter(first_pause, longest_pause, parcel.passed_over - tries_at_once);
+    ++parcel.kept;  // so that it goes alone, and who leaves does not wait for it
+    events_.on_passed_over(parcel, remedy, pause);
+    put_off(std::move(parcel), now + pause);
+}
+
 void Outbox::answered(const store::Answer& answer, Time now) {
     if (bisection_.active()) bisection_.passed();
     if (!sent_.empty()) careful_ = false;
@@ -112,7 +125,10 @@ void Outbox::answered(const store::Answer& answer, Time now) {
     const Ids held(answer.still_held.begin(), answer.still_held.end());
     bool any_locked = false;
     for (Parcel& parcel : std::exchange(asked_, {})) {
-        if (held.contains(parcel.ending.held.id)) {
+        if (held.contains(parcel.ending.held.id) && !answer.passed_over_by.empty()) {
+            wait_for_repair(std::move(parcel), answer.passed_over_by, now);
+            any_locked = true;
+        } else if (held.contains(parcel.ending.held.id)) {
             tell_if_held_for_long(parcel, now);
             put_off(std::move(parcel), now + lock_pause_);
             any_locked = true;

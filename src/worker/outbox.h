@@ -30,7 +30,8 @@ struct Parcel {
     std::optional<Millis> took{};                    ///< its handler; none: none was started
     std::optional<BootClock::time_point> tell_at{};  ///< somebody holds its row: when that is told
     int told = 0;                                    ///< … and how often it was
-    int kept = 0;  ///< how often it was kept back, because of that or of somebody's lock: it goes alone then
+    int kept = 0;         ///< how often it was kept back, because of that or of somebody's lock: it goes alone then
+    int passed_over = 0;  ///< how often it was not written, without an error, where there are triggers of somebody's
 };
 
 class Outbox {
@@ -42,6 +43,8 @@ class Outbox {
         std::function<void(const Parcel&, const std::string& why, Millis pause)> on_kept;
         /// It is this worker's and could not be written for a minute or more, without an error.
         std::function<void(const Parcel&)> on_held_up;
+        /// … nor is it again for so long, since there are triggers that may pass over it: what removes them.
+        std::function<void(const Parcel&, const std::string& remedy, Millis pause)> on_passed_over;
     };
     explicit Outbox(Events events) : events_(std::move(events)) {}
 
@@ -86,6 +89,7 @@ class Outbox {
     void take_group();
     void put_off(Parcel parcel, Time until);
     void tell_if_held_for_long(Parcel& parcel, Time now);
+    void wait_for_repair(Parcel parcel, const std::string& remedy, Time now);
     void resort(Parcel& parcel, const store::Refused& refused, Time now);
 
     Events events_;

@@ -40,7 +40,8 @@ void tell_written(const Parcel& parcel) {
 }
 
 Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_settled,
-                             std::function<void(const Parcel&)> on_refused) {
+                             std::function<void(const Parcel&)> on_refused,
+                             std::function<void(const std::string&)> on_stuck) {
     Outbox::Events events;
     events.on_written = [&news, on_settled](const Parcel& parcel) {
         news.forget(parcel.ending.held);
@@ -63,6 +64,15 @@ Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_s
                  ": how the run ended cannot be written for a minute or more: somebody has its row locked, or "
                  "a trigger or rule of somebody's passes over it; dormouse doctor names them");
     };
+    events.on_passed_over = [on_stuck](const Parcel& parcel, const std::string& remedy, Millis pause) {
+        const std::string text =
+            "how the run ended cannot be written: a trigger of somebody's passes over it (BEFORE "
+            "DELETE or UPDATE, RETURN NULL); repair it, or: " +
+            remedy;
+        tell(parcel.kept == 1 ? log::Level::error : log::Level::debug, "ending_kept", parcel,
+             parcel.task + ": " + text + "; tried again in " + std::to_string(pause.count() / 1'000) + " s");
+        on_stuck(parcel.task + ": " + text);
+    };
     return events;
 }
 
@@ -74,7 +84,8 @@ Reports::Reports(Terms terms, Events events)
       news_(terms.log_bytes + for_notices, [this] { events_.on_news(); }),
       outbox_(outbox_events(
           news_, [this](const Parcel& parcel) { events_.on_settled(parcel); },
-          [this](const Parcel& parcel) { events_.on_refused(parcel); })) {}
+          [this](const Parcel& parcel) { events_.on_refused(parcel); },
+          [this](const std::string& why) { events_.on_stuck(why); })) {}
 
 void Reports::give_back(const store::ClaimedRun& run) {
     store::Ending ending;

@@ -22,7 +22,8 @@ class Reports : public Participant {
         std::function<void(const Parcel&)> on_settled;  ///< written, or somebody else's
         std::function<void(const Parcel&)> on_refused;  ///< not written: the run was somebody else's by then
         std::function<void(const std::vector<std::string>& queues)> on_enqueued;
-        std::function<void()> on_news;  ///< something waits where nothing did
+        std::function<void()> on_news;                         ///< something waits where nothing did
+        std::function<void(const std::string& why)> on_stuck;  ///< an ending waits for somebody to repair a trigger
     };
     Reports(Terms terms, Events events);
 

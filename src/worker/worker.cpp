@@ -55,7 +55,8 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                     },
                 .on_refused = [this](const Parcel& parcel) { measures_.refused(parcel); },
                 .on_enqueued = [this](const std::vector<std::string>& queues) { neighbours_.ring(queues); },
-                .on_news = [this] { arm_timers(); }}),
+                .on_news = [this] { arm_timers(); },
+                .on_stuck = [this](const std::string& why) { tell_status(why); }}),
       flights_(config, handlers, reports_.news(), circumstances_.identity.id.to_string(), circumstances_.elsewhere,
                [this](std::optional<Parcel> parcel) {
                    if (!parcel && handed_over_) circumstances_.on_room();

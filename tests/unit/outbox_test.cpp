@@ -21,7 +21,10 @@ struct Bench {
                                  [this](const Parcel& parcel, const std::string&, Millis pause) {
                                      kept.emplace_back(parcel.ending.held.id, pause);
                                  },
-                                 [this](const Parcel&) { ++held_up; }}};
+                                 [this](const Parcel&) { ++held_up; },
+                                 [this](const Parcel& parcel, const std::string&, Millis pause) {
+                                     kept.emplace_back(parcel.ending.held.id, pause);
+                                 }}};
     Time now = BootClock::now();
 
     static Parcel parcel(std::int64_t fence = 1, const Uuid& id = Uuid::random()) {
@@ -114,6 +117,27 @@ BOOST_AUTO_TEST_CASE(what_is_locked_goes_again_after_a_pause) {
     BOOST_TEST(leases.size() == 1U);
     bench.now += *bench.outbox.wait(bench.now);
     BOOST_TEST(bench.fill().endings->size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_a_trigger_passes_over_is_tried_less_and_less_often_and_holds_up_nobody_who_leaves) {
+    Bench bench;
+    bench.outbox.add(Bench::parcel());
+    const Time begin = bench.now;
+    while (bench.now < begin + Millis{24 * 3'600'000}) {
+        const auto round = bench.fill();
+        bench.answer(round, 0);
+        bench.fill();
+        store::Answer held;
+        held.still_held.push_back(round.endings->at(0).held.id);
+        held.passed_over_by = "DROP TRIGGER";
+        bench.outbox.answered(held, bench.now);
+        bench.now += *bench.outbox.wait(bench.now);
+    }
+    BOOST_TEST(bench.kept.size() > 24U * 12U);
+    BOOST_TEST(bench.kept.size() < 24U * 30U);
+    BOOST_TEST(bench.kept.front().second.count() <= 2'000);
+    BOOST_TEST(bench.outbox.settled());
+    BOOST_TEST(!bench.outbox.empty());
 }
 
 BOOST_AUTO_TEST_CASE(one_that_cannot_be_written_though_nobody_refuses_it_is_told_after_a_minute_and_then_less_often) {
