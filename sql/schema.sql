@@ -1012,6 +1012,25 @@ BEGIN
     problem := 'locked: somebody is at work on this row; nothing was changed, try again';
 END $_$;
 
+CREATE FUNCTION dormouse.make_default() RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    parent text;
+BEGIN
+    FOREACH parent IN ARRAY ARRAY['runs_finished', 'attempt_log', 'run_logs'] LOOP
+        IF NOT EXISTS (SELECT FROM dormouse.partitions_of(format('dormouse.%I', parent)::regclass) p WHERE p.is_default) THEN
+            EXECUTE format('CREATE TABLE dormouse.%I PARTITION OF dormouse.%I DEFAULT', parent || '_default', parent);
+            IF parent <> 'attempt_log' THEN
+                EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', parent || '_default');
+            END IF;
+            RETURN parent || '_default';
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint DEFAULT 67108864) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1426,6 +1445,7 @@ BEGIN
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
     BEGIN
+        did := 'made ' || dormouse.make_default();
         FOR place IN
             SELECT step.name AS step, t.parent, t.fallback, t.age,
                    CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
@@ -1433,7 +1453,7 @@ BEGIN
              CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'dormouse.runs_finished_default'::regclass, 'finished_at'),
                                 (2, 'dormouse.attempt_log', 'dormouse.attempt_log_default', 'ended_at'),
                                 (3, 'dormouse.run_logs', 'dormouse.run_logs_default', 'written_at')) t (n, parent, fallback, age)
-             WHERE old IS NOT NULL OR step.name LIKE 'make%'
+             WHERE did IS NULL AND (old IS NOT NULL OR step.name LIKE 'make%')
              ORDER BY step.n, t.n
         LOOP
             IF place.step = 'make for now' THEN
@@ -2728,6 +2748,8 @@ REVOKE ALL ON FUNCTION dormouse.lock_finished(part regclass, before timestamp wi
 REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer, key text, error text, worker uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.make_default() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint) FROM PUBLIC;
 

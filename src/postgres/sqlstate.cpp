@@ -100,6 +100,26 @@ bool is_raised(const PGresult* result) {
     return field(result, PG_DIAG_SOURCE_FUNCTION) == "exec_stmt_raise" && !ours;
 }
 
+namespace {
+
+/// What has gone from under everybody's statements, where Postgres speaks as if it were about the row that was sent:
+/// what brings it back; empty: it is about the row. A function of somebody's may say the same of a sequence of its own.
+std::string lost_ground(const PGresult* result, std::string_view state) {
+    const std::string_view table = field(result, PG_DIAG_TABLE_NAME);
+    const bool exhausted = state == "2200H" && field(result, PG_DIAG_CONTEXT).empty();
+    if (exhausted && field(result, PG_DIAG_MESSAGE_PRIMARY).find("\"fence\"") != std::string_view::npos)
+        return "; somebody has set dormouse.fence, from which each claim takes a number; as the owner of the schema: "
+               "ALTER SEQUENCE dormouse.fence NO MAXVALUE RESTART";
+    const bool no_partition = state == "23514" && field(result, PG_DIAG_CONSTRAINT_NAME).empty() &&
+                              field(result, PG_DIAG_SCHEMA_NAME) == "dormouse" && !table.empty();
+    if (no_partition)
+        return "; somebody has dropped or detached the default partition of dormouse." + std::string(table) +
+               "; as the owner of the schema: SELECT dormouse.make_default()";
+    return {};
+}
+
+}  // namespace
+
 Error from_result(const PGresult* result, std::string_view what) {
     const std::string start = what.empty() ? "" : std::string(what) + ": ";
     if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
@@ -112,6 +132,8 @@ Error from_result(const PGresult* result, std::string_view what) {
     std::string message = start + one_line(field(result, PG_DIAG_MESSAGE_PRIMARY)) + " (" + std::string(state) + ")";
     const std::string hint = one_line(field(result, PG_DIAG_MESSAGE_HINT));
     if (!hint.empty()) message += ". " + hint;
+    if (const std::string remedy = lost_ground(result, state); !remedy.empty())
+        return {ErrorKind::transient, message + remedy};
     return {is_raised(result) ? ErrorKind::invalid : kind_of(state), std::move(message)};
 }
 

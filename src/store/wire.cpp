@@ -169,7 +169,22 @@ void Wire::on_replies(postgres::Replies replies) {
     for (const PartRow& row : part_rows())
         if (has(sent, row.part) && at++ == replies.error().statement) refused.part = row.part;
     if (columns_may_have_changed(refused)) return read_columns_again(refused, done);
+    if (refused.sqlstate == "0A000") return name_rules(refused, done);
     done(tl::unexpected(std::move(refused)));
+}
+
+/// A rule of somebody's makes a statement one that Postgres does not support, and its message does not name it.
+void Wire::name_rules(const Refused& refused, const Done& done) {
+    enter(State::waiting);
+    await_answer();
+    session_.exchange({{sql::rules, {}, false}}, [this, refused, done](postgres::Replies replies) {
+        answer_timer_.stop();
+        enter(State::open);
+        if (!replies && replies.error().kind == ErrorKind::disconnected) return give_up(replies.error());
+        Refused told = refused;
+        if (replies && !replies->at(0).is_null(0, 0)) told.message += "; " + std::string(replies->at(0).text(0, 0));
+        done(tl::unexpected(std::move(told)));
+    });
 }
 
 Status Wire::check_schema(const Result<postgres::Reply>& reply) {

@@ -88,6 +88,7 @@ class Wire {
     void on_gone(const Error& error);
     void on_replies(postgres::Replies replies);
     [[nodiscard]] Status check_schema(const Result<postgres::Reply>& reply);
+    void name_rules(const Refused& refused, const Done& done);
     void read_columns_again(const Refused& refused, const Done& done);
     void await_answer();
     void on_notification(const std::string& topic);

@@ -68,6 +68,25 @@ BEGIN
     RETURN made;
 END $$;
 
+-- Makes the default partition of the first table that has none any more, and says its name; null: each has one. Without it nothing can be written that
+-- has no partition of its own time.
+CREATE FUNCTION dormouse.make_default() RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parent text;
+BEGIN
+    FOREACH parent IN ARRAY ARRAY['runs_finished', 'attempt_log', 'run_logs'] LOOP
+        IF NOT EXISTS (SELECT FROM dormouse.partitions_of(format('dormouse.%I', parent)::regclass) p WHERE p.is_default) THEN
+            EXECUTE format('CREATE TABLE dormouse.%I PARTITION OF dormouse.%I DEFAULT', parent || '_default', parent);
+            IF parent <> 'attempt_log' THEN
+                EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', parent || '_default');
+            END IF;
+            RETURN parent || '_default';
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
 -- Locks at most 1,000 finished runs of one partition for that, and says where they are. What deletes them has no settings of ours: it fires other people's
 -- triggers.
 CREATE FUNCTION dormouse.lock_finished(part regclass, before timestamptz) RETURNS tid[]
@@ -187,6 +206,7 @@ BEGIN
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
     BEGIN
+        did := 'made ' || dormouse.make_default();
         FOR place IN
             SELECT step.name AS step, t.parent, t.fallback, t.age,
                    CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
@@ -194,7 +214,7 @@ BEGIN
              CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'dormouse.runs_finished_default'::regclass, 'finished_at'),
                                 (2, 'dormouse.attempt_log', 'dormouse.attempt_log_default', 'ended_at'),
                                 (3, 'dormouse.run_logs', 'dormouse.run_logs_default', 'written_at')) t (n, parent, fallback, age)
-             WHERE old IS NOT NULL OR step.name LIKE 'make%'
+             WHERE did IS NULL AND (old IS NOT NULL OR step.name LIKE 'make%')
              ORDER BY step.n, t.n
         LOOP
             IF place.step = 'make for now' THEN
