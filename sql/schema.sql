@@ -1018,6 +1018,7 @@ CREATE FUNCTION dormouse.make_default() RETURNS text
     AS $$
 DECLARE
     parent text;
+    made   text;
 BEGIN
     FOREACH parent IN ARRAY ARRAY['runs_finished', 'attempt_log', 'run_logs'] LOOP
         IF NOT EXISTS (SELECT FROM dormouse.partitions_of(format('dormouse.%I', parent)::regclass) p WHERE p.is_default) THEN
@@ -1025,10 +1026,10 @@ BEGIN
             IF parent <> 'attempt_log' THEN
                 EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', parent || '_default');
             END IF;
-            RETURN parent || '_default';
+            made := concat_ws(', ', made, parent || '_default');
         END IF;
     END LOOP;
-    RETURN NULL;
+    RETURN made;
 END $$;
 
 CREATE FUNCTION dormouse.make_partition(parent regclass, age name, width text, ahead interval, most_bytes bigint DEFAULT 67108864) RETURNS text

@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(a_rule_on_the_finished_runs_is_named_with_what_removes_it) 
 
 BOOST_AUTO_TEST_CASE(a_sequence_of_somebodys_own_that_is_exhausted_fails_the_run_that_needs_it_and_no_other) {
     database.exec(
-        "CREATE SEQUENCE fence MAXVALUE 1; SELECT nextval('fence');"
+        "CREATE SEQUENCE fence MAXVALUE 2; SELECT nextval('fence'), nextval('fence');"
         "CREATE FUNCTION number() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('public.fence'); RETURN "
         "NEW; END $$; CREATE TRIGGER number BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.task = 'hold') "
         "EXECUTE FUNCTION number()");

@@ -379,10 +379,8 @@ BOOST_AUTO_TEST_CASE(a_default_partition_that_is_gone_is_made_again) {
     for (const char* const table : {"runs_finished", "attempt_log", "run_logs"})
         database.exec(std::string("DROP TABLE dormouse.") + table + "_default");
     const std::vector<std::string> did = steps();
-    BOOST_TEST_REQUIRE(did.size() > 3U);
-    BOOST_TEST(did[0] == "made runs_finished_default");
-    BOOST_TEST(did[1] == "made attempt_log_default");
-    BOOST_TEST(did[2] == "made run_logs_default");
+    BOOST_TEST_REQUIRE(!did.empty());
+    BOOST_TEST(did.front() == "made runs_finished_default, attempt_log_default, run_logs_default");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -68,12 +68,13 @@ BEGIN
     RETURN made;
 END $$;
 
--- Makes the default partition of the first table that has none any more, and says its name; null: each has one. Without it nothing can be written that
+-- Makes the default partitions that are missing, and says their names; null: none is. Without it nothing can be written that
 -- has no partition of its own time.
 CREATE FUNCTION dormouse.make_default() RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parent text;
+    made   text;
 BEGIN
     FOREACH parent IN ARRAY ARRAY['runs_finished', 'attempt_log', 'run_logs'] LOOP
         IF NOT EXISTS (SELECT FROM dormouse.partitions_of(format('dormouse.%I', parent)::regclass) p WHERE p.is_default) THEN
@@ -81,10 +82,10 @@ BEGIN
             IF parent <> 'attempt_log' THEN
                 EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', parent || '_default');
             END IF;
-            RETURN parent || '_default';
+            made := concat_ws(', ', made, parent || '_default');
         END IF;
     END LOOP;
-    RETURN NULL;
+    RETURN made;
 END $$;
 
 -- Locks at most 1,000 finished runs of one partition for that, and says where they are. What deletes them has no settings of ours: it fires other people's
