@@ -9,6 +9,6 @@ SELECT h.id, CASE WHEN t.remedy IS NOT NULL THEN
        SELECT pg_catalog.string_agg(pg_catalog.format('DROP TRIGGER %I ON %s', g.tgname,
                                                       CASE WHEN g.tgparentid = 0::oid THEN 'dormouse.runs_live' ELSE 'dormouse.runs' END), '; ')
          FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
-        WHERE g.tgrelid = 'dormouse.runs_live'::regclass AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+        WHERE g.tgrelid = 'dormouse.runs_live'::regclass::oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
           AND g.tgtype::int & 3 = 3 AND g.tgtype::int & 24 <> 0  -- FOR EACH ROW, BEFORE; DELETE or UPDATE
-          AND p.pronamespace <> 'dormouse'::regnamespace) t (remedy)
+          AND p.pronamespace <> 'dormouse'::regnamespace::oid) t (remedy)

@@ -2,4 +2,4 @@
 -- statement, which it does not where a rule rewrites it.
 SELECT pg_catalog.string_agg(pg_catalog.format('rule %I is on %s: DROP RULE %1$I ON %2$s', r.rulename, r.ev_class::regclass), '; ')
   FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
- WHERE c.relnamespace = 'dormouse'::regnamespace AND c.relkind IN ('r', 'p')
+ WHERE c.relnamespace = 'dormouse'::regnamespace::oid AND c.relkind IN ('r', 'p')
