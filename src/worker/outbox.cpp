@@ -83,6 +83,14 @@ bool Outbox::fill(store::Round& round, Time now) {
     return round.endings.has_value() || !asked_.empty();
 }
 
+void Outbox::last_try() {
+    for (Later& one : later_) one.until = {};
+}
+
+void Outbox::each_kept(const std::function<void(const Parcel&)>& tell) const {
+    for (const Later& one : later_) tell(one.parcel);
+}
+
 void Outbox::put_off(Parcel parcel, Time until) {
     later_.push_back({std::move(parcel), until});
 }

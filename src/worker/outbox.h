@@ -59,6 +59,10 @@ class Outbox {
     Next refused(const store::Refused& refused, Time now);
     /// Somebody holds a row: endings pass over it until they have been written.
     void be_careful() { careful_ = true; }
+    /// Who leaves tries once more, at once, what is kept back.
+    void last_try();
+    /// What is kept back.
+    void each_kept(const std::function<void(const Parcel&)>& tell) const;
     /// Somebody is being looked for: the next round is for endings alone.
     [[nodiscard]] bool searching() const { return bisection_.active(); }
 

@@ -87,6 +87,16 @@ Reports::Reports(Terms terms, Events events)
           [this](const Parcel& parcel) { events_.on_refused(parcel); },
           [this](const std::string& why) { events_.on_stuck(why); })) {}
 
+void Reports::tell_left_behind() const {
+    outbox_.each_kept([](const Parcel& parcel) {
+        tell(
+            log::Level::error, "ending_kept", parcel,
+            parcel.task +
+                ": left without how the run ended, which could not be written until the end; it is executed again when "
+                "its lease is over");
+    });
+}
+
 void Reports::give_back(const store::ClaimedRun& run) {
     store::Ending ending;
     ending.held = run.held;

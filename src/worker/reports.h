@@ -27,6 +27,8 @@ class Reports : public Participant {
     };
     Reports(Terms terms, Events events);
 
+    /// At the end: the runs whose endings were kept back until now.
+    void tell_left_behind() const;
     [[nodiscard]] Outbox& outbox() { return outbox_; }
     [[nodiscard]] const Outbox& outbox() const { return outbox_; }
     [[nodiscard]] News& news() { return news_; }

@@ -71,6 +71,7 @@ void Worker::leave(const char* reason) {
         claims_.owe();  // else the last round asks what was meant by it
     enter(State::leaving, reason);
     promises_.promise().withdraw();
+    reports_.outbox().last_try();
     crash_point("exit.decided");
     for (Parcel& parcel : flights_.give_up_waiting()) reports_.outbox().add(std::move(parcel));
     claims_.give_back_all();
@@ -150,6 +151,7 @@ void Worker::be_gone(Farewell farewell) {
     if (state_ == State::gone) return;
     enter(State::gone, "the end");
     farewell.errand = errand_end_;
+    reports_.tell_left_behind();
     imports_.abandon();
     for (loop::Timer* timer : {&soon_timer_, &step_timer_, &exit_timer_, &start_timer_, &errand_timer_, &doze_timer_})
         timer->stop();

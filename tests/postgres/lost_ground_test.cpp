@@ -109,6 +109,28 @@ BOOST_AUTO_TEST_CASE(a_trigger_that_keeps_the_row_is_named_and_the_ending_waits_
     BOOST_TEST(worker.said("run_dispatched").size() == 3U, worker.log());
 }
 
+BOOST_AUTO_TEST_CASE(who_leaves_tries_once_more_what_it_kept_back_and_says_what_it_leaves_behind) {
+    database.exec(
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+        "CREATE TRIGGER keep BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN (OLD.task = 'echo') EXECUTE "
+        "FUNCTION nothing()");
+    for (const bool mended : {false, true}) {
+        BOOST_TEST_CONTEXT("mended: " << mended) {
+            const std::string id = enqueue("echo");
+            LoggedWorker worker(database.url());
+            BOOST_TEST(eventually([&] { return worker.all("ending_kept").size() >= 3; }), worker.log());
+            if (mended) database.exec("DROP TRIGGER keep ON dormouse.runs_live");
+            worker.process().signal(SIGTERM);
+            BOOST_TEST(worker.process().wait().exit_code == 0);
+            BOOST_TEST(status(id) == (mended ? "completed" : "running"));
+            const auto told = worker.said("ending_kept");
+            BOOST_TEST(told.size() == (mended ? 1U : 2U), worker.log());
+            BOOST_TEST(has(told.back().text, id), worker.log());
+            BOOST_TEST(has(told.back().text, "left without how the run ended") == !mended, worker.log());
+        }
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace lost_ground
