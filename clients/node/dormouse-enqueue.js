@@ -244,7 +244,8 @@ function drain({ pool = 'default', config, databaseUrl, timeout = 60, program = 
     child.once('error', (error) => reject(new Error(`drain(): ${program}: ${error.message}; install the package, or name it by DORMOUSE=/path/of/dormouse`)));
     child.once('close', (code, signal) => {
       if (code === 0) return resolve(log);
-      const why = code === 5 ? `not everything was done in ${timeout} s` : `it ended with ${signal ?? code}`;
+      const known = { 5: `not everything was done in ${timeout} s`, 9: 'its configuration cannot be used' };
+      const why = known[code] ?? `it ended with ${signal ?? code}`;
       return reject(new Error(`drain(): ${[program, ...flags].join(' ')}: ${why}\n${log}`));
     });
   });

@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "config/duration.h"
 #include "handlers/refusal.h"
@@ -222,9 +223,12 @@ void Flights::on_progress(const Uuid& id, handlers::Progress progress) {
 /// Others of the task may start meanwhile, so that it fails to start again and again, for the same reason.
 bool Flights::is_news(const std::string& task, const std::string& why) {
     constexpr Millis told_for{600'000};
+    // At whichever of its steps a process finds no descriptor: it is one reason.
+    const std::string limit = open_files_remedy(why);
+    const std::string& reason = limit.empty() ? why : limit;
     Told& told = told_[task];
-    if (told.why == why && since(told.at) < told_for) return false;
-    told = {why, BootClock::now()};
+    if (told.why == reason && since(told.at) < told_for) return false;
+    told = {reason, BootClock::now()};
     return true;
 }
 

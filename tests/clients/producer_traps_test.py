@@ -316,7 +316,7 @@ class Drain(Test):
             config = directory + "/pool.toml"
             with open(config, "w", encoding="utf-8") as file:
                 file.write(f'[database]\nurl = "postgresql://postgres@/postgres?host={os.environ["PGHOST"]}"\n[task.echo]\ncommand = ["/bin/cat"]\n'
-                           '[task.fails]\ncommand = ["/bin/false"]\nmax_attempts = 1\n')
+                           '[task.fails]\ncommand = ["/bin/false"]\nmax_attempts = 1\n[task.slow]\ncommand = ["/bin/sleep", "30"]\n')
             echo, fails = dormouse.enqueue(conn, "echo", {"a": [1, None]}), dormouse.enqueue(conn, "fails")
             dormouse.drain(config=config)
             done = dormouse.wait(conn, echo, timeout=60)
@@ -324,10 +324,13 @@ class Drain(Test):
             self.assertIsNotNone(done.finished_at.tzinfo)
             done = dormouse.result(conn, fails)
             self.assertEqual((done.status, done.finished, done.completed, type(done.error)), ("failed", True, False, dict))
+            dormouse.enqueue(conn, "slow")
+            with self.assertRaisesRegex(RuntimeError, "not everything was done in 1 s"):
+                dormouse.drain(config=config, timeout=1)
             with open(config, "a", encoding="utf-8") as file:
                 file.write("nonsense = 1\n")
-            with self.assertRaisesRegex(RuntimeError, "not everything was done in 1 s(.|\n)*nonsense"):
-                dormouse.drain(config=config, timeout=1)
+            with self.assertRaisesRegex(RuntimeError, "its configuration cannot be used(.|\n)*nonsense"):
+                dormouse.drain(config=config)
 
 
 if __name__ == "__main__":

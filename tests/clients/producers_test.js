@@ -240,11 +240,13 @@ test('what is due is executed, and its result is there', { timeout: 60_000 }, as
   const work = fs.mkdtempSync(path.join(os.tmpdir(), 'dormouse-drain.'));
   t.after(() => fs.rmSync(work, { recursive: true }));
   const config = `${work}/pool.toml`;
-  fs.writeFileSync(config, `[database]\nurl = "postgresql://postgres@/postgres?host=${process.env.PGHOST}"\n[task.echo]\ncommand = ["/bin/cat"]\n`);
+  fs.writeFileSync(config, `[database]\nurl = "postgresql://postgres@/postgres?host=${process.env.PGHOST}"\n[task.echo]\ncommand = ["/bin/cat"]\n[task.slow]\ncommand = ["/bin/sleep", "30"]\n`);
   const run = await dormouse.enqueue(eye, 'echo', { a: [1, null] });
   await dormouse.drain({ config });
   const done = await dormouse.wait(eye, run, { timeout: 30 });
   assert.deepStrictEqual([done.completed, done.result, done.error, done.attempts, done.finishedAt instanceof Date], [true, { a: [1, null] }, null, 1, true]);
+  await dormouse.enqueue(eye, 'slow');
+  await assert.rejects(dormouse.drain({ config, timeout: 1 }), /not everything was done in 1 s/);
   fs.appendFileSync(config, 'nonsense = 1\n');
-  await assert.rejects(dormouse.drain({ config, timeout: 1 }), /not everything was done in 1 s[^]*nonsense/);
+  await assert.rejects(dormouse.drain({ config }), /its configuration cannot be used[^]*nonsense/);
 });

@@ -33,7 +33,7 @@ build() {
     # the sources of a folder are compiled as one: their headers take longer than they do
     part handlers "$root"/src/handlers/{message,json_text,text,environment_file,handler}.cpp
     part config "$root"/src/config/*.cpp
-    part others "$root"/src/base/{uuid,error,clock,crash_point,utf8,text}.cpp "$root"/src/spool/entry.cpp "$root"/src/systemd/due_file.cpp \
+    part others "$root"/src/base/{uuid,error,limits,clock,crash_point,utf8,text}.cpp "$root"/src/spool/entry.cpp "$root"/src/systemd/due_file.cpp \
         "$root"/src/cli/{text,run_lines,when}.cpp
     for source in "$out"/objects/*.cpp "$here"/*.cpp; do
         if [ "$(jobs -rp | wc -l)" -ge 2 ]; then wait -n; fi

@@ -66,6 +66,7 @@ def drain(pool: str = "default", *, config: str | os.PathLike[str] | None = None
     command += [] if database_url is None else [f"--database-url={database_url}"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode != 0:
-        why = f"not everything was done in {timeout} s" if done.returncode == 5 else f"it exited with {done.returncode}"
+        known = {5: f"not everything was done in {timeout} s", 9: "its configuration cannot be used"}
+        why = known.get(done.returncode, f"it exited with {done.returncode}")
         raise RuntimeError(f"drain(): {' '.join(command)}: {why}\n{done.stdout}")
     return done.stdout
