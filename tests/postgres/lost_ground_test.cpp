@@ -28,6 +28,13 @@ struct Scene {
     bool completes(const std::string& id) {
         return eventually([&] { return status(id) == "completed"; });
     }
+    /// By a trigger of somebody's that passes over each ending of the task.
+    void keep_the_rows_of_echo() {
+        database.exec(
+            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+            "CREATE TRIGGER keep BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN (OLD.task = 'echo') EXECUTE "
+            "FUNCTION nothing()");
+    }
     /// The run is executed once, says why it waits and what mends it, and is completed by that.
     void kept_until(const std::string& id, const std::string& breaks, const std::string& told,
                     const std::string& mends) {
@@ -87,11 +94,7 @@ BOOST_AUTO_TEST_CASE(a_sequence_of_somebodys_own_that_is_exhausted_fails_the_run
 }
 
 BOOST_AUTO_TEST_CASE(a_trigger_that_keeps_the_row_is_named_and_the_ending_waits_longer_and_longer) {
-    database.exec(
-        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
-        "CREATE TRIGGER keep BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN (OLD.task = 'echo') EXECUTE "
-        "FUNCTION "
-        "nothing()");
+    keep_the_rows_of_echo();
     const std::string id = enqueue("echo");
     const std::string other = enqueue("later");
     LoggedWorker worker(database.url());
@@ -110,10 +113,7 @@ BOOST_AUTO_TEST_CASE(a_trigger_that_keeps_the_row_is_named_and_the_ending_waits_
 }
 
 BOOST_AUTO_TEST_CASE(who_leaves_tries_once_more_what_it_kept_back_and_says_what_it_leaves_behind) {
-    database.exec(
-        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
-        "CREATE TRIGGER keep BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN (OLD.task = 'echo') EXECUTE "
-        "FUNCTION nothing()");
+    keep_the_rows_of_echo();
     for (const bool mended : {false, true}) {
         BOOST_TEST_CONTEXT("mended: " << mended) {
             const std::string id = enqueue("echo");
