@@ -173,17 +173,26 @@ void Wire::on_replies(postgres::Replies replies) {
     done(tl::unexpected(std::move(refused)));
 }
 
-/// A rule of somebody's makes a statement one that Postgres does not support, and its message does not name it.
-void Wire::name_rules(const Refused& refused, const Done& done) {
+/// After a refusal: one more question, then `read` says what the refusal is now, or what the session is given up for.
+void Wire::ask_about(const Refused& refused, const char* sql, const Done& done, const Reading& read) {
     enter(State::waiting);
     await_answer();
-    session_.exchange({{sql::rules, {}, false}}, [this, refused, done](postgres::Replies replies) {
+    session_.exchange({{sql, {}, false}}, [this, refused, done, read](postgres::Replies replies) {
         answer_timer_.stop();
         enter(State::open);
-        if (!replies && replies.error().kind == ErrorKind::disconnected) return give_up(replies.error());
+        const bool gone = !replies && replies.error().kind == ErrorKind::disconnected;
         Refused told = refused;
-        if (replies && !replies->at(0).is_null(0, 0)) told.message += "; " + std::string(replies->at(0).text(0, 0));
+        const Status fit = gone ? Status(tl::unexpected<Error>(replies.error())) : read(replies, told);
+        if (!fit) return give_up(fit.error());
         done(tl::unexpected(std::move(told)));
+    });
+}
+
+/// A rule of somebody's makes a statement one that Postgres does not support, and its message does not name it.
+void Wire::name_rules(const Refused& refused, const Done& done) {
+    ask_about(refused, sql::rules, done, [](postgres::Replies& replies, Refused& told) -> Status {
+        if (replies && !replies->at(0).is_null(0, 0)) told.message += "; " + std::string(replies->at(0).text(0, 0));
+        return {};
     });
 }
 
@@ -206,16 +215,11 @@ Status Wire::check_schema(const Result<postgres::Reply>& reply) {
 
 /// Somebody has altered dormouse.runs since this session began: what was sent is sent again with the columns of now.
 void Wire::read_columns_again(const Refused& refused, const Done& done) {
-    enter(State::waiting);
-    await_answer();
-    session_.exchange({{postgres::schema_check_sql, {}, false}}, [this, refused, done](postgres::Replies replies) {
-        answer_timer_.stop();
-        enter(State::open);
-        const Status fit = replies ? check_schema(std::move(replies->at(0))) : tl::unexpected<Error>(replies.error());
-        if (!fit) return give_up(fit.error());
-        Refused told = refused;
+    ask_about(refused, postgres::schema_check_sql, done, [this](postgres::Replies& replies, Refused& told) -> Status {
+        if (!replies) return tl::unexpected<Error>(replies.error());
+        const Status fit = check_schema(std::move(replies->at(0)));
         if (columns_changed_) told.kind = ErrorKind::conflict;
-        done(tl::unexpected(std::move(told)));
+        return fit;
     });
 }
 

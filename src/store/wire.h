@@ -55,7 +55,7 @@ class Wire {
         std::function<void(const Error&)> on_lost = [](auto&) {};  ///< no session; a round on the wire gets no answer
         std::function<void()> on_queue = [] {};       ///< NOTIFY for one of our queues: there may be something to claim
         std::function<void()> on_taken_away = [] {};  ///< NOTIFY for this worker: somebody may have taken a run away
-        std::function<void()> on_scaled = [] {};      ///< NOTIFY for this worker: its pool may have been scaled
+        std::function<void()> on_scaled = [] {};      ///< NOTIFY for this pool: it may have been scaled
     };
     using Done = std::function<void(tl::expected<Answer, Refused>)>;
 
@@ -88,6 +88,8 @@ class Wire {
     void on_gone(const Error& error);
     void on_replies(postgres::Replies replies);
     [[nodiscard]] Status check_schema(const Result<postgres::Reply>& reply);
+    using Reading = std::function<Status(postgres::Replies& replies, Refused& told)>;
+    void ask_about(const Refused& refused, const char* sql, const Done& done, const Reading& read);
     void name_rules(const Refused& refused, const Done& done);
     void read_columns_again(const Refused& refused, const Done& done);
     void await_answer();
