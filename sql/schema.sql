@@ -352,7 +352,7 @@ DECLARE
     unprintable CONSTANT text := '[' || chr(1) || '-' || chr(31) || chr(127) || '-' || chr(159) || chr(8232) || chr(8233) || ']';
 BEGIN
     -- 1,300 bytes cannot be more than 16 MiB of text: 12 bytes for each number of 147,457 digits
-    IF (pg_column_size(ARRAY[NEW.payload]) > 1300
+    IF (pg_column_size(ARRAY[NEW.payload]) > 1300 OR octet_length(NEW.payload::text) > pg_column_size(ARRAY[NEW.payload]) * 32 + 1000
        OR octet_length(NEW.queue) NOT BETWEEN 1 AND 48 OR octet_length(NEW.task) NOT BETWEEN 1 AND 200
        OR octet_length(NEW.key) NOT BETWEEN 1 AND 500 OR octet_length(NEW.traceparent) > 512
        OR (NEW.queue || NEW.task) ~ unprintable
@@ -364,9 +364,10 @@ BEGIN
     DECLARE
         most CONSTANT bigint := 16777216;
         raw  CONSTANT bigint := pg_column_size(ARRAY[NEW.payload]);  -- as an element it is not compressed
+        long_numbers CONSTANT bigint := raw * 32 + 1000;
         digits bigint := 0;
         long   bigint;
-        fits   boolean := raw <= 1300;
+        fits   boolean := false;
         wrong  text;
     BEGIN
         IF NEW.run_at > '-infinity' THEN
@@ -388,7 +389,7 @@ BEGIN
             WHEN NEW.timeout_ms < 0 THEN 'timeout is ' || NEW.timeout_ms || ' ms, expected 0 to 10 years'
             WHEN NEW.run_at = '-infinity' OR NEW.run_at > '9999-12-31 23:59:59.999999+00' AND NEW.run_at < 'infinity'
                  THEN 'run_at is ' || NEW.run_at || ', expected 1970 to 9999, or infinity to park it' END;
-        IF wrong IS NULL AND NOT fits THEN
+        IF wrong IS NULL THEN
             IF raw <= most * 4 + 1000 THEN  -- [1, 1, ...] is stored in 12 bytes for 3 of text, and nothing needs more
                 IF raw > 8192 THEN
                     FOR long IN
@@ -397,16 +398,20 @@ BEGIN
                          WHERE octet_length(n.number::text) > 1000
                     LOOP
                         digits := digits + long;
-                        EXIT WHEN digits > most;
+                        EXIT WHEN digits > long_numbers;
                     END LOOP;
                 END IF;
                 BEGIN
-                    fits := digits <= most AND octet_length(NEW.payload::text) <= most;
+                    IF digits <= long_numbers THEN
+                        digits := octet_length(NEW.payload::text);
+                    END IF;
+                    fits := digits <= most;
                 EXCEPTION WHEN program_limit_exceeded THEN
                     NULL;  -- not even Postgres can write it
                 END;
             END IF;
-            wrong := CASE WHEN NOT fits THEN 'payload is more than 16 MiB as text' END;
+            wrong := CASE WHEN digits > long_numbers THEN 'payload has numbers of thousands of digits, such as 1e131071: give them as text'
+                          WHEN NOT fits THEN 'payload is more than 16 MiB as text' END;
         END IF;
         IF wrong IS NOT NULL THEN
             RAISE EXCEPTION 'dormouse.runs: %', wrong USING ERRCODE = 'check_violation';

@@ -10,11 +10,12 @@ UPDATE dormouse.runs_live r
  WHERE r.ctid = ANY ((SELECT dormouse.next_runs($1, $2, $6, $7, $8, true))::tid[])
    AND r.fence IS NULL  -- not by status: that would imply the claim index's predicate and walk all of it
 RETURNING r.id, r.fence, r.queue, r.task,
-          -- What is too large stays here. Stored it may be smaller than its text (compressed, to 1/256 at the very best) or larger
+          -- What is too large stays here. Unpacked it may be smaller than its text (at most 32 times: check_values, 03_triggers.sql) or larger
           -- ([1, 1, ...]: 12 bytes for 3 of text). Most need not be unpacked to know, and none is written out whose unpacked size is absurd.
-          CASE WHEN pg_catalog.pg_column_size(r.payload)::bigint * 256 <= $5::bigint THEN r.payload
+          CASE WHEN pg_catalog.pg_column_compression(r.payload) IS NULL AND pg_catalog.pg_column_size(r.payload)::bigint * 32 + 1000 <= $5::bigint THEN r.payload
                WHEN pg_catalog.pg_column_size(r.payload) <= $5::bigint * 4 THEN
-                    CASE WHEN pg_catalog.pg_column_size(r.payload #> '{}'::text[]) <= $5::bigint * 4 THEN
-                         CASE WHEN octet_length(r.payload::text) <= $5::bigint THEN r.payload END END END,
+                    CASE WHEN pg_catalog.pg_column_size(r.payload #> '{}'::text[])::bigint * 32 + 1000 <= $5::bigint THEN r.payload
+                         WHEN pg_catalog.pg_column_size(r.payload #> '{}'::text[]) <= $5::bigint * 4 THEN
+                              CASE WHEN octet_length(r.payload::text) <= $5::bigint THEN r.payload END END END,
           r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, r.run_at, r.lost,
           CASE WHEN r.watched THEN pg_notify(dormouse.channel('news'::text), dormouse.told_as(r.id)) END, r.started_at

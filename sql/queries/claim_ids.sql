@@ -13,9 +13,10 @@ UPDATE dormouse.runs_live r
    AND r.fence IS NULL
 RETURNING r.id, r.fence, r.queue, r.task,
           CASE WHEN NOT $5::boolean THEN NULL
-               WHEN pg_catalog.pg_column_size(r.payload)::bigint * 256 <= $4::bigint THEN r.payload
+               WHEN pg_catalog.pg_column_compression(r.payload) IS NULL AND pg_catalog.pg_column_size(r.payload)::bigint * 32 + 1000 <= $4::bigint THEN r.payload
                WHEN pg_catalog.pg_column_size(r.payload) <= $4::bigint * 4 THEN
-                    CASE WHEN pg_catalog.pg_column_size(r.payload #> '{}'::text[]) <= $4::bigint * 4 THEN
-                         CASE WHEN octet_length(r.payload::text) <= $4::bigint THEN r.payload END END END,
+                    CASE WHEN pg_catalog.pg_column_size(r.payload #> '{}'::text[])::bigint * 32 + 1000 <= $4::bigint THEN r.payload
+                         WHEN pg_catalog.pg_column_size(r.payload #> '{}'::text[]) <= $4::bigint * 4 THEN
+                              CASE WHEN octet_length(r.payload::text) <= $4::bigint THEN r.payload END END END,
           r.attempts, r.max_attempts, r.timeout_ms, r.traceparent, r.priority, r.run_at, r.lost,
           CASE WHEN r.watched THEN pg_notify(dormouse.channel('news'::text), dormouse.told_as(r.id)) END, r.started_at

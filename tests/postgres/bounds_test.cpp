@@ -41,11 +41,11 @@ const Limit limits[] = {
      "16 MiB"},
     {"payload", "to_jsonb(repeat(chr(1), 2796202))", "to_jsonb(repeat(chr(1), 2796203))",
      "to_jsonb(repeat(chr(1), 5000000))", "16 MiB", true},
-    {"payload", "('[' || repeat('1e131071,', 127) || '1]')::jsonb", "('[' || repeat('1e131071,', 128) || '1]')::jsonb",
-     "('[' || repeat('1e131071,', 1500) || '1]')::jsonb", "16 MiB"},
-    {"payload", "('[' || repeat('0e-16383,', 1023) || '1]')::jsonb",
-     "('[' || repeat('0e-16383,', 1024) || '1]')::jsonb", "('[' || repeat('0e-16383,', 9000) || '1]')::jsonb", "16 MiB",
-     true},
+    {"payload", "'1e2535'::jsonb", "'1e2536'::jsonb", "('[' || repeat('1e131071,', 120) || '1]')::jsonb", "numbers"},
+    {"payload", "'0e-2406'::jsonb", "'0e-2407'::jsonb", "('[' || repeat('0e-16383,', 9000) || '1]')::jsonb", "numbers"},
+    {"payload", "('[' || repeat('-1.7976931348623157e308,', 20000) || '4.9e-324]')::jsonb",
+     "('[' || repeat('1.7976931348623157e308,', 60000) || '1]')::jsonb",
+     "('[' || repeat('1e131071,', 1500) || '1]')::jsonb", "payload", true},
 };
 
 /// Puts a run with `value` (SQL) as `name` into the database; "" or what is said of it.
