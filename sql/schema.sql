@@ -1097,6 +1097,10 @@ END $_$;
 CREATE FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) RETURNS tid[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 <<here>>
@@ -1823,6 +1827,18 @@ BEGIN
         SELECT count(*) INTO told FROM dormouse.workers w
          WHERE w.pool = scale.pool AND w.condition IN ('live', 'idle') AND w.state = 'awake' AND w.run_id IS NULL;
     END IF;
+END $$;
+
+CREATE FUNCTION dormouse.settings_are() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    settings pg_catalog.text[] := pg_catalog.string_to_array(
+        CASE TG_ARGV[0] WHEN 'theirs' THEN pg_catalog.current_setting('dormouse.theirs') ELSE 'force_generic_plan off off off' END, ' ');
+BEGIN
+    PERFORM pg_catalog.set_config('plan_cache_mode', settings[1], true), pg_catalog.set_config('enable_seqscan', settings[2], true),
+            pg_catalog.set_config('enable_bitmapscan', settings[3], true), pg_catalog.set_config('jit', settings[4], true);
+    RETURN NULL;
 END $$;
 
 CREATE FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) RETURNS text[]
@@ -2669,6 +2685,12 @@ ALTER INDEX dormouse.runs_finished_keyed ATTACH PARTITION dormouse.runs_finished
 
 ALTER INDEX dormouse.runs_finished_ill ATTACH PARTITION dormouse.runs_finished_default_status_id_idx;
 
+CREATE TRIGGER " theirs" BEFORE INSERT OR DELETE OR UPDATE ON dormouse.runs FOR EACH STATEMENT WHEN ((current_setting('dormouse.theirs'::text, true) > ''::text)) EXECUTE FUNCTION dormouse.settings_are('theirs');
+
+CREATE TRIGGER " theirs" BEFORE INSERT OR DELETE OR UPDATE ON dormouse.runs_finished FOR EACH STATEMENT WHEN ((current_setting('dormouse.theirs'::text, true) > ''::text)) EXECUTE FUNCTION dormouse.settings_are('theirs');
+
+CREATE TRIGGER " theirs" BEFORE INSERT OR DELETE OR UPDATE ON dormouse.runs_live FOR EACH STATEMENT WHEN ((current_setting('dormouse.theirs'::text, true) > ''::text)) EXECUTE FUNCTION dormouse.settings_are('theirs');
+
 CREATE TRIGGER change_key BEFORE UPDATE OF id, task, key ON dormouse.runs FOR EACH ROW WHEN ((((new.id IS DISTINCT FROM old.id) OR (new.task IS DISTINCT FROM old.task)) OR (new.key IS DISTINCT FROM old.key))) EXECUTE FUNCTION dormouse.own_key();
 
 CREATE TRIGGER check_changes BEFORE UPDATE OF run_at, attempts ON dormouse.runs_live FOR EACH ROW WHEN (((new.attempts < 0) OR ((new.run_at < '1970-01-01 00:00:00+00'::timestamp with time zone) OR (new.run_at > '9999-12-31 23:59:59.999999+00'::timestamp with time zone)))) EXECUTE FUNCTION dormouse.check_values();
@@ -2698,6 +2720,12 @@ CREATE TRIGGER runs_inserted AFTER INSERT ON dormouse.runs REFERENCING NEW TABLE
 CREATE TRIGGER runs_truncated BEFORE TRUNCATE ON dormouse.runs_live FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_truncated();
 
 CREATE TRIGGER runs_updated AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_updated();
+
+CREATE TRIGGER "~ours" AFTER INSERT OR DELETE OR UPDATE ON dormouse.runs FOR EACH STATEMENT WHEN ((current_setting('dormouse.theirs'::text, true) > ''::text)) EXECUTE FUNCTION dormouse.settings_are('ours');
+
+CREATE TRIGGER "~ours" AFTER INSERT OR DELETE OR UPDATE ON dormouse.runs_finished FOR EACH STATEMENT WHEN ((current_setting('dormouse.theirs'::text, true) > ''::text)) EXECUTE FUNCTION dormouse.settings_are('ours');
+
+CREATE TRIGGER "~ours" AFTER INSERT OR UPDATE ON dormouse.runs_live FOR EACH STATEMENT WHEN ((current_setting('dormouse.theirs'::text, true) > ''::text)) EXECUTE FUNCTION dormouse.settings_are('ours');
 
 REVOKE ALL ON FUNCTION dormouse.archive(id uuid, reason text) FROM PUBLIC;
 
@@ -2806,6 +2834,8 @@ REVOKE ALL ON FUNCTION dormouse.runs_truncated() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.runs_updated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.scale(pool text, concurrency integer, lasting interval, reason text, OUT changed boolean, OUT told bigint, OUT refused text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.settings_are() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.statuses_meant(operation text, status text, known text[], otherwise text[], VARIADIC filter text[]) FROM PUBLIC;
 

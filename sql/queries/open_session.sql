@@ -5,7 +5,8 @@
 -- Row level security that would hide runs is an error, not an empty queue. `dormouse.session` tells the triggers whose session it is: what a worker
 -- moves is not taken away from anybody (03_triggers.sql).
 -- idle_session_timeout would kill a listener; a role's default isolation level must not reach the claim; the plans are
--- made once, often on an empty leaf, so they must not depend on what the leaf holds just then (bench/layout). The role's search path
+-- made once, often on an empty leaf, so they must not depend on what the leaf holds just then (bench/layout); other people's triggers find what was set
+-- before (15_settings.sql). The role's search path
 -- stays, for other people's triggers, behind pg_catalog. What fits better is found there all the same, so our statements have the very types of the
 -- functions and operators that they mean, and name the schema of functions that take any type (tests/postgres/names_test.cpp).
 -- No statement of ours waits for long for a lock that somebody holds: the round is undone and sent again, past that row (finish.sql).
@@ -14,6 +15,11 @@ SELECT pg_catalog.pg_backend_pid(),
        CASE WHEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $1::integer OR $2::boolean THEN ARRAY[
             pg_catalog.set_config('search_path', 'pg_catalog, ' OPERATOR(pg_catalog.||) pg_catalog.current_setting('search_path'), false),
             pg_catalog.set_config('dormouse.session', 'worker', false),
+            pg_catalog.set_config('dormouse.theirs',
+                pg_catalog.current_setting('plan_cache_mode') OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||)
+                pg_catalog.current_setting('enable_seqscan') OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||)
+                pg_catalog.current_setting('enable_bitmapscan') OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||)
+                pg_catalog.current_setting('jit'), false),
             pg_catalog.set_config('row_security', 'off', false),
             pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
             pg_catalog.set_config('statement_timeout', '0', false),

@@ -99,6 +99,7 @@ function runs_ended: nobody
 function runs_inserted: nobody
 function runs_truncated: nobody
 function runs_updated: nobody
+function settings_are: nobody
 function statuses_meant: nobody
 function sum_up_endings: nobody
 function take_key: nobody

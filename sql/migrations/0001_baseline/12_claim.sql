@@ -44,7 +44,9 @@ END $$;
 -- some that are chosen by lot: the order is that of these, and each has its turn. `locking`: those are locked, and no others; whoever is locked already is
 -- skipped, and what is free is taken instead.
 CREATE FUNCTION dormouse.next_runs(queues text[], most integer, tasks text[], slots bigint[], passed_over uuid[], locking boolean) RETURNS tid[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- It is planned inside a statement whose first trigger has put back the session's settings (15_settings.sql).
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
 <<here>>
 DECLARE
