@@ -1,5 +1,5 @@
--- The first statement of a session. $1 is the backend's pid as the protocol told it: if the two differ, a pooler is in between,
--- nothing is set (it would leak into other people's sessions) and the caller finds out whether LISTEN can work at all.
+-- The first statement of a session. $1 is the backend's pid as the protocol told it, or as postgres/pooler_check.h found it: if it is another one,
+-- a pooler is in between, nothing is set (it would leak into other people's sessions) and the caller finds out whether LISTEN can work at all.
 -- A database that somebody has made read-only by default (providers do, before a disk is full) stays so for us. A backend whose client
 -- has given up on it ends, instead of waiting for a lock or a disk on behalf of nobody.
 -- Row level security that would hide runs is an error, not an empty queue. `dormouse.session` tells the triggers whose session it is: what a worker
@@ -12,7 +12,7 @@
 -- No statement of ours waits for long for a lock that somebody holds: the round is undone and sent again, past that row (finish.sql).
 -- One expression and no list of settings to select from: a backend that has just started has planned nothing, and looks up all it meets (0.8 ms instead of 1.4).
 SELECT pg_catalog.pg_backend_pid(),
-       CASE WHEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $1::integer OR $2::boolean THEN ARRAY[
+       CASE WHEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $1::integer THEN ARRAY[
             pg_catalog.set_config('search_path', 'pg_catalog, ' OPERATOR(pg_catalog.||) pg_catalog.current_setting('search_path'), false),
             pg_catalog.set_config('dormouse.session', 'worker', false),
             pg_catalog.set_config('dormouse.theirs',

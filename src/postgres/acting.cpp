@@ -16,40 +16,38 @@ constexpr const char* pin_sql =
 constexpr const char* begin_reading_sql = "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp";
 
 /// The schema's owner; whether that is this superuser or another one; whether somebody else can act as it; what is not
-/// as we made it, and what there is at all. Reads pg_catalog alone.
-constexpr const char* look_sql =
-    "WITH ours AS (SELECT s.oid, s.nspowner, o.rolsuper, o.rolcanlogin FROM pg_namespace s JOIN pg_roles o ON o.oid = "
-    "s.nspowner"
-    "               WHERE s.nspname = 'dormouse'),"
-    " things AS ("
-    "   SELECT format('%s dormouse.%I', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' "
-    "THEN 'foreign table'"
-    "                                   WHEN 'S' THEN 'sequence' ELSE 'table' END, c.relname) AS name, c.relowner AS "
-    "owner,"
-    "          c.relkind NOT IN ('r', 'p') AND c.relname IN ('migrations', 'runs', 'runs_live', 'runs_finished', "
-    "'runs_finished_default', 'keys',"
-    "          'attempt_log', 'worker_registry', 'imports', 'run_logs', 'retention') AS other_kind"
-    "     FROM pg_class c JOIN ours ON c.relnamespace = ours.oid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
-    "   UNION ALL"
-    "   SELECT format('function dormouse.%I', p.proname), p.proowner, false FROM pg_proc p JOIN ours ON p.pronamespace "
-    "= ours.oid"
-    "    WHERE NOT (p.proname ^@ 'local_wake:' AND p.proowner::regrole::text = 'dormouse_local_wake')"
-    "   UNION ALL"
-    "   SELECT format('trigger %I on dormouse.%I', t.tgname, c.relname), p.proowner, false"
-    "     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN ours ON c.relnamespace = ours.oid JOIN pg_proc p "
-    "ON p.oid = t.tgfoid"
-    "    WHERE NOT t.tgisinternal AND p.proowner::regrole::text <> 'dormouse_local_wake')"
-    " SELECT ours.nspowner::regrole, ours.rolsuper,"
-    "        ours.rolcanlogin OR EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member"
-    "                                     WHERE m.roleid = ours.nspowner AND NOT r.rolsuper),"
-    "        to_regclass('dormouse.migrations') IS NOT NULL,"
-    "        (SELECT string_agg(odd.name, ', ') FROM ("
-    "            SELECT t.name || CASE WHEN t.other_kind THEN ', which is no table' ELSE ' of ' || t.owner::regrole "
-    "END AS name"
-    "              FROM things t JOIN pg_roles r ON r.oid = t.owner"
-    "             WHERE t.other_kind OR t.owner <> ours.nspowner AND NOT r.rolsuper ORDER BY 1 LIMIT 5) odd),"
-    "        (SELECT string_agg(here.name, ', ') FROM (SELECT t.name FROM things t ORDER BY 1 LIMIT 5) here)"
-    "   FROM ours";
+/// as we made it, and what there is at all. Reads pg_catalog alone. A macro, since two statements are made of it.
+#define DORMOUSE_LOOK                                                                                                  \
+    "WITH ours AS (SELECT s.oid, s.nspowner, o.rolsuper, o.rolcanlogin FROM pg_namespace s"                            \
+    "                JOIN pg_roles o ON o.oid = s.nspowner WHERE s.nspname = 'dormouse'),"                             \
+    " things AS ("                                                                                                     \
+    "   SELECT format('%s dormouse.%I', CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'"         \
+    "                 WHEN 'f' THEN 'foreign table' WHEN 'S' THEN 'sequence' ELSE 'table' END, c.relname) AS name,"    \
+    "          c.relowner AS owner,"                                                                                   \
+    "          c.relkind IN ('m', 'f') OR c.relkind = 'v' AND c.relname NOT IN ('attempts', 'queue_stats',"            \
+    "          'stuck_runs', 'logs', 'scaled', 'workers', 'live_workers', 'idle_workers', 'dead_workers') AS no_table" \
+    "     FROM pg_class c JOIN ours ON c.relnamespace = ours.oid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"    \
+    "   UNION ALL"                                                                                                     \
+    "   SELECT format('function dormouse.%I', p.proname), p.proowner, false"                                           \
+    "     FROM pg_proc p JOIN ours ON p.pronamespace = ours.oid"                                                       \
+    "    WHERE NOT (p.proname ^@ 'local_wake:' AND p.proowner::regrole::text = 'dormouse_local_wake')"                 \
+    "   UNION ALL"                                                                                                     \
+    "   SELECT format('trigger %I on dormouse.%I', t.tgname, c.relname), p.proowner, false"                            \
+    "     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN ours ON c.relnamespace = ours.oid"               \
+    "     JOIN pg_proc p ON p.oid = t.tgfoid"                                                                          \
+    "    WHERE NOT t.tgisinternal AND p.proowner::regrole::text <> 'dormouse_local_wake')"                             \
+    " SELECT ours.nspowner::regrole::text AS owner, ours.rolsuper AS owner_is_superuser,"                              \
+    "        ours.rolcanlogin OR EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member"            \
+    "                                     WHERE m.roleid = ours.nspowner AND NOT r.rolsuper) AS somebody,"             \
+    "        to_regclass('dormouse.migrations') IS NOT NULL AS migrated,"                                              \
+    "        (SELECT string_agg(odd.name, ', ') FROM ("                                                                \
+    "            SELECT t.name || CASE WHEN t.no_table THEN ', which is no table' ELSE '' END ||"                      \
+    "                   CASE WHEN t.no_table AND t.owner = ours.nspowner THEN ''"                                      \
+    "                        ELSE ' of ' || t.owner::regrole END AS name"                                              \
+    "              FROM things t JOIN pg_roles r ON r.oid = t.owner"                                                   \
+    "             WHERE (t.no_table OR t.owner <> ours.nspowner) AND NOT r.rolsuper ORDER BY 1 LIMIT 5) odd) AS odd,"  \
+    "        (SELECT string_agg(here.name, ', ') FROM (SELECT t.name FROM things t ORDER BY 1 LIMIT 5) here) AS here"  \
+    "   FROM ours"
 
 constexpr const char* without = "a superuser's command executes nobody else's code; ";
 
@@ -75,18 +73,21 @@ Status judge(const Reply& look, Act act) {
         return fail(ErrorKind::denied, schema + ", who can log in or has members; " + without + "migrate as " + owner +
                                            " (--database-url postgresql://" + owner +
                                            "@HOST/DATABASE), or with --adopt if " + owner + " is trusted");
-    if (somebody && act == Act::uses)
-        return fail(
-            ErrorKind::denied,
-            schema + ", who can log in or has members; " + without + "connect as " + owner +
-                ", or as a login with the role dormouse_operator (--database-url postgresql://LOGIN@HOST/DATABASE)");
+    if (somebody && (act == Act::uses || act == Act::works))
+        return fail(ErrorKind::denied,
+                    schema + ", who can log in or has members; " + without + "connect as " + owner +
+                        (act == Act::works ? ", or as a login with the role dormouse_worker (database.url)"
+                                           : ", or as a login with the role dormouse_operator (--database-url "
+                                             "postgresql://LOGIN@HOST/DATABASE)") +
+                        "; to take the login away from " + owner +
+                        " is not enough: functions and triggers it laid stay");
     return {};
 }
 
 Result<Ground> act_as_owner(BlockingConnection& connection, Act act, bool direct) {
     const std::string what = "schema dormouse";
     if (const Status begun = connection.script(what, begin_reading_sql); !begun) return tl::unexpected(begun.error());
-    const auto look = connection.ask(what, look_sql);
+    const auto look = connection.ask(what, DORMOUSE_LOOK);
     if (const Status done = connection.script(what, "ROLLBACK"); look && !done) return tl::unexpected(done.error());
     if (!look) return tl::unexpected(look.error());
     if (look->rows() == 0) return Ground{false};
@@ -114,6 +115,31 @@ const char* const ground_check_sql =
     "s.nspowner OR c.relkind <> 'r')) THEN"
     "    RAISE 'somebody else has made schema dormouse, or dormouse.migrations in it' USING ERRCODE = '42501';"
     " END IF; END $$";
+
+// plpgsql plans what it executes, and for nobody but a superuser that is one lookup.
+const char* const ground_gate_sql =
+    "DO $ground$ BEGIN"
+    " IF (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) session_user) THEN"
+    "  PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);"
+    "  IF EXISTS (SELECT FROM (" DORMOUSE_LOOK
+    ") look"
+    "              WHERE look.odd IS NOT NULL OR look.somebody AND NOT look.owner_is_superuser) THEN"
+    "    RAISE 'a superuser''s session would execute somebody else''s code' USING ERRCODE = '42501';"
+    "  END IF;"
+    " END IF; END $ground$";
+
+std::vector<Statement> looks_at_ground() {
+    std::vector<Statement> statements;
+    for (const char* const sql :
+         {"BEGIN READ ONLY", "SET LOCAL search_path = pg_catalog, pg_temp", DORMOUSE_LOOK, "COMMIT"})
+        statements.push_back(Statement{sql, Params{}, false});
+    return statements;
+}
+
+Status may_use_ground(const std::vector<Reply>& looked) {
+    const Reply& look = looked.at(2);
+    return look.rows() == 0 ? Status{} : judge(look, Act::works);
+}
 
 Result<Ground> take_ground(BlockingConnection& connection, Act act) {
     const auto pinned = connection.ask("session", pin_sql, {std::to_string(PQbackendPID(connection.get()))});

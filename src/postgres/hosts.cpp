@@ -11,6 +11,12 @@ namespace {
 constexpr std::array<std::string_view, 4> suspending{".neon.tech", ".neon.build", ".postgres.vercel-storage.com",
                                                      ".pg.koyeb.app"};
 
+/// Lakebase: NAME.database.cloud.databricks.com, or with a region before cloud.
+bool is_lakebase(std::string_view name) {
+    const std::size_t at = name.find(".database.");
+    return at != std::string_view::npos && at > 0 && name.substr(at).ends_with(".cloud.databricks.com");
+}
+
 }  // namespace
 
 bool known_to_suspend(std::string_view host) {
@@ -18,8 +24,9 @@ bool known_to_suspend(std::string_view host) {
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (name.ends_with('.')) name.pop_back();
-    return std::any_of(suspending.begin(), suspending.end(),
-                       [&](std::string_view tail) { return name.size() > tail.size() && name.ends_with(tail); });
+    return is_lakebase(name) || std::any_of(suspending.begin(), suspending.end(), [&](std::string_view tail) {
+               return name.size() > tail.size() && name.ends_with(tail);
+           });
 }
 
 std::string direct_host_for(const std::string& pooler_host) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/crash_point.h"
+#include "postgres/acting.h"
 #include "postgres/engine.h"
 #include "sql/embedded.h"
 
@@ -45,6 +46,7 @@ void ListeningSession::on_connected(ConnectionPtr connection) {
     events.on_notification = [this](const std::string& channel, const std::string& payload) {
         if (const auto known = topic_of_.find(channel); known != topic_of_.end() && events_.on_notification)
             events_.on_notification(known->second, payload);
+        if (pooler_check_) pooler_check_->heard(payload);
     };
     events.on_lost = [this](Error error) { on_session_lost(std::move(error)); };
     session_ = std::make_unique<Session>(loop_, std::move(connection), std::move(events));
@@ -55,37 +57,49 @@ void ListeningSession::on_connected(ConnectionPtr connection) {
                                                std::to_string(connect_timeout_.count()) +
                                                " ms (database.connect_timeout)"});
     });
-    set_up(false);
+    set_up(session_->backend_pid());
     connector_.reset();
 }
 
-void ListeningSession::set_up(bool through_pooler) {
+void ListeningSession::set_up(int backend) {
     Params params;
-    params.integer(session_->backend_pid()).boolean(through_pooler);
+    params.integer(backend);
     std::vector<Statement> statements;
     statements.push_back(Statement{sql::open_session, std::move(params), false});
+    statements.push_back(Statement{ground_gate_sql, Params{}, false});
     if (terms_.check_sql != nullptr) statements.push_back(Statement{terms_.check_sql, Params{}, false});
-    session_->exchange(std::move(statements), [this, through_pooler](Replies replies) {
-        if (!replies && (terms_.check_sql == nullptr || replies.error().statement != 1U))
+    session_->exchange(std::move(statements), [this, backend](Replies replies) {
+        if (!replies && replies.error().statement == 1U && replies.error().sqlstate == "42501")
+            return name_ground(replies.error());
+        if (!replies && (terms_.check_sql == nullptr || replies.error().statement != 2U))
             return refuse(replies.error());
         if (terms_.check_sql != nullptr) {
-            const Status fit = replies ? terms_.check(std::move(replies->at(1)))
+            const Status fit = replies ? terms_.check(std::move(replies->at(2)))
                                        : terms_.check(tl::unexpected<Error>(replies.error()));
             if (!fit) return refuse(fit.error());
         }
-        if (!through_pooler && replies->at(0).integer(0, 0) != session_->backend_pid()) return check_pooler();
-        listen();
+        if (replies->at(0).integer(0, 0) == backend) return listen();
+        if (backend == session_->backend_pid()) return check_pooler();
+        refuse(shared_sessions(session_->host(), "its backend changes"));
+    });
+}
+
+// What it was refused for, which takes a round trip more.
+void ListeningSession::name_ground(const Error& refused) {
+    session_->exchange(looks_at_ground(), [this, refused](Replies replies) {
+        if (!replies) return refuse(replies.error());
+        const Status fits = may_use_ground(*replies);
+        refuse(fits ? refused : fits.error());
     });
 }
 
 // The pid that the protocol told is not the backend's, so something is in between.
 void ListeningSession::check_pooler() {
     pooler_check_ =
-        std::make_unique<PoolerCheck>(loop_, *target_, connect_timeout_, *session_, [this](Result<bool> shared) {
+        std::make_unique<PoolerCheck>(loop_, *target_, connect_timeout_, *session_, [this](Result<int> backend) {
+            if (!backend) return refuse(backend.error());  // it goes with the session, which may owe it an answer
             pooler_check_.reset();
-            if (!shared) return refuse(shared.error());
-            if (*shared) return refuse(shared_sessions(where(), session_->host()));
-            set_up(true);
+            set_up(*backend);
         });
 }
 

@@ -1,5 +1,6 @@
-// A session that LISTENs: connect → settings → a check of the owner's → is a pooler in between? → LISTEN. One machine
-// for whoever wants such a session; opens when told, never by itself. Driven by its owner; knows no run and no queue.
+// A session that LISTENs: connect → settings, whose code would it execute (acting.h), a check of the owner's → is a
+// pooler in between? → LISTEN. One machine for whoever wants such a session; opens when told, never by itself. Driven
+// by its owner; knows no run and no queue.
 #pragma once
 
 #include <functional>
@@ -54,7 +55,8 @@ class ListeningSession {
 
   private:
     void on_connected(ConnectionPtr connection);
-    void set_up(bool through_pooler);
+    void set_up(int backend);
+    void name_ground(const Error& refused);
     void check_pooler();
     void listen();
     void refuse(Error error);

@@ -3,11 +3,14 @@
 #include "postgres/acting.h"
 
 #include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <fstream>
 
 #include "cli/version.h"
 #include "postgres/migrator.h"
 #include "support/cluster.h"
 #include "support/paths.h"
+#include "support/pool_bench.h"
 #include "support/process.h"
 
 namespace acting {
@@ -21,10 +24,26 @@ bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
+const std::vector<std::vector<std::string>> uses{{"migrate", "--check"},
+                                                 {"migrate"},
+                                                 {"status"},
+                                                 {"runs"},
+                                                 {"workers"},
+                                                 {"reap"},
+                                                 {"enqueue", "t"},
+                                                 {"show", "0190a0a0-0000-7000-8000-000000000000"},
+                                                 {"cancel", "0190a0a0-0000-7000-8000-000000000000"},
+                                                 {"retry", "--task", "t", "--yes"}};
+
 struct Fixture {
     TestDatabase database{TestDatabase::Schema::none};
+    TemporaryDirectory directory;
+    PoolTasks tasks;
+    std::string file = directory.path() + "/p.toml";
 
     Fixture() {
+        tasks.make_ghost();
+        std::ofstream(file) << pool_toml(database.url(), {}, tasks);
         database.exec(
             "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'landlord') THEN ALTER ROLE landlord "
             "NOSUPERUSER; END IF; END $$;"
@@ -48,6 +67,21 @@ struct Fixture {
                    arguments.front());
         BOOST_TEST(database.value("SELECT to_regclass('public.executed') IS NULL") == "t", arguments.front());
     }
+    /// By everything that uses the schema: a worker and a relay stay, and say why they do nothing.
+    void all_refused(const std::string& why) {
+        for (const auto& command : uses) refused(command, why);
+        refused({"worker", "--check", "--config", file}, why);
+        for (const std::vector<std::string>& command :
+             {std::vector<std::string>{"worker", "p", "--drain", "--config", file},
+              {"relay", "--set", "paths.runtime_directory=/nonexistent"}}) {
+            Process stays(cli_program(command, {{"DATABASE_URL", database.url()}}));
+            BOOST_TEST(stays.saw_error(why), command.front());
+            stays.signal(SIGTERM);
+            static_cast<void>(stays.wait());
+            BOOST_TEST(database.value("SELECT rolsuper FROM pg_roles WHERE rolname = 'landlord'") == "f",
+                       command.front());
+        }
+    }
     void owned_by_landlord() {
         database.exec(
             "ALTER ROLE landlord LOGIN; CREATE SCHEMA dormouse AUTHORIZATION landlord; GRANT CREATE ON SCHEMA public "
@@ -70,17 +104,6 @@ struct Fixture {
     }
 };
 
-const std::vector<std::vector<std::string>> uses{{"migrate", "--check"},
-                                                 {"migrate"},
-                                                 {"status"},
-                                                 {"runs"},
-                                                 {"workers"},
-                                                 {"reap"},
-                                                 {"enqueue", "t"},
-                                                 {"show", "0190a0a0-0000-7000-8000-000000000000"},
-                                                 {"cancel", "0190a0a0-0000-7000-8000-000000000000"},
-                                                 {"retry", "--task", "t", "--yes"}};
-
 }  // namespace
 
 }  // namespace acting
@@ -96,6 +119,7 @@ BOOST_AUTO_TEST_CASE(a_superuser_migrates_and_works_as_an_owner_that_is_nobodys_
     works({"migrate"});
     works({"migrate", "--check"});
     works({"migrate", "--roles"});
+    works({"worker", "--check", "--config", file});
     works({"enqueue", "t"});
     for (const char* const command : {"status", "runs", "workers", "reap"}) works({command});
     works({"retry", "--task", "t", "--yes"});
@@ -107,14 +131,15 @@ BOOST_AUTO_TEST_CASE(a_superuser_migrates_and_works_as_an_owner_that_is_nobodys_
 
 BOOST_AUTO_TEST_CASE(an_owner_who_can_log_in_gets_no_superusers_command) {
     owned_by_landlord();
-    for (const auto& command : uses) refused(command, "belongs to landlord, who can log in");
+    all_refused("belongs to landlord, who can log in");
     works({"runs"}, "landlord");
     database.exec("GRANT dormouse_worker TO lodger");
     works({"runs"}, "lodger");
+    works({"worker", "--check", "--config", file}, "lodger");
     works({"migrate", "--adopt"});
     BOOST_TEST(owners() == "landlord");
     database.exec("ALTER ROLE landlord NOLOGIN; GRANT landlord TO lodger");
-    for (const auto& command : uses) refused(command, "belongs to landlord");
+    all_refused("belongs to landlord");
     database.exec("REVOKE landlord FROM lodger");
     works({"runs"});
 }
@@ -128,12 +153,40 @@ BOOST_AUTO_TEST_CASE(what_the_owner_put_in_place_of_ours_is_not_executed) {
                                     "CREATE VIEW dormouse.migrations AS SELECT version, name, checksum, "
                                     "oldest_release, applied_at FROM dormouse.m WHERE dormouse.trap()");
     BOOST_REQUIRE_MESSAGE(laid.has_value(), (laid ? "" : laid.error().message));
-    for (const auto& command : uses) refused(command, "view dormouse.migrations, which is no table");
+    all_refused("view dormouse.migrations, which is no table");
     for (const char* const command : {"--adopt", "--roles", "--no-local-wake"})
         refused({"migrate", command}, "view dormouse.migrations, which is no table");
     // neither where nobody can log in as the owner any more
     database.exec("ALTER ROLE landlord NOLOGIN");
     refused({"runs"}, "view dormouse.migrations, which is no table");
+}
+
+BOOST_AUTO_TEST_CASE(functions_and_triggers_of_the_owner_are_not_executed_by_a_superusers_worker_or_relay) {
+    owned_by_landlord();
+    auto landlord = database.connect("landlord");
+    const Status laid = landlord.script(
+        "trap", std::string(trap) +
+                    "CREATE FUNCTION dormouse.fires() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+                    "dormouse.trap(); RETURN NULL; END $$;"
+                    "CREATE TRIGGER fires AFTER INSERT OR UPDATE ON dormouse.worker_registry EXECUTE FUNCTION "
+                    "dormouse.fires();"
+                    "CREATE OR REPLACE FUNCTION dormouse.listen(topics text[]) RETURNS text[] LANGUAGE plpgsql AS $$ "
+                    "BEGIN PERFORM dormouse.trap(); RETURN topics; END $$");
+    BOOST_REQUIRE_MESSAGE(laid.has_value(), (laid ? "" : laid.error().message));
+    all_refused("belongs to landlord, who can log in");
+}
+
+BOOST_AUTO_TEST_CASE(a_view_or_foreign_table_that_is_not_ours_is_refused_whatever_its_name) {
+    owned_by_landlord();
+    auto landlord = database.connect("landlord");
+    const Status laid = landlord.script("view",
+                                        "ALTER TABLE dormouse.pool_scale RENAME TO p;"
+                                        "CREATE VIEW dormouse.pool_scale AS SELECT * FROM dormouse.p;"
+                                        "CREATE MATERIALIZED VIEW dormouse.of_mine AS SELECT 1");
+    BOOST_REQUIRE_MESSAGE(laid.has_value(), (laid ? "" : laid.error().message));
+    database.exec("ALTER ROLE landlord NOLOGIN");
+    refused({"runs"},
+            "materialized view dormouse.of_mine, which is no table, view dormouse.pool_scale, which is no table");
 }
 
 BOOST_AUTO_TEST_CASE(what_others_own_in_the_schema_is_refused_by_name) {

@@ -25,8 +25,7 @@ struct Fixture {
 
     Fixture() {
         database.exec("ALTER TABLE dormouse.runs_live SET (autovacuum_enabled = off)");
-        const auto opened =
-            session.ask("open", sql::open_session, {std::to_string(PQbackendPID(session.get())), "false"});
+        const auto opened = session.ask("open", sql::open_session, {std::to_string(PQbackendPID(session.get()))});
         BOOST_TEST_REQUIRE(opened.has_value());
         BOOST_TEST_REQUIRE(session.script("prepare", std::string("PREPARE claim AS ") + sql::claim).has_value());
     }

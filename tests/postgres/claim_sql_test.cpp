@@ -20,8 +20,7 @@ struct Claimer {
     postgres::BlockingConnection session;
 
     explicit Claimer(TestDatabase& database) : session(database.connect()) {
-        const auto opened =
-            session.ask("open", sql::open_session, {std::to_string(PQbackendPID(session.get())), "false"});
+        const auto opened = session.ask("open", sql::open_session, {std::to_string(PQbackendPID(session.get()))});
         BOOST_TEST_REQUIRE(opened.has_value());
         for (const auto& [name, text] : {std::pair{"claim", sql::claim},
                                          {"claim_ids", sql::claim_ids},

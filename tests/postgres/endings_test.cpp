@@ -33,8 +33,8 @@ struct Fixture {
     };
     Worker holding(const std::string& user = "postgres") {
         Worker worker{database.connect(user), {}, {}};
-        const auto opened = worker.connection.ask("open", sql::open_session,
-                                                  {std::to_string(PQbackendPID(worker.connection.get())), "false"});
+        const auto opened =
+            worker.connection.ask("open", sql::open_session, {std::to_string(PQbackendPID(worker.connection.get()))});
         BOOST_TEST_REQUIRE(opened.has_value());
         worker.id = database.value(
             "INSERT INTO dormouse.runs_live (task, status, worker, fence, lease_until, started_at) VALUES ('held', "

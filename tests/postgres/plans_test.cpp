@@ -109,8 +109,7 @@ void check_scans(postgres::BlockingConnection& connection, const Query& query) {
 
 void check_plans(TestDatabase& database) {
     auto connection = database.connect();
-    const auto opened =
-        connection.ask("open", sql::open_session, {std::to_string(PQbackendPID(connection.get())), "false"});
+    const auto opened = connection.ask("open", sql::open_session, {std::to_string(PQbackendPID(connection.get()))});
     BOOST_TEST_REQUIRE(opened.has_value());
     for (const Query& query : queries()) {
         const std::string plan = plan_of(connection, query);

@@ -21,6 +21,7 @@ namespace pooler {
 
 using namespace dormouse;
 using namespace dormouse::testing;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -34,7 +35,7 @@ boost::test_tools::assertion_result has_pgbouncer(boost::unit_test::test_unit_id
 
 class Pgbouncer {
   public:
-    Pgbouncer(const std::string& mode, int pool_size) {
+    Pgbouncer(const std::string& mode, int pool_size, const std::string& more = {}) {
         const Cluster& cluster = Cluster::shared();
         const std::string here = directory_.path();
         std::ofstream(here + "/users") << "\"postgres\" \"\"\n";
@@ -43,7 +44,8 @@ class Pgbouncer {
                                      << "\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = " << here
                                      << "\nlisten_port = 6432\nauth_type = trust\nauth_file = " << here
                                      << "/users\npool_mode = " << mode << "\ndefault_pool_size = " << pool_size
-                                     << "\nquery_wait_timeout = 60\n";
+                                     << "\nquery_wait_timeout = 60\n"
+                                     << more;
         std::vector<std::string> argv{binary, here + "/ini"};
         if (::geteuid() == 0) {
             const passwd* user = ::getpwnam("postgres");
@@ -114,6 +116,43 @@ BOOST_AUTO_TEST_CASE(transaction_mode_is_refused_with_the_remedy) {
     }
 }
 
+// It hands the servers out in turn, so the same two sessions see A, B, A. What was tried left nothing to others.
+BOOST_AUTO_TEST_CASE(transaction_mode_is_refused_where_it_takes_its_servers_in_turn) {
+    const TestDatabase database;
+    for (const int servers : {2, 3}) {
+        const Pgbouncer bouncer("transaction", servers, "server_round_robin = 1\n");
+        const auto open = [&] {
+            auto session = postgres::BlockingConnection::open(bouncer.url(database.name()), {"somebody", "", 10s});
+            BOOST_TEST_REQUIRE(session.has_value());
+            return std::move(*session);
+        };
+        const auto all_warm = [&] {
+            std::vector<postgres::BlockingConnection> sessions;
+            for (int i = 0; i < servers; ++i) {
+                sessions.push_back(open());
+                BOOST_TEST_REQUIRE(sessions.back().script("", "BEGIN; SELECT 1").has_value());
+            }
+            for (auto& session : sessions) BOOST_TEST_REQUIRE(session.script("", "COMMIT").has_value());
+        };
+        all_warm();
+        for (int i = 0; i < 4; ++i) {
+            const Ended check = check_of(bouncer.url(database.name()));
+            BOOST_TEST(check.exit_code == 8, check.err);
+            BOOST_TEST(check.err.find("transaction mode") != std::string::npos, check.err);
+        }
+        auto session = open();
+        for (int i = 0; i < 2 * servers; ++i) {
+            const auto left = session.ask(
+                "",
+                "SELECT concat_ws(' ', current_setting('enable_seqscan'), current_setting('row_security'),"
+                " current_setting('dormouse.session', true), (SELECT count(*) FROM pg_locks WHERE locktype = "
+                "'advisory'), (SELECT count(*) FROM pg_listening_channels()))");
+            BOOST_TEST_REQUIRE(left.has_value());
+            BOOST_TEST(left->text(0, 0) == "on on 0 0");
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(commands_that_wait_end_with_the_run) {
     TestDatabase database;
     for (const char* const mode : {"transaction", "session"}) {
@@ -157,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_is_refused_stays_and_says_so_until_its_file_n
                     {},
                     {{"NOTIFY_SOCKET", directory.path() + "/notify"}},
                     {}});
-    BOOST_TEST(worker.saw_error("(transaction mode)"));
+    BOOST_TEST(worker.saw_error("(transaction mode; "));
     const std::string waits = "STATUS=no database (tries again by itself): the pooler at ";
     BOOST_TEST(status.saw(waits));
     BOOST_TEST(status.saw(waits));  // so it has tried again
@@ -182,7 +221,7 @@ BOOST_AUTO_TEST_CASE(a_relay_refuses_transaction_mode_too_and_works_in_session_m
                        {},
                        {},
                        {}});
-        BOOST_TEST(relay.saw_error(mode == "transaction" ? "(transaction mode)" : "listening: "), mode);
+        BOOST_TEST(relay.saw_error(mode == "transaction" ? "(transaction mode; " : "listening: "), mode);
         relay.signal(SIGTERM);
         BOOST_TEST(relay.wait().exit_code == 0);
     }

@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(a_run_is_found_by_the_index_of_each_partition) {
 // By the buffers: 40 partitions must not be touched for one row that goes into one of them.
 BOOST_AUTO_TEST_CASE(a_completion_touches_one_partition) {
     database.exec("SELECT dormouse.enqueue('t')");
-    const auto opened = session.ask("open", sql::open_session, {std::to_string(PQbackendPID(session.get())), "false"});
+    const auto opened = session.ask("open", sql::open_session, {std::to_string(PQbackendPID(session.get()))});
     BOOST_TEST_REQUIRE(opened.has_value());
     const std::string worker = "00000000-0000-4000-8000-000000000001";
     const auto claimed = session.ask("claim", sql::claim,
