@@ -11,6 +11,10 @@ DECLARE
     role text;
 BEGIN
     FOREACH role IN ARRAY ARRAY['dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader'] LOOP
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = role AND (rolsuper OR rolcreaterole OR rolbypassrls)) THEN
+            RAISE 'role % is there already, and may more than dormouse grants', role USING
+                  HINT = format('ALTER ROLE %I NOSUPERUSER NOCREATEROLE NOBYPASSRLS, or drop it, if it is not somebody''s.', role);
+        END IF;
         CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);  -- who made them need not be who grants
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
@@ -33,7 +37,7 @@ GRANT INSERT, UPDATE, DELETE ON dormouse.runs, dormouse.runs_live, dormouse.runs
 GRANT INSERT, DELETE ON dormouse.run_logs TO dormouse_worker;
 GRANT USAGE ON SEQUENCE dormouse.fence TO dormouse_worker;
 GRANT EXECUTE ON FUNCTION dormouse.note_stray, dormouse.count_endings, dormouse.kept_out, dormouse.levels, dormouse.next_runs, dormouse.import_runs, dormouse.enqueue_next, dormouse.retain TO dormouse_worker;
-GRANT EXECUTE ON FUNCTION dormouse.finishes_within, dormouse.finished_at, dormouse.run, dormouse.attempts_of, dormouse.partitions_of
+GRANT EXECUTE ON FUNCTION dormouse.finishes_within, dormouse.finished_at, dormouse.run, dormouse.attempts_of, dormouse.logs_of, dormouse.partitions_of
     TO dormouse_worker, dormouse_operator, dormouse_reader;
 GRANT EXECUTE ON FUNCTION dormouse.watch TO dormouse_worker, dormouse_operator;  -- not for readers: it locks the run until the end of their transaction
 GRANT EXECUTE ON FUNCTION dormouse.archive, dormouse.cancel_runs, dormouse.retry_runs, dormouse.archive_runs, dormouse.release_worker,

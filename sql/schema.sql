@@ -1017,6 +1017,60 @@ BEGIN
     problem := 'locked: somebody is at work on this row; nothing was changed, try again';
 END $_$;
 
+CREATE TABLE dormouse.run_logs (
+    run_id uuid NOT NULL,
+    worker uuid NOT NULL,
+    fence bigint NOT NULL,
+    first_line integer NOT NULL,
+    written_at timestamp with time zone DEFAULT now() NOT NULL,
+    lines json NOT NULL
+)
+PARTITION BY RANGE (written_at);
+
+COMMENT ON TABLE dormouse.run_logs IS 'What handlers have said, in portions; dormouse.logs shows it line by line.';
+
+COMMENT ON COLUMN dormouse.run_logs.first_line IS 'The number of the first of these lines within its attempt, from 1.';
+
+CREATE VIEW dormouse.logs AS
+ SELECT b.run_id,
+    a.attempt,
+    (((b.first_line + l.n) - 1))::integer AS line,
+    to_timestamp((((((l.said ->> 0))::bigint)::numeric / 1000.0))::double precision) AS said_at,
+    (l.said ->> 1) AS level,
+    (l.said ->> 2) AS text,
+    b.worker,
+    b.fence
+   FROM ((dormouse.run_logs b
+     LEFT JOIN dormouse.attempts a ON (((a.run_id = b.run_id) AND (a.fence = b.fence) AND (a.worker = b.worker))))
+     CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l(said, n));
+
+COMMENT ON VIEW dormouse.logs IS 'The lines that handlers have said, when by their worker''s clock. Give it a run_id; order by attempt, line.';
+
+CREATE FUNCTION dormouse.logs_of(id uuid) RETURNS SETOF dormouse.logs
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    run   dormouse.runs;
+    since timestamptz;
+    until timestamptz;
+BEGIN
+    SELECT r.* INTO run FROM dormouse.run(logs_of.id) r;
+    SELECT least(w.since, run.created_at), coalesce(run.finished_at + interval '2 days', 'infinity') INTO since, until
+      FROM dormouse.finishes_within(logs_of.id) w;
+    RETURN QUERY
+        SELECT b.run_id, a.attempt, (b.first_line + l.n - 1)::integer, to_timestamp((l.said ->> 0)::bigint / 1000.0), l.said ->> 1, l.said ->> 2,
+               b.worker, b.fence
+          FROM dormouse.run_logs b
+          LEFT JOIN dormouse.attempts_of(logs_of.id) a ON a.fence = b.fence AND a.worker = b.worker
+         CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l (said, n)
+         WHERE b.run_id = logs_of.id AND b.written_at >= since AND b.written_at <= until;
+END $$;
+
 CREATE FUNCTION dormouse.make_default() RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1028,7 +1082,7 @@ BEGIN
     FOREACH parent IN ARRAY ARRAY['runs_finished', 'attempt_log', 'run_logs'] LOOP
         IF NOT EXISTS (SELECT FROM dormouse.partitions_of(format('dormouse.%I', parent)::regclass) p WHERE p.is_default) THEN
             EXECUTE format('CREATE TABLE dormouse.%I PARTITION OF dormouse.%I DEFAULT', parent || '_default', parent);
-            IF parent <> 'attempt_log' THEN
+            IF parent = 'runs_finished' THEN
                 EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', parent || '_default');
             END IF;
             made := concat_ws(', ', made, parent || '_default');
@@ -1082,7 +1136,9 @@ BEGIN
     made := (SELECT c.relname FROM pg_class c WHERE c.oid = parent)
             || to_char(since, CASE WHEN since = date_trunc('day', since) THEN '_YYYYMMDD' ELSE '_YYYYMMDD_HH24MISSUS' END);
     EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)', made, parent);
-    EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', made);
+    IF parent = 'dormouse.runs_finished'::regclass THEN
+        EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', made);  -- the others have a primary key
+    END IF;
     EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);  -- the order in which others take them
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', fallback);
     EXECUTE newest_row INTO newest USING since, until;  -- what came until we had the lock
@@ -2278,35 +2334,6 @@ CREATE VIEW dormouse.live_workers AS
 
 COMMENT ON VIEW dormouse.live_workers IS 'They have a session, or rest, and hold runs.';
 
-CREATE TABLE dormouse.run_logs (
-    run_id uuid NOT NULL,
-    worker uuid NOT NULL,
-    fence bigint NOT NULL,
-    first_line integer NOT NULL,
-    written_at timestamp with time zone DEFAULT now() NOT NULL,
-    lines json NOT NULL
-)
-PARTITION BY RANGE (written_at);
-
-COMMENT ON TABLE dormouse.run_logs IS 'What handlers have said, in portions; dormouse.logs shows it line by line.';
-
-COMMENT ON COLUMN dormouse.run_logs.first_line IS 'The number of the first of these lines within its attempt, from 1.';
-
-CREATE VIEW dormouse.logs AS
- SELECT b.run_id,
-    a.attempt,
-    (((b.first_line + l.n) - 1))::integer AS line,
-    to_timestamp((((((l.said ->> 0))::bigint)::numeric / 1000.0))::double precision) AS said_at,
-    (l.said ->> 1) AS level,
-    (l.said ->> 2) AS text,
-    b.worker,
-    b.fence
-   FROM ((dormouse.run_logs b
-     LEFT JOIN dormouse.attempts a ON (((a.run_id = b.run_id) AND (a.fence = b.fence) AND (a.worker = b.worker))))
-     CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l(said, n));
-
-COMMENT ON VIEW dormouse.logs IS 'The lines that handlers have said, when by their worker''s clock. Give it a run_id; order by attempt, line.';
-
 CREATE TABLE dormouse.migrations (
     version integer NOT NULL,
     name text NOT NULL,
@@ -2380,8 +2407,6 @@ CREATE TABLE dormouse.run_logs_default (
     written_at timestamp with time zone DEFAULT now() NOT NULL,
     lines json NOT NULL
 );
-
-ALTER TABLE ONLY dormouse.run_logs_default REPLICA IDENTITY FULL;
 
 CREATE TABLE dormouse.runs_finished (
     id uuid DEFAULT dormouse.new_id() NOT NULL,
@@ -2623,6 +2648,12 @@ ALTER TABLE ONLY dormouse.pool_scale
 ALTER TABLE ONLY dormouse.retention
     ADD CONSTRAINT retention_pkey PRIMARY KEY (pool);
 
+ALTER TABLE ONLY dormouse.run_logs
+    ADD CONSTRAINT run_logs_place PRIMARY KEY (run_id, fence, first_line, worker, written_at);
+
+ALTER TABLE ONLY dormouse.run_logs_default
+    ADD CONSTRAINT run_logs_default_pkey PRIMARY KEY (run_id, fence, first_line, worker, written_at);
+
 ALTER TABLE ONLY dormouse.runs_live
     ADD CONSTRAINT runs_live_pkey PRIMARY KEY (id);
 
@@ -2638,10 +2669,6 @@ CREATE INDEX operations_done_at ON dormouse.operations USING btree (done_at);
 CREATE INDEX operations_run ON dormouse.operations USING btree (run_id, id) WHERE (run_id IS NOT NULL);
 
 CREATE INDEX run_logs_default_age ON dormouse.run_logs_default USING btree (written_at);
-
-CREATE INDEX run_logs_place ON ONLY dormouse.run_logs USING btree (run_id, fence, first_line);
-
-CREATE INDEX run_logs_default_run_id_fence_first_line_idx ON dormouse.run_logs_default USING btree (run_id, fence, first_line);
 
 CREATE INDEX runs_finished_default_age ON dormouse.runs_finished_default USING btree (finished_at);
 
@@ -2677,7 +2704,7 @@ CREATE INDEX worker_registry_session ON dormouse.worker_registry USING btree (se
 
 ALTER INDEX dormouse.attempt_log_pkey ATTACH PARTITION dormouse.attempt_log_default_pkey;
 
-ALTER INDEX dormouse.run_logs_place ATTACH PARTITION dormouse.run_logs_default_run_id_fence_first_line_idx;
+ALTER INDEX dormouse.run_logs_place ATTACH PARTITION dormouse.run_logs_default_pkey;
 
 ALTER INDEX dormouse.runs_finished_id ATTACH PARTITION dormouse.runs_finished_default_id_idx;
 
@@ -2782,6 +2809,8 @@ REVOKE ALL ON FUNCTION dormouse.lock_finished(part regclass, before timestamp wi
 REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer, key text, error text, worker uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.logs_of(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.make_default() FROM PUBLIC;
 

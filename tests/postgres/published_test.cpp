@@ -19,6 +19,13 @@ BOOST_AUTO_TEST_CASE(each_table_and_each_new_day_says_which_row_was_changed) {
                    "SELECT string_agg(relname, ', ') FROM pg_class c WHERE relnamespace = 'dormouse'::regnamespace AND "
                    "relkind = 'r' AND (relreplident = 'n' OR relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index i "
                    "WHERE i.indrelid = c.oid AND i.indisprimary))") == "");
+    // a subscriber finds the row by all of it, so each column needs an equality
+    BOOST_TEST(database.value(
+                   "SELECT string_agg(c.relname || '.' || a.attname, ', ') FROM pg_class c JOIN pg_attribute a ON "
+                   "a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid"
+                   " WHERE c.relnamespace = 'dormouse'::regnamespace AND c.relkind = 'r' AND c.relreplident = 'f' AND "
+                   "t.typelem = 0 AND NOT EXISTS (SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod WHERE "
+                   "m.amname IN ('btree', 'hash') AND (o.opcintype = t.oid OR t.typtype IN ('d', 'e')))") == "");
 }
 
 BOOST_AUTO_TEST_CASE(runs_are_executed_retried_archived_and_deleted) {

@@ -68,6 +68,7 @@ function listens: everybody executes
 function lock_finished: nobody
 function lock_matching: nobody
 function lock_run: nobody
+function logs_of: operator executes, reader executes, worker executes
 function make_default: nobody
 function make_partition: nobody
 function new_id: everybody executes

@@ -50,6 +50,40 @@ struct Fixture {
              ++i) {
         }
     }
+    /// A partition of what finished long ago, here and there.
+    void make_old_day() {
+        for (TestDatabase* const database : {&publisher, &subscriber})
+            database->exec(
+                "DO $$ BEGIN EXECUTE format('CREATE TABLE dormouse.runs_finished_ago PARTITION OF "
+                "dormouse.runs_finished FOR VALUES FROM (%L) TO (%L)', now() - interval '50 days', now() - interval "
+                "'40 days'); ALTER TABLE dormouse.runs_finished_ago REPLICA IDENTITY FULL; END $$");
+    }
+    /// Rows that are old, in that partition and in the default ones.
+    void write_old_rows() {
+        publisher.exec(
+            "INSERT INTO dormouse.runs (task, status, finished_at, key) SELECT 'old', 'completed', now() - d * "
+            "interval '1 day', k || d FROM unnest(ARRAY[20, 45]) d, unnest(ARRAY['old', NULL]) k;"
+            "INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, ended_at, outcome) SELECT "
+            "gen_random_uuid(), gen_random_uuid(), 1, t, t, 'retry' FROM (SELECT now() - interval '20 days' t) o;"
+            "INSERT INTO dormouse.run_logs SELECT gen_random_uuid(), gen_random_uuid(), 1, 1, now() - interval '20 "
+            "days', '[]'");
+    }
+    std::string old_rows(TestDatabase& database) {
+        return database.value(
+            "SELECT concat_ws(' ', (SELECT count(*) FROM dormouse.runs WHERE task = 'old' AND key IS NOT NULL), "
+            "(SELECT "
+            "count(*) FROM dormouse.runs WHERE task = 'old' AND key IS NULL), (SELECT count(*) FROM "
+            "dormouse.attempt_log), (SELECT count(*) FROM dormouse.run_logs))");
+    }
+    /// What retention deletes goes there too; the unkeyed row of the partition that it drops stays.
+    void retention_is_followed() {
+        write_old_rows();
+        BOOST_TEST(eventually([&] { return old_rows(subscriber) == "2 2 1 1"; }), old_rows(subscriber));
+        make_days();
+        BOOST_TEST(old_rows(publisher) == "0 0 0 0");
+        BOOST_TEST(eventually([&] { return old_rows(subscriber) == "0 1 0 0"; }), old_rows(subscriber));
+        BOOST_TEST(subscribing.log().find("could not identify") == std::string::npos);
+    }
     std::string state(TestDatabase& database) {
         return database.value(
             "SELECT string_agg(concat_ws(' ', key, status, priority, archived_at IS NOT NULL), ', ' ORDER BY key) FROM "
@@ -105,6 +139,21 @@ BOOST_AUTO_TEST_CASE(one_that_has_the_days_made_in_advance_goes_on_and_one_that_
     BOOST_TEST(
         eventually([&] { return subscriber.value("SELECT count(*) FROM dormouse.runs WHERE key = '4c'") == "1"; }));
     BOOST_TEST(subscriber.value("SELECT count(*) FROM dormouse.runs WHERE key = '3c'") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(what_retention_deletes_is_deleted_at_one_that_has_the_same_tables) {
+    make_old_day();
+    publisher.exec("CREATE PUBLICATION everything FOR ALL TABLES");
+    subscribe();
+    retention_is_followed();
+}
+
+BOOST_AUTO_TEST_CASE(what_retention_deletes_is_deleted_at_one_that_sees_one_table) {
+    make_old_day();
+    publisher.exec(sql[2]);
+    publisher.exec("CREATE PUBLICATION everything FOR ALL TABLES WITH (publish_via_partition_root = true)");
+    subscribe();
+    retention_is_followed();
 }
 
 BOOST_AUTO_TEST_CASE(one_that_sees_one_table_survives_new_days_and_retention) {

@@ -107,3 +107,25 @@ BEGIN
                 SELECT run.worker, run.fence, run.started_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, run.progress, run.progress_text
                  WHERE run.status = 'running') a;
 END $$;
+
+-- The rows of dormouse.logs of one run, likewise. What a handler says while it tidies up comes after the end of its run.
+CREATE FUNCTION dormouse.logs_of(id uuid) RETURNS SETOF dormouse.logs
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+#variable_conflict use_variable
+DECLARE
+    run   dormouse.runs;
+    since timestamptz;
+    until timestamptz;
+BEGIN
+    SELECT r.* INTO run FROM dormouse.run(logs_of.id) r;
+    SELECT least(w.since, run.created_at), coalesce(run.finished_at + interval '2 days', 'infinity') INTO since, until
+      FROM dormouse.finishes_within(logs_of.id) w;
+    RETURN QUERY
+        SELECT b.run_id, a.attempt, (b.first_line + l.n - 1)::integer, to_timestamp((l.said ->> 0)::bigint / 1000.0), l.said ->> 1, l.said ->> 2,
+               b.worker, b.fence
+          FROM dormouse.run_logs b
+          LEFT JOIN dormouse.attempts_of(logs_of.id) a ON a.fence = b.fence AND a.worker = b.worker
+         CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l (said, n)
+         WHERE b.run_id = logs_of.id AND b.written_at >= since AND b.written_at <= until;
+END $$;

@@ -56,7 +56,9 @@ BEGIN
     made := (SELECT c.relname FROM pg_class c WHERE c.oid = parent)
             || to_char(since, CASE WHEN since = date_trunc('day', since) THEN '_YYYYMMDD' ELSE '_YYYYMMDD_HH24MISSUS' END);
     EXECUTE format('CREATE TABLE dormouse.%I (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)', made, parent);
-    EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', made);
+    IF parent = 'dormouse.runs_finished'::regclass THEN
+        EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', made);  -- the others have a primary key
+    END IF;
     EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', parent);  -- the order in which others take them
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', fallback);
     EXECUTE newest_row INTO newest USING since, until;  -- what came until we had the lock
@@ -79,7 +81,7 @@ BEGIN
     FOREACH parent IN ARRAY ARRAY['runs_finished', 'attempt_log', 'run_logs'] LOOP
         IF NOT EXISTS (SELECT FROM dormouse.partitions_of(format('dormouse.%I', parent)::regclass) p WHERE p.is_default) THEN
             EXECUTE format('CREATE TABLE dormouse.%I PARTITION OF dormouse.%I DEFAULT', parent || '_default', parent);
-            IF parent <> 'attempt_log' THEN
+            IF parent = 'runs_finished' THEN
                 EXECUTE format('ALTER TABLE dormouse.%I REPLICA IDENTITY FULL', parent || '_default');
             END IF;
             made := concat_ws(', ', made, parent || '_default');
