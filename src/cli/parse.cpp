@@ -110,7 +110,8 @@ void add_setup(CLI::App& app, Chosen& chosen) {
         "Examples:\n"
         "  sudo dormouse setup --create-database app\n"
         "  sudo dormouse setup postgresql:///app --dry-run\n"
-        "  sudo --preserve-env=PGPASSWORD dormouse setup 'postgresql://admin@db.example/app?sslmode=verify-full'");
+        "  sudo --preserve-env=PGPASSWORD dormouse setup \\\n"
+        "      'postgresql://admin@db.example/app?sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt'");
     choose(command, chosen, options, setup);
 }
 

@@ -58,6 +58,11 @@ std::string tls_hint(const std::string& message) {
                "for "
                "scram-sha-256 (pg_hba.conf), or write sslmode=verify-full, or require_auth=password where that is "
                "meant";
+    if (message.find("root certificate file") != std::string::npos)
+        return "; write &sslrootcert=/etc/ssl/certs/ca-certificates.crt behind sslmode=verify-full (or the file of the "
+               "server's own authority; from libpq 16 on also sslrootcert=system), and leave the verification on";
+    if (message.find("certificate verify failed") != std::string::npos)
+        return "; the server's certificate is of no authority in sslrootcert: name the file of its own one there";
     if (message.find("SSL") == std::string::npos || message.find("required") == std::string::npos) return {};
     return "; dormouse sends nothing to another host without TLS: enable ssl on the server, or write sslmode=disable "
            "where the network is trusted";

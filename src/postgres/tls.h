@@ -20,8 +20,8 @@ std::string require_auth_of(const Target& target);
 /// What is not proven about the server, with the line to write; empty: nothing is left to prove, or it is this host.
 std::string unproven(const Target& target);
 
-/// "; …" for the error of a server that has no TLS, or wants a password in clear; empty: the error is about something
-/// else.
+/// "; …" for the error of a server that has no TLS, whose certificate cannot be verified, or that wants a password in
+/// clear; empty: the error is about something else.
 std::string tls_hint(const std::string& message);
 
 }  // namespace dormouse::postgres

@@ -56,6 +56,20 @@ BOOST_AUTO_TEST_CASE(another_host_is_not_spoken_to_without_tls_unless_somebody_h
     }
 }
 
+BOOST_AUTO_TEST_CASE(who_has_no_root_certificate_is_told_the_line_to_write) {
+    const std::string told = tls_hint(
+        "connection to server at \"db.example\" (192.0.2.1), port 5432 failed: root certificate file "
+        "\"/root/.postgresql/root.crt\" does not exist Either provide the file or change sslmode to disable server "
+        "certificate verification.");
+    BOOST_TEST(told.find("&sslrootcert=/etc/ssl/certs/ca-certificates.crt") != std::string::npos, told);
+    BOOST_TEST(told.find("sslrootcert=system") != std::string::npos, told);
+    const std::string other = tls_hint("failed: SSL error: certificate verify failed");
+    BOOST_TEST(other.find("sslrootcert") != std::string::npos, other);
+    BOOST_TEST(tls_hint("server does not support SSL, but SSL was required").find("sslmode=disable") !=
+               std::string::npos);
+    BOOST_TEST(tls_hint("database \"app\" does not exist") == "");
+}
+
 BOOST_AUTO_TEST_CASE(the_urls_own_passfile_comes_first) {
     BOOST_TEST(parse_target("host=a", "/credential")->options.at("passfile") == "/credential");
     BOOST_TEST(parse_target("host=a passfile=/mine", "/credential")->options.at("passfile") == "/mine");
