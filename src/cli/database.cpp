@@ -1,5 +1,7 @@
 #include "cli/database.h"
 
+#include <libpq-fe.h>
+
 #include <cstdlib>
 #include <optional>
 #include <string_view>
@@ -155,6 +157,27 @@ Try<void> check_schema(postgres::BlockingConnection& connection) {
     if (!state) return give_up(state.error());
     if (const Status fits = postgres::require_fit(*state, release()); !fits) return give_up(fits.error());
     return {};
+}
+
+Failure refusal(postgres::BlockingConnection& connection, const Error& error) {
+    Failure failure = from(error);
+    if (failure.exit != Exit::schema) return failure;
+    if (PQtransactionStatus(connection.get()) == PQTRANS_INERROR)
+        static_cast<void>(connection.script("schema", "ROLLBACK"));
+    const auto fits = check_schema(connection);
+    if (!fits && fits.error().exit == Exit::schema) return fits.error();
+    // our own statements and functions name the schema of all they mean, and a producer may not ask for its version
+    const auto has = [&](const char* words) { return error.message.find(words) != std::string::npos; };
+    if (has("dormouse.") || has("\"dormouse\"")) {
+        if (!fits) failure.message += "; the schema is missing or older: run `dormouse migrate`";
+        return failure;
+    }
+    if (!has("(42P01)") && !has("(42703)") && !has("(42883)") && !has("(3F000)")) return failure;
+    failure.exit = Exit::usage;  // as everything that a trigger refuses
+    failure.message +=
+        "; that is not of schema dormouse, so a trigger or a rule of somebody's means it: name its schema there, or "
+        "give the trigger function SET search_path (`dormouse doctor` names them)";
+    return failure;
 }
 
 }  // namespace dormouse::cli

@@ -54,4 +54,8 @@ inline std::optional<std::string> unless_empty(const std::string& text) {
 /// Fails with the remedy unless the schema fits this release.
 [[nodiscard]] Try<void> check_schema(postgres::BlockingConnection& connection);
 
+/// The refusal of a statement of ours: that of the schema, if that is why. What is missing may as well be something
+/// that somebody's trigger means. Asks the database for that, and ends a transaction that has failed.
+Failure refusal(postgres::BlockingConnection& connection, const Error& error);
+
 }  // namespace dormouse::cli

@@ -7,6 +7,7 @@
 #include "cli/doctor_parts.h"
 #include "postgres/hosts.h"
 #include "sql/embedded.h"
+#include "store/server_proof.h"
 
 namespace dormouse::cli {
 namespace {
@@ -72,20 +73,20 @@ void look_at_clock(Findings& findings, double before, double told, double after)
                         "timedatectl, on both"});
 }
 
-void look_at_way(Findings& findings, const Connection& connection, bool pooled) {
+void look_at_way(Findings& findings, const Connection& connection, const std::string& url, bool pooled) {
     PGconn* const raw = connection.get();
     const bool local = PQhost(raw) == nullptr || *PQhost(raw) == '/' || *PQhost(raw) == '\0';
     if (pooled)
         findings.push_back({Grade::warning, "pooler", "something between hands this session to another backend",
                             "put the direct host into database.url"});
+    if (const std::string warning = store::unproven_server(url); !warning.empty()) {
+        const std::size_t remedy = warning.rfind("; write ");
+        return findings.push_back({Grade::warning, "TLS", warning.substr(0, remedy), warning.substr(remedy + 2)});
+    }
     if (local) return findings.push_back({Grade::ok, "TLS", "not needed: a socket of this machine", ""});
     if (const std::string address = PQhostaddr(raw);
         PQsslInUse(raw) == 0 && (address.starts_with("127.") || address == "::1"))
         return findings.push_back({Grade::ok, "TLS", "not needed: the address is this machine's own", ""});
-    if (PQsslInUse(raw) == 0)
-        return findings.push_back({Grade::warning, "TLS",
-                                   "the connection to " + std::string(PQhost(raw)) + " is not encrypted",
-                                   "add sslmode=verify-full to database.url"});
     const char* const protocol = PQsslAttribute(raw, "protocol");
     findings.push_back({Grade::ok, "TLS", protocol == nullptr ? "in use" : protocol, ""});
 }
@@ -103,7 +104,7 @@ void look_at_server(Findings& findings, Connection& connection, const config::Da
     if (suspends && database.close_after == Millis{0} && !postgres::known_to_suspend(PQhost(connection.get())))
         findings.push_back({Grade::note, "server", "an awake worker keeps it from suspending itself",
                             "database.close_after = \"10s\" in the pool's file, if it is to"});
-    look_at_way(findings, connection, reply->integer(0, 2) != PQbackendPID(connection.get()));
+    look_at_way(findings, connection, database.url, reply->integer(0, 2) != PQbackendPID(connection.get()));
     look_at_clock(findings, before, reply->real(0, 3), after);
 }
 

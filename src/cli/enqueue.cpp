@@ -59,8 +59,7 @@ Try<std::vector<Parameter>> parameters_of(const EnqueueOptions& options, std::in
 Try<std::string> insert(postgres::BlockingConnection& connection, const std::vector<Parameter>& parameters) {
     const auto reply = connection.ask("enqueue", sql::cli::enqueue, parameters);
     if (reply) return std::string(reply->text(0, 0));
-    Failure failure = from(reply.error());
-    if (failure.exit == Exit::schema) failure.message += "; the schema is missing or older: run `dormouse migrate`";
+    Failure failure = refusal(connection, reply.error());
     if (failure.exit == Exit::denied)
         failure.message += "; run `dormouse migrate --roles` and GRANT dormouse_producer to this user";
     return tl::unexpected(std::move(failure));

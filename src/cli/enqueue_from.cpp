@@ -116,11 +116,11 @@ class Intake {
     Outcome refused(const Error& error) {
         copying_ = false;
         const std::int64_t row = connection_.copy_line();
-        if (row == 0) return tl::unexpected(from(error));
+        if (row == 0) return tl::unexpected(refusal(connection_, error));
         std::int64_t line = row;
         for (const auto& [from_row, beyond] : skipped_)
             if (row >= from_row) line = row + beyond;
-        return tl::unexpected(at(line, from(error)));
+        return tl::unexpected(at(line, refusal(connection_, error)));
     }
     Outcome by_function(const RunLine& run, std::int64_t line) {
         // COPY has to end before another statement can be sent; so keys are collected first
@@ -145,7 +145,7 @@ class Intake {
         lines_.clear();
         batch_.clear();
         if (reply) return Exit::ok;
-        Failure failure = from(reply.error());
+        Failure failure = refusal(connection_, reply.error());
         failure.message = file_ + ":" + place + ": " + failure.message + "; nothing was enqueued";
         return tl::unexpected(std::move(failure));
     }
@@ -200,11 +200,7 @@ Outcome enqueue_from(const EnqueueOptions& options, const config::Environment& e
     if (const Status begun = connection->script("enqueue --from", "BEGIN"); !begun)
         return tl::unexpected(from(begun.error()));
     const auto about = connection->ask("enqueue --from", sql::cli::may_copy);
-    if (!about) {
-        Failure failure = from(about.error());
-        if (failure.exit == Exit::schema) failure.message += "; the schema is missing or older: run `dormouse migrate`";
-        return tl::unexpected(std::move(failure));
-    }
+    if (!about) return tl::unexpected(refusal(*connection, about.error()));
     constexpr std::size_t rest_of_line = 65'536;
     const auto payload_limit = choice->limits.payload_bytes;
     Lines lines(from_stdin ? STDIN_FILENO : file.get(), static_cast<std::size_t>(payload_limit) + rest_of_line);

@@ -28,13 +28,14 @@ Result<LocalWakeReport> in_transaction(postgres::BlockingConnection& connection,
     if (auto done = connection.script(local_wake_file, begin_statements + (";" + lock_timeout)); !done)
         return tl::unexpected(done.error());
     const auto asked = connection.ask(local_wake_file,
-                                      "SELECT set_config('dormouse.local_wake_pools', $1, true),"
+                                      "SELECT pg_catalog.set_config('dormouse.local_wake_pools', $1, true),"
                                       " set_config('dormouse.local_wake_remove', $2, true)",
                                       {pools.dump(), request.remove_all ? "null" : Json(request.remove).dump()});
     if (!asked) return tl::unexpected(asked.error());
     if (auto done = connection.script(local_wake_file, std::string(sql::local_wake)); !done)
         return tl::unexpected(done.error());
-    const auto report = connection.ask(local_wake_file, "SELECT current_setting('dormouse.local_wake_report')");
+    const auto report =
+        connection.ask(local_wake_file, "SELECT pg_catalog.current_setting('dormouse.local_wake_report')");
     if (!report) return tl::unexpected(report.error());
     if (auto done = connection.script(local_wake_file, "COMMIT"); !done) return tl::unexpected(done.error());
     const Json document = Json::parse(report->text(0, 0), nullptr, false);

@@ -9,9 +9,8 @@ std::optional<std::string> text_or_null(const std::string& text) {
     return text.empty() ? std::nullopt : std::optional(text);
 }
 
-Failure explained(const Error& error) {
-    Failure failure = from(error);
-    if (failure.exit == Exit::schema) failure.message += "; the schema is missing or older: run `dormouse migrate`";
+Failure explained(postgres::BlockingConnection& connection, const Error& error) {
+    Failure failure = refusal(connection, error);
     if (failure.exit == Exit::denied)
         failure.message += "; a producer may cancel and retry by complete ids, the rest needs dormouse_operator";
     return failure;

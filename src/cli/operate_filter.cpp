@@ -81,7 +81,7 @@ Changed change(const Operation& operation, const OperateOptions& options, const 
         // somebody moved a row in that instant; nothing of this portion was done
         if (!reply && reply.error().kind == ErrorKind::conflict && ++conflicts < operation_tries) continue;
         if (!reply) {
-            all.stopped = stopped(operation, all, explained(reply.error()));
+            all.stopped = stopped(operation, all, explained(connection, reply.error()));
             break;
         }
         conflicts = 0;

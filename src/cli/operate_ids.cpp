@@ -37,12 +37,13 @@ Try<Done> apply(const Operation& operation, const OperateOptions& options, postg
     };
     for (int attempt = 1;; ++attempt) {
         if (options.dry_run)
-            if (const auto begun = ask("BEGIN"); !begun) return tl::unexpected(explained(begun.error()));
+            if (const auto begun = ask("BEGIN"); !begun) return tl::unexpected(explained(connection, begun.error()));
         const auto reply = ask(operation.one, {run.id, text_or_null(options.reason)});
-        if (!reply) return tl::unexpected(explained(reply.error()));
+        if (!reply) return tl::unexpected(explained(connection, reply.error()));
         const std::string told(reply->text(0, 0));
         if (options.dry_run)
-            if (const auto undone = ask("ROLLBACK"); !undone) return tl::unexpected(explained(undone.error()));
+            if (const auto undone = ask("ROLLBACK"); !undone)
+                return tl::unexpected(explained(connection, undone.error()));
         const std::size_t colon = told.find(": ");
         Done done{run.id, run.queue, told.substr(0, colon), colon == std::string::npos ? "" : told.substr(colon + 2)};
         if (done.outcome != "locked" || attempt == operation_tries) return done;

@@ -43,7 +43,7 @@ Try<std::optional<postgres::Reply>> ask(const Operation& operation, const char* 
     auto reply = connection.ask(operation.name, sql, parameters);
     if (reply) return std::optional(std::move(*reply));
     if (reply.error().kind == ErrorKind::conflict) return std::optional<postgres::Reply>();
-    return tl::unexpected(explained(reply.error()));
+    return tl::unexpected(explained(connection, reply.error()));
 }
 
 Try<void> find(const Operation& operation, const Texts& parameters, Meant& meant,

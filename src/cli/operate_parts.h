@@ -16,7 +16,7 @@ Outcome operate_on_ids(const Operation& operation, const OperateOptions& options
 Outcome operate_on_filter(const Operation& operation, const OperateOptions& options);
 
 /// The database's refusal, with what to do about it.
-Failure explained(const Error& error);
+Failure explained(postgres::BlockingConnection& connection, const Error& error);
 /// Rings the pools here that serve the queues.
 void ring_for(const std::set<std::string>& queues, bool quiet);
 /// For a query's parameter.

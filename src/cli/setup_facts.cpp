@@ -32,7 +32,7 @@ constexpr const char* roles_sql =
 
 /// $1: the login. Of the database of the session.
 constexpr const char* database_facts_sql =
-    "SELECT has_database_privilege(current_database(), 'CREATE'),"
+    "SELECT pg_catalog.has_database_privilege(current_database(), 'CREATE'),"
     "       coalesce((SELECT has_database_privilege(r.oid, current_database(), 'CONNECT') FROM pg_roles r"
     "                  WHERE r.rolname = $1), has_database_privilege('public', current_database(), 'CONNECT')),"
     "       (SELECT n.nspowner::regrole::text FROM pg_namespace n WHERE n.nspname = 'dormouse'),"
@@ -43,7 +43,8 @@ constexpr const char* database_facts_sql =
     "                        WHERE n.nspname = 'dormouse' AND c.relkind IN ('r', 'p', 'v') AND NOT"
     "                              c.relispartition AND c.relname <> 'channel_key' AND r.rolname = 'dormouse_worker' "
     "AND NOT "
-    "has_table_privilege(r.oid, c.oid, 'SELECT'))";
+    "has_table_privilege(r.oid, c.oid, 'SELECT')),"
+    "       has_database_privilege('public', current_database(), 'CONNECT')";
 
 Try<void> look_at_schema(postgres::BlockingConnection& connection, SetupFacts& facts) {
     if (!facts.superuser && !facts.acts_as_owner) return {};  // it is looked at when it is migrated
@@ -102,16 +103,17 @@ Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, co
     facts.login_connects = here->boolean(0, 1);
     facts.schema_owner = here->text(0, 2);
     facts.granted = here->boolean(0, 3);
+    facts.everybody_connects = here->boolean(0, 4);
     if (facts.schema_owner != setup_owner) return facts;
     if (const auto looked = look_at_schema(connection, facts); !looked) return tl::unexpected(looked.error());
     return facts;
 }
 
 Try<std::string> databases_of(postgres::BlockingConnection& connection) {
-    const auto names = connection.ask(
-        asked_by_setup,
-        "SELECT string_agg(d.datname, ', ' ORDER BY d.datname) FROM pg_database d WHERE NOT d.datistemplate AND "
-        "d.datname <> 'postgres'");
+    const auto names = connection.ask(asked_by_setup,
+                                      "SELECT pg_catalog.string_agg(d.datname, ', ' ORDER BY d.datname) FROM "
+                                      "pg_database d WHERE NOT d.datistemplate AND "
+                                      "d.datname <> 'postgres'");
     if (!names) return give_up(names.error());
     return std::string(names->text(0, 0));
 }

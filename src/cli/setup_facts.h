@@ -25,13 +25,14 @@ struct SetupFacts {
     bool login = false;  ///< the pool's login is there
     bool login_logs_in = false;
     bool login_is_super = false;
-    bool login_works = false;     ///< has dormouse_worker
-    bool login_connects = false;  ///< may connect to the database, or will: everybody may
-    bool roles = false;           ///< all four of sql/roles.sql
-    std::string schema_owner;     ///< empty: there is no schema dormouse
-    bool granted = false;         ///< the roles may use the schema and read each table of it
-    bool migrated = false;        ///< the schema is this release's, or a later one's that serves it
-    std::string unfit;            ///< why it cannot be; empty: it is, or migrate makes it
+    bool login_works = false;         ///< has dormouse_worker
+    bool login_connects = false;      ///< may connect to the database, or will: everybody may
+    bool everybody_connects = false;  ///< to the database, which was there before us
+    bool roles = false;               ///< all four of sql/roles.sql
+    std::string schema_owner;         ///< empty: there is no schema dormouse
+    bool granted = false;             ///< the roles may use the schema and read each table of it
+    bool migrated = false;            ///< the schema is this release's, or a later one's that serves it
+    std::string unfit;                ///< why it cannot be; empty: it is, or migrate makes it
 };
 
 /// Looks. `connection` is to the database that is set up, or to another one of the server while that is not there

@@ -80,7 +80,7 @@ Result<BlockingConnection> BlockingConnection::open(const std::string& url, cons
     if (PQstatus(connection.get()) != CONNECTION_OK)
         return tl::unexpected(with_tls_hint(from_connection(connection.get(), "database")));
     if (!require_version(PQserverVersion(connection.get()))) {
-        const auto version = connection.ask("what server this is", "SELECT version()");
+        const auto version = connection.ask("what server this is", "SELECT pg_catalog.version()");
         return fail(ErrorKind::incompatible,
                     unfit_server(version ? version->text(0, 0) : "Postgres", PQserverVersion(connection.get())));
     }

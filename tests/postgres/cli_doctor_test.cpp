@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -140,12 +141,56 @@ BOOST_AUTO_TEST_CASE(what_others_have_put_onto_our_tables) {
         "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
         "CREATE TRIGGER theirs AFTER INSERT ON dormouse.runs FOR EACH ROW EXECUTE FUNCTION public.note()");
     doctor.finds("note", "triggers", "theirs on dormouse.runs is not ours", "DROP TRIGGER theirs ON dormouse.runs");
+    const std::string unpinned = "function public.note of theirs on dormouse.runs has no search_path of its own";
+    doctor.finds("note", "triggers", unpinned, "ALTER FUNCTION public.note() SET search_path");
+    database.exec("ALTER FUNCTION public.note() SET search_path = public");
+    BOOST_TEST(!has(doctor.findings().dump(), unpinned));
     database.exec("ALTER TABLE dormouse.runs DISABLE TRIGGER runs_inserted");
     doctor.finds("failed", "triggers", "runs_inserted on dormouse.runs is disabled", "ENABLE TRIGGER runs_inserted");
     database.exec("CREATE RULE twice AS ON DELETE TO dormouse.worker_registry DO ALSO NOTHING");
     doctor.finds("warning", "rules", "twice on dormouse.worker_registry", "DROP RULE twice");
     database.exec("ALTER TABLE dormouse.runs_live ENABLE ROW LEVEL SECURITY");
     doctor.finds("warning", "row security", "dormouse.runs_live", "DISABLE ROW LEVEL SECURITY");
+}
+
+BOOST_AUTO_TEST_CASE(roles_that_may_more_than_dormouse_grants_and_a_database_for_everybody) {
+    apply_roles(database);
+    doctor.finds("note", "roles", "everybody may connect to database " + database.name(), "REVOKE CONNECT");
+    database.exec("REVOKE CONNECT ON DATABASE " + database.name() + " FROM PUBLIC");
+    BOOST_TEST(!has(doctor.findings().dump(), "everybody may connect"));
+    database.exec("ALTER ROLE dormouse_reader SUPERUSER LOGIN");
+    doctor.finds("warning", "roles", "dormouse_reader is a superuser, can log in",
+                 "ALTER ROLE dormouse_reader NOLOGIN");
+    const Ended refused = run(cli_program({"migrate", "--roles"}, {{"DATABASE_URL", database.url()}}));
+    database.exec("ALTER ROLE dormouse_reader NOSUPERUSER NOLOGIN");
+    BOOST_TEST(refused.exit_code != 0);
+    BOOST_TEST(has(refused.err, "role dormouse_reader is there already, and may more"), refused.err);
+    BOOST_TEST(run(cli_program({"migrate", "--roles"}, {{"DATABASE_URL", database.url()}})).exit_code == 0);
+}
+
+// "0" is this host by a name that does not say so.
+BOOST_AUTO_TEST_CASE(a_server_on_another_host_that_proves_nothing_is_told_by_each_that_connects) {
+    Cluster remote(ClusterOptions{.tcp = true, .settings = {}});
+    TestDatabase there(TestDatabase::Schema::migrated, remote);
+    const std::string loopback = remote.tcp_url(there.name());
+    doctor.url = loopback;
+    doctor.url.replace(doctor.url.find("127.0.0.1"), 9, "0").append("?sslmode=disable");
+    there.exec(std::string("GRANT ALL ON SCHEMA dormouse TO ") + password_user);
+    const std::string said = "sslmode=disable sends password and payloads to 0";
+    doctor.finds("warning", "TLS", said, "write ?sslmode=verify-full&sslrootcert=");
+    const std::string file = doctor.directory.path() + "/mail.toml";
+    const auto command = [&](std::vector<std::string> words) {
+        words.insert(words.end(), {"--config", file});
+        return run(cli_program(std::move(words), {}));
+    };
+    const Ended check = command({"worker", "mail", "--check"});
+    BOOST_TEST(has(check.out + check.err, said), check.out << check.err);
+    const Ended config = command({"config", "mail"});
+    BOOST_TEST(has(config.out + config.err, said), config.out << config.err);
+    Process worker(cli_program({"worker", "mail", "--config", file}, {}));
+    BOOST_TEST(worker.saw_error(said));
+    worker.signal(SIGTERM);
+    static_cast<void>(worker.wait());
 }
 
 BOOST_AUTO_TEST_CASE(a_login_without_rights_and_one_that_does_not_see_row_security) {

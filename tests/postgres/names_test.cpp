@@ -290,6 +290,17 @@ BOOST_AUTO_TEST_CASE(whoever_inserts_or_updates_with_public_in_front_executes_no
     }
 }
 
+// What the programs say themselves, before a session's search_path is pinned or in whatever order.
+BOOST_AUTO_TEST_CASE(statements_in_the_source_name_the_schema_of_the_function_they_begin_with) {
+    const std::regex unqualified(R"~("SELECT [a-z_]+\()~");
+    for (const auto& file : std::filesystem::recursive_directory_iterator(std::string(source_directory) + "/src")) {
+        if (file.path().extension() != ".cpp") continue;
+        const std::string text = text_of(file.path());
+        for (std::sregex_iterator found(text.begin(), text.end(), unqualified), end; found != end; ++found)
+            BOOST_ERROR(file.path().string() << ": " << found->str());
+    }
+}
+
 BOOST_AUTO_TEST_CASE(migrate_and_every_other_command_execute_nothing_of_public) {
     Strange strange(true, TestDatabase::Schema::none);
     strange.put_public_first();

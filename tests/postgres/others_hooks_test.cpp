@@ -1,6 +1,7 @@
 // What other people have put around dormouse.runs: policies that hide rows are named by each way in, and their
 // triggers, event triggers and settings are no outage.
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 
 #include "support/foreground_worker.h"
 #include "support/logged_worker.h"
@@ -88,6 +89,42 @@ BOOST_AUTO_TEST_CASE(triggers_and_event_triggers_of_others_find_their_own_tables
                "completed queued running");
     BOOST_TEST(worker.said("database_lost").empty(), worker.log());
     database.exec("ALTER ROLE hooked_worker RESET search_path");
+}
+
+// Our functions look names up in pg_catalog alone, and so do the triggers that fire inside them.
+BOOST_AUTO_TEST_CASE(a_trigger_that_misses_its_own_table_is_not_taken_for_a_schema_that_is_missing) {
+    database.exec(
+        "CREATE TABLE public.audit (task text); GRANT ALL ON public.audit TO PUBLIC;"
+        "CREATE FUNCTION public.audit_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit SELECT "
+        "NEW.task; RETURN NEW; END $$;");
+    const std::string waits = database.value("SELECT dormouse.enqueue('waits')");
+    const std::string ended = database.value("SELECT dormouse.enqueue('ended')");
+    database.exec("UPDATE dormouse.runs SET status = 'failed' WHERE id = '" + ended + "'");
+    database.exec(
+        "CREATE TRIGGER audit_it AFTER INSERT OR UPDATE ON dormouse.runs FOR EACH ROW EXECUTE FUNCTION "
+        "public.audit_it()");
+    database.exec("INSERT INTO dormouse.runs (task) VALUES ('plain')");
+    const TemporaryDirectory directory;
+    std::ofstream(directory.path() + "/runs") << "{\"task\": \"t\", \"key\": \"k\"}\n";
+    const std::vector<std::pair<std::string, std::vector<std::string>>> commands{
+        {"producer", {"enqueue", "t"}},
+        {"producer", {"enqueue", "--from", directory.path() + "/runs"}},
+        {"producer", {"cancel", waits}},
+        {"operator", {"archive", ended}},
+        {"operator", {"retry", "--task", "ended", "--yes"}}};
+    for (const auto& [role, command] : commands) {
+        const Ended refused = cli(role, command);
+        BOOST_TEST(refused.exit_code == 2, command[0] << ": " << refused.exit_code << " " << refused.err);
+        BOOST_TEST(has(refused.err, "relation \"audit\" does not exist"), command[0] << ": " << refused.err);
+        BOOST_TEST(has(refused.err, "SET search_path"), command[0] << ": " << refused.err);
+        BOOST_TEST(!has(refused.err, "dormouse migrate"), command[0] << ": " << refused.err);
+    }
+    database.exec("ALTER FUNCTION public.audit_it() SET search_path = public");
+    for (const auto& [role, command] : commands)
+        BOOST_TEST(cli(role, command).exit_code == 0, command[0] << ": " << cli(role, command).err);
+    // and where the schema is why, that is said
+    database.exec("ALTER TABLE dormouse.migrations RENAME TO m; ALTER FUNCTION dormouse.enqueue RENAME TO other");
+    BOOST_TEST(has(cli("producer", {"enqueue", "t"}).err, "dormouse migrate"));
 }
 
 BOOST_AUTO_TEST_CASE(an_event_trigger_that_fails_when_a_day_is_made_stops_no_run) {

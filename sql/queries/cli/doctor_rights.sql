@@ -18,5 +18,16 @@ SELECT 'ok', 'login', pg_catalog.format('%I has %s', session_user,
                                         coalesce((SELECT pg_catalog.string_agg(o.rolname::text, ', ' ORDER BY o.rolname) FROM ours o), 'the rights of an owner')), ''
   FROM me, may WHERE may.works AND NOT me.rolsuper
 UNION ALL
+SELECT 'warning', 'roles', pg_catalog.format('%s %s; it is there to be granted', r.rolname,
+                                             pg_catalog.concat_ws(', ', CASE WHEN r.rolsuper THEN 'is a superuser' END, CASE WHEN r.rolcreaterole THEN 'may make roles' END,
+                                                       CASE WHEN r.rolbypassrls THEN 'passes row security by' END, CASE WHEN r.rolcanlogin THEN 'can log in' END)),
+       pg_catalog.format('ALTER ROLE %s NOLOGIN NOSUPERUSER NOCREATEROLE NOBYPASSRLS', r.rolname)
+  FROM pg_roles r
+ WHERE r.rolname IN ('dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader') AND (r.rolsuper OR r.rolcreaterole OR r.rolbypassrls OR r.rolcanlogin)
+UNION ALL
+SELECT 'note', 'roles', pg_catalog.format('everybody may connect to database %I, so whoever has a role of dormouse elsewhere on this server has it here too', d.datname),
+       pg_catalog.format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC, and GRANT CONNECT to each login that needs it', d.datname)
+  FROM pg_database d WHERE d.datname = current_database() AND has_database_privilege('public', d.oid, 'CONNECT')
+UNION ALL
 SELECT 'note', 'login', 'it is not told whose sessions hold things, when they are not its own', pg_catalog.format('GRANT pg_read_all_stats TO %I', session_user)
  WHERE NOT pg_catalog.pg_has_role(session_user, 'pg_read_all_stats', 'USAGE')
