@@ -90,9 +90,10 @@ export interface Run<P = any> {
   readonly signal: AbortSignal;
   readonly cancelled: boolean;
   readonly cancelReason: string | undefined;
-  progress(fraction: number, text?: string): void;
+  /** An object is shown as JSON. */
+  progress(fraction: number, text?: unknown): void;
   progress(text: string): void;
-  log(text: string, level?: 'debug' | 'info' | 'warning' | 'error'): void;
+  log(text: unknown, level?: 'debug' | 'info' | 'warning' | 'error'): void;
   heartbeat(within: number): void;
   enqueue(task: string, payload?: unknown, members?: Omit<Options, 'ring' | 'delay' | 'timeout'> & { delay?: number | string; timeout?: number | string; run_at?: Date | string; max_attempts?: number; watched?: boolean }): void;
 }

@@ -10,13 +10,14 @@
 // here and now.
 'use strict';
 
-const { AsyncLocalStorage } = require('node:async_hooks');
 const fs = require('node:fs');
 const net = require('node:net');
+const { isMainThread } = require('node:worker_threads');
+const children = require('./dormouse-children.js');
+const { isError, mostText, nameOf, shown, story, tale } = require('./dormouse-story.js');
 const { BadPayload, BadResult, Fail, ResultTooLarge, encode, nextJson, toJson } = require('./dormouse-json.js');
 
 const version = '0.1.0';
-const mostText = 16384; // the worker cuts texts at 8 KiB, and says so: more need not be sent
 const mostResult = Number(process.env.DORMOUSE_RESULT_BYTES) || Infinity; // infinite: no worker has started us
 const moreInAMessage = 65536; // than that; for one that is longer the worker kills the process
 const year = 365 * 24 * 3600;
@@ -66,11 +67,6 @@ const onStart = (hook) => { hooks.start.push(hook); };
 /// is killed. Not called in one that is killed, or that dies.
 const onStop = (hook) => { hooks.stop.unshift(hook); };
 
-/// An error with its class, which its stack does not have where the class sets no name.
-const nameOf = (error) => String(error.name !== 'Error' ? error.name : error.constructor.name);
-const story = (error) => (error instanceof Error ? [`${nameOf(error)}: ${shown(error.message)}`, ...framesOf(error)].join('\n') : shown(error));
-const framesOf = (error) => String(error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line) && !line.includes(__filename)).slice(0, 12);
-
 async function started() {
   for (const hook of hooks.start) await hook();
 }
@@ -92,6 +88,7 @@ class Run {
     this.task = message.task;
     this.payload = message.payload;
     this.children = []; // what it has started by child_process
+    this.below = []; // and what was below that when it was told to end
     this.cancelReason = undefined; // 'canceled', 'leaving', 'lease_lost', 'timeout'
     this.enqueued = undefined;
   }
@@ -118,13 +115,13 @@ class Run {
     if (typeof fraction === 'string') [fraction, text] = [undefined, fraction];
     if (fraction !== undefined && !(typeof fraction === 'number' && !Number.isNaN(fraction))) throw new TypeError(`a progress of ${fraction}`);
     const bounded = fraction === undefined ? undefined : Math.min(Math.max(fraction, 0), 1);
-    this.#link.say({ type: 'progress', id: this.id, fraction: bounded, text: text === undefined ? undefined : String(text).slice(0, mostText) });
+    this.#link.say({ type: 'progress', id: this.id, fraction: bounded, text: text === undefined ? undefined : shown(text) });
   }
 
   /// A line of the run's log; several, if the text has line breaks. level: debug, info, warning, error.
   log(text, level = 'info') {
     if (!levels.includes(level)) throw new RangeError(`the level ${level} of a log line; there are ${levels.join(', ')}`);
-    for (const line of String(text).split(/\r\n|\r|\n/)) this.#link.say({ type: 'log', id: this.id, level, text: line.slice(0, mostText) });
+    for (const line of shown(text).split(/\r\n|\r|\n/)) this.#link.say({ type: 'log', id: this.id, level, text: line.slice(0, mostText) });
   }
 
   /// A shorter deadline: the run is timed out unless the next heartbeat comes within so many seconds. 0 ends that.
@@ -139,6 +136,7 @@ class Run {
   }
 
   cancel(reason) {
+    children.look(this);
     this.cancelReason = reason;
     this.#controller?.abort(Object.assign(new Error(`cancelled: ${reason}`), { name: 'AbortError' }));
   }
@@ -168,21 +166,10 @@ function failed(run, error) {
   if (run.cancelled && error?.name === 'AbortError')
     return encode({ type: 'failed', id, class: 'Cancelled', message: `cancelled: ${run.cancelReason}` });
   const permanent = (error instanceof Fail ? error.permanent === true : givesUp(run.task, error)) || undefined;
-  if (!(error instanceof Error)) return encode({ type: 'failed', id, class: 'Error', message: shown(error), permanent });
-  let message = shown(error.message);
-  if (!(error instanceof Fail)) {
-    message = [message, ...framesOf(error)].join('\n').slice(0, mostText);
-  }
+  if (!isError(error)) return encode({ type: 'failed', id, class: 'Error', message: shown(error), permanent });
+  const message = (error instanceof Fail ? shown(error.message) : tale(error)).slice(0, mostText);
   return encode({ type: 'failed', id, class: nameOf(error), message, in: error instanceof Retry ? error.in : undefined,
     permanent });
-}
-
-function shown(value) {
-  try {
-    return String(value).slice(0, mostText);
-  } catch {
-    return '(its message cannot be shown)';
-  }
 }
 
 /// A schema's error with the paths it names (zod's issues), or its message.
@@ -190,54 +177,6 @@ function fault(error) {
   if (!Array.isArray(error?.issues)) return `payload: ${shown(error?.message ?? error)}`;
   const at = (path = []) => path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part?.key ?? part)}`)).join('');
   return error.issues.map((issue) => `payload${at(issue.path)}: ${issue.message}`).join('; ');
-}
-
-// --- the processes that a run has started: they end with a run that is stopped ---------------------------------------------------
-
-const current = new AsyncLocalStorage();
-const patience = 2000; // ms between asking and killing
-
-const watchChildren = () => require('node:diagnostics_channel').subscribe('child_process', ({ process: child }) => current.getStore()?.children.push(child));
-
-function childrenOf(pid) {
-  try {
-    return fs.readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-      fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'ascii').split(' ').filter(Boolean).map(Number));
-  } catch {
-    return []; // it is gone, or the kernel has no CONFIG_PROC_CHILDREN
-  }
-}
-
-function withDescendants(pids) {
-  const all = [];
-  for (let next = pids; next.length > 0; next = next.flatMap(childrenOf)) all.push(...next);
-  return all;
-}
-
-function send(pids, signal) {
-  for (const pid of pids) try { process.kill(pid, signal); } catch { /* it is gone */ }
-}
-
-function lives(pid) {
-  try { return !/\) [ZX] /.test(fs.readFileSync(`/proc/${pid}/stat`, 'latin1')); } catch { return false; }
-}
-
-/// Ends what `run` has started and what those have; calls `done` when they are gone.
-function endChildren(run, done) {
-  const left = run.children.filter((child) => child.pid !== undefined && child.exitCode === null && child.signalCode === null);
-  const all = withDescendants(left.map((child) => child.pid));
-  if (all.length === 0) return done();
-  const began = Date.now();
-  send(all, 'SIGTERM');
-  const timer = setInterval(() => {
-    const living = all.filter(lives);
-    if (living.length > 0 && Date.now() - began < 2 * patience) {
-      if (Date.now() - began > patience) send(living, 'SIGKILL');
-      return;
-    }
-    clearInterval(timer);
-    done();
-  }, 10);
 }
 
 // --- the conversation with the worker -------------------------------------------------------------------------------------------
@@ -341,7 +280,7 @@ class Link {
         this.#runs.delete(run.id); // before the answer: the next attempt may come right behind it
         this.#write(answer);
       });
-      current.run(run, execute, run, (answer) => (run.cancelled ? endChildren(run, () => end(answer)) : end(answer)));
+      children.current.run(run, execute, run, (answer) => (run.cancelled ? children.end(run, () => end(answer)) : end(answer)));
     } else if (message.type === 'cancel') {
       this.#runs.get(message.id)?.cancel(message.reason ?? 'canceled');
     }
@@ -354,13 +293,20 @@ function serve({ concurrency = 10 } = {}) {
   const descriptor = process.env.DORMOUSE_CONTROL_FD;
   delete process.env.DORMOUSE_CONTROL_FD; // what is started from here is not spoken to
   const refuse = (why) => { console.error(`dormouse: ${why}`); process.exit(1); };
+  const byPerson = process.argv[2] === '--run';
+  const server = process.env.DORMOUSE_SERVED_BY ?? (process.send === undefined ? undefined : process.ppid);
+  if (!isMainThread) throw new Error('dormouse: serve() is called in a worker thread: the main thread alone is spoken to; call it there');
+  if (server !== undefined && !byPerson)
+    refuse(`process ${server} has started this one (${process.pid}), by child_process or cluster, and is the one that the worker speaks to: call `
+      + "serve() there alone; for more processes: processes in the task's table, or serve({ concurrency: N })");
+  if (descriptor !== undefined) process.env.DORMOUSE_SERVED_BY = String(process.pid);
   if (tasks.size === 0) refuse('no task is registered: call task(name, function) before serve()');
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 10_000)
     refuse(`concurrency: ${concurrency}; it is a number from 1 to 10,000`);
-  if (descriptor === undefined || process.argv[2] === '--run') return byHand(process.argv.slice(1));
+  if (descriptor === undefined || byPerson) return byHand(process.argv.slice(1));
   const names = [...tasks.keys()].sort();
   const begin = () => {
-    watchChildren();
+    children.watch();
     try {
       new Link(Number(descriptor), { type: 'hello', protocol: 1, tasks: names, concurrency, client: `node ${version}` });
     } catch (error) {
@@ -393,7 +339,7 @@ function byHand([program, run, name, payload = 'null', ...more]) {
     console.log(JSON.stringify(result));
     for (const one of enqueue) console.error(`enqueue: ${JSON.stringify(one)}`);
   };
-  started().then(() => execute(new Run({ id: '00000000-0000-0000-0000-000000000000', task: name, payload: value }, { say }), tell),
+  started().then(() => execute(new Run({ id: '00000000-0000-0000-0000-000000000000', task: name, queue: '', attempt: 1, max_attempts: 1, payload: value }, { say }), tell),
     (error) => leave(1, `onStart: ${story(error)}`));
 }
 

@@ -157,6 +157,7 @@ function answer(Run $run): string {
         $line .= $run->enqueued ? ',"enqueue":' . fitting('what it enqueues is', '[' . implode(',', $run->enqueued) . ']') : '';
         return fitting('the result and what it enqueues are together', $line . '}', MORE_IN_A_MESSAGE);
     } catch (\Throwable $error) {
+        Link::isForked() && exit((int) (bool) fwrite(STDERR, "$error\n")); // 1, and the answer is the parent's to give
         return json(failed($run, $error), 'the error');
     }
 }
@@ -183,15 +184,15 @@ function failed(Run $run, \Throwable $error): array {
 }
 
 /** The message, the user's own frames, and what it was caused by. */
-function story(\Throwable $error): string {
+function story(\Throwable $error, int $depth = 0): string {
     $lines = [$error->getMessage(), "    at {$error->getFile()}:{$error->getLine()}"];
-    foreach ($error->getTrace() as $frame) {
-        if (isset($frame['file']) && $frame['file'] !== __FILE__ && count($lines) < 12) {
-            $lines[] = "    at {$frame['file']}:{$frame['line']} in {$frame['function']}";
-        }
+    $frames = array_values(array_filter($error->getTrace(), fn ($frame) => isset($frame['file']) && $frame['file'] !== __FILE__));
+    $own = array_filter($frames, fn ($frame) => !str_contains($frame['file'], '/vendor/'));
+    foreach (array_slice($frames, 0, 3, true) + array_slice($own, 0, 3, true) + array_slice($own, -3, 3, true) as $frame) { // where it was thrown, and the author's own
+        $lines[] = "    at {$frame['file']}:{$frame['line']} in {$frame['function']}";
     }
     $cause = $error->getPrevious();
-    return implode("\n", $lines) . ($cause ? "\ncaused by " . get_class($cause) . ': ' . story($cause) : '');
+    return implode("\n", $lines) . ($cause && $depth < 5 ? "\ncaused by " . get_class($cause) . ': ' . story($cause, $depth + 1) : '');
 }
 
 /** The exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly. */
@@ -202,7 +203,7 @@ function by_hand(array $arguments): int {
             . "\nTo try one: dormouse try TASK --payload JSON, or without a pool: php {$_SERVER['argv'][0]} --run TASK [JSON]\n");
         return 2;
     }
-    $message = (object) ['id' => '00000000-0000-0000-0000-000000000000', 'task' => $name, 'payload' => json_decode($payload, false, 1 << 20, JSON_THROW_ON_ERROR)];
+    $message = (object) ['id' => '00000000-0000-0000-0000-000000000000', 'task' => $name, 'queue' => '', 'attempt' => 1, 'max_attempts' => 1, 'payload' => json_decode($payload, false, 1 << 20, JSON_THROW_ON_ERROR)];
     $said = json_decode(answer(new Run($message, null)));
     if ($said->type === 'completed') {
         echo json($said->result ?? null, 'the result'), "\n";
@@ -219,13 +220,14 @@ class Link {
     private string $rest = '';
     private ?Run $current = null;
     private array $before = []; // the children that no run of now has started
-    private int $pid;
+    private static int $pid = 0;
+    private array $below = []; // the children of the run when it was told to end, and theirs
     private bool $ended = false;
     /** @var \stdClass[] */
     private array $waiting = [];
 
     public function __construct(int $descriptor) {
-        $this->pid = getmypid();
+        self::$pid = getmypid();
         $this->socket = fopen("php://fd/$descriptor", 'r+') ?: exit(1);
         stream_set_blocking($this->socket, false);
         stream_set_read_buffer($this->socket, 0);
@@ -236,6 +238,22 @@ class Link {
         $this->say(json(['type' => 'hello', 'protocol' => 1, 'tasks' => array_map('strval', $names), 'concurrency' => 1, 'client' => 'php ' . VERSION], 'hello'));
     }
 
+    /** Whether this is a forked child of the process that the worker speaks to. */
+    public static function isForked(): bool {
+        return self::$pid !== 0 && getmypid() !== self::$pid;
+    }
+
+    /** One process is spoken to: the first that serves. The lock is that process's alone, and no forked child's. */
+    private static function takeSocket(\FFI $libc, int $descriptor): void {
+        $lock = $libc->new('struct flock');
+        $lock->type = 1; // F_WRLCK; then F_SETLK, F_GETLK
+        if ($libc->fcntl($descriptor, 6, \FFI::addr($lock)) !== 0 && $libc->fcntl($descriptor, 5, \FFI::addr($lock)) === 0 && $lock->type !== 2) {
+            fwrite(STDERR, "dormouse: process $lock->pid serves this worker already, and this one (" . getmypid() . ') has its socket too: both come from a'
+                . " fork before dormouse\\serve(). Call it in one process; for more of them: processes in the task's table\n");
+            exit(1);
+        }
+    }
+
     /** The kernel sends SIGIO when the worker says something while a handler is at work. */
     private function wakeMe(int $descriptor): void {
         if (!function_exists('pcntl_async_signals') || !class_exists('FFI')) {
@@ -244,8 +262,9 @@ class Link {
         pcntl_async_signals(true);
         pcntl_signal(SIGIO, fn () => $this->listen(), false);
         try {
-            $libc = \FFI::cdef('int fcntl(int fd, int command, ...); int close(int fd);', 'libc.so.6');
-            $libc->fcntl($descriptor, 8, $this->pid); // F_SETOWN
+            $libc = \FFI::cdef('struct flock { short type, whence; long start, len; int pid; }; int fcntl(int fd, int command, ...);', 'libc.so.6');
+            self::takeSocket($libc, $descriptor);
+            $libc->fcntl($descriptor, 8, self::$pid); // F_SETOWN
             $libc->fcntl($descriptor, 4, $libc->fcntl($descriptor, 3) | 020000); // F_SETFL, F_GETFL, O_ASYNC
             $libc->fcntl($descriptor, 2, 1); // F_SETFD, FD_CLOEXEC
         } catch (\FFI\Exception) { // not allowed here: it is heard at the next progress
@@ -255,7 +274,7 @@ class Link {
     /** A forked child is not spoken to, and answers nothing: its parent does. */
     public function say(string $line): void {
         $line .= "\n";
-        while ($line !== '' && getmypid() === $this->pid) {
+        while ($line !== '' && !self::isForked()) {
             $written = @fwrite($this->socket, $line);
             if ($written === false || $written === 0) {
                 $this->until(null, [$this->socket]);
@@ -275,7 +294,7 @@ class Link {
 
     /** Takes what the worker has said. Throws Cancelled if the run at work is to end. */
     public function listen(): void {
-        if (getmypid() !== $this->pid) {
+        if (self::isForked()) {
             return;
         }
         while (($piece = @fread($this->socket, 1 << 20)) !== false && $piece !== '') {
@@ -299,6 +318,7 @@ class Link {
                 $this->waiting[] = $message;
             } elseif ($message->type === 'cancel' && $this->current?->id === $message->id) {
                 $this->current->cancelReason ??= $message->reason ?? 'canceled';
+                $this->below = with_descendants(array_diff(children(), $this->before)); // whoever ends a child now leaves that one's children behind
                 $cancelled = true;
             }
         }
@@ -319,6 +339,7 @@ class Link {
             }
             $run = new Run(array_shift($this->waiting), $this);
             $this->before = children();
+            $this->below = [];
             $this->current = $run;
             try {
                 $line = answer($run);
@@ -327,11 +348,10 @@ class Link {
                 $this->current = null;
                 $line = json(failed($run, $late), 'the error');
             }
-            if (getmypid() !== $this->pid) {
-                exit(0);
-            }
+            self::isForked() && exit(0);
             if ($run->cancelReason !== null) {
-                end_children(array_diff(children(), $this->before));
+                end_children(array_merge(array_diff(children(), $this->before), $this->below));
+                $line = $this->before ? substr($line, 0, -1) . ',"keep":' . json_encode(array_values($this->before)) . '}' : $line;
             }
             while (ob_get_level() > 0 && @ob_end_flush()) { // what comes after the answer is in no run's log
             }
@@ -355,17 +375,25 @@ function lives(int $pid): bool {
 }
 
 /** The processes that a run has started end with it when it is stopped, and theirs. */
-function end_children(array $own): void {
-    for ($every = $own; $own; $own = array_diff(array_merge(...array_map(children(...), $own)), $every)) {
-        $every = array_unique(array_merge($every, $own));
-    }
-    for ($began = microtime(true), $signal = 15; $every = array_filter($every, lives(...)); usleep(10_000)) {
-        if (microtime(true) - $began > 2 * PATIENCE) {
+function end_children(array $every): void {
+    // Again and again: who is asked to end may start another one.
+    for ($began = microtime(true), $asked = []; $every = array_filter(with_descendants(array_filter($every, lives(...))), lives(...)); usleep(10_000)) {
+        $waited = microtime(true) - $began;
+        if ($waited > 2 * PATIENCE) {
             return;
         }
-        if ($signal === 15 || microtime(true) - $began > PATIENCE) {
-            array_map(fn ($pid) => posix_kill($pid, $signal), $every);
-            $signal = 9;
+        array_map(fn ($pid) => posix_kill($pid, 15), array_diff($every, $asked));
+        $asked = array_merge($asked, $every);
+        if ($waited > PATIENCE) {
+            array_map(fn ($pid) => posix_kill($pid, 9), $every);
         }
     }
+}
+
+/** @return int[] */
+function with_descendants(array $own): array {
+    for ($every = []; $own; $own = array_diff(array_merge(...array_map(children(...), $own)), $every)) {
+        $every = array_unique(array_merge($every, $own));
+    }
+    return $every;
 }

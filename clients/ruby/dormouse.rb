@@ -60,7 +60,7 @@ module Dormouse
   # The run a handler is executed for.
   class Run
     attr_reader :id, :task, :queue, :payload, :attempt, :max_attempts, :fence, :deadline, :traceparent, :enqueued
-    attr_accessor :cancel_reason # canceled, leaving, lease_lost, timeout
+    attr_accessor :cancel_reason, :children, :below # canceled, leaving, lease_lost, timeout; those of the process when it began; its own when it was told
 
     def initialize(message, link)
       @link = link
@@ -75,14 +75,14 @@ module Dormouse
     # How far it is, 0 to 1, and a word about it: progress(0.5, 'half'), progress('begins'). The latest counts.
     def progress(fraction, text = nil)
       fraction, text = nil, fraction if fraction.is_a?(String)
-      say('progress', fraction: fraction && Float(fraction).clamp(0.0, 1.0), text: text && Dormouse.text(text))
+      say('progress', fraction: fraction && Float(fraction).clamp(0.0, 1.0), text: text && Dormouse.text(Dormouse.words(text)))
     end
 
     # A line of the run's log; several, if the text has line breaks.
     def log(text, level = 'info')
       raise ArgumentError, "the level #{level} of a log line; there are #{LEVELS.join(', ')}" unless LEVELS.include?(level)
 
-      Dormouse.utf8(text).split(/\r\n|\r|\n/).each { |line| say('log', level: level, text: Dormouse.text(line)) }
+      Dormouse.utf8(Dormouse.words(text)).split(/\r\n|\r|\n/).each { |line| say('log', level: level, text: Dormouse.text(line)) }
     end
 
     # A shorter deadline: the run is timed out unless the next heartbeat comes within so many seconds. 0 ends that.
@@ -132,12 +132,26 @@ module Dormouse
 
     def utf8(value) = String(value).encode('UTF-8', invalid: :replace, undef: :replace).scrub
 
+    # An object is shown as JSON.
+    def words(value) = value.is_a?(Hash) || value.is_a?(Array) ? json(value, 'a text') : value
+
     def text(value) = utf8(value).byteslice(0, MOST_TEXT).scrub('')
 
     def json(value, what)
       JSON.generate(value, max_nesting: 0)
     rescue JSON::JSONError, EncodingError, SystemStackError => e
-      raise Unfit.new('BadResult', "#{what} cannot be written as JSON: #{e.message}")
+      at = fault(value, what == 'the result' ? 'result' : '')
+      raise Unfit.new('BadResult', "#{what} cannot be written as JSON: #{at && "#{at.delete_prefix('.')}: "}#{e.message}")
+    end
+
+    # Where in it the first number is that JSON cannot say.
+    def fault(value, path, depth = 0)
+      return if depth > 50
+      return value.finite? ? nil : path if value.is_a?(Float)
+
+      parts = { Hash => -> { value.map { |key, one| ["#{path}.#{key}", one] } }, Array => -> { value.each_with_index.map { |one, at| ["#{path}[#{at}]", one] } } }
+      parts[value.class]&.call&.each { |at, one| (found = fault(one, at, depth + 1)) && (return found) }
+      nil
     end
 
     def answer_of(run)
@@ -146,7 +160,6 @@ module Dormouse
 
       completed(run, yield(handle))
     rescue Cancelled => e
-      Children.end_since(run)
       JSON.generate({ type: 'failed', id: run.id, class: 'Cancelled', message: e.message })
     rescue Exception => e # exit, too, is the run's and not the process'
       JSON.generate(failed(run, e).compact)
@@ -185,10 +198,12 @@ module Dormouse
     end
 
     # The message, the user's own frames, and what it was caused by.
-    def story(error)
-      frames = (error.backtrace || []).reject { |frame| frame.start_with?(__FILE__) }.first(12)
-      lines = [error.message, *frames.map { |frame| "    from #{frame}" }]
-      lines << "caused by #{error.cause.class}: #{story(error.cause)}" if error.cause
+    def story(error, depth = 0)
+      frames = (error.backtrace || []).reject { |frame| frame.start_with?(__FILE__) }
+      own = frames.reject { |frame| frame.include?('/gems/') || frame.start_with?(RbConfig::CONFIG['rubylibdir'], '<internal:') }
+      frames = frames.first(3) | (own.first(3) | own.last(3)) # where it was raised, and the author's own
+      lines = [error.message, *frames.map { |frame| "    from #{frame[0, 300]}" }]
+      lines << "caused by #{error.cause.class}: #{story(error.cause, depth + 1)}" if error.cause && depth < 5
       lines.map { |line| utf8(line) }.join("\n")
     end
 
@@ -199,7 +214,8 @@ module Dormouse
              "To try one: dormouse try TASK --payload JSON, or without a pool: ruby #{$PROGRAM_NAME} --run TASK [JSON]"
         exit 2
       end
-      attempt = Run.new({ 'id' => '00000000-0000-0000-0000-000000000000', 'task' => name, 'payload' => JSON.parse(payload) }, ByHand)
+      attempt = Run.new({ 'id' => '00000000-0000-0000-0000-000000000000', 'task' => name, 'queue' => '', 'attempt' => 1, 'max_attempts' => 1,
+                          'payload' => JSON.parse(payload) }, ByHand)
       answer = JSON.parse(answer_of(attempt) { |handle| handle.call(attempt.payload, attempt) })
       puts JSON.generate(answer['result']) if answer['type'] == 'completed'
       warn answer.values_at('class', 'message').compact.join(': ') if answer['type'] != 'completed'
@@ -207,8 +223,7 @@ module Dormouse
     end
   end
 
-  # What a run says that is tried by hand.
-  module ByHand
+  module ByHand # what a run says that is tried by hand
     def self.say(message) = warn("#{message[:level] || message[:type]}: #{message[:text] || JSON.generate(message.slice(:fraction, :within))}")
   end
 
@@ -220,7 +235,19 @@ module Dormouse
       [] # it is gone, or the kernel does not say
     end
 
-    def self.begin(run) = run.instance_variable_set(:@children, of)
+    def self.begin(run)
+      run.children = of
+      run.below = []
+    end
+
+    # Before it hears that it is to end: whoever ends a child then leaves that one's children behind.
+    def self.look(run) = run.below |= with_descendants(of - run.children.to_a)
+
+    def self.with_descendants(pids)
+      every = new = pids
+      every |= new while (new = new.flat_map { |pid| of(pid) } - every).any?
+      every
+    end
 
     def self.lives?(pid)
       !%w[Z X].include?(File.binread("/proc/#{pid}/stat").rpartition(') ').last[0])
@@ -229,15 +256,16 @@ module Dormouse
     end
 
     def self.end_since(run)
-      own = of - run.instance_variable_get(:@children).to_a
-      every = own
-      every |= own while (own = own.flat_map { |pid| of(pid) } - every).any?
-      signal(every, :TERM)
+      every = (of - run.children.to_a) | run.below
+      asked = []
       began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-      while (every = every.select { |pid| lives?(pid) }).any?
+      # Again and again: who is asked to end may start another one.
+      while (every = with_descendants(every.select { |pid| lives?(pid) }).select { |pid| lives?(pid) }).any?
         waited = Process.clock_gettime(Process::CLOCK_MONOTONIC) - began
         return if waited > 2 * PATIENCE
 
+        signal(every - asked, :TERM)
+        asked |= every
         signal(every, :KILL) if waited > PATIENCE
         sleep 0.01
       end
@@ -251,6 +279,7 @@ module Dormouse
     def initialize(socket, tasks)
       @socket = socket
       @socket.close_on_exec = true
+      take_socket
       @pid = Process.pid
       @main = Thread.current
       @lock = Mutex.new
@@ -258,6 +287,18 @@ module Dormouse
       @runs = {}
       @waiting = Queue.new
       say({ type: 'hello', protocol: 1, tasks: tasks, concurrency: 1, client: "ruby #{VERSION}" })
+    end
+
+    # One process is spoken to: the first that serves. The lock is that process's alone, and no forked child's.
+    def take_socket
+      lock = [1, 0, 0, 0, 0].pack('ssx4qqlx4') # struct flock, F_WRLCK
+      @socket.fcntl(6, lock.dup) # F_SETLK
+    rescue Errno::EAGAIN, Errno::EACCES
+      @socket.fcntl(5, lock) # F_GETLK
+      abort "dormouse: process #{lock.unpack1('x24l')} serves this worker already, and this one (#{Process.pid}) has its socket too: both come from a " \
+            "fork before Dormouse.serve. Call it in one process; for more of them: processes in the task's table"
+    rescue SystemCallError
+      nil # no such kernel
     end
 
     # A forked child is not spoken to, and answers nothing: its parent does.
@@ -276,16 +317,36 @@ module Dormouse
         while (run = @waiting.pop)
           Children.begin(run)
           @lock.synchronize { @current = run }
-          answer = Dormouse.answer_of(run) { |handle| interruptible(run, handle) }
-          exit!(0) unless Process.pid == @pid
+          answer = Dormouse.answer_of(run) { |handle| unless_forked { interruptible(run, handle) } }
           settle(run)
-          [$stdout, $stderr].each { |stream| stream.flush rescue nil } # what comes after the answer is in no run's log
+          answer = spare(run, answer) if run.cancelled?
+          flush # what comes after the answer is in no run's log
           say(answer)
         end
       end
     end
 
     private
+
+    # A forked child whose block has ended or raised has nothing to answer.
+    def unless_forked
+      result = yield
+    rescue Exception => e
+      raise if Process.pid == @pid
+
+      warn e.full_message(highlight: false) unless e.is_a?(SystemExit)
+      flush && exit!(e.is_a?(SystemExit) ? e.status : 1)
+    else
+      Process.pid == @pid ? result : flush && exit!(0)
+    end
+
+    def flush = [$stdout, $stderr].each { |stream| stream.flush rescue nil }
+
+    # The worker is not to end those that others have started before.
+    def spare(run, answer)
+      Children.end_since(run)
+      run.children.empty? ? answer : answer.sub(/}\z/) { %(,"keep":#{JSON.generate(run.children)}}) }
+    end
 
     def interruptible(run, handle)
       Thread.handle_interrupt(Cancelled => :immediate) do
@@ -330,6 +391,7 @@ module Dormouse
     def cancel(message)
       @lock.synchronize do
         run = @runs[message['id']] or return
+        Children.look(run) if @current.equal?(run)
         run.cancel_reason = message['reason'] || 'canceled'
         @main.raise(Cancelled, "cancelled: #{run.cancel_reason}") if @current.equal?(run)
       end

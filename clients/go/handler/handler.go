@@ -241,7 +241,7 @@ func byHand(arguments []string) int {
 			strings.Join(names(), ", "), os.Args[0])
 		return 2
 	}
-	run := &Run{ID: "00000000-0000-0000-0000-000000000000", Task: arguments[1], Payload: json.RawMessage("null")}
+	run := &Run{ID: "00000000-0000-0000-0000-000000000000", Task: arguments[1], Attempt: 1, MaxAttempts: 1, Payload: json.RawMessage("null")}
 	if len(arguments) > 2 {
 		run.Payload = json.RawMessage(arguments[2])
 	}

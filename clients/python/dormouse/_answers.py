@@ -1,6 +1,7 @@
 """The one answer to a run: completed, failed or retry."""
 
 import os
+import sysconfig
 import traceback
 
 from dormouse import _tasks
@@ -9,7 +10,9 @@ from dormouse._json import MOST_TEXT, encode, to_json
 
 _HERE = os.path.dirname(__file__)
 _MORE_IN_A_MESSAGE = 64 << 10  # than limits.result_bytes; for one that is longer the worker kills the process
-_FIRST, _LAST, _WIDE = 8, 16, 300  # lines of a traceback, and characters of each
+_OWN, _LAST, _WIDE = 6, 3, 300  # frames of an exception: of the author's code, and where it was raised; characters of a line
+_CHAIN = 6  # exceptions of a chain
+_LIBRARIES = tuple({sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib")}) + ("<frozen ",)
 _most = int(os.environ.get("DORMOUSE_RESULT_BYTES", 0)) or None  # none: no worker has started us
 
 
@@ -49,15 +52,54 @@ def failed(run, error):
     task = _tasks.known.get(run.task)
     permanent = error.permanent if isinstance(error, Fail) else task is not None and task.gives_up_on(error)
     if not isinstance(error, Fail):
-        own = error.__traceback__
-        while own is not None and own.tb_frame.f_code.co_filename.startswith(_HERE):
-            own = own.tb_next
-        lines = "".join(traceback.format_exception(type(error), error, own)).splitlines()
-        if len(lines) > _FIRST + _LAST:  # the author's own frames come first, the library's last
-            lines = [*lines[:_FIRST], f"  [{len(lines) - _FIRST - _LAST} lines]", *lines[-_LAST:]]
-        text += "\n" + "\n".join(line[:_WIDE] for line in lines)
+        text += "\n" + "\n".join(line[:_WIDE] for line in _story(error))
     name = "result_too_large" if isinstance(error, ResultTooLarge) else type(error).__name__
     message = {"type": "failed", "id": run.id, "class": name, "message": text}
     if isinstance(error, Retry) and error.in_ is not None:
         message["in"] = error.in_
     return encode({**message, "permanent": True} if permanent else message)
+
+
+def sparing(answer, pids):
+    """The same answer of a stopped run, with the processes that the worker is not to end behind it."""
+    return answer[:-2] + f',"keep":{sorted(pids)}}}\n'.encode() if pids else answer
+
+
+def _story(error):
+    """The lines of its traceback, then those of what it came from: what was raised last comes first, as the end may be cut."""
+    lines, told, queue = [], set(), [("", error)]
+    while queue and len(told) < _CHAIN:
+        how, error = queue.pop(0)
+        if id(error) in told:
+            continue
+        told.add(id(error))
+        frames = _chosen(traceback.extract_tb(error.__traceback__))
+        lines += [how] if how else []
+        lines += ["Traceback (most recent call last):", *frames] if frames else []
+        lines += "".join(traceback.format_exception_only(type(error), error)).splitlines()
+        queue += [("One of the group:", one) for one in getattr(error, "exceptions", ()) if isinstance(one, BaseException)]
+        if error.__cause__ is not None:
+            queue.append(("Caused by:", error.__cause__))
+        elif error.__context__ is not None and not error.__suppress_context__:
+            queue.append(("Raised while this was handled:", error.__context__))
+    return lines
+
+
+def _chosen(frames):
+    """Lines for the frames that say most: those of the author's own code, and the last ones."""
+    frames = [frame for frame in frames if not frame.filename.startswith(_HERE)]
+    own = [at for at, frame in enumerate(frames) if not _of_library(frame.filename)] or list(range(len(frames)))
+    shown = {*own[: _OWN // 2], *own[-(_OWN - _OWN // 2) :], *range(max(len(frames) - _LAST, 0), len(frames))}
+    lines, left_out = [], 0
+    for at, frame in enumerate(frames):
+        if at not in shown:
+            left_out += 1
+            continue
+        lines += [f"  [{left_out} frames]"] if left_out else []
+        left_out = 0
+        lines += "".join(traceback.format_list([frame])).splitlines()
+    return lines
+
+
+def _of_library(file):
+    return file.startswith(_LIBRARIES) or f"{os.sep}site-packages{os.sep}" in file or f"{os.sep}dist-packages{os.sep}" in file

@@ -1,6 +1,7 @@
 """The processes that a run has started: they end with a run that is stopped. What a run leaves behind that was not stopped lives on,
-as long as this process does."""
+as long as this process does. The worker looks after the answer of a stopped run as well, for those that have lost their parents."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -18,9 +19,10 @@ _something = False  # has been started since those were looked at
 
 
 def watch():
-    """From now on each run knows what is started by subprocess, also by way of asyncio."""
+    """From now on each run knows what is started in its context: by subprocess, also by way of asyncio, by os and by multiprocessing."""
     start = subprocess.Popen.__init__
 
+    @functools.wraps(start)
     def noted(self, *arguments, **named):
         note()
         start(self, *arguments, **named)
@@ -29,7 +31,33 @@ def watch():
             run.children.append(self)
 
     subprocess.Popen.__init__ = noted
+    for name in ("fork", "forkpty", "posix_spawn", "posix_spawnp"):
+        _watch_call(os, name)
+    try:
+        import _posixsubprocess  # multiprocessing, where it does not fork
+
+        _watch_call(_posixsubprocess, "fork_exec")
+    except ImportError:
+        pass
     os.register_at_fork(before=note)
+
+
+def _watch_call(module, name):
+    call = getattr(module, name, None)
+    if call is None:
+        return
+
+    @functools.wraps(call)
+    def noted(*arguments, **named):
+        note()
+        made = call(*arguments, **named)
+        pid = made[0] if isinstance(made, tuple) else made
+        run = current.get()
+        if pid and run is not None:
+            run.pids.add(pid)
+        return made
+
+    setattr(module, name, noted)
 
 
 def note():
@@ -60,7 +88,7 @@ def _servants():
     """Those of multiprocessing that serve all runs."""
     trackers = (getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None), "_pid")
     servers = (getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None), "_forkserver_pid")
-    return {getattr(owner, name, None) for owner, name in (trackers, servers)}
+    return {getattr(owner, name, None) for owner, name in (trackers, servers)} - {None}
 
 
 def _with_descendants(pids):
@@ -84,26 +112,41 @@ def now():
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS)
 
 
+def look(run):
+    """Before `run` hears that it is to end: whoever ends a child then, as subprocess.run() does, leaves that one's children behind."""
+    if run.children or run.pids:
+        run.below |= _with_descendants(_own(run))
+
+
+def _own(run):
+    started = {child.pid for child in run.children if child.returncode is None}
+    return {pid for pid in started | (run.pids & of() if run.pids else set()) if _lives(pid)}
+
+
 def end(run, since=None):
     """Ends what `run` has started and what those have; with `since`, a time of now(), whatever this process has started from then
-    on. Returns when they are gone."""
-    own = {child.pid for child in run.children if child.poll() is None}
+    on. Returns when they are gone: whom the worker is not to end after that."""
+    every = _own(run) | run.below
     if since is not None:
-        own |= {pid for pid in of() - _known if _lives(pid) and _began(pid) >= since}
-    every = _with_descendants(own)
-    _signal(every, signal.SIGTERM)
+        every |= {pid for pid in of() - _known if _lives(pid) and _began(pid) >= since}
+    asked = set()
     began = time.monotonic()
     while every:
         for child in run.children:
             child.poll()  # so that it is no zombie
+        # Again and again: who is asked to end may start another one.
+        every = _with_descendants(pid for pid in every if _lives(pid)) - _servants()
         every = {pid for pid in every if _lives(pid)}
         waited = time.monotonic() - began
         if waited > 2 * _PATIENCE_S:
-            return
+            break
+        _signal(every - asked, signal.SIGTERM)
+        asked |= every
         if waited > _PATIENCE_S:
             _signal(every, signal.SIGKILL)
         if every:
             time.sleep(0.01)
+    return _servants() | (_known if since is not None else set())
 
 
 def _stat(pid):

@@ -12,12 +12,18 @@ F = typing.TypeVar("F", bound=typing.Callable[[], typing.Any])
 _start: list[typing.Callable[[], typing.Any]] = []
 _stop: list[typing.Callable[[], typing.Any]] = []
 _loop = None
+values: dict[str, typing.Any] = {}  # what the hooks have returned, by their names
+
+
+def names():
+    return [hook.__name__ for hook in _start if hasattr(hook, "__name__")]
 
 
 def on_start(function: F) -> F:
     """Called before the process takes its first run: opens a pool of connections, loads a model. Plain or async; several are called in
     their order. What it raises ends the process: its runs wait, none has used up an attempt, and the error is told as that of a
-    handler that cannot start. It has the task's start_timeout."""
+    handler that cannot start. It has the task's start_timeout. What it returns is given to every function that has a parameter of the
+    hook's name: def db(), and def mail(payload, db)."""
     _start.append(function)
     return function
 
@@ -31,7 +37,7 @@ def on_stop(function: F) -> F:
 
 def start():
     for hook in _start:
-        _finish(hook())
+        values[getattr(hook, "__name__", "")] = _finish(hook())
 
 
 def stop():
@@ -45,7 +51,7 @@ def stop():
 async def start_here():
     """In the loop that executes the async functions."""
     for hook in _start:
-        await _result(hook())
+        values[getattr(hook, "__name__", "")] = await _result(hook())
 
 
 async def stop_here():
@@ -60,12 +66,12 @@ def _finish(result):
     """Of an async hook beside plain functions: all of them in one loop."""
     global _loop
     if not inspect.isawaitable(result):
-        return
+        return result
     if _loop is None:
         import asyncio
 
         _loop = asyncio.new_event_loop()
-    _loop.run_until_complete(_result(result))
+    return _loop.run_until_complete(_result(result))
 
 
 async def _result(result):

@@ -65,6 +65,30 @@ def encode(message):
     return _encoder(message).encode("utf-8", "replace") + b"\n"
 
 
+def _fault(value, path, depth=0):
+    """Where in it the first thing is that JSON cannot say; empty: not found."""
+    if depth > 50 or value is None or isinstance(value, (str, bool)):
+        return ""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if not isinstance(key, (str, int, float, bool, type(None))):
+                return f"{path}: the key {ascii(key)[:50]}"
+            at = _fault(one, f"{path}.{key}", depth + 1)
+            if at:
+                return at
+        return ""
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, (_fault(one, f"{path}[{at}]", depth + 1) for at, one in enumerate(value))), "")
+    if isinstance(value, float):
+        return path if math.isnan(value) or math.isinf(value) else ""
+    if isinstance(value, int):
+        return ""
+    try:
+        return _fault(_plain(value), path, depth + 1)
+    except Exception:
+        return path
+
+
 def to_json(value: object, what: str = "the result") -> str:
     try:
         text = _encoder(value)
@@ -76,4 +100,5 @@ def to_json(value: object, what: str = "the result") -> str:
         part = ascii(error.object[max(error.start - 20, 0) : error.end])
         raise BadResult(f"{what} has half a surrogate pair, which is no text: {part}") from None
     except (TypeError, ValueError, RecursionError) as error:
-        raise BadResult(f"{what} cannot be written as JSON: {error}") from error
+        at = _fault(value, "result" if what == "the result" else "")
+        raise BadResult(f"{what} cannot be written as JSON: {at.lstrip('.') + ': ' if at else ''}{error}") from error

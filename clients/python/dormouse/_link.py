@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 
+from dormouse import _children
 from dormouse._answers import failed
 from dormouse._errors import BadPayload, Cancelled
 from dormouse._json import decode
@@ -22,9 +23,18 @@ class ProtocolError(Exception):
     pass
 
 
+class AlreadyServed(Exception):
+    """Another process with the same socket has said hello."""
+
+    def __init__(self, pid):
+        super().__init__(f"process {pid} serves this worker already, and this one ({os.getpid()}) has its socket too: both come from a fork before "
+                         "serve(). Call serve() in one process; for more of them: processes in the task's table, or serve(concurrency=N)")
+
+
 class Link:
     def __init__(self, descriptor):
         self.socket = socket.socket(fileno=descriptor)
+        self._take_socket()
         self.socket.set_inheritable(False)
         self.socket.setblocking(True)
         self.runs = {}  # by id, until they are answered
@@ -39,6 +49,17 @@ class Link:
         self._reading = self._saying = False
         self.pid = os.getpid()
         os.register_at_fork(after_in_child=self._abandon)
+
+    def _take_socket(self):
+        """One process is spoken to: the first that serves. The lock is that process's alone, and no forked child's."""
+        try:
+            fcntl.lockf(self.socket, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            form = "hhqqi4x"  # struct flock of 64-bit Linux
+            held = fcntl.fcntl(self.socket, fcntl.F_GETLK, struct.pack(form, fcntl.F_WRLCK, 0, 0, 0, 0))
+            raise AlreadyServed(struct.unpack(form, held)[4]) from None
+        except OSError:
+            pass  # no such kernel
 
     @property
     def forked(self):
@@ -91,6 +112,7 @@ class Link:
         elif kind == "cancel":
             run = self.runs.get(message.get("id"))
             if run is not None:
+                _children.look(run)
                 run.on_cancel(message.get("reason") or "canceled")
 
     def _unreadable(self, line, error):

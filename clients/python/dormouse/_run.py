@@ -19,7 +19,7 @@ current: contextvars.ContextVar[Run | None] = contextvars.ContextVar("dormouse_r
 class Run:
     """The run a function is executed for."""
 
-    __slots__ = ("_message", "_link", "_told", "cancel_reason", "children", "end", "enqueued", "id", "payload", "task")
+    __slots__ = ("_message", "_link", "_told", "below", "cancel_reason", "children", "end", "enqueued", "id", "payload", "pids", "task")
 
     id: str
     task: str
@@ -30,6 +30,8 @@ class Run:
         self.cancel_reason: str | None = None  # "canceled", "leaving", "lease_lost", "timeout"
         self.end: Any = None  # async: what cancels it
         self.children: list[Any] = []  # what it has started by subprocess
+        self.pids: set[int] = set()  # the same in other ways
+        self.below: set[int] = set()  # below those when it was told to end
         self.enqueued: list[str] | None = None
         self._told = False
         self.id, self.task, self.payload = message["id"], message["task"], message.get("payload")
@@ -69,15 +71,15 @@ class Run:
             self._link.look()
         return self.cancel_reason is not None
 
-    def progress(self, fraction: float | None = None, text: str | None = None) -> None:
-        """How far it is, 0 to 1, and a word about it. The latest counts."""
+    def progress(self, fraction: float | None = None, text: object = None) -> None:
+        """How far it is, 0 to 1, and a word about it, or what is shown as JSON. The latest counts."""
         message: dict[str, Any] = {"type": "progress", "id": self.id}
         if fraction is not None:
             if math.isnan(fraction):
                 raise ValueError("a progress of NaN")
             message["fraction"] = min(max(float(fraction), 0.0), 1.0)
         if text is not None:
-            message["text"] = str(text)[:MOST_TEXT]
+            message["text"] = (text if isinstance(text, str) else to_json(text, "the text of a progress"))[:MOST_TEXT]
         self._say(message)
         self._checkpoint()
 

@@ -13,10 +13,10 @@ import threading
 import traceback
 
 from dormouse import _children, _hooks, _tasks
-from dormouse._answers import completed, failed
+from dormouse._answers import completed, failed, sparing
 from dormouse._errors import Cancelled, Fail
 from dormouse._json import encode
-from dormouse._link import Link, ProtocolError
+from dormouse._link import AlreadyServed, Link, ProtocolError
 from dormouse._logging import capture
 from dormouse._run import current
 from dormouse._version import __version__
@@ -41,12 +41,18 @@ def serve(concurrency: int | None = None, capture_logging: bool = True) -> None:
     except (TypeError, ValueError) as error:
         sys.exit(_said(error))
     descriptor = os.environ.pop("DORMOUSE_CONTROL_FD", None)  # what is started from here is not spoken to
+    server = os.environ.get("DORMOUSE_SERVED_BY")
+    if descriptor is None and server and sys.argv[1:2] != ["--run"]:
+        sys.exit(_said(AlreadyServed(server)))
     if descriptor is None or sys.argv[1:2] == ["--run"]:
         from dormouse._by_hand import by_hand
 
         sys.exit(by_hand(sys.argv))
+    os.environ["DORMOUSE_SERVED_BY"] = str(os.getpid())
     try:
         link = Link(int(descriptor))
+    except AlreadyServed as error:
+        sys.exit(_said(error))
     except (OSError, ValueError) as error:
         sys.exit(_said(f"DORMOUSE_CONTROL_FD={descriptor} is no socket: {error}"))
     if capture_logging:
@@ -114,7 +120,7 @@ def execute(link, run, alone=False):
         link.run = None
         answer = failed(run, error)
     if run.cancel_reason:
-        _children.end(run, began)
+        answer = sparing(answer, _children.end(run, began))
     elif alone:
         _children.keep()
     current.set(None)
@@ -196,8 +202,8 @@ def _serve_async(link, threads, hello):
                 if link.forked:
                     _leave(error)
                 answer = failed(run, error)
-            if run.cancel_reason and run.children:
-                await loop.run_in_executor(None, _children.end, run)
+            if run.cancel_reason:
+                answer = sparing(answer, await loop.run_in_executor(None, _children.end, run))
             link.runs.pop(run.id, None)
             if not answers:
                 loop.call_soon(flush)

@@ -6,7 +6,7 @@ import inspect
 import json
 import typing
 
-from dormouse import _enqueue, _members
+from dormouse import _enqueue, _hooks, _members
 from dormouse._errors import Fail, Retry
 from dormouse._payload import build
 from dormouse._run import Run
@@ -104,10 +104,12 @@ class Task:
         for parameter in parameters:
             annotation = hints.get(parameter.name, parameter.annotation)
             what = "run" if parameter.name == "run" or annotation is Run else "payload"
+            if what == "payload" and parameter.name in _hooks.names():
+                what = f"hook {parameter.name}"
             if parameter.kind is parameter.VAR_KEYWORD or what in self.order or what in self.keywords.values():
                 if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
                     raise TypeError(f"task {self.name!r}: {self.function.__qualname__}() is given a payload and, if it likes, the "
-                                    f"run; {parameter.name!r} needs a default")
+                                    f"run; {parameter.name!r} needs a default, or an @on_start function of that name that returns it")
                 positional = False
                 continue
             if what == "payload" and annotation is not parameter.empty:
@@ -123,8 +125,11 @@ class Task:
         if self.plain:
             return self.function(run.payload)
         payload = build(self.payload_type, run.payload, "payload")
-        return self.function(*[run if what == "run" else payload for what in self.order],
-                             **{name: run if what == "run" else payload for name, what in self.keywords.items()})
+
+        def given(what):
+            return payload if what == "payload" else run if what == "run" else _hooks.values.get(what.partition(" ")[2])
+
+        return self.function(*map(given, self.order), **{name: given(what) for name, what in self.keywords.items()})
 
     def gives_up_on(self, error):
         """Whether a run that failed with it has failed for good."""
