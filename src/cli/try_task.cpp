@@ -16,6 +16,7 @@
 #include "config/load.h"
 #include "config/size.h"
 #include "config/text.h"
+#include "handlers/environment_file.h"
 #include "handlers/refusal.h"
 #include "handlers/registry.h"
 #include "loop/loop.h"
@@ -260,11 +261,15 @@ Try<int> run_trial(const TryOptions& options) {
     spec.attempt = options.attempt;
     spec.max_attempts = task->second.max_attempts;
     spec.timeout = task->second.timeout;
+    spec.grace = task->second.grace;
     if (!options.timeout.empty()) {
         const auto timeout = config::parse_duration(options.timeout);
         if (!timeout) return give_up(Exit::usage, "--timeout: " + timeout.error().message);
         spec.timeout = *timeout;
     }
+    if (const std::string doubtful = handlers::doubtful_in_environment_file(task->second.environment_file);
+        !doubtful.empty())
+        complain("warning: " + doubtful);
     const auto begin = BootClock::now();
     Trial trial(config, std::move(spec));
     handlers::Outcome outcome = trial.run();

@@ -52,6 +52,7 @@ struct Task {
     std::vector<std::string> pass_environment;  ///< names of the worker's own variables; "NAME*"
     Variables variables;                        ///< what comes of the two, and of those of the pool
     Millis timeout{3'600'000};                  ///< 0: none
+    Millis grace{10'000};                       ///< for a handler to end by itself after it
     int max_attempts = 5;
     int concurrency = 0;          ///< at most so many attempts of it at once in a worker; 0: worker.concurrency
     std::int64_t memory_max = 0;  ///< bytes for a handler's process tree; 0: no limit. So the next two

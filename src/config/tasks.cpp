@@ -39,6 +39,11 @@ constexpr TaskKey task_key_table[] = {
     {{"timeout", Type::duration, "1h", "How long one attempt may take before its process tree is ended; 0 is never.", 0,
       year, "never"},
      [](Task& task) -> Slot { return &task.timeout; }},
+    {{"grace", Type::duration, "10s",
+      "How long an attempt whose timeout is over, or whose run was canceled, has to end by itself, between SIGTERM (a "
+      "cancel message) and SIGKILL; 0 is not at all. When the worker leaves it is 10s, whatever this says.",
+      0, 3'600'000},
+     [](Task& task) -> Slot { return &task.grace; }},
     {{"max_attempts", Type::integer, "5", "How many attempts a run gets before it has failed.", 1, 1000},
      [](Task& task) -> Slot { return &task.max_attempts; }},
     {{"concurrency", Type::integer, "0",
@@ -112,7 +117,8 @@ constexpr TaskKey task_key_table[] = {
     {{"processes", Type::integer, "0",
       "warm: the most processes at once; 0 is as many as the worker executes runs at once. Tasks with the same "
       "command, "
-      "working_directory and environment_file share their processes, and have to agree in this and the next four keys.",
+      "working_directory and environment (environment_file, environment, pass_environment) share their processes, and "
+      "have to agree in this, the next four keys, memory_max, cpu_weight, pids_max and umask.",
       0, 10'000},
      [](Task& task) -> Slot { return &task.processes; }},
     {{"warm_idle", Type::duration, "60s", "warm: how long a process stays without a run.", 0, year, "never"},

@@ -14,7 +14,8 @@ Account::Account(loop::Loop& loop, const Uuid& id, Listener& listener, const con
     budget_.limit = static_cast<std::size_t>(limits.log_bytes);
 }
 
-void Account::begin(Millis timeout) {
+void Account::begin(Millis timeout, Millis grace) {
+    grace_ = grace;
     timeout_ = timeout;
     if (timeout <= Millis{0}) return;
     timeout_at_ = after(BootClock::now(), timeout);
@@ -68,6 +69,10 @@ void Account::stop(StopReason reason, Millis patience) {
     ask(Cause::stop, to_string(reason), patience);
 }
 
+void Account::settle() {
+    if (timer_) timer_->stop();
+}
+
 void Account::give_up() {
     cause_ = Cause::message_too_large;
     if (timer_) timer_->stop();
@@ -108,9 +113,9 @@ void Account::on_time() {
     if (cause_ != Cause::nothing) {
         if (kill_at_ && now >= *kill_at_) return means_.kill();
     } else if (timeout_at_ && now >= *timeout_at_) {
-        return ask(Cause::timeout, "timeout", patience_after_timeout);
+        return ask(Cause::timeout, "timeout", grace_);
     } else if (heartbeat_at_ && now >= *heartbeat_at_) {
-        return ask(Cause::no_heartbeat, "timeout", patience_after_timeout);
+        return ask(Cause::no_heartbeat, "timeout", grace_);
     }
     arm();
 }
@@ -163,6 +168,7 @@ Outcome Account::ended() const {
             break;
         case Cause::message_too_large:
             outcome.error_class = "message_too_large";
+            outcome.permanent = true;  // the same work would come to the same
             outcome.error_message = "a message is longer than limits.result_bytes and 64 KiB (" +
                                     std::to_string(message_bytes(limits_)) + " bytes); the handler was killed";
             break;

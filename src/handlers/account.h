@@ -33,8 +33,8 @@ class Account {
     /// `means`, `listener` and `limits` outlive it.
     Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means& means);
 
-    /// The timeout counts from now; 0: none.
-    void begin(Millis timeout);
+    /// The timeout counts from now; 0: none. After it, or a heartbeat that stays away, it has `grace` to end by itself.
+    void begin(Millis timeout, Millis grace);
     /// Takes what the handler said. Errors: invalid, one line: it has answered before, or this is no message for a run.
     Status hear(Message&& message);
     /// Lines of the attempt's log. After limits.log_bytes, stderr and messages together, the rest is dropped.
@@ -45,6 +45,8 @@ class Account {
 
     /// Asks it to end, and kills after `patience`. A second call can only shorten the patience.
     void stop(StopReason reason, Millis patience);
+    /// It has answered, and nothing is left of its times: a later stop() alone has it killed.
+    void settle();
     /// Kills it for Cause::message_too_large.
     void give_up();
     [[nodiscard]] Cause cause() const { return cause_; }
@@ -80,6 +82,7 @@ class Account {
     Cause cause_ = Cause::nothing;
     StopReason reason_ = StopReason::canceled;
     Millis timeout_{0};
+    Millis grace_{0};
     Millis within_{0};
     std::optional<Time> timeout_at_;
     std::optional<Time> heartbeat_at_;

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/crash_point.h"
+#include "handlers/proc.h"
 
 namespace dormouse::handlers {
 
@@ -228,6 +229,21 @@ void Child::end_tree() {
     if (!pid_is_its_own()) return;
     orphans_.claim_descendants(process_.pid);
     ::kill(-process_.pid, SIGKILL);
+}
+
+std::vector<Child::Member> Child::members(bool& again) {
+    std::vector<Member> found;
+    if (!running()) return found;
+    const auto add = [&found](pid_t pid, bool lost) {
+        const auto stat = stat_of(pid);
+        if (stat && stat->state != 'Z') found.push_back({pid, stat->began, lost});
+    };
+    const std::vector<pid_t> below = descendants_of(process_.pid);
+    for (const pid_t pid : below) add(pid, false);
+    for (const pid_t pid : cgroup_ ? cgroup_->pids() : orphans_.lost_by(process_.pid, again)) {
+        if (pid != process_.pid && std::find(below.begin(), below.end(), pid) == below.end()) add(pid, true);
+    }
+    return found;
 }
 
 bool Child::pid_is_its_own() const {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -84,6 +85,14 @@ class Child {
     void send(std::string_view text);
     /// Control::socket only: nothing more will be sent, which the program reads as the end.
     void hang_up();
+    /// Who is there of the tree besides the leader while that runs, zombies and what is just being loaded left out.
+    struct Member {
+        pid_t pid = 0;
+        std::uint64_t began = 0;  ///< in ticks, as ticks_now()
+        bool lost = false;        ///< not below the leader any more: who was between the two has ended
+    };
+    /// `again`: there may be another one, which can be told in a moment.
+    [[nodiscard]] std::vector<Member> members(bool& again);
     [[nodiscard]] pid_t pid() const { return process_.pid; }
     /// The leader has started and not ended, as far as we know, and we have not killed it.
     [[nodiscard]] bool running() const { return state_ == State::running && !killed_; }

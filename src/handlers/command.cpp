@@ -44,14 +44,26 @@ void set(Variables& variables, const std::string& name, std::string value) {
     variables.emplace_back(name, std::move(value));
 }
 
+/// In a unit systemd's, which is HOME there; elsewhere the first of these that is a directory.
+std::string state_directory() {
+    for (const char* name : {"STATE_DIRECTORY", "HOME", "TMPDIR"}) {
+        const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
+        if (value == nullptr) continue;
+        const std::string_view all(value);
+        std::string first(all.substr(0, all.find(':')));
+        struct stat about{};
+        if (first.starts_with('/') && ::stat(first.c_str(), &about) == 0 && S_ISDIR(about.st_mode)) return first;
+    }
+    return "/tmp";
+}
+
 Result<Variables> base_environment(const config::Task& task) {
     Variables variables;
     for (const char* name : config::inherited_variables) {
         const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets variables
         if (value != nullptr) variables.emplace_back(name, value);
     }
-    if (const char* state = std::getenv("STATE_DIRECTORY"); state != nullptr)  // NOLINT(concurrency-mt-unsafe)
-        variables.emplace_back("DORMOUSE_STATE_DIRECTORY", state);
+    variables.emplace_back("DORMOUSE_STATE_DIRECTORY", state_directory());
     for (const auto& [name, value] : task.variables) set(variables, name, value);
     if (find(variables, "PATH") == nullptr) variables.emplace_back("PATH", default_path);
     if (task.environment_file.empty()) return variables;

@@ -37,6 +37,7 @@ class Parser {
         }
         return std::move(found_);
     }
+    [[nodiscard]] const std::string& doubtful() const { return doubtful_; }
 
   private:
     [[nodiscard]] bool at_end() const { return at_ >= text_.size(); }
@@ -80,7 +81,12 @@ class Parser {
         if (name.starts_with(reserved))
             return complain(line, name + ": names with DORMOUSE_ are set by dormouse itself");
         std::string value;
+        in_doubt_ = false;
         if (!read_value(value)) return complain(line, name + ": a quote is not closed");
+        if (in_doubt_ && doubtful_.empty())
+            doubtful_ = name_ + ":" + std::to_string(line) + ": " + name +
+                        R"(: " #" and what follows is part of the value; a comment is a line of its own, and a value )"
+                        "that has a # is clearer in quotes";
         std::erase_if(found_, [&name](const auto& entry) { return entry.first == name; });
         found_.emplace_back(std::move(name), std::move(value));
         return {};
@@ -100,6 +106,8 @@ class Parser {
                 if (next != '\n') value += next;
                 keep = value.size();
             } else {
+                in_doubt_ =
+                    in_doubt_ || (c == '#' && !value.empty() && blanks.find(value.back()) != std::string_view::npos);
                 value += c;
             }
         }
@@ -127,6 +135,8 @@ class Parser {
     const std::string& name_;
     std::size_t at_ = 0;
     int line_ = 1;
+    bool in_doubt_ = false;
+    std::string doubtful_;
     Variables found_;
 };
 
@@ -141,7 +151,9 @@ Result<Variables> parse_environment(std::string_view text, const std::string& na
     return Parser(text, name).run();
 }
 
-Result<Variables> read_environment_file(const std::string& path) {
+namespace {
+
+Result<std::string> text_of_file(const std::string& path) {
     const std::string what = "environment file " + path;
     // Not blocking, so that a FIFO in its place cannot hold the worker up.
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -156,7 +168,25 @@ Result<Variables> read_environment_file(const std::string& path) {
         if (got == 0) break;
         text.append(chunk.data(), static_cast<std::size_t>(got));
     }
-    return parse_environment(text, path);
+    return text;
+}
+
+}  // namespace
+
+Result<Variables> read_environment_file(const std::string& path) {
+    const auto text = text_of_file(path);
+    return text ? parse_environment(*text, path) : tl::unexpected(text.error());
+}
+
+std::string doubtful_in_environment(std::string_view text, const std::string& name) {
+    Parser parser(text, name);
+    (void)parser.run();
+    return parser.doubtful();
+}
+
+std::string doubtful_in_environment_file(const std::string& path) {
+    const auto text = path.empty() ? Result<std::string>(std::string()) : text_of_file(path);
+    return text ? doubtful_in_environment(*text, path) : std::string();
 }
 
 }  // namespace dormouse::handlers

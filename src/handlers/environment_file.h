@@ -30,4 +30,9 @@ Result<Variables> parse_environment(std::string_view text, const std::string& na
 /// The same for a file. Errors: also what open and read say.
 Result<Variables> read_environment_file(const std::string& path);
 
+/// What a reader of such a file may have meant otherwise: a # behind a blank in a value that is not quoted, which is no
+/// comment there. One line with the remedy, without the value; empty: nothing, or the file cannot be read.
+std::string doubtful_in_environment(std::string_view text, const std::string& name);
+std::string doubtful_in_environment_file(const std::string& path);
+
 }  // namespace dormouse::handlers

@@ -1,5 +1,6 @@
 #include "handlers/exec.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/crash_point.h"
@@ -83,7 +84,7 @@ Outcome ExecHandler::judge(Attempt& attempt, const Exit& exit) const {
     } else if (well) {
         if (account.has_completed()) outcome = account.answered();
         if (outcome.kind != Outcome::completed || !outcome.result.empty()) return outcome;
-        if (attempt.output_cut) {
+        if (attempt.output_missed > 0) {
             outcome = result_too_large("what it wrote to stdout, its result,", limits_.result_bytes);
             outcome.error_message += R"(; if it is no result: stdout = "log" for this task)";
         } else {
@@ -138,6 +139,7 @@ void ExecHandler::start(RunSpec spec, Listener& listener) {
         [this, id](const Exit& exit) { finish(id, exit); },
     };
     const Millis timeout = spec.timeout;
+    const Millis grace = spec.grace;
     std::string payload = std::move(spec.payload);
     std::string fence = spec.fence;
     Order order{"task " + task_.name,
@@ -148,7 +150,7 @@ void ExecHandler::start(RunSpec spec, Listener& listener) {
     running.child =
         std::make_unique<Child>(host_, std::move(order), std::move(payload), std::move(fence), std::move(events));
     attempts_.emplace(id, std::move(attempt));
-    running.account.begin(timeout);
+    running.account.begin(timeout, grace);
 }
 
 void ExecHandler::stop(const Uuid& id, StopReason reason, Millis patience) {
@@ -169,10 +171,10 @@ void ExecHandler::tell_refused() {
 void ExecHandler::take_output(Attempt& attempt, std::string_view piece) const {
     attempt.output_tail.add(piece);
     if (task_.output != config::Output::result) attempt.output_lines.add(piece);
-    if (task_.output == config::Output::log || attempt.output_cut) return;
+    if (task_.output == config::Output::log) return;
     const std::size_t room = static_cast<std::size_t>(limits_.result_bytes) - attempt.output.size();
     attempt.output.append(piece.substr(0, room));
-    attempt.output_cut = piece.size() > room;
+    attempt.output_missed += piece.size() - std::min(piece.size(), room);
 }
 
 void ExecHandler::finish(const Uuid& id, const Exit& exit) {
@@ -182,9 +184,10 @@ void ExecHandler::finish(const Uuid& id, const Exit& exit) {
     attempt.lines.finish();
     Outcome outcome = judge(attempt, exit);
     // Whoever fails has most often said why, on stdout as well.
-    if (outcome.kind != Outcome::completed && task_.output == config::Output::result)
-        attempt.output_lines.add(attempt.output);
+    const bool is_log = outcome.kind != Outcome::completed && task_.output == config::Output::result;
+    if (is_log) attempt.output_lines.add(attempt.output);
     attempt.output_lines.finish();
+    if (is_log) attempt.account.budget().missed += attempt.output_missed;
     attempt.account.end_log();
     outcome.cpu = exit.cpu;
     outcome.peak_memory_bytes = exit.peak_memory_bytes;

@@ -39,10 +39,10 @@ class ExecHandler : public Handler {
 
         Uuid id;
         Account account;
-        std::string output;       ///< the first limits.result_bytes of stdout, if that may be the result
-        bool output_cut = false;  ///< there was more
-        Tail output_tail;         ///< of stdout
-        Lines output_lines;       ///< of stdout, if they are log lines
+        std::string output;             ///< the first limits.result_bytes of stdout, if that may be the result
+        std::size_t output_missed = 0;  ///< bytes of it that came after those
+        Tail output_tail;               ///< of stdout
+        Lines output_lines;             ///< of stdout, if they are log lines
         Lines lines;
         Frames frames;
         std::unique_ptr<Child> child;

@@ -24,7 +24,8 @@ struct RunSpec {
     std::string traceparent;  ///< anything; the handler gets it only if is_traceparent()
     int attempt = 1;          ///< 1 for the first
     int max_attempts = 1;
-    Millis timeout{0};  ///< 0: none
+    Millis timeout{0};     ///< 0: none
+    Millis grace{10'000};  ///< how long it has to end by itself after its timeout
 };
 
 /// How an attempt ended, in the handler's own terms.
@@ -51,9 +52,6 @@ struct Outcome {
     std::optional<Millis> cpu;
     std::optional<std::int64_t> peak_memory_bytes;
 };
-
-/// How long a handler has to end by itself after its timeout.
-inline constexpr Millis patience_after_timeout{10'000};
 
 enum class Level { debug, info, warning, error };
 

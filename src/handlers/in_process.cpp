@@ -136,9 +136,9 @@ void InProcess::on_time() {
     for (const auto& [id, run] : runs_) {
         if (run->given_up_) continue;
         if (run->cause_ == Cause::nothing && now >= run->times_out_at_)
-            end(*run, Cause::timeout, "timeout", patience_after_timeout);
+            end(*run, Cause::timeout, "timeout", run->spec_.grace);
         if (run->cause_ == Cause::nothing && now >= run->beats_until_)
-            end(*run, Cause::heartbeat, "timeout", patience_after_timeout);
+            end(*run, Cause::heartbeat, "timeout", run->spec_.grace);
         if (now >= run->given_up_at_) {
             over.push_back(id);
         } else if (run->cause_ == Cause::nothing) {

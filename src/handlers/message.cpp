@@ -93,6 +93,18 @@ class Members {
         return all;
     }
 
+    std::vector<pid_t> pids(std::string_view name) {
+        std::vector<pid_t> all;
+        if (!has(name)) return all;
+        const json value = json::parse(raw(name), nullptr, false);
+        if (!value.is_array()) return wrong(name, "an array of process numbers"), all;
+        for (const json& one : value) {
+            if (!one.is_number_integer()) return wrong(name, "an array of process numbers"), all;
+            all.push_back(one.get<pid_t>());
+        }
+        return all;
+    }
+
     void wrong(std::string_view name, const std::string& expected) {
         if (problem.empty()) problem = "\"" + std::string(name) + "\" has to be " + expected;
     }
@@ -131,16 +143,19 @@ void read_members(Members& members, Message& message) {
             return;
         case Message::Type::completed:
             message.result = members.raw("result");
+            message.keep = members.pids("keep");
             return read_enqueue(members, message);
         case Message::Type::failed:
             message.error_class = members.text("class", class_bytes);
             message.text = members.text("message", error_bytes);
             message.permanent = members.boolean("permanent");
+            message.keep = members.pids("keep");
             message.in = members.seconds("in");
             return;
         case Message::Type::retry:
             message.in = members.seconds("in");
             message.text = members.text("message", error_bytes);
+            message.keep = members.pids("keep");
             return;
         case Message::Type::progress:
             message.progress.fraction = members.number("fraction", 0, 1);

@@ -3,6 +3,8 @@
 // says is written here. docs/handlers.md is the text for those who write handlers. Pure: no descriptor, no loop.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -33,6 +35,7 @@ struct Message {
     std::string error_class;         ///< failed
     std::string text;                ///< failed, retry, log: clean text
     bool permanent = false;          ///< failed
+    std::vector<pid_t> keep;         ///< completed, failed, retry: processes that are not the run's
     std::optional<Millis> in;        ///< retry: when; heartbeat: the next one comes within that time, 0: none will
     Progress progress;               ///< progress
     Level level = Level::info;       ///< log

@@ -76,6 +76,26 @@ int Orphans::pass(pid_t leader, bool& again) {
     return left;
 }
 
+std::vector<pid_t> Orphans::lost_by(pid_t leader, bool& again) {
+    std::vector<pid_t> lost;
+    if (!adopting_) return lost;
+    for (const pid_t pid : children_of(::getpid())) {
+        const auto stat = stat_of(pid);
+        if (!stat || !is_orphan(pid, stat->session) || reap(pid)) continue;
+        if (is_loading(pid)) {
+            again = true;
+            continue;
+        }
+        if (!belongs(pid, stat->session, leader)) continue;
+        lost.push_back(pid);
+        for (const pid_t below : descendants_of(pid)) {
+            claimed_[below] = leader;
+            lost.push_back(below);
+        }
+    }
+    return lost;
+}
+
 // In this order: a process is known to be starting before it leaves our session.
 bool Orphans::is_orphan(pid_t pid, pid_t session) const {
     return foreign(session) && !leaders_.contains(pid) && !launcher_.is_starting(pid);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "handlers/launcher.h"
 #include "loop/timer.h"
@@ -38,6 +39,9 @@ class Orphans {
     /// there: call it again a little later until it says 0. Processes that we may not kill (other users') are
     /// left out.
     int sweep(pid_t leader);
+    /// What a living leader has lost to us, and what is below that. `again`: whose another one is can be read in a
+    /// moment.
+    std::vector<pid_t> lost_by(pid_t leader, bool& again);
     /// The leader and all that was its are gone.
     void remove(pid_t leader);
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <memory>
 #include <string_view>
 
@@ -88,7 +89,19 @@ std::optional<ProcessStat> stat_of(pid_t pid) {
     stat.parent = to_pid(next_word(rest)).value_or(0);
     next_word(rest);  // the process group
     stat.session = to_pid(next_word(rest)).value_or(0);
+    constexpr int start_time = 22;  // its number in proc(5); the session was the sixth
+    for (int field = 7; field < start_time; ++field) next_word(rest);
+    const auto began = next_word(rest);
+    std::from_chars(began.data(), began.data() + began.size(), stat.began);
     return stat;
+}
+
+std::uint64_t ticks_now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    const auto each = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    constexpr std::uint64_t second = 1'000'000'000;
+    return static_cast<std::uint64_t>(now.tv_sec) * each + static_cast<std::uint64_t>(now.tv_nsec) * each / second;
 }
 
 std::vector<pid_t> children_of(pid_t pid) {

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,10 +16,14 @@ struct ProcessStat {
     char state = '?';
     pid_t parent = 0;
     pid_t session = 0;
+    std::uint64_t began = 0;  ///< in ticks since boot: what ticks_now() said then
 };
 
 /// Nothing when there is no such process. Source: proc(5), /proc/PID/stat.
 std::optional<ProcessStat> stat_of(pid_t pid);
+
+/// The present in the ticks in which /proc says when a process began, a hundredth of a second as a rule.
+std::uint64_t ticks_now();
 
 /// The direct children of a process, zombies among them; complete for our own, a good guess for others.
 /// Reads /proc/PID/task/*/children, or every stat where the kernel has no such file (CONFIG_PROC_CHILDREN).

@@ -108,6 +108,14 @@ std::vector<std::string> below(const std::string& base, std::string_view prefix)
     return found;
 }
 
+void add_pids(const std::string& directory, std::vector<pid_t>& found) {
+    std::istringstream listed(read_text(directory + "/cgroup.procs"));
+    for (pid_t pid = 0; listed >> pid;) found.push_back(pid);
+    for (const std::string& one : below(directory, "")) {
+        if (!one.ends_with("/.") && !one.ends_with("/..")) add_pids(one, found);
+    }
+}
+
 /// Of one process.
 std::string prefix_of(int process) {
     return std::string(run_prefix) + std::to_string(process) + "-";
@@ -127,6 +135,12 @@ bool RunCgroup::populated() const {
     if (number_in(directory_ + "/cgroup.events", "populated").value_or(0) != 0) return true;
     crash_point("run_cgroup.empty");
     return false;
+}
+
+std::vector<pid_t> RunCgroup::pids() const {
+    std::vector<pid_t> found;
+    add_pids(directory_, found);
+    return found;
 }
 
 std::optional<Millis> RunCgroup::cpu() const {

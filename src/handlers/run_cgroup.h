@@ -21,6 +21,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -61,6 +62,8 @@ class RunCgroup {
     void kill() const;
     /// Whether a process that is not a zombie is left in it or below.
     [[nodiscard]] bool populated() const;
+    /// The processes in it and below that are no zombies.
+    [[nodiscard]] std::vector<pid_t> pids() const;
     /// CPU time of everything that has run in it.
     [[nodiscard]] std::optional<Millis> cpu() const;
     /// The most memory it had at once; only with the memory controller and Linux 5.19.

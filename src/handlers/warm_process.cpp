@@ -10,6 +10,7 @@
 #include "base/crash_point.h"
 #include "config/duration.h"
 #include "handlers/command.h"
+#include "handlers/proc.h"
 
 namespace dormouse::handlers {
 
@@ -41,6 +42,7 @@ WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const 
       limits_(limits),
       loop_(host.loop),
       events_(std::move(events)),
+      leftovers_(host.loop),
       output_(no_budget_, [this](std::string_view line) { on_line(Level::info, line); }),
       errors_(no_budget_, [this](std::string_view line) { on_line(Level::info, line); }),
       frames_(message_bytes(limits)),
@@ -60,7 +62,11 @@ WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const 
 }
 
 WarmProcess::Flight::Flight(WarmProcess& of, const RunSpec& spec, Listener& listener)
-    : process(of), id(spec.id), task(spec.task), account(of.loop_, spec.id, listener, of.limits_, *this) {}
+    : process(of),
+      id(spec.id),
+      task(spec.task),
+      account(of.loop_, spec.id, listener, of.limits_, *this),
+      given_at(ticks_now()) {}
 
 void WarmProcess::Flight::ask(std::string_view reason) {
     process.child_->send(cancel_message(id, reason));
@@ -88,7 +94,7 @@ void WarmProcess::enter(State state) {
         case State::gone:
             return;
         case State::retiring:
-            if (flights_.empty()) enter(State::leaving);
+            if (!at_work() && !leftovers_.at_work()) enter(State::leaving);
             return;
         case State::leaving:
             child_->hang_up();
@@ -107,7 +113,7 @@ void WarmProcess::doom(Doom doom) {
 }
 
 std::size_t WarmProcess::room() const {
-    if (state_ != State::serving || !child_->running()) return 0;
+    if (state_ != State::serving || !child_->running() || leftovers_.at_work()) return 0;
     return static_cast<std::size_t>(hello_.concurrency) - std::min<std::size_t>(flights_.size(), hello_.concurrency);
 }
 
@@ -138,7 +144,7 @@ void WarmProcess::give(RunSpec spec, Listener& listener) {
     Flight& flight = flights_.try_emplace(spec.id, *this, spec, listener).first->second;
     child_->send(run_message(spec));
     crash_point("warm.given");
-    flight.account.begin(spec.timeout);
+    flight.account.begin(spec.timeout, spec.grace);
     if (task_.recycle_runs > 0 && ++given_ >= task_.recycle_runs) retire();
 }
 
@@ -154,7 +160,7 @@ void WarmProcess::on_printed(Lines& lines, std::string_view piece) {
     const std::size_t flood = std::max(flood_factor * static_cast<std::size_t>(limits_.log_bytes), least_flood);
     if (printed_ > flood) {  // as long as no run is answered: whoever is cut by now knows it
         for (auto& [id, flight] : flights_)
-            if (flight.account.budget().cut_said) flight.account.budget().missed += piece.size();
+            if (!flight.outcome && flight.account.budget().cut_said) flight.account.budget().missed += piece.size();
         return;
     }
     lines.add(piece);
@@ -162,7 +168,8 @@ void WarmProcess::on_printed(Lines& lines, std::string_view piece) {
 }
 
 void WarmProcess::on_line(Level level, std::string_view line) {
-    for (auto& [id, flight] : flights_) flight.account.log(level, line);
+    for (auto& [id, flight] : flights_)
+        if (!flight.outcome) flight.account.log(level, line);
 }
 
 void WarmProcess::on_control(std::string_view piece) {
@@ -191,7 +198,7 @@ void WarmProcess::on_message(std::string_view line) {
         return doom({"protocol", "it wrote a message without an id: " + shown(line), {}});
     }
     const auto found = flights_.find(*message->id);
-    if (found != flights_.end()) {
+    if (found != flights_.end() && !found->second.outcome) {
         if (is_answer(message->type)) return on_answer(std::move(*message), found->second);
         (void)found->second.account.hear(std::move(*message));
     } else if (is_answer(message->type)) {
@@ -208,6 +215,7 @@ void WarmProcess::on_hello(Message&& message) {
     hello_ = std::move(message);
     idle_since_ = BootClock::now();
     printed_ = 0;
+    leftovers_.keep_present(*child_);
     if (::clock_getcpuclockid(child_->pid(), &clock_) == 0) static_cast<void>(cpu_since_last());
     enter(State::serving);
     events_.on_hello(*this);
@@ -221,18 +229,39 @@ void WarmProcess::on_answer(Message&& message, Flight& flight) {
         errors_.finish();
     }
     Account& account = flight.account;
+    const std::vector<pid_t> kept = std::move(message.keep);
     (void)account.hear(std::move(message));
     account.end_log();
-    Landing landing{&account.listener(), id, account.answer_counts() ? account.answered() : account.ended(),
-                    flight.task};
+    flight.outcome = account.answer_counts() ? account.answered() : account.ended();
     last_task_ = flight.task;
-    if (hello_.concurrency == 1) landing.outcome.cpu = cpu_since_last();
-    flights_.erase(id);
+    if (hello_.concurrency == 1) flight.outcome->cpu = cpu_since_last();
     printed_ = 0;
+    if (account.cause() == Account::Cause::nothing) return land(id);
+    account.settle();
+    end_leftovers(flight, kept);
+}
+
+void WarmProcess::land(const Uuid& id) {
+    auto node = flights_.extract(id);
+    Flight& flight = node.mapped();
+    Landing landing{&flight.account.listener(), id, std::move(*flight.outcome), std::move(flight.task)};
     if (flights_.empty()) idle_since_ = BootClock::now();
     if (state_ == State::serving && too_big()) retire();
-    if (state_ == State::retiring && flights_.empty()) enter(State::leaving);
+    if (state_ == State::retiring && !at_work()) enter(State::leaving);
     events_.on_landed(std::move(landing));
+}
+
+void WarmProcess::end_leftovers(Flight& flight, const std::vector<pid_t>& kept) {
+    if (!at_work()) {
+        if (flights_.size() > 1) return enter(State::leaving);  // the last of those that others have waited for
+        return leftovers_.end(*child_, flight.given_at, kept, [this, id = flight.id] { land(id); });
+    }
+    if (!leftovers_.lost_since(*child_, flight.given_at)) return land(flight.id);
+    retire();
+}
+
+bool WarmProcess::at_work() const {
+    return std::any_of(flights_.begin(), flights_.end(), [](const auto& entry) { return !entry.second.outcome; });
 }
 
 void WarmProcess::on_closed() {
@@ -244,7 +273,7 @@ void WarmProcess::on_closed() {
 }
 
 void WarmProcess::on_exit(const Exit& exit) {
-    const bool idle_before = state_ == State::leaving || flights_.empty();
+    const bool idle_before = state_ == State::leaving || !at_work();
     const bool well = exit_code(exit) == 0;
     if (exit.out_of_memory && !doom_) doom_ = Doom{"out_of_memory", out_of_memory_text(task_), {}};
     Farewell farewell;
@@ -259,7 +288,11 @@ void WarmProcess::on_exit(const Exit& exit) {
                                 : exit.not_started ? exit.not_started->message
                                                    : exit_text(exit.status));
     if (doom_ && exit.not_started) farewell.reason += "\n" + exit.not_started->message;
-    for (const auto& [id, flight] : flights_) {
+    for (auto& [id, flight] : flights_) {
+        if (flight.outcome) {
+            farewell.landings.push_back({&flight.account.listener(), id, std::move(*flight.outcome), flight.task});
+            continue;
+        }
         Outcome outcome = outcome_of_death(id, flight, farewell.reason);
         outcome.exit_code = exit_code(exit);
         outcome.signal = exit_signal(exit);
@@ -273,7 +306,7 @@ void WarmProcess::on_exit(const Exit& exit) {
 std::set<std::string> WarmProcess::culprits() const {
     std::set<std::string> tasks;
     for (const auto& [id, flight] : flights_)
-        if (!doom_ || !doom_->culprit || *doom_->culprit == id) tasks.insert(flight.task);
+        if (!flight.outcome && (!doom_ || !doom_->culprit || *doom_->culprit == id)) tasks.insert(flight.task);
     if (tasks.empty() && !last_task_.empty()) tasks.insert(last_task_);
     return tasks;
 }
@@ -286,6 +319,8 @@ Outcome WarmProcess::outcome_of_death(const Uuid& id, const Flight& flight, cons
     }
     Outcome outcome;
     outcome.error_class = doom_ ? doom_->error_class : "process_died";
+    // The same work would come to the same; beside others it is not known whose message it was.
+    outcome.permanent = flights_.size() == 1 && outcome.error_class == "message_too_large";
     outcome.error_message = doom_ ? "the process was killed: " + reason : "the process died: " + reason;
     if (doom_ && doom_->culprit && *doom_->culprit != id) {
         outcome.kind = Outcome::stopped;

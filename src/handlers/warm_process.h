@@ -24,6 +24,7 @@
 #include "handlers/account.h"
 #include "handlers/child.h"
 #include "handlers/handler.h"
+#include "handlers/leftovers.h"
 #include "handlers/message.h"
 #include "handlers/text.h"
 #include "loop/timer.h"
@@ -103,6 +104,8 @@ class WarmProcess {
         Uuid id;
         std::string task;
         Account account;
+        std::uint64_t given_at;          ///< in ticks_now()
+        std::optional<Outcome> outcome;  ///< it has answered, and what it has started is not gone yet
     };
     /// Why it was killed.
     struct Doom {
@@ -119,6 +122,13 @@ class WarmProcess {
     void on_message(std::string_view line);
     void on_hello(Message&& message);
     void on_answer(Message&& message, Flight& flight);
+    void land(const Uuid& id);
+    /// A stopped run has answered. Its attempt is over when nobody is at work for it any more: who began since it was
+    /// given is ended. While others are in flight it might be theirs: then the process gets no more runs, and the
+    /// attempt is over when it is gone.
+    void end_leftovers(Flight& flight, const std::vector<pid_t>& kept);
+    /// A run that has not answered is in flight.
+    [[nodiscard]] bool at_work() const;
     void on_closed();
     void on_exit(const Exit& exit);
     [[nodiscard]] std::set<std::string> culprits() const;
@@ -144,6 +154,7 @@ class WarmProcess {
     std::chrono::nanoseconds cpu_{-1};  ///< what it said last; negative: it cannot be read
     BootClock::time_point idle_since_{};
     std::optional<Doom> doom_;
+    Leftovers leftovers_;
     LogBudget no_budget_;  ///< what is not one run's is bounded by printed_
     Lines output_;
     Lines errors_;

@@ -14,7 +14,6 @@
 namespace dormouse::worker {
 namespace {
 
-constexpr Millis patience_when_taken_away{10'000};
 constexpr Millis pause_between_suspects{1'000};
 constexpr Millis unknown_task_pause{60'000};
 /// Lost so often with a worker whose host went on, a run is suspected of having killed it.
@@ -116,6 +115,7 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     spec.attempt = attempt;
     spec.max_attempts = allowed;
     spec.timeout = run.timeout.value_or(task->second.timeout);
+    spec.grace = task->second.grace;
     Flight flight;
     flight.held = run.held;
     flight.task = run.task;
@@ -123,6 +123,7 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
     flight.handler = handler;
     flight.used = run.attempts;
     flight.allowed = allowed;
+    flight.grace = spec.grace;
     flight.lease_until = claimed_at + config_.worker.lease;
     flight.suspect = suspect;
     count_task(run.task, 1);
@@ -362,7 +363,7 @@ void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector
                        found->second.task + ": the run is no longer this worker's",
                        {{"run_id", run.id.to_string()}, {"task", found->second.task}});
         found->second.tie = Tie::taken_away;
-        found->second.handler->stop(run.id, handlers::StopReason::canceled, patience_when_taken_away);
+        found->second.handler->stop(run.id, handlers::StopReason::canceled, found->second.grace);
     }
 }
 

@@ -96,6 +96,7 @@ class Flights : private handlers::Listener {
         handlers::Handler* handler = nullptr;
         int used = 0;
         int allowed = 1;
+        Millis grace{0};  ///< between asking it to stop and ending it
         Time lease_until{};
         Time launched{};
         Tie tie = Tie::ours;

@@ -139,6 +139,16 @@ BOOST_DATA_TEST_CASE(a_name_that_is_none_is_told_where_it_is_enqueued, data::mak
     BOOST_TEST(!heard.has_line(Level::info, "the work is done"));
 }
 
+BOOST_DATA_TEST_CASE(a_failure_says_what_it_came_from, data::make(client_kinds()), kind) {
+    Stage stage(kind);
+    const auto heard = stage.run("fails_because");
+    BOOST_TEST(heard.outcome->error_class == "ValueError");
+    const std::string& message = heard.outcome->error_message;
+    BOOST_TEST(message.starts_with("no such thing"), message);
+    BOOST_TEST(message.find("the disk is full") != std::string::npos, message);
+    BOOST_TEST((kind == Kind::warm_go || message.find("warm_tasks.") != std::string::npos), message);
+}
+
 BOOST_DATA_TEST_CASE(a_result_that_is_too_large_fails_that_run_alone, every_kind, kind) {
     config::Limits limits;
     limits.result_bytes = 10'000;
@@ -147,10 +157,12 @@ BOOST_DATA_TEST_CASE(a_result_that_is_too_large_fails_that_run_alone, every_kind
     const auto large = stage.run("sized", "20000");
     BOOST_TEST((large.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST(large.outcome->error_class == "result_too_large");
+    BOOST_TEST(large.outcome->permanent);
     BOOST_TEST(large.outcome->result == "");
     const auto larger = stage.run("sized", "2000000");
     BOOST_TEST((larger.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST(larger.outcome->error_class == "result_too_large", larger.outcome->error_message);
+    BOOST_TEST(larger.outcome->permanent);
     BOOST_TEST((kind == Kind::exec || !larger.outcome->signal));  // no process is lost for it but the run's own
     BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
@@ -213,6 +225,7 @@ BOOST_DATA_TEST_CASE(what_is_enqueued_is_bounded_as_results_are, every_kind, kin
         const bool killed = kind == Kind::exec && size == std::string("2000000");
         BOOST_TEST(heard.outcome->error_class == (killed ? "message_too_large" : "result_too_large"),
                    heard.outcome->error_message);
+        BOOST_TEST(heard.outcome->permanent);
         BOOST_TEST((killed || !heard.outcome->signal));
         BOOST_TEST(heard.outcome->enqueue == "");
     }

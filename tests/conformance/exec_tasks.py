@@ -85,6 +85,9 @@ elif task == "says_its_pid":
 elif task == "starts":
     say(type="log", text=str(subprocess.Popen(["sleep", "300"]).pid))
     wait()
+elif task == "shells":
+    subprocess.run(["/bin/sh", "-c", payload])
+    wait()
 elif task == "divides":
     if os.fork() == 0:
         sys.exit()

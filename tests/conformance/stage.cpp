@@ -13,10 +13,10 @@ namespace dormouse::conformance {
 namespace {
 
 constexpr Millis deadline{60'000};
-constexpr std::array names{"echo",  "context",   "nothing", "fails",   "fails_for_good", "later",
-                           "says",  "sized",     "floods",  "verbose", "hoards",         "quiet",
-                           "waits", "stubborn",  "starts",  "divides", "dies",           "says_its_pid",
-                           "forks", "arguments", "prints",  "misnames"};
+constexpr std::array names{"echo",  "context",   "nothing", "fails",    "fails_for_good", "later",
+                           "says",  "sized",     "floods",  "verbose",  "hoards",         "quiet",
+                           "waits", "stubborn",  "starts",  "divides",  "dies",           "says_its_pid",
+                           "forks", "arguments", "prints",  "misnames", "shells",         "fails_because"};
 const std::string here = std::string(testing::source_directory) + "/tests/conformance/";
 const std::string clients = std::string(testing::source_directory) + "/clients/";
 constexpr const char* go_tasks = DORMOUSE_GO_TASKS;  // the list of kinds is made before main()
@@ -150,6 +150,10 @@ void Stage::until(const Happened& happened) {
 const Heard& Stage::wait(const Uuid& id) {
     until([&] { return heard_[id].outcome.has_value(); });
     return heard_[id];
+}
+
+void Stage::until_so(const std::function<bool()>& happened) {
+    until(happened);
 }
 
 void Stage::until_began(const Uuid& id) {

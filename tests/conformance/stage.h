@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,6 +54,10 @@ class Stage : private handlers::Listener {
     void until_began(const Uuid& id);
     /// Waits for its first line.
     const std::string& until_line(const Uuid& id);
+    /// Waits until it is so.
+    void until_so(const std::function<bool()>& happened);
+    /// It has ended.
+    [[nodiscard]] bool is_over(const Uuid& id) { return heard_[id].outcome.has_value(); }
     /// All of it.
     Heard run(const std::string& task, std::string payload = "null", Millis timeout = Millis{0});
     /// Ends the handlers with whatever they still do, as a worker does that goes.

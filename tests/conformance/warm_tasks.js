@@ -2,7 +2,8 @@
 'use strict';
 
 const fs = require('node:fs');
-const { spawn } = require('node:child_process');
+const { execFile, spawn } = require('node:child_process');
+const { promisify } = require('node:util');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { task, serve, Snooze, Fail } = require(process.argv[2]);
 
@@ -77,6 +78,15 @@ task('says_its_pid', async (_, run) => {
 task('starts', async (_, run) => {
   run.log(String(spawn('sleep', ['300'], { stdio: 'ignore' }).pid));
   await wait(run);
+});
+task('shells', async (payload, run) => {
+  await promisify(execFile)('/bin/sh', ['-c', payload], { signal: run.signal });
+  await wait(run);
+});
+task('fails_because', async () => {
+  const error = new Error('no such thing', { cause: new Error('the disk is full') });
+  error.name = 'ValueError';
+  throw error;
 });
 task('forks', async () => spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).pid);
 task('gated', async (payload, run) => {

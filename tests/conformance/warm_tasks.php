@@ -77,6 +77,11 @@ task('starts', function ($_, Run $run) {
     $run->log((string) proc_get_status($child)['pid']);
     wait($run);
 });
+task('shells', function (string $payload, Run $run) {
+    shell_exec($payload);
+    wait($run);
+});
+task('fails_because', fn () => throw new ValueError('no such thing', 0, new Exception('the disk is full')));
 task('divides', function ($_, Run $run) {
     if (pcntl_fork() === 0) {
         $run->log('the child');

@@ -150,6 +150,20 @@ def starts(payload, run):
 
 
 @task
+def shells(payload, run):
+    subprocess.run(["/bin/sh", "-c", payload])
+    wait(run)
+
+
+@task
+def fails_because(payload):
+    try:
+        raise OSError("the disk is full")
+    except OSError as error:
+        raise ValueError("no such thing") from error
+
+
+@task
 def divides(payload, run):
     if os.fork() == 0:
         run.log("the child")

@@ -68,6 +68,15 @@ Dormouse.task('starts') do |_, run|
   run.log(Process.spawn('sleep 300').to_s)
   wait.call(run)
 end
+Dormouse.task('shells') do |payload, run|
+  system(payload)
+  wait.call(run)
+end
+Dormouse.task('fails_because') do
+  raise IOError, 'the disk is full'
+rescue IOError
+  raise ValueError, 'no such thing'
+end
 Dormouse.task('divides') do |_, run|
   if (child = fork)
     Process.wait(child)

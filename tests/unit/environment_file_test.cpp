@@ -72,6 +72,17 @@ BOOST_AUTO_TEST_CASE(mistakes_are_named_with_their_line_and_without_the_value) {
     BOOST_TEST(complaint(std::string(65'537, '#')) == "f: larger than 64 KiB");
 }
 
+BOOST_AUTO_TEST_CASE(what_looks_like_a_comment_behind_a_value_is_told) {
+    const auto doubtful = [](std::string_view text) { return doubtful_in_environment(text, "f"); };
+    BOOST_TEST(
+        doubtful("A=1\nB=secret b # trailing\nC=x # y").starts_with("f:2: B: \" #\" and what follows is part of"));
+    for (const char* text : {"A=a#b", "A='a # b'", "A=\"a # b\"", "# A=1 # 2", "A=#b", "A", ""})
+        BOOST_TEST(doubtful(text) == "");
+    BOOST_TEST(doubtful("A=\"a\" # b").starts_with("f:1: A: "));
+    BOOST_TEST(doubtful_in_environment_file("/nowhere/env") == "");
+    BOOST_TEST(doubtful_in_environment_file("") == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_a_regular_file_is_refused) {
     BOOST_TEST(!read_environment_file("/nowhere/env"));
     BOOST_TEST(!read_environment_file("/dev/zero"));

@@ -119,6 +119,7 @@ BOOST_AUTO_TEST_CASE(a_message_without_end_kills_the_handler) {
     const auto outcome = bench.run();
     BOOST_TEST(verdict(outcome) == failed);
     BOOST_TEST(outcome.error_class == "message_too_large");
+    BOOST_TEST(outcome.permanent);
     BOOST_TEST(outcome.error_message.find("1114112 bytes") != std::string::npos, outcome.error_message);
 }
 

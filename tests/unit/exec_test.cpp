@@ -173,6 +173,28 @@ BOOST_AUTO_TEST_CASE(a_flood_on_stderr_is_cut_and_the_cut_is_said) {
     BOOST_TEST(bench.lines.back() == "[109934469 bytes more were written and are not kept]");
 }
 
+BOOST_AUTO_TEST_CASE(a_flood_on_stdout_of_a_run_that_fails_is_counted_to_its_end) {
+    for (const char* end : {"", "; exit 1"}) {
+        Bench bench(shell("yes | head -c 3000000" + std::string(end)));
+        BOOST_TEST(verdict(bench.run()) == failed);
+        BOOST_TEST(bench.lines.back() == "[2934464 bytes more were written and are not kept]");  // 65,536 are there
+    }
+}
+
+BOOST_AUTO_TEST_CASE(after_its_timeout_a_handler_has_the_grace_of_its_task) {
+    Bench bench(shell("trap '' TERM; while :; do sleep 0.1; done"));
+    RunSpec spec;
+    spec.id = Uuid::random();
+    spec.payload = "null";
+    spec.fence = "1:" + spec.id.to_string();
+    spec.timeout = Millis{200};
+    spec.grace = Millis{300};
+    const auto begin = BootClock::now();
+    BOOST_TEST(verdict(bench.wait(bench.start(std::move(spec)))) == static_cast<int>(Outcome::timed_out));
+    BOOST_TEST((since(begin) >= Millis{490}));
+    BOOST_TEST((since(begin) < Millis{9'000}));
+}
+
 BOOST_AUTO_TEST_CASE(a_flood_does_not_starve_the_others) {
     Bench bench(shell("read kind; if [ $kind = flood ]; then exec cat /dev/zero >&2; else echo ok; fi"));
     const auto flood = bench.start("flood\n");

@@ -87,6 +87,7 @@ BOOST_AUTO_TEST_CASE(a_line_of_a_run_that_has_been_answered_does_no_harm) {
 BOOST_AUTO_TEST_CASE(a_message_over_the_limit_kills_the_process) {
     const auto outcome = outcome_of("    door.sendall(b'x' * 3000000); time.sleep(1000)");
     BOOST_TEST(outcome.error_class == "message_too_large");
+    BOOST_TEST(outcome.permanent);  // it was alone
     BOOST_TEST(contains(outcome, "1114112 bytes"));
 }
 

@@ -108,6 +108,17 @@ func main() {
 		}
 		return nil, err
 	})
+	handler.Task("shells", func(ctx ctx, run run) (any, error) {
+		var script string
+		if err := run.Decode(&script); err != nil {
+			return nil, err
+		}
+		exec.CommandContext(ctx, "/bin/sh", "-c", script).Run()
+		return wait(ctx, run)
+	})
+	handler.Task("fails_because", func(ctx, run) (any, error) {
+		return nil, ValueError{fmt.Errorf("no such thing: %w", fmt.Errorf("the disk is full")).Error()}
+	})
 	handler.Task("forks", func(ctx, run) (any, error) {
 		child := exec.Command("sleep", "300")
 		child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
