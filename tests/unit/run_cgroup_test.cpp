@@ -222,6 +222,37 @@ BOOST_AUTO_TEST_CASE(cgroups_that_a_handler_made_are_removed_with_its_own, *real
     BOOST_TEST(Delegated::left_clean);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_stopped_run_of_a_warm_process_has_started_is_gone_and_what_it_keeps_is_not, *real) {
+    {
+        const Delegated delegated;
+        const Directory directory;
+        directory.write("script.py", prelude + R"(
+import subprocess
+kept = []
+def answer(run):
+    if run["type"] == "cancel": return say(type="failed", id=run["id"], message="cancelled", keep=[kept[0].pid])
+    if run["payload"] != "bad": return done(run)
+    kept.append(subprocess.Popen(["sleep", "300"]))
+    subprocess.run(["sh", "-c", "setsid sleep 300 >/dev/null 2>&1 & echo $! >" + os.path.dirname(sys.argv[0]) + "/left"])
+    with open(os.path.dirname(sys.argv[0]) + "/kept", "w") as file: file.write(f"{kept[0].pid}\n")
+    mark("ready")
+serve(answer)
+)");
+        auto one = task({"/usr/bin/python3", "-S", "-E", directory / "script.py"});
+        one.handler = config::HandlerKind::warm;
+        Bench bench(one, {}, RunCgroups(delegated.root));
+        const auto id = bench.start("\"bad\"");
+        bench.until([&] { return !directory.read("ready").empty(); });
+        bench.handler().stop(id, StopReason::canceled, Millis{20'000});
+        BOOST_TEST((bench.wait(id).kind == Outcome::stopped));
+        const auto left = stat_of(pid_in(directory, "left"));  // whoever has adopted it may not have reaped it yet
+        BOOST_TEST((!left || left->state == 'Z'));
+        BOOST_TEST(!is_gone(pid_in(directory, "kept")));
+        BOOST_TEST((bench.run("1").kind == Outcome::completed));
+    }
+    BOOST_TEST(Delegated::left_clean);
+}
+
 BOOST_AUTO_TEST_CASE(a_limit_that_has_no_effect_here_is_said) {
     auto one = shell("true");
     one.memory_max = 1 << 20;
