@@ -444,14 +444,13 @@ EXCEPTION WHEN OTHERS THEN
     NULL;
 END $$;
 
-CREATE FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) RETURNS bigint
+CREATE FUNCTION dormouse.delete_old(part regclass, age name, before timestamp with time zone, passed bigint, OUT deleted bigint, OUT stays bigint, OUT more boolean, OUT refusal text) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
-    deleted bigint;
-BEGIN
-    EXECUTE format(
+    id_of   CONSTANT text := CASE age WHEN 'finished_at' THEN 'id' ELSE 'run_id' END;
+    deletes CONSTANT text := format(CASE age WHEN 'finished_at' THEN
         'WITH gone AS (
              DELETE FROM %s WHERE ctid = ANY ($1)
              RETURNING id, task, key
@@ -460,39 +459,75 @@ BEGIN
               WHERE k.task = g.task AND k.key = g.key AND k.run_id = g.id
                 AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id OFFSET 0)
          )
-         SELECT count(*) FROM gone',
-        part) INTO deleted USING dormouse.lock_finished(part, before);
-    RETURN deleted;
+         SELECT count(*) FROM gone' ELSE 'WITH gone AS (DELETE FROM %s WHERE ctid = ANY ($1) RETURNING 1) SELECT count(*) FROM gone' END, part);
+    places  CONSTANT tid[] := dormouse.lock_old(part, age, before, passed);
+    started CONSTANT timestamptz := clock_timestamp();
+    at      integer := 1;
+    size    integer := cardinality(places);
+    count   bigint;
+    what    text;
+    context text;
+BEGIN
+    deleted := 0;
+    more := size = 1000;
+    WHILE at <= cardinality(places) LOOP
+        size := least(size, cardinality(places) - at + 1);
+        BEGIN
+            EXECUTE deletes INTO count USING places[at : at + size - 1];
+            what := CASE WHEN count < size THEN 'a trigger keeps it, without an error (BEFORE DELETE, RETURN NULL)' END;
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+            IF dormouse.is_of_the_server(SQLSTATE, context) THEN
+                RAISE;
+            ELSIF size > 1 THEN
+                size := size / 2;
+                CONTINUE;
+            END IF;
+            count := 0;
+            what := SQLERRM || ' (' || SQLSTATE || ')';
+        END;
+        IF what IS NOT NULL AND refusal IS NULL THEN
+            EXECUTE format('SELECT ''run '' || %I || '': '' || $2 FROM %s WHERE ctid = ANY ($1) LIMIT 1', id_of, part)
+               INTO refusal USING places[at : at + size - 1], what;
+        END IF;
+        IF count < size AND before IS NULL THEN
+            EXECUTE format('UPDATE %s SET key = NULL WHERE ctid = ANY ($1)', part) USING places[at : at + size - 1];
+            GET DIAGNOSTICS count = ROW_COUNT;
+        END IF;
+        deleted := deleted + count;
+        at := at + size;
+        size := CASE WHEN count = 0 THEN 1 ELSE size * 2 END;
+        IF refusal IS NOT NULL AND clock_timestamp() > started + interval '100 ms' THEN
+            more := true;
+            EXIT;
+        END IF;
+    END LOOP;
+    stays := at - 1 - deleted;
 END $_$;
 
-CREATE FUNCTION dormouse.drop_partition(parent regclass, before timestamp with time zone) RETURNS text
+CREATE FUNCTION dormouse.drop_partition(part regclass, of_runs boolean) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    of_runs CONSTANT boolean := parent = 'dormouse.runs_finished'::regclass;
-    oldest CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p
-                                  WHERE NOT p.is_default AND p.until <= before ORDER BY p.until LIMIT 1);
-    its_name CONSTANT text := oldest;  -- while it has one
+    its_name CONSTANT text := part;  -- while it has one
     deleted bigint := 0;
     keyed   boolean := false;
 BEGIN
-    IF oldest IS NULL THEN
-        RETURN NULL;
-    ELSIF of_runs THEN
-        deleted := dormouse.delete_finished(oldest, NULL);
+    IF of_runs THEN
+        deleted := (SELECT d.deleted FROM dormouse.delete_old(part, 'finished_at', NULL, 0) d);
     END IF;
     IF deleted > 0 THEN
-        RETURN 'deleted ' || deleted || ' runs with keys from ' || oldest;
+        RETURN 'deleted ' || deleted || ' runs with keys from ' || part;
     END IF;
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', oldest);
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', part);
     IF of_runs THEN
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE key IS NOT NULL)', oldest) INTO keyed;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE key IS NOT NULL)', part) INTO keyed;
     END IF;
     IF keyed THEN
         RAISE lock_not_available;  -- somebody had them locked
     END IF;
-    EXECUTE format('DROP TABLE %s', oldest);
+    EXECUTE format('DROP TABLE %s', part);
     RETURN 'dropped ' || its_name;
 END $$;
 
@@ -610,7 +645,6 @@ END $$;
 CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '500ms'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -791,7 +825,8 @@ CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS b
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-    SELECT (left($1, 2) IN ('08', '40', '53', '58') OR left($1, 3) = '57P' OR $1 IN ('25006', '55P03'))
+    SELECT (left($1, 2) IN ('40', '53') OR $1 IN ('25006', '55P03')
+            OR left($1, 2) = '58' AND NOT EXISTS (SELECT FROM unnest(string_to_array($2, chr(10))) l (line) WHERE l.line ~ 'PL/' AND l.line !~ ' dormouse[.]'))
            AND split_part($2, chr(10), 1) !~ '[[:<:]]RAISE[[:>:]]'
 $_$;
 
@@ -872,21 +907,6 @@ BEGIN
     PERFORM set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366));
     RETURN (dormouse.listen(ARRAY['queue:' || queue]))[1];
 END $$;
-
-CREATE FUNCTION dormouse.lock_finished(part regclass, before timestamp with time zone) RETURNS tid[]
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    SET jit TO 'off'
-    AS $_$
-DECLARE
-    locked tid[];
-BEGIN
-    EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED)', part,
-                   CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id' ELSE 'finished_at < $1 ORDER BY finished_at' END)
-       INTO locked USING before;  -- not as text, in which CST is a zone of America and of China
-    RETURN locked;
-END $_$;
 
 CREATE FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer, key text, error text, worker uuid) RETURNS TABLE(held uuid[], locked integer, since timestamp with time zone, until timestamp with time zone, next text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -972,6 +992,23 @@ BEGIN
             RETURN;
         END IF;
     END LOOP;
+END $_$;
+
+CREATE FUNCTION dormouse.lock_old(part regclass, age name, before timestamp with time zone, passed bigint) RETURNS tid[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+DECLARE
+    locked tid[];
+    old    CONSTANT text := CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id' ELSE format('%I < $1 ORDER BY %1$I', age) END;
+BEGIN
+    EXECUTE CASE WHEN passed = 0 THEN format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED)', part, old)
+                 ELSE format('SELECT ARRAY(SELECT ctid FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %s OFFSET $2 LIMIT 1000))
+                                             FOR UPDATE SKIP LOCKED)', part, old) END
+       INTO locked USING before, passed;  -- not as text, in which CST is a zone of America and of China
+    RETURN locked;
 END $_$;
 
 CREATE FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) RETURNS record
@@ -1478,14 +1515,16 @@ CREATE FUNCTION dormouse.retain(pool text, finished_ms bigint, worker_now timest
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '50ms'
-    AS $_$
+    AS $$
 #variable_conflict use_column
 DECLARE
     wanted_ms bigint;
     old       timestamptz;
     width     text;
     place     record;
-    deleted   bigint;
+    rows      record;
+    stay      bigint;
+    passed    bigint[];  -- rows that are not let go, of each table: behind them the next step goes on, until it has seen all
 BEGIN
     BEGIN  -- by itself: it must be known, whatever stands in the way of the rest
         LOCK TABLE dormouse.retention IN SHARE UPDATE EXCLUSIVE MODE;
@@ -1510,50 +1549,61 @@ BEGIN
     END;
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
-    BEGIN
-        did := 'made ' || dormouse.make_default();
-        FOR place IN
-            SELECT step.name AS step, t.parent, t.fallback, t.age,
-                   CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
-              FROM (VALUES (1, 'make for now'), (2, 'drop'), (3, 'delete'), (4, 'make ahead')) step (n, name)
-             CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'dormouse.runs_finished_default'::regclass, 'finished_at'),
-                                (2, 'dormouse.attempt_log', 'dormouse.attempt_log_default', 'ended_at'),
-                                (3, 'dormouse.run_logs', 'dormouse.run_logs_default', 'written_at')) t (n, parent, fallback, age)
-             WHERE did IS NULL AND (old IS NOT NULL OR step.name LIKE 'make%')
-             ORDER BY step.n, t.n
-        LOOP
-            IF place.step = 'make for now' THEN
+    SELECT r.passed_over INTO passed FROM dormouse.retention r WHERE r.pool = retain.pool;
+    FOR place IN
+        SELECT step.name AS step, t.n, t.parent, t.fallback, t.age, old_ones.part,
+               CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
+          FROM (VALUES (0, 'make default'), (1, 'make for now'), (2, 'drop'), (3, 'delete'), (4, 'make ahead')) step (n, name)
+         CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'dormouse.runs_finished_default', 'finished_at'),
+                            (2, 'dormouse.attempt_log', 'dormouse.attempt_log_default', 'ended_at'),
+                            (3, 'dormouse.run_logs', 'dormouse.run_logs_default', 'written_at')) t (n, parent, fallback, age)
+          LEFT JOIN LATERAL (SELECT p.part, p.until FROM dormouse.partitions_of(t.parent) p WHERE NOT p.is_default AND p.until <= old) old_ones
+            ON step.name = 'drop'
+         WHERE (old IS NOT NULL OR step.name LIKE 'make%') AND (step.name <> 'drop' OR old_ones.part IS NOT NULL)
+               AND (step.name <> 'make default' OR t.n = 1)
+         ORDER BY step.n, t.n, old_ones.until
+    LOOP
+        BEGIN
+            IF place.step = 'make default' THEN
+                did := 'made ' || dormouse.make_default();
+            ELSIF place.step = 'make for now' THEN
                 did := 'made ' || dormouse.make_partition(place.parent, place.age, place.width, '0');
             ELSIF place.step = 'make ahead' THEN
                 did := 'made ' || dormouse.make_partition(place.parent, place.age, place.width,
                                                           CASE place.width WHEN 'day' THEN '8 days' ELSE '2 ' || place.width END::interval);
             ELSIF place.step = 'drop' THEN
-                did := dormouse.drop_partition(place.parent, old);
+                did := dormouse.drop_partition(place.part, place.n = 1);
             ELSE
-                IF place.age = 'finished_at' THEN
-                    deleted := dormouse.delete_finished(place.fallback, old);
+                rows := dormouse.delete_old(place.fallback::regclass, place.age, old, passed[place.n]);
+                IF place.n = 1 THEN
                     DELETE FROM dormouse.strays s WHERE s.ctid = ANY (ARRAY(
                         SELECT o.ctid FROM dormouse.strays o WHERE o.finished_at < old ORDER BY o.finished_at LIMIT 1000 FOR UPDATE SKIP LOCKED));
-                ELSE
-                    EXECUTE format('DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %I < $1
-                                    ORDER BY %2$I LIMIT 1000 FOR UPDATE SKIP LOCKED))', place.fallback, place.age) USING old;
-                    GET DIAGNOSTICS deleted = ROW_COUNT;
                 END IF;
-                did := CASE WHEN deleted > 0 THEN 'deleted ' || deleted || ' rows from ' || place.fallback END;
+                stay := passed[place.n] + rows.stays;
+                passed[place.n] := CASE WHEN rows.more THEN stay ELSE 0 END;
+                IF rows.refusal IS NOT NULL AND trouble IS NULL THEN
+                    trouble := format('old rows stay in %s (%s), because a trigger of somebody''s does not let them go; the first: %s',
+                                      place.fallback, stay, rows.refusal);
+                END IF;
+                did := CASE WHEN rows.deleted > 0 THEN 'deleted ' || rows.deleted || ' rows from ' || place.fallback
+                            WHEN rows.more AND rows.stays > 0 THEN 'passed over ' || rows.stays || ' rows of ' || place.fallback END;
             END IF;
-            EXIT WHEN did IS NOT NULL;
-        END LOOP;
-    EXCEPTION
-        WHEN lock_not_available OR deadlock_detected THEN
-            did := NULL;
-            trouble := dormouse.retention_locked();
-        WHEN insufficient_privilege OR object_not_in_prerequisite_state OR dependent_objects_still_exist OR duplicate_table
-             OR invalid_object_definition OR check_violation OR raise_exception THEN
-            did := NULL;
-            trouble := SQLERRM;
-    END;
-    UPDATE dormouse.retention r SET trouble = retain.trouble WHERE r.pool = retain.pool AND r.trouble IS DISTINCT FROM retain.trouble;
-END $_$;
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected THEN
+                did := NULL;
+                trouble := dormouse.retention_locked();
+                EXIT;
+            WHEN OTHERS THEN
+                did := NULL;
+                trouble := coalesce(trouble, SQLERRM);
+        END;
+        EXIT WHEN did IS NOT NULL;
+    END LOOP;
+    UPDATE dormouse.retention r
+       SET trouble = coalesce(retain.trouble, CASE WHEN 0 < ANY (passed) THEN r.trouble END), passed_over = passed
+     WHERE r.pool = retain.pool
+       AND (r.passed_over <> passed OR r.trouble IS DISTINCT FROM coalesce(retain.trouble, CASE WHEN 0 < ANY (passed) THEN r.trouble END));
+END $$;
 
 CREATE FUNCTION dormouse.retention_locked() RETURNS text
     LANGUAGE sql STABLE
@@ -2390,6 +2440,7 @@ CREATE TABLE dormouse.retention (
     finished_ms bigint,
     said_at timestamp with time zone DEFAULT now() NOT NULL,
     trouble text,
+    passed_over bigint[] DEFAULT '{0,0,0}'::bigint[] NOT NULL,
     CONSTRAINT retention_finished_ms_check CHECK ((finished_ms >= 3600000))
 );
 
@@ -2398,6 +2449,8 @@ COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs t
 COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
 
 COMMENT ON COLUMN dormouse.retention.trouble IS 'What stood in the way of the last step of this pool. Null: nothing.';
+
+COMMENT ON COLUMN dormouse.retention.passed_over IS 'How many old runs, attempts and portions of lines a trigger has not let go, as far as the steps have come since they began anew.';
 
 CREATE TABLE dormouse.run_logs_default (
     run_id uuid NOT NULL,
@@ -2774,9 +2827,9 @@ REVOKE ALL ON FUNCTION dormouse.check_values() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.count_endings(tasks text[], statuses text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.delete_finished(part regclass, before timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.delete_old(part regclass, age name, before timestamp with time zone, passed bigint, OUT deleted bigint, OUT stays bigint, OUT more boolean, OUT refusal text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.drop_partition(parent regclass, before timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.drop_partition(part regclass, of_runs boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.ended_now(worker uuid, ids uuid[]) FROM PUBLIC;
 
@@ -2804,9 +2857,9 @@ REVOKE ALL ON FUNCTION dormouse.key_owners(task text, keys text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.levels(queue text, known text[], passed_over uuid[], OUT task text, OUT task_no integer, OUT nth integer, OUT priority smallint, OUT run_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.lock_finished(part regclass, before timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION dormouse.lock_matching(statuses text[], task text, queue text, older_than interval, created_before timestamp with time zone, after text, max_runs integer, key text, error text, worker uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.lock_old(part regclass, age name, before timestamp with time zone, passed bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.lock_run(id uuid, OUT problem text, OUT status text, OUT finished_at timestamp with time zone, OUT archived_at timestamp with time zone, OUT run_at timestamp with time zone) FROM PUBLIC;
 

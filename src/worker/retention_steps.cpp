@@ -1,6 +1,7 @@
 #include "worker/retention_steps.h"
 
 #include <chrono>
+#include <utility>
 
 #include "base/log.h"
 
@@ -37,10 +38,13 @@ void RetentionSteps::answered(store::Answer& answer, Time) {
     const std::string& trouble = answer.retention_trouble;
     const std::string& done = answer.retained;
     if (!trouble.empty()) {
-        plan_.hindered(BootClock::now());
         const bool locked = trouble.starts_with("locked");  // by whoever reads all of it just then: soon over, mostly
-        return log::event(locked ? log::Level::info : log::Level::warning, "retention",
-                          locked ? "tries again later: " + trouble : trouble);
+        const bool known = trouble == std::exchange(trouble_, trouble) && !done.empty();
+        log::event(locked  ? log::Level::info
+                   : known ? log::Level::debug
+                           : log::Level::warning,
+                   "retention", locked ? "tries again later: " + trouble : trouble);
+        if (done.empty()) return plan_.hindered(BootClock::now());  // else all others go on
     }
     plan_.answered(!done.empty(), BootClock::now());
     if (!done.empty())

@@ -51,6 +51,7 @@ class RetentionSteps : public Participant {
     Retention plan_;
     State state_ = State::resting;
     Time made_at_{};
+    std::string trouble_;  ///< that was told last
 };
 
 }  // namespace dormouse::worker

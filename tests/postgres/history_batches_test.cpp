@@ -111,8 +111,8 @@ BOOST_AUTO_TEST_CASE(a_batch_reads_of_the_live_runs_only_those_that_it_means_wha
     history.database.exec(live);
     for (const char* const statement :
          {"SELECT * FROM dormouse.retry_runs('failed', max_runs => 250)",
-          "SELECT dormouse.delete_finished((SELECT max(tableoid::regclass) FROM dormouse.runs WHERE status = "
-          "'failed'), NULL)",
+          "SELECT * FROM dormouse.delete_old((SELECT max(tableoid::regclass) FROM dormouse.runs WHERE status = "
+          "'failed'), 'finished_at', NULL, 0)",
           "DELETE FROM dormouse.runs WHERE id IN (SELECT id FROM dormouse.runs WHERE status = 'failed' LIMIT 250)"}) {
         const auto [locks, pages] = history.cost(statement);
         BOOST_TEST_MESSAGE(statement << ": " << pages << " pages");

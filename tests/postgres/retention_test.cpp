@@ -359,9 +359,9 @@ BOOST_AUTO_TEST_CASE(a_workers_login_may_do_this_and_nothing_else_of_the_kind) {
         BOOST_TEST(count("dormouse.runs") == "0");
         for (const char* const sql :
              {"DROP TABLE dormouse.runs_finished_default",
-              "SELECT dormouse.drop_partition('dormouse.runs_finished', now())",
+              "SELECT dormouse.drop_partition('dormouse.runs_finished_default', true)",
               "SELECT dormouse.make_partition('dormouse.runs_finished', 'finished_at', 'day', '9 days')",
-              "SELECT dormouse.delete_finished('dormouse.runs_finished_default', now())",
+              "SELECT dormouse.delete_old('dormouse.runs_finished_default', 'finished_at', now(), 0)",
               "DELETE FROM dormouse.retention"}) {
             const Status refused = keeper.script("", sql);
             BOOST_TEST(!refused.has_value(), sql);

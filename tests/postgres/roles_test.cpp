@@ -48,7 +48,7 @@ function check_key: nobody
 function check_numbers: nobody
 function check_values: nobody
 function count_endings: worker executes
-function delete_finished: nobody
+function delete_old: nobody
 function drop_partition: nobody
 function ended_now: nobody
 function enqueue: producer executes, worker executes
@@ -65,7 +65,7 @@ function kept_out: worker executes
 function levels: worker executes
 function listen: everybody executes
 function listens: everybody executes
-function lock_finished: nobody
+function lock_old: nobody
 function lock_matching: nobody
 function lock_run: nobody
 function logs_of: operator executes, reader executes, worker executes

@@ -252,11 +252,13 @@ CREATE TABLE dormouse.retention (
     pool        text COLLATE "C"        PRIMARY KEY,
     finished_ms bigint      CHECK (finished_ms >= 3600000),
     said_at     timestamptz NOT NULL DEFAULT now(),
-    trouble     text
+    trouble     text,
+    passed_over bigint[]    NOT NULL DEFAULT '{0,0,0}'
 );
 COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; dormouse forget deletes the row of a pool that is no more.';
 COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
 COMMENT ON COLUMN dormouse.retention.trouble IS 'What stood in the way of the last step of this pool. Null: nothing.';
+COMMENT ON COLUMN dormouse.retention.passed_over IS 'How many old runs, attempts and portions of lines a trigger has not let go, as far as the steps have come since they began anew.';
 
 -- Where a finished run lies, for whoever has its id. Its table has a partition for each day that is kept: to look into each of them costs as many
 -- locks and plans as there are days. Ids are ordered by time, and most runs finish within a day and a half after their id was made. Those that do not

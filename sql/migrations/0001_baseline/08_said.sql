@@ -34,10 +34,10 @@ REVOKE ALL ON FUNCTION dormouse.ended_now FROM PUBLIC;
 
 -- Enqueues what the runs `ids` ask for, a JSON array each, whose members are enqueue()'s arguments: of those that `worker` has completed
 -- under these fences in this very transaction, and of no others. At most 1,000 for each. One that is not right undoes all, whatever the
--- error is (22023, with the run and the place); a key that an open transaction has just taken is waited for half a second (55P03). Returns the queues into which runs went.
+-- error is (22023, with the run and the place); a key that an open transaction has just taken is waited for as long as the session's lock_timeout says (55P03). Returns the queues into which runs went.
 CREATE FUNCTION dormouse.enqueue_next(worker uuid, ids uuid[], fences bigint[], runs text[]) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     members CONSTANT text[] := ARRAY['task', 'payload', 'queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout',

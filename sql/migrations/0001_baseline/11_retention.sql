@@ -90,27 +90,31 @@ BEGIN
     RETURN made;
 END $$;
 
--- Locks at most 1,000 finished runs of one partition for that, and says where they are. What deletes them has no settings of ours: it fires other people's
--- triggers.
-CREATE FUNCTION dormouse.lock_finished(part regclass, before timestamptz) RETURNS tid[]
+-- Locks at most 1,000 old rows of one partition for that, behind the first `passed`, and says where they are. What deletes them has no settings of
+-- ours: it fires other people's triggers.
+CREATE FUNCTION dormouse.lock_old(part regclass, age name, before timestamptz, passed bigint) RETURNS tid[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     locked tid[];
+    old    CONSTANT text := CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id' ELSE format('%I < $1 ORDER BY %1$I', age) END;
 BEGIN
-    EXECUTE format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED)', part,
-                   CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id' ELSE 'finished_at < $1 ORDER BY finished_at' END)
-       INTO locked USING before;  -- not as text, in which CST is a zone of America and of China
+    EXECUTE CASE WHEN passed = 0 THEN format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED)', part, old)
+                 ELSE format('SELECT ARRAY(SELECT ctid FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %s OFFSET $2 LIMIT 1000))
+                                             FOR UPDATE SKIP LOCKED)', part, old) END
+       INTO locked USING before, passed;  -- not as text, in which CST is a zone of America and of China
     RETURN locked;
 END $$;
 
--- Deletes at most 1,000 finished runs from one partition, and the keys that are theirs: those that finished before that time; null: those
--- with a key. Passes over those that somebody has locked. Returns how many.
-CREATE FUNCTION dormouse.delete_finished(part regclass, before timestamptz) RETURNS bigint
+-- Deletes at most 1,000 rows from one partition, of runs with the keys that are theirs: those that are from before that time; null: those
+-- with a key. Passes over those that somebody has locked, the first `passed`, and those that a trigger of somebody's does not let go: they are found
+-- by halves, in 100 ms at most. `stays`: how many of these there are, `refusal` which the first is, and why; `more`: there is more to be looked at.
+-- A run with a key that is not let go loses its key (own_key()): its partition goes with all that is in it, and no trigger is asked about that.
+CREATE FUNCTION dormouse.delete_old(part regclass, age name, before timestamptz, passed bigint, OUT deleted bigint, OUT stays bigint, OUT more boolean,
+                                    OUT refusal text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    deleted bigint;
-BEGIN
-    EXECUTE format(
+    id_of   CONSTANT text := CASE age WHEN 'finished_at' THEN 'id' ELSE 'run_id' END;
+    deletes CONSTANT text := format(CASE age WHEN 'finished_at' THEN
         'WITH gone AS (
              DELETE FROM %s WHERE ctid = ANY ($1)
              RETURNING id, task, key
@@ -119,39 +123,75 @@ BEGIN
               WHERE k.task = g.task AND k.key = g.key AND k.run_id = g.id
                 AND NOT EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = g.id OFFSET 0)
          )
-         SELECT count(*) FROM gone',
-        part) INTO deleted USING dormouse.lock_finished(part, before);
-    RETURN deleted;
+         SELECT count(*) FROM gone' ELSE 'WITH gone AS (DELETE FROM %s WHERE ctid = ANY ($1) RETURNING 1) SELECT count(*) FROM gone' END, part);
+    places  CONSTANT tid[] := dormouse.lock_old(part, age, before, passed);
+    started CONSTANT timestamptz := clock_timestamp();
+    at      integer := 1;
+    size    integer := cardinality(places);
+    count   bigint;
+    what    text;
+    context text;
+BEGIN
+    deleted := 0;
+    more := size = 1000;
+    WHILE at <= cardinality(places) LOOP
+        size := least(size, cardinality(places) - at + 1);
+        BEGIN
+            EXECUTE deletes INTO count USING places[at : at + size - 1];
+            what := CASE WHEN count < size THEN 'a trigger keeps it, without an error (BEFORE DELETE, RETURN NULL)' END;
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+            IF dormouse.is_of_the_server(SQLSTATE, context) THEN
+                RAISE;
+            ELSIF size > 1 THEN
+                size := size / 2;
+                CONTINUE;
+            END IF;
+            count := 0;
+            what := SQLERRM || ' (' || SQLSTATE || ')';
+        END;
+        IF what IS NOT NULL AND refusal IS NULL THEN
+            EXECUTE format('SELECT ''run '' || %I || '': '' || $2 FROM %s WHERE ctid = ANY ($1) LIMIT 1', id_of, part)
+               INTO refusal USING places[at : at + size - 1], what;
+        END IF;
+        IF count < size AND before IS NULL THEN
+            EXECUTE format('UPDATE %s SET key = NULL WHERE ctid = ANY ($1)', part) USING places[at : at + size - 1];
+            GET DIAGNOSTICS count = ROW_COUNT;
+        END IF;
+        deleted := deleted + count;
+        at := at + size;
+        size := CASE WHEN count = 0 THEN 1 ELSE size * 2 END;
+        IF refusal IS NOT NULL AND clock_timestamp() > started + interval '100 ms' THEN
+            more := true;
+            EXIT;
+        END IF;
+    END LOOP;
+    stays := at - 1 - deleted;
 END $$;
 
--- Drops the oldest partition that is over before that time, and says its name; null: there is none. Whoever reads all of the table holds
--- that partition too: it is locked first, so that completions, which do not want it, wait for nobody's reading.
-CREATE FUNCTION dormouse.drop_partition(parent regclass, before timestamptz) RETURNS text
+-- Drops a partition, and says its name. Whoever reads all of the table holds that partition too: it is locked first, so that completions, which do
+-- not want it, wait for nobody's reading.
+CREATE FUNCTION dormouse.drop_partition(part regclass, of_runs boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    of_runs CONSTANT boolean := parent = 'dormouse.runs_finished'::regclass;
-    oldest CONSTANT regclass := (SELECT p.part FROM dormouse.partitions_of(parent) p
-                                  WHERE NOT p.is_default AND p.until <= before ORDER BY p.until LIMIT 1);
-    its_name CONSTANT text := oldest;  -- while it has one
+    its_name CONSTANT text := part;  -- while it has one
     deleted bigint := 0;
     keyed   boolean := false;
 BEGIN
-    IF oldest IS NULL THEN
-        RETURN NULL;
-    ELSIF of_runs THEN
-        deleted := dormouse.delete_finished(oldest, NULL);
+    IF of_runs THEN
+        deleted := (SELECT d.deleted FROM dormouse.delete_old(part, 'finished_at', NULL, 0) d);
     END IF;
     IF deleted > 0 THEN
-        RETURN 'deleted ' || deleted || ' runs with keys from ' || oldest;
+        RETURN 'deleted ' || deleted || ' runs with keys from ' || part;
     END IF;
-    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', oldest);
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', part);
     IF of_runs THEN
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE key IS NOT NULL)', oldest) INTO keyed;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE key IS NOT NULL)', part) INTO keyed;
     END IF;
     IF keyed THEN
         RAISE lock_not_available;  -- somebody had them locked
     END IF;
-    EXECUTE format('DROP TABLE %s', oldest);
+    EXECUTE format('DROP TABLE %s', part);
     RETURN 'dropped ' || its_name;
 END $$;
 
@@ -171,7 +211,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
              ORDER BY l.pid LIMIT 5) h (who)
 $$;
 
--- One step of retention, in a transaction of its own: `did` says what, and null that nothing is left to do; `trouble` why it could not.
+-- One step of retention, in a transaction of its own: `did` says what, and null that nothing is left to do; `trouble` why something could not be,
+-- which holds up nothing else but where it is a lock.
 -- `finished_ms` is what `pool` wants (null: to keep everything). What is old is so by the clock of the worker, too: a database whose
 -- clock jumps ahead forgets nothing. Waits 50 ms for any lock, and only one step is at work at a time: by a lock that needs privileges, unlike an
 -- advisory one.
@@ -183,7 +224,9 @@ DECLARE
     old       timestamptz;
     width     text;
     place     record;
-    deleted   bigint;
+    rows      record;
+    stay      bigint;
+    passed    bigint[];  -- rows that are not let go, of each table: behind them the next step goes on, until it has seen all
 BEGIN
     BEGIN  -- by itself: it must be known, whatever stands in the way of the rest
         LOCK TABLE dormouse.retention IN SHARE UPDATE EXCLUSIVE MODE;
@@ -208,47 +251,58 @@ BEGIN
     END;
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
-    BEGIN
-        did := 'made ' || dormouse.make_default();
-        FOR place IN
-            SELECT step.name AS step, t.parent, t.fallback, t.age,
-                   CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
-              FROM (VALUES (1, 'make for now'), (2, 'drop'), (3, 'delete'), (4, 'make ahead')) step (n, name)
-             CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'dormouse.runs_finished_default'::regclass, 'finished_at'),
-                                (2, 'dormouse.attempt_log', 'dormouse.attempt_log_default', 'ended_at'),
-                                (3, 'dormouse.run_logs', 'dormouse.run_logs_default', 'written_at')) t (n, parent, fallback, age)
-             WHERE did IS NULL AND (old IS NOT NULL OR step.name LIKE 'make%')
-             ORDER BY step.n, t.n
-        LOOP
-            IF place.step = 'make for now' THEN
+    SELECT r.passed_over INTO passed FROM dormouse.retention r WHERE r.pool = retain.pool;
+    FOR place IN
+        SELECT step.name AS step, t.n, t.parent, t.fallback, t.age, old_ones.part,
+               CASE WHEN t.age = 'finished_at' THEN width WHEN width = 'day' THEN 'week' ELSE 'month' END AS width
+          FROM (VALUES (0, 'make default'), (1, 'make for now'), (2, 'drop'), (3, 'delete'), (4, 'make ahead')) step (n, name)
+         CROSS JOIN (VALUES (1, 'dormouse.runs_finished'::regclass, 'dormouse.runs_finished_default', 'finished_at'),
+                            (2, 'dormouse.attempt_log', 'dormouse.attempt_log_default', 'ended_at'),
+                            (3, 'dormouse.run_logs', 'dormouse.run_logs_default', 'written_at')) t (n, parent, fallback, age)
+          LEFT JOIN LATERAL (SELECT p.part, p.until FROM dormouse.partitions_of(t.parent) p WHERE NOT p.is_default AND p.until <= old) old_ones
+            ON step.name = 'drop'
+         WHERE (old IS NOT NULL OR step.name LIKE 'make%') AND (step.name <> 'drop' OR old_ones.part IS NOT NULL)
+               AND (step.name <> 'make default' OR t.n = 1)
+         ORDER BY step.n, t.n, old_ones.until
+    LOOP
+        BEGIN
+            IF place.step = 'make default' THEN
+                did := 'made ' || dormouse.make_default();
+            ELSIF place.step = 'make for now' THEN
                 did := 'made ' || dormouse.make_partition(place.parent, place.age, place.width, '0');
             ELSIF place.step = 'make ahead' THEN
                 did := 'made ' || dormouse.make_partition(place.parent, place.age, place.width,
                                                           CASE place.width WHEN 'day' THEN '8 days' ELSE '2 ' || place.width END::interval);
             ELSIF place.step = 'drop' THEN
-                did := dormouse.drop_partition(place.parent, old);
+                did := dormouse.drop_partition(place.part, place.n = 1);
             ELSE
-                IF place.age = 'finished_at' THEN
-                    deleted := dormouse.delete_finished(place.fallback, old);
+                rows := dormouse.delete_old(place.fallback::regclass, place.age, old, passed[place.n]);
+                IF place.n = 1 THEN
                     DELETE FROM dormouse.strays s WHERE s.ctid = ANY (ARRAY(
                         SELECT o.ctid FROM dormouse.strays o WHERE o.finished_at < old ORDER BY o.finished_at LIMIT 1000 FOR UPDATE SKIP LOCKED));
-                ELSE
-                    EXECUTE format('DELETE FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %I < $1
-                                    ORDER BY %2$I LIMIT 1000 FOR UPDATE SKIP LOCKED))', place.fallback, place.age) USING old;
-                    GET DIAGNOSTICS deleted = ROW_COUNT;
                 END IF;
-                did := CASE WHEN deleted > 0 THEN 'deleted ' || deleted || ' rows from ' || place.fallback END;
+                stay := passed[place.n] + rows.stays;
+                passed[place.n] := CASE WHEN rows.more THEN stay ELSE 0 END;
+                IF rows.refusal IS NOT NULL AND trouble IS NULL THEN
+                    trouble := format('old rows stay in %s (%s), because a trigger of somebody''s does not let them go; the first: %s',
+                                      place.fallback, stay, rows.refusal);
+                END IF;
+                did := CASE WHEN rows.deleted > 0 THEN 'deleted ' || rows.deleted || ' rows from ' || place.fallback
+                            WHEN rows.more AND rows.stays > 0 THEN 'passed over ' || rows.stays || ' rows of ' || place.fallback END;
             END IF;
-            EXIT WHEN did IS NOT NULL;
-        END LOOP;
-    EXCEPTION
-        WHEN lock_not_available OR deadlock_detected THEN
-            did := NULL;
-            trouble := dormouse.retention_locked();
-        WHEN insufficient_privilege OR object_not_in_prerequisite_state OR dependent_objects_still_exist OR duplicate_table
-             OR invalid_object_definition OR check_violation OR raise_exception THEN
-            did := NULL;
-            trouble := SQLERRM;
-    END;
-    UPDATE dormouse.retention r SET trouble = retain.trouble WHERE r.pool = retain.pool AND r.trouble IS DISTINCT FROM retain.trouble;
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected THEN
+                did := NULL;
+                trouble := dormouse.retention_locked();
+                EXIT;
+            WHEN OTHERS THEN
+                did := NULL;
+                trouble := coalesce(trouble, SQLERRM);
+        END;
+        EXIT WHEN did IS NOT NULL;
+    END LOOP;
+    UPDATE dormouse.retention r
+       SET trouble = coalesce(retain.trouble, CASE WHEN 0 < ANY (passed) THEN r.trouble END), passed_over = passed
+     WHERE r.pool = retain.pool
+       AND (r.passed_over <> passed OR r.trouble IS DISTINCT FROM coalesce(retain.trouble, CASE WHEN 0 < ANY (passed) THEN r.trouble END));
 END $$;
