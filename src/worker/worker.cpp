@@ -318,7 +318,7 @@ void Worker::decide_exit() {
 }
 
 void Worker::on_lost(const Error& error) {
-    if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
+    if (state_ == State::parting) return be_gone(Farewell{!gave_up_, false, std::nullopt});
     if (sleepy() && state_ < State::leaving && rounds_.may_close(moment())) return rest();  // before us
     claims_.owe();
     rounds_.tell_outage(error);

@@ -136,6 +136,7 @@ class Worker {
     void step_leaving();
     void begin_grace();
     void stop_handlers();
+    void give_up();
     void part();
     void bound_sleep(Farewell& farewell) const;
     void measure();
@@ -164,6 +165,7 @@ class Worker {
     std::string untested_;  ///< what was told of the version of the server
     int terminations_ = 0;
     bool handed_over_ = false;
+    bool gave_up_ = false;  ///< and something is left behind
     LeavingTimes leaving_times_;
     ErrandEnd errand_end_ = ErrandEnd::none;
 

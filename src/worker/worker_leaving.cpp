@@ -9,7 +9,8 @@ namespace dormouse::worker {
 namespace {
 
 constexpr Millis systemd_margin{20'000};
-constexpr Millis commit_takes{500};  ///< somebody has woken us and not committed yet: look again after so long
+constexpr Millis longest_farewell{1'000};  ///< to be told what is due, for who has given up
+constexpr Millis commit_takes{500};        ///< somebody has woken us and not committed yet: look again after so long
 
 }  // namespace
 
@@ -49,7 +50,7 @@ void Worker::terminate() {
                terminations_ == 1 ? "leaving: running handlers may finish" : "leaving: the grace ends now");
     if (state_ < State::leaving) return leave("signal");
     if (state_ == State::leaving && handed_over_ && terminations_ == 1) return begin_grace();
-    if (state_ == State::parting) return be_gone(Farewell{true, false, std::nullopt});
+    if (state_ == State::parting) return be_gone(Farewell{!gave_up_, false, std::nullopt});
     if (state_ == State::leaving) stop_handlers();
 }
 
@@ -105,36 +106,41 @@ void Worker::stop_handlers() {
     const Millis patience = flights_.empty() ? Millis{0} : leaving_times_.patience;
     for (Parcel& parcel : flights_.stop_all(patience)) reports_.outbox().add(std::move(parcel));
     crash_point("handlers.stopped");
-    grace_timer_.once(patience + leaving_times_.last_writes, [this] {
-        log::event(log::Level::error, "worker_pool_shutting_down",
-                   "gave up on " + std::to_string(flights_.count()) +
-                       " handlers or on writing results; their leases will end");
-        be_gone(Farewell{});
-    });
+    grace_timer_.once(patience + leaving_times_.last_writes, [this] { give_up(); });
     step();
+}
+
+/// Whoever comes next is told when the leases are over, if that can still be asked.
+void Worker::give_up() {
+    log::event(
+        log::Level::error, "worker_pool_shutting_down",
+        "gave up on " + std::to_string(flights_.count()) + " handlers or on writing results; their leases will end");
+    if (state_ != State::leaving || database().state() != store::Wire::State::open) return be_gone(Farewell{});
+    gave_up_ = true;
+    grace_timer_.once(longest_farewell, [this] { be_gone(Farewell{}); });
+    part();
 }
 
 void Worker::part() {
     if (database().state() == store::Wire::State::closed) return be_gone(last_word());
     if (!database().is_open()) return be_gone(Farewell{true, false, std::nullopt});
-    enter(State::parting, "everything is written");
+    enter(State::parting, gave_up_ ? "what is left is left behind" : "everything is written");
     rounds_.second().close();
     store::Round round;
-    round.leave = registry_.registered();
+    round.leave = registry_.registered() && !gave_up_;
     round.promise = promises_.promise().last();
     const bool must_rest = round.promise.rest;
     round.ask_waking = !handed_over_ && doorbell_.may_have_wake_files();
-    round.release_forgotten = claims_.doubts() && rounds_.held().empty();
+    round.release_forgotten = claims_.doubts() && rounds_.held().empty() && !gave_up_;
     claims_.fill_due(round);
-    measures_.ask(round);
-    finish_round(round);
+    measures_.ask(round);  // and no fences: what is left behind is for whoever looks when its lease is over
     claims_.answered_by_another_round(
         BootClock::now());  // its answer knows of everything that we were told of until now
     rounds_.send_last(round, [this, must_rest](auto answer) {
-        if (!answer) return be_gone(Farewell{true, false, std::nullopt});
+        if (!answer) return be_gone(Farewell{!gave_up_, false, std::nullopt});
         measures_.take_backlog(answer->backlog);
         // Who still relies on us commits later: nobody is told of that, so nobody knows what is due.
-        Farewell farewell{true, !must_rest || answer->rested, answer->due_in};
+        Farewell farewell{!gave_up_, !must_rest || answer->rested, answer->due_in};
         if (claims_.owed()) farewell.due = Millis{0};  // told of work after the decision
         if (answer->waking && (!farewell.due || *farewell.due > commit_takes)) farewell.due = commit_takes;
         bound_sleep(farewell);

@@ -131,6 +131,38 @@ BOOST_AUTO_TEST_CASE(who_leaves_tries_once_more_what_it_kept_back_and_says_what_
     }
 }
 
+// Whoever looks next has to be told when: at the end of the lease, with a lease of margin.
+BOOST_AUTO_TEST_CASE(a_run_that_is_left_behind_is_due_when_its_lease_is_over) {
+    const auto leaves_behind = [&](const char* how, const std::function<void(const std::string& id)>& hinder) {
+        BOOST_TEST_CONTEXT(how) {
+            PoolBench bench(database.url(), {.worker = "lease = \"30s\""});
+            const std::string id = enqueue("hold");
+            BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1U; }));
+            hinder(id);
+            bench.tasks().release();
+            bench.turns_within(Millis{1'000});
+            bench.worker().leave_within(Millis{0}, Millis{500}, Millis{2'000});
+            BOOST_TEST_REQUIRE(bench.until_gone());
+            BOOST_TEST(status(id) == "running");
+            BOOST_TEST(bench.farewell()->due_known);
+            BOOST_TEST_REQUIRE(bench.farewell()->due.has_value());
+            BOOST_TEST(bench.farewell()->due->count() > 20'000);
+            BOOST_TEST(bench.farewell()->due->count() <= 60'000);
+        }
+    };
+    auto person = database.connect();
+    leaves_behind("locked", [&](const std::string& id) {
+        BOOST_REQUIRE(person.script("", "BEGIN; SELECT FROM dormouse.runs_live WHERE id = '" + id + "' FOR UPDATE"));
+    });
+    BOOST_REQUIRE(person.script("", "ROLLBACK; DELETE FROM dormouse.runs"));
+    leaves_behind("refused", [&](const std::string&) {
+        database.exec(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END "
+            "$$; CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION "
+            "refuse()");
+    });
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace lost_ground
