@@ -134,7 +134,7 @@ bool Session::take_result(Reply result) {
     if (status == PGRES_PIPELINE_SYNC) return true;
     if (status == PGRES_FATAL_ERROR && !waiting.error) {
         waiting.error = Undone{from_result(result.get(), "the database refused a statement"), std::nullopt,
-                               std::string(result.sqlstate())};
+                               std::string(result.sqlstate()), is_of_a_function(result.get())};
         if (waiting.answered < waiting.commands.size())
             waiting.error->statement = std::count_if(
                 waiting.commands.begin(), waiting.commands.begin() + static_cast<std::ptrdiff_t>(waiting.answered),

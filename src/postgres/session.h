@@ -31,6 +31,7 @@ struct Statement {
 struct Undone : Error {
     std::optional<std::size_t> statement;  ///< which one was refused; none: the commit, so it may be any of them
     std::string sqlstate;                  ///< empty: libpq's own error
+    bool of_a_function = false;            ///< of somebody's: a trigger
 };
 using Replies = tl::expected<std::vector<Reply>, Undone>;
 

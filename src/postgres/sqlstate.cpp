@@ -91,13 +91,40 @@ ErrorKind kind_of(std::string_view sqlstate) {
     return ErrorKind::internal;
 }
 
-/// What somebody's function raises is about what was sent, whatever its SQLSTATE says of sessions and servers. Source:
-/// the field "Routine" of an error message; this one is PL/pgSQL's RAISE.
+namespace {
+
+/// What PL/pgSQL's RAISE says is about what was sent, whatever its SQLSTATE says of sessions and servers. Source: the
+/// field "Routine" of an error message.
 bool is_raised(const PGresult* result) {
     // Our own functions mean what they raise: the first line of the context names the function.
     const std::string_view where = field(result, PG_DIAG_CONTEXT);
     const bool ours = where.substr(0, where.find('\n')).find(" dormouse.") != std::string_view::npos;
     return field(result, PG_DIAG_SOURCE_FUNCTION) == "exec_stmt_raise" && !ours;
+}
+
+/// A server or a session that is at its end ends with what it says (FATAL, PANIC). With an error it is there
+/// afterwards: 08001 is then of a session that somebody's trigger wanted to have, and 55000 of a sequence of his. Only
+/// where nothing more can be stored, or where the server cannot read its own files, is an error everybody's.
+bool is_of_what_was_sent(const PGresult* result, std::string_view state) {
+    if (is_raised(result)) return true;
+    std::string_view severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity.empty()) severity = field(result, PG_DIAG_SEVERITY);
+    const bool lasts = severity == "ERROR";
+    const bool of_the_session = state.starts_with("08") || state.starts_with("57P") || state == "25P03";
+    const bool not_now = state.starts_with("55") && kind_of(state) == ErrorKind::transient;
+    return lasts && (of_the_session || not_now || (state.starts_with("58") && is_of_a_function(result)));
+}
+
+}  // namespace
+
+bool is_of_a_function(const PGresult* result) {
+    for (std::string_view context = field(result, PG_DIAG_CONTEXT); !context.empty();) {
+        const std::string_view line = context.substr(0, context.find('\n'));
+        context.remove_prefix(std::min(context.size(), line.size() + 1));
+        if (line.find("PL/") != std::string_view::npos && line.find(" dormouse.") == std::string_view::npos)
+            return true;
+    }
+    return false;
 }
 
 namespace {
@@ -134,7 +161,7 @@ Error from_result(const PGresult* result, std::string_view what) {
     if (!hint.empty()) message += ". " + hint;
     if (const std::string remedy = lost_ground(result, state); !remedy.empty())
         return {ErrorKind::transient, message + remedy};
-    return {is_raised(result) ? ErrorKind::invalid : kind_of(state), std::move(message)};
+    return {is_of_what_was_sent(result, state) ? ErrorKind::invalid : kind_of(state), std::move(message)};
 }
 
 Error from_connection(const PGconn* connection, std::string_view what) {

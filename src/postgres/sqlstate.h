@@ -18,6 +18,9 @@ ErrorKind kind_of(std::string_view sqlstate);
 /// be nullptr. Failures without a SQLSTATE come from libpq itself: the session is gone.
 Error from_result(const PGresult* result, std::string_view what = {});
 
+/// It comes out of a function of somebody's in a procedural language: of a trigger, as a rule.
+bool is_of_a_function(const PGresult* result);
+
 /// The error of a session that broke or could not be opened. A server that answered "no" is told from one
 /// that could not be reached by the SQLSTATE in the text, if PQERRORS_VERBOSE was set before, else by what
 /// libpq knows about the password, else by the English text.

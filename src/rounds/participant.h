@@ -64,6 +64,8 @@ class Participant {
     virtual void undone() = 0;
     /// The round was undone because somebody had a lock or was faster; it is tried again at once.
     virtual void conflicted() { undone(); }
+    /// … unless it can be found out at once whom that was about: then it was refused().
+    [[nodiscard]] virtual bool seeks(const store::Refused&) const { return false; }
     /// The session is gone: it is not known what became of the round, if one was on the wire.
     virtual void lost() { undone(); }
     /// The round was undone because of this participant's part.

@@ -180,7 +180,8 @@ void Rounds::on_refused(Trip& trip, const store::Refused& refused) {
 void Rounds::blame(Seat& seat, const store::Refused& refused) {
     if (seat.standing != Seat::Standing::refusing) seat.standing = Seat::Standing::alone;
     ++seat.tries;
-    if (refused.kind == ErrorKind::conflict && seat.tries <= tries_at_once) return seat.who->conflicted();
+    const bool again = refused.kind == ErrorKind::conflict && seat.tries <= tries_at_once;
+    if (again && !seat.who->seeks(refused)) return seat.who->conflicted();
     if (is_about_the_server(refused.kind)) {
         seat.who->undone();
         seat.standing = Seat::Standing::refusing;

@@ -102,6 +102,12 @@ Params forgotten_params(const Round& round, const Identity& who) {
     return params;
 }
 
+Params patience_params(Millis longest) {
+    Params params;
+    params.text(std::to_string(longest.count()) + "ms");
+    return params;
+}
+
 Params news_params(const std::vector<News>& news, const Identity& who) {
     std::vector<Uuid> ids;
     Bigints fences, progress, first_lines;

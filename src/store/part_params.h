@@ -12,6 +12,7 @@ postgres::Params pool_params(const Identity& who);
 postgres::Params identity_params(const Identity& who);
 postgres::Params leave_params(const Round& round, const Identity& who);
 postgres::Params forgotten_params(const Round& round, const Identity& who);
+postgres::Params patience_params(Millis longest);
 postgres::Params news_params(const std::vector<News>& news, const Identity& who);
 postgres::Params finish_params(const std::vector<Ending>& endings, const Identity& who);
 postgres::Params put_back_params(const std::vector<Ending>& endings, const Identity& who);

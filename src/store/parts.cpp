@@ -54,6 +54,8 @@ const std::vector<PartRow> rows{
      WHEN(round.ask_scale), WITH(pool_params(who)), READ(read_scaled(reply, answer))},
     {Part::release_forgotten, "release_forgotten", sql::release_forgotten, rarely, later,
      WHEN(round.release_forgotten), WITH(forgotten_params(round, who)), READ(answer.released = reply.integer(0, 0))},
+    {Part::patience, "patience", sql::patience, rarely, later,
+     WHEN(round.patience.has_value()), WITH(patience_params(*round.patience)), READ()},
     {Part::news, "news", sql::news, often, halves,
      WHEN(round.news.has_value()), WITH(news_params(*round.news, who)), READ()},
     {Part::finish, "finish", sql::finish_fast, often, halves,

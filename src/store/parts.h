@@ -21,6 +21,7 @@ enum class Part : std::uint8_t {
     arrive,
     scale,
     release_forgotten,
+    patience,
     news,
     finish,
     enqueue,

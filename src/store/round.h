@@ -144,6 +144,7 @@ struct Round {
     bool ask_scale = false;                       ///< how many runs is the pool to execute at once for a while?
     bool release_forgotten = false;               ///< hand back what is ours in the database and not in `fences`
     std::vector<std::int64_t> fences;             ///< of all runs that this worker holds; for release_forgotten and due
+    std::optional<Millis> patience;               ///< with locks; none: the session's
     std::optional<std::vector<News>> news;        ///< before the endings, which take the fences away
     std::optional<std::vector<Ending>> endings;   ///< present and empty: only whether the statements are taken at all
     std::optional<std::vector<Held>> extend;      ///< leases to extend

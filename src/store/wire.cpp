@@ -164,7 +164,7 @@ void Wire::on_replies(postgres::Replies replies) {
         return done(answer_from(sent, *replies, terms_.identity));
     }
     if (replies.error().kind == ErrorKind::disconnected) return give_up(replies.error());
-    Refused refused{replies.error(), std::nullopt, replies.error().sqlstate};
+    Refused refused{replies.error(), std::nullopt, replies.error().sqlstate, replies.error().of_a_function};
     std::size_t at = 0;
     for (const PartRow& row : part_rows())
         if (has(sent, row.part) && at++ == replies.error().statement) refused.part = row.part;

@@ -30,6 +30,7 @@ struct Place {
 struct Refused : Error {
     std::optional<Part> part;  ///< the one that was refused; none: the commit, so it may be any of them
     std::string sqlstate;
+    bool of_a_function = false;  ///< of somebody's: a trigger
 };
 
 class Wire {

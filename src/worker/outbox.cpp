@@ -76,7 +76,8 @@ bool Outbox::fill(store::Round& round, Time now) {
         waiting_.pop_front();
     }
     if (searching || !sent_.empty()) round.endings.emplace();
-    round.careful = careful_;
+    round.careful = careful_ || searching;
+    if ((searching || hurried_) && !sent_.empty()) round.patience = patience_of_a_search;
     for (const Parcel& parcel : sent_) round.endings->push_back(parcel.ending);
     if (!searching) asked_ = std::exchange(doubtful_, {});
     for (const Parcel& parcel : asked_) round.ask_held.push_back(parcel.ending.held);
@@ -121,7 +122,7 @@ void Outbox::wait_for_repair(Parcel parcel, const std::string& remedy, Time now)
 
 void Outbox::answered(const store::Answer& answer, Time now) {
     if (bisection_.active()) bisection_.passed();
-    if (!sent_.empty()) careful_ = false;
+    if (!sent_.empty()) careful_ = hurried_ = false;
     const Ids ended(answer.ended.begin(), answer.ended.end());
     for (Parcel& parcel : std::exchange(sent_, {})) {
         if (ended.contains(parcel.ending.held.id)) {
@@ -180,7 +181,8 @@ void Outbox::resort(Parcel& parcel, const store::Refused& refused, Time now) {
         sent_.clear();
         return;
     }
-    const std::string name = refusal_class(refused, "result_rejected");
+    const bool has_values = !ending.result.empty() || !ending.error_class.empty();
+    const std::string name = refusal_class(refused, has_values ? "result_rejected" : nullptr);
     if (parcel.resort == Resort::as_it_is) {
         parcel.resort = Resort::bare_failure;
         ending.error_message = "the database does not take how the run ended (" + std::string(to_string(ending.kind)) +
@@ -211,9 +213,15 @@ void Outbox::again() {
     move_to_front(asked_, doubtful_);
 }
 
+/// Who leaves does not wait for a repair, and for a lock of somebody's as long as three tries take.
+bool Outbox::may_be_left(const Parcel& parcel) {
+    constexpr int tries = 3;
+    return parcel.resort == Parcel::Resort::kept || parcel.passed_over > tries || parcel.kept >= tries;
+}
+
 bool Outbox::settled() const {
     return waiting_.empty() && sent_.empty() && doubtful_.empty() && asked_.empty() && !bisection_.active() &&
-           std::all_of(later_.begin(), later_.end(), [](const Later& one) { return one.parcel.kept > 0; });
+           std::all_of(later_.begin(), later_.end(), [](const Later& one) { return may_be_left(one.parcel); });
 }
 
 std::optional<Millis> Outbox::wait(Time now) const {

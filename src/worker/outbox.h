@@ -58,7 +58,9 @@ class Outbox {
     /// The round was undone because of an ending in it, or of a row that somebody has locked for long.
     Next refused(const store::Refused& refused, Time now);
     /// Somebody holds a row: endings pass over it until they have been written.
-    void be_careful() { careful_ = true; }
+    void be_careful() { careful_ = hurried_ = true; }
+    /// It was so, and somebody's lock is in the way all the same.
+    [[nodiscard]] bool careful_in_vain() const { return searching() ? !sent_.empty() : careful_; }
     /// Who leaves tries once more, at once, what is kept back.
     void last_try();
     /// What is kept back.
@@ -82,6 +84,7 @@ class Outbox {
     /// Most locks are somebody's claim, which looked at the run as we took it, and are gone with its commit.
     static constexpr Millis first_lock_pause{10};
     static constexpr Millis longest_lock_pause{1'000};
+    static constexpr Millis patience_of_a_search{20};  ///< all others wait meanwhile
 
     /// Ours, but not now: somebody holds the row, or the database takes nothing of it.
     struct Later {
@@ -89,6 +92,7 @@ class Outbox {
         Time until;
     };
 
+    static bool may_be_left(const Parcel& parcel);
     void take_due(Time now);
     void take_group();
     void put_off(Parcel parcel, Time until);
@@ -104,6 +108,7 @@ class Outbox {
     std::vector<Later> later_;
     Millis lock_pause_ = first_lock_pause;  ///< the next one; doubles while somebody holds a row
     bool careful_ = false;
+    bool hurried_ = false;  ///< a lock has held up all others already
     Bisection<Uuid> bisection_;
 };
 

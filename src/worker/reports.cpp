@@ -107,7 +107,7 @@ void Reports::give_back(const store::ClaimedRun& run) {
 
 store::Parts Reports::parts() const {
     using store::Part;
-    return store::parts({Part::news, Part::finish, Part::enqueue, Part::put_back, Part::held});
+    return store::parts({Part::patience, Part::news, Part::finish, Part::enqueue, Part::put_back, Part::held});
 }
 
 bool Reports::fill(store::Round& round, const Moment& moment) {
@@ -130,6 +130,12 @@ void Reports::answered(store::Answer& answer, Time) {
 void Reports::undone() {
     news_.again();
     outbox_.again();
+}
+
+/// A lock that was waited for in vain, and that being careful passes over no more: of a key, or in a trigger.
+bool Reports::seeks(const store::Refused& refused) const {
+    if (refused.sqlstate != "55P03" || !refused.part || *refused.part == store::Part::news) return false;
+    return refused.part == store::Part::enqueue || outbox_.careful_in_vain();
 }
 
 Next Reports::refused(const store::Refused& refused) {

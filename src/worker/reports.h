@@ -47,6 +47,7 @@ class Reports : public Participant {
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override;
     void conflicted() override { outbox_.be_careful(), undone(); }
+    [[nodiscard]] bool seeks(const store::Refused& refused) const override;
     Next refused(const store::Refused& refused) override;
     [[nodiscard]] bool searching() const override { return outbox_.searching() || news_.searching(); }
     [[nodiscard]] std::optional<Millis> wait(const Moment& moment) const override;

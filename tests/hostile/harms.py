@@ -9,6 +9,22 @@ import psycopg2
 SQLSTATES = ("03000", "08006", "0A000", "20000", "21000", "22003", "22P05", "23505", "23514", "25006", "25P02", "26000", "28000", "2F003", "34000",
              "38000", "39000", "3D000", "40001", "40P01", "42501", "42703", "42883", "42P01", "44000", "53100", "53200", "53400", "54000", "54001",
              "55000", "55006", "55P03", "57014", "57P01", "58030", "72000", "F0000", "HV000", "P0001", "P0002", "P0004", "XX000", "XX001", "APP01")
+# What a trigger may do besides, with errors that speak as if of the session, of the server or of its files: 55000 twice, 58P01 twice, 08001, and 57P01
+# of another session. Each with what it needs.
+DBLINK = "CREATE EXTENSION IF NOT EXISTS dblink SCHEMA public"
+ELSEWHERE = ("'host=' || split_part(current_setting('unix_socket_directories'), ',', 1) || ' port=' || current_setting('port') || ' user=' || current_user"
+             " || ' dbname=' || current_database()")
+BODIES = {
+    "a sequence not yet used": ("PERFORM currval('public.unused')", "CREATE SEQUENCE public.unused"),
+    "a published table": ("UPDATE public.published SET n = n + 1",
+                          "CREATE TABLE public.published (n integer); CREATE PUBLICATION theirs FOR TABLE public.published"),
+    "a missing file": ("PERFORM pg_read_file('/nowhere/at/all')", ""),
+    "file_fdw": ("PERFORM * FROM public.missing", "CREATE EXTENSION file_fdw SCHEMA public; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw; "
+                 "CREATE FOREIGN TABLE public.missing (t text) SERVER files OPTIONS (filename '/nowhere/at/all')"),
+    "a dead host": ("PERFORM public.dblink_connect('host=/nowhere dbname=none')", DBLINK),
+    "a session that ends": (f"PERFORM * FROM public.dblink({ELSEWHERE}, 'SELECT pg_terminate_backend(pg_backend_pid())') AS t (done boolean)", DBLINK),
+    "a division": ("PERFORM 1 / (SELECT 0)", ""),
+}
 HARMS = []
 
 
@@ -50,12 +66,22 @@ def change_schema(case, *statements):
                     raise
 
 
+def some_error(chance, says):
+    """What a trigger does, in words; as a statement; and the statements that it needs first."""
+    if chance.random() < 0.6:
+        state = chance.choice(SQLSTATES)
+        return f"raises {state}", f"RAISE EXCEPTION '{says}' USING ERRCODE = '{state}'", ()
+    name = chance.choice(sorted(BODIES))
+    body, ready = BODIES[name]
+    return f"meets {name}", body, [ready] * bool(ready)
+
+
 @often
 def trigger(case, chance):
     table = chance.choice(("runs", "runs_live", "runs_finished"))
     event = chance.choice(("INSERT", "UPDATE", "DELETE"))
     when = chance.choice(("BEFORE", "AFTER"))
-    state = chance.choice(SQLSTATES)
+    state, body, ready = some_error(chance, "not this one")
     row = "OLD" if event == "DELETE" else "NEW"
     status = chance.choice(("", f" AND {row}.status = 'running'", f" AND {row}.status IN ('completed', 'failed')", f" AND {row}.status = 'retry'"))
     code = chance.choice((0, 0, 1, 75))
@@ -63,11 +89,11 @@ def trigger(case, chance):
         file.write(str(code))
     enqueue(case)
     change_schema(
-        case,
-        f"CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = '{state}'; END $$",
+        case, *ready,
+        f"CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN coalesce(NEW, OLD); END $$",
         f"CREATE TRIGGER refuse {when} {event} ON dormouse.{table} FOR EACH ROW WHEN ({row}.task = 'bad'{status}) EXECUTE FUNCTION public.refuse()")
     enqueue(case)
-    return f"trigger {when} {event} on {table} raises {state}{status}; its handler exits with {code}"
+    return f"trigger {when} {event} on {table} {state}{status}; its handler exits with {code}"
 
 
 @harm
@@ -142,10 +168,10 @@ def says(case, *lines):
 
 @often
 def follow_ups(case, chance):
-    state = chance.choice(SQLSTATES)
+    state, body, ready = some_error(chance, "no such tenant")
     change_schema(
-        case,
-        f"CREATE FUNCTION public.check_run() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no such tenant' USING ERRCODE = '{state}'; END $$",
+        case, *ready,
+        f"CREATE FUNCTION public.check_run() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$",
         "CREATE TRIGGER check_run BEFORE INSERT ON dormouse.runs FOR EACH ROW WHEN (NEW.task = 'checked') EXECUTE FUNCTION public.check_run()")
     what = chance.choice(('{"task":"checked"}', '{"task":"bad2"},{"task":"checked"}', '{"task":"checked","delay":3600}', '{"task":"bad2","queue":"%s"}' % ("q" * 60), '{"task":"bad2","payload":1e131072}',
                           '{"task":"bad2","payload":[%s1]}' % ("1e131071," * 99), '{"task":"bad2","key":"%s"}' % ("k" * 600),
@@ -153,7 +179,7 @@ def follow_ups(case, chance):
                           '{"task":"bad2","payload":"\\u0000"}', '{"task":"%s"}' % ("t" * 300), '{"nothing":1}', '7',
                           ",".join(['{"task":"bad2","queue":"elsewhere"}'] * 300)))
     says(case, '{"type":"completed","enqueue":[' + what + "]}\n")
-    return "follow-up: " + what[:60] + f" raises {state}" * ("checked" in what)
+    return "follow-up: " + what[:60] + f" {state}" * ("checked" in what)
 
 
 STRANGE = {"a zero character": b'"a\\u0000b"', "half a surrogate": b'"\\ud800"', "beyond a double": b"1e400", "huge": b"1e131071", "too huge": b"1e131072",

@@ -96,7 +96,8 @@ inline const std::vector<Moment> search_points{
     {.name = "candidates.sent"},    {.name = "candidates.answered"}, {.name = "claim_ids.sent"},
     {.name = "claim_ids.answered"}, {.name = "claim_ids.sent:3"},    {.name = "refuse.sent"},
     {.name = "refuse.answered"},    {.name = "list_lost.sent"},      {.name = "list_lost.answered"},
-    {.name = "rescue_ids.sent"},    {.name = "rescue_ids.answered"},
+    {.name = "rescue_ids.sent"},    {.name = "rescue_ids.answered"}, {.name = "patience.sent"},
+    {.name = "patience.answered"},
 };
 inline const std::vector<Moment> errand_points{{.name = "standing.sent"}, {.name = "standing.answered"}};
 inline const std::vector<Moment> spool_points{

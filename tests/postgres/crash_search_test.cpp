@@ -22,7 +22,8 @@ void dies_at(LoggedWorker& worker) {
     BOOST_TEST_REQUIRE(ended.signal == SIGKILL, "it did not die there\n" << worker.log());
 }
 
-/// A run that cannot be claimed among some that can, and a lost run that cannot be taken back beside one that can.
+/// A run that cannot be claimed and one that cannot end, among some that can, and a lost run that cannot be taken back
+/// beside one that can.
 void stock(TestDatabase& database) {
     database.exec(
         "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'no'; END $f$;"
@@ -32,8 +33,10 @@ void stock(TestDatabase& database) {
         "CREATE TRIGGER no_rescue BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'lost' AND "
         "NEW.status "
         "= 'retry') EXECUTE FUNCTION public.refuse();"
+        "CREATE TRIGGER no_end BEFORE DELETE ON dormouse.runs_live FOR EACH ROW WHEN (OLD.key = 'unwritten') EXECUTE "
+        "FUNCTION public.refuse();"
         "INSERT INTO dormouse.runs (task, key) VALUES ('echo', NULL), ('echo', 'never'), ('echo', NULL), ('echo', "
-        "NULL);"
+        "NULL), ('echo', 'unwritten');"
         "INSERT INTO dormouse.runs (task, status, started_at, worker, fence, lease_until, key) SELECT 'echo', "
         "'running', "
         "now(), gen_random_uuid(), nextval('dormouse.fence'), now() - interval '1 hour', k FROM unnest(ARRAY['lost', "

@@ -27,11 +27,24 @@ constexpr const char* at_the_gate =
 
 constexpr const char* status = "SELECT status FROM dormouse.runs WHERE id = $1";
 
+constexpr const char* completed =
+    "SELECT count(*) FROM dormouse.runs WHERE status = 'completed' AND key LIKE 'innocent %'";
+
+/// From the enqueue to the end, in ms.
+constexpr const char* longest =
+    "SELECT ceil(extract(epoch FROM max(finished_at - created_at)) * 1000) FROM dormouse.runs WHERE key LIKE "
+    "'innocent %'";
+
+/// Its handler enqueues a run with the key k.
+constexpr const char* asks_for_k = R"([task.asks]
+command = ["/bin/sh", "-c", 'printf "{\"type\":\"completed\",\"enqueue\":[{\"task\":\"echo\",\"key\":\"k\"}]}\n" >&3']
+)";
+
 struct Scene {
     TestDatabase database;
     postgres::BlockingConnection gate = database.connect();
     postgres::BlockingConnection person = database.connect();
-    PoolBench bench{database.url()};
+    PoolBench bench{database.url(), {.rest = asks_for_k}};
 
     static void does(postgres::BlockingConnection& who, const std::string& sql) {
         const auto done = who.script("test", sql);
@@ -98,6 +111,41 @@ BOOST_AUTO_TEST_CASE(a_run_that_somebody_moves_while_its_ending_is_written_does_
     BOOST_TEST(outcomes(kept) == "completed");
     BOOST_TEST(outcomes(moved) == "canceled");
     BOOST_TEST(bench.tasks().started().size() == 3U);
+}
+
+// Somebody has enqueued with the key of a follow-up run and not committed yet.
+BOOST_AUTO_TEST_CASE(a_follow_up_whose_key_is_in_an_open_transaction_holds_up_nobody_else) {
+    does(person, "BEGIN; SELECT dormouse.enqueue('echo', 'null', key => 'k')");
+    const std::string asks = database.value("SELECT dormouse.enqueue('asks')");
+    for (int count = 1; count <= 22; ++count) {
+        database.exec("SELECT dormouse.enqueue('echo', 'null', key => 'innocent ' || '" + std::to_string(count) + "')");
+        bench.turns_within(Millis{150});
+    }
+    BOOST_TEST(bench.until([&] { return database.value(completed) == "22"; }));
+    BOOST_TEST(std::stoi(database.value(longest)) < 1'500);
+    BOOST_TEST_MESSAGE("the last after " << database.value(longest) << " ms");
+    BOOST_TEST(database.value(status, {asks}) == "running");
+    does(person, "COMMIT");
+    BOOST_TEST(bench.until([&] { return database.value(status, {asks}) == "completed"; }));
+    BOOST_TEST(outcomes(asks) == "completed");
+}
+
+BOOST_AUTO_TEST_CASE(a_trigger_that_waits_for_a_lock_holds_up_nobody_else) {
+    database.exec(slow_endings);
+    database.exec(
+        "DROP TRIGGER stop_at_the_gate ON dormouse.runs_live; CREATE TRIGGER stop_at_the_gate BEFORE DELETE ON "
+        "dormouse.runs_live FOR EACH ROW WHEN (OLD.task = 'asks') EXECUTE FUNCTION stop_at_the_gate()");
+    does(gate, close_gate);
+    const std::string asks = database.value("SELECT dormouse.enqueue('asks')");
+    for (int count = 1; count <= 22; ++count) {
+        database.exec("SELECT dormouse.enqueue('echo', 'null', key => 'innocent ' || '" + std::to_string(count) + "')");
+        bench.turns_within(Millis{100});
+    }
+    BOOST_TEST(bench.until([&] { return database.value(completed) == "22"; }));
+    BOOST_TEST(std::stoi(database.value(longest)) < 1'500);
+    BOOST_TEST_MESSAGE("the last after " << database.value(longest) << " ms");
+    does(gate, open_gate);
+    BOOST_TEST(bench.until([&] { return database.value(status, {asks}) == "completed"; }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -40,9 +40,42 @@ const std::vector<Refusal> refusals{
     {"follow-up", "BEFORE INSERT ON dormouse.runs FOR EACH ROW WHEN (NEW.task = 'child')", "parent", "failed"},
 };
 
+/// What a trigger does, and what is said of it.
+struct Body {
+    std::string statement;
+    std::string said;
+};
+
+Body raises(const std::string& sqlstate) {
+    return {"RAISE EXCEPTION 'not in this shop' USING ERRCODE = '" + sqlstate + "'", "not in this shop"};
+}
+
 /// One of each class that may come out of a trigger, and some that the worker has rules of its own for.
 const std::vector<const char*> sqlstates{"22012", "23505", "42501", "42P01", "0A000", "3F000", "P0001", "P0002",
                                          "54000", "XX001", "APP01", "55000", "21000", "2F005", "38000", "44000"};
+
+/// Errors of the server's own, which speak as if of the session, the server or its files: 55000 twice, 58P01, 08001,
+/// and of a session that another session ends.
+const std::vector<Body> unraised{
+    {"PERFORM currval('public.unused')", "is not yet defined in this session"},
+    {"UPDATE public.published SET n = n + 1", "does not have a replica identity"},
+    {"PERFORM pg_read_file('/nowhere/at/all')", "could not open file"},
+    {"PERFORM public.dblink_connect('host=/nowhere dbname=none')", "could not establish connection"},
+    {"PERFORM * FROM public.dblink('host=' || split_part(current_setting('unix_socket_directories'), ',', 1) || ' "
+     "port=' "
+     "|| current_setting('port') || ' user=postgres dbname=' || current_database(), 'SELECT "
+     "pg_terminate_backend(pg_backend_pid())') AS t (done boolean)",
+     "terminating connection"}};
+
+std::vector<Body> all_bodies() {
+    std::vector<Body> bodies;
+    for (const char* const sqlstate : sqlstates) bodies.push_back(raises(sqlstate));
+    bodies.insert(bodies.end(), unraised.begin(), unraised.end());
+    return bodies;
+}
+
+constexpr const char* others_are_through =
+    "SELECT max(finished_at - created_at) < interval '3 seconds' FROM dormouse.runs WHERE task = 'echo'";
 
 std::string victims(const std::string& directory) {
     const auto shell = [&](const std::string& name, const std::string& script) {
@@ -60,15 +93,22 @@ struct Scene {
     PoolBench bench;
 
     explicit Scene(const std::string& worker = "concurrency = 4")
-        : bench(database.url(), {.worker = worker, .rest = victims("")}) {}
-    void refuse(const Refusal& refusal, const std::string& sqlstate) {
+        : bench(database.url(), {.worker = worker, .rest = victims("")}) {
         database.exec(
-            "CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE "
-            "EXCEPTION 'not in this shop' USING ERRCODE = '" +
-            sqlstate +
-            "'; END $f$;"
-            "CREATE TRIGGER refuse " +
-            std::string(refusal.trigger) + " EXECUTE FUNCTION public.refuse()");
+            "CREATE SEQUENCE public.unused; CREATE EXTENSION dblink SCHEMA public; CREATE TABLE public.published (n "
+            "integer); CREATE PUBLICATION theirs FOR TABLE public.published");
+    }
+    void refuse(const Refusal& refusal, const Body& body) {
+        database.exec("CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN " +
+                      body.statement +
+                      "; RETURN coalesce(NEW, OLD); END $f$;"
+                      "CREATE TRIGGER refuse " +
+                      std::string(refusal.trigger) + " EXECUTE FUNCTION public.refuse()");
+    }
+    void permit(const Refusal& refusal) {
+        const std::string trigger = refusal.trigger;
+        const auto table = trigger.find("dormouse.");
+        database.exec("DROP TRIGGER refuse ON " + trigger.substr(table, trigger.find(" FOR") - table));
     }
     std::string sessions() {
         return database.value(
@@ -89,31 +129,64 @@ BOOST_DATA_TEST_CASE(others_go_on_over_the_same_session, boost::unit_test::data:
     BOOST_TEST_REQUIRE(scene.bench.until_idle());
     const std::string session = scene.sessions();
     int done = 0;
-    for (const char* sqlstate : sqlstates) {
-        BOOST_TEST_CONTEXT(sqlstate) {
-            scene.refuse(refusal, sqlstate);
+    for (const Body& body : all_bodies()) {
+        BOOST_TEST_CONTEXT(body.statement) {
+            scene.refuse(refusal, body);
             const std::string id = scene.database.value("SELECT dormouse.enqueue($1)", {refusal.task});
             scene.database.exec("SELECT dormouse.enqueue('echo') FROM generate_series(1, 5)");
             done += 5;
             BOOST_TEST(scene.until(innocents, std::to_string(done)));
+            BOOST_TEST(scene.database.value(others_are_through) == "t");
             const std::string wanted = refusal.becomes;
             if (!wanted.empty())
                 BOOST_TEST(scene.until("SELECT status FROM dormouse.runs WHERE id = '" + id + "'", wanted));
             if (!wanted.empty())
-                BOOST_TEST(scene.database.value(
-                               "SELECT error ->> 'message' LIKE '%not in this shop%' FROM dormouse.runs WHERE id = $1",
-                               {id}) == "t");
+                BOOST_TEST(
+                    scene.database.value("SELECT strpos(error ->> 'message', $2) > 0 FROM dormouse.runs WHERE id = $1",
+                                         {id, body.said}) == "t");
             BOOST_TEST(scene.sessions() == session);
-            scene.database.exec("DROP TRIGGER refuse ON " +
-                                std::string(refusal.trigger)
-                                    .substr(std::string(refusal.trigger).find("dormouse."),
-                                            std::string(refusal.trigger).find(" FOR") -
-                                                std::string(refusal.trigger).find("dormouse.")));
+            scene.permit(refusal);
         }
     }
     scene.bench.worker().terminate();
     BOOST_TEST(scene.bench.until_gone());
     BOOST_TEST(scene.bench.farewell()->graceful);
+}
+
+// At each statement about an ending, so that nothing at all can be written of the victim.
+BOOST_AUTO_TEST_CASE(who_leaves_waits_for_none_of_them) {
+    for (const Body& body : unraised) {
+        BOOST_TEST_CONTEXT(body.statement) {
+            Scene scene;
+            BOOST_TEST_REQUIRE(scene.bench.until_idle());
+            scene.refuse({"",
+                          "BEFORE DELETE OR UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (OLD.task = 'hold' AND "
+                          "OLD.status = 'running')",
+                          "", ""},
+                         body);
+            const std::string id = scene.database.value("SELECT dormouse.enqueue('hold')");
+            BOOST_TEST_REQUIRE(scene.bench.until([&] { return scene.bench.tasks().started().size() == 1U; }));
+            scene.bench.tasks().release();
+            scene.bench.worker().terminate();
+            BOOST_TEST(scene.bench.until([&] { return scene.bench.farewell().has_value(); }, Millis{5'000}));
+            BOOST_TEST_REQUIRE(scene.bench.farewell().has_value());
+            BOOST_TEST(scene.bench.farewell()->graceful);
+            BOOST_TEST(scene.database.value("SELECT status FROM dormouse.runs WHERE id = $1", {id}) == "running");
+        }
+    }
+}
+
+// /bin/true has no result that could be refused.
+BOOST_AUTO_TEST_CASE(what_a_trigger_says_is_no_refused_result_whatever_its_code) {
+    Scene scene;
+    for (const char* const sqlstate : {"23514", "22003", "54000", "XX000"}) {
+        scene.refuse(refusals[2], raises(sqlstate));
+        const std::string id = scene.database.value("SELECT dormouse.enqueue('victim')");
+        BOOST_TEST(
+            scene.until("SELECT error ->> 'class' FROM dormouse.runs WHERE id = '" + id + "'", "trigger_refused"),
+            sqlstate);
+        scene.permit(refusals[2]);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_lease_that_cannot_be_extended_takes_no_other_along) {
@@ -126,7 +199,7 @@ BOOST_AUTO_TEST_CASE(a_lease_that_cannot_be_extended_takes_no_other_along) {
                   "BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'v' AND OLD.status = 'running' AND "
                   "NEW.lease_until > OLD.lease_until)",
                   "", ""},
-                 "APP01");
+                 raises("APP01"));
     const auto begun = BootClock::now();
     BOOST_TEST(scene.bench.until([&] { return since(begun) > Millis{7'000}; }));
     BOOST_TEST(scene.database.value("SELECT status || ' ' || attempts FROM dormouse.runs WHERE id = $1", {other}) ==
@@ -136,20 +209,24 @@ BOOST_AUTO_TEST_CASE(a_lease_that_cannot_be_extended_takes_no_other_along) {
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_run_that_cannot_be_taken_back_leaves_the_others_to_be) {
-    Scene scene;
-    BOOST_TEST_REQUIRE(scene.bench.until_idle());
-    scene.refuse({"rescue", "BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'v')", "", ""}, "42501");
-    for (const char* key : {"'v'", "'w'", "NULL"})
-        scene.database.exec(
-            std::string("INSERT INTO dormouse.runs (task, status, started_at, worker, fence, lease_until, key) "
-                        "VALUES ('echo', 'running', now(), gen_random_uuid(), nextval('dormouse.fence'), "
-                        "now() - interval '1 hour', ") +
-            key + ")");
-    scene.bench.ring();
-    const std::string session = scene.sessions();
-    scene.database.exec("SELECT dormouse.enqueue('echo')");
-    BOOST_TEST(scene.until(innocents, "1"));
-    BOOST_TEST(scene.sessions() == session);
+    for (const Body& body : {raises("42501"), unraised.front()}) {
+        Scene scene;
+        BOOST_TEST_REQUIRE(scene.bench.until_idle());
+        scene.refuse({"rescue", "BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW WHEN (NEW.key = 'v')", "", ""}, body);
+        for (const char* key : {"'v'", "'w'", "NULL"})
+            scene.database.exec(
+                std::string("INSERT INTO dormouse.runs (task, status, started_at, worker, fence, lease_until, key) "
+                            "VALUES ('echo', 'running', now(), gen_random_uuid(), nextval('dormouse.fence'), "
+                            "now() - interval '1 hour', ") +
+                key + ")");
+        scene.bench.ring();
+        const std::string session = scene.sessions();
+        scene.database.exec("SELECT dormouse.enqueue('echo')");
+        BOOST_TEST(scene.until(innocents, "3"));
+        BOOST_TEST(scene.database.value("SELECT status FROM dormouse.runs WHERE key = 'v'") == "running");
+        BOOST_TEST(scene.database.value("SELECT count(*) FROM dormouse.attempts WHERE outcome = 'lost'") == "2");
+        BOOST_TEST(scene.sessions() == session);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_right_that_is_taken_from_everybody_fails_nobody) {
