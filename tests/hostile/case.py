@@ -8,6 +8,7 @@ import time
 
 import psycopg2
 
+from harms import BODIES
 from pool import Pool
 
 INNOCENT_EVERY_S = 0.2
@@ -56,8 +57,9 @@ class Case:
 
     def kinds(self):
         """Under what it is counted: each harm, and each SQLSTATE."""
-        return [re.sub(r" raises .*", "", did) if did.startswith("trigger") else did.split(":")[0] for did in self.did] + [
-            "SQLSTATE " + state for did in self.did for state in re.findall(r" raises (\w{5})", did)]
+        return [re.sub(r" (raises|meets) .*", "", did) if did.startswith("trigger") else did.split(":")[0] for did in self.did] + [
+            "SQLSTATE " + state for did in self.did for state in re.findall(r" raises (\w{5})", did)] + [
+            "meets " + name for did in self.did for name in BODIES if f" meets {name}" in did]
 
     # --- the case ---------------------------------------------------------------------------------------------------------
     def run(self):
@@ -135,6 +137,7 @@ class Case:
             self.wrong.append(f"database_lost {lost} times for {self.terminated} terminations: {said[:160]}")
         if any(self.pool.ended) or self.pool.started > 1:
             self.wrong.append(f"{self.pool.started} workers were needed; those that ended: {self.pool.ended}; the last said {log.splitlines()[-1][:160]}")
+        self.wrong += [f"the worker said{mistake[:160]}" for mistake in self.pool.mistakes()[:1]]
         if self.peak_kb > MEMORY_KB:
             self.wrong.append(f"the worker has held {self.peak_kb // 1024} MiB")
         self._judge_guilty(log)

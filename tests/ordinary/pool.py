@@ -1,6 +1,7 @@
 """A pool for tests that watch it from outside: a database, directories and a doorbell of its own, and workers that start as they do under
 systemd: by a ring or by the due file of the one before. Used by tests/ordinary and tests/hostile; judges nothing."""
 import os
+import re
 import select
 import shutil
 import signal
@@ -178,6 +179,10 @@ class Pool:
                 return file.read()
         except OSError:
             return ""
+
+    def mistakes(self):
+        """What only a mistake in the program makes a worker say."""
+        return re.findall(r" (?:empty_wish|loop_turns): .*", self.log_text())
 
     def close(self):
         self._session.close()

@@ -158,6 +158,8 @@ class Watch:
         return self.pool.ask("SELECT count(*) FROM dormouse.runs WHERE finished_at IS NOT NULL AND id = ANY (%s::uuid[])", runs)[0][0] == len(runs)
 
     def account(self):
+        for mistake in self.pool.mistakes():
+            self.say_once(mistake, f"the worker said{mistake}")
         rows = {row[0]: row[1:] for row in self.pool.ask("SELECT id::text, status, attempts, lost, cut_off, error->>'class' FROM dormouse.runs")}
         for run in sorted(set(rows) - set(self.wanted)):
             self.say(f"{run} is there, and nobody enqueued it")

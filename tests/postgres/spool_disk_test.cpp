@@ -35,9 +35,9 @@ struct Told {
 };
 
 struct Scene {
-    Told told;
     TestDatabase database;
     PoolBench bench;
+    Told told;  // in place of the bench's own
     std::optional<SlowDisk> disk;
 
     explicit Scene(const PoolBenchOptions& options = {}) : bench(database.url(), options) {}

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <boost/test/unit_test.hpp>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -25,6 +26,11 @@ sockaddr_un address_of(const std::string& path) {
 
 void write_text(const std::string& path, const std::string& text) {
     std::ofstream(path) << text;
+}
+
+/// What only a mistake of ours makes a worker say: no test may pass over it.
+void fail_on_mistakes(log::Level, std::string_view event, std::string_view text, std::initializer_list<log::Field>) {
+    if (event == "empty_wish") BOOST_ERROR(std::string(event) + ": " + std::string(text));
 }
 
 }  // namespace
@@ -114,10 +120,12 @@ std::string pool_toml(const std::string& url, const PoolBenchOptions& options, c
 }
 
 PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, const PoolTasks* tasks)
-    : own_tasks_(tasks == nullptr ? std::make_unique<PoolTasks>() : nullptr),
+    : log_(log::Level::info, fail_on_mistakes),
+      own_tasks_(tasks == nullptr ? std::make_unique<PoolTasks>() : nullptr),
       tasks_(tasks == nullptr ? own_tasks_.get() : tasks),
       bell_(directory_.path() + "/bell"),
       file_(directory_.path() + "/bench.toml") {
+    loop_.turns().on_idle([](const std::string& timers) { BOOST_ERROR("the loop turns for nothing: " + timers); });
     write_text(file_, pool_toml(url, options, *tasks_));
     config::Sources sources;
     sources.pool = "bench";

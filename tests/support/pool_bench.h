@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "config/config.h"
 #include "config/load.h"
 #include "handlers/registry.h"
@@ -95,6 +96,7 @@ class PoolBench {
     [[nodiscard]] std::uint64_t statements() const { return worker_->database().statements_sent(); }
 
   private:
+    log::OfThisThread log_;  ///< fails the test where a worker says that the program is wrong
     std::unique_ptr<PoolTasks> own_tasks_;
     const PoolTasks* tasks_;
     TemporaryDirectory directory_;
