@@ -122,6 +122,29 @@ BOOST_AUTO_TEST_CASE(whatever_somebodys_trigger_says_is_about_that_file_alone) {
     BOOST_TEST(count(database) == "17");
 }
 
+// What a trigger asks for and does not get speaks as if of the session, the server or its files.
+BOOST_AUTO_TEST_CASE(whatever_somebodys_trigger_meets_is_about_that_file_alone) {
+    TestDatabase database;
+    database.exec("CREATE SEQUENCE public.unused; CREATE EXTENSION dblink SCHEMA public");
+    for (const auto& [statement, said] :
+         {std::pair{"currval('public.unused')", "is not yet defined"},
+          std::pair{"pg_read_file('/nowhere/at/all')", "could not open file"},
+          std::pair{"public.dblink_connect('host=/nowhere')", "could not establish connection"}}) {
+        database.exec("DROP TRIGGER IF EXISTS no ON dormouse.runs_live");
+        database.exec("CREATE OR REPLACE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM " +
+                      std::string(statement) +
+                      "; RETURN NEW; END $$; CREATE TRIGGER no BEFORE INSERT ON dormouse.runs_live FOR EACH ROW WHEN "
+                      "(NEW.task = 'odd') EXECUTE FUNCTION no()");
+        const std::string outcomes = database.value(
+            "SELECT string_agg(concat_ws(': ', outcome, reason), ' ') FROM dormouse.import_runs(ARRAY["
+            "dormouse.new_id(), dormouse.new_id()], ARRAY['{\"task\": \"odd\"}', '{\"task\": \"t\"}'], 'default')");
+        BOOST_TEST(outcomes.starts_with("refused: "), outcomes);
+        BOOST_TEST(outcomes.find(said) != std::string::npos, outcomes);
+        BOOST_TEST(outcomes.ends_with(" imported"), outcomes);
+    }
+    BOOST_TEST(count(database) == "3");
+}
+
 BOOST_AUTO_TEST_CASE(a_key_of_an_open_transaction_is_waited_for_half_a_second) {
     TestDatabase database;
     auto open = database.connect();
