@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string_view>
 
 #include "cli/text.h"
@@ -25,6 +26,23 @@ bool become_account() {
 }
 
 }  // namespace
+
+AsAccount::AsAccount(const std::string& account) {
+    const passwd* const user = account.empty() || ::geteuid() != 0 ? nullptr : ::getpwnam(account.c_str());
+    if (user == nullptr) return;
+    group_ = ::getegid();
+    groups_.resize(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+    groups_.resize(
+        static_cast<std::size_t>(std::max(::getgroups(static_cast<int>(groups_.size()), groups_.data()), 0)));
+    changed_ = true;
+    if (::initgroups(user->pw_name, user->pw_gid) != 0 || ::setegid(user->pw_gid) != 0 || ::seteuid(user->pw_uid) != 0)
+        std::terminate();  // root may
+}
+
+AsAccount::~AsAccount() {
+    if (changed_ && (::seteuid(0) != 0 || ::setegid(group_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0))
+        std::terminate();
+}
 
 bool acts_for_account() {
     const char* const own = std::getenv("DORMOUSE_CONFIG_DIR");  // pools that are somebody's and not the system's
@@ -77,8 +95,9 @@ void remember_command(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) remembered += " " + shell_word(argv[i]);
 }
 
-std::string command_as_account() {
-    return std::string("sudo -u ") + worker_account + " " + remembered;
+std::string command_as(const std::string& account, const std::string& variable) {
+    const std::string keeps = variable.empty() ? "" : "--preserve-env=" + variable + " ";
+    return "sudo -u " + shell_word(account) + " " + keeps + remembered;
 }
 
 std::string command_as_root() {
@@ -87,7 +106,7 @@ std::string command_as_root() {
 
 tl::unexpected<Failure> no_config(const Error& error) {
     return give_up(Exit::config,
-                   error.message + (error.kind == ErrorKind::denied ? ": " + command_as_account() : std::string()));
+                   error.message + (error.kind == ErrorKind::denied ? ": " + command_as_root() : std::string()));
 }
 
 }  // namespace dormouse::cli

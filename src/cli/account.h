@@ -3,8 +3,11 @@
 // not.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "cli/exit_code.h"
 
@@ -19,6 +22,22 @@ bool acts_for_account();
 /// "sudo -u dormouse " where that is needed to act as the account; else empty.
 std::string sudo_words();
 
+/// Root acts as another account until the end of the scope; "" and any caller but root: as before. Only the effective
+/// user and the groups change, so it can be taken back: for what a server sees of a connection, not for the code of
+/// others.
+class AsAccount {
+  public:
+    explicit AsAccount(const std::string& account);
+    ~AsAccount();
+    AsAccount(const AsAccount&) = delete;
+    AsAccount& operator=(const AsAccount&) = delete;
+
+  private:
+    bool changed_ = false;
+    gid_t group_ = 0;
+    std::vector<gid_t> groups_;
+};
+
 /// Calls `work` in a child, which acts as the account if acts_for_account(), in /, and ends with what it returns.
 /// Returns the child's exit code, or 128 and the signal's number. Errors: the child cannot be made. Not while there is
 /// an open database session or another thread.
@@ -29,8 +48,9 @@ std::string shell_word(const std::string& text);
 
 /// What this process was called with; once, at its start.
 void remember_command(int argc, char** argv);
-/// The same command, to be typed as the account of the workers, or as root: "sudo -u dormouse dormouse runs".
-std::string command_as_account();
+/// The same command, to be typed as that account, or as root: "sudo -u dormouse dormouse runs". `variable` of the
+/// environment, if one is named, comes along.
+std::string command_as(const std::string& account, const std::string& variable = {});
 std::string command_as_root();
 
 /// Why a pool's file cannot be used; where it may not be read, with the command to type instead.

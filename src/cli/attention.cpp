@@ -70,6 +70,11 @@ void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
             {Level::warning, name, "it is on, but not after the next boot", "systemctl enable " + target_of(pool)});
 }
 
+/// Without systemd a ring is heard by a worker that is there already.
+std::string wake_command(const Overview& overview, const PoolSeen& pool) {
+    return (overview.by_systemd || pool.listening ? "dormouse wake " : "dormouse worker ") + pool.name;
+}
+
 std::string how_it_ended(const WorkerSeen& worker, double now) {
     if (worker.ended == "session lost" && worker.seen_at)
         return " has lost its session; it was there " + relative(*worker.seen_at, now);
@@ -120,7 +125,7 @@ void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
         all.push_back({Level::critical, name,
                        runs(queue.due) + " due, the first one for " + length(waits) + ", and no worker is awake",
                        first == serving.end() ? "dormouse wake " + serving.front()->name + ", on its machine"
-                                              : "dormouse wake " + (*first)->name});
+                                              : wake_command(overview, **first)});
     else if (somebody && waits > long_wait_s)
         all.push_back({Level::warning, name,
                        runs(queue.due) + " due, the first one for " + length(waits) +

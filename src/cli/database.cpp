@@ -1,111 +1,81 @@
 #include "cli/database.h"
 
 #include <libpq-fe.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
-#include <optional>
 #include <string_view>
-#include <vector>
 
 #include "cli/account.h"
 #include "cli/version.h"
-#include "config/redact.h"
+#include "postgres/target.h"
 
 namespace dormouse::cli {
 
 namespace {
 
-constexpr const char* ways =
-    "name one with --pool POOL, set DATABASE_URL, or say --database-url postgresql://USER@HOST/DATABASE";
-
-Try<DatabaseChoice> of_pool(const std::string& pool, const config::Environment& environment) {
-    config::Sources sources;
-    sources.pool = pool;
-    // what somebody typed counts more than a variable; only a file that names no database leaves it to the
-    // variable
-    sources.environment = without_database(environment);
-    sources.database_required = false;
-    auto loaded = config::load(sources);
-    if (loaded && loaded->config.database.url.empty()) {
-        sources.environment = environment;
-        sources.database_required = true;
-        loaded = config::load(sources);
-    }
-    if (!loaded) return no_config(loaded.error());
-    const std::string file = loaded->config.file.empty() ? "" : " (" + loaded->config.file + ")";
-    return DatabaseChoice{loaded->config.database, loaded->config.limits, "pool " + pool + file};
+bool names_login(const std::string& url) {
+    return postgres::says(url, "user");
 }
 
-std::optional<DatabaseChoice> of_environment(const config::Environment& environment) {
-    for (const char* const name : {"DORMOUSE_DATABASE_URL", "DATABASE_URL"}) {
-        const auto found = environment.find(name);
-        if (found == environment.end() || found->second.empty()) continue;
-        DatabaseChoice choice;
-        choice.database.url = found->second;
-        choice.origin = name;
-        return choice;
-    }
-    return std::nullopt;
+/// As whom this is typed instead, as one line. Root acts as the account of a pool of the system's by itself.
+std::string typed_by(const DatabaseChoice& choice, const std::string& account) {
+    if (choice.of_system_pool && ::geteuid() != 0) return command_as_root();
+    return command_as(account, choice.variable);
 }
-
-/// The pools may be several, as long as they all mean the same database.
-Try<DatabaseChoice> of_directory(const config::Environment& environment) {
-    const std::vector<std::string> pools = config::pools(environment);
-    const std::string directory = config::directory(environment);
-    if (pools.empty()) return give_up(Exit::config, "no database: there is no pool in " + directory + "; " + ways);
-    std::optional<DatabaseChoice> first;
-    for (const std::string& pool : pools) {
-        auto choice = of_pool(pool, environment);
-        if (!choice) return choice;
-        if (first && first->database.url != choice->database.url)
-            return give_up(Exit::config, "no database: the pools in " + directory + " name several; " + ways);
-        if (!first) first = std::move(*choice);
-    }
-    return *first;
-}
-
-}  // namespace
-
-config::Environment without_database(config::Environment environment) {
-    environment.erase("DATABASE_URL");
-    environment.erase("DORMOUSE_DATABASE_URL");
-    return environment;
-}
-
-Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment) {
-    if (!options.url.empty()) {
-        if (config::has_password(options.url))
-            return give_up(Exit::usage,
-                           "--database-url: a password on the command line can be seen in ps, or this cannot "
-                           "be read as a connection "
-                           "string; leave the password out and use DATABASE_URL, a passfile (PGPASSFILE) or "
-                           "a service file");
-        DatabaseChoice choice;
-        choice.database.url = options.url;
-        choice.origin = "--database-url";
-        return choice;
-    }
-    if (!options.pool.empty()) return of_pool(options.pool, environment);
-    if (auto choice = of_environment(environment)) return *choice;
-    return of_directory(environment);
-}
-
-namespace {
 
 /// What to do about a login that the server does not let in; empty: its own words say enough.
-std::string who_instead(const std::string& message, postgres::Act act) {
+std::string who_instead(const DatabaseChoice& choice, const std::string& message, postgres::Act act) {
     constexpr std::string_view peer = "Peer authentication failed for user \"";
     if (const auto at = message.find(peer); at != std::string::npos) {
         const std::string rest = message.substr(at + peer.size());
-        return "; the server lets in that account alone: sudo -u " + rest.substr(0, rest.find('"')) + " dormouse …";
+        const std::string login = rest.substr(0, rest.find('"'));
+        const std::string alone = "; the server lets in that account alone";
+        if (::getpwnam(login.c_str()) == nullptr)
+            return alone + ", and this machine has none of that name: name another login, or a host for a password";
+        return alone + ": " +
+               (act == postgres::Act::uses ? typed_by(choice, login) : command_as(login, choice.variable));
     }
     if (message.find("FATAL:  role \"") == std::string::npos) return {};
+    if (names_login(choice.database.url))
+        return act == postgres::Act::administers || act == postgres::Act::migrates
+                   ? "; the URL names that login, and the server has none: name an administrator's"
+                   : "; the URL names that login, and the server has none: name a login that is there";
     const std::string you = "; without a user in its URL you are the login that is called like you: ";
     if (act == postgres::Act::uses)
-        return you + "run this as the pool's user (" + command_as_account() + "), or name a login";
+        return you + "run this as the pool's user (" + typed_by(choice, worker_account) + "), or name a login";
     return you +
            "run this as an administrator (sudo -u postgres dormouse migrate …; sudo dormouse setup …), or name a "
            "login";
+}
+
+/// As which account of this machine root connects, and with what string.
+struct Way {
+    std::string url;
+    std::string account;  ///< empty: as the caller
+};
+
+/// The account that the server of a socket has.
+std::string account_of_server(const postgres::Place& place) {
+    struct stat about{};
+    if (::stat(postgres::socket_of(place).c_str(), &about) != 0) return {};
+    const passwd* const owner = about.st_uid == 0 ? nullptr : ::getpwuid(about.st_uid);
+    return owner == nullptr ? "" : owner->pw_name;
+}
+
+/// Root has the database of a system's pool as the account of the workers has it, where the server looks who is at the
+/// other end of its socket, or the login is called like the process's user; and as its administrator where one is
+/// needed.
+Way way_to(const DatabaseChoice& choice, postgres::Act act) {
+    const std::string& url = choice.database.url;
+    if (!choice.of_system_pool || !acts_for_account()) return {url, ""};
+    const auto target = postgres::parse_target(url, choice.database.passfile);
+    const bool local = target && postgres::by_socket(*target);
+    if (act == postgres::Act::uses) return {url, local || !names_login(url) ? worker_account : ""};
+    const std::string owner = local ? account_of_server(target->places.front()) : "";
+    return owner.empty() ? Way{url, ""} : Way{postgres::with_user(url, owner), owner};
 }
 
 }  // namespace
@@ -115,7 +85,11 @@ Try<Opened> open_database(const DatabaseChoice& choice, const std::string& comma
              1);  // libpq sends it while connecting, which also a pooler understands; times are shown by when.h
     const postgres::BlockingOptions options{"dormouse " + command, choice.database.passfile,
                                             choice.database.connect_timeout};
-    auto connection = postgres::BlockingConnection::open(choice.database.url, options);
+    auto connection = [&] {
+        const Way way = way_to(choice, act);
+        const AsAccount acting(way.account);
+        return postgres::BlockingConnection::open(way.url, options);
+    }();
     if (connection) {
         const auto ground = postgres::take_ground(*connection, act);
         if (!ground) return give_up(ground.error());
@@ -127,7 +101,7 @@ Try<Opened> open_database(const DatabaseChoice& choice, const std::string& comma
     // The server's own refusal says that it is there.
     if (failure.exit == Exit::unreachable && failure.message.find("FATAL:") == std::string::npos)
         failure.message += "; is the server up, and is this its address?";
-    if (failure.exit == Exit::denied) failure.message += who_instead(failure.message, act);
+    if (failure.exit == Exit::denied) failure.message += who_instead(choice, failure.message, act);
     return tl::unexpected(std::move(failure));
 }
 
@@ -146,8 +120,9 @@ Try<Opened> open_database(const DatabaseOptions& options, const std::string& com
     return open_database(*choice, command, act);
 }
 
-Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command) {
-    const auto choice = choose_database(options, config::of_process());
+Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command,
+                                                const std::string& queue) {
+    const auto choice = choose_database(options, config::of_process(), queue);
     if (!choice) return tl::unexpected(choice.error());
     return open_database(*choice, command);
 }

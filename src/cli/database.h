@@ -20,17 +20,22 @@ struct DatabaseOptions {
 struct DatabaseChoice {
     config::Database database;
     config::Limits limits;
-    std::string origin;  ///< for messages: "DATABASE_URL", "pool default (/etc/dormouse/default.toml)"
+    std::string origin;           ///< for messages: "DATABASE_URL", "pool default (/etc/dormouse/default.toml)"
+    std::string variable;         ///< of the environment, that named it; empty: none did
+    bool of_system_pool = false;  ///< of a file in /etc/dormouse: the account of the workers can connect
 };
 
 /// What a pool's file says, whatever DATABASE_URL and DORMOUSE_DATABASE_URL say: they are for the commands.
 config::Environment without_database(config::Environment environment);
 
 /// Finds it: --database-url, --pool, DORMOUSE_DATABASE_URL or DATABASE_URL, else the one database that the
-/// pools of this machine name. A password in --database-url is refused. Fails with the ways there are.
-Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment);
+/// pools of this machine name, or those of them that serve `queue`. A pool whose file cannot be used is told of on
+/// stderr, and left out. A password in --database-url is refused. Fails with the ways there are.
+Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment,
+                                    const std::string& queue = {});
 
-/// Connects as "dormouse COMMAND". The session looks names up in pg_catalog alone, and a superuser's executes nobody
+/// Connects as "dormouse COMMAND"; root, to the database of a pool, as the account of the workers where that is needed.
+/// The session looks names up in pg_catalog alone, and a superuser's executes nobody
 /// else's code (postgres/acting.h).
 Try<postgres::BlockingConnection> open_database(const DatabaseChoice& choice, const std::string& command);
 
@@ -44,7 +49,8 @@ Try<Opened> open_database(const DatabaseChoice& choice, const std::string& comma
 Try<Opened> open_database(const DatabaseOptions& options, const std::string& command, postgres::Act act);
 
 /// Both, for commands that need no more of the choice.
-Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command);
+Try<postgres::BlockingConnection> open_database(const DatabaseOptions& options, const std::string& command,
+                                                const std::string& queue = {});
 
 /// As a parameter of a statement: NULL for "".
 inline std::optional<std::string> unless_empty(const std::string& text) {

@@ -1,10 +1,13 @@
 #include "cli/enqueue.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/deadline.h"
 #include "cli/enqueue_from.h"
+#include "cli/hindrance.h"
 #include "cli/payload.h"
 #include "cli/rings.h"
 #include "cli/run_error.h"
@@ -85,19 +88,36 @@ void print_json(const EnqueueOptions& options, const std::string& id, const Ring
     print(safe_json(text) + "\n");
 }
 
-Outcome outcome_of(const Standing& standing, const EnqueueOptions& options, const std::string& id) {
+Outcome outcome_of(postgres::BlockingConnection& connection, const Standing& standing, const EnqueueOptions& options,
+                   const std::string& id) {
     if (!options.json && standing.status == "completed")
         print(safe_json(standing.result.empty() ? "null" : standing.result) + "\n");
     if (standing.status == "completed") return Exit::ok;
     const std::string see = "; see `dormouse show " + id + "`";
     if (standing.status == "failed") {
-        const std::string why = error_line(standing.error);
+        const std::string why = error_brief(standing.error);
         return give_up(Exit::run_failed, "run " + id + " failed" + (why.empty() ? "" : ": " + why) + see);
     }
     if (standing.status == "canceled") return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);
-    return give_up(Exit::timeout, "run " + id + " has not ended within " + *options.wait + ", it is " +
-                                      standing.status + " and goes on without us" + see);
+    const std::string how = hindrance_of(connection, {id, options.task, options.queue}, standing).text;
+    return give_up(Exit::timeout, "run " + id + " is not finished after " + *options.wait + ": " + how +
+                                      "; it goes on without this command" + see);
 }
+
+/// Tells each reason once.
+class Teller {
+  public:
+    Teller(std::string id, const EnqueueOptions& options) : run_{std::move(id), options.task, options.queue} {}
+    void operator()(postgres::BlockingConnection& connection, const Standing& standing) {
+        const Hindrance hindrance = hindrance_of(connection, run_, standing);
+        if (hindrance.reason.empty() || !told_.insert(hindrance.reason).second) return;
+        complain("run " + run_.id + " is not finished yet: " + hindrance.text);
+    }
+
+  private:
+    Awaited run_;
+    std::set<std::string> told_;
+};
 
 }  // namespace
 
@@ -111,7 +131,7 @@ Outcome enqueue(const EnqueueOptions& options) {
         patience = *duration;
     }
     if (options.spool) return enqueue_by_spool(options, environment);
-    const auto choice = choose_database(options.database, environment);
+    const auto choice = choose_database(options.database, environment, options.queue);
     if (!choice) return tl::unexpected(choice.error());
     const auto parameters = parameters_of(options, choice->limits.payload_bytes);
     if (!parameters) return tl::unexpected(parameters.error());
@@ -119,23 +139,23 @@ Outcome enqueue(const EnqueueOptions& options) {
     auto connection = open_database(*choice, "enqueue");
     if (!connection) return tl::unexpected(connection.error());
     if (options.wait)
-        if (auto listening = listen_for_ends(*connection); !listening) return tl::unexpected(listening.error());
+        if (auto listening = listen_for_runs(*connection); !listening) return tl::unexpected(listening.error());
     const auto id = insert(*connection, *parameters);
     if (!id) return tl::unexpected(id.error());
     const Rings rings = ring_pools(options.queue, environment);
     const std::string done = "run " + *id + " is enqueued";
     if (!options.json) {
         print(*id + "\n");
-        tell_rings(rings, options.queue);
+        tell_rings(rings, options.queue, *connection);
     }
     if (options.json && !options.wait) print_json(options, *id, rings, nullptr);
     if (const Outcome told = if_told(Exit::ok, done); !told || !options.wait) return told;
     std::optional<BootClock::time_point> deadline;
     if (!options.wait->empty()) deadline = after(BootClock::now(), patience);
-    const auto standing = wait_for_end(*connection, *choice, *id, deadline);
+    const auto standing = wait_for_end(*connection, *choice, *id, deadline, Teller(*id, options));
     if (!standing) return tl::unexpected(standing.error());
     if (options.json) print_json(options, *id, rings, &*standing);
-    return if_told(outcome_of(*standing, options, *id), done);
+    return if_told(outcome_of(*connection, *standing, options, *id), done);
 }
 
 }  // namespace dormouse::cli

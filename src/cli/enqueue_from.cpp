@@ -192,7 +192,7 @@ Outcome enqueue_from(const EnqueueOptions& options, const config::Environment& e
     const std::string name = from_stdin ? "stdin" : options.from;
     const UniqueFd file(from_stdin ? -1 : ::open(options.from.c_str(), O_RDONLY | O_CLOEXEC));
     if (!from_stdin && !file.valid()) return give_up(Exit::usage, from_errno(errno, "--from " + name).message);
-    const auto choice = choose_database(options.database, environment);
+    const auto choice = choose_database(options.database, environment, options.queue);
     if (!choice) return tl::unexpected(choice.error());
     auto connection = open_database(*choice, "enqueue");
     if (!connection) return tl::unexpected(connection.error());
@@ -215,7 +215,7 @@ Outcome enqueue_from(const EnqueueOptions& options, const config::Environment& e
         print_json(intake, rings);
     } else {
         print(std::to_string(intake.runs()) + "\n");
-        tell_rings(rings, intake.queues().size() == 1 ? *intake.queues().begin() : "");
+        tell_rings(rings, intake.queues().size() == 1 ? *intake.queues().begin() : "", *connection);
     }
     return if_told(Exit::ok, std::to_string(intake.runs()) + " runs are enqueued");
 }

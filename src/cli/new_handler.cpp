@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "cli/account.h"
 #include "cli/database.h"
+#include "cli/new_program.h"
 #include "cli/text.h"
 #include "cli/try_task.h"
 #include "config/load.h"
@@ -108,9 +109,15 @@ Try<std::string> file_for(const NewOptions& options) {
 }
 
 Try<int> make(const NewOptions& options) {
+    if (options.kind == "cpp" && can_be_name(options.name) && options.directory.starts_with('/')) {
+        const auto made = new_program(options);
+        if (!made) return tl::unexpected(made.error());
+        return static_cast<int>(*made);
+    }
     const auto* const kind =
         std::find_if(kinds.begin(), kinds.end(), [&](const Language& one) { return options.kind == one.name; });
-    if (kind == kinds.end()) return give_up(Exit::usage, "which kind? dormouse new python|node|shell NAME");
+    if (kind == kinds.end() && options.kind != "cpp")
+        return give_up(Exit::usage, "which kind? dormouse new python|node|shell|cpp NAME");
     if (!can_be_name(options.name))
         return give_up(Exit::usage, "the name is also a function's: lower-case letters, digits and _");
     if (!options.directory.starts_with('/'))
@@ -149,7 +156,7 @@ int new_handler(const NewOptions& options) {
         complain(code.error().message);
         return static_cast<int>(code.error().exit);
     }
-    if (*code == 0 && !options.json)
+    if (*code == 0 && !options.json && options.kind != "cpp")
         print(
             "# next: change the handler; a worker that is awake takes it over, one that sleeps finds it when it is "
             "rung\n");

@@ -8,7 +8,7 @@
 namespace dormouse::cli {
 
 struct NewOptions {
-    std::string kind;  ///< python, node, shell
+    std::string kind;  ///< python, node, shell; cpp: a program that is the worker
     std::string name;  ///< of the task
     std::string pool = "default";
     std::string directory = "/srv/app";

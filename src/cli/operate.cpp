@@ -16,10 +16,10 @@ Failure explained(postgres::BlockingConnection& connection, const Error& error) 
     return failure;
 }
 
-void ring_for(const std::set<std::string>& queues, bool quiet) {
+void ring_for(const std::set<std::string>& queues, bool quiet, postgres::BlockingConnection& connection) {
     for (const std::string& queue : queues) {
         const Rings rings = ring_pools(queue, config::of_process());
-        if (!quiet) tell_rings(rings, queue);
+        if (!quiet) tell_rings(rings, queue, connection);
     }
 }
 

@@ -134,7 +134,7 @@ void print_json(const Operation& operation, const OperateOptions& options, const
 Outcome operate_on_filter(const Operation& operation, const OperateOptions& options) {
     const auto older = check_filter(operation, options.filter);
     if (!older) return tl::unexpected(older.error());
-    auto connection = open_database(options.database, operation.name);
+    auto connection = open_database(options.database, operation.name, options.filter.queue);
     if (!connection) return tl::unexpected(connection.error());
     if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
     const auto meant = find_meant(operation, options.filter, *older, *connection);
@@ -158,7 +158,7 @@ Outcome operate_on_filter(const Operation& operation, const OperateOptions& opti
     if (!meant->all)  // it may have been any
         for (const config::LocalPool& pool : config::local_pools(config::of_process()))
             queues.insert(pool.queues.begin(), pool.queues.end());
-    if (operation.rings && changed.changed > 0) ring_for(queues, options.json);
+    if (operation.rings && changed.changed > 0) ring_for(queues, options.json, *connection);
     if (changed.stopped) return tl::unexpected(std::move(*changed.stopped));
     if (options.json) {
         print_json(operation, options, *meant, changed);

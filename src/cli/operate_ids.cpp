@@ -88,7 +88,7 @@ Outcome operate_on_ids(const Operation& operation, const OperateOptions& options
     if (options.json)
         print(safe_json(Json{{"operation", operation.name}, {"dry_run", options.dry_run}, {"runs", told}}.dump()) +
               "\n");
-    if (operation.rings && !options.dry_run) ring_for(queues, options.json);
+    if (operation.rings && !options.dry_run) ring_for(queues, options.json, *connection);
     if (stopped) return tl::unexpected(std::move(*stopped));
     return worst;
 }

@@ -18,7 +18,7 @@ Outcome operate_on_filter(const Operation& operation, const OperateOptions& opti
 /// The database's refusal, with what to do about it.
 Failure explained(postgres::BlockingConnection& connection, const Error& error);
 /// Rings the pools here that serve the queues.
-void ring_for(const std::set<std::string>& queues, bool quiet);
+void ring_for(const std::set<std::string>& queues, bool quiet, postgres::BlockingConnection& connection);
 /// For a query's parameter.
 std::optional<std::string> text_or_null(const std::string& text);
 

@@ -149,7 +149,8 @@ Overview overview_of_this_machine(const config::Environment& environment) {
         seen.local = std::move(pool);
         overview.pools.push_back(std::move(seen));
     }
-    if (of_systemd.empty() || sd_booted() <= 0) return overview;
+    overview.by_systemd = sd_booted() > 0;
+    if (of_systemd.empty() || !overview.by_systemd) return overview;
     const auto units = systemd::units_of(of_systemd, longest_question);
     if (!units) overview.units_trouble = units.error().message;
     for (PoolSeen& pool : overview.pools)

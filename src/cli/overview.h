@@ -120,6 +120,7 @@ struct TaskEndings {
 struct Overview {
     double now = 0;             ///< the database's
     std::string units_trouble;  ///< why systemd could not be asked; empty: it could, or has no part in this
+    bool by_systemd = true;     ///< it runs here, and starts whoever is rung
     std::vector<PoolSeen> pools;
     std::vector<QueueSeen> queues;
     std::vector<UnknownTask> unknown;

@@ -100,6 +100,10 @@ void add_setup(CLI::App& app, Chosen& chosen) {
     command.add_option("--pool", options->pool, "The pool (default \"default\")")->type_name("POOL");
     command.add_option("--login", options->login, "As which the pool connects (default \"dormouse\")")
         ->type_name("LOGIN");
+    command
+        .add_option("--application", options->application,
+                    "Let this login of your program connect and enqueue; it is made if it is not there")
+        ->type_name("LOGIN");
     command.add_flag("--dry-run", options->dry_run, "Only print the commands; they are a shell script");
     command.add_flag("--no-systemd", options->no_systemd, "Leave out the last step, which switches the pool on");
     add_json(command, options->json);
@@ -109,6 +113,7 @@ void add_setup(CLI::App& app, Chosen& chosen) {
         "CREATE on the database.\n\n"
         "Examples:\n"
         "  sudo dormouse setup --create-database app\n"
+        "  sudo dormouse setup postgresql:///app --application web\n"
         "  sudo dormouse setup postgresql:///app --dry-run\n"
         "  sudo --preserve-env=PGPASSWORD dormouse setup \\\n"
         "      'postgresql://admin@db.example/app?sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt'");

@@ -52,8 +52,7 @@ void add_worker(CLI::App& app, Chosen& chosen) {
         "Examples:\n"
         "  dormouse worker default --check\n"
         "  dormouse worker --config ./pool.toml --set worker.idle_exit=10s");
-    on_chosen(command, chosen,
-              [options] { return options->check ? finish(check_worker(*options)) : run_worker(*options); });
+    on_chosen(command, chosen, [options] { return options->check ? check_as_pool(*options) : run_worker(*options); });
 }
 
 void add_try(CLI::App& app, Chosen& chosen) {
@@ -91,7 +90,8 @@ void add_new(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<NewOptions>();
     CLI::App& command =
         *app.add_subcommand("new", "Write a handler to begin with and its task into a pool's file, and try it");
-    command.add_option("KIND", options->kind, "python, node or shell")->required();
+    command.add_option("KIND", options->kind, "python, node, shell, or cpp: a program that is the worker itself")
+        ->required();
     command.add_option("NAME", options->name, "Of the task: lower-case letters, digits and _")->required();
     command.add_option("--pool", options->pool, "The pool (default \"default\")")->type_name("POOL");
     command.add_option("--directory", options->directory, "Of the handler (default /srv/app; made if there is none)")

@@ -1,5 +1,8 @@
 #include "cli/rings.h"
 
+#include <algorithm>
+
+#include "cli/listeners.h"
 #include "cli/text.h"
 #include "config/text.h"
 #include "systemd/local_rings.h"
@@ -22,12 +25,18 @@ Rings ring_pools(const std::set<std::string>& queues, const config::Environment&
     return rings;
 }
 
-void tell_rings(const Rings& rings, const std::string& queue) {
+void tell_rings(const Rings& rings, const std::string& queue, postgres::BlockingConnection& connection) {
     std::string names;
     for (const std::string& name : rings.rung) names += (names.empty() ? "" : ", ") + name;
     if (!names.empty()) complain("rang pool " + names);
-    for (const systemd::PoolRing& ring : rings.missed) complain(systemd::not_rung(ring));
-    if (!queue.empty() && rings.rung.empty() && rings.missed.empty())
+    const bool served = queue.empty() || !rings.rung.empty() || !rings.missed.empty();
+    if (rings.missed.empty() && served) return;
+    const auto awake = listeners(connection, queue).value_or(std::vector<WorkerRow>{});
+    if (!queue.empty() && !awake.empty()) return;
+    for (const systemd::PoolRing& ring : rings.missed)
+        if (std::none_of(awake.begin(), awake.end(), [&](const WorkerRow& one) { return one.pool == ring.pool; }))
+            complain(systemd::not_rung(ring));
+    if (!served)
         complain("hint: no pool on this machine serves queue " + config::quote(queue) +
                  "; the run waits for one that does, here or elsewhere (`dormouse status`)");
 }

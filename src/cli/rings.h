@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/load.h"
+#include "postgres/blocking.h"
 #include "systemd/local_rings.h"
 
 namespace dormouse::cli {
@@ -22,7 +23,8 @@ Rings ring_pools(const std::string& queue, const config::Environment& environmen
 /// The same for several queues: each pool that serves one of them, once.
 Rings ring_pools(const std::set<std::string>& queues, const config::Environment& environment);
 
-/// To stderr: who was rung, who could not be, or that nobody here serves the queue.
-void tell_rings(const Rings& rings, const std::string& queue);
+/// To stderr: who was rung, who could not be, or that nobody here serves the queue. Where a worker that is awake hears
+/// of the run by itself, no ring is missed.
+void tell_rings(const Rings& rings, const std::string& queue, postgres::BlockingConnection& connection);
 
 }  // namespace dormouse::cli

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
+
 namespace dormouse::cli {
 
 namespace {
@@ -16,17 +18,32 @@ std::string first_line(std::string text) {
     return text;
 }
 
-}  // namespace
+/// Of these the first line of the message says only how the program ended.
+bool is_an_end(const std::string& error_class) {
+    return error_class == "exit" || error_class == "signal" || error_class == "timeout" ||
+           error_class == "out_of_memory";
+}
 
-std::string error_line(std::string_view json) {
+std::string told(std::string_view json, bool with_last_line) {
     if (json.empty()) return {};
     const auto error = nlohmann::json::parse(json, nullptr, false);
     if (error.is_string()) return first_line(error.get<std::string>());
     if (!error.is_object()) return first_line(std::string(json));
     const std::string error_class = member(error, "class");
-    const std::string message = first_line(member(error, "message"));
+    const std::string whole = member(error, "message");
+    const std::string message = with_last_line && is_an_end(error_class) ? brief(whole) : first_line(whole);
     if (error_class.empty() && message.empty()) return first_line(std::string(json));
     return error_class + (error_class.empty() || message.empty() ? "" : ": ") + message;
+}
+
+}  // namespace
+
+std::string error_line(std::string_view json) {
+    return told(json, false);
+}
+
+std::string error_brief(std::string_view json) {
+    return told(json, true);
 }
 
 }  // namespace dormouse::cli

@@ -11,4 +11,8 @@ namespace dormouse::cli {
 /// no error. Not escaped.
 std::string error_line(std::string_view json);
 
+/// The same, and of a program that has ended badly the last line of what it said as well: "exit: exit 1: no such
+/// table".
+std::string error_brief(std::string_view json);
+
 }  // namespace dormouse::cli

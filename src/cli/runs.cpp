@@ -123,7 +123,7 @@ Outcome runs(const RunsOptions& options) {
     if (auto known = check_status(options.status); !known) return tl::unexpected(known.error());
     const auto since = since_epoch(options.since);
     if (!since) return tl::unexpected(since.error());
-    auto connection = open_database(options.database, "runs");
+    auto connection = open_database(options.database, "runs", options.queue);
     if (!connection) return tl::unexpected(connection.error());
     if (auto fits = check_schema(*connection); !fits) return tl::unexpected(fits.error());
     const auto found = find(options, *since, *connection);

@@ -34,7 +34,7 @@ Try<void> look(Setup& setup) {
         connection = connect(setup.server, "postgres");
         if (!connection) return tl::unexpected(connection.error());
     }
-    auto facts = look_at(*connection, there, setup.options.login);
+    auto facts = look_at(*connection, there, setup.options);
     if (!facts) return tl::unexpected(facts.error());
     setup.facts = std::move(*facts);
     setup.connection.emplace(std::move(*connection));
@@ -71,8 +71,18 @@ void tell(const Planned& one) {
 
 std::string next_command(const Setup& setup) {
     if (setup.options.no_systemd) return "dormouse worker " + setup.options.pool;
-    return (acts_for_account() ? "cd / && " + sudo_words() : "") +
+    return (acts_for_account() ? std::string("sudo ") : "") +
            "dormouse enqueue count '{\"hello\": " + "\"world\"}' --wait --pool " + setup.options.pool;
+}
+
+/// How the application gets in; empty: it was named.
+std::string application_command(const Setup& setup) {
+    if (!setup.options.application.empty()) return {};
+    const std::string pool = setup.options.pool == "default" ? "" : " --pool " + setup.options.pool;
+    const std::string login =
+        setup.options.login == worker_account ? "" : " --login " + shell_word(setup.options.login);
+    return (acts_for_account() ? "sudo dormouse setup " : "dormouse setup ") + shell_word(admin_url(setup.server)) +
+           pool + login + (setup.options.no_systemd ? " --no-systemd" : "") + " --application LOGIN";
 }
 
 std::string document_of(const std::vector<Planned>& planned, const Setup& setup) {
@@ -81,6 +91,8 @@ std::string document_of(const std::vector<Planned>& planned, const Setup& setup)
         document["steps"].push_back(
             {{"step", one.step->name}, {"about", one.about}, {"there", one.there}, {"commands", one.commands}});
     document["next"] = next_command(setup);
+    if (const std::string lets_in = application_command(setup); !lets_in.empty())
+        document["next_application"] = lets_in;
     return safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
@@ -120,6 +132,8 @@ Outcome setup(const SetupOptions& options) {
               escaped(sql_name(setup.database())) + " FROM PUBLIC, and GRANT CONNECT to each login that needs it\n");
     if (speaks) {
         print("# next: " + next_command(setup) + "\n");
+        if (const std::string lets_in = application_command(setup); !lets_in.empty())
+            print("# next: " + lets_in + "    # so that your program may enqueue\n");
     } else {
         print(document_of(*planned, setup) + "\n");
     }

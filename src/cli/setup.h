@@ -13,6 +13,7 @@ struct SetupOptions {
     std::string create_database;  ///< make this one, and set it up
     std::string pool = "default";
     std::string login = "dormouse";  ///< of the pool
+    std::string application;         ///< a login that may enqueue; empty: none
     bool dry_run = false;            ///< only show the commands
     bool no_systemd = false;         ///< leave the switch alone
     bool json = false;

@@ -8,12 +8,14 @@ namespace {
 
 constexpr const char* asked_by_setup = "setup";
 
-/// $1: the login. From Postgres 16 on a member may be kept from SET ROLE. Who can act as the owner besides superusers
-/// and this session's user is named.
+/// $1: the login, $2: the application's. From Postgres 16 on a member may be kept from SET ROLE. Who can act as the
+/// owner besides superusers and this session's user is named.
 constexpr const char* roles_sql =
     "WITH me AS (SELECT r.* FROM pg_roles r WHERE r.rolname = session_user),"
     " owner AS (SELECT r.* FROM pg_roles r WHERE r.rolname = 'dormouse_owner'),"
     " login AS (SELECT r.* FROM pg_roles r WHERE r.rolname = $1),"
+    " application AS (SELECT r.* FROM pg_roles r WHERE r.rolname = $2),"
+    " producer AS (SELECT r.* FROM pg_roles r WHERE r.rolname = 'dormouse_producer'),"
     " worker AS (SELECT r.* FROM pg_roles r WHERE r.rolname = 'dormouse_worker')"
     " SELECT session_user, me.rolsuper, me.rolcreaterole OR me.rolsuper, me.rolcreatedb OR me.rolsuper,"
     "        EXISTS (SELECT FROM owner), coalesce((SELECT rolcanlogin FROM owner), false),"
@@ -27,10 +29,12 @@ constexpr const char* roles_sql =
     "        coalesce((SELECT rolsuper FROM login), false),"
     "        coalesce((SELECT pg_has_role(login.oid, worker.oid, 'USAGE') FROM login, worker), false),"
     "        (SELECT count(*) = 4 FROM pg_roles r WHERE r.rolname IN"
-    "          ('dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader'))"
+    "          ('dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader')),"
+    "        EXISTS (SELECT FROM application), coalesce((SELECT rolcanlogin FROM application), false),"
+    "        coalesce((SELECT pg_has_role(application.oid, producer.oid, 'USAGE') FROM application, producer), false)"
     "   FROM me";
 
-/// $1: the login. Of the database of the session.
+/// $1: the login, $2: the application's. Of the database of the session.
 constexpr const char* database_facts_sql =
     "SELECT pg_catalog.has_database_privilege(current_database(), 'CREATE'),"
     "       coalesce((SELECT has_database_privilege(r.oid, current_database(), 'CONNECT') FROM pg_roles r"
@@ -44,7 +48,9 @@ constexpr const char* database_facts_sql =
     "                              c.relispartition AND c.relname <> 'channel_key' AND r.rolname = 'dormouse_worker' "
     "AND NOT "
     "has_table_privilege(r.oid, c.oid, 'SELECT')),"
-    "       has_database_privilege('public', current_database(), 'CONNECT')";
+    "       has_database_privilege('public', current_database(), 'CONNECT'),"
+    "       coalesce((SELECT has_database_privilege(r.oid, current_database(), 'CONNECT') FROM pg_roles r"
+    "                  WHERE r.rolname = $2), has_database_privilege('public', current_database(), 'CONNECT'))";
 
 Try<void> look_at_schema(postgres::BlockingConnection& connection, SetupFacts& facts) {
     if (!facts.superuser && !facts.acts_as_owner) return {};  // it is looked at when it is migrated
@@ -77,10 +83,10 @@ Try<void> act_as_before(postgres::BlockingConnection& connection) {
     return {};
 }
 
-Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, const std::string& login) {
+Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, const SetupOptions& options) {
     SetupFacts facts;
     facts.database = there;
-    const auto roles = connection.ask(asked_by_setup, roles_sql, {login});
+    const auto roles = connection.ask(asked_by_setup, roles_sql, {options.login, options.application});
     if (!roles) return give_up(roles.error());
     facts.user = roles->text(0, 0);
     facts.superuser = roles->boolean(0, 1);
@@ -95,15 +101,19 @@ Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, co
     facts.login_is_super = roles->boolean(0, 10);
     facts.login_works = roles->boolean(0, 11);
     facts.roles = roles->boolean(0, 12);
+    facts.application = roles->boolean(0, 13);
+    facts.application_logs_in = roles->boolean(0, 14);
+    facts.application_enqueues = roles->boolean(0, 15);
     facts.makes_schemas = !there;  // who makes a database owns it
     if (!there) return facts;
-    const auto here = connection.ask(asked_by_setup, database_facts_sql, {login});
+    const auto here = connection.ask(asked_by_setup, database_facts_sql, {options.login, options.application});
     if (!here) return give_up(here.error());
     facts.makes_schemas = here->boolean(0, 0);
     facts.login_connects = here->boolean(0, 1);
     facts.schema_owner = here->text(0, 2);
     facts.granted = here->boolean(0, 3);
     facts.everybody_connects = here->boolean(0, 4);
+    facts.application_connects = here->boolean(0, 5);
     if (facts.schema_owner != setup_owner) return facts;
     if (const auto looked = look_at_schema(connection, facts); !looked) return tl::unexpected(looked.error());
     return facts;

@@ -28,16 +28,20 @@ struct SetupFacts {
     bool login_works = false;         ///< has dormouse_worker
     bool login_connects = false;      ///< may connect to the database, or will: everybody may
     bool everybody_connects = false;  ///< to the database, which was there before us
-    bool roles = false;               ///< all four of sql/roles.sql
-    std::string schema_owner;         ///< empty: there is no schema dormouse
-    bool granted = false;             ///< the roles may use the schema and read each table of it
-    bool migrated = false;            ///< the schema is this release's, or a later one's that serves it
-    std::string unfit;                ///< why it cannot be; empty: it is, or migrate makes it
+    bool application = false;         ///< the application's login is there
+    bool application_logs_in = false;
+    bool application_enqueues = false;  ///< has dormouse_producer
+    bool application_connects = false;
+    bool roles = false;        ///< all four of sql/roles.sql
+    std::string schema_owner;  ///< empty: there is no schema dormouse
+    bool granted = false;      ///< the roles may use the schema and read each table of it
+    bool migrated = false;     ///< the schema is this release's, or a later one's that serves it
+    std::string unfit;         ///< why it cannot be; empty: it is, or migrate makes it
 };
 
 /// Looks. `connection` is to the database that is set up, or to another one of the server while that is not there
 /// (`database` false). Leaves the session as it was. Errors: the server's.
-Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, const std::string& login);
+Try<SetupFacts> look_at(postgres::BlockingConnection& connection, bool there, const SetupOptions& options);
 
 /// The databases that somebody might mean, for a message.
 Try<std::string> databases_of(postgres::BlockingConnection& connection);

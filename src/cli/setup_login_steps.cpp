@@ -118,12 +118,52 @@ Try<void> make_login(Setup& setup) {
     return script(setup, {"COMMIT"});
 }
 
+Lines application_sql(const Setup& setup) {
+    const std::string login = sql_name(setup.options.application);
+    Lines lines;
+    if (!setup.facts.application) lines.push_back("CREATE ROLE " + login + " LOGIN IN ROLE dormouse_producer");
+    if (setup.facts.application && !setup.facts.application_enqueues)
+        lines.push_back("GRANT dormouse_producer TO " + login);
+    if (!setup.facts.application_connects)
+        lines.push_back("GRANT CONNECT ON DATABASE " + sql_name(setup.database()) + " TO " + login);
+    return lines;
+}
+std::string about_application(const Setup& setup) {
+    return setup.options.application.empty()
+               ? ""
+               : "login " + setup.options.application + " of the application, with dormouse_producer";
+}
+Try<bool> application_there(const Setup& setup) {
+    const SetupFacts& facts = setup.facts;
+    const std::string name = sql_name(setup.options.application);
+    if (setup.options.application == setup.options.login)
+        return give_up(Exit::usage, "--application: " + setup.options.application +
+                                        " is the pool's login, which can do more; name your program's");
+    if (facts.application && !facts.application_logs_in)
+        return give_up(Exit::denied, "role " + setup.options.application + " cannot log in; ALTER ROLE " + name +
+                                         " LOGIN, or name the application's login");
+    if (!facts.application && !setup.server.local)
+        return give_up(Exit::config, "login " + setup.options.application +
+                                         " is not there, and would have no password: CREATE ROLE " + name +
+                                         " LOGIN, with \\password in psql; then dormouse setup again");
+    if (facts.application_enqueues && facts.application_connects) return true;
+    if (!facts.application && !facts.makes_roles) return may_not(setup, "create roles", "no CREATEROLE");
+    return false;
+}
+Lines application_commands(const Setup& setup) {
+    return {psql(setup.server, application_sql(setup))};
+}
+Try<void> let_application_in(Setup& setup) {
+    return script(setup, application_sql(setup));
+}
+
 }  // namespace
 
 std::span<const SetupStep> login_steps() {
     static constexpr std::array steps{
         SetupStep{"password", about_password, password_there, password_commands, make_password},
         SetupStep{"login", about_login, login_there, login_commands, make_login},
+        SetupStep{"application", about_application, application_there, application_commands, let_application_in},
     };
     return steps;
 }

@@ -149,24 +149,6 @@ std::string encoded(const std::string& text, std::string_view also) {
     return all;
 }
 
-/// Acts as another account until the end of the scope. Only the effective user changes, and it can be taken back.
-class Acting {
-  public:
-    explicit Acting(const std::string& account) {
-        if (account.empty()) return;
-        if (const passwd* const user = ::getpwnam(account.c_str()); user != nullptr)
-            changed_ = ::seteuid(user->pw_uid) == 0;
-    }
-    ~Acting() {
-        if (changed_ && ::seteuid(0) != 0) std::terminate();
-    }
-    Acting(const Acting&) = delete;
-    Acting& operator=(const Acting&) = delete;
-
-  private:
-    bool changed_ = false;
-};
-
 }  // namespace
 
 Try<SetupServer> find_setup_server(const SetupOptions& options, const config::Environment& environment) {
@@ -208,7 +190,7 @@ Try<postgres::BlockingConnection> connect(const SetupServer& server, const std::
     DatabaseChoice choice;
     choice.database.url = url_of(parts);
     choice.origin = server.origin;
-    const Acting acting(server.account);
+    const AsAccount acting(server.account);
     auto opened = open_database(choice, "setup", postgres::Act::administers);
     if (!opened) return tl::unexpected(opened.error());
     return std::move(opened->connection);
@@ -261,19 +243,12 @@ bool same_database(const std::string& url, const std::string& account, const std
     auto parts = parse(url, "");
     if (!parts) return false;
     parts->emplace("user", account);
-    const auto one = postgres::parse_target(url_of(*parts), "");
-    const auto two = postgres::parse_target(other, "");
-    if (!one || !two || one->places.size() != two->places.size()) return false;
-    const auto option = [](const postgres::Target& target, const char* name) {
-        const auto found = target.options.find(name);
-        return found == target.options.end() ? std::string() : found->second;
+    const std::string one = url_of(*parts);
+    const auto login = [](const std::string& of) {
+        auto target = postgres::parse_target(of, "");
+        return target ? target->options["user"] : std::string();
     };
-    if (option(*one, "user") != option(*two, "user") || option(*one, "dbname") != option(*two, "dbname")) return false;
-    const auto where = [](const postgres::Place& place) {
-        return std::pair(place.host + " " + place.address, place.port.empty() ? usual_port : place.port);
-    };
-    return std::equal(one->places.begin(), one->places.end(), two->places.begin(),
-                      [&](const auto& left, const auto& right) { return where(left) == where(right); });
+    return login(one) == login(other) && postgres::same_database(one, other);
 }
 
 std::string sql_name(const std::string& name) {

@@ -35,7 +35,7 @@ struct SetupStep {
 
 /// Database, owner, schema, tables, roles.
 std::span<const SetupStep> database_steps();
-/// The password, where one is needed, and the pool's login.
+/// The password, where one is needed, the pool's login, and the application's.
 std::span<const SetupStep> login_steps();
 /// The pool's file, its check, its switch.
 std::span<const SetupStep> pool_steps();

@@ -18,6 +18,7 @@
 #include "config/text.h"
 #include "spool/entry.h"
 #include "spool/file.h"
+#include "systemd/local_rings.h"
 
 namespace dormouse::cli {
 namespace {
@@ -86,9 +87,8 @@ Try<std::string> text_of(const EnqueueOptions& options, std::int64_t payload_lim
 
 Failure why_not_open(int reason, const std::string& path, const config::LocalPool& pool) {
     if (reason == ENOENT)
-        return {Exit::config, "there is no spool " + path +
-                                  ": the pool's worker makes it at its first start (systemctl enable --now dormouse@" +
-                                  pool.name + ".target)"};
+        return {Exit::config, "there is no spool " + path + ": the pool's worker makes it at its first start (" +
+                                  systemd::doorbell_remedy(pool.name) + ")"};
     return from(from_errno(reason, path));
 }
 

@@ -131,7 +131,9 @@ Outcome check(const Overview& overview, const Try<void>& asked) {
     const bool critical = !all.empty() && all.front().level == Level::critical;
     std::string line = critical ? "CRITICAL" : all.empty() ? "OK" : "WARNING";
     line += " - ";
-    if (all.empty()) line += std::to_string(overview.pools.size()) + " pools, nothing needs attention";
+    if (all.empty())
+        line += std::to_string(overview.pools.size()) + (overview.pools.size() == 1 ? " pool" : " pools") +
+                ", nothing needs attention";
     for (const Attention& one : all)
         line += (&one == &all.front() ? "" : "; ") + escaped(one.about) + ": " + escaped(one.text);
     std::replace(line.begin(), line.end(), '|', '/');

@@ -4,11 +4,22 @@
 #include <chrono>
 #include <thread>
 
+#include "base/deadline.h"
 #include "sql/embedded.h"
 
 namespace dormouse::cli {
 
 namespace {
+
+/// Whoever is awake or has been rung takes a run sooner.
+constexpr Millis time_to_take{3'000};
+/// A handler that says much makes much news.
+constexpr Millis least_between_looks{1'000};
+
+std::optional<BootClock::time_point> earlier(std::optional<BootClock::time_point> one,
+                                             std::optional<BootClock::time_point> other) {
+    return !one ? other : !other ? one : std::min(*one, *other);
+}
 
 bool passed(std::optional<BootClock::time_point> deadline) {
     return deadline && BootClock::now() >= *deadline;
@@ -42,8 +53,8 @@ Try<Standing> standing_of(postgres::BlockingConnection& connection, const std::s
                     static_cast<int>(reply->integer(0, 3))};
 }
 
-Try<void> listen_for_ends(postgres::BlockingConnection& connection) {
-    if (const Status done = connection.listen({"done"}); !done) return give_up(done.error());
+Try<void> listen_for_runs(postgres::BlockingConnection& connection) {
+    if (const Status done = connection.listen({"done", "news"}); !done) return give_up(done.error());
     return {};
 }
 
@@ -54,22 +65,32 @@ Try<std::string> told_as(postgres::BlockingConnection& connection, const std::st
 }
 
 Try<Standing> wait_for_end(postgres::BlockingConnection& connection, const DatabaseChoice& choice,
-                           const std::string& id, std::optional<BootClock::time_point> deadline) {
+                           const std::string& id, std::optional<BootClock::time_point> deadline,
+                           const OnWaiting& on_waiting) {
     // with a key the run may be an old one, which ended before we listened
     auto standing = standing_of(connection, id);
     std::string name;  // until it is known each end is a reason to look
+    std::optional<BootClock::time_point> look = after(BootClock::now(), time_to_take);
+    BootClock::time_point looked{};
     while (!standing || !standing->finished()) {
         if (!standing && standing.error().exit != Exit::unreachable) return standing;
         if (standing && name.empty()) name = told_as(connection, id).value_or("");
-        const auto heard = standing ? connection.wait(deadline) : fail(ErrorKind::disconnected, "");
+        const auto heard = standing ? connection.wait(earlier(deadline, look)) : fail(ErrorKind::disconnected, "");
         if (heard && !*heard && passed(deadline)) return standing_of(connection, id);
         if (heard && *heard && !name.empty() && (*heard)->payload != name) continue;
+        if (heard && *heard && (*heard)->topic == "news" && !passed(after(looked, least_between_looks))) {
+            look = earlier(look, after(looked, least_between_looks));
+            continue;
+        }
         if (!heard) {
-            auto fresh = connect_again(choice, "enqueue", deadline, listen_for_ends);
+            auto fresh = connect_again(choice, "enqueue", deadline, listen_for_runs);
             if (!fresh) return tl::unexpected(fresh.error());
             connection = std::move(*fresh);
         }
+        looked = BootClock::now();
+        if (passed(look)) look.reset();
         standing = standing_of(connection, id);
+        if (standing && !standing->finished() && (!look || !standing->error.empty())) on_waiting(connection, *standing);
     }
     return standing;
 }

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/account.h"
+#include "cli/parse_parts.h"
 #include "cli/sandbox.h"
 #include "cli/text.h"
 #include "config/duration.h"
@@ -90,6 +92,12 @@ config::Sources sources_of(const WorkerOptions& options) {
     return sources;
 }
 
+/// No file and no database of the command line's own, which are somebody's and not the account's.
+bool is_the_pools(const WorkerOptions& options) {
+    return !options.file && options.database_url.empty() &&
+           config::directory(config::of_process()) == config::directory({});
+}
+
 }  // namespace
 
 int run_worker(const WorkerOptions& options) {
@@ -121,7 +129,15 @@ Outcome check_worker(const WorkerOptions& options) {
     if (check.outcome) return Exit::ok;
     Failure failure = from(check.outcome.error());
     if (failure.exit == Exit::usage) failure.exit = Exit::config;  // it is the pool's file that is invalid
+    if (failure.exit == Exit::denied && is_the_pools(options) && ::geteuid() != 0)
+        failure.message += ": " + command_as_root();
     return tl::unexpected(std::move(failure));
+}
+
+int check_as_pool(const WorkerOptions& options) {
+    if (!acts_for_account() || !is_the_pools(options)) return finish(check_worker(options));
+    const auto code = in_account([&] { return finish(check_worker(options)); });
+    return code ? *code : finish(tl::unexpected(code.error()));
 }
 
 }  // namespace dormouse::cli

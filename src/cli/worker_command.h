@@ -28,5 +28,8 @@ int run_worker(const WorkerOptions& options);
 
 /// --check: says on stdout what was tried. Errors: the first thing that is wrong.
 Outcome check_worker(const WorkerOptions& options);
+/// The same, by root as the account of the workers, unless the command line names a file or a database of its own.
+/// Returns the exit code.
+int check_as_pool(const WorkerOptions& options);
 
 }  // namespace dormouse::cli

@@ -4,8 +4,12 @@
 #include <libpq-fe.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <array>
+#include <filesystem>
 #include <memory>
+#include <set>
+#include <system_error>
 #include <utility>
 
 #include "postgres/readable.h"
@@ -75,6 +79,37 @@ Result<std::map<std::string, std::string>> defaults_of_service(const std::string
     return all;
 }
 
+constexpr const char* usual_directory = "/var/run/postgresql";
+constexpr const char* usual_port = "5432";
+
+bool is_socket(const std::string& host) {
+    return host.empty() || host[0] == '/' || host[0] == '@';
+}
+
+/// libpq takes the user's name where the database has none.
+std::string database_of(const Target& target) {
+    for (const char* const key : {"dbname", "user"})
+        if (const auto found = target.options.find(key); found != target.options.end()) return found->second;
+    return {};
+}
+
+std::string where(const Place& place) {
+    std::string host = place.address.empty() ? place.host : place.address;
+    if (host == "localhost" || host == "::1" || host.starts_with("127.")) host = "localhost";
+    if (host.empty()) host = usual_directory;
+    std::error_code failed;
+    if (host[0] == '/')
+        if (const auto real = std::filesystem::weakly_canonical(host, failed); !failed) host = real.string();
+    return host + " " + (place.port.empty() ? usual_port : place.port);
+}
+
+/// The servers of a list, in any order.
+std::set<std::string> wheres(const Target& target) {
+    std::set<std::string> all;
+    for (const Place& place : target.places) all.insert(where(place));
+    return all;
+}
+
 }  // namespace
 
 Result<Target> parse_target(const std::string& url, const std::string& passfile) {
@@ -114,8 +149,45 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
     return target;
 }
 
+bool same_database(const std::string& url, const std::string& other) {
+    const auto one = parse_target(url, "");
+    const auto two = parse_target(other, "");
+    return one && two && database_of(*one) == database_of(*two) && wheres(*one) == wheres(*two);
+}
+
+bool by_socket(const Target& target) {
+    return std::all_of(target.places.begin(), target.places.end(),
+                       [](const Place& place) { return place.address.empty() && is_socket(place.host); });
+}
+
+std::string socket_of(const Place& place) {
+    return (place.host.empty() ? usual_directory : place.host) + "/.s.PGSQL." +
+           (place.port.empty() ? usual_port : place.port);
+}
+
+bool says(const std::string& url, const std::string& option) {
+    const Options given(PQconninfoParse(url.c_str(), nullptr), PQconninfoFree);
+    std::map<std::string, std::string> own;
+    take(own, given.get());
+    return own.contains(option);
+}
+
+std::string with_user(const std::string& url, const std::string& user) {
+    const Options given(PQconninfoParse(url.c_str(), nullptr), PQconninfoFree);
+    std::map<std::string, std::string> own;
+    take(own, given.get());
+    own["user"] = user;
+    std::string text;
+    for (const auto& [key, value] : own) {
+        text += key + "='";
+        for (const char c : value) text += c == '\\' || c == '\'' ? std::string("\\") + c : std::string(1, c);
+        text += "' ";
+    }
+    return text;
+}
+
 bool needs_resolving(const Place& place) {
-    if (!place.address.empty() || place.host.empty() || place.host[0] == '/' || place.host[0] == '@') return false;
+    if (!place.address.empty() || is_socket(place.host)) return false;
     std::array<unsigned char, sizeof(in6_addr)> unused{};
     return inet_pton(AF_INET, place.host.c_str(), unused.data()) != 1 &&
            inet_pton(AF_INET6, place.host.c_str(), unused.data()) != 1;

@@ -27,6 +27,23 @@ struct Target {
 /// password. `passfile` (may be empty) is used unless the URL names one. Source: libpq chapter, "Connection Strings".
 Result<Target> parse_target(const std::string& url, const std::string& passfile);
 
+/// Whether both strings lead to one database: its name, and where its server is. Hosts are compared as they are
+/// written, but for this machine's own: directories of sockets by what they are, and the names of the loopback are one.
+/// Who logs in, and how, does not matter. False for what cannot be read.
+bool same_database(const std::string& url, const std::string& other);
+
+/// True if every place is a socket of this machine.
+bool by_socket(const Target& target);
+
+/// The file of a socket.
+std::string socket_of(const Place& place);
+
+/// True if the string itself has this option, such as "user", and leaves it to no variable.
+bool says(const std::string& url, const std::string& option);
+
+/// The same connection string with another login.
+std::string with_user(const std::string& url, const std::string& user);
+
 /// True when the place must be resolved before it can be tried.
 bool needs_resolving(const Place& place);
 

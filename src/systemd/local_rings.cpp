@@ -1,5 +1,7 @@
 #include "systemd/local_rings.h"
 
+#include <systemd/sd-daemon.h>
+
 #include <algorithm>
 
 #include "systemd/ring.h"
@@ -23,6 +25,7 @@ std::string not_rung(const PoolRing& ring) {
 }
 
 std::string doorbell_remedy(const std::string& pool) {
+    if (sd_booted() <= 0) return "dormouse worker " + pool;
     const std::string target = "dormouse@" + pool + ".target";
     return "systemctl enable --now " + target + ", or where that is active already: systemctl restart " + target;
 }

@@ -26,7 +26,7 @@ std::vector<PoolRing> ring_pools(const std::vector<config::LocalPool>& pools, co
 std::string not_rung(const PoolRing& ring);
 
 /// What an administrator does about a doorbell where nobody answers. A restart also puts up a socket whose file was
-/// removed.
+/// removed. Where systemd does not run, the worker itself is started.
 std::string doorbell_remedy(const std::string& pool);
 
 }  // namespace dormouse::systemd

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -10,6 +11,7 @@
 #include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
+#include "systemd/local_rings.h"
 
 namespace cli_database {
 
@@ -37,8 +39,8 @@ struct Fixture {
         BOOST_TEST(ended.err.starts_with("dormouse: "), ended.err);
         BOOST_TEST(std::count(ended.err.begin(), ended.err.end(), '\n') == 1, ended.err);
     }
-    void pool(const std::string& name, const std::string& url) const {
-        std::ofstream(directory.path() + "/" + name + ".toml") << "[database]\nurl = \"" << url << "\"\n";
+    void pool(const std::string& name, const std::string& url, const std::string& more = {}) const {
+        std::ofstream(directory.path() + "/" + name + ".toml") << "[database]\nurl = \"" << url << "\"\n" << more;
     }
     /// A connection string for a user who has a password.
     [[nodiscard]] std::string with_password(const std::string& word) const {
@@ -54,7 +56,8 @@ struct Fixture {
 BOOST_FIXTURE_TEST_SUITE(cli_database, Fixture, *boost::unit_test::precondition(has_postgres))
 
 BOOST_AUTO_TEST_CASE(who_has_no_login_is_told_how_to_get_one) {
-    fails({"runs", "--database-url", database.url("nobody_of_that_name")}, 7, "name a login");
+    fails({"runs", "--database-url", database.url("nobody_of_that_name")}, 7,
+          "the URL names that login, and the server has none: name a login");
 }
 
 BOOST_AUTO_TEST_CASE(a_flag_counts_more_than_a_variable_and_a_variable_more_than_a_file) {
@@ -81,7 +84,36 @@ BOOST_AUTO_TEST_CASE(a_flag_counts_more_than_a_variable_and_a_variable_more_than
     pool("second", database.url());
     BOOST_TEST(task({}) == "ours");
     pool("third", other.url());
-    fails({"runs"}, 9, "name several; name one with --pool");
+    fails({"runs"}, 9, "name several (main, second, third); name one with --pool");
+}
+
+// Other options of the connection make no other database, and neither do other names of this machine's own places.
+BOOST_AUTO_TEST_CASE(pools_of_one_database_are_compared_by_where_they_lead) {
+    pool("main", database.url());
+    pool("night", database.url() + "&connect_timeout=5");
+    const std::string link = directory.path() + "/link";
+    std::filesystem::create_symlink(Cluster::shared().socket_directory(), link);
+    pool("third", "postgresql://nobody@/" + database.name() + "?port=" + std::to_string(Cluster::shared().port()) +
+                      "&host=" + link);
+    for (const std::string command : {"runs", "workers", "reap"}) {
+        const Ended ended = cli({command});
+        BOOST_TEST(ended.exit_code == 0, command + ": " + ended.err);
+        BOOST_TEST(ended.err.empty(), command + ": " + ended.err);
+    }
+    BOOST_TEST(cli({"enqueue", "t"}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_queue_chooses_among_the_pools_that_serve_it) {
+    TestDatabase other;
+    pool("main", database.url());
+    pool("night", other.url(), "[worker]\nqueues = [\"night\"]\n");
+    BOOST_TEST(cli({"enqueue", "ours"}).exit_code == 0);
+    BOOST_TEST(cli({"enqueue", "theirs", "--queue", "night"}).exit_code == 0);
+    BOOST_TEST(database.value("SELECT string_agg(task, ' ') FROM dormouse.runs") == "ours");
+    BOOST_TEST(other.value("SELECT string_agg(task, ' ') FROM dormouse.runs") == "theirs");
+    BOOST_TEST(json::parse(cli({"runs", "--queue", "night", "--json"}).out).at("task") == "theirs");
+    BOOST_TEST(has(cli({"cancel", "--queue", "night", "--dry-run"}).out, "theirs"));
+    fails({"enqueue", "nobodys", "--queue", "elsewhere"}, 9, "name several (main, night)");
 }
 
 BOOST_AUTO_TEST_CASE(no_database_is_told_with_the_ways_to_name_one) {
@@ -94,6 +126,31 @@ BOOST_AUTO_TEST_CASE(a_broken_file_is_told_with_its_line) {
     std::ofstream(directory.path() + "/main.toml")
         << "[database]\nurl = \"postgresql://x@/y\"\n[worker]\nidle_exits = \"1s\"\n";
     fails({"runs"}, 9, "main.toml:4");
+}
+
+BOOST_AUTO_TEST_CASE(a_broken_file_of_another_pool_is_told_and_stops_no_command) {
+    const std::string id = database.value("SELECT dormouse.enqueue('t')");
+    pool("day", database.url());
+    std::ofstream(directory.path() + "/night.toml") << "x=1\n";
+    const std::string warning = "dormouse: warning: pool night is left out: " + directory.path() + "/night.toml:1";
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"enqueue", "t", "--queue", "day"},
+                                                    {"show", id},
+                                                    {"logs", id},
+                                                    {"history", "--yes", "--dry-run"},
+                                                    {"runs"},
+                                                    {"workers"},
+                                                    {"reap"},
+                                                    {"migrate", "--check"},
+                                                    {"cancel", id},
+                                                    {"archive", id}}) {
+        const Ended ended = cli(command);
+        BOOST_TEST(ended.exit_code == 0, command.front() + ": " + ended.err);
+        BOOST_TEST(has(ended.err, warning), command.front() + ": " + ended.err);
+    }
+    fails({"runs", "--pool", "night"}, 9, "night.toml:1");
+    const Ended seen = cli({"status", "--json"});
+    BOOST_TEST(seen.exit_code == 13, seen.err);
+    BOOST_TEST(has(json::parse(seen.out).at("attention").dump(), "night.toml:1"), seen.out);
 }
 
 BOOST_AUTO_TEST_CASE(a_password_on_the_command_line_is_refused) {
@@ -192,7 +249,7 @@ BOOST_AUTO_TEST_CASE(config_shows_where_each_value_comes_from_and_no_password) {
 }
 
 BOOST_AUTO_TEST_CASE(wake_needs_no_database_and_says_when_nobody_answers) {
-    fails({"wake", "main"}, 10, "systemctl enable --now dormouse@main.target");
+    fails({"wake", "main"}, 10, "; " + dormouse::systemd::doorbell_remedy("main"));
     fails({"wake", directory.path() + "/none.sock"}, 10, "none.sock");
     fails({"wake", "--all"}, 9, "no pool");
     fails({"wake", "a b"}, 2, "pool");
@@ -214,7 +271,7 @@ BOOST_AUTO_TEST_CASE(wake_rings_one_pool_or_all_and_tells_programs_which) {
     BOOST_TEST(rings() == 1);
     const Ended some = cli({"wake", "--all", "--json"});
     BOOST_TEST(some.exit_code == 10);
-    BOOST_TEST(has(some.err, "dormouse@night.target"), some.err);
+    BOOST_TEST(has(some.err, dormouse::systemd::doorbell_remedy("night")), some.err);
     BOOST_TEST(json::parse(some.out).at("rung") == json({here + "/day.sock"}));
     BOOST_TEST(json::parse(some.out).at("failed").at(0).at("doorbell") == here + "/night.sock");
     BOOST_TEST(rings() == 1);

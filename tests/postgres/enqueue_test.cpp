@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(waiting_tells_a_failure_and_a_cancellation_by_exit_code) {
         "\"boom\\nlog\"}'");
     const Ended failed = fails.wait();
     BOOST_TEST(failed.exit_code == 3);
-    BOOST_TEST(has(failed.err, "failed: exit: boom; see"), failed.err);
+    BOOST_TEST(has(failed.err, "failed: exit: boom: log; see"), failed.err);
 
     database.exec("DELETE FROM dormouse.runs");
     Process cancels = start({"t", "--wait", "--json"});
@@ -242,7 +242,7 @@ BOOST_AUTO_TEST_CASE(waiting_has_an_end_when_it_is_given_one) {
     const Ended ended = enqueue({"t", "--wait=50ms", "--json"});
     BOOST_TEST(ended.exit_code == 5, ended.err);
     BOOST_TEST(json::parse(ended.out).at("status") == "queued");
-    BOOST_TEST(has(ended.err, "goes on without us"), ended.err);
+    BOOST_TEST(has(ended.err, "it goes on without this command"), ended.err);
 }
 
 BOOST_AUTO_TEST_CASE(waiting_for_a_run_that_has_the_key_and_has_ended_does_not_wait) {

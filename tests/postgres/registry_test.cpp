@@ -270,8 +270,10 @@ BOOST_AUTO_TEST_CASE(what_is_gone_is_forgotten_and_what_lives_is_refused_by_name
     BOOST_TEST(has(cli({"forget", "front"}).err, "holds runs, whose leases end at"));
     database.exec("UPDATE dormouse.runs SET status = 'canceled'");
     BOOST_TEST(cli({"forget", "nobody"}).exit_code == 4);
+    BOOST_TEST(has(cli({"forget", "deadbeef"}).err, "nothing is known of a pool or worker \"deadbeef\""));
+    BOOST_TEST(has(cli({"forget", id.substr(0, 8), "--json"}).out, "\"worker\":\"" + id + "\""));
     const json done = json::parse(cli({"forget", "front", "--json"}).out);
-    BOOST_TEST(done.at("workers") == 1);
+    BOOST_TEST(done.at("workers") == 0);
     BOOST_TEST(done.at("retention") == true);
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.worker_registry") == "0");
     BOOST_TEST(database.value("SELECT string_agg(pool, ' ') FROM dormouse.retention") == "other");

@@ -144,6 +144,30 @@ BOOST_AUTO_TEST_CASE(one_command_leads_from_an_empty_server_to_a_run_and_a_secon
     BOOST_TEST(has(migrated.out, "nothing to do"), migrated.err);
 }
 
+// In a database of its own only those connect who were let in; and the next thing to do is said.
+BOOST_AUTO_TEST_CASE(the_application_is_let_in_by_name) {
+    const Ended without = setup({cluster.url("postgres"), "--create-database", "app"});
+    BOOST_TEST(without.exit_code == 0, without.err);
+    BOOST_TEST(has(without.out, " --application LOGIN "), without.out);
+    exec("app", "CREATE ROLE there LOGIN");
+    for (const std::string login : {"there", "fresh"}) {
+        const Ended shown = setup({cluster.url("app"), "--application", login, "--dry-run"});
+        BOOST_TEST(has(shown.out, "GRANT CONNECT ON DATABASE app TO " + login), shown.out);
+        BOOST_TEST(has(shown.out, "CREATE ROLE fresh LOGIN") == (login == "fresh"), shown.out);
+        const Ended done = setup({cluster.url("app"), "--application", login});
+        BOOST_TEST(done.exit_code == 0, done.err);
+        BOOST_TEST(!has(done.out, "--application LOGIN"), done.out);
+        auto connection = postgres::BlockingConnection::open(cluster.url("app", login), {});
+        BOOST_REQUIRE_MESSAGE(connection.has_value(), login);
+        BOOST_TEST(connection->ask("test", "SELECT dormouse.enqueue('count')").has_value());
+        BOOST_TEST(!connection->ask("test", "SELECT FROM dormouse.runs").has_value());
+        nothing_to_do({cluster.url("app"), "--application", login});
+    }
+    exec("app", "CREATE ROLE nologin");
+    refuses({cluster.url("app"), "--application", "nologin"}, 7, {"role nologin cannot log in"});
+    refuses({cluster.url("app"), "--application", "dormouse"}, 2, {"is the pool's login"});
+}
+
 BOOST_AUTO_TEST_CASE(what_it_shows_is_a_script_that_does_the_same) {
     const std::vector<std::string> arguments{cluster.url("app"), "--create-database", "app"};
     const std::string before = everything();

@@ -1,20 +1,35 @@
-# Sourced by cases that do what a page says: page and kind are set there. RUN in the page is $run.
+# Sourced by cases that do what a page says: page and kind are set there. RUN in the page is $run. They are
+# typed as root, without a variable of the tests.
 # shellcheck shell=bash disable=SC2154 # page, kind: of whoever sources this
 told=()
 
-# only_this_pool: commands see the file of $pool alone; other cases leave theirs.
+# only_this_pool: the file of $pool is the only one; other cases leave theirs.
 only_this_pool() {
-    export DORMOUSE_CONFIG_DIR=/run/page
-    mkdir -p $DORMOUSE_CONFIG_DIR
-    ln -sf "/etc/dormouse/$pool.toml" $DORMOUSE_CONFIG_DIR/
-    at_end "rm -rf $DORMOUSE_CONFIG_DIR"
+    local file others
+    others=$(mktemp -d /etc/dormouse-others.XXXXXX)
+    at_end "mv -n $others/*.toml /etc/dormouse/ 2>/dev/null; rmdir $others"
+    for file in /etc/dormouse/*.toml; do [ "$file" = "/etc/dormouse/$pool.toml" ] || mv "$file" "$others"; done
+}
+# as_set_up: the pool's file and login as `dormouse setup` leaves them: the server looks who is at the other end of its socket.
+as_set_up() {
+    mkdir -p /run/postgresql
+    ln -sf "$PGHOST/.s.PGSQL.5432" /run/postgresql/
+    [ -n "$(sql "SELECT FROM pg_roles WHERE rolname = 'dormouse'")" ] || sql "CREATE ROLE dormouse LOGIN IN ROLE dormouse_worker"
+    sed -i '1i local all dormouse peer' "$postgres_data/pg_hba.conf"
+    at_end "sed -i 1d $postgres_data/pg_hba.conf; rm -f /run/postgresql/.s.PGSQL.5432"
+    psql --no-psqlrc --quiet --dbname=postgres --command="SELECT pg_reload_conf()" >/dev/null
+    peer_counts() { not psql --no-psqlrc --username=dormouse --dbname=postgres --command="" 2>/dev/null; }
+    wait_for 20 peer_counts
+    sed -i "s|^url = .*|url = \"postgresql://dormouse@/$database\"|" "/etc/dormouse/$pool.toml"
+    chown root:dormouse "/etc/dormouse/$pool.toml"
+    chmod 640 "/etc/dormouse/$pool.toml"
 }
 sudo() { [ "$1" != -u ] || { local user=$2; shift 2; set -- runuser -u "$user" -- "$@"; }; "$@"; }
 
 # shows COMMAND, LINE…: its output has a line for each, in which "…" is anything.
 shows() {
     local command=$1 output line pattern
-    output=$(eval "$command" 2>&1 | sed "s|$DORMOUSE_CONFIG_DIR|/etc/dormouse|g") || true
+    output=$(unset PGHOST PGUSER; eval "$command" 2>&1) || true
     shift
     for line in "$@"; do
         pattern=${line//…/$'\x01'}

@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_spooled_is_told_with_its_remedy) {
     fails({"work", "--wait"}, 2, "--wait");
     fails({"work", "--database-url", "postgresql:///x"}, 2, "exclude each other");
     fs::remove_all(spool + "/mail");
-    fails({"work"}, 9, "systemctl enable --now dormouse@mail.target");
+    fails({"work"}, 9, dormouse::systemd::doorbell_remedy("mail"));
 }
 
 BOOST_AUTO_TEST_CASE(a_link_in_place_of_a_spool_leads_nobody_elsewhere) {

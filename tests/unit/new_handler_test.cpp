@@ -78,13 +78,56 @@ BOOST_AUTO_TEST_CASE(a_python_handler_is_written_and_greets_in_one_command) {
     BOOST_TEST(second.exit_code == 0, second.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_program_is_written_with_what_builds_it_and_what_is_missing_for_that_is_named) {
+    environment["PATH"] = directory.path();
+    const std::string before = contents(pool);
+    const Ended made = make("cpp", "greet");
+    BOOST_TEST(made.exit_code == 0, made.err);
+    BOOST_TEST(made.out.find("# not built, missing: g++ cmake pkg-config libdormouse-dev") != std::string::npos,
+               made.out);
+    BOOST_TEST(contents(handlers + "/greet/greet.cpp").find("worker.task<Payload>(\"greet\"") != std::string::npos);
+    BOOST_TEST(contents(handlers + "/greet/CMakeLists.txt").find("add_executable(greet greet.cpp)") !=
+               std::string::npos);
+    BOOST_TEST(contents(pool) == before);
+    refuses("cpp", "greet", 9, "is there already, and is not written over");
+    refuses("cpp", "../x", 2, "lower-case letters");
+}
+
+/// The library of this build, as an installed one lies.
+boost::test_tools::assertion_result has_library(boost::unit_test::test_unit_id /*test*/) {
+    const std::filesystem::path build = std::filesystem::path(dormouse_binary).parent_path() / "library";
+    boost::test_tools::assertion_result all(std::filesystem::exists(build / "libdormouse.a"));
+    for (const char* const tool : {"cmake", "c++", "pkg-config"})
+        if (!std::filesystem::exists(std::string("/usr/bin/") + tool)) all = false;
+    if (!all) all.message() << "there is no libdormouse.a in this build, or no cmake, c++ or pkg-config";
+    return all;
+}
+
+BOOST_AUTO_TEST_CASE(a_program_is_built_where_everything_is_there, *boost::unit_test::precondition(has_library)) {
+    namespace fs = std::filesystem;
+    const fs::path prefix = directory.path() + "/prefix";
+    const fs::path build = fs::path(dormouse_binary).parent_path() / "library";
+    fs::create_directories(prefix / "lib/cmake/dormouse");
+    for (const char* const file : {"dormouseConfig.cmake", "dormouseConfigVersion.cmake"})
+        fs::copy(build / file, prefix / "lib/cmake/dormouse" / file);
+    fs::create_symlink(build / "libdormouse.a", prefix / "lib/libdormouse.a");
+    fs::create_symlink(std::string(source_directory) + "/include", prefix / "include");
+    environment["PATH"] = "/usr/local/bin:/usr/bin:/bin";
+    environment["dormouse_DIR"] = prefix / "lib/cmake/dormouse";
+    const Ended made = make("cpp", "greet");
+    BOOST_TEST(made.exit_code == 0, made.out << made.err);
+    BOOST_TEST(made.out.find("# next: " + handlers + "/greet/build/greet is the worker") != std::string::npos,
+               made.out);
+    BOOST_TEST(::access((handlers + "/greet/build/greet").c_str(), X_OK) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_there_is_not_written_over) {
     BOOST_TEST(make("python", "greet").exit_code == 0);
     refuses("shell", "greet", 9, "has a task greet already");
     std::ofstream(handlers + "/mine.sh") << "mine";
     refuses("shell", "mine", 9, "is there already, and is not written over");
     BOOST_TEST(contents(handlers + "/mine.sh") == "mine");
-    refuses("cobol", "x", 2, "python|node|shell");
+    refuses("cobol", "x", 2, "python|node|shell|cpp");
     refuses("python", "../x", 2, "lower-case letters");
     refuses("python", "a-b", 2, "lower-case letters");
     std::ofstream(pool) << "[worker";

@@ -96,6 +96,37 @@ BOOST_AUTO_TEST_CASE(what_is_no_secret_is_not_refused) {
         BOOST_TEST(parse_target(url, "").has_value(), url);
 }
 
+BOOST_AUTO_TEST_CASE(two_strings_are_one_database_by_where_they_lead) {
+    const std::string url = "postgresql://app@db.example/app";
+    for (const char* const same :
+         {"postgresql://app@db.example/app?connect_timeout=5", "postgresql://other@db.example:5432/app",
+          "host=db.example dbname=app user=x sslmode=verify-full", "host=db.example user=app"})
+        BOOST_TEST(same_database(url, same), same);
+    for (const char* const other : {"postgresql://app@db.example/other", "postgresql://app@db.example:5433/app",
+                                    "postgresql://app@db2.example/app", "postgresql:///app", "host=db.example user=x",
+                                    "host=db.example nonsense"})
+        BOOST_TEST(!same_database(url, other), other);
+    BOOST_TEST(same_database("postgresql://a@/d?host=/var/run/postgresql", "postgresql:///d?port=5432"));
+    BOOST_TEST(same_database("host=localhost dbname=d", "host=127.0.0.1 dbname=d"));
+    BOOST_TEST(!same_database("host=localhost dbname=d", "postgresql:///d"));
+    BOOST_TEST(same_database("host=a,b dbname=d", "host=b,a dbname=d"));
+    BOOST_TEST(!same_database("host=a,b dbname=d", "host=a dbname=d"));
+}
+
+BOOST_AUTO_TEST_CASE(another_login_changes_nothing_else) {
+    const std::string other = with_user("postgresql://a@/it's%5Chere?port=7&passfile=/p", "o'wner");
+    const auto target = parse_target(other, "");
+    BOOST_REQUIRE(target.has_value());
+    BOOST_TEST(target->options.at("user") == "o'wner");
+    BOOST_TEST(target->options.at("dbname") == "it's\\here");
+    BOOST_TEST(target->options.at("passfile") == "/p");
+    BOOST_TEST(target->places.at(0).port == "7");
+    BOOST_TEST(by_socket(*target));
+    BOOST_TEST(!by_socket(*parse_target("host=/run/p,db.example", "")));
+    BOOST_TEST(says("postgresql://a@/d", "user"));
+    BOOST_TEST(!says("postgresql:///d", "user"));
+}
+
 BOOST_AUTO_TEST_CASE(only_names_need_resolving) {
     BOOST_TEST(needs_resolving({"db.example", "", ""}));
     for (const char* host : {"", "/run/postgresql", "@abstract", "10.0.0.1", "::1"})

@@ -57,7 +57,7 @@ status_of() { sql "SELECT status FROM dormouse.runs WHERE id = '$1'"; }
 completed() { [ "$(status_of "$1")" = completed ]; }
 armed() { systemctl list-timers --plain --no-legend 'dormouse-due-*' | wc -l; }
 armed_is() { [ "$(armed)" = "$1" ]; }
-enqueue() { sudo -u dormouse dormouse enqueue "$@"; }
+enqueue() { sudo dormouse enqueue "$@"; }
 # The worker goes to sleep at once instead of in half an hour.
 put_to_sleep() {
     systemctl stop dormouse@default.service

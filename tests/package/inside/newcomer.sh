@@ -17,7 +17,10 @@ exec runuser -u "$user" -g "$group" -- "$@"
 SUDO
     chmod +x /usr/local/bin/sudo
     systemctl start postgresql.service
-    apt install libuv1 libpq5 libcurl4 >/dev/null # a dependency that stays is none of the package's files
+    # a dependency that stays is none of the package's files, and neither is what the reader's program needs
+    apt install libuv1 libpq5 libcurl4 python3 python3-psycopg2 >/dev/null
+    useradd --create-home app
+    export USER=app # who types the page, and whose program it is
     cd /
     files >/root/before
 
@@ -38,6 +41,15 @@ SUDO
     say "   $command: $(xargs <<<"$seen")"
     equal "its result" "$(tail -n 1 <<<"$seen")" "$(readme 3 "" | tail -n 1)"
 
+    step "step 4, from a program, as the login that setup let in"
+    apt install "$(compgen -G "$DORMOUSE_BUILD/python3-dormouse_*.deb")"
+    readme 4 python >/home/app/enqueue.py
+    id=$(runuser -u app -- python3 /home/app/enqueue.py)
+    wait_for 20 completed "$id"
+    say "ok: from Python"
+    apt purge python3-dormouse
+    step "step 5, a look"
+    holds "dormouse status" dormouse status
     step "a run by ring"
     put_to_sleep
     id=$(enqueue count '"ring"')
@@ -51,7 +63,7 @@ SUDO
 
     step "the packaged example"
     cp /usr/share/doc/dormouse/examples/default.toml /etc/dormouse/example.toml
-    holds "it can be used as it is" sudo -u dormouse dormouse worker example --check
+    holds "it can be used as it is" sudo dormouse worker example --check
     rm /etc/dormouse/example.toml
 
     step "a run by timer, across a reboot"

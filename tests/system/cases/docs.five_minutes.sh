@@ -24,6 +24,9 @@ reload
 admin="env PGHOST=127.0.0.1 PGUSER=postgres" # trusted there, whatever the socket asks
 own() { $admin psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --dbname="${2:-postgres}" --command="$1"; }
 unset PGHOST PGUSER
+useradd --system you 2>/dev/null || true # who types the page
+at_end userdel you
+export USER=you
 peer_counts() { not psql --no-psqlrc --username=postgres --dbname=postgres --command="" 2>/dev/null; }
 wait_for 20 peer_counts
 without() { # as if nobody had set up anything
@@ -31,7 +34,7 @@ without() { # as if nobody had set up anything
     systemctl disable --quiet dormouse@default.target
     rm -f /etc/dormouse/default.toml
     own "DROP DATABASE IF EXISTS app WITH (FORCE)"
-    for role in dormouse dormouse_owner; do own "DROP ROLE IF EXISTS $role"; done
+    for role in dormouse dormouse_owner you; do own "DROP ROLE IF EXISTS $role"; done
 }
 # shellcheck disable=SC2317 # called at the end
 restore() {
@@ -71,12 +74,25 @@ sed -e 's/ …;/ VALUES (17);/' <<<"$(step 4 sql)" >/tmp/enqueue.sql
 holds "from SQL" $admin psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname=app --file=/tmp/enqueue.sql
 done_by_key() { [ "$(own "SELECT result FROM dormouse.runs WHERE key = 'order-17'" app)" = 13 ]; }
 wait_for 30 done_by_key
+# as the login that setup let in, and no more than that
+cat >/tmp/enqueue.py <<<"$(step 4 python)"
+if python3 -c 'import psycopg2' 2>/dev/null; then
+    run=$(runuser -u you -- python3 /tmp/enqueue.py)
+    equal "from Python: the run" "$(own "SELECT id FROM dormouse.runs WHERE key = 'order-16'" app)" "$run"
+else
+    say "SKIPPED: from Python: there is no python3-psycopg2"
+fi
+holds "the application enqueues" runuser -u you -- psql --no-psqlrc --quiet --dbname=app --command="SELECT dormouse.enqueue('count')"
+holds "and sees no runs" not runuser -u you -- psql --no-psqlrc --quiet --dbname=app --command="SELECT FROM dormouse.runs" 2>/dev/null
+looks=0
 while read -r command; do
     case $command in *ID) command="${command% ID} $(own "SELECT id FROM dormouse.runs WHERE key = 'order-17'" app)" ;; esac
     code=0
-    (cd / && runuser -u dormouse -- bash -c "$command" >/root/seen 2>&1) || code=$?
+    bash -c "$command" >/root/seen 2>&1 || code=$?
     case $code in 0 | 13) say "ok: $command" ;; *) fail "$command: $code: $(cat /root/seen)" ;; esac
-done < <(grep -A1 '^\*\*5\. ' "$docs/README.md" | grep -o '`dormouse [a-zA-Z ]*`' | tr -d '`')
+    ((++looks))
+done < <(sed -n '/^\*\*5\. /,/^$/p' "$docs/README.md" | grep -o '`sudo dormouse [a-zA-Z ]*`' | tr -d '`')
+equal "ways to look at it" "$looks" 4
 typed "$(sed -n 's/^sudo dormouse setup --create-database/&/p' <<<"$(step 2 "")")" # a second time
 
 without

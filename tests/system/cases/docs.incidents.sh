@@ -38,6 +38,7 @@ handler = "warm"
 command = ["/usr/bin/python3", "/srv/app/tasks.py"]
 TOML
 only_this_pool
+as_set_up
 systemctl enable --quiet --now dormouse@$pool.target
 wait_for 20 asleep $pool
 

@@ -43,6 +43,7 @@ command = ["/usr/bin/python3", "/srv/app/report.py"]
 max_attempts = 1
 TOML
 only_this_pool
+as_set_up
 pg_dump() { "$(postgres_bin)/pg_dump" "$@"; }
 systemctl enable --quiet --now dormouse@$pool.target
 wait_for 20 asleep $pool

@@ -22,6 +22,10 @@ for kind in "${kinds[@]}"; do
     say "$said"
     holds "$kind: its first try" grep -q '^{"hello":"you"}$' <<<"$said"
 done
+said=$(dormouse new cpp greet_cpp --pool $pool) # built where the library is; here its package is not installed
+say "$said"
+holds "cpp: what is missing is named" grep -q '^# not built, missing: .*libdormouse-dev' <<<"$said"
+holds "cpp: the program is written" grep -q 'worker.task<Payload>("greet_cpp"' /srv/app/greet_cpp/greet_cpp.cpp
 if [[ ${kinds[*]} = *shell* ]]; then equal "who tried it" "$(sort -u /tmp/who-tried)" dormouse; fi
 equal "the pool's file" "$(stat -c '%U:%G %a' /etc/dormouse/$pool.toml)" "root:dormouse 640"
 # what is there stays, and in the unit it is the same account
@@ -52,10 +56,10 @@ others=$(mktemp -d /etc/dormouse-others.XXXXXX)
 at_end "mv $others/*.toml /etc/dormouse/; rmdir $others"
 for file in /etc/dormouse/*.toml; do [ "$file" = /etc/dormouse/$pool.toml ] || mv "$file" "$others"; done
 # each command that needs the pool's file says the one line that works, as it was typed
-for command in "runs --limit 3" "try who" "config $pool" "enqueue who '{\"a b\": 1}' --pool $pool" "status" "logs $run"; do
+for command in "runs --limit 3" "try who" "config $pool" "enqueue who '{\"a b\": 1}' --pool $pool" "status" "logs $run" "worker $pool --check"; do
     code=0
     said=$(runuser -u nobody -- bash -c "dormouse $command" 2>&1 >/dev/null) || code=$?
-    line=$(grep -o 'sudo -u dormouse dormouse .*' <<<"$said" | sed 's/), or name.*//') || fail "$command says no line: $said"
-    equal "the line for $command" "$line" "sudo -u dormouse dormouse $command"
-    said=$(cd / && bash -c "runuser -u dormouse -- ${line#sudo -u dormouse }" 2>&1) || [ $? = 13 ] || fail "$line: $said"
+    line=$(grep -o 'sudo dormouse .*' <<<"$said") || fail "$command says no line: $said"
+    equal "the line for $command" "$line" "sudo dormouse $command"
+    said=$(bash -c "${line#sudo }" 2>&1) || [ $? = 13 ] || fail "$line: $said"
 done

@@ -1,0 +1,131 @@
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "cli/account.h"
+#include "cli/database.h"
+#include "cli/text.h"
+#include "config/redact.h"
+#include "postgres/target.h"
+
+namespace dormouse::cli {
+
+namespace {
+
+constexpr const char* ways =
+    "name one with --pool POOL, set DATABASE_URL, or say --database-url postgresql://USER@HOST/DATABASE";
+
+struct PoolChoice {
+    std::string pool;
+    DatabaseChoice choice;
+    std::vector<std::string> queues;
+};
+
+Try<PoolChoice> of_pool(const std::string& pool, const config::Environment& environment) {
+    config::Sources sources;
+    sources.pool = pool;
+    // what somebody typed counts more than a variable; only a file that names no database leaves it to the
+    // variable
+    sources.environment = without_database(environment);
+    sources.database_required = false;
+    auto loaded = config::load(sources);
+    if (loaded && loaded->config.database.url.empty()) {
+        sources.environment = environment;
+        sources.database_required = true;
+        loaded = config::load(sources);
+    }
+    if (!loaded) return no_config(loaded.error());
+    const std::string file = loaded->config.file.empty() ? "" : " (" + loaded->config.file + ")";
+    PoolChoice found{pool, {}, loaded->config.worker.queues};
+    found.choice.database = loaded->config.database;
+    found.choice.limits = loaded->config.limits;
+    found.choice.origin = "pool " + pool + file;
+    found.choice.of_system_pool = config::directory(environment) == config::directory({});
+    if (!found.choice.of_system_pool) found.choice.variable = "DORMOUSE_CONFIG_DIR";
+    return found;
+}
+
+std::optional<DatabaseChoice> of_environment(const config::Environment& environment) {
+    for (const char* const name : {"DORMOUSE_DATABASE_URL", "DATABASE_URL"}) {
+        const auto found = environment.find(name);
+        if (found == environment.end() || found->second.empty()) continue;
+        DatabaseChoice choice;
+        choice.database.url = found->second;
+        choice.origin = name;
+        choice.variable = name;
+        return choice;
+    }
+    return std::nullopt;
+}
+
+bool serves(const PoolChoice& pool, const std::string& queue) {
+    return std::find(pool.queues.begin(), pool.queues.end(), queue) != pool.queues.end();
+}
+
+std::string names_of(const std::vector<PoolChoice>& pools) {
+    std::string names;
+    for (const PoolChoice& one : pools) names += (names.empty() ? "" : ", ") + one.pool;
+    return names;
+}
+
+/// The pools may be several, as long as they all lead to one database; those that serve `queue` count, if there are
+/// any. A file that cannot be used is told of, and does not count.
+Try<DatabaseChoice> of_directory(const config::Environment& environment, const std::string& queue) {
+    const std::string directory = config::directory(environment);
+    std::vector<PoolChoice> pools;
+    std::optional<Failure> unusable;
+    std::vector<std::string> warnings;
+    for (const std::string& name : config::pools(environment)) {
+        auto pool = of_pool(name, environment);
+        if (pool) {
+            pools.push_back(std::move(*pool));
+        } else {
+            warnings.push_back("warning: pool " + name + " is left out: " + pool.error().message);
+            if (!unusable) unusable = std::move(pool.error());
+        }
+    }
+    if (pools.empty() && unusable) return tl::unexpected(std::move(*unusable));
+    if (pools.empty()) return give_up(Exit::config, "no database: there is no pool in " + directory + "; " + ways);
+    if (std::any_of(pools.begin(), pools.end(), [&](const PoolChoice& one) { return serves(one, queue); }))
+        std::erase_if(pools, [&](const PoolChoice& one) { return !serves(one, queue); });
+    const DatabaseChoice& first = pools.front().choice;
+    for (const PoolChoice& one : pools)
+        if (!postgres::same_database(first.database.url, one.choice.database.url))
+            return give_up(Exit::config, "no database: the pools in " + directory + " name several (" +
+                                             names_of(pools) + "); " + ways);
+    for (const std::string& warning : warnings) complain(warning);
+    return first;
+}
+
+}  // namespace
+
+config::Environment without_database(config::Environment environment) {
+    environment.erase("DATABASE_URL");
+    environment.erase("DORMOUSE_DATABASE_URL");
+    return environment;
+}
+
+Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment,
+                                    const std::string& queue) {
+    if (!options.url.empty()) {
+        if (config::has_password(options.url))
+            return give_up(Exit::usage,
+                           "--database-url: a password on the command line can be seen in ps, or this cannot "
+                           "be read as a connection "
+                           "string; leave the password out and use DATABASE_URL, a passfile (PGPASSFILE) or "
+                           "a service file");
+        DatabaseChoice choice;
+        choice.database.url = options.url;
+        choice.origin = "--database-url";
+        return choice;
+    }
+    if (!options.pool.empty()) {
+        auto pool = of_pool(options.pool, environment);
+        if (!pool) return tl::unexpected(pool.error());
+        return std::move(pool->choice);
+    }
+    if (auto choice = of_environment(environment)) return *choice;
+    return of_directory(environment, queue);
+}
+
+}  // namespace dormouse::cli
