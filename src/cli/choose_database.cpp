@@ -80,7 +80,9 @@ Try<DatabaseChoice> of_directory(const config::Environment& environment, const s
         if (pool) {
             pools.push_back(std::move(*pool));
         } else {
-            warnings.push_back("warning: pool " + name + " is left out: " + pool.error().message);
+            const std::string& why = pool.error().message;
+            warnings.push_back("warning: pool " + name + " is left out: " + why.substr(0, why.find("; ")) +
+                               "; dormouse worker " + name + " --check");
             if (!unusable) unusable = std::move(pool.error());
         }
     }

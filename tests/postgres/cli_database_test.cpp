@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_broken_file_of_another_pool_is_told_and_stops_no_command)
     for (const std::vector<std::string>& command : {std::vector<std::string>{"enqueue", "t", "--queue", "day"},
                                                     {"show", id},
                                                     {"logs", id},
-                                                    {"history", "--yes", "--dry-run"},
+                                                    {"history"},
                                                     {"runs"},
                                                     {"workers"},
                                                     {"reap"},

@@ -14,7 +14,7 @@ only_this_pool() {
 as_set_up() {
     mkdir -p /run/postgresql
     ln -sf "$PGHOST/.s.PGSQL.5432" /run/postgresql/
-    [ -n "$(sql "SELECT FROM pg_roles WHERE rolname = 'dormouse'")" ] || sql "CREATE ROLE dormouse LOGIN IN ROLE dormouse_worker"
+    [ -n "$(sql "SELECT 1 FROM pg_roles WHERE rolname = 'dormouse'")" ] || sql "CREATE ROLE dormouse LOGIN IN ROLE dormouse_worker"
     sed -i '1i local all dormouse peer' "$postgres_data/pg_hba.conf"
     at_end "sed -i 1d $postgres_data/pg_hba.conf; rm -f /run/postgresql/.s.PGSQL.5432"
     psql --no-psqlrc --quiet --dbname=postgres --command="SELECT pg_reload_conf()" >/dev/null
