@@ -10,6 +10,7 @@
 #include "spool/entry.h"
 #include "support/cluster.h"
 #include "support/process.h"
+#include "systemd/local_rings.h"
 
 namespace cli_spool {
 
