@@ -1,8 +1,10 @@
 // dormouse new: with the name hello it writes the packaged examples, its table is read as a task, the first try is
 // made, and nothing that is there is written over.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -114,7 +116,9 @@ BOOST_AUTO_TEST_CASE(a_program_is_built_where_everything_is_there, *boost::unit_
     fs::create_symlink(std::string(source_directory) + "/include", prefix / "include");
     environment["PATH"] = "/usr/local/bin:/usr/bin:/bin";
     environment["dormouse_DIR"] = prefix / "lib/cmake/dormouse";
-    const Ended made = make("cpp", "greet");
+    Program compiles = cli_program({"new", "cpp", "greet", "--directory", handlers}, environment);
+    compiles.deadline = std::chrono::minutes{3};
+    const Ended made = run(compiles);
     BOOST_TEST(made.exit_code == 0, made.out << made.err);
     BOOST_TEST(made.out.find("# next: " + handlers + "/greet/build/greet is the worker") != std::string::npos,
                made.out);
