@@ -1,14 +1,10 @@
 #include "cli/process_alive.h"
 
-#include <dirent.h>
 #include <signal.h>
 
 #include <cerrno>
-#include <charconv>
 #include <fstream>
-#include <memory>
 #include <sstream>
-#include <string_view>
 
 #include "base/process.h"
 #include "handlers/proc.h"
@@ -16,19 +12,6 @@
 namespace dormouse::cli {
 
 namespace {
-
-std::vector<pid_t> all_processes() {
-    std::vector<pid_t> all;
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir("/proc"), ::closedir);
-    if (!stream) return all;
-    while (const dirent* const entry = ::readdir(stream.get())) {
-        const std::string_view name = static_cast<const char*>(entry->d_name);
-        pid_t pid = 0;
-        if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr == name.data() + name.size())
-            all.push_back(pid);
-    }
-    return all;
-}
 
 /// Whether the process calls itself `pid` in some namespace below ours.
 bool is_called(pid_t process, std::int64_t pid) {
@@ -46,7 +29,7 @@ bool is_called(pid_t process, std::int64_t pid) {
 }
 
 pid_t find_in_container(const ProcessMark& mark) {
-    for (const pid_t process : all_processes())
+    for (const pid_t process : handlers::all_processes())
         if (start_of(process) == mark.start && is_called(process, mark.pid)) return process;
     return 0;
 }
@@ -109,7 +92,7 @@ bool is_worker(pid_t pid) {
 }
 
 std::vector<pid_t> worker_processes() {
-    std::vector<pid_t> found = all_processes();
+    std::vector<pid_t> found = handlers::all_processes();
     std::erase_if(found, [](pid_t pid) { return !is_worker(pid); });
     return found;
 }

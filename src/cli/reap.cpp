@@ -7,6 +7,7 @@
 #include "cli/rings.h"
 #include "cli/suspects.h"
 #include "cli/text.h"
+#include "handlers/survivors.h"
 #include "sql/embedded.h"
 
 namespace dormouse::cli {
@@ -19,6 +20,7 @@ constexpr Millis reap_patience{10'000};
 
 struct Reaped {
     bool ended = false;  ///< a process of it was ended by us
+    handlers::Survivors leftovers{};
     std::int64_t released = 0;
     std::string trouble;
     Exit exit = Exit::ok;
@@ -26,7 +28,10 @@ struct Reaped {
 
 Reaped failed(const Error& error) {
     Failure failure = from(error);
-    return {false, 0, std::move(failure.message), failure.exit};
+    Reaped reaped;
+    reaped.trouble = std::move(failure.message);
+    reaped.exit = failure.exit;
+    return reaped;
 }
 
 Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection) {
@@ -36,6 +41,9 @@ Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection
         if (!ended) return failed(ended.error());
         reaped.ended = *ended;
     }
+    // what nobody sees from here may live
+    if (!suspect.row.presence.unseen && !suspect.row.id.empty())
+        reaped.leftovers = handlers::end_survivors({suspect.row.id});
     const ProcessMark& mark = suspect.row.mark;
     const auto reply = connection.ask("reap", sql::cli::release_worker,
                                       {suspect.row.id, mark.host, std::to_string(mark.pid), std::to_string(mark.start),
@@ -77,6 +85,13 @@ void tell(const Suspect& suspect, const Reaped& reaped) {
     std::string text = "pool " + suspect.row.pool + ", process " + std::to_string(suspect.row.mark.pid) + ": ";
     if (!reaped.trouble.empty()) return complain(text + reaped.trouble);
     if (reaped.ended) text += "ended, ";
+    if (reaped.leftovers.ended > 0)
+        text += "killed " + std::to_string(reaped.leftovers.ended) + " left behind by its handlers, ";
+    if (reaped.leftovers.left > 0)
+        complain(text + std::to_string(reaped.leftovers.left) +
+                 " processes left behind by its handlers cannot be ended from here; see `ps`: DORMOUSE_FENCE in their "
+                 "environment ends with " +
+                 suspect.row.id);
     text += std::to_string(reaped.released) + (reaped.released == 1 ? " run" : " runs") + " released, marked as left";
     print(escaped(text) + "\n");
 }
@@ -99,7 +114,10 @@ Outcome reap(const ReapOptions& options) {
         if (suspect.kind == Kind::stale) ++stale;
         if (suspect.kind == Kind::stale && options.force) {
             const Reaped reaped = reap_one(suspect, *connection);
-            document.update({{"ended", reaped.ended}, {"released", reaped.released}, {"trouble", reaped.trouble}});
+            document.update({{"ended", reaped.ended},
+                             {"leftovers", reaped.leftovers.ended},
+                             {"released", reaped.released},
+                             {"trouble", reaped.trouble}});
             if (!options.json) tell(suspect, reaped);
             if (worst == Exit::ok) worst = reaped.exit;
             if (reaped.released > 0)

@@ -63,7 +63,7 @@ std::vector<pid_t> numbers_in(const std::string& directory) {
 
 std::vector<pid_t> children_by_scan(pid_t parent) {
     std::vector<pid_t> children;
-    for (const pid_t pid : numbers_in("/proc")) {
+    for (const pid_t pid : all_processes()) {
         const auto stat = stat_of(pid);
         if (stat && stat->parent == parent) children.push_back(pid);
     }
@@ -76,6 +76,10 @@ bool kernel_lists_children() {
 }
 
 }  // namespace
+
+std::vector<pid_t> all_processes() {
+    return numbers_in("/proc");
+}
 
 std::optional<ProcessStat> stat_of(pid_t pid) {
     const auto text = read_file("/proc/" + std::to_string(pid) + "/stat");

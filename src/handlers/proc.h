@@ -1,4 +1,4 @@
-// What /proc says about other processes. Used by Orphans, and by commands that look at workers; tells, and never
+// What /proc says about other processes. Used by Orphans, Survivors, and by commands that look at workers; tells, and never
 // signals or reaps anything. Every answer may be out of date by the time it is read: a pid is only safe to act on while
 // its process cannot be reaped by anybody else, which is so for our own children.
 #pragma once
@@ -18,6 +18,9 @@ struct ProcessStat {
     pid_t session = 0;
     std::uint64_t began = 0;  ///< in ticks since boot: what ticks_now() said then
 };
+
+/// Of all processes that /proc shows here.
+std::vector<pid_t> all_processes();
 
 /// Nothing when there is no such process. Source: proc(5), /proc/PID/stat.
 std::optional<ProcessStat> stat_of(pid_t pid);

@@ -40,7 +40,7 @@ void Rehearsal::start(Trial& trial) {
             on_gone(trial, farewell);
         },
     };
-    trial.process = std::make_unique<WarmProcess>(host_, trial.task, limits_, std::move(events));
+    trial.process = std::make_unique<WarmProcess>(host_, trial.task, limits_, "", std::move(events));
 }
 
 void Rehearsal::on_hello(Trial& trial, const WarmProcess& process) {

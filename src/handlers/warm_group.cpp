@@ -165,7 +165,9 @@ void WarmGroup::start_process() {
         [this](Landing landing) { on_landed(std::move(landing)); },
         [this](const WarmProcess& process, WarmProcess::Farewell farewell) { on_gone(process, std::move(farewell)); },
     };
-    processes_.push_back(std::make_unique<WarmProcess>(host_, task_, limits_, std::move(events)));
+    std::string_view owner = waiting_.front().spec.fence;
+    owner.remove_prefix(std::min(owner.find(':') + 1, owner.size()));
+    processes_.push_back(std::make_unique<WarmProcess>(host_, task_, limits_, owner, std::move(events)));
 }
 
 void WarmGroup::on_hello(const WarmProcess& process) {

@@ -37,7 +37,8 @@ bool share(const config::Task& one, const config::Task& other) {
            one.environment_file == other.environment_file && one.variables == other.variables;
 }
 
-WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits, Events events)
+WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits,
+                         std::string_view owner, Events events)
     : task_(task),
       limits_(limits),
       loop_(host.loop),
@@ -47,7 +48,7 @@ WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const 
       errors_(no_budget_, [this](std::string_view line) { on_line(Level::info, line); }),
       frames_(message_bytes(limits)),
       timer_(host.loop, "warm.process") {
-    const std::string name = Uuid::random().to_string();
+    const std::string name = Uuid::random().to_string() + ":" + std::string(owner);
     Child::Events heard{
         [this](std::string_view piece) { on_printed(output_, piece); },
         [this](std::string_view piece) { on_printed(errors_, piece); },

@@ -66,7 +66,9 @@ class WarmProcess {
     };
 
     /// Has one started with the command and limits of `task`; both references outlive it.
-    WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits, Events events);
+    /// `owner`: the worker whose runs it gets, part of its name.
+    WarmProcess(const ChildHost& host, const config::Task& task, const config::Limits& limits, std::string_view owner,
+                Events events);
     /// Kills what is left; nobody hears of it.
     ~WarmProcess() = default;
     WarmProcess(const WarmProcess&) = delete;

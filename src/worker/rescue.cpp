@@ -1,8 +1,10 @@
 #include "worker/rescue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
+#include "handlers/survivors.h"
 
 namespace dormouse::worker {
 namespace {
@@ -33,6 +35,7 @@ bool Rescue::fill(store::Round& round, const Moment& moment) {
             return false;
         case Sent::dead:
             round.dead = asked_ = predecessors_->dead();
+            end_leftovers();
             break;
         case Sent::lost:
             wanted_ = false;  // what is heard of from here on asks anew
@@ -46,6 +49,24 @@ bool Rescue::fill(store::Round& round, const Moment& moment) {
             break;
     }
     return true;
+}
+
+void Rescue::end_leftovers() {
+    std::vector<std::string> names;
+    for (const Uuid& worker : asked_)
+        if (std::find(swept_.begin(), swept_.end(), worker) == swept_.end()) names.push_back(worker.to_string());
+    swept_ = asked_;
+    const handlers::Survivors found = handlers::end_survivors(names);
+    if (found.ended > 0)
+        log::event(
+            log::Level::warning, "leftovers",
+            std::to_string(found.ended) + " processes that handlers of dead workers had left behind were killed");
+    if (found.left > 0)
+        log::event(
+            log::Level::error, "leftovers",
+            std::to_string(found.left) +
+                " processes that handlers of dead workers have left behind cannot be ended, and go on beside the "
+                "next attempt; see `ps`: DORMOUSE_FENCE in their environment ends with the worker's id");
 }
 
 void Rescue::answered(store::Answer& answer, Time) {

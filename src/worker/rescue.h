@@ -51,6 +51,9 @@ class Rescue : public Participant {
     bool wanted_ = true;
     bool listing_ = false;  ///< the statement for all was refused: which are they?
     Sent sent_ = Sent::nothing;
+    /// Before their runs go back: what their handlers have left behind on this host.
+    void end_leftovers();
+    std::vector<Uuid> swept_;  ///< nothing of these is left
     std::vector<Uuid> asked_;  ///< dead: whose runs the round takes back
     Bisection<Uuid> search_;
     std::vector<Left> left_;
