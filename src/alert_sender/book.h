@@ -1,7 +1,8 @@
 // What a pool has told and what it could not tell yet: decides which notices become messages. Of one fingerprint there
 // is at most one message of trouble in `repeat`; what comes meanwhile is counted, and told with the next. That
 // something is well again is told of what was told. Pure: no clock, no file. Bounds: 200 fingerprints, 50 messages that
-// wait, 20 new ones at once.
+// wait; within an hour 20 of trouble, 10 of one task. Of what is beyond that one message says how many kinds there are,
+// once in an hour for such a task and once for all others.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +43,22 @@ class Book {
         alerts::Notice notice;  ///< count: since it was told
         std::int64_t told = 0;  ///< when; 0: never
         bool open = false;
+        bool among = false;  ///< told as one of many, and may be forgotten
     };
+    /// Kinds beyond what is told within an hour.
+    struct Others {
+        std::int64_t kinds = 0;  ///< since they were told
+        alerts::Notice latest;   ///< count, first, last: of all of them
+        std::int64_t told = 0;
+    };
+    /// One that was told, and of which task.
+    struct Told {
+        std::int64_t at = 0;
+        std::string task;
+    };
+    void put_among_others(Trouble& trouble, const std::string& task, std::int64_t now);
+    void tell_others(const std::set<std::string>& ways, std::int64_t now);
+    [[nodiscard]] std::size_t told_lately(const std::string* task) const;
     void tell(Trouble& trouble, const std::set<std::string>& ways, std::int64_t now);
     void add(Message message, const std::set<std::string>& ways);
     void forget_old(std::int64_t now);
@@ -50,6 +66,8 @@ class Book {
     std::string pool_;
     std::int64_t repeat_;
     std::map<std::string, Trouble> troubles_;
+    std::map<std::string, Others> others_;  ///< by task; "": of all tasks
+    std::vector<Told> told_;                ///< within the last hour
     std::deque<Waiting> waiting_;
     int failures_ = 0;
     std::int64_t next_try_ = 0;

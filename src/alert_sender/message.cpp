@@ -65,6 +65,12 @@ Words words_for(const std::string& pool, const alerts::Notice& notice) {
     if (notice.kind == "worker")
         return {"the worker has died", "the worker is well again",
                 "systemd starts it again. To look at it:\n  journalctl -u dormouse@" + pool + ".service -n 100\n"};
+    if (notice.kind == "others")
+        return {notice.task.empty() ? "more trouble than is told one by one"
+                                    : "task " + notice.task + " has more trouble than is told one by one",
+                "",
+                "Within an hour 10 messages of one task go, and 20 in all; of the others this one. To look at it:\n"
+                "  dormouse status\n"};
     if (notice.kind == "test") return {"this is a test", "", "Nothing is wrong.\n"};
     return {"there is more trouble than can be told apart", "", "To look at it:\n  dormouse status\n"};
 }

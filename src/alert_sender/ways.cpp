@@ -128,6 +128,8 @@ Status mail(const config::Alerts& alerts, const std::string& password, const Mes
     }
     curl_easy_setopt(session.get(), CURLOPT_MAIL_FROM, ("<" + bare(from) + ">").c_str());
     curl_easy_setopt(session.get(), CURLOPT_MAIL_RCPT, recipients.get());
+    curl_easy_setopt(session.get(), CURLOPT_MAIL_RCPT_ALLLOWFAILS,
+                     1L);  // one whom it does not know keeps it from nobody
     curl_easy_setopt(session.get(), CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(session.get(), CURLOPT_READFUNCTION, read_some);
     curl_easy_setopt(session.get(), CURLOPT_READDATA, &unread);

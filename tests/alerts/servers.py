@@ -47,22 +47,30 @@ def certificate(directory):
 
 
 class Mail:
-    """A mail server that wants STARTTLS and the login above, or with `bare` neither."""
+    """A mail server that wants STARTTLS and the login above, or with `bare` neither; at port 465 TLS from the first byte. It has no mailbox
+    of those in `unknown`."""
 
-    def __init__(self, directory, bare=False):
-        self.mails, self.port, self.rejects = [], free_port(), False
+    def __init__(self, directory, bare=False, port=None):
+        self.mails, self.port, self.rejects, self.unknown = [], port or free_port(), False, set()
         options = {}
         if not bare:
             key, self.cert = certificate(directory)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.cert, key)
-            options = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": self._authenticate}
+            options = {"auth_required": True, "authenticator": self._authenticate}
+            options |= {"ssl_context": context, "auth_require_tls": False} if port == 465 else {"tls_context": context, "require_starttls": True}
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **options)
         self._controller.start()
 
     @staticmethod
     def _authenticate(_server, _session, _envelope, _mechanism, data):
         return AuthResult(success=data.login == USER.encode() and data.password == PASSWORD.encode())
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # pylint: disable=invalid-name,too-many-arguments
+        if address in self.unknown:
+            return "550 no such mailbox here"
+        envelope.rcpt_tos.append(address)
+        return "250 known"
 
     async def handle_DATA(self, _server, _session, envelope):  # pylint: disable=invalid-name
         if self.rejects:

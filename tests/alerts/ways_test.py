@@ -168,11 +168,67 @@ class Ways(unittest.TestCase):
         self.assertEqual([post["count"] for post in web.posts], [100, 412])
         self.assertIn("412 like this", web.posts[1]["text"])
 
-    def test_a_storm_of_kinds_is_twenty_messages_at_once(self):
+    def an_hour_passes(self):
+        """For what is remembered: all of it is an hour older."""
+        with open(self.state + "/alerts.json", encoding="utf-8") as file:
+            book = json.load(file)
+        for one in book["troubles"] + book["others"]:
+            one["told"] -= 3600
+        for one in book["told"]:
+            one["at"] -= 3600
+        with open(self.state + "/alerts.json", "w", encoding="utf-8") as file:
+            json.dump(book, file)
+
+    def test_a_storm_of_kinds_is_ten_messages_of_a_task_within_an_hour_and_one_of_the_others(self):
         web = self.web()
         self.configure(webhook=web.url)
-        self.call(*(notice(text=f"kind {chr(97 + number % 26)}{number}") for number in range(90)))
-        self.assertEqual(len(web.posts), 20)
+        for call in range(10):
+            self.call(*(notice(text=f"no such user {call}x{number}") for number in range(40)))
+        self.assertEqual([post["kind"] for post in web.posts], ["failed"] * 10 + ["others"])
+        self.assertIn("30 other kinds", web.posts[10]["text"])
+        self.assertEqual(web.posts[10]["count"], 30)
+        answer = self.call(notice(task="another", text="of another task"))
+        self.assertEqual(web.posts[11]["task"], "another")
+        self.assertLessEqual(answer["again_ms"], 3_600_000)
+        self.an_hour_passes()
+        self.call()
+        self.assertEqual([post["kind"] for post in web.posts[12:]], ["others"])
+        self.assertIn("360 other kinds", web.posts[12]["text"])
+
+    def test_many_tasks_that_fail_are_twenty_messages_within_an_hour_and_one_of_the_others(self):
+        web = self.web()
+        self.configure(webhook=web.url)
+        for call in range(10):
+            self.call(*(notice(task=f"task{call}x{number}") for number in range(30)))
+        self.assertEqual([post["kind"] for post in web.posts], ["failed"] * 20 + ["others"])
+        self.assertIn("10 other kinds", web.posts[20]["text"])
+
+    def test_what_was_told_is_not_told_again_however_many_kinds_come_meanwhile(self):
+        web = self.web()
+        self.configure(webhook=web.url)
+        self.call(notice(text="the first"))
+        for call in range(10):
+            self.call(notice(text="the first"), *(notice(text=f"other {call} {number}", last=NOW + 1 + call) for number in range(60)))
+        self.assertEqual(sum("the first" in post["error"] for post in web.posts if post["kind"] == "failed"), 1)
+
+    def test_a_server_that_speaks_tls_from_the_first_byte_is_465(self):
+        if os.getuid() != 0:
+            self.skipTest("port 465 is root's")
+        mail = self.mail(port=465)
+        self.configure(**self.mail_keys(mail))
+        self.assertEqual(self.call(notice())["failed"], "")
+        self.assertEqual([one.envelope for one in mail.mails], [(USER, ["ops@example.org"])])
+
+    def test_a_recipient_whom_the_server_does_not_know_keeps_it_from_nobody_else(self):
+        mail = self.mail()
+        mail.unknown = {"gone@example.org"}
+        self.configure(**{**self.mail_keys(mail), "mail_to": ["gone@example.org", "ops@example.org"]})
+        self.assertEqual(self.call(notice())["failed"], "")
+        self.assertEqual([one.envelope[1] for one in mail.mails], [["ops@example.org"]])
+        mail.unknown = {"gone@example.org", "ops@example.org"}
+        answer = self.call(notice(text="another"))
+        self.assertIn("550", answer["failed"])
+        self.assertGreater(answer["again_ms"], 0)
 
     def test_that_it_is_well_again_is_told_once_of_what_was_told(self):
         web = self.web()
