@@ -23,6 +23,12 @@ Millis full_jitter(Millis base, Millis max, int tries) {
     return between(0, ceiling(base, max, tries));
 }
 
+Millis longest_pause(Millis max, Millis lost_for, bool suspends) {
+    constexpr Millis soon{5'000};
+    constexpr Millis ten_minutes{600'000};
+    return suspends || lost_for >= ten_minutes ? max : std::min(max, soon);
+}
+
 Millis half_jitter(Millis base, Millis max, int tries) {
     const Millis::rep most = ceiling(base, max, tries);
     return between(most / 2, most);

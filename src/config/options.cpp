@@ -34,9 +34,8 @@ constexpr Option option_table[] = {
      "",
      [](Config& config) -> Slot { return &config.database.close_after; }},
     {{"database.retry_max", Type::duration, "5min",
-      "The longest pause between two tries while the database cannot be had; leave it alone unless runs must "
-      "start "
-      "sooner after an outage.",
+      "The longest pause between two tries while the database cannot be had; for ten minutes it is 5 s at most, unless "
+      "close_after says that the database sleeps.",
       second / 10, hour},
      "",
      [](Config& config) -> Slot { return &config.database.retry_max; }},

@@ -148,7 +148,9 @@ void Relay::on_trouble(const Error& error) {
                {{"kind", to_string(error.kind)}});
     trouble_ = "no database (tries again by itself): " + error.message;
     tell_status();
-    retry_.once(half_jitter(first_retry, config_->database.retry_max, tries_++), [this] { connect(); });
+    if (tries_ == 0) lost_at_ = BootClock::now();
+    const Millis longest = longest_pause(config_->database.retry_max, since(lost_at_), false);
+    retry_.once(half_jitter(first_retry, longest, tries_++), [this] { connect(); });
 }
 
 void Relay::on_kept_out(const std::string& by) {

@@ -47,6 +47,7 @@ class Relay {
     std::string unproven_;  ///< what was told of the server last
     std::string kept_out_;  ///< who holds a lock that he should not
     int tries_ = 0;
+    BootClock::time_point lost_at_{};  ///< the first of those tries
     BootClock::time_point listening_since_{};
     Ringer ringer_;
     Listener listener_;

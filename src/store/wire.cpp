@@ -133,7 +133,9 @@ void Wire::on_gone(const Error& error) {
     on_wire_.reset();
     done_ = nullptr;
     enter(State::lost);
-    const Millis longest = terms_.in_haste() ? std::min(terms_.retry_max, terms_.lease / 10) : terms_.retry_max;
+    if (tries_ == 0) lost_at_ = BootClock::now();
+    Millis longest = longest_pause(terms_.retry_max, since(lost_at_), terms_.suspends);
+    if (terms_.in_haste()) longest = std::min(longest, terms_.lease / 10);
     const Millis pause = half_jitter(first_pause, longest, tries_++);
     if (terms_.opens_again) {
         retry_timer_.once(pause, [this] { open(); });

@@ -49,6 +49,7 @@ class Wire {
         bool listens = true;      ///< false: it hears of nothing
         bool opens_again = true;  ///< false: what is lost is closed
         Millis retry_max{300'000};
+        bool suspends = false;                                  ///< the server suspends itself when nobody talks to it
         std::function<bool()> in_haste = [] { return false; };  ///< something has a lease: short pauses
     };
     struct Events {
@@ -106,6 +107,7 @@ class Wire {
     Parts on_wire_;
     Done done_;
     int tries_ = 0;  ///< that failed, since the last answer
+    BootClock::time_point lost_at_{};
     BootClock::time_point last_try_{};
     loop::Timer answer_timer_;
     loop::Timer retry_timer_;

@@ -98,6 +98,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                .identity = circumstances_.identity,
                .lease = config.worker.lease,
                .retry_max = config.database.retry_max,
+               .suspends = sleepy(),
                .in_haste = [this] { return !rounds_.held().empty(); }},
               {.on_queue = [this] { claims_.owe(), step(); },
                .on_taken_away = [this] { leases_.doubt(), step(); },

@@ -166,6 +166,21 @@ BOOST_AUTO_TEST_CASE(a_network_that_is_cut_gets_the_results_when_it_is_mended) {
     tries_thin_out(Millis{2'000});
 }
 
+// Nothing has a lease, so nobody is in haste; whoever brings the server back waits for it all the same.
+BOOST_AUTO_TEST_CASE(an_idle_worker_tries_every_five_seconds_at_most_in_the_first_minutes) {
+    worker.emplace(proxy.url(database.name()));
+    BOOST_TEST_REQUIRE(worker->until_said("listening"));
+    proxy.refuse();
+    ask("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'dormouse worker%'");
+    bool was_told = tried(6);
+    was_told = was_told && tried(8);  // each looks for 20 s
+    healed();
+    proxy.pass();
+    BOOST_TEST_REQUIRE(was_told, worker->log());
+    BOOST_TEST_REQUIRE(worker->until_said("database_back"));
+    tries_thin_out(Millis{5'000});
+}
+
 BOOST_AUTO_TEST_CASE(a_session_that_takes_bytes_and_answers_nothing_is_given_up_after_a_third_of_the_lease) {
     start(proxy.url(database.name()),
           {.worker = "lease = \"9s\"", .database = "retry_max = \"1s\"\nconnect_timeout = \"1s\""});

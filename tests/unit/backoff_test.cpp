@@ -33,6 +33,14 @@ BOOST_AUTO_TEST_CASE(a_connections_pause_doubles_to_its_longest_and_is_between_h
     }
 }
 
+BOOST_AUTO_TEST_CASE(for_ten_minutes_nobody_waits_longer_than_five_seconds_but_for_a_server_that_suspends) {
+    BOOST_TEST(longest_pause(Millis{300'000}, Millis{0}, false).count() == 5'000);
+    BOOST_TEST(longest_pause(Millis{300'000}, Millis{599'999}, false).count() == 5'000);
+    BOOST_TEST(longest_pause(Millis{300'000}, Millis{600'000}, false).count() == 300'000);
+    BOOST_TEST(longest_pause(Millis{300'000}, Millis{0}, true).count() == 300'000);
+    BOOST_TEST(longest_pause(Millis{1'000}, Millis{0}, false).count() == 1'000);
+}
+
 BOOST_AUTO_TEST_CASE(a_runs_pause_is_anywhere_up_to_its_ceiling) {
     const auto all = thrown(full_jitter, Millis{100}, Millis{1'000}, 2);
     const auto [least, most] = std::minmax_element(all.begin(), all.end());
