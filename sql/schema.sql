@@ -357,7 +357,7 @@ BEGIN
        OR octet_length(NEW.key) NOT BETWEEN 1 AND 500 OR octet_length(NEW.traceparent) > 512
        OR (NEW.queue || NEW.task) ~ unprintable
        OR NEW.priority NOT BETWEEN -100 AND 100 OR NEW.attempts < 0 OR NEW.max_attempts NOT BETWEEN 1 AND 1000
-       OR NEW.timeout_ms NOT BETWEEN 0 AND 315576000000
+       OR NEW.timeout_ms NOT BETWEEN 0 AND 315576000000 OR NEW.archived_at IS NOT NULL
        OR NEW.run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00') IS NOT TRUE THEN
         RETURN NEW;
     END IF;
@@ -370,6 +370,13 @@ BEGIN
         fits   boolean := false;
         wrong  text;
     BEGIN
+        -- out of sight, and executed all the same: nobody means that
+        IF NEW.archived_at IS NOT NULL AND NEW.status = ANY ('{queued,running,retry,blocked}') THEN
+            RAISE EXCEPTION 'dormouse.runs: run % is %, and archived_at alone does not end it', NEW.id, NEW.status
+                USING ERRCODE = 'check_violation',
+                      HINT = 'dormouse.archive(id) cancels it and puts it out of sight, dormouse.archive_runs() many; '
+                             'an UPDATE that means the others needs WHERE finished_at IS NOT NULL.';
+        END IF;
         IF NEW.run_at > '-infinity' THEN
             NEW.run_at := greatest(NEW.run_at, '1970-01-01 00:00:00+00');
         END IF;
@@ -2739,6 +2746,8 @@ CREATE INDEX runs_finished_default_status_id_idx ON dormouse.runs_finished_defau
 
 CREATE INDEX runs_live_claim ON dormouse.runs_live USING btree (queue, task, priority, run_at, id) WHERE (status = ANY (ARRAY['queued'::text, 'retry'::text]));
 
+CREATE INDEX runs_live_foreign ON dormouse.runs_live USING btree (created_at) WHERE ((id >= '04000000-0000-0000-0000-000000000000'::uuid) OR ((get_byte(uuid_send(id), 6) < 112) OR (get_byte(uuid_send(id), 6) > 127)));
+
 CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
 
 CREATE INDEX runs_live_retry ON dormouse.runs_live USING btree (task, id) WHERE (status = 'retry'::text);
@@ -2772,6 +2781,8 @@ CREATE TRIGGER " theirs" BEFORE INSERT OR DELETE OR UPDATE ON dormouse.runs_fini
 CREATE TRIGGER " theirs" BEFORE INSERT OR DELETE OR UPDATE ON dormouse.runs_live FOR EACH STATEMENT WHEN ((current_setting('dormouse.theirs'::text, true) > ''::text)) EXECUTE FUNCTION dormouse.settings_are('theirs');
 
 CREATE TRIGGER change_key BEFORE UPDATE OF id, task, key ON dormouse.runs FOR EACH ROW WHEN ((((new.id IS DISTINCT FROM old.id) OR (new.task IS DISTINCT FROM old.task)) OR (new.key IS DISTINCT FROM old.key))) EXECUTE FUNCTION dormouse.own_key();
+
+CREATE TRIGGER check_archived BEFORE INSERT OR UPDATE OF archived_at ON dormouse.runs_live FOR EACH ROW WHEN (((new.archived_at IS NOT NULL) AND (new.status = ANY (ARRAY['queued'::text, 'running'::text, 'retry'::text, 'blocked'::text])))) EXECUTE FUNCTION dormouse.check_values();
 
 CREATE TRIGGER check_changes BEFORE UPDATE OF run_at, attempts ON dormouse.runs_live FOR EACH ROW WHEN (((new.attempts < 0) OR ((new.run_at < '1970-01-01 00:00:00+00'::timestamp with time zone) OR (new.run_at > '9999-12-31 23:59:59.999999+00'::timestamp with time zone)))) EXECUTE FUNCTION dormouse.check_values();
 

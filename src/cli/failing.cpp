@@ -13,8 +13,9 @@ constexpr std::int64_t many_retrying = 10;
 constexpr std::int64_t many_failed = 3;  ///< one is the run's matter, so many within an hour are the task's
 constexpr std::int64_t counted_up_to = 1'000;
 
-std::string runs(std::int64_t count) {
-    return count >= counted_up_to ? "1,000 or more runs" : std::to_string(count) + (count == 1 ? " run" : " runs");
+std::string runs(std::int64_t count, bool more = false) {
+    if (count >= counted_up_to) return "1,000 or more runs";
+    return std::to_string(count) + (more ? " or more" : "") + (count == 1 && !more ? " run" : " runs");
 }
 
 /// The pool of this machine that has the task.
@@ -40,7 +41,7 @@ Try<std::vector<FailingTask>> failing_tasks(postgres::BlockingConnection& connec
     for (int row = 0; row < reply->rows(); ++row)
         tasks.push_back({std::string(reply->text(row, 0)), reply->integer(row, 1), reply->integer(row, 2),
                          reply->integer(row, 3), std::string(reply->text(row, 4)), std::string(reply->text(row, 5)),
-                         std::string(reply->text(row, 6))});
+                         std::string(reply->text(row, 6)), reply->boolean(row, 7)});
     return tasks;
 }
 
@@ -58,7 +59,7 @@ std::optional<Attention> attention_of(const Overview& overview, const FailingTas
     const bool refused = is_refusal_of_the_database(task.error_class);
     if (task.failed_in_an_hour >= many_failed || (refused && task.failed_in_an_hour > 0))
         return Attention{Level::warning, about,
-                         runs(task.failed_in_an_hour) + " failed in the last hour, the last one: " +
+                         runs(task.failed_in_an_hour, task.more) + " failed in the last hour, the last one: " +
                              (refused ? task.error_class + ": " : "") + error,
                          "dormouse show " + task.newest};
     if (task.retrying >= many_retrying)

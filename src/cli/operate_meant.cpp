@@ -20,17 +20,6 @@ constexpr int shown_groups = 20;
 
 using Texts = postgres::BlockingConnection::Texts;
 
-/// Separated by commas.
-std::vector<std::string> statuses_of(const std::string& text) {
-    std::vector<std::string> all;
-    for (std::size_t at = 0; at <= text.size() && !text.empty();) {
-        const std::size_t comma = std::min(text.find(',', at), text.size());
-        all.push_back(text.substr(at, comma - at));
-        at = comma + 1;
-    }
-    return all;
-}
-
 std::string joined(const std::vector<std::string>& words, const char* between) {
     std::string text;
     for (const std::string& word : words) text += (text.empty() ? "" : between) + word;

@@ -103,6 +103,7 @@ struct FailingTask {
     std::string newest;       ///< the id of a run that waits for another attempt, else of the one that failed last
     std::string error_class;  ///< of that run
     std::string error_message;
+    bool more = false;  ///< not all failures were looked at: those of an hour and a day may be more
 };
 
 /// Runs of a task that have ended for good.

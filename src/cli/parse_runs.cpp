@@ -115,10 +115,20 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
 void add_runs(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<RunsOptions>();
     CLI::App& command = *app.add_subcommand("runs", "List runs, newest first");
-    command.add_option("--status", options->status, "queued, running, retry, blocked, completed, failed or canceled")
+    command
+        .add_option("--status", options->filter.status,
+                    "queued, running, retry, blocked, completed, failed or canceled; or several (a,b)")
         ->type_name("STATUS");
-    command.add_option("--task", options->task, "Of this task")->type_name("TASK");
-    command.add_option("--queue", options->queue, "Of this queue")->type_name("QUEUE");
+    command.add_option("--task", options->filter.task, "Of this task")->type_name("TASK");
+    command.add_option("--queue", options->filter.queue, "Of this queue")->type_name("QUEUE");
+    command.add_option("--key", options->filter.key, "With this key")->type_name("KEY");
+    command
+        .add_option("--error", options->filter.error,
+                    "Whose error has this in its class or message, in upper and lower case as here")
+        ->type_name("TEXT");
+    command.add_option("--worker", options->filter.worker, "That this worker has, or had last")->type_name("ID");
+    command.add_option("--older", options->filter.older, "Created longer ago than that, such as 2h")
+        ->type_name("DURATION");
     command.add_option("--since", options->since, "Created in the last DURATION (2h), or since a time")
         ->type_name("SINCE");
     command.add_flag("--archived", options->archived, "Those that were archived as well");
@@ -130,6 +140,7 @@ void add_runs(CLI::App& app, Chosen& chosen) {
     command.footer(
         "Examples:\n"
         "  dormouse runs --status failed --since 1d\n"
+        "  dormouse runs --status queued,running --older 2h\n"
         "  dormouse runs --task thumbnail --limit 100 --json | jq -r .id");
     choose(command, chosen, options, runs);
 }

@@ -6,7 +6,7 @@
 
 namespace dormouse::cli {
 
-/// "KeyError: 'name'": the class and the first line of the message of what stands in the column `error`, JSON text.
+/// "KeyError: 'name'": the class and the first and last line of the message of what stands in the column `error`, JSON text.
 /// Either alone where there is no other; a program of somebody else may have written any other JSON: as it is. Empty:
 /// no error. Not escaped.
 std::string error_line(std::string_view json);

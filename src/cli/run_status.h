@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/exit_code.h"
 
@@ -9,5 +10,8 @@ namespace dormouse::cli {
 
 /// Fails with what was probably meant; an empty one is fine.
 Try<void> check_status(const std::string& status);
+
+/// Separated by commas.
+std::vector<std::string> statuses_of(const std::string& text);
 
 }  // namespace dormouse::cli

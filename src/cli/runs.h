@@ -1,15 +1,13 @@
 // dormouse runs: what is there, newest first.
 #pragma once
 
-#include "cli/database.h"
+#include "cli/operate.h"
 
 namespace dormouse::cli {
 
 struct RunsOptions {
     DatabaseOptions database;
-    std::string status;
-    std::string task;
-    std::string queue;
+    RunFilter filter;
     std::string since;      ///< a duration ("2h": the last two hours) or a time
     bool archived = false;  ///< those out of sight as well
     int limit = 20;

@@ -86,6 +86,7 @@ void print_json(const Overview& overview) {
         document["failing"].push_back({{"task", task.task},
                                        {"failed_last_hour", task.failed_in_an_hour},
                                        {"failed_last_day", task.failed_in_a_day},
+                                       {"more", task.more},
                                        {"retrying", task.retrying},
                                        {"newest", task.newest},
                                        {"error_class", task.error_class},

@@ -112,14 +112,18 @@ void print_queues(const Overview& overview, bool all) {
     tell_rest(overview.queues.size() - shown.size(), "more queues");
 }
 
+std::string capped(std::int64_t count, bool more) {
+    return std::to_string(count) + (more && count > 0 ? " or more" : "");
+}
+
 void print_failing(const Overview& overview) {
     if (overview.failing.empty()) return;
     Table table({"FAILING TASK", "LAST HOUR", "LAST DAY", "RETRYING", "LAST ERROR"});
     for (const FailingTask& task : overview.failing)
         table.add({{cut(task.task, 40)},
-                   {std::to_string(task.failed_in_an_hour)},
-                   {std::to_string(task.failed_in_a_day)},
-                   {std::to_string(task.retrying)},
+                   {capped(task.failed_in_an_hour, task.more)},
+                   {capped(task.failed_in_a_day, task.more)},
+                   {capped(task.retrying, task.retrying >= 1'000)},
                    {cut(brief(task.error_message), 60)}});
     print("\n" + table.text());
 }

@@ -355,6 +355,25 @@ BOOST_AUTO_TEST_CASE(a_worker_whose_run_is_locked_is_not_marked_as_left) {
     BOOST_TEST(database.value("SELECT state FROM dormouse.workers") == "awake");
 }
 
+// Out of sight, and executed all the same: nobody means that.
+BOOST_AUTO_TEST_CASE(archived_at_alone_is_refused_of_what_has_not_finished_with_what_archives_it) {
+    const std::string id = enqueue();
+    auto somebody = database.connect();
+    for (const std::string status : {"blocked", "retry", "queued", "running"}) {
+        status == "running" ? static_cast<void>(claim()) : set(id, "status = '" + status + "'");
+        for (const char* const table : {"runs", "runs_live"}) {
+            const std::string said =
+                refusal(somebody, std::string("UPDATE dormouse.") + table + " SET archived_at = now()");
+            BOOST_TEST(has(said, "dormouse.archive(id)"), said);
+        }
+    }
+    BOOST_TEST(has(refusal(somebody, "INSERT INTO dormouse.runs (task, archived_at) VALUES ('t', now())"), "archive"));
+    set(id, "status = 'failed', archived_at = now()");
+    set(id, "archived_at = now() - interval '1 hour'");
+    set(id, "status = 'queued'");
+    BOOST_TEST(database.value("SELECT status || ' ' || (archived_at IS NULL) FROM dormouse.runs") == "queued true");
+}
+
 BOOST_AUTO_TEST_CASE(a_producer_cancels_and_retries_by_id_and_no_more) {
     apply_roles(database);
     database.exec("DROP ROLE IF EXISTS app; CREATE ROLE app LOGIN IN ROLE dormouse_producer");

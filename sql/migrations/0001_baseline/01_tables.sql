@@ -100,6 +100,10 @@ CREATE INDEX runs_live_lease ON dormouse.runs_live (queue, lease_until) WHERE st
 -- Which tasks fail, for dormouse status. Runs that do not fail never pay for it.
 CREATE INDEX runs_live_retry ON dormouse.runs_live (task, id) WHERE status = 'retry';
 
+-- The newest of those whose ids say nothing of their time, for dormouse runs. Runs with ids of version 7, as uuidv7() makes them, never pay for it.
+CREATE INDEX runs_live_foreign ON dormouse.runs_live (created_at)
+    WHERE id >= '04000000-0000-0000-0000-000000000000' OR get_byte(uuid_send(id), 6) NOT BETWEEN 112 AND 127;
+
 COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dormouse.enqueue().';
 COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; 0 is ordinary.';
 COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is mostly less.';

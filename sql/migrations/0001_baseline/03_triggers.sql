@@ -183,7 +183,7 @@ BEGIN
        OR octet_length(NEW.key) NOT BETWEEN 1 AND 500 OR octet_length(NEW.traceparent) > 512
        OR (NEW.queue || NEW.task) ~ unprintable
        OR NEW.priority NOT BETWEEN -100 AND 100 OR NEW.attempts < 0 OR NEW.max_attempts NOT BETWEEN 1 AND 1000
-       OR NEW.timeout_ms NOT BETWEEN 0 AND 315576000000
+       OR NEW.timeout_ms NOT BETWEEN 0 AND 315576000000 OR NEW.archived_at IS NOT NULL
        OR NEW.run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00') IS NOT TRUE THEN
         RETURN NEW;
     END IF;
@@ -196,6 +196,13 @@ BEGIN
         fits   boolean := false;
         wrong  text;
     BEGIN
+        -- out of sight, and executed all the same: nobody means that
+        IF NEW.archived_at IS NOT NULL AND NEW.status = ANY ('{queued,running,retry,blocked}') THEN
+            RAISE EXCEPTION 'dormouse.runs: run % is %, and archived_at alone does not end it', NEW.id, NEW.status
+                USING ERRCODE = 'check_violation',
+                      HINT = 'dormouse.archive(id) cancels it and puts it out of sight, dormouse.archive_runs() many; '
+                             'an UPDATE that means the others needs WHERE finished_at IS NOT NULL.';
+        END IF;
         IF NEW.run_at > '-infinity' THEN
             NEW.run_at := greatest(NEW.run_at, '1970-01-01 00:00:00+00');
         END IF;
@@ -247,6 +254,9 @@ BEGIN
 END $$;
 CREATE TRIGGER check_values BEFORE INSERT OR UPDATE OF queue, task, key, payload, priority, max_attempts, timeout_ms, traceparent
     ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION dormouse.check_values();
+CREATE TRIGGER check_archived BEFORE INSERT OR UPDATE OF archived_at ON dormouse.runs_live
+    FOR EACH ROW WHEN (NEW.archived_at IS NOT NULL AND NEW.status IN ('queued', 'running', 'retry', 'blocked'))
+    EXECUTE FUNCTION dormouse.check_values();
 -- Workers change these, too: without a look at the payload, which may be large.
 CREATE TRIGGER check_changes BEFORE UPDATE OF run_at, attempts ON dormouse.runs_live
     FOR EACH ROW WHEN (NEW.attempts < 0 OR NEW.run_at NOT BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00')
