@@ -11,7 +11,7 @@ WITH RECURSIVE retried (task) AS (
 ), usual AS MATERIALIZED (
     SELECT f.id, f.task, f.finished_at, f.error FROM dormouse.runs_finished f
      WHERE f.status = 'failed' AND f.finished_at > now() - '1 day'::interval AND f.id <=
-           (pg_catalog.lpad(pg_catalog.to_hex(((extract(epoch FROM now()) + 86400) * 1000)::bigint), 12, '0'::text) || '00000000000000000000'::text)::uuid
+           (pg_catalog.lpad(pg_catalog.to_hex((extract(epoch FROM now() + '1 day'::interval)::float8 * 1000::float8)::bigint), 12, '0'::text) || '00000000000000000000'::text)::uuid
      ORDER BY f.id DESC LIMIT 1000
 ), strays AS MATERIALIZED (
     SELECT f.id, f.task, f.finished_at, f.error
