@@ -95,7 +95,7 @@ Outcome outcome_of(postgres::BlockingConnection& connection, const Standing& sta
     if (standing.status == "completed") return Exit::ok;
     const std::string see = "; see `dormouse show " + id + "`";
     if (standing.status == "failed") {
-        const std::string why = error_brief(standing.error);
+        const std::string why = error_line(standing.error);
         return give_up(Exit::run_failed, "run " + id + " failed" + (why.empty() ? "" : ": " + why) + see);
     }
     if (standing.status == "canceled") return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);

@@ -59,7 +59,7 @@ std::string who_is_missing(postgres::BlockingConnection& connection, const Await
 
 Hindrance hindrance_of(postgres::BlockingConnection& connection, const Awaited& run, const Standing& standing) {
     if (standing.status == "running" || standing.finished()) return {"", standing.status};
-    const std::string error = error_brief(standing.error);
+    const std::string error = error_line(standing.error);
     const auto due = due_of(connection, run.id);
     const bool later = due && due->at > due->now;
     if (standing.status == "retry" || !error.empty()) {

@@ -24,26 +24,18 @@ bool is_an_end(const std::string& error_class) {
            error_class == "out_of_memory";
 }
 
-std::string told(std::string_view json, bool with_last_line) {
+}  // namespace
+
+std::string error_line(std::string_view json) {
     if (json.empty()) return {};
     const auto error = nlohmann::json::parse(json, nullptr, false);
     if (error.is_string()) return first_line(error.get<std::string>());
     if (!error.is_object()) return first_line(std::string(json));
     const std::string error_class = member(error, "class");
     const std::string whole = member(error, "message");
-    const std::string message = with_last_line && is_an_end(error_class) ? brief(whole) : first_line(whole);
+    const std::string message = is_an_end(error_class) ? brief(whole) : first_line(whole);
     if (error_class.empty() && message.empty()) return first_line(std::string(json));
     return error_class + (error_class.empty() || message.empty() ? "" : ": ") + message;
-}
-
-}  // namespace
-
-std::string error_line(std::string_view json) {
-    return told(json, false);
-}
-
-std::string error_brief(std::string_view json) {
-    return told(json, true);
 }
 
 }  // namespace dormouse::cli

@@ -133,7 +133,7 @@ Outcome outcome_of(const RunNow& run, const WatchOptions& options, const std::st
     }
     const std::string see = "; see `dormouse show " + id + "`";
     if (run.status == "canceled") return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);
-    const std::string why = error_brief(run.error);
+    const std::string why = error_line(run.error);
     return give_up(Exit::run_failed, "run " + id + " failed" + (why.empty() ? "" : ": " + why) + see);
 }
 
