@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Each link from a page of ours to a file or a heading of ours finds it, and README.md stays short: at most 200 lines of at most 100
-characters. Prints FILE:LINE: what; remedy."""
+"""Each link from a page of ours to a file or a heading of ours finds it, also from an installed page to an installed file
+(packaging/files.txt), and README.md stays short: at most 200 lines of at most 100 characters. Prints FILE:LINE: what; remedy."""
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -9,6 +10,11 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINES, COLUMNS = 200, 100
 LINK = re.compile(r"\]\(([^()\s]+)\)")
+INSTALLED = re.findall(r"/usr/share/doc/dormouse/(\S+)$", (ROOT / "packaging/files.txt").read_text(encoding="utf-8"), re.M)
+
+
+def is_installed(file):
+    return any(fnmatch.fnmatchcase(str(file.relative_to(ROOT)), pattern) for pattern in INSTALLED)
 
 
 def text_of(page):
@@ -41,6 +47,8 @@ def check(page):
                 yield f"{number}: there is no {path}; name it relative to this page"
             elif anchor and target.suffix == ".md" and anchor not in anchors(target):
                 yield f"{number}: {target.name} has no heading #{anchor}"
+            elif is_installed(page) and not is_installed(target):
+                yield f"{number}: this page is installed and {path} is not; a line in packaging/files.txt and cmake/install.cmake, or no link"
     if page == ROOT / "README.md":
         lines = page.read_text(encoding="utf-8").splitlines()
         if len(lines) > LINES:

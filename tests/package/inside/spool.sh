@@ -16,7 +16,7 @@ wait_for 60 completed "$id"
 say "ok: by a file written by hand"
 
 put_to_sleep
-useradd --groups dormouse-spool ann # the README's remedy for "Permission denied"
+useradd --groups dormouse-spool ann # docs/doorbells.md, "Who may"
 id=$(runuser -u ann -- dormouse enqueue count '"from ann"' --spool --pool default)
 wait_for 60 completed "$id"
 say "ok: by another user of the group"
