@@ -15,7 +15,7 @@ const { transaction } = require('./dormouse-ring.js');
 
 /// Fails the job for good, whatever its attempts.
 class UnrecoverableError extends Fail {}
-/// Thrown after job.moveToDelayed(): not now, and no attempt used up.
+/// Thrown after job.moveToDelayed(): retried later; does not count as an attempt.
 class DelayedError extends Error {}
 /// Thrown after worker.rateLimit(): the same.
 class RateLimitError extends Error {}

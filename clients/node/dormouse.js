@@ -317,7 +317,7 @@ function serve({ concurrency = 10 } = {}) {
   started().then(begin, (error) => refuse(`onStart: ${story(error)}`));
 }
 
-/// The exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly.
+/// The exit code is as a handler of the kind exec has it: 0, 75 for "retry later", 1 for failed; 2 if it was called wrongly.
 function byHand([program, run, name, payload = 'null', ...more]) {
   const leave = (code, text) => { console.error(text); process.exitCode = code; };
   const names = [...tasks.keys()].join(', ');

@@ -195,7 +195,7 @@ function story(\Throwable $error, int $depth = 0): string {
     return implode("\n", $lines) . ($cause && $depth < 5 ? "\ncaused by " . get_class($cause) . ': ' . story($cause, $depth + 1) : '');
 }
 
-/** The exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly. */
+/** The exit code is as a handler of the kind exec has it: 0, 75 for "retry later", 1 for failed; 2 if it was called wrongly. */
 function by_hand(array $arguments): int {
     [$run, $name, $payload] = $arguments + ['', '', 'null'];
     if ($run !== '--run' || !isset(Link::$tasks[$name])) {

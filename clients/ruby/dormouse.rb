@@ -207,7 +207,7 @@ module Dormouse
       lines.map { |line| utf8(line) }.join("\n")
     end
 
-    # The exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly.
+    # The exit code is as a handler of the kind exec has it: 0, 75 for "retry later", 1 for failed; 2 if it was called wrongly.
     def by_hand(run = nil, name = nil, payload = 'null', *more)
       if run != '--run' || !@tasks.key?(name) || more.any?
         warn "#{$PROGRAM_NAME}: a warm handler of dormouse: a pool starts it and gives it runs of #{@tasks.keys.join(', ')}.\n" \

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The payload is on stdin, stdout is the result, stderr the log; 75 is "not now".
+# The payload is on stdin, stdout is the result, stderr the log; 75 is "retry later".
 set -euo pipefail
 name=$(jq --raw-output .name)
 say() { echo "$1" >&"${DORMOUSE_CONTROL_FD:-2}"; }

@@ -80,7 +80,7 @@ std::string how_it_ended(const WorkerSeen& worker, double now) {
         return " has lost its session; it was there " + relative(*worker.seen_at, now);
     if (worker.ended == "abandoned") return " has not extended its leases";
     if (worker.ended == "left" || worker.ended == "replaced" || worker.ended == "reaped") return " has left";
-    return " ended without a word";
+    return " ended unexpectedly";
 }
 
 /// Until then nobody else takes its runs.

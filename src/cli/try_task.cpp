@@ -36,7 +36,7 @@ const char* to_string(handlers::Outcome::Kind kind) {
         case handlers::Outcome::failed:
             return "failed";
         case handlers::Outcome::try_again:
-            return "not now";
+            return "retry later";
         case handlers::Outcome::timed_out:
             return "timed out";
         case handlers::Outcome::stopped:

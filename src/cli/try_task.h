@@ -21,7 +21,7 @@ struct TryOptions {
     bool json = false;
 };
 
-/// Ends as the handler did: 0 completed, its own exit code, 75 for "not now", 128 and the signal's number, 5 for a
+/// Ends as the handler did: 0 completed, its own exit code, 75 for "retry later", 128 and the signal's number, 5 for a
 /// timeout, 3 for any other failure; 9 when it could not be started.
 int try_task(const TryOptions& options);
 

@@ -33,7 +33,7 @@ struct Outcome {
     enum class Kind {
         completed,
         failed,       ///< the handler said so, exited non-zero, was killed by somebody else
-        try_again,    ///< exit 75: not now
+        try_again,    ///< exit 75: retry later
         timed_out,    ///< ended by us after RunSpec::timeout
         stopped,      ///< ended by us because stop() was called
         not_started,  ///< could not be started (missing, not executable, no memory): nothing of it ran

@@ -310,8 +310,8 @@ void Worker::decide_exit() {
     if (claims_.in_vain()) {
         log::event(log::Level::warning, "idle_exit",
                    std::string(reason) +
-                       "; a run is due that no look brings: somebody has its row locked, or a trigger or rule of "
-                       "somebody's passes over it; dormouse doctor names them");
+                       "; a due run cannot be claimed: its row is locked, or somebody's trigger or rule skips it; "
+                       "dormouse doctor names them");
     } else {
         log::event(log::Level::info, "idle_exit", reason);
     }

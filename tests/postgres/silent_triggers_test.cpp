@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(who_leaves_a_due_run_that_no_look_brings_says_so) {
     BOOST_TEST_REQUIRE(worker.until_said("idle_exit"));
     const LoggedEvent left = worker.said("idle_exit").at(0);
     BOOST_TEST(left.level == "warning");
-    BOOST_TEST(left.text.find("a run is due that no look brings") != std::string::npos, left.text);
+    BOOST_TEST(left.text.find("a due run cannot be claimed") != std::string::npos, left.text);
     BOOST_TEST(worker.process().wait().exit_code == 0);
     BOOST_TEST(status(id) == "queued");
 }

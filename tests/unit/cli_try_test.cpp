@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(it_ends_as_the_handler_did) {
     task("echo no such file >&2; exit 75");
     const Ended later = cli({"t"});
     BOOST_TEST(later.exit_code == 75);
-    BOOST_TEST(has(later.err, "not now after "));
+    BOOST_TEST(has(later.err, "retry later after "));
     task("kill -TERM $$");
     BOOST_TEST(cli({"t"}).exit_code == 128 + SIGTERM);
     task("sleep 60");

@@ -178,10 +178,9 @@ BOOST_AUTO_TEST_CASE(a_worker_that_is_gone_and_systemd_that_does_not_answer) {
     pool.workers.front().state = "gone";
     pool.workers.front().runs = 2;
     pool.workers.front().lease_until = now + 240;
-    BOOST_TEST(
-        says(overview(pool),
-             "its worker on here ended without a word and holds 2 runs, whose leases end in 4 min | dormouse reap "
-             "--force"));
+    BOOST_TEST(says(overview(pool),
+                    "its worker on here ended unexpectedly and holds 2 runs, whose leases end in 4 min | dormouse reap "
+                    "--force"));
     pool.workers.front().here = false;
     pool.workers.front().ended = "session lost";
     pool.workers.front().seen_at = now - 60;

@@ -44,7 +44,7 @@ type Retry struct {
 	Message string
 }
 
-// Snooze is not now: again in that time (zero: the task's backoff.base). It uses up no attempt (unless the task says snooze_counts).
+// Snooze is "retry later": again in that time (zero: the task's backoff.base). It does not count as an attempt (unless the task says snooze_counts).
 type Snooze Retry
 
 // Fail has failed for good.
@@ -234,7 +234,7 @@ func refuse(why string) {
 	os.Exit(1)
 }
 
-// byHand's exit code is as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly.
+// byHand's exit code is as a handler of the kind exec has it: 0, 75 for "retry later", 1 for failed; 2 if it was called wrongly.
 func byHand(arguments []string) int {
 	if len(arguments) < 2 || arguments[0] != "--run" || tasks[arguments[1]] == nil {
 		fmt.Fprintf(os.Stderr, "a warm handler of dormouse: a pool starts it and gives it runs of %s.\nTo try one: dormouse try TASK --payload JSON, or without a pool: %s --run TASK [JSON]\n",

@@ -24,7 +24,7 @@ class _Terminal:
 
 
 def by_hand(arguments):
-    """The exit code, as a handler of the kind exec has it: 0, 75 for "not now", 1 for failed; 2 if it was called wrongly."""
+    """The exit code, as a handler of the kind exec has it: 0, 75 for "retry later", 1 for failed; 2 if it was called wrongly."""
     program = os.path.basename(arguments[0])
     names = ", ".join(sorted(_tasks.known))
     if arguments[1:2] != ["--run"] or not 3 <= len(arguments) <= 4:

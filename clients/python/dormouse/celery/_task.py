@@ -38,7 +38,7 @@ class Ignore(Exception):
 
 
 class Reject(Exception):
-    """Raised in a task: failed for good; with requeue=True not now, which uses up no attempt."""
+    """Raised in a task: failed for good; with requeue=True retried later, which does not count as an attempt."""
 
     def __init__(self, reason: Any = None, requeue: bool = False):
         super().__init__("rejected" if reason is None else str(reason))
