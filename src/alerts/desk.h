@@ -18,8 +18,7 @@ namespace dormouse::alerts {
 
 class Desk {
   public:
-    /// `state_directory`: where dormouse-alert remembers what it has told; empty: in this
-    /// process.
+    /// `state_directory`: where dormouse-alert remembers what it has told; empty: in this process.
     Desk(loop::Loop& loop, const config::Config& config, const config::Sources& sources, std::string state_directory);
     ~Desk();
     Desk(const Desk&) = delete;

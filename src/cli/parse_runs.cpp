@@ -101,8 +101,7 @@ void add_enqueue(CLI::App& app, Chosen& chosen) {
         "  dormouse enqueue report --spool      # the database may be down\n\n"
         "A line of --from has task and, if wanted, payload, queue (else --queue), priority, run_at or at or in, key, "
         "max_attempts, timeout\nand traceparent. All lines are one transaction: of one that is wrong, FILE:LINE is "
-        "told and "
-        "nothing enqueued. A line whose key is\ntaken adds no run. The number of lines goes to stdout.\n\n"
+        "told and nothing enqueued. A line whose key is\ntaken adds no run. The number of lines goes to stdout.\n\n"
         "  dormouse enqueue --from runs.jsonl\n"
         "  generate | dormouse enqueue --from - --queue slow");
     on_chosen(command, chosen, [options, wait, wait_flag, task, from] {

@@ -192,8 +192,7 @@ void add_doctor(CLI::App& app, Chosen& chosen) {
     add_json(command, options->json);
     command.footer(
         "One line a finding: ok, note, warning or failed, the thing, and the command that mends it. Ends with 13 if "
-        "one "
-        "is\na warning or failed. Runs nothing but what `dormouse worker --check` starts. With --pool only that "
+        "one is\na warning or failed. Runs nothing but what `dormouse worker --check` starts. With --pool only that "
         "pool.\n\n"
         "Examples:\n  sudo dormouse doctor\n  dormouse doctor --pool default --json");
     on_chosen(command, chosen, [options] { return doctor(*options); });
@@ -209,8 +208,7 @@ void add_workers(CLI::App& app, Chosen& chosen) {
     command.footer(
         "live: holds runs. idle: awake, holds none. dead: it has no session in the database and has not closed it on "
         "purpose,\nor let a lease end long ago, or its process is not there, which is seen on its own host only. Those "
-        "that "
-        "died more than\na day ago and hold nothing are shown with --all; `dormouse forget` removes them.\n\n"
+        "that died more than\na day ago and hold nothing are shown with --all; `dormouse forget` removes them.\n\n"
         "Example:\n  dormouse workers --pool default");
     choose(command, chosen, options, workers);
 }
@@ -231,10 +229,8 @@ void add_scale(CLI::App& app, Chosen& chosen) {
     add_json(command, options->json);
     command.footer(
         "A worker that is awake is told at once, one that starts asks; none is woken. With fewer, what runs goes on "
-        "and "
-        "nothing\nmore is begun until there is room. What a task bounds by itself stays: its concurrency, and the "
-        "processes of "
-        "a warm one.\n\n"
+        "and nothing\nmore is begun until there is room. What a task bounds by itself stays: its concurrency, and the "
+        "processes of a warm one.\n\n"
         "Examples:\n"
         "  dormouse scale default 16 --for 1h\n"
         "  dormouse scale default\n"
@@ -269,8 +265,7 @@ void add_reap(CLI::App& app, Chosen& chosen) {
     command.footer(
         "production: belongs to a unit. active: at work, idle, or not provably useless. Both are left alone, as are "
         "other\nhosts. stale: the process is gone, or it has ended its work and its session is gone, or it executes "
-        "one run "
-        "alone\n(--run) and that is over; age proves nothing. elsewhere: such a one on another host.\n"
+        "one run alone\n(--run) and that is over; age proves nothing. elsewhere: such a one on another host.\n"
         "--force: SIGTERM, 10 s later SIGKILL; a run that is released has lost an attempt.\n\n"
         "Examples:\n"
         "  dormouse reap\n"

@@ -20,8 +20,7 @@ struct Replaced {
 
 constexpr Replaced replaced[] = {
     {"WORKER_POLL_INTERVAL",
-     "workers do not poll: NOTIFY wakes one that is awake, a doorbell one that sleeps; wake.max_sleep bounds "
-     "the sleep "
+     "workers do not poll: NOTIFY wakes one that is awake, a doorbell one that sleeps; wake.max_sleep bounds the sleep "
      "where neither can reach it"},
     {"WORKER_MAX_LOOPS",
      "a worker leaves when its queues are quiet (worker.idle_exit); in the foreground: --drain, --max-runs"},

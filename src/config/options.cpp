@@ -16,8 +16,7 @@ constexpr std::int64_t mebibyte = 1 << 20;
 
 constexpr Option option_table[] = {
     {{"database.url", Type::secret, "",
-      "Where the runs are, as a libpq URL or keyword string; a password is better kept in a credential, "
-      "passfile or "
+      "Where the runs are, as a libpq URL or keyword string; a password is better kept in a credential, passfile or "
       "service file."},
      "DATABASE_URL",
      [](Config& config) -> Slot { return &config.database.url; }},
@@ -28,8 +27,7 @@ constexpr Option option_table[] = {
      [](Config& config) -> Slot { return &config.database.connect_timeout; }},
     {{"database.close_after", Type::duration, "never",
       "For a database that sleeps when nobody talks to it: the session of a worker that needs none is closed after so "
-      "long, and leases are "
-      "long; 10s by itself for hosts that are known to suspend.",
+      "long, and leases are long; 10s by itself for hosts that are known to suspend.",
       100, hour, "never"},
      "",
      [](Config& config) -> Slot { return &config.database.close_after; }},
@@ -81,16 +79,14 @@ constexpr Option option_table[] = {
      "",
      [](Config& config) -> Slot { return &config.worker.shutdown_grace; }},
     {{"wake.max_sleep", Type::duration, "off",
-      "The longest sleep without a look, at the cost of one look each time; leave it off unless runs are "
-      "inserted where "
-      "nobody can ring a doorbell.",
+      "The longest sleep without a look, at the cost of one look each time; leave it off unless runs are inserted "
+      "where nobody can ring a doorbell.",
       second, 365 * day, "off"},
      "",
      [](Config& config) -> Slot { return &config.wake.max_sleep; }},
     {{"wake.notify", Type::promise, "when_needed",
       "when_needed: while the worker is busy it promises to look again, and producers send no NOTIFY, which makes "
-      "their "
-      "commits wait for each other; always: it never promises, so they send it while it is awake."},
+      "their commits wait for each other; always: it never promises, so they send it while it is awake."},
      "",
      [](Config& config) -> Slot { return &config.wake.promises; }},
     {{"retention.finished", Type::duration, "30d",

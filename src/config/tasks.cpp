@@ -76,8 +76,7 @@ constexpr TaskKey task_key_table[] = {
      [](Task& task) -> Slot { return &task.expires; }},
     {{"on_failure", Type::name, "",
       "The task, of this file, of a run that is enqueued together with the end of a run of this one that has failed "
-      "for "
-      "good, into the same queue; it may not have an on_failure itself."},
+      "for good, into the same queue; it may not have an on_failure itself."},
      [](Task& task) -> Slot { return &task.on_failure; }},
     {{"umask", Type::umask, "",
       "The umask of the command, in octal digits: \"0022\" lets everybody read the files that it makes, \"0027\" its "
@@ -85,8 +84,7 @@ constexpr TaskKey task_key_table[] = {
      [](Task& task) -> Slot { return &task.umask; }},
     {{"sandbox.home", Type::home, "none",
       "What of /home, /root and /run/user is there. This and the next eight keys: what the command needs of the "
-      "sandbox "
-      "of the pool's unit, which is one for all of its tasks; `dormouse sandbox POOL --install` gives it."},
+      "sandbox of the pool's unit, which is one for all of its tasks; `dormouse sandbox POOL --install` gives it."},
      [](Task& task) -> Slot { return &task.sandbox.home; }},
     {{"sandbox.write", Type::paths, "", "Where the command writes, besides its state directory and /tmp.", 0, 4095},
      [](Task& task) -> Slot { return &task.sandbox.write; }},
@@ -116,9 +114,8 @@ constexpr TaskKey task_key_table[] = {
      [](Task& task) -> Slot { return &task.backoff.max; }},
     {{"processes", Type::integer, "0",
       "warm: the most processes at once; 0 is as many as the worker executes runs at once. Tasks with the same "
-      "command, "
-      "working_directory and environment (environment_file, environment, pass_environment) share their processes, and "
-      "have to agree in this, the next four keys, memory_max, cpu_weight, pids_max and umask.",
+      "command, working_directory and environment (environment_file, environment, pass_environment) share their "
+      "processes, and have to agree in this, the next four keys, memory_max, cpu_weight, pids_max and umask.",
       0, 10'000},
      [](Task& task) -> Slot { return &task.processes; }},
     {{"warm_idle", Type::duration, "60s", "warm: how long a process stays without a run.", 0, year, "never"},

@@ -112,8 +112,7 @@ void InProcess::end(InProcessRun& run, InProcessRun::Cause why, const char* name
     look_at(run.given_up_at_);
 }
 
-// --- the times
-// ---------------------------------------------------------------------------------------------------------
+// --- the times -------------------------------------------------------------------------------------------------------
 
 /// One timer for all: armed for the earliest time that was ever asked for. Runs that end do not touch it; when it comes
 /// in vain it finds out the next, which for runs that are short beside their timeout is rarely.
@@ -163,8 +162,7 @@ void InProcess::give_up(const Uuid& id) {
     run.listener_.on_done(id, std::move(outcome));
 }
 
-// --- on the threads
-// ------------------------------------------------------------------------------------------------------
+// --- on the threads --------------------------------------------------------------------------------------------------
 
 void InProcess::execute(InProcessRun& run) {
     crash_point("function.taken");
@@ -202,8 +200,7 @@ void InProcess::say(Word word) {
     knock_.knock();
 }
 
-// --- what was said
-// -----------------------------------------------------------------------------------------------------
+// --- what was said ---------------------------------------------------------------------------------------------------
 
 void InProcess::hear() {
     std::vector<Word> words;
@@ -281,8 +278,7 @@ Outcome InProcess::judge(InProcessRun& run) const {
     return outcome;
 }
 
-// --- one task's view
-// -----------------------------------------------------------------------------------------------------
+// --- one task's view -------------------------------------------------------------------------------------------------
 
 InProcessHandler::InProcessHandler(loop::Loop& loop, std::string task, InProcess* in_process, const Function* function)
     : task_(std::move(task)),

@@ -56,8 +56,8 @@ std::size_t InProcessThreads::made() const {
 
 // One at a time: whoever is woken wakes the next if there is more, so a burst of short runs costs its producer one
 // system call and wakes no more threads than it takes. Called with the lock, whenever work was added or taken, unless
-// runs were brief so far: then nobody is woken for what one thread has done by itself sooner. True: somebody has to be
-// woken, without the lock, or he would only wait for that.
+// runs were brief so far: then no thread is woken for what one thread does sooner by itself. True: the caller has to
+// wake a thread after it has released the lock, which that thread would otherwise wait for.
 bool InProcessThreads::get_help() {
     if (waiting_.empty() || help_is_coming_ || over_) return false;
     if (idle_ > 0) return help_is_coming_ = true;

@@ -50,8 +50,7 @@ constexpr Family table[] = {
     {Metric::cold_starts, "dormouse_cold_starts_total", counter, "", "Worker processes that were started."},
     {Metric::wakes, "dormouse_wakes_total", counter, "doorbell",
      "What started them: socket (a ring), path (a file in the spool, or a wake file), timer (a due time), other (a "
-     "boot, "
-     "a restart, a person)."},
+     "boot, a restart, a person)."},
     {Metric::rings, "dormouse_rings_total", counter, "",
      "Rings that an awake worker has answered; several may be one."},
     {Metric::awake_seconds, "dormouse_awake_seconds_total", counter, "", "How long workers were awake."},

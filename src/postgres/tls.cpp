@@ -55,8 +55,7 @@ std::string unproven(const Target& target) {
 std::string tls_hint(const std::string& message) {
     if (message.find("requirement \"!password\" failed") != std::string::npos)
         return "; dormouse sends no password in clear to a server that has not proven who it is: let the server ask "
-               "for "
-               "scram-sha-256 (pg_hba.conf), or write sslmode=verify-full, or require_auth=password where that is "
+               "for scram-sha-256 (pg_hba.conf), or write sslmode=verify-full, or require_auth=password where that is "
                "meant";
     if (message.find("root certificate file") != std::string::npos)
         return "; write &sslrootcert=/etc/ssl/certs/ca-certificates.crt behind sslmode=verify-full (or the file of the "

@@ -21,8 +21,7 @@ constexpr Millis good_session{60'000};
 
 constexpr const char* instead =
     "a relay would be deaf from then on, or wake it again and again. Let producers ring after their commit (dormouse "
-    "wake, "
-    "clients/), or set wake.max_sleep, and disable this relay";
+    "wake, clients/), or set wake.max_sleep, and disable this relay";
 
 std::string bell_of(const config::Config& config) {
     return config.paths.runtime_directory + "/" + config.pool + ".sock";

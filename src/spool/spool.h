@@ -3,10 +3,12 @@
 // waited for but the disk, no more is read than a run may have. Logs nothing; tells what it did.
 //
 //   DIRECTORY/                   mode 2755: its set-group-ID bit is inherited, so that what is put in belongs to the
-//   worker's group
+//                                worker's group
 //     POOL/                      the spool (paths.spool_directory), mode 0770: the worker's, and its group may put
-//     files in NAME.json                  a run .NAME                      being written: not looked at
-//   DIRECTORY/POOL.rejected/     what was wrong, each with NAME.reason beside it
+//                                files in
+//       NAME.json                a run
+//       .NAME                    being written: not looked at
+//     POOL.rejected/             what was wrong, each with NAME.reason beside it
 #pragma once
 
 #include <chrono>

@@ -25,8 +25,7 @@ constexpr const char* all_that_bars_privileges =
 constexpr Row rows[] = {
     {Word::privileges, "privileges", &config::Sandbox::privileges, all_that_bars_privileges,
      "system calls are not filtered, and every setuid program of this host can be started; what runs as another "
-     "account "
-     "ends with the unit, not with its run"},
+     "account ends with the unit, not with its run"},
     {Word::ownership, "ownership", &config::Sandbox::ownership, "SystemCallFilter=@chown\nRestrictSUIDSGID=no",
      "handlers can make programs that others execute with the rights of this account"},
     {Word::priority, "priority", &config::Sandbox::priority, "SystemCallFilter=@resources",

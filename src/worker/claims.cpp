@@ -11,7 +11,7 @@
 namespace dormouse::worker {
 namespace {
 
-/// So much of payloads is fetched ahead, in text: a claim beyond the slots leaves larger ones behind.
+/// At most so many bytes of payloads, as text, are fetched ahead: a claim beyond the slots leaves out what exceeds it.
 constexpr std::int64_t ahead_bytes = 64 << 20;
 constexpr Millis pause_after_refused_due{30'000};
 

@@ -1,7 +1,7 @@
 // The pool's doorbell: answers rings as they come and tells the worker that there were some. The only code that
 // accepts. Driven by the loop; asked by Worker before it decides to exit. The wake file that Postgres on this host may
-// write is a ring, too, and each later write to it another one: an awake worker hears of the same inserts by NOTIFY, so
-// nobody watches it, but while a worker is without a session on purpose. Only root removes it, before a worker starts:
+// write is a ring, too, and each later write to it another one. An awake worker hears of the same inserts by NOTIFY, so
+// it is watched only while a worker has closed its session on purpose. Only root removes it, before a worker starts:
 // handlers have the worker's account, and must not be able to put something else there.
 #pragma once
 

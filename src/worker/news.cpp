@@ -42,8 +42,8 @@ std::optional<std::int64_t> millionths(const std::optional<double>& fraction) {
 
 News::Attempt& News::attempt_of(const store::Held& held) {
     Attempt& attempt = attempts_[held.id];
-    if (attempt.held.fence !=
-        held.fence) {  // a new attempt, or the next of a run whose last one shows a fence that is gone
+    // a new attempt, or the next of a run whose last one shows a fence that is gone
+    if (attempt.held.fence != held.fence) {
         attempt = Attempt{};
         attempt.held = held;
     }

@@ -35,8 +35,8 @@ class Retention {
     static constexpr Millis period{3'600'000};
     static constexpr Millis again{300'000};  ///< after a hindrance
     static constexpr Millis patience{700};   ///< on the way to sleep, to begin another step
-    static constexpr Millis longest_way{
-        950};  ///< and for the answer to the last one, so that with all else it is a second
+    /// And for the answer to the last one, so that with all else it is a second.
+    static constexpr Millis longest_way{950};
     static constexpr Millis same_way{60'000};  ///< later than that, it is another way to sleep
 
     Time next_;

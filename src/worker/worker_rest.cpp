@@ -1,4 +1,4 @@
-// database.close_after: a database that suspends when nobody talks to it is let sleep, and not woken for anything that
+// database.close_after: a database that suspends when nobody talks to it may do so, and is not woken for anything that
 // can wait. The session of a worker that needs none is closed; a ring, a due run, an ending or a lease opens the next
 // one. A session that the server closes meanwhile is its sleep, and no trouble. What comes by plain SQL while nobody
 // listens is found by the next look, as while asleep; a wake file is answered at once.
