@@ -14,7 +14,7 @@ rm -rf "$arm64_root.new"
         echo 'create_main_cluster = off' >"$arm64_root.new/etc/postgresql-common/createcluster.d/test.conf" &&
         "$source_dir/tests/package/emulated.sh" "$arm64_root.new" sh -ec '
             apt-get update
-            apt-get install --yes --no-install-recommends postgresql python3 libuv1 libpq5 libsystemd0 libcurl4 libboost-test1.74.0 systemd
+            apt-get install --yes --no-install-recommends postgresql python3 libuv1 libpq5 libsystemd0 libcurl4 "libboost-test1.*[0-9]" systemd
             apt-get clean'
 } >"$log" 2>&1 || {
     tail -n 20 "$log"
