@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the man pages dormouse.1 and dormouse.toml.5 from what the program says about itself.
+"""Writes the man pages dormouse.1, commands/dormouse-COMMAND.1 and dormouse.toml.5 from what the program says about itself.
 
 man.py EXAMPLE.toml OUTPUT_DIRECTORY DORMOUSE…, run by the build; DORMOUSE is the program, behind an emulator if it is for another processor. Commands, flags and exit codes are those of `--help`, options those of
 `dormouse config --reference`, which is the one table of options. Only what neither can know is written down here.
@@ -7,6 +7,7 @@ man.py EXAMPLE.toml OUTPUT_DIRECTORY DORMOUSE…, run by the build; DORMOUSE is 
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -119,9 +120,7 @@ def program_page(program, release):
         about, usage, parts, rest = help_of(program, command)
         page.subhead(usage)
         page.text(about.rstrip(".") + ".")
-        for name, text in parts.get("Positionals", []) + parts["Options"]:
-            if not name.startswith("-h"):
-                page.item(re.sub(r" (TEXT|REQUIRED|Excludes:.*)", "", name), text)
+        options(page, parts)
         page.mixed(rest)
     codes = footer.index("Exit codes:")
     page.head("DATABASE")
@@ -134,9 +133,35 @@ def program_page(program, release):
     for name, text in FILES:
         page.item(name, text)
     page.head("SEE ALSO")
-    page.text("dormouse.toml(5), systemd.target(5), psql(1)")
+    page.text(", ".join(f"dormouse-{command}(1)" for command, _ in sections["Subcommands"]) + ", dormouse.toml(5), systemd.target(5), psql(1)")
     return page
 
+
+def options(page, parts):
+    for name, text in parts.get("Positionals", []) + parts["Options"]:
+        if not name.startswith("-h"):
+            page.item(re.sub(r" (TEXT|REQUIRED|Excludes:.*)", "", name), text)
+
+
+def command_page(program, release, command):
+    about, usage, parts, rest = help_of(program, command)
+    page = Page(f"dormouse-{command}", 1, release)
+    page.head("NAME")
+    page.lines.append(f"dormouse\\-{command} \\- " + escaped(about[0].lower() + about[1:].rstrip(".")))
+    page.head("SYNOPSIS")
+    page.lines.append(escaped(usage))
+    page.head("DESCRIPTION")
+    page.text(about.rstrip(".") + ".")
+    page.mixed(rest)
+    page.head("OPTIONS")
+    options(page, parts)
+    page.head("SEE ALSO")
+    page.text("dormouse(1), which also has the exit codes and how the database is found; dormouse.toml(5)")
+    return page
+
+
+def commands_of(program):
+    return [command for command, _ in help_of(program)[2]["Subcommands"]]
 
 def file_page(program, release, example):
     reference = subprocess.run([*program, "config", "--reference"], check=True, capture_output=True, text=True).stdout
@@ -173,6 +198,11 @@ def main():
     os.makedirs(directory, exist_ok=True)
     program_page(program, release).write(directory, "dormouse.1")
     file_page(program, release, example).write(directory, "dormouse.toml.5")
+    commands = os.path.join(directory, "commands")
+    shutil.rmtree(commands, ignore_errors=True)
+    os.makedirs(commands)
+    for command in commands_of(program):
+        command_page(program, release, command).write(commands, f"dormouse-{command}.1")
 
 
 if __name__ == "__main__":

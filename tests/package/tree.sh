@@ -15,6 +15,9 @@ done < <(sed -n 's/^Exec[A-Za-z]*=[-+!@:]*\([^ ]*\).*/\1/p' "$tree"/usr/lib/syst
 while read -r page; do
     holds "man page $page, which a unit names, is there" test -e "$tree/usr/share/man/man${page: -2:1}/${page%(*}.${page: -2:1}.gz"
 done < <(sed -n 's/^Documentation=//p' "$tree"/usr/lib/systemd/system/* | tr ' ' '\n' | sed -n 's/^man://p' | sort -u)
+while read -r command; do
+    holds "man page of dormouse $command" test -e "$tree/usr/share/man/man1/dormouse-$command.1.gz"
+done < <("$tree/usr/bin/dormouse" --help | sed -n '/^Subcommands:/,/^$/s/^  \([a-z-]*\).*/\1/p')
 # What presets make of it, at a first boot and with systemctl preset-all, under the default of Debian (enable) and that of Fedora (disable).
 enabled() { find "$tree/etc/systemd/system" -type l -printf '%f\n' 2>/dev/null | sort | xargs; }
 systemd() { systemctl --root="$tree" --quiet "$@" 2>&1; }
