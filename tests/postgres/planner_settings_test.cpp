@@ -93,7 +93,8 @@ BOOST_AUTO_TEST_CASE(what_a_worker_plans_next_has_its_settings_again) {
         "current_setting('enable_bitmapscan'), current_setting('jit'))";
     database.exec("SELECT dormouse.enqueue('t') FROM generate_series(1, 3)");
     auto session = database.connect();
-    BOOST_TEST_REQUIRE(session.ask("open", sql::open_session, {"0", "true"}).has_value());
+    BOOST_TEST_REQUIRE(
+        session.ask("open", sql::open_session, {std::to_string(PQbackendPID(session.get()))}).has_value());
     for (const char* const statement :
          {"UPDATE dormouse.runs_live SET progress = 0.5", "UPDATE dormouse.runs SET progress = 0.6",
           "INSERT INTO dormouse.runs (task) VALUES ('t')",
