@@ -12,6 +12,7 @@
 #include "loop/async.h"
 #include "loop/poll.h"
 #include "loop/signal.h"
+#include "support/ahead.h"
 
 using namespace dormouse;
 using loop::Loop;
@@ -42,20 +43,6 @@ Millis cpu_time() {
     return Millis{(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000 +
                   (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1'000};
 }
-
-#ifdef DORMOUSE_CRASH_POINTS
-/// The clock of this process is ahead as long as it lives.
-class Ahead {
-  public:
-    explicit Ahead(Millis time) : time_(time) { move_clock(time_); }
-    ~Ahead() { move_clock(-time_); }
-    Ahead(const Ahead&) = delete;
-    Ahead& operator=(const Ahead&) = delete;
-
-  private:
-    Millis time_;
-};
-#endif
 
 }  // namespace
 
@@ -208,7 +195,7 @@ BOOST_AUTO_TEST_CASE(what_is_due_a_day_later_fires_when_the_clock_has_moved_by_a
     month.once(std::chrono::hours(24 * 30), [] { BOOST_ERROR("a month has not passed"); });
     loop.turn(false);
     BOOST_TEST(!fired);
-    const Ahead ahead(std::chrono::hours(24) - Millis{20});
+    const dormouse::testing::Ahead ahead(std::chrono::hours(24) - Millis{20});
     while (!fired) loop.turn();  // and the descriptor is set anew for the rest
     BOOST_TEST(loop.armed_timers() == std::vector<std::string>{"month"}, boost::test_tools::per_element());
 }
@@ -218,7 +205,7 @@ BOOST_AUTO_TEST_CASE(periods_that_were_slept_through_are_not_made_up_for) {
     Timer timer(loop, "period");
     int fired = 0;
     timer.every(std::chrono::hours(1), [&] { ++fired; });
-    const Ahead ahead(std::chrono::hours(10));
+    const dormouse::testing::Ahead ahead(std::chrono::hours(10));
     for (int turn = 0; turn < 3; ++turn) loop.turn(false);
     BOOST_TEST(fired == 1);
 }
