@@ -1,5 +1,10 @@
 #include "worker/state.h"
 
+#include <cstdlib>
+#include <string>
+
+#include "base/log.h"
+
 namespace dormouse::worker {
 
 const char* to_string(State state) {
@@ -26,6 +31,13 @@ bool may_follow(State from, State to) {
     if (to == State::gone) return true;
     if (from >= State::leaving) return from == State::leaving && to == State::parting;
     return to != State::starting && to != State::parting;
+}
+
+void demand_edge(State from, State to, const char* reason) {
+    if (may_follow(from, to)) return;
+    log::event(log::Level::error, "state",
+               std::string("no way from ") + to_string(from) + " to " + to_string(to) + ": " + reason);
+    std::abort();
 }
 
 }  // namespace dormouse::worker

@@ -21,5 +21,7 @@ enum class State {
 const char* to_string(State state);
 /// Whether there is an arrow from one to the other.
 bool may_follow(State from, State to);
+/// An edge that is not drawn above is a mistake of ours, and ends the process with a line that says which.
+void demand_edge(State from, State to, const char* reason);
 
 }  // namespace dormouse::worker

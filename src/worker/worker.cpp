@@ -233,14 +233,10 @@ void Worker::choose_state() {
     }
 }
 
-/// The one place that assigns the state. An edge that state.h does not draw is a mistake of ours, and ends the process.
+/// The one place that assigns the state.
 void Worker::enter(State state, const char* reason) {
     if (state == state_) return;
-    if (!may_follow(state_, state)) {
-        log::event(log::Level::error, "state",
-                   std::string("no way from ") + to_string(state_) + " to " + to_string(state) + ": " + reason);
-        std::abort();
-    }
+    demand_edge(state_, state, reason);
     log::event(log::Level::debug, "state", std::string(to_string(state_)) + " -> " + to_string(state) + ": " + reason);
     state_ = state;
     if (state == State::idle) tell_idle();
