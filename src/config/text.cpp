@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/utf8.h"
+
 namespace dormouse::config {
 
 namespace {
@@ -16,19 +18,9 @@ unsigned byte_at(std::string_view text, std::size_t at) {
 
 /// The bytes of the printable character at `at`; 0 if there is a control character or no valid UTF-8.
 std::size_t character_length(std::string_view text, std::size_t at) {
-    const unsigned first = byte_at(text, at);
-    if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || at + length > text.size()) return 0;
-    unsigned code = first & (0x7fU >> length);
-    for (std::size_t i = 1; i < length; ++i) {
-        const unsigned next = byte_at(text, at + i);
-        if ((next & 0xc0U) != 0x80U) return 0;
-        code = (code << 6U) | (next & 0x3fU);
-    }
-    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-    const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    return overlong || surrogate || code < 0xa0 || code > 0x10ffff ? 0 : length;
+    const utf8::Character first = utf8::first_of(text.substr(at));
+    const bool control = first.code < 0x20 || (first.code >= 0x7f && first.code < 0xa0);
+    return first.valid && !control ? first.bytes : 0;
 }
 
 std::string_view last_part(std::string_view name) {
