@@ -49,6 +49,7 @@ struct ProxyTcp::Pair {
     UniqueFd server;
     std::string held;
     bool over = false;
+    bool says_its_last = false;
 };
 
 ProxyTcp::ProxyTcp(const std::string& socket_directory, int port, std::function<void()> before_connect)
@@ -98,6 +99,18 @@ void ProxyTcp::cut() {
     nudge();
 }
 
+void ProxyTcp::cut_at(int nth, bool heard) {
+    cut_is_heard_ = heard;
+    cut_at_ = questions_ + nth;
+}
+
+bool ProxyTcp::is_cut(Pair& pair, const std::string& question, const std::string& answer) {
+    if (pair.says_its_last && !answer.empty()) return true;
+    if (question.empty() || ++questions_ != cut_at_) return false;
+    pair.says_its_last = true;
+    return !cut_is_heard_;
+}
+
 void ProxyTcp::turn(Mode mode) {
     const Mode before = mode_.exchange(mode);
     if (mode == Mode::refuse || before == Mode::swallow) ++cuts_;
@@ -144,10 +157,14 @@ void ProxyTcp::run() {
         for (Pair& pair : pairs) {
             const bool lost = mode_ == Mode::swallow;
             std::string said;
-            if (fds[at++].revents != 0)
-                pair.over = !read_some(pair.client.get(), said) || (!lost && !write_all(pair.server.get(), said));
+            if (fds[at++].revents != 0) pair.over = !read_some(pair.client.get(), said);
             std::string answer;
             if (fds[at++].revents != 0 && !read_some(pair.server.get(), answer)) pair.over = true;
+            if (is_cut(pair, said, answer)) {
+                cut();
+                break;
+            }
+            if (!said.empty() && !lost && !write_all(pair.server.get(), said)) pair.over = true;
             if (const auto at_it = answer.find(said_.first); !said_.first.empty() && at_it != std::string::npos)
                 answer.replace(at_it, said_.first.size(), said_.second);
             if (lost) continue;

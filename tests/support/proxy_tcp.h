@@ -42,6 +42,11 @@ class ProxyTcp {
     void say_instead(std::string what, std::string instead) { said_ = {std::move(what), std::move(instead)}; }
     /// Ends every connection; what was held back is lost. New connections are taken.
     void cut();
+    /// What a client says for the nth time from now on (1: the next) ends every connection as cut() does: before the
+    /// server hears of it, or once the server has answered, which the client never hears.
+    void cut_at(int nth, bool heard);
+    /// How often clients have said something.
+    [[nodiscard]] int said() const { return questions_; }
     /// Half-open: from now on bytes are taken and lost, in both directions, and connections stay; new ones too.
     void swallow();
     /// As cut(), and each new connection is ended as well.
@@ -55,6 +60,7 @@ class ProxyTcp {
     void turn(Mode mode);
     void run();
     void passed(std::size_t bytes);
+    bool is_cut(Pair& pair, const std::string& question, const std::string& answer);
     void nudge() const;
 
     std::function<void()> before_connect_;
@@ -67,6 +73,9 @@ class ProxyTcp {
     std::atomic<BootClock::rep> last_passed_{BootClock::now().time_since_epoch().count()};
     std::atomic<std::uint64_t> held_{0};
     std::atomic<int> connections_{0};
+    std::atomic<int> questions_{0};
+    std::atomic<int> cut_at_{0};
+    std::atomic<bool> cut_is_heard_{false};
     std::atomic<bool> holding_{false};
     std::atomic<int> cuts_{0};
     std::atomic<Mode> mode_{Mode::pass};
