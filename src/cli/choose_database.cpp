@@ -5,6 +5,7 @@
 #include "cli/account.h"
 #include "cli/database.h"
 #include "cli/text.h"
+#include "config/options.h"
 #include "config/redact.h"
 #include "postgres/target.h"
 
@@ -46,7 +47,7 @@ Try<PoolChoice> of_pool(const std::string& pool, const config::Environment& envi
 }
 
 std::optional<DatabaseChoice> of_environment(const config::Environment& environment) {
-    for (const char* const name : {"DORMOUSE_DATABASE_URL", "DATABASE_URL"}) {
+    for (const std::string& name : config::database_variables()) {
         const auto found = environment.find(name);
         if (found == environment.end() || found->second.empty()) continue;
         DatabaseChoice choice;
@@ -102,8 +103,7 @@ Try<DatabaseChoice> of_directory(const config::Environment& environment, const s
 }  // namespace
 
 config::Environment without_database(config::Environment environment) {
-    environment.erase("DATABASE_URL");
-    environment.erase("DORMOUSE_DATABASE_URL");
+    for (const std::string& name : config::database_variables()) environment.erase(name);
     return environment;
 }
 

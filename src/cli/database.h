@@ -28,7 +28,7 @@ struct DatabaseChoice {
 /// What a pool's file says, whatever DATABASE_URL and DORMOUSE_DATABASE_URL say: they are for the commands.
 config::Environment without_database(config::Environment environment);
 
-/// Finds it: --database-url, --pool, DORMOUSE_DATABASE_URL or DATABASE_URL, else the one database that the
+/// Finds it: --database-url, --pool, DORMOUSE_DATABASE_URL, DATABASE_URL or POSTGRES_URL, else the one database that the
 /// pools of this machine name, or those of them that serve `queue`. A pool whose file cannot be used is told of on
 /// stderr, and left out. A password in --database-url is refused. Fails with the ways there are.
 Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment,

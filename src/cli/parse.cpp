@@ -208,7 +208,7 @@ void add_version(CLI::App& app, Chosen& chosen) {
 std::string footer() {
     std::string text =
         "`dormouse COMMAND --help` says more, with examples.\n\n"
-        "Which database: --database-url, --pool, DORMOUSE_DATABASE_URL or DATABASE_URL, else the one that "
+        "Which database: --database-url, --pool, DORMOUSE_DATABASE_URL, DATABASE_URL or POSTGRES_URL, else the one that "
         "the pools in\n"
         "/etc/dormouse (DORMOUSE_CONFIG_DIR) name.\n\n"
         "Exit codes:\n";

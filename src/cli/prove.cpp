@@ -6,6 +6,7 @@
 #include "cli/become.h"
 #include "cli/setup_server.h"
 #include "config/duration.h"
+#include "config/options.h"
 
 namespace dormouse::cli {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 /// Whether the server was named; one that was not may be replaced by a private one.
 bool is_named(const ProveOptions& options, const config::Environment& environment) {
     if (!options.database_url.empty()) return true;
-    for (const char* const name : {"DATABASE_URL", "DORMOUSE_DATABASE_URL"})
+    for (const std::string& name : config::database_variables())
         if (const auto found = environment.find(name); found != environment.end() && !found->second.empty())
             return true;
     return false;

@@ -6,6 +6,7 @@
 #include "cli/setup_files.h"
 #include "cli/setup_steps.h"
 #include "cli/text.h"
+#include "config/options.h"
 
 namespace dormouse::cli {
 namespace {
@@ -108,7 +109,7 @@ Outcome setup(const SetupOptions& options) {
     auto server = find_setup_server(options, setup.environment);
     if (!server) return tl::unexpected(server.error());
     setup.server = std::move(*server);
-    for (const char* const name : {"DATABASE_URL", "DORMOUSE_DATABASE_URL"}) setup.environment.erase(name);
+    for (const std::string& name : config::database_variables()) setup.environment.erase(name);
     const std::string directory = config::directory(setup.environment);
     setup.pool_file = directory + "/" + options.pool + ".toml";
     setup.passfile = directory + "/pgpass";

@@ -11,6 +11,7 @@
 #include "cli/text.h"
 #include "cli/worker_command.h"
 #include "config/load.h"
+#include "config/options.h"
 #include "config/redact.h"
 #include "systemd/switch.h"
 #include "systemd/units.h"
@@ -70,9 +71,8 @@ Lines check_commands(const Setup& setup) {
 }
 /// As the pool's unit has it: without the variables of this caller.
 int check_alone(const Setup& setup) {
-    for (const char* const name :
-         {"DATABASE_URL", "DORMOUSE_DATABASE_URL", "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGHOST", "PGPORT"})
-        ::unsetenv(name);
+    for (const std::string& name : config::database_variables()) ::unsetenv(name.c_str());
+    for (const char* const name : {"PGUSER", "PGPASSWORD", "PGPASSFILE", "PGHOST", "PGPORT"}) ::unsetenv(name);
     if (setup.options.json && std::freopen("/dev/null", "w", stdout) == nullptr) return static_cast<int>(Exit::output);
     WorkerOptions options;
     options.pool = setup.options.pool;

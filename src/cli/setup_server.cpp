@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "cli/database.h"
+#include "config/options.h"
 #include "config/redact.h"
 #include "postgres/hosts.h"
 #include "postgres/target.h"
@@ -163,11 +164,13 @@ Try<SetupServer> find_setup_server(const SetupOptions& options, const config::En
         url = options.url;
         server.origin = "URL";
     } else {
-        for (const char* const name : {"DATABASE_URL", "DORMOUSE_DATABASE_URL"})
-            if (const auto found = environment.find(name); found != environment.end() && !found->second.empty()) {
-                url = found->second;
-                server.origin = name;
-            }
+        for (const std::string& name : config::database_variables()) {
+            const auto found = environment.find(name);
+            if (found == environment.end() || found->second.empty()) continue;
+            url = found->second;
+            server.origin = name;
+            break;
+        }
     }
     auto parts = parse(url, server.origin);
     if (!parts) return tl::unexpected(parts.error());

@@ -45,8 +45,8 @@ std::vector<Row> describe(const Loaded& loaded) {
 std::string reference() {
     std::string text;
     for (const Option& option : options()) {
-        std::string names = environment_name(option);
-        if (!option.old_environment.empty()) names += ", " + std::string(option.old_environment);
+        std::string names;
+        for (const std::string& name : environment_names(option)) names += (names.empty() ? "" : ", ") + name;
         text += entry(std::string(option.key.name), option.key, "    Environment: " + names + "\n");
     }
     for (const TaskKey& known : task_keys()) text += entry("task.NAME." + std::string(known.key.name), known.key, "");

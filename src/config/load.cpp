@@ -107,13 +107,21 @@ Status read_into(Loaded& loaded, const Sources& sources) {
     return {};
 }
 
+/// The old variables of durations are seconds.
+bool is_number(std::string_view text) {
+    return text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 Status apply_environment(Loaded& loaded, const Environment& environment) {
     for (const Option& option : options()) {
-        for (const std::string& name : {std::string(option.old_environment), environment_name(option)}) {
+        for (const std::string& name : environment_names(option)) {
             const auto found = environment.find(name);
-            if (name.empty() || found == environment.end() || found->second.empty()) continue;
+            if (found == environment.end() || found->second.empty()) continue;
             const std::string place = "environment " + name;
-            if (Status done = set_option(loaded, option, Value::typed(found->second), place, place); !done) return done;
+            std::string value = found->second;
+            if (option.key.type == Type::duration && name != environment_name(option) && is_number(value)) value += "s";
+            if (Status done = set_option(loaded, option, Value::typed(value), place, place); !done) return done;
+            break;
         }
     }
     return {};
@@ -250,7 +258,8 @@ Result<Loaded> load(const Sources& sources) {
     find_credentials(loaded, sources.environment);
     resolve_variables(loaded.config, sources.environment);
     add_functions(loaded.config, sources.functions);
-    for (std::string& warning : odd_variables(sources.environment)) loaded.warnings.push_back(std::move(warning));
+    for (std::string& warning : odd_variables(sources.environment, loaded.config))
+        loaded.warnings.push_back(std::move(warning));
     return loaded;
 }
 

@@ -1,5 +1,6 @@
 #include "config/options.h"
 
+#include <algorithm>
 #include <cctype>
 
 #include "config/text.h"
@@ -18,7 +19,7 @@ constexpr Option option_table[] = {
     {{"database.url", Type::secret, "",
       "Where the runs are, as a libpq URL or keyword string; a password is better kept in a credential, passfile or "
       "service file."},
-     "DATABASE_URL",
+     "DATABASE_URL POSTGRES_URL",
      [](Config& config) -> Slot { return &config.database.url; }},
     {{"database.connect_timeout", Type::duration, "10s",
       "How long each address of the server is tried; leave it alone unless the network is slow.", second / 10,
@@ -45,7 +46,7 @@ constexpr Option option_table[] = {
      [](Config& config) -> Slot { return &config.worker.queues; }},
     {{"worker.concurrency", Type::integer, "4",
       "How many runs are executed at the same time; 32 by default in a program with functions of its own.", 1, 10'000},
-     "WORKER_CONCURRENCY",
+     "WORKER_CONCURRENCY AGENTEXEC_NUM_WORKERS",
      [](Config& config) -> Slot { return &config.worker.concurrency; }},
     {{"worker.pass_environment", Type::names, "",
       "Variables of the worker's own environment that all handlers get besides the listed ones; a * at the end stands "
@@ -76,7 +77,7 @@ constexpr Option option_table[] = {
      [](Config& config) -> Slot { return &config.worker.lease; }},
     {{"worker.shutdown_grace", Type::duration, "30s",
       "How long runs may go on after the worker was told to stop, before they are ended and handed back.", 0, day},
-     "",
+     "AGENTEXEC_GRACEFUL_SHUTDOWN_TIMEOUT",
      [](Config& config) -> Slot { return &config.worker.shutdown_grace; }},
     {{"wake.max_sleep", Type::duration, "off",
       "The longest sleep without a look, at the cost of one look each time; leave it off unless runs are inserted "
@@ -205,6 +206,20 @@ std::string environment_name(const Option& option) {
     for (const char c : option.key.name)
         name += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     return name;
+}
+
+std::vector<std::string> environment_names(const Option& option) {
+    std::vector<std::string> names{environment_name(option)};
+    for (std::string_view rest = option.old_environment; !rest.empty();) {
+        const auto end = std::min(rest.find(' '), rest.size());
+        names.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return names;
+}
+
+std::vector<std::string> database_variables() {
+    return environment_names(*find_option("database.url"));
 }
 
 std::vector<std::string> option_names() {

@@ -15,7 +15,7 @@ namespace dormouse::config {
 
 struct Option {
     Key key;                           ///< key.name is "section.key"
-    std::string_view old_environment;  ///< a name from before dormouse that is still read; empty: none
+    std::string_view old_environment;  ///< names from before dormouse that are still read, with spaces between
     Slot (*slot)(Config& config);      ///< the place it fills
 };
 
@@ -27,6 +27,12 @@ const Option* find_option(std::string_view name);
 
 /// DORMOUSE_SECTION_KEY.
 std::string environment_name(const Option& option);
+
+/// All variables that set it; of several that are set the first one counts.
+std::vector<std::string> environment_names(const Option& option);
+
+/// Those of database.url.
+std::vector<std::string> database_variables();
 
 /// The names of all options.
 std::vector<std::string> option_names();

@@ -82,4 +82,68 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_named_with_its_line_and_without_its_value)
         BOOST_TEST(error(text).find("hunter2") == std::string::npos);
 }
 
+namespace {
+
+Loaded with(const std::map<std::string, std::string>& environment, const std::string& text = "") {
+    const handlers::test::Directory directory;
+    directory.write("mail.toml", text + "[task.a]\n" + command);
+    Sources sources;
+    sources.pool = "mail";
+    sources.environment = environment;
+    sources.environment["DORMOUSE_CONFIG_DIR"] = directory / "";
+    sources.database_required = false;
+    const auto loaded = load(sources);
+    BOOST_TEST_REQUIRE(loaded.has_value(), (loaded ? "" : loaded.error().message));
+    return *loaded;
+}
+
+std::string warned(const std::map<std::string, std::string>& environment, const std::string& text = "") {
+    std::string all;
+    for (const std::string& one : with(environment, text).warnings) all += one + "\n";
+    return all;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(variables_of_workers_before_are_read_and_shown_with_their_names) {
+    const Loaded old = with({{"POSTGRES_URL", "postgresql:///old"},
+                             {"AGENTEXEC_NUM_WORKERS", "7"},
+                             {"AGENTEXEC_GRACEFUL_SHUTDOWN_TIMEOUT", "300"}});
+    BOOST_TEST(old.warnings.empty());
+    BOOST_TEST(old.config.database.url == "postgresql:///old");
+    BOOST_TEST(old.config.worker.concurrency == 7);
+    BOOST_TEST(old.config.worker.shutdown_grace.count() == 300'000);
+    BOOST_TEST(old.origins.at("database.url") == "environment POSTGRES_URL");
+    BOOST_TEST(old.origins.at("worker.concurrency") == "environment AGENTEXEC_NUM_WORKERS");
+    BOOST_TEST(old.origins.at("worker.shutdown_grace") == "environment AGENTEXEC_GRACEFUL_SHUTDOWN_TIMEOUT");
+    const Loaded both = with({{"POSTGRES_URL", "postgresql:///old"},
+                              {"DATABASE_URL", "postgresql:///new"},
+                              {"AGENTEXEC_NUM_WORKERS", "7"},
+                              {"WORKER_CONCURRENCY", "8"},
+                              {"AGENTEXEC_GRACEFUL_SHUTDOWN_TIMEOUT", "2min"}});
+    BOOST_TEST(both.config.database.url == "postgresql:///new");
+    BOOST_TEST(both.config.worker.concurrency == 8);
+    BOOST_TEST(both.config.worker.shutdown_grace.count() == 120'000);
+}
+
+BOOST_AUTO_TEST_CASE(variables_of_workers_before_that_mean_nothing_are_named_with_what_replaces_them) {
+    BOOST_TEST(warned({{"HEARTBEAT_MONITOR_INTERVAL", "5"}})
+                   .starts_with("environment HEARTBEAT_MONITOR_INTERVAL is ignored: nothing looks after workers"));
+    BOOST_TEST(warned({{"WORKER_LEASE", "5"}}) ==
+               "environment WORKER_LEASE is ignored: use worker.lease, or DORMOUSE_WORKER_LEASE\n");
+    BOOST_TEST(warned({{"WORKER_MAX_RETRIES", "5"}}) ==
+               "environment WORKER_MAX_RETRIES is ignored: use max_attempts under [task.NAME]\n");
+    for (const std::string name : {"WORKER_COLOUR", "AGENTEXEC_REDIS_URL", "HEARTBEAT_MONITOR_X"}) {
+        const std::string said = warned({{name, "hunter2"}});
+        BOOST_TEST(said.starts_with("environment " + name +
+                                    " is ignored: no option has this name; see `dormouse config "
+                                    "--reference`"));
+        BOOST_TEST(said.find("hunter2") == std::string::npos);
+        BOOST_TEST(warned({{name, ""}}) == "");
+        BOOST_TEST(warned({{name, "x"}}, "[worker]\npass_environment = [\"" + name + "\"]\n") == "");
+    }
+    BOOST_TEST(warned({{"WORKER_PORT_80_TCP", "tcp://10.0.0.1:80"}, {"WORKER_SERVICE_HOST", "10.0.0.1"}}) == "");
+    BOOST_TEST(warned({{"HEARTBEAT_MONITOR_ALERT_EMAIL", "a@example.org"}}) == "");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
