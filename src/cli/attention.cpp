@@ -4,6 +4,7 @@
 
 #include "cli/failing.h"
 #include "cli/text.h"
+#include "cli/version.h"
 #include "cli/when.h"
 
 namespace dormouse::cli {
@@ -65,6 +66,9 @@ void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
     if (pool.units->service == "failed" || pool.units->service_sub == "auto-restart")
         all.push_back({Level::warning, name, "its worker does not stay up",
                        "journalctl --unit=dormouse@" + pool.name + ".service --lines=50"});
+    if (pool.units->relay == "failed")
+        all.push_back({Level::warning, name, "its relay does not stay up, so nobody rings for producers elsewhere",
+                       "journalctl --unit=dormouse-relay@" + pool.name + ".service --lines=50"});
     if (!pool.units->at_boot)
         all.push_back(
             {Level::warning, name, "it is on, but not after the next boot", "systemctl enable " + target_of(pool)});
@@ -101,6 +105,28 @@ void about_workers(All& all, const PoolSeen& pool, double now) {
                                (worker.runs > 0 ? " and holds " + runs(worker.runs) : std::string()) +
                                leases(worker, now),
                            worker.here ? "dormouse reap --force" : "dormouse reap --force, on that host"});
+}
+
+/// During an upgrade both are right; one that stays is of a host that was left out.
+void about_versions(All& all, const PoolSeen& pool) {
+    const std::string own(release());
+    for (const WorkerSeen& worker : pool.workers)
+        if ((worker.state == "awake" || worker.state == "resting") && !worker.version.empty() && worker.version != own)
+            all.push_back(
+                {Level::warning, "version",
+                 "the worker of pool " + pool.name + " on " + worker.host + " is " + worker.version + ", this is " +
+                     own,
+                 "systemctl restart dormouse@" + pool.name + ".service" + (worker.here ? "" : ", on its machine")});
+}
+
+void about_spool(All& all, const PoolSeen& pool) {
+    if (pool.put_aside == 0 || !pool.local) return;
+    const std::string spool = pool.local->spool_directory + "/" + pool.name;
+    all.push_back({Level::warning, "spool of pool " + pool.name,
+                   (pool.put_aside >= 1'000 ? "1,000 or more" : std::to_string(pool.put_aside)) +
+                       (pool.put_aside == 1 ? " file has" : " files have") + " been put aside, each with the reason",
+                   "find " + spool + ".rejected " + spool +
+                       " -name '*.reason' -exec head {} +, and remove those that are settled"});
 }
 
 void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
@@ -163,6 +189,8 @@ std::vector<Attention> attention(const Overview& overview) {
                            "dormouse worker " + pool.name + " --check"});
         about_units(all, overview, pool);
         about_workers(all, pool, overview.now);
+        about_versions(all, pool);
+        about_spool(all, pool);
     }
     for (const QueueSeen& queue : overview.queues) about_queue(all, overview, queue);
     for (const UnknownTask& task : overview.unknown) about_task(all, overview, task);

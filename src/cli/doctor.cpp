@@ -36,20 +36,13 @@ void add_attention(Findings& findings, const Overview& overview) {
                             std::move(one.text), std::move(one.remedy)});
 }
 
+/// Those of another version are called for attention.
 void look_at_versions(Findings& findings, const Overview& overview) {
     const std::string own(release());
-    bool all_same = true;
     for (const PoolSeen& pool : overview.pools)
-        for (const WorkerSeen& worker : pool.workers) {
-            if (worker.state != "awake" || worker.version == own) continue;
-            all_same = false;
-            findings.push_back(
-                {Grade::warning, "version",
-                 "the worker of pool " + pool.name + " on " + worker.host + " is " + worker.version + ", this is " +
-                     own,
-                 "systemctl restart dormouse@" + pool.name + ".service" + (worker.here ? "" : ", on its machine")});
-        }
-    if (all_same) findings.push_back({Grade::ok, "version", own, ""});
+        for (const WorkerSeen& worker : pool.workers)
+            if (worker.state == "awake" && worker.version != own) return;
+    findings.push_back({Grade::ok, "version", own, ""});
 }
 
 Findings look(const DoctorOptions& options, const config::Environment& environment) {

@@ -87,13 +87,6 @@ void add_files(Findings& findings, const std::string& name, const config::Config
         add_secret(findings, name + ": environment of " + task, settings.environment_file, S_IROTH | S_IWOTH);
 }
 
-std::uint64_t count_files(const std::string& directory) {
-    std::error_code ignored;
-    std::uint64_t count = 0;
-    for (fs::directory_iterator at(directory, ignored), end; !ignored && at != end; at.increment(ignored)) ++count;
-    return count;
-}
-
 void add_spool(Findings& findings, const std::string& name, const config::Config& config) {
     const std::string path = config.paths.spool_directory + "/" + config.pool;
     const std::string about = name + ": spool";
@@ -108,10 +101,6 @@ void add_spool(Findings& findings, const std::string& name, const config::Config
                             (disk.f_files > 0 ? std::to_string(disk.f_favail) : std::string("enough")) +
                             " inodes are free",
                         full ? "df -h " + shell_word(path) + "; df -i " + shell_word(path) : ""});
-    if (const std::uint64_t aside = count_files(path + ".rejected"); aside > 0)
-        findings.push_back({Grade::warning, about,
-                            std::to_string(aside) + " files have been put aside there, with the reason",
-                            "ls " + shell_word(path + ".rejected")});
 }
 
 /// A worker that leaves asks systemd for the time that it needs, which a daemon-reload makes it forget: each upgrade of

@@ -3,6 +3,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -32,6 +33,28 @@ std::set<std::string> listening_sockets() {
         if ((flags & 0x10000) != 0 && !word.empty()) paths.insert(word);
     }
     return paths;
+}
+
+/// What the spool's worker has refused lies beside the spool, or in it as NAME.rejected (spool/spool.h). Whoever may not
+/// look there is told of none.
+std::int64_t put_aside(const config::LocalPool& pool) {
+    constexpr std::int64_t most = 1'000;
+    constexpr int most_looked_at = 10'000;
+    const std::string spool = pool.spool_directory + "/" + pool.name;
+    std::int64_t count = 0;
+    const auto look = [&](const std::string& path, const auto& counts) {
+        std::error_code ignored;
+        std::filesystem::directory_iterator at(path, ignored);
+        int seen = 0;
+        for (const std::filesystem::directory_iterator end; !ignored && at != end && count < most;
+             at.increment(ignored)) {
+            if (++seen > most_looked_at) return;
+            if (counts(at->path().filename().string())) ++count;
+        }
+    };
+    look(spool + ".rejected", [](const std::string& name) { return !name.ends_with(".reason"); });
+    look(spool, [](const std::string& name) { return name.ends_with(".rejected"); });
+    return count;
 }
 
 std::string state_of(const WorkerRow& worker) {
@@ -146,6 +169,7 @@ Overview overview_of_this_machine(const config::Environment& environment) {
         seen.listening = listening.contains(config::doorbell_of(pool));
         // The units' doorbells lie there; a pool with another directory is somebody's own.
         if (pool.runtime_directory == config::Paths{}.runtime_directory) of_systemd.push_back(pool.name);
+        if (pool.problem.empty()) seen.put_aside = put_aside(pool);
         seen.local = std::move(pool);
         overview.pools.push_back(std::move(seen));
     }

@@ -39,7 +39,8 @@ struct PoolSeen {
     std::optional<config::LocalPool> local;
     /// What systemd says; none: it has no part in this pool, or cannot be asked.
     std::optional<systemd::PoolUnits> units;
-    bool listening = false;  ///< somebody listens on its doorbell
+    bool listening = false;      ///< somebody listens on its doorbell
+    std::int64_t put_aside = 0;  ///< files of its spool that were refused; counted up to 1,000
     std::vector<WorkerSeen> workers;
     std::optional<ScaledPool> scaled;
 

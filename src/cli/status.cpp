@@ -47,13 +47,15 @@ Json pool_json(const PoolSeen& pool) {
     if (pool.units)
         units = {{"target", pool.units->target},       {"socket", pool.units->socket},
                  {"path", pool.units->path},           {"service", pool.units->service},
-                 {"due_timer", pool.units->due_timer}, {"at_boot", pool.units->at_boot}};
+                 {"due_timer", pool.units->due_timer}, {"at_boot", pool.units->at_boot},
+                 {"relay", pool.units->relay}};
     return {{"pool", pool.name},
             {"configured", configured(pool).text},
             {"queues", pool.queues},
             {"file", pool.local ? Json(pool.local->file) : Json(nullptr)},
             {"problem", broken ? Json(pool.local->problem) : Json(nullptr)},
             {"doorbell", pool.listening},
+            {"put_aside", pool.put_aside},
             {"units", units},
             {"scaled", pool.scaled ? Json::parse(scaled_json(*pool.scaled)) : Json(nullptr)},
             {"workers", workers}};

@@ -33,6 +33,8 @@ void note(All& all, std::string_view name, const std::string& active, const std:
         units->service = active;
         units->service_sub = sub;
     }
+    if (PoolUnits* const units = find(between(name, "dormouse-relay@", ".service")))
+        units->relay = sub == "auto-restart" ? "failed" : active;
     // dormouse-due-POOL-NUMBER.timer
     std::string_view due = between(name, "dormouse-due-", ".timer");
     if (const auto dash = due.rfind('-'); dash != std::string_view::npos)
@@ -46,7 +48,8 @@ int list_units(sd_bus* bus, All& all) {
     int code = sd_bus_message_new_method_call(bus, &raw, bus_service, bus_object, bus_manager, "ListUnitsByPatterns");
     call.reset(raw);
     if (code < 0 || (code = sd_bus_message_append(call.get(), "as", 0)) < 0 ||
-        (code = sd_bus_message_append(call.get(), "as", 2, "dormouse@*", "dormouse-due-*.timer")) < 0)
+        (code = sd_bus_message_append(call.get(), "as", 3, "dormouse@*", "dormouse-due-*.timer", "dormouse-relay@*")) <
+            0)
         return code;
     raw = nullptr;
     code = sd_bus_call(bus, call.get(), 0, nullptr, &raw);

@@ -21,6 +21,7 @@ struct PoolUnits {
     std::string path;
     std::string service;
     std::string service_sub;  ///< running, auto-restart, …
+    std::string relay;        ///< of dormouse-relay@POOL.service; failed too while it is started again and again
     bool due_timer = false;   ///< one is armed for what is due next, or for the look of the start
     bool at_boot = true;      ///< the target is enabled; false only if that is known
 

@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(secrets_that_others_may_read_and_files_that_were_put_aside)
     for (const std::string& made : {spool, spool + "/mail", spool + "/mail.rejected"}) ::mkdir(made.c_str(), 0755);
     doctor.finds("ok", "pool mail: spool", "inodes are free", "");
     std::ofstream(spool + "/mail.rejected/x.json") << "x";
-    doctor.finds("warning", "pool mail: spool", "1 files have been put aside", "ls ");
+    doctor.finds("warning", "spool of pool mail", "1 file has been put aside", "find " + spool + "/mail.rejected ");
 }
 
 BOOST_AUTO_TEST_CASE(what_others_have_put_onto_our_tables) {

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "cli/attention.h"
+#include "cli/version.h"
 
 BOOST_AUTO_TEST_SUITE(status_attention)
 
@@ -193,6 +194,36 @@ BOOST_AUTO_TEST_CASE(a_worker_that_is_gone_and_systemd_that_does_not_answer) {
     Overview seen = overview(asleep());
     seen.units_trouble = "no bus";
     BOOST_TEST(says(seen, "warning systemd: no bus"));
+}
+
+BOOST_AUTO_TEST_CASE(what_was_put_aside_another_version_and_a_relay_that_does_not_stay) {
+    PoolSeen pool = asleep();
+    pool.local->spool_directory = "/var/spool/dormouse";
+    pool.put_aside = 1;
+    BOOST_TEST(
+        said(overview(pool)) ==
+        "warning spool of pool mail: 1 file has been put aside, each with the reason | find "
+        "/var/spool/dormouse/mail.rejected /var/spool/dormouse/mail -name '*.reason' -exec head {} +, and remove "
+        "those that are settled\n");
+    pool.put_aside = 1'000;
+    BOOST_TEST(says(overview(pool), "1,000 or more files have been put aside"));
+    pool = asleep();
+    pool.workers.front().version = "0.0.9";
+    BOOST_TEST(said(overview(pool)) == "");  // it has left
+    pool.workers.front().state = "awake";
+    BOOST_TEST(says(overview(pool), "warning version: the worker of pool mail on here is 0.0.9, this is " +
+                                        std::string(release()) + " | systemctl restart dormouse@mail.service"));
+    pool.workers.front().here = false;
+    BOOST_TEST(says(overview(pool), "dormouse@mail.service, on its machine"));
+    pool.workers.front().version = release();
+    BOOST_TEST(said(overview(pool)) == "");
+    pool = asleep();
+    pool.units->relay = "active";
+    BOOST_TEST(said(overview(pool)) == "");
+    pool.units->relay = "failed";
+    BOOST_TEST(says(overview(pool),
+                    "warning pool mail: its relay does not stay up, so nobody rings for producers elsewhere | "
+                    "journalctl --unit=dormouse-relay@mail.service --lines=50"));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_critical_comes_first) {
