@@ -177,10 +177,18 @@ void add_status(CLI::App& app, Chosen& chosen) {
                   "What this machine knows without the database, which is not asked: who sleeps since when, how its "
                   "worker ended, what is due next, what was counted")
         ->excludes(check);
+    command
+        .add_flag("--watch", options->watch,
+                  "The screen again every 2 s, until Ctrl-C, over one session; in a terminal only: it asks for as long "
+                  "as somebody looks")
+        ->excludes(check)
+        ->excludes("--json")
+        ->excludes("--at-rest");
     command.footer(
         "Ends with 13 if something needs attention; each such line ends with the command that mends it or says "
         "more. What has ended is counted exactly for the last hour, and for the last day to the hour.\n\n"
-        "Examples:\n  dormouse status --pool default\n  dormouse status --check --pool default");
+        "Examples:\n  dormouse status --pool default\n  dormouse status --check --pool default\n  "
+        "dormouse status --watch");
     choose(command, chosen, options, status);
 }
 

@@ -1,6 +1,10 @@
 #include "cli/status.h"
 
+#include <unistd.h>
+
+#include <csignal>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/at_rest.h"
 #include "cli/attention.h"
@@ -111,11 +115,19 @@ void print_json(const Overview& overview) {
     print(safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
 }
 
-Try<void> ask_database(Overview& overview, const DatabaseOptions& options) {
-    auto connection = open_database(options, "status");
-    if (!connection) return tl::unexpected(connection.error());
-    if (auto fits = check_schema(*connection); !fits) return fits;
-    return add_database(overview, *connection);
+using Connection = std::optional<postgres::BlockingConnection>;
+
+/// Over `connection`, which is opened if there is none, and given up when it fails.
+Try<void> ask_database(Overview& overview, const DatabaseOptions& options, Connection& connection) {
+    if (!connection) {
+        auto opened = open_database(options, "status");
+        if (!opened) return tl::unexpected(opened.error());
+        if (auto fits = check_schema(*opened); !fits) return fits;
+        connection.emplace(std::move(*opened));
+    }
+    auto asked = add_database(overview, *connection);
+    if (!asked) connection.reset();
+    return asked;
 }
 
 /// As monitoring plugins do: one line, and 0 well, 1 warning, 2 critical, 3 unknown.
@@ -145,12 +157,9 @@ Outcome check(const Overview& overview, const Try<void>& asked) {
     return static_cast<Exit>(critical ? 2 : all.empty() ? 0 : 1);
 }
 
-}  // namespace
-
-Outcome status(const StatusOptions& options) {
-    if (options.at_rest) return status_at_rest({options.database.pool, options.json});
+Outcome show(const StatusOptions& options, Connection& connection) {
     Overview overview = overview_of_this_machine(config::of_process());
-    const auto asked = ask_database(overview, options.database);
+    const auto asked = ask_database(overview, options.database, connection);
     if (options.check) return check(overview, asked);
     if (!asked && !options.json && !overview.pools.empty())
         print_pools(overview, {.with_database = false, .all = options.all, .pool = options.database.pool});
@@ -160,6 +169,40 @@ Outcome status(const StatusOptions& options) {
         ? print_json(overview)
         : print_screen(overview, all, {.with_database = true, .all = options.all, .pool = options.database.pool});
     return all.empty() ? Exit::ok : Exit::attention;
+}
+
+volatile std::sig_atomic_t watched_enough = 0;
+
+/// One session for as long as somebody looks; a database that is away is told, and tried again.
+Outcome watch_screen(const StatusOptions& options) {
+    constexpr unsigned pause_s = 2;
+    if (::isatty(STDOUT_FILENO) != 1)
+        return give_up(Exit::usage, "--watch: stdout is no terminal; leave it out, or use --json in a loop");
+    struct sigaction action{};
+    action.sa_handler = [](int) { watched_enough = 1; };
+    action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);  // the second one ends it at once
+    ::sigaction(SIGINT, &action, nullptr);
+    Connection connection;
+    Outcome last = Exit::ok;
+    for (bool first = true; watched_enough == 0; first = false) {
+        print("\033[H\033[2J");
+        last = show(options, connection);
+        if (!last && first) return last;
+        if (!last) print("\n" + paint(Colour::red, escaped(last.error().message)) + "; tried again\n");
+        print(paint(Colour::dim, "\nevery 2 s, until Ctrl-C") + "\n");
+        flush_stdout();
+        if (watched_enough == 0) ::sleep(pause_s);  // Ctrl-C ends it
+    }
+    return last;
+}
+
+}  // namespace
+
+Outcome status(const StatusOptions& options) {
+    if (options.at_rest) return status_at_rest({options.database.pool, options.json});
+    if (options.watch) return watch_screen(options);
+    Connection connection;
+    return show(options, connection);
 }
 
 }  // namespace dormouse::cli

@@ -10,6 +10,7 @@ struct StatusOptions {
     bool json = false;
     bool all = false;      ///< each pool and queue, however many there are
     bool check = false;    ///< one line and an exit code for a monitor, see status()
+    bool watch = false;    ///< the screen again and again, for somebody at a terminal
     bool at_rest = false;  ///< what is known without the database, see at_rest.h
 };
 

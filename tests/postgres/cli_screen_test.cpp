@@ -1,4 +1,8 @@
 // dormouse status stays one screen however many pools and queues there are, and what needs somebody is on it.
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <fstream>
@@ -43,6 +47,41 @@ BOOST_AUTO_TEST_CASE(of_300_pools_and_200_queues_those_that_matter_are_shown) {
     BOOST_TEST(all.exit_code == screen.exit_code);
     for (const char* seen : {"p299", "q198", "zz"}) BOOST_TEST(all.out.find(seen) != std::string::npos, seen);
     BOOST_TEST(all.out.find("more") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(somebody_at_a_terminal_sees_it_again_and_again_until_ctrl_c) {
+    TestDatabase database;
+    const TemporaryDirectory directory;
+    const std::map<std::string, std::string> environment{{"DATABASE_URL", database.url()},
+                                                         {"DORMOUSE_CONFIG_DIR", directory.path()}};
+    const Ended piped = run(cli_program({"status", "--watch"}, environment));
+    BOOST_TEST(piped.exit_code == 2);
+    BOOST_TEST(piped.err.find("--watch: stdout is no terminal") != std::string::npos, piped.err);
+    int terminal = -1;
+    const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+    if (child == 0) {
+        for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+        ::execl(dormouse_binary, dormouse_binary, "status", "--watch", nullptr);
+        ::_exit(127);
+    }
+    BOOST_TEST_REQUIRE(child > 0);
+    constexpr const char* cleared = "\033[H\033[2J";
+    std::string seen;
+    char part[4096];
+    for (ssize_t length = 0; (length = ::read(terminal, part, sizeof part)) > 0;) {
+        seen.append(part, static_cast<std::size_t>(length));
+        if (seen.find(cleared, 1) == std::string::npos) continue;
+        BOOST_TEST(::write(terminal, "\x03", 1) == 1);
+        break;
+    }
+    BOOST_TEST(seen.find("all queues are empty") != std::string::npos, seen);
+    while (::read(terminal, part, sizeof part) > 0) {
+    }
+    int status = 0;
+    BOOST_TEST(::waitpid(child, &status, 0) == child);
+    ::close(terminal);
+    BOOST_TEST(WIFEXITED(status));
+    BOOST_TEST(WEXITSTATUS(status) == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
