@@ -25,6 +25,54 @@ std::string words_of(const std::string& filter) {
     return text;
 }
 
+/// Which runs a filter meant is not kept: `maybe` says so.
+void print_lines(const postgres::Reply& reply, bool maybe) {
+    for (int row = 0; row < reply.rows(); ++row) {
+        const auto text = [&](int column) {
+            return reply.is_null(row, column) ? Json() : Json(std::string(reply.text(row, column)));
+        };
+        const std::string filter(reply.text(row, 4));
+        Json line{{"at", iso(reply.real(row, 0))},
+                  {"who", text(1)},
+                  {"operation", text(2)},
+                  {"run", text(3)},
+                  {"filter", filter.empty() ? Json() : Json::parse(filter, nullptr, false)},
+                  {"runs", reply.integer(row, 5)},
+                  {"reason", text(6)}};
+        if (maybe) line["maybe"] = true;
+        print(safe_json(line.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
+    }
+}
+
+std::string table_of(const postgres::Reply& reply, double now) {
+    Table table({"WHEN", "WHO", "DID", "TO", "RUNS", "WHY"});
+    for (int row = 0; row < reply.rows(); ++row) {
+        const std::string id(reply.text(row, 3));
+        const std::string operation(reply.text(row, 2));
+        table.add({{relative(reply.real(row, 0), now)},
+                   {cut(std::string(reply.text(row, 1)), 30)},
+                   {operation},
+                   {id.empty() ? cut(words_of(std::string(reply.text(row, 4))), 80) : id},
+                   {operation == "scale" ? "" : std::string(reply.text(row, 5))},
+                   {cut(std::string(reply.text(row, 6)), 60)}});
+    }
+    return table.text();
+}
+
+/// What may have been done to a run together with others.
+Try<void> tell_bulk(postgres::BlockingConnection& connection, const HistoryOptions& options, const std::string& run,
+                    double now) {
+    const auto reply = connection.ask("history", sql::cli::history_bulk,
+                                      {run, std::to_string(options.limit), std::to_string(rows_read)});
+    if (!reply) return give_up(reply.error());
+    if (options.json) {
+        print_lines(*reply, true);
+    } else if (reply->rows() > 0) {
+        print("\nwith a filter, while the run was there; it may have been among them:\n" + table_of(*reply, now));
+    }
+    return {};
+}
+
 }  // namespace
 
 Outcome history(const HistoryOptions& options) {
@@ -42,35 +90,17 @@ Outcome history(const HistoryOptions& options) {
     const auto reply =
         connection->ask("history", sql::cli::history, {run, std::to_string(options.limit), std::to_string(rows_read)});
     if (!reply) return give_up(reply.error());
-    Table table({"WHEN", "WHO", "DID", "TO", "RUNS", "WHY"});
-    for (int row = 0; row < reply->rows(); ++row) {
-        const std::string id(reply->text(row, 3));
-        const std::string filter(reply->text(row, 4));
-        const std::string operation(reply->text(row, 2));
-        if (options.json) {
-            const auto text = [&](int column) {
-                return reply->is_null(row, column) ? Json() : Json(std::string(reply->text(row, column)));
-            };
-            const Json line{{"at", iso(reply->real(row, 0))},
-                            {"who", text(1)},
-                            {"operation", text(2)},
-                            {"run", text(3)},
-                            {"filter", filter.empty() ? Json() : Json::parse(filter, nullptr, false)},
-                            {"runs", reply->integer(row, 5)},
-                            {"reason", text(6)}};
-            print(safe_json(line.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
-            continue;
-        }
-        table.add({{relative(reply->real(row, 0), now->real(0, 0))},
-                   {cut(std::string(reply->text(row, 1)), 30)},
-                   {operation},
-                   {id.empty() ? cut(words_of(filter), 80) : id},
-                   {operation == "scale" ? "" : std::string(reply->text(row, 5))},
-                   {cut(std::string(reply->text(row, 6)), 60)}});
+    if (options.json) {
+        print_lines(*reply, false);
+    } else if (reply->rows() > 0) {
+        print(table_of(*reply, now->real(0, 0)));
+    } else {
+        print(run ? "nobody has canceled, retried or archived this run by its id in the last 90 days\n"
+                  : "nothing was canceled, retried, archived or scaled by anybody in the last 90 days\n");
     }
-    if (!options.json)
-        print(reply->rows() == 0 ? "nothing was canceled, retried, archived or scaled by anybody in the last 90 days\n"
-                                 : table.text());
+    if (run)
+        if (auto told = tell_bulk(*connection, options, *run, now->real(0, 0)); !told)
+            return tl::unexpected(told.error());
     return Exit::ok;
 }
 

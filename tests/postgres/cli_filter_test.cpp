@@ -166,7 +166,21 @@ BOOST_AUTO_TEST_CASE(who_did_what_is_kept) {
     BOOST_TEST(lines[2].at("operation") == "retry");
     const std::string of_one = out({"history", one.substr(0, 30)});
     BOOST_TEST(has(of_one, "wrong file"), of_one);
-    BOOST_TEST(!has(of_one, "401"), of_one);
+    const auto filter = of_one.find("with a filter, while the run was there; it may have been among them:");
+    BOOST_TEST_REQUIRE(filter != std::string::npos, of_one);
+    BOOST_TEST(of_one.find("401") > filter, of_one);
+    const std::string last = out({"history", one, "--json"});
+    const json maybe = json::parse(last.substr(last.rfind('\n', last.size() - 2) + 1));
+    BOOST_TEST(maybe.at("maybe") == true);
+    BOOST_TEST(maybe.at("filter").at("error") == "busy");
+    BOOST_TEST(!lines[1].contains("maybe"));
+    const std::string later = failed("busy");  // it was not there yet
+    BOOST_TEST(has(out({"history", later}), "nobody has canceled, retried or archived this run by its id"));
+    BOOST_TEST(!has(out({"history", later}), "with a filter"));
+    out({"retry", "--task", "another", "--status", "failed", "--yes"});
+    BOOST_TEST(!has(out({"history", later}), "with a filter"));
+    out({"archive", "--status", "failed", "--yes"});
+    BOOST_TEST(has(out({"history", later}), "with a filter"));
     BOOST_TEST(has(out({"history"}), "error busy"));
     database.exec("UPDATE dormouse.operations SET done_at = now() - interval '91 days'");
     out({"archive", one});

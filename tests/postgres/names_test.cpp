@@ -343,6 +343,7 @@ BOOST_AUTO_TEST_CASE(migrate_and_every_other_command_execute_nothing_of_public) 
                                                       {"scale", "gone"},
                                                       {"scale", "gone", "--reset"},
                                                       {"history"},
+                                                      {"history", id},
                                                       {"forget", "gone"}})
         command(arguments);
 }
