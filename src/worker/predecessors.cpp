@@ -59,12 +59,14 @@ std::string inode_of(int directory) {
 }  // namespace
 
 Predecessors::Predecessors(const std::string& state_directory, store::Identity& who, Of of) {
-    if (state_directory.empty() || (of == Of::unit && who.unit.empty())) return;
-    take(of == Of::unit ? locked(state_directory) : first_free(state_directory), who, of);
+    if (!state_directory.empty() && (of == Of::foreground || !who.unit.empty()))
+        take(of == Of::unit ? locked(state_directory) : first_free(state_directory), who, of);
+    arrive(who);
 }
 
 Predecessors::Predecessors(UniqueFd directory, store::Identity& who, const std::vector<Uuid>& living) : alive_(living) {
     take(std::move(directory), who, Of::unit);
+    arrive(who);
 }
 
 void Predecessors::take(UniqueFd directory, store::Identity& who, Of of) {
@@ -86,12 +88,10 @@ void Predecessors::take(UniqueFd directory, store::Identity& who, Of of) {
         const bool lives = worker && std::find(alive_.begin(), alive_.end(), *worker) != alive_.end();
         if (worker && !lives && line.size() > 37 && line.substr(37) == place_) dead_.push_back(*worker);
     }
-    arrive(who);
 }
 
 void Predecessors::arrive(store::Identity& who) {
-    if (!instance_) return;
-    who.instance_id = *instance_;
+    if (instance_) who.instance_id = *instance_;
     alive_.push_back(who.id);
     write();
 }

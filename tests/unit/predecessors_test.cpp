@@ -137,12 +137,19 @@ BOOST_AUTO_TEST_CASE(who_holds_the_lock_is_alive) {
     BOOST_TEST((dead() == std::vector{holder.id}));
 }
 
-BOOST_AUTO_TEST_CASE(without_a_unit_or_a_directory_nothing_is_known_and_nothing_written) {
+BOOST_AUTO_TEST_CASE(without_a_unit_or_a_directory_nobody_else_is_known_and_nothing_written) {
     dies(identity(""));
     store::Identity who = identity();
     BOOST_TEST(Predecessors("", who).dead().empty());
     BOOST_TEST(Predecessors(directory.path() + "/none", who).dead().empty());
     BOOST_TEST(dead().empty());
+    Predecessors of_this_process("", who);  // whose own workers it knows all the same
+    store::Identity next = identity();
+    of_this_process.died(who.id);
+    of_this_process.arrive(next);
+    BOOST_TEST((of_this_process.dead() == std::vector{who.id}));
+    of_this_process.settled({who.id});
+    BOOST_TEST(of_this_process.dead().empty());
 }
 
 // In the foreground: several may share a directory, and each has a PID namespace of its own.
