@@ -362,7 +362,7 @@ BOOST_AUTO_TEST_CASE(the_reference_has_every_option_with_its_default_and_variabl
     const std::string text = reference();
     BOOST_TEST(contains(text, "worker.concurrency\n"));
     BOOST_TEST(contains(text, "Takes a whole number from 1 to 10000. Default: 4.\n"));
-    BOOST_TEST(contains(text, "Environment: DORMOUSE_WORKER_CONCURRENCY, WORKER_CONCURRENCY\n"));
+    BOOST_TEST(contains(text, "Environment: DORMOUSE_WORKER_CONCURRENCY, WORKER_CONCURRENCY, AGENTEXEC_NUM_WORKERS\n"));
     BOOST_TEST(contains(text, "task.NAME.backoff.base\n"));
 }
 
