@@ -27,7 +27,7 @@ SELECT 'warning', 'roles', pg_catalog.format('%s %s; it is there to be granted',
 UNION ALL
 SELECT 'note', 'roles', pg_catalog.format('everybody may connect to database %I, so whoever has a role of dormouse elsewhere on this server has it here too', d.datname),
        pg_catalog.format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC, and GRANT CONNECT to each login that needs it', d.datname)
-  FROM pg_database d WHERE d.datname = current_database() AND has_database_privilege('public', d.oid, 'CONNECT')
+  FROM pg_database d WHERE d.datname = current_database() AND pg_catalog.has_database_privilege('public'::name, d.oid, 'CONNECT'::text)
 UNION ALL
 SELECT 'note', 'login', 'it is not told whose sessions hold things, when they are not its own', pg_catalog.format('GRANT pg_read_all_stats TO %I', session_user)
  WHERE NOT pg_catalog.pg_has_role(session_user, 'pg_read_all_stats', 'USAGE')

@@ -5,7 +5,7 @@ WITH tables AS (
 ), triggers AS (
     SELECT t.tgname, t.tgenabled, tables.name, p.oid::regproc::text AS function, n.nspname = 'dormouse' AS ours,
            EXISTS (SELECT FROM pg_language l WHERE l.oid = p.prolang AND l.lanname IN ('c', 'internal'))
-           OR EXISTS (SELECT FROM unnest(p.proconfig) s (setting) WHERE s.setting ^@ 'search_path=') AS pinned
+           OR EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) s (setting) WHERE s.setting ^@ 'search_path='::text) AS pinned
       FROM pg_trigger t JOIN tables ON tables.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
      WHERE NOT t.tgisinternal AND t.tgparentid = 0::oid
 )
