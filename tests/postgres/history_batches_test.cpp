@@ -27,10 +27,11 @@ BOOST_AUTO_TEST_CASE(the_runs_of_the_last_hour_are_found_without_looking_into_th
             tables += std::string(plan->text(row, 0)).find(" on runs_finished_2") != std::string::npos ? 1 : 0;
         return tables;
     };
-    for (const int tables : {plan_of(sql::cli::runs, {std::nullopt, "t", std::nullopt, hour_ago, "20", "f", many.old,
-                                                      many.old, std::nullopt}),
-                             plan_of(sql::cli::runs_reach, {std::nullopt, "10000", many.old, days->optional_text(0, 0),
-                                                            days->optional_text(0, 1)})}) {
+    for (const int tables :
+         {plan_of(sql::cli::runs, {std::nullopt, "t", std::nullopt, hour_ago, "20", "f", many.old, many.old,
+                                   std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt}),
+          plan_of(sql::cli::runs_reach,
+                  {std::nullopt, "10000", many.old, days->optional_text(0, 0), days->optional_text(0, 1)})}) {
         BOOST_TEST(tables >= 1);
         BOOST_TEST(tables <= 11);  // until 8 days from now, and the default partition
     }
@@ -204,8 +205,8 @@ BOOST_AUTO_TEST_CASE(runs_since_a_time_are_found_by_portions_each_once) {
             const auto rest = session.ask("runs", sql::cli::runs_reach, parameters);
             BOOST_TEST_REQUIRE(rest.has_value(), (rest ? "" : rest.error().message));
             const auto until = std::max(rest->optional_text(0, 0), rest->optional_text(0, 2));
-            BOOST_TEST(rows(sql::cli::runs,
-                            {std::nullopt, "nosuch", std::nullopt, epoch, "20", "f", until, until, from}) < 3'000);
+            BOOST_TEST(rows(sql::cli::runs, {std::nullopt, "nosuch", std::nullopt, epoch, "20", "f", until, until, from,
+                                             std::nullopt, std::nullopt, std::nullopt, std::nullopt}) < 3'000);
             from = until;
         } while (from && ++portions < 100);
         BOOST_TEST(portions < 80);
