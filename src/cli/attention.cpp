@@ -112,11 +112,11 @@ void about_versions(All& all, const PoolSeen& pool) {
     const std::string own(release());
     for (const WorkerSeen& worker : pool.workers)
         if ((worker.state == "awake" || worker.state == "resting") && !worker.version.empty() && worker.version != own)
-            all.push_back(
-                {Level::warning, "version",
-                 "the worker of pool " + pool.name + " on " + worker.host + " is " + worker.version + ", this is " +
-                     own,
-                 "systemctl restart dormouse@" + pool.name + ".service" + (worker.here ? "" : ", on its machine")});
+            all.push_back({Level::warning, "version",
+                           "the worker of pool " + pool.name + " on " + worker.host + " is " + worker.version +
+                               ", this is " + own,
+                           "systemctl try-reload-or-restart dormouse@" + pool.name + ".service" +
+                               (worker.here ? "" : ", on its machine")});
 }
 
 void about_spool(All& all, const PoolSeen& pool) {

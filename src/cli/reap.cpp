@@ -17,6 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr Millis reap_patience{10'000};
+constexpr Millis survivors_patience{2'000};
 
 struct Reaped {
     bool ended = false;  ///< a process of it was ended by us
@@ -43,7 +44,7 @@ Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection
     }
     // what nobody sees from here may live
     if (!suspect.row.presence.unseen && !suspect.row.id.empty())
-        reaped.leftovers = handlers::end_survivors({suspect.row.id});
+        reaped.leftovers = handlers::end_survivors({suspect.row.id}, survivors_patience);
     const ProcessMark& mark = suspect.row.mark;
     const auto reply = connection.ask("reap", sql::cli::release_worker,
                                       {suspect.row.id, mark.host, std::to_string(mark.pid), std::to_string(mark.start),

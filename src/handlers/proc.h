@@ -1,6 +1,6 @@
-// What /proc says about other processes. Used by Orphans, Survivors, and by commands that look at workers; tells, and never
-// signals or reaps anything. Every answer may be out of date by the time it is read: a pid is only safe to act on while
-// its process cannot be reaped by anybody else, which is so for our own children.
+// What /proc says about other processes. Used by Orphans, Leftovers, Survivors, and by commands that look at workers;
+// tells, and never signals or reaps anything. Every answer may be out of date by the time it is read: a pid is only
+// safe to act on while its process cannot be reaped by anybody else, which is so for our own children.
 #pragma once
 
 #include <sys/types.h>

@@ -9,7 +9,6 @@
 #include <map>
 #include <thread>
 
-#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/unique_fd.h"
 #include "handlers/proc.h"
@@ -18,7 +17,6 @@ namespace dormouse::handlers {
 
 namespace {
 
-constexpr Millis patience{2'000};
 constexpr Millis while_loading{5};
 
 using Killed = std::map<pid_t, UniqueFd>;
@@ -71,7 +69,7 @@ bool pass(const std::vector<std::string>& workers, Killed& killed, int& refused)
 
 }  // namespace
 
-Survivors end_survivors(const std::vector<std::string>& workers) {
+Survivors end_survivors(const std::vector<std::string>& workers, Millis patience) {
     Survivors told;
     if (workers.empty()) return told;
     const auto end = after(BootClock::now(), patience);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace dormouse::handlers {
 
 struct Survivors {
@@ -15,8 +17,9 @@ struct Survivors {
 };
 
 /// SIGKILL at once, through pidfds: nobody is there any more who would read what they say, and their run starts anew.
-/// Looks again until none is found, so that none is forked away meanwhile; waits for two seconds at most. Reads the
-/// environments that it may read: those of this account's processes, or of all for root. Never ends this process.
-Survivors end_survivors(const std::vector<std::string>& workers);
+/// Looks again until none is found, so that none is forked away meanwhile; blocks for `patience` at most, and for some
+/// milliseconds as a rule. Reads the environments that it may read: those of this account's processes, or of all for
+/// root. Never ends this process.
+Survivors end_survivors(const std::vector<std::string>& workers, Millis patience);
 
 }  // namespace dormouse::handlers

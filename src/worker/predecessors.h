@@ -30,8 +30,8 @@ class Predecessors {
   public:
     enum class Of { unit, foreground };
     /// Takes the lock and reads who was here; `who` is this process's first worker. Without a state directory, without
-    /// a unit where it is one's, or while somebody else holds the lock nobody of another process is known to be dead. Errors of the file
-    /// system mean the same. Adds that worker, as arrive() does.
+    /// a unit where it is one's, or while somebody else holds the lock nobody of another process is known to be dead.
+    /// Errors of the file system mean the same. Adds that worker, as arrive() does.
     Predecessors(const std::string& state_directory, store::Identity& identity, Of of = Of::unit);
     /// Goes on with the locked directory of a process that has taken this one for its successor, whose workers
     /// `living` are not dead yet.

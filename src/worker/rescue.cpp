@@ -9,6 +9,8 @@
 namespace dormouse::worker {
 namespace {
 
+/// The loop waits for it: what has been killed and is still there then is told and passed over.
+constexpr Millis survivors_patience{300};
 constexpr Millis pause_of_a_refused_run{300'000};
 
 }  // namespace
@@ -56,7 +58,7 @@ void Rescue::end_leftovers() {
     for (const Uuid& worker : asked_)
         if (std::find(swept_.begin(), swept_.end(), worker) == swept_.end()) names.push_back(worker.to_string());
     swept_ = asked_;
-    const handlers::Survivors found = handlers::end_survivors(names);
+    const handlers::Survivors found = handlers::end_survivors(names, survivors_patience);
     if (found.ended > 0)
         log::event(
             log::Level::warning, "leftovers",

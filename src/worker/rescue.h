@@ -44,6 +44,8 @@ class Rescue : public Participant {
     [[nodiscard]] bool has_dead() const { return predecessors_ != nullptr && !predecessors_->dead().empty(); }
     [[nodiscard]] std::vector<Uuid> left_alone(Time now);
     [[nodiscard]] Sent next(const Moment& moment) const;
+    /// Before their runs go back: what their handlers have left behind on this host.
+    void end_leftovers();
 
     Predecessors* predecessors_;
     bool for_everybody_;
@@ -51,8 +53,6 @@ class Rescue : public Participant {
     bool wanted_ = true;
     bool listing_ = false;  ///< the statement for all was refused: which are they?
     Sent sent_ = Sent::nothing;
-    /// Before their runs go back: what their handlers have left behind on this host.
-    void end_leftovers();
     std::vector<Uuid> swept_;  ///< nothing of these is left
     std::vector<Uuid> asked_;  ///< dead: whose runs the round takes back
     Bisection<Uuid> search_;

@@ -212,7 +212,8 @@ BOOST_AUTO_TEST_CASE(what_was_put_aside_another_version_and_a_relay_that_does_no
     BOOST_TEST(said(overview(pool)) == "");  // it has left
     pool.workers.front().state = "awake";
     BOOST_TEST(says(overview(pool), "warning version: the worker of pool mail on here is 0.0.9, this is " +
-                                        std::string(release()) + " | systemctl restart dormouse@mail.service"));
+                                        std::string(release()) +
+                                        " | systemctl try-reload-or-restart dormouse@mail.service"));
     pool.workers.front().here = false;
     BOOST_TEST(says(overview(pool), "dormouse@mail.service, on its machine"));
     pool.workers.front().version = release();
