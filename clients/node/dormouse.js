@@ -329,7 +329,7 @@ function byHand([program, run, name, payload = 'null', ...more]) {
   try {
     value = JSON.parse(payload === '-' ? fs.readFileSync(0, 'utf8') : payload);
   } catch (error) {
-    return leave(2, `${program}: the payload is no JSON: ${error.message}`);
+    return leave(2, `${program}: the payload is not JSON: ${error.message}`);
   }
   const say = ({ type, id, level = type, ...said }) => console.error(`${level}: ${type === 'log' ? said.text : JSON.stringify(said)}`);
   const tell = (answer) => {

@@ -1,4 +1,4 @@
-// How a run ended, as its function says it. A value; made by one of the functions below.
+// The outcome of a run, as its function reports it. A value, created by one of the functions below.
 #pragma once
 
 #include <chrono>
@@ -10,23 +10,23 @@ namespace dormouse {
 
 class Result {
   public:
-    /// Done, without a result.
+    /// Completed, without a result.
     static Result completed() { return Result(Kind::completed); }
 
-    /// Done; `value` is stored as JSON. In typed.h: needs a to_json() for Value.
+    /// Completed; `value` is stored as JSON. Defined in typed.h; needs a to_json() for Value.
     template <typename Value>
     static Result completed(const Value& value);
 
-    /// Done; the result is this JSON text, stored as it is, at most limits.result_bytes (1 MiB). Text that is no JSON
-    /// fails the run, permanently, as `bad_result`.
+    /// Completed; the result is this JSON text, stored as is, at most limits.result_bytes (1 MiB). Text that is not
+    /// valid JSON fails the run for good, as `bad_result`.
     static Result json(std::string text) {
         Result result(Kind::completed);
         result.text_ = std::move(text);
         return result;
     }
 
-    /// Not done. Tried again with full jitter (backoff.base, backoff.max) while the run has attempts left; at once
-    /// failed for good if `permanent`. `error_class` is for programs (100 bytes), `message` for people (8 KiB); more is
+    /// Failed. Tried again with full jitter (backoff.base, backoff.max) while the run has attempts left; failed for good
+    /// at once if `permanent`. `error_class` is for programs (100 bytes), `message` for people (8 KiB); the rest is
     /// cut.
     static Result failed(std::string error_class, std::string message, bool permanent = false) {
         Result result(Kind::failed);
@@ -36,14 +36,14 @@ class Result {
         return result;
     }
 
-    /// Not now: again after `delay`, without using up an attempt (unless the task says snooze_counts).
+    /// Retry after `delay`, without using an attempt (unless the task sets snooze_counts).
     static Result retry_in(std::chrono::milliseconds delay, std::string message = {}) {
         Result result = retry_later(std::move(message));
         result.delay_ = delay;
         return result;
     }
 
-    /// The same after backoff.base.
+    /// Retry after backoff.base.
     static Result retry_later(std::string message = {}) {
         Result result(Kind::retry);
         result.text_ = std::move(message);

@@ -1,11 +1,11 @@
-// Payloads and results as values of yours, by nlohmann-json's conversions (from_json and to_json, most easily by
-// NLOHMANN_DEFINE_TYPE_…). The only header here that needs nlohmann-json; programs that do without it include
-// worker.h alone.
+// Payloads and results as values of your own types, by nlohmann-json's conversions (from_json and to_json, most easily
+// with NLOHMANN_DEFINE_TYPE_…). The only header here that needs nlohmann-json; programs that do not use it include only
+// worker.h.
 //
-// The place of a fault in a payload is found here and not by JSON_DIAGNOSTICS: that macro makes every JSON value of the
-// program larger and has to be the same in all of its files. Instead, when a conversion has failed, it is repeated with
-// one value after another made `binary`, a type that no payload has: the one with which the message speaks of `binary`
-// in place of the type that was found is the one. That is paid by bad payloads alone, for at most 200 ms.
+// An error in a payload is located here and not by JSON_DIAGNOSTICS: that macro makes every JSON value of the program
+// larger and must be the same in all of its files. Instead, when a conversion fails, it is repeated with one value
+// after another replaced by `binary`, a type that no payload has, until the message names `binary` instead of the type
+// found before. Only bad payloads pay for that, at most 200 ms.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@
 
 namespace dormouse {
 
-/// A value as JSON text. Bytes in it that are no UTF-8 become U+FFFD.
+/// A value as JSON text. Bytes that are not valid UTF-8 become U+FFFD.
 template <typename Value>
 std::string json_of(const Value& value) {
     return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -34,7 +34,7 @@ Result Result::completed(const Value& value) {
 
 namespace detail {
 
-/// What a conversion says of a document; empty: it takes it.
+/// The error of a conversion of a document; empty if it succeeds.
 using Trial = std::function<std::string(const nlohmann::json&)>;
 
 /// Every place below `node`, in the order of the document.
@@ -54,7 +54,7 @@ inline std::string between(const std::string& text, const std::string& before, c
     return text.substr(start, after.empty() ? std::string::npos : text.find(after, start) - start);
 }
 
-/// What the library's message means: what was found, or which member is missing.
+/// The meaning of the library's message: what was found, or which member is missing.
 struct Fault {
     std::string found;    ///< a type: "string"
     std::string missing;  ///< a member's name
@@ -78,7 +78,7 @@ inline Fault read_fault(const std::string& message) {
     return fault;
 }
 
-/// Where in `payload` the fault is that `trial` complains of, and what it is.
+/// The location of the error that `trial` reports for `payload`, and what it is.
 inline std::string explain(nlohmann::json payload, const Trial& trial) {
     using nlohmann::json;
     const std::string message = trial(payload);
@@ -141,7 +141,7 @@ template <typename Payload, typename Callable>
 void Worker::task(const std::string& name, Callable function) {
     task(name, Function([function = std::move(function)](Run& run) -> Result {
              nlohmann::json document = nlohmann::json::parse(run.payload(), nullptr, false);
-             if (document.is_discarded()) return Result::failed("bad_payload", "the payload is no JSON", true);
+             if (document.is_discarded()) return Result::failed("bad_payload", "the payload is not JSON", true);
              std::optional<Payload> payload;
              try {
                  payload = document.get<Payload>();

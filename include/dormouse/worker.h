@@ -1,12 +1,12 @@
 // A worker for the runs of one pool, in a program of your own: its tasks are functions of the program. It is the same
-// worker as `dormouse worker`, with the same doorbells, leases and ways to leave (docs/embedding.md).
+// worker as `dormouse worker`, with the same doorbells, leases and shutdown (docs/embedding.md).
 //
 //   dormouse::Worker worker{{.pool = "thumbnails"}};
 //   worker.task("ping", [](dormouse::Run& run) { return dormouse::Result::completed(); });
 //   return worker.run();
 //
-// Threads: the worker's own (in run() the caller's) talks to the database; functions are called on others, made when
-// there is work, worker.concurrency (32) at most. All members of Worker are for one thread, except stop().
+// Threads: one thread, in run() the caller's, talks to the database. Functions are called on other threads, created when
+// there is work, at most worker.concurrency (32). All members of Worker, except stop(), must be called from one thread.
 #pragma once
 
 #include <chrono>
@@ -22,48 +22,47 @@ namespace dormouse {
 
 class Worker {
   public:
-    /// What executes the runs of a task. It is called on several threads at once. What it throws becomes a failure: the
-    /// exception's type is the class, what() the message.
+    /// Executes the runs of a task. It is called on several threads at once. An exception becomes a failure: its type is
+    /// the class, its what() the message.
     using Function = std::function<Result(Run&)>;
 
-    /// Reads the environment, and nothing else yet.
+    /// Reads only the environment.
     explicit Worker(Config config = {});
-    /// Asks functions that are at work to stop, as stop() does, but at once; then waits until every function has
-    /// returned, however long that takes: they may hold what your program is about to destroy.
+    /// Requests running functions to stop, like stop(), but at once; then waits until every function has returned,
+    /// however long that takes, because they may use what your program is about to destroy.
     ~Worker();
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    /// Registers the function of a task. A [task.NAME] table in the pool's file may say timeout, max_attempts and
-    /// backoff; without one the defaults hold (1 h, 5, 5 s to 10 min). Payload and result are JSON text:
-    /// Run::payload(), Result::json(). Throws std::logic_error for a name that is taken, or once the worker was
-    /// started.
+    /// Registers the function of a task. A [task.NAME] table in the pool's file may set timeout, max_attempts and
+    /// backoff; otherwise the defaults apply (1 h, 5, 5 s to 10 min). Payload and result are JSON text: Run::payload(),
+    /// Result::json(). Throws std::logic_error if the name is taken, or if the worker has been started.
     void task(const std::string& name, Function function);
 
-    /// The same with the payload as a value, and the result too if you like: `function` takes (Run&, const Payload&)
-    /// and returns Result, something that to_json() knows, or nothing. In typed.h. A payload that from_json() refuses
-    /// fails its run, permanently, as `bad_payload`, with the place: "/items/3/price: expected number, found string".
+    /// The same with the payload, and optionally the result, as a value: `function` takes (Run&, const Payload&) and
+    /// returns Result, a type with a to_json(), or nothing. Defined in typed.h. If from_json() refuses a payload, its
+    /// run fails for good as `bad_payload`, with the location: "/items/3/price: expected number, found string".
     template <typename Payload, typename Callable>
     void task(const std::string& name, Callable function);
 
-    /// The whole life of a program that is nothing but a worker, called from main() before there are other threads. It
-    /// takes SIGTERM and SIGINT, systemd's sockets and watchdog, reports readiness and writes the due file as
-    /// `dormouse worker` does, so a unit of dormouse's can start it. What is wrong with configuration or database does
-    /// not end it: it says so and tries again. Returns the exit code: 0 if it has left in order.
+    /// Runs a program that is only a worker. Call it from main() before you create other threads. Like `dormouse worker`,
+    /// it handles SIGTERM and SIGINT, systemd's sockets and watchdog, reports readiness and writes the due file, so a
+    /// dormouse unit can start it. It does not exit because of an error in configuration or database: it logs the error
+    /// and tries again. Returns the exit code: 0 after an orderly shutdown.
     ///
-    /// If a function that was given up is still at work at the end, the process ends here, by _exit() with that code
-    /// and flushed stdio: main() is not returned to, destructors and atexit() handlers are left out.
+    /// If an abandoned function is still running at the end, run() does not return to main(): it flushes stdio and ends
+    /// the process by _exit() with that code, without destructors and atexit() handlers.
     int run();
 
-    /// A guest beside your own main loop: on a thread of its own, without signal handlers, without a word to systemd,
-    /// and it never leaves by itself. Several Workers in one process are fine. Returns at once; the database may come
-    /// later. Throws std::runtime_error if the configuration cannot be used, naming the place and the remedy.
+    /// Starts the worker next to your own main loop: on a separate thread, without signal handlers and without
+    /// notifying systemd. It never exits by itself. One process may have several Workers. Returns at once; the database
+    /// need not be available yet. Throws std::runtime_error, naming place and remedy, if the configuration is invalid.
     void start();
 
-    /// Ends what start() began: claims nothing from now on; what is at work may finish for half of `timeout`, then is
-    /// asked to stop and has a quarter to do so; what has not ended is handed back. True: nothing is left, and start()
-    /// may be called again. False: after `timeout` a function has still not returned, or the database has not taken the
-    /// last results; call it again to go on waiting. From any thread but the functions'.
+    /// Stops the worker started by start(). It claims no more runs. Running functions may finish for half of `timeout`,
+    /// then are requested to stop and have a quarter to do so; unfinished runs are handed back. True: nothing is left,
+    /// and start() may be called again. False: after `timeout` a function has still not returned, or the database has
+    /// not accepted the last results; call it again to continue waiting. Call it from any thread except the functions'.
     [[nodiscard]] bool stop(std::chrono::milliseconds timeout);
 
   private:

@@ -92,7 +92,7 @@ void Run::heartbeat(std::chrono::milliseconds within) {
 
 void Run::enqueue(const NewRun& run) {
     if (!handlers::is_json(run.payload))
-        throw std::invalid_argument("enqueue: the payload for task " + run.task + " is no JSON");
+        throw std::invalid_argument("enqueue: the payload for task " + run.task + " is not JSON");
     std::string text = "{\"task\":" + quoted(run.task) + ",\"payload\":" + run.payload;
     if (run.queue) text += ",\"queue\":" + quoted(*run.queue);
     if (run.priority) text += ",\"priority\":" + std::to_string(*run.priority);

@@ -181,7 +181,7 @@ Outcome InProcess::checked(Outcome outcome, std::int64_t limit) {
         if (static_cast<std::int64_t>(outcome.enqueue.size()) > limit)
             return result_too_large("what it enqueues", limit);
         if (!outcome.result.empty() && !is_json(outcome.result))
-            return failure("bad_result", "the result is no JSON that Postgres takes", true);
+            return failure("bad_result", "the result is not JSON that Postgres accepts", true);
         outcome.result = without_nul(std::move(outcome.result));
         outcome.enqueue = without_nul(std::move(outcome.enqueue));
         return outcome;

@@ -124,7 +124,7 @@ class Python(Errors, unittest.TestCase):
             self.assertIn("deep.descend(payload)", message)
 
     def test_a_result_that_is_none_names_the_place(self):
-        for what, place in (("nan", "result.a[1].b: Out of range"), ("object", "result[0]: a object is no JSON"), ("key", "result.a: the key (1, 2): keys must")):
+        for what, place in (("nan", "result.a[1].b: Out of range"), ("object", "result[0]: a value of type object is not JSON"), ("key", "result.a: the key (1, 2): keys must")):
             self.assertIn(f"the result cannot be written as JSON: {place}", self.failure("gives", what))
         self.assertEqual(self.process.execute("gives", "whole")[-1]["result"], [1, 2])
 

@@ -210,7 +210,7 @@ BOOST_AUTO_TEST_CASE(a_payload_that_is_no_json_is_refused_where_it_is_enqueued) 
     });
     worker.start();
     BOOST_TEST(ended(database.enqueue("careful")) == "completed");
-    BOOST_TEST(refused == std::vector<std::string>(8, "enqueue: the payload for task next is no JSON"),
+    BOOST_TEST(refused == std::vector<std::string>(8, "enqueue: the payload for task next is not JSON"),
                boost::test_tools::per_element());
     const auto careless = database.enqueue("careless");
     BOOST_TEST(ended(careless) == "failed");

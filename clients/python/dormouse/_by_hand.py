@@ -40,7 +40,7 @@ def by_hand(arguments):
         print(f"{program}: there is no task {arguments[2]}; there are {names}", file=sys.stderr)
         return 2
     except ValueError as error:
-        print(f"{program}: the payload is no JSON: {error}", file=sys.stderr)
+        print(f"{program}: the payload is not JSON: {error}", file=sys.stderr)
         return 2
     capture()
     run = Run({"id": "00000000-0000-0000-0000-000000000000", "task": task.name, "payload": payload}, _Terminal())

@@ -40,7 +40,7 @@ def _plain(value):
     for of_numpy in ("tolist", "item"):  # arrays and single values, of numpy and what looks like it
         if hasattr(value, "dtype") and hasattr(value, of_numpy):
             return getattr(value, of_numpy)()
-    raise TypeError(f"a {type(value).__name__} is no JSON; use dict, list, str, int, float, bool or None, a dataclass, or what "
+    raise TypeError(f"a value of type {type(value).__name__} is not JSON; use dict, list, str, int, float, bool or None, a dataclass, or what "
                     "docs/warm-clients.md names")
 
 
