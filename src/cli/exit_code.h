@@ -38,20 +38,20 @@ struct ExitRow {
 
 inline constexpr std::array exit_table{
     ExitRow{Exit::ok, "done"},
-    ExitRow{Exit::internal, "a fault in dormouse itself"},
+    ExitRow{Exit::internal, "an internal error of dormouse"},
     ExitRow{Exit::usage, "wrong usage, or input that is not accepted"},
     ExitRow{Exit::run_failed, "the run failed (enqueue --wait, watch)"},
     ExitRow{Exit::not_found, "no such run; no such pool or worker (forget, scale)"},
-    ExitRow{Exit::timeout, "waited in vain (enqueue --wait=DURATION)"},
+    ExitRow{Exit::timeout, "timed out (enqueue --wait=DURATION)"},
     ExitRow{Exit::unreachable, "the database cannot be reached, or cannot serve this now"},
     ExitRow{Exit::denied, "credentials or permissions"},
     ExitRow{Exit::schema, "the schema is missing, older or newer: dormouse migrate"},
-    ExitRow{Exit::config, "the configuration is missing or wrong"},
+    ExitRow{Exit::config, "the configuration is missing or invalid"},
     ExitRow{Exit::nobody_answered, "nobody answered the ring"},
     ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait, watch)"},
     ExitRow{Exit::output, "done, but stdout is closed or cannot be written"},
     ExitRow{Exit::attention, "something needs attention (status, doctor)"},
-    ExitRow{Exit::not_told, "a message was not taken (alert --test)"},
+    ExitRow{Exit::not_told, "a message was not accepted (alert --test)"},
     ExitRow{Exit::limit, "too few open files for a process of dormouse: LimitNOFILE=, ulimit -n"},
 };
 

@@ -54,21 +54,22 @@ namespace {
 
 void add_migrate(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<MigrateOptions>();
-    CLI::App& command = *app.add_subcommand("migrate", "Make or update the schema dormouse in the database");
+    CLI::App& command = *app.add_subcommand("migrate", "Create or update the schema dormouse in the database");
     CLI::Option* const roles =
-        command.add_flag("--roles", options->roles, "Only make the four roles and their grants, after a migrate");
+        command.add_flag("--roles", options->roles, "Only create the four roles and their grants, after a migrate");
     CLI::Option* const local_wake =
         command
             .add_flag("--local-wake", options->local_wake,
-                      "Only let Postgres wake the pools of its own host by itself (docs/local-wake.md)")
+                      "Only enable local wake: Postgres wakes the pools on its own host (docs/local-wake.md)")
             ->excludes(roles);
     CLI::Option* const no_local_wake =
-        command.add_flag("--no-local-wake", options->no_local_wake, "Only remove that again, with --pool for one pool")
+        command
+            .add_flag("--no-local-wake", options->no_local_wake, "Only disable local wake; with --pool for one pool")
             ->excludes(roles)
             ->excludes(local_wake);
     command
         .add_flag("--adopt", options->adopt,
-                  "As superuser, work in a schema that somebody else has made, as its owner, who is trusted")
+                  "As superuser, use a schema that another role has created, and act as that trusted owner")
         ->excludes(roles)
         ->excludes(local_wake)
         ->excludes(no_local_wake);
@@ -76,12 +77,12 @@ void add_migrate(CLI::App& app, Chosen& chosen) {
         ->excludes(roles)
         ->excludes(local_wake)
         ->excludes(no_local_wake);
-    command.add_option("--wait", options->wait, "For locks that others hold, at most so long (default 60s)")
+    command.add_option("--wait", options->wait, "Wait at most this long for locks that others hold (default 60s)")
         ->type_name("DURATION");
     add_database(command, options->database);
     add_json(command, options->json);
     command.footer(
-        "Migrating again does no harm, also by several at once.\n\n"
+        "It is safe to migrate again, and to run several migrations at once.\n\n"
         "Examples:\n"
         "  dormouse migrate --database-url postgresql://postgres@localhost/app\n"
         "  dormouse migrate --roles      # needs CREATEROLE; then: GRANT dormouse_producer TO app\n"
@@ -91,26 +92,27 @@ void add_migrate(CLI::App& app, Chosen& chosen) {
 
 void add_setup(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<SetupOptions>();
-    CLI::App& command = *app.add_subcommand(
-        "setup", "From the installed package to a pool that works: database, schema, roles, file, switch");
+    CLI::App& command =
+        *app.add_subcommand("setup", "Set up a working pool: database, schema, roles, config file, systemd target");
     command.add_option("URL", options->url,
                        "The database, as an administrator, without a password (default: DATABASE_URL, else the "
                        "Postgres of this machine)");
-    command.add_option("--create-database", options->create_database, "Make this database first")->type_name("NAME");
+    command.add_option("--create-database", options->create_database, "Create this database first")->type_name("NAME");
     command.add_option("--pool", options->pool, "The pool (default \"default\")")->type_name("POOL");
-    command.add_option("--login", options->login, "As which the pool connects (default \"dormouse\")")
+    command.add_option("--login", options->login, "The login with which the pool connects (default \"dormouse\")")
         ->type_name("LOGIN");
     command
         .add_option("--application", options->application,
-                    "Let this login of your program connect and enqueue; it is made if it is not there")
+                    "Let your program's login connect and enqueue; it is created if it does not exist")
         ->type_name("LOGIN");
-    command.add_flag("--dry-run", options->dry_run, "Only print the commands; they are a shell script");
-    command.add_flag("--no-systemd", options->no_systemd, "Leave out the last step, which switches the pool on");
+    command.add_flag("--dry-run", options->dry_run, "Only print the commands, as a shell script");
+    command.add_flag("--no-systemd", options->no_systemd, "Skip the last step, which enables the pool");
     add_json(command, options->json);
     command.footer(
-        "Looks at everything first, prints each step as the command that you could type, and does it. What is there "
-        "already\nis left as it is, so it may be run again. An administrator is a superuser, or has CREATEROLE and "
-        "CREATE on the database.\n\n"
+        "Checks everything first, then prints each step as a command that you could type, and executes it. "
+        "Completed steps are\n"
+        "skipped, so you can run it again. An administrator is a superuser, or has CREATEROLE and CREATE on "
+        "the database.\n\n"
         "Examples:\n"
         "  sudo dormouse setup --create-database app\n"
         "  sudo dormouse setup postgresql:///app --application web\n"
@@ -122,14 +124,14 @@ void add_setup(CLI::App& app, Chosen& chosen) {
 
 void add_config(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<ConfigOptions>();
-    CLI::App& command = *app.add_subcommand("config", "Show each option of a pool and where its value comes from");
+    CLI::App& command = *app.add_subcommand("config", "Show every option of a pool and where its value comes from");
     command.add_option("POOL", options->pool, "The pool (default: the only one of this machine)");
-    command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
+    command.add_option("--config", options->file, "Use this file instead of the pool's own")->type_name("FILE");
     command.add_option("--set", options->sets, "As with `dormouse worker`")
         ->type_name("SECTION.KEY=VALUE")
         ->take_all()
         ->allow_extra_args(false);
-    command.add_flag("--reference", options->reference, "Every option there is, with what it takes");
+    command.add_flag("--reference", options->reference, "List all options, with the values they take");
     add_json(command, options->json);
     command.footer("Passwords are shown as ***.\n\nExample:\n  dormouse config default");
     choose(command, chosen, options, show_config);
@@ -137,22 +139,23 @@ void add_config(CLI::App& app, Chosen& chosen) {
 
 void add_alert(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<AlertOptions>();
-    CLI::App& command = *app.add_subcommand("alert", "Try how people are told what needs a person ([alerts])");
+    CLI::App& command = *app.add_subcommand("alert", "Test the alert channels of a pool ([alerts])");
     command.add_option("POOL", options->pool, "The pool (default: the only one of this machine)");
-    command.add_option("--config", options->file, "This file instead of the pool's own")->type_name("FILE");
-    command.add_flag("--test", options->test, "Send one message on every way, and say what became of it");
+    command.add_option("--config", options->file, "Use this file instead of the pool's own")->type_name("FILE");
+    command.add_flag("--test", options->test, "Send one message through every channel, and print each outcome");
     add_json(command, options->json);
     command.footer(
-        "Secrets that only the pool's unit has (LoadCredential=) are not there.\n\n"
-        "Example:\n  sudo -u dormouse dormouse alert --test default");
+        "Secrets that only the pool's unit has (LoadCredential=) are not available to this command.\n\n"
+        "Example:\n"
+        "  sudo -u dormouse dormouse alert --test default");
     choose(command, chosen, options, alert);
 }
 
 void add_dev(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<DevOptions>();
-    CLI::App& command =
-        *app.add_subcommand("dev", "A pool for local development: a real doorbell, a real idle exit, gone with Ctrl-C");
-    command.add_option("--config", options->config, "A pool's file (default: one task, hello)")
+    CLI::App& command = *app.add_subcommand(
+        "dev", "Run a pool for local development, with a real doorbell and idle exit, until Ctrl-C");
+    command.add_option("--config", options->config, "A pool's file (default: a pool with one task, hello)")
         ->type_name("FILE")
         ->check(CLI::ExistingFile.description(""));
     command
@@ -160,10 +163,11 @@ void add_dev(CLI::App& app, Chosen& chosen) {
             "--database-url", options->database_url,
             "Database, without a password (default: the file's, else a private Postgres that is removed at the end)")
         ->type_name("URL");
-    command.add_option("--idle-exit", options->idle_exit, "Sleep after so long (default 10s)")->type_name("DURATION");
+    command.add_option("--idle-exit", options->idle_exit, "Exit after being idle this long (default 10s)")
+        ->type_name("DURATION");
     command.add_flag("--foreground", options->foreground, "Without systemd: the worker stays and never sleeps");
     command.footer(
-        "Goes through your own systemd, or the system's as root; where none runs it says so and stays in the "
+        "Uses your own systemd, or the system's as root. Without systemd it says so and stays in the "
         "foreground.\n\n"
         "Examples:\n"
         "  dormouse dev\n"
@@ -174,23 +178,27 @@ void add_dev(CLI::App& app, Chosen& chosen) {
 void add_prove(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<ProveOptions>();
     CLI::App& command = *app.add_subcommand(
-        "prove", "Kill, stop and cut off a pool made for it, on this host and server, and account for every run");
+        "prove", "Inject faults into a temporary pool on this host and server, and account for every run");
     command
         .add_option("--database-url", options->database_url,
                     "The server, as a login that may create databases, without a password (default: DATABASE_URL, else "
                     "the Postgres of this machine, else a private one)")
         ->type_name("URL");
-    command.add_option("--duration", options->duration, "At least for so long (default 45s)")->type_name("DURATION");
-    command.add_option("--seed", options->seed, "The same steps, in the same order (default: drawn, and said)")
+    command.add_option("--duration", options->duration, "Run for at least this long (default 45s)")
+        ->type_name("DURATION");
+    command.add_option("--seed", options->seed, "Repeat the steps of this seed (default: random, and printed)")
         ->check(number(0, 32767))
         ->type_name("N");
-    command.add_flag("--dry-run", options->dry_run, "Only say what would be made and done");
+    command.add_flag("--dry-run", options->dry_run, "Only print what would be created and done");
     add_json(command, options->json);
     command.footer(
-        "Works in a database, a directory and units of its own, which are removed at the end and at Ctrl-C; nothing of "
-        "yours\nis touched. Where the login may not create a database, a private Postgres takes the server's place. "
-        "Needs psql.\nEach way to hurt it is used once, however long it takes. Exit code: 0 proven; 1 not, with what "
-        "and where; any other:\nit could not be tried.\n\n"
+        "Uses a database, a directory and units of its own, which are removed at the end and on Ctrl-C; "
+        "nothing of yours is\n"
+        "touched. If the login may not create a database, a private Postgres is used instead. Needs psql. "
+        "Each fault is\n"
+        "injected at least once, however long that takes. Exit code: 0 proven; 1 not, with what and where; "
+        "any other: it could\n"
+        "not be tested.\n\n"
         "Examples:\n"
         "  sudo dormouse prove\n"
         "  dormouse prove --database-url postgresql://app@db.example/app --duration 5min\n"
@@ -200,17 +208,17 @@ void add_prove(CLI::App& app, Chosen& chosen) {
 
 void add_version(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<VersionOptions>();
-    CLI::App& command = *app.add_subcommand("version", "Show the version of dormouse and of the schema it brings");
+    CLI::App& command = *app.add_subcommand("version", "Show the version of dormouse and of its schema");
     add_json(command, options->json);
     choose(command, chosen, options, version);
 }
 
 std::string footer() {
     std::string text =
-        "`dormouse COMMAND --help` says more, with examples.\n\n"
-        "Which database: --database-url, --pool, DORMOUSE_DATABASE_URL, DATABASE_URL or POSTGRES_URL, else the one that "
-        "the pools in\n"
-        "/etc/dormouse (DORMOUSE_CONFIG_DIR) name.\n\n"
+        "See `dormouse COMMAND --help` for details and examples.\n\n"
+        "The database is that of --database-url, --pool, DORMOUSE_DATABASE_URL, DATABASE_URL or "
+        "POSTGRES_URL, else that of the pools in\n"
+        "/etc/dormouse (DORMOUSE_CONFIG_DIR).\n\n"
         "Exit codes:\n";
     for (const ExitRow& row : exit_table) {
         const std::string number = std::to_string(static_cast<int>(row.exit));
@@ -229,7 +237,7 @@ std::string no_such_command(const CLI::App& app, const std::string& name) {
 }
 
 int parse_and_run(int argc, char** argv) {
-    CLI::App app("The Postgres run worker that sleeps.", "dormouse");
+    CLI::App app("A background worker for Postgres that costs nothing while idle.", "dormouse");
     Chosen chosen;
     app.require_subcommand(1);
     app.set_version_flag("--version", "dormouse " + std::string(release()));

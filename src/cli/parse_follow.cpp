@@ -10,13 +10,14 @@ namespace dormouse::cli {
 void add_watch(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<WatchOptions>();
     CLI::App& command =
-        *app.add_subcommand("watch", "Follow one run live, until it has ended: status, progress, log lines, result");
-    command.add_option("RUN", options->run, "Its id, or the first 8 or more characters of it")->required();
+        *app.add_subcommand("watch", "Follow one run live until it ends: status, progress, log lines, result");
+    command.add_option("RUN", options->run, "Its id, or at least its first 8 characters")->required();
     add_database(command, options->database);
-    add_json(command, options->json, "A JSON document on each line, for programs");
+    add_json(command, options->json, "One JSON document per line, for programs");
     command.footer(
-        "Its exit code is that of `dormouse enqueue --wait`. Nothing is polled: a run that is watched tells its news, "
-        "once\na second at most. While the database is away it is tried again.\n\n"
+        "The exit codes are those of `dormouse enqueue --wait`. Nothing is polled: a watched run sends "
+        "notifications, at most one\n"
+        "a second. During an outage of the database, it keeps retrying.\n\n"
         "Examples:\n"
         "  dormouse watch 019ad1f2-3c4d\n"
         "  dormouse watch 019ad1f2-3c4d --json | jq -r 'select(.event == \"log\").text'");
@@ -25,17 +26,18 @@ void add_watch(CLI::App& app, Chosen& chosen) {
 
 void add_logs(CLI::App& app, Chosen& chosen) {
     auto options = std::make_shared<LogsOptions>();
-    CLI::App& command = *app.add_subcommand("logs", "Print what the handlers of one run have said");
-    command.add_option("RUN", options->run, "Its id, or the first 8 or more characters of it")->required();
-    command.add_option("--attempt", options->attempt, "Of this attempt alone, as `dormouse show` counts them")
+    CLI::App& command = *app.add_subcommand("logs", "Print the log of one run");
+    command.add_option("RUN", options->run, "Its id, or at least its first 8 characters")->required();
+    command.add_option("--attempt", options->attempt, "Only this attempt, as numbered by `dormouse show`")
         ->check(number(1, 1'000'000))
         ->type_name("N");
-    command.add_flag("--follow,-f", options->follow, "Go on until the run has ended");
+    command.add_flag("--follow,-f", options->follow, "Continue until the run ends");
     add_database(command, options->database);
-    add_json(command, options->json, "A JSON document on each line, for programs");
+    add_json(command, options->json, "One JSON document per line, for programs");
     command.footer(
-        "Lines are written with whatever the worker writes next, a second later at most; where `database.close_after` "
-        "is set,\nwith the end of the attempt or before.\n\n"
+        "Lines are written together with whatever the worker writes next, within a second; if "
+        "`database.close_after` is set, at\n"
+        "the end of the attempt at the latest.\n\n"
         "Examples:\n"
         "  dormouse logs 019ad1f2-3c4d --attempt 2\n"
         "  dormouse logs 019ad1f2-3c4d --follow");

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sql/embedded.h"
+#include "support/paths.h"
 #include "support/pool_bench.h"
 #include "support/process.h"
 
@@ -74,6 +75,13 @@ BOOST_AUTO_TEST_CASE(whatever_ends_a_run_counts_it) {
     enqueue("by_hand", 3);
     database.exec("UPDATE dormouse.runs SET status = 'completed' WHERE task = 'by_hand'");
     BOOST_TEST(counted() == "by_hand 3/0/0, echo 20/0/0, fail 0/2/0, nobody 0/0/10");
+    auto person = database.connect();
+    const auto typed = person.ask("", sql_of_page("docs/operations.md").front());
+    BOOST_REQUIRE_MESSAGE(typed.has_value(), (typed ? "" : typed.error().message));
+    std::string shown;
+    for (int row = 0; row < typed->rows(); ++row)
+        for (int column = 0; column < 4; ++column) shown += std::string(typed->text(row, column)) + " ";
+    BOOST_TEST(shown == "by_hand 3 0 0 echo 20 0 0 fail 0 2 0 nobody 0 0 10 ");
     // what has not ended here
     database.exec(
         "INSERT INTO dormouse.runs (task, status, finished_at) VALUES ('history', 'completed', now());"

@@ -4,8 +4,6 @@
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "server_programs.h"
 #include "support/foreground_worker.h"
@@ -65,15 +63,6 @@ struct Restored {
         BOOST_TEST(to.value("SELECT coalesce(string_agg(trouble, ', '), '') FROM dormouse.retention") == "");
     }
 };
-
-std::string last_block(const std::string& page) {
-    std::ifstream file(std::string(source_directory) + page);
-    std::ostringstream text;
-    text << file.rdbuf();
-    const std::string whole = text.str();
-    const auto begin = whole.rfind("```sql\n") + 7;
-    return whole.substr(begin, whole.find("```", begin) - begin);
-}
 
 /// A primary and its standby, with a database.
 struct Pair {
@@ -143,7 +132,7 @@ BOOST_AUTO_TEST_CASE(keys_that_were_not_restored_are_given_back_by_one_statement
     restored.copy({"--data-only", "--exclude-table-data=dormouse.keys"});
     TestDatabase& to = restored.to;
     BOOST_TEST(to.value("SELECT string_agg(key, ' ') FROM dormouse.keys") == "live");  // its trigger has seen to that
-    to.exec(last_block("/docs/replication.md"));
+    to.exec(sql_of_page("docs/replication.md").back());
     restored.works();
 }
 

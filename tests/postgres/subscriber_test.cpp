@@ -1,8 +1,5 @@
 // A real subscriber, on a server of its own: what it sees when days appear and go, as docs/replication.md says.
 #include <boost/test/unit_test.hpp>
-#include <fstream>
-#include <regex>
-#include <sstream>
 
 #include "support/foreground_worker.h"
 #include "support/paths.h"
@@ -14,24 +11,12 @@ using namespace dormouse::testing;
 
 namespace {
 
-/// The SQL blocks of the page, in order.
-std::vector<std::string> blocks() {
-    std::ifstream file(std::string(source_directory) + "/docs/replication.md");
-    std::ostringstream text;
-    text << file.rdbuf();
-    std::vector<std::string> found;
-    const std::string page = text.str();
-    const std::regex block("```sql\n([^`]*)```");
-    for (std::sregex_iterator at(page.begin(), page.end(), block), end; at != end; ++at) found.push_back((*at)[1]);
-    return found;
-}
-
 struct Fixture {
     Cluster publishing{ClusterOptions{.settings = {"wal_level = logical"}}};
     Cluster subscribing{ClusterOptions{.settings = {"wal_level = logical", "wal_retrieve_retry_interval = 100ms"}}};
     TestDatabase publisher{TestDatabase::Schema::migrated, publishing};
     TestDatabase subscriber{TestDatabase::Schema::migrated, subscribing};
-    std::vector<std::string> sql = blocks();
+    std::vector<std::string> sql = sql_of_page("docs/replication.md");
 
     ~Fixture() {
         subscriber.exec("ALTER SUBSCRIPTION dormouse_copy DISABLE");

@@ -54,7 +54,8 @@ drop_in $pool old-settings <<'DROPIN'
 [Service]
 Environment=WORKER_CONCURRENCY=2 WORKER_POLL_INTERVAL=2 WORKER_MAX_LOOPS=100
 DROPIN
-systemctl start dormouse@default.target
+sudo() { "$@"; }
+eval "$(block switch-on.sh)"
 backlog_done() { [ "$(sql "SELECT count(*) FROM public.runs WHERE status <> 'completed'")" = 0 ]; }
 wait_for 60 backlog_done
 wait_for 60 all_completed

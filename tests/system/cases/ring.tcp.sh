@@ -29,6 +29,8 @@ rings() { # rings WHAT COMMAND …
     say "ok: $what rings"
 }
 rings "the unix socket, beside the other," ring $pool
+socat=$(sed -n "/^socat /s|/default\.sock|/$pool.sock|p" "$(dirname "$0")/../../../docs/doorbells.md")
+if command -v socat >/dev/null; then rings "$socat" bash -c "$socat"; else say "SKIPPED: socat, of the page: it is not installed"; fi
 rings "an allowed address" dormouse wake --to 192.0.2.1:$port
 rings "the second address of a name" dormouse wake --to two.test:$port
 if grep -q ' lo$' /proc/net/if_inet6 2>/dev/null; then
