@@ -19,114 +19,115 @@ constexpr std::size_t longest_task_name = 200;
 
 constexpr TaskKey task_key_table[] = {
     {{"handler", Type::handler, "exec",
-      "How runs of this task are executed: exec, a process for each; warm, processes that stay and take one run after "
-      "the other; in_process, a function of the program that is this pool's worker, and implied for those that it has "
-      "registered."},
+      "How runs of this task are executed. exec: one process per run. warm: processes that stay and "
+      "execute one run after another. in_process: a function of the program that is this pool's worker; "
+      "implied for functions that it registers."},
      [](Task& task) -> Slot { return &task.handler; }},
-    {{"command", Type::arguments, "", "The program and its arguments; no shell sees them. Required with exec."},
+    {{"command", Type::arguments, "", "The program and its arguments, without a shell. Required with exec."},
      [](Task& task) -> Slot { return &task.command; }},
-    {{"working_directory", Type::path, "", "Where the command starts; without it, where the worker does."},
+    {{"working_directory", Type::path, "", "The working directory of the command. Defaults to that of the worker."},
      [](Task& task) -> Slot { return &task.working_directory; }},
     {{"environment_file", Type::path, "",
-      "NAME=value lines for the command's environment, beside the small, listed one that every handler "
-      "gets."},
+      "A file of NAME=value lines for the command's environment, in addition to the standard variables."},
      [](Task& task) -> Slot { return &task.environment_file; }},
     {{"pass_environment", Type::names, "",
-      "Variables of the worker's own environment that the command gets, as worker.pass_environment. Variables of its "
-      "own are set in environment = { NAME = \"value\" }, or for all tasks in [environment].",
+      "Variables of the worker's own environment to pass to the command, like worker.pass_environment. To "
+      "set variables, use environment = { NAME = \"value\" }, or [environment] for all tasks.",
       0, 200},
      [](Task& task) -> Slot { return &task.pass_environment; }},
-    {{"timeout", Type::duration, "1h", "How long one attempt may take before its process tree is ended; 0 is never.", 0,
-      year, "never"},
+    {{"timeout", Type::duration, "1h", "How long an attempt may take before its process tree is killed; 0: no limit.",
+      0, year, "never"},
      [](Task& task) -> Slot { return &task.timeout; }},
     {{"grace", Type::duration, "10s",
-      "How long an attempt whose timeout is over, or whose run was canceled, has to end by itself, between SIGTERM (a "
-      "cancel message) and SIGKILL; 0 is not at all. When the worker leaves it is 10s, whatever this says.",
+      "The time between SIGTERM (for warm handlers, a cancel message) and SIGKILL when an attempt times "
+      "out or its run is canceled; 0: none. When the worker exits, it is always 10s.",
       0, 3'600'000},
      [](Task& task) -> Slot { return &task.grace; }},
-    {{"max_attempts", Type::integer, "5", "How many attempts a run gets before it has failed.", 1, 1000},
+    {{"max_attempts", Type::integer, "5", "How many attempts a run has before it fails for good.", 1, 1000},
      [](Task& task) -> Slot { return &task.max_attempts; }},
     {{"concurrency", Type::integer, "0",
-      "How many attempts of this task a worker makes at once; 0 is as many as worker.concurrency allows.", 0, 10'000},
+      "How many runs of this task a worker executes at once; 0: as many as worker.concurrency allows.", 0, 10'000},
      [](Task& task) -> Slot { return &task.concurrency; }},
     {{"memory_max", Type::bytes, "0",
-      "The memory of a handler's process tree, above which the kernel ends all of it; 0 is no limit. Needs a unit with "
-      "Delegate=yes and the memory controller.",
+      "The memory limit of a handler's process tree, which the kernel kills when it exceeds the limit; 0: "
+      "no limit. Needs a unit with Delegate=yes and the memory controller.",
       0, 1LL << 50},
      [](Task& task) -> Slot { return &task.memory_max; }},
     {{"cpu_weight", Type::integer, "0",
-      "The share of a handler's process tree when the processors are short, 1 to 10000; 0 is 100, as everybody's.", 0,
-      10'000},
+      "The CPU weight of a handler's process tree, from 1 to 10000; 0 means 100, the default of all.", 0, 10'000},
      [](Task& task) -> Slot { return &task.cpu_weight; }},
-    {{"pids_max", Type::integer, "0", "How many processes and threads a handler's tree may have; 0 is no limit.", 0,
-      4'194'304},
+    {{"pids_max", Type::integer, "0",
+      "The maximum number of processes and threads in a handler's process tree; 0: no limit.", 0, 4'194'304},
      [](Task& task) -> Slot { return &task.pids_max; }},
     {{"stdout", Type::output, "result",
-      "exec: what stdout is. result: the run's result, at most limits.result_bytes of it, and of a run that fails the "
-      "log. log: lines of the log, as stderr is, for programs that write what they do. both: lines of the log, and the "
-      "result."},
+      "exec: how to use stdout. result: the run's result, up to limits.result_bytes; if the run fails, the "
+      "log. log: lines of the log, like stderr, for programs that print their progress. both: the result, "
+      "and lines of the log."},
      [](Task& task) -> Slot { return &task.output; }},
-    {{"snooze_counts", Type::boolean, "false",
-      "Whether an attempt that asks to be tried again later (exit 75) uses one up."},
+    {{"snooze_counts", Type::boolean, "false", "Whether \"retry later\" (exit code 75) counts as an attempt."},
      [](Task& task) -> Slot { return &task.snooze_counts; }},
     {{"expires", Type::duration, "never",
-      "A run that has been due for longer is not begun and has failed, with the class expired. Counts from run_at, and "
-      "for the first attempt alone: one that was begun, or that its handler put off, is as old as it likes.",
+      "A run that has been due for longer than this (since run_at) is not started, but fails with the "
+      "class expired. Applies only before the first attempt: retries never expire.",
       0, year, "never"},
      [](Task& task) -> Slot { return &task.expires; }},
     {{"on_failure", Type::name, "",
-      "The task, of this file, of a run that is enqueued together with the end of a run of this one that has failed "
-      "for good, into the same queue; it may not have an on_failure itself."},
+      "A task of this file. When a run fails for good, a run of that task is enqueued in the same "
+      "transaction, into the same queue. That task may not have an on_failure itself."},
      [](Task& task) -> Slot { return &task.on_failure; }},
     {{"umask", Type::umask, "",
-      "The umask of the command, in octal digits: \"0022\" lets everybody read the files that it makes, \"0027\" its "
-      "group. Without it, the worker's, which is 0077 in its unit."},
+      "The umask of the command, in octal: with \"0022\" everybody can read the files that it creates, "
+      "with \"0027\" its group. Defaults to the worker's, which is 0077 in its unit."},
      [](Task& task) -> Slot { return &task.umask; }},
     {{"sandbox.home", Type::home, "none",
-      "What of /home, /root and /run/user is there. This and the next eight keys: what the command needs of the "
-      "sandbox of the pool's unit, which is one for all of its tasks; `dormouse sandbox POOL --install` gives it."},
+      "Access to /home, /root and /run/user. This and the next eight keys declare what the command needs "
+      "in the sandbox of the pool's unit, which all tasks of the pool share; `dormouse sandbox POOL "
+      "--install` grants it."},
      [](Task& task) -> Slot { return &task.sandbox.home; }},
-    {{"sandbox.write", Type::paths, "", "Where the command writes, besides its state directory and /tmp.", 0, 4095},
+    {{"sandbox.write", Type::paths, "",
+      "Paths that the command writes to, in addition to its state directory and /tmp.", 0, 4095},
      [](Task& task) -> Slot { return &task.sandbox.write; }},
     {{"sandbox.devices", Type::devices, "", "Devices, or groups of /proc/devices, that the command opens.", 0, 4095},
      [](Task& task) -> Slot { return &task.sandbox.devices; }},
     {{"sandbox.ownership", Type::boolean, "false",
-      "Whether the command gives files to groups (chgrp, rsync -a) or makes setgid directories (git --shared)."},
+      "Whether the command may change the group of files (chgrp, rsync -a) and create setgid directories "
+      "(git --shared)."},
      [](Task& task) -> Slot { return &task.sandbox.ownership; }},
-    {{"sandbox.priority", Type::boolean, "false", "Whether nice, ionice and processor affinity work."},
+    {{"sandbox.priority", Type::boolean, "false", "Whether the command may use nice, ionice and CPU affinity."},
      [](Task& task) -> Slot { return &task.sandbox.priority; }},
     {{"sandbox.netlink", Type::boolean, "false",
-      "Whether interfaces and addresses of the host can be listed (ip, os.networkInterfaces())."},
+      "Whether the command may list interfaces and addresses of the host (ip, os.networkInterfaces())."},
      [](Task& task) -> Slot { return &task.sandbox.netlink; }},
-    {{"sandbox.shared_tmp", Type::boolean, "false", "Whether /tmp is the host's, and not the unit's own."},
+    {{"sandbox.shared_tmp", Type::boolean, "false", "Whether /tmp is the host's instead of the unit's private one."},
      [](Task& task) -> Slot { return &task.sandbox.shared_tmp; }},
     {{"sandbox.namespaces", Type::boolean, "false",
-      "Whether the command may make user namespaces: browsers, bwrap, rootless containers."},
+      "Whether the command may create user namespaces (browsers, bwrap, rootless containers)."},
      [](Task& task) -> Slot { return &task.sandbox.namespaces; }},
     {{"sandbox.privileges", Type::boolean, "false",
-      "Whether setuid and setgid programs work (sudo, crontab, sendmail). Opens most of the sandbox; "
-      "docs/sandbox.md says what."},
+      "Whether setuid and setgid programs work (sudo, crontab, sendmail). This removes most of the "
+      "sandbox; see docs/sandbox.md."},
      [](Task& task) -> Slot { return &task.sandbox.privileges; }},
-    {{"backoff.base", Type::duration, "5s", "The pause before the second attempt; doubled each time, with full jitter.",
-      0, year},
+    {{"backoff.base", Type::duration, "5s",
+      "The backoff before the second attempt; doubled for each further one, with full jitter.", 0, year},
      [](Task& task) -> Slot { return &task.backoff.base; }},
-    {{"backoff.max", Type::duration, "10min", "The longest pause between two attempts.", 0, year},
+    {{"backoff.max", Type::duration, "10min", "The longest backoff between two attempts.", 0, year},
      [](Task& task) -> Slot { return &task.backoff.max; }},
     {{"processes", Type::integer, "0",
-      "warm: the most processes at once; 0 is as many as the worker executes runs at once. Tasks with the same "
-      "command, working_directory and environment (environment_file, environment, pass_environment) share their "
-      "processes, and have to agree in this, the next four keys, memory_max, cpu_weight, pids_max and umask.",
+      "warm: the maximum number of processes; 0: as many as the worker executes runs at once. Tasks with "
+      "the same command, working_directory and environment (environment_file, environment, "
+      "pass_environment) share processes, and must agree on this, the next four keys, memory_max, "
+      "cpu_weight, pids_max and umask.",
       0, 10'000},
      [](Task& task) -> Slot { return &task.processes; }},
     {{"warm_idle", Type::duration, "60s", "warm: how long a process stays without a run.", 0, year, "never"},
      [](Task& task) -> Slot { return &task.warm_idle; }},
-    {{"start_timeout", Type::duration, "30s", "warm: how long a process may take until it says hello.", 1, year},
+    {{"start_timeout", Type::duration, "30s", "warm: how long a process may take to send its hello.", 1, year},
      [](Task& task) -> Slot { return &task.start_timeout; }},
-    {{"recycle_runs", Type::integer, "0", "warm: a process is replaced after so many runs; 0 is never.", 0,
+    {{"recycle_runs", Type::integer, "0", "warm: a process is replaced after this many runs; 0: never.", 0,
       1'000'000'000},
      [](Task& task) -> Slot { return &task.recycle_runs; }},
     {{"recycle_memory", Type::bytes, "0",
-      "warm: a process that holds more memory than this after a run is replaced; 0 is never.", 0, 1LL << 50},
+      "warm: a process that uses more memory than this after a run is replaced; 0: never.", 0, 1LL << 50},
      [](Task& task) -> Slot { return &task.recycle_memory; }},
 };
 
