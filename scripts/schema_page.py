@@ -9,54 +9,54 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = (ROOT / "sql/schema.sql").read_text(encoding="utf-8")
 
 COLUMNS = {
-    "id": "The run's id: made by time, so it sorts by age.",
-    "queue": "A pool executes runs of its own queues only.",
-    "task": "Which handler executes it.",
-    "attempts": "Attempts so far that count. Not counted: handed back, not started, retried later at the handler's wish.",
-    "max_attempts": "Null: as the task says.",
-    "timeout_ms": "Of each attempt. Null: as the task says.",
+    "id": "The run's id. Ids sort by time.",
+    "queue": "A pool executes only runs of its own queues.",
+    "task": "The task, which determines the handler.",
+    "attempts": "The attempts so far. Not counted: handed back, not started, postponed by the handler.",
+    "max_attempts": "Null: the task's setting.",
+    "timeout_ms": "Timeout of each attempt. Null: the task's setting.",
     "created_at": "",
-    "key": "Unique for each task, also over finished runs, until retention removes the run.",
+    "key": "Unique per task, finished runs included, until retention removes the run.",
     "traceparent": "W3C trace context, for the handler.",
     "status": "`queued`, `running`, `retry` (waits for another attempt), `completed`, `failed`, `canceled`.",
-    "started_at": "Of the last attempt.",
-    "finished_at": "Set exactly when the status is `completed`, `failed` or `canceled`.",
-    "archived_at": "Set by `archive`: `dormouse runs` leaves the run out.",
-    "worker": "Which worker executes it, or executed it last.",
-    "fence": "The fencing token of the present claim. Null unless it is running.",
-    "lease_until": "Until when nobody else takes the run. Null unless it is running.",
+    "started_at": "Start of the last attempt.",
+    "finished_at": "Set if and only if the status is `completed`, `failed` or `canceled`.",
+    "archived_at": "Set by `archive`, which hides the run from `dormouse runs`.",
+    "worker": "The worker that executes it, or executed it last.",
+    "fence": "The fencing token of the current claim. Null unless the run is running.",
+    "lease_until": "When the lease expires. Null unless the run is running.",
     "result": "What the handler returned.",
     "error": 'An object with `class` and `message`.',
-    "progress": "From 0 to 1, of the present or last attempt.",
+    "progress": "From 0 to 1, of the current or last attempt.",
     "progress_text": "",
-    "exit_code": "Of the last attempt, where there was a process.",
-    "signal": "That ended it.",
-    "cpu_ms": "Of the last attempt, where it is known.",
-    "peak_memory_bytes": "Of the last attempt, where it is known.",
-    "watched": "Somebody waits for this run: its end is notified.",
-    "lost": "Attempts that were lost with a worker that died while its host lived. From the second on the run is isolated from other such runs.",
-    "cut_off": "Attempts that a worker ended because it could not extend the lease. The first 3 do not count as attempts.",
+    "exit_code": "Exit code of the last attempt, if it had a process.",
+    "signal": "The signal that killed it.",
+    "cpu_ms": "CPU time of the last attempt, if known.",
+    "peak_memory_bytes": "Peak memory of the last attempt, if known.",
+    "watched": "Whether a client waits for this run: its end is notified.",
+    "lost": "How often the run was lost with a worker that died while its host kept running. After the second time the run is isolated from other such runs.",
+    "cut_off": "Attempts that a worker stopped because it could not extend the lease. The first 3 do not count as attempts.",
 }
-PRODUCER, OPERATOR, LISTENER = "producers", "operators", "whoever may use the schema"
+PRODUCER, OPERATOR, LISTENER = "producers", "operators", "roles that may use the schema"
 FUNCTIONS = {
-    "enqueue": (PRODUCER, "Enqueues one run in your transaction and returns its id. `run_at` or `delay` postpones it. If a run of this task and key exists, "
-                "also a finished one, its id is returned and nothing is added. `watched`: the run's end is notified."),
-    "enqueue_many": (PRODUCER, "Enqueues one run for each payload and returns the ids in the same order. `keys` has a key or null for each payload."),
-    "result": (PRODUCER + ", " + OPERATOR, "How a run stands. No row: there is no such run, or it has been removed."),
-    "cancel": (PRODUCER + ", " + OPERATOR, "Cancels a run that has not finished; the handler of a running one is ended, on whatever host. Returns `canceled`, "
-               "`unchanged`, `locked` or `unknown`, mostly with `: ` and a reason."),
+    "enqueue": (PRODUCER, "Enqueues one run in your transaction and returns its id. `run_at` or `delay` postpones it. If the task "
+                "already has a run with this key, finished or not, its id is returned and no run is added. `watched`: the run's end is notified."),
+    "enqueue_many": (PRODUCER, "Enqueues one run per payload and returns the ids in the same order. `keys` has a key or null for each payload."),
+    "result": (PRODUCER + ", " + OPERATOR, "Returns the status and result of a run. No row: there is no such run, or it has been removed."),
+    "cancel": (PRODUCER + ", " + OPERATOR, "Cancels an unfinished run; the handler of a running one is stopped, on whatever host. Returns `canceled`, "
+               "`unchanged`, `locked` or `unknown`, usually followed by `: ` and a reason."),
     "retry": (PRODUCER + ", " + OPERATOR, "Starts a finished run again, with all its attempts; a run in `retry` becomes due now. Returns `queued`, `due`, "
-              "`unchanged`, `refused`, `locked` or `unknown`, mostly with `: ` and a reason."),
-    "archive": (OPERATOR, "Hides a finished run from `dormouse runs`; cancels one that has not finished first."),
-    "cancel_runs": (OPERATOR, "`cancel()` for all runs that match the filter, at most `max_runs` per call; pass `next` as `after` to go on. `locked` runs were left alone."),
-    "retry_runs": (OPERATOR, "`retry()` for all that match; without a status, those that failed or wait for another attempt. The first is due at `first_at`, each "
+              "`unchanged`, `refused`, `locked` or `unknown`, usually followed by `: ` and a reason."),
+    "archive": (OPERATOR, "Hides a run from `dormouse runs`; an unfinished one is canceled first."),
+    "cancel_runs": (OPERATOR, "`cancel()` for all runs that match the filter, at most `max_runs` per call; pass `next` as `after` to continue. `locked` runs were skipped."),
+    "retry_runs": (OPERATOR, "`retry()` for all that match; without a status, runs that failed or wait for another attempt. The first is due at `first_at`, each "
                    "further one `spacing` later."),
-    "archive_runs": (OPERATOR, "`archive()` for all that match; without a status, those that have finished."),
-    "scale": (OPERATOR, "Has the workers of a pool execute so many runs at once for a while; null: as the pool's file says."),
+    "archive_runs": (OPERATOR, "`archive()` for all that match; without a status, all finished runs."),
+    "scale": (OPERATOR, "Sets how many runs the workers of a pool execute at once for a while; null: the setting of the pool's file."),
     "listens": (LISTENER, "LISTENs to a queue in your session and returns the channel. Runs that were enqueued before may not be notified."),
     "notify_queue": (LISTENER, "Makes the workers of a queue look, as after COMMIT PREPARED."),
     "channel": (LISTENER, "The name of a topic's channel: `queue:NAME`, `worker:ID`, `pool:NAME`, `done`, `news`."),
-    "make_default": ("the owner of the schema", "Makes missing default partitions again and returns their names."),
+    "make_default": ("the owner of the schema", "Recreates missing default partitions and returns their names."),
 }
 
 
@@ -80,8 +80,8 @@ if unknown := COLUMNS.keys() - {name for name, _ in columns}:
     stop(f"dormouse.runs has no {', '.join(sorted(unknown))}")
 print("""# The schema
 
-What is in the schema `dormouse` for your own SQL. `scripts/schema_page.py` writes this page from `sql/schema.sql`, which has everything; what is not here
-belongs to the workers and may change with any release. Which role may do what is in [security](security.md).
+The part of the schema `dormouse` that your own SQL may use. Everything else in `sql/schema.sql` belongs to the workers and may change in any release.
+[Security](security.md) describes the roles. This page is generated by `scripts/schema_page.py`.
 
 ## dormouse.runs
 

@@ -136,17 +136,17 @@ PARTITION BY LIST (status);
 
 COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dormouse.enqueue().';
 
-COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; 0 is ordinary.';
+COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; the default is 0.';
 
-COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is mostly less.';
+COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is usually less.';
 
-COMMENT ON COLUMN dormouse.runs.run_at IS 'When it is due; infinity: parked, until somebody gives it a time.';
+COMMENT ON COLUMN dormouse.runs.run_at IS 'When the run is due; infinity: not until it is given a time.';
 
 COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
 
 COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told (topic "done" of dormouse.listen()).';
 
-COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
+COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence of a finished run''s last attempt.';
 
 COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
 
@@ -214,7 +214,7 @@ CREATE VIEW dormouse.attempts AS
            FROM dormouse.runs
           WHERE (runs.status = 'running'::text)) a;
 
-COMMENT ON VIEW dormouse.attempts IS 'Every claim of every run, and how it ended. One that was handed_back used up no attempt.';
+COMMENT ON VIEW dormouse.attempts IS 'Every claim of every run, and its outcome. A claim that was handed_back used no attempt.';
 
 CREATE FUNCTION dormouse.attempts_of(id uuid) RETURNS SETOF dormouse.attempts
     LANGUAGE plpgsql STABLE
@@ -1071,7 +1071,7 @@ CREATE TABLE dormouse.run_logs (
 )
 PARTITION BY RANGE (written_at);
 
-COMMENT ON TABLE dormouse.run_logs IS 'What handlers have said, in portions; dormouse.logs shows it line by line.';
+COMMENT ON TABLE dormouse.run_logs IS 'Log lines of handlers, in batches; dormouse.logs shows them line by line.';
 
 COMMENT ON COLUMN dormouse.run_logs.first_line IS 'The number of the first of these lines within its attempt, from 1.';
 
@@ -1088,7 +1088,7 @@ CREATE VIEW dormouse.logs AS
      LEFT JOIN dormouse.attempts a ON (((a.run_id = b.run_id) AND (a.fence = b.fence) AND (a.worker = b.worker))))
      CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l(said, n));
 
-COMMENT ON VIEW dormouse.logs IS 'The lines that handlers have said, when by their worker''s clock. Give it a run_id; order by attempt, line.';
+COMMENT ON VIEW dormouse.logs IS 'The log lines of handlers; times are by their worker''s clock. Filter by run_id; order by attempt, line.';
 
 CREATE FUNCTION dormouse.logs_of(id uuid) RETURNS SETOF dormouse.logs
     LANGUAGE plpgsql STABLE
@@ -2073,7 +2073,7 @@ CREATE TABLE dormouse.channel_key (
     key uuid DEFAULT gen_random_uuid() NOT NULL
 );
 
-COMMENT ON TABLE dormouse.channel_key IS 'What the names of the NOTIFY channels are made of, which who may merely connect must not know. One row.';
+COMMENT ON TABLE dormouse.channel_key IS 'The key from which the names of the NOTIFY channels are derived; secret from logins that may only connect. One row.';
 
 CREATE TABLE dormouse.pool_scale (
     pool text NOT NULL COLLATE pg_catalog."C",
@@ -2086,7 +2086,7 @@ CREATE TABLE dormouse.pool_scale (
     CONSTRAINT pool_scale_concurrency_check CHECK (((concurrency >= 1) AND (concurrency <= 10000)))
 );
 
-COMMENT ON TABLE dormouse.pool_scale IS 'How many runs the workers of a pool execute at once for a while; dormouse.scaled shows what is in force.';
+COMMENT ON TABLE dormouse.pool_scale IS 'The numbers set by dormouse scale; dormouse.scaled shows those in force.';
 
 COMMENT ON COLUMN dormouse.pool_scale.set_by IS 'The login.';
 
@@ -2100,7 +2100,7 @@ CREATE VIEW dormouse.scaled AS
    FROM dormouse.pool_scale s
   WHERE (((s.concurrency >= 1) AND (s.concurrency <= 10000)) AND (s.until > now()) AND (s.until <= (now() + '8 days'::interval)));
 
-COMMENT ON VIEW dormouse.scaled IS 'The pools that execute another number of runs at once than their configuration says, who said so, and until when.';
+COMMENT ON VIEW dormouse.scaled IS 'The pools whose number of runs at once was changed by dormouse scale, by whom, and until when.';
 
 CREATE TABLE dormouse.worker_registry (
     id uuid NOT NULL,
@@ -2262,7 +2262,7 @@ CREATE VIEW dormouse.workers AS
             date_trunc('second'::text, h.first_end) AS first_end,
             date_trunc('second'::text, h.lease_until) AS last_end) t);
 
-COMMENT ON VIEW dormouse.workers IS 'Who is awake, who is not and how it ended, and what each still holds.';
+COMMENT ON VIEW dormouse.workers IS 'All workers: which are awake, how the others ended, and what each still holds.';
 
 CREATE VIEW dormouse.dead_workers AS
  SELECT workers.id,
@@ -2293,7 +2293,7 @@ CREATE VIEW dormouse.dead_workers AS
    FROM dormouse.workers
   WHERE (workers.condition = 'dead'::text);
 
-COMMENT ON VIEW dormouse.dead_workers IS 'They have lost their session, or hold runs whose leases ended long ago.';
+COMMENT ON VIEW dormouse.dead_workers IS 'Workers that have lost their session, or hold runs whose leases expired long ago.';
 
 CREATE TABLE dormouse.endings (
     since timestamp with time zone NOT NULL,
@@ -2305,7 +2305,7 @@ CREATE TABLE dormouse.endings (
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', vacuum_truncate=off, autovacuum_vacuum_insert_scale_factor='0', autovacuum_vacuum_insert_threshold='100000', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
 
-COMMENT ON TABLE dormouse.endings IS 'How many runs ended within ten seconds (or within the hour: session 0), by task. A run that is started again and ends again is counted again.';
+COMMENT ON TABLE dormouse.endings IS 'How many runs ended, per ten seconds (per hour: session 0) and task. A run that is started again and ends again is counted again.';
 
 COMMENT ON COLUMN dormouse.endings.session IS 'The server process that has counted them.';
 
@@ -2345,7 +2345,7 @@ CREATE VIEW dormouse.idle_workers AS
    FROM dormouse.workers
   WHERE (workers.condition = 'idle'::text);
 
-COMMENT ON VIEW dormouse.idle_workers IS 'They have a session, or rest, and hold nothing.';
+COMMENT ON VIEW dormouse.idle_workers IS 'Workers that have a session, or are resting, and hold no runs.';
 
 CREATE TABLE dormouse.imports (
     id uuid NOT NULL,
@@ -2389,7 +2389,7 @@ CREATE VIEW dormouse.live_workers AS
    FROM dormouse.workers
   WHERE (workers.condition = 'live'::text);
 
-COMMENT ON VIEW dormouse.live_workers IS 'They have a session, or rest, and hold runs.';
+COMMENT ON VIEW dormouse.live_workers IS 'Workers that have a session, or are resting, and hold runs.';
 
 CREATE TABLE dormouse.migrations (
     version integer NOT NULL,
@@ -2412,7 +2412,7 @@ CREATE TABLE dormouse.operations (
     CONSTRAINT operations_operation_check CHECK ((operation = ANY (ARRAY['cancel'::text, 'retry'::text, 'archive'::text, 'scale'::text])))
 );
 
-COMMENT ON TABLE dormouse.operations IS 'Who canceled, retried and archived what in the last 90 days, and scaled which pool. One by its id, or a portion of those that a filter means.';
+COMMENT ON TABLE dormouse.operations IS 'Operations of the last 90 days (cancel, retry, archive, scale), with the login. One row per run given by id, or per batch of runs that match a filter.';
 
 COMMENT ON COLUMN dormouse.operations.who IS 'The login.';
 
@@ -2440,7 +2440,7 @@ CREATE VIEW dormouse.queue_stats AS
   WHERE (runs.status = ANY (ARRAY['queued'::text, 'running'::text, 'retry'::text, 'blocked'::text]))
   GROUP BY runs.queue;
 
-COMMENT ON VIEW dormouse.queue_stats IS 'What each queue holds that has not finished.';
+COMMENT ON VIEW dormouse.queue_stats IS 'The unfinished runs of each queue.';
 
 CREATE TABLE dormouse.retention (
     pool text NOT NULL COLLATE pg_catalog."C",
@@ -2451,7 +2451,7 @@ CREATE TABLE dormouse.retention (
     CONSTRAINT retention_finished_ms_check CHECK ((finished_ms >= 3600000))
 );
 
-COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; dormouse forget deletes the row of a pool that is no more.';
+COMMENT ON TABLE dormouse.retention IS 'How long each pool wants to keep finished runs. The longest applies; dormouse forget deletes the row of a pool that no longer exists.';
 
 COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
 
@@ -2646,7 +2646,7 @@ WITH (autovacuum_vacuum_scale_factor='0.02', autovacuum_vacuum_threshold='5000',
 
 ALTER TABLE ONLY dormouse.strays REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than 37 hours after their id was made, or before: where they are looked for by their id.';
+COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than 37 hours after their id was created, or before it; needed to find them by id.';
 
 CREATE VIEW dormouse.stuck_runs AS
  SELECT runs.id,

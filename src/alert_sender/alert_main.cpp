@@ -76,7 +76,7 @@ int test(const config::Config& config, bool json) {
     const auto ways = ways_of(config.alerts);
     if (!ways) return complain(ways.error().message, code_config);
     if (ways->all.empty())
-        return complain("pool " + config.pool + " tells nobody: [alerts] has neither command, webhook nor mail_to",
+        return complain("pool " + config.pool + " sends no alerts: [alerts] has neither command, webhook nor mail_to",
                         code_config);
     int code = 0;
     nlohmann::ordered_json all = nlohmann::ordered_json::array();

@@ -43,8 +43,7 @@ Words words_for(const std::string& pool, const alerts::Notice& notice) {
     const std::string show = notice.run.empty() ? "" : "  dormouse show " + notice.run + "\n";
     if (notice.kind == "failed")
         return {"runs of task " + notice.task + " fail for good", "task " + notice.task + " completes again",
-                "They will not be tried again by themselves. To look at the latest, and to retry once the cause is "
-                "mended:\n" +
+                "They are not retried automatically. To inspect the latest, and to retry once the cause is fixed:\n" +
                     show + "  dormouse retry --task " + notice.task + "\n"};
     if (notice.kind == "start")
         return {"task " + notice.task + " cannot be started", "task " + notice.task + " starts again",
@@ -52,13 +51,12 @@ Words words_for(const std::string& pool, const alerts::Notice& notice) {
                     pool + "\n"};
     if (notice.kind == "database")
         return {"the database is lost", "the database is back",
-                "The worker tries again by itself, handlers go on, and their results are kept. To look at it:\n"
-                "  dormouse worker --check " +
+                "The worker retries by itself, running handlers continue, and their results are kept. To check:\n  "
+                "dormouse worker --check " +
                     pool + "\n"};
     if (notice.kind == "backlog")
-        return {
-            "runs wait for too long", "runs no longer wait for so long",
-            "All slots may be held by long runs, or nobody executes what waits. To look at it:\n  dormouse status\n"};
+        return {"runs wait for too long", "runs no longer wait for so long",
+                "All slots may be held by long runs, or no worker executes these runs. To check:\n  dormouse status\n"};
     if (notice.kind == "lost")
         return {"runs were lost with their worker", "",
                 "They were put back and are executed again. To look at it:\n  dormouse status\n"};
@@ -66,13 +64,13 @@ Words words_for(const std::string& pool, const alerts::Notice& notice) {
         return {"the worker has died", "the worker is well again",
                 "systemd starts it again. To look at it:\n  journalctl -u dormouse@" + pool + ".service -n 100\n"};
     if (notice.kind == "others")
-        return {notice.task.empty() ? "more trouble than is told one by one"
-                                    : "task " + notice.task + " has more trouble than is told one by one",
+        return {notice.task.empty() ? "more problems than are reported one by one"
+                                    : "task " + notice.task + " has more problems than are reported one by one",
                 "",
                 "Within an hour 10 messages of one task go, and 20 in all; of the others this one. To look at it:\n"
                 "  dormouse status\n"};
     if (notice.kind == "test") return {"this is a test", "", "Nothing is wrong.\n"};
-    return {"there is more trouble than can be told apart", "", "To look at it:\n  dormouse status\n"};
+    return {"there are more kinds of problems than can be distinguished", "", "To look at it:\n  dormouse status\n"};
 }
 
 std::string base64(std::string_view text) {

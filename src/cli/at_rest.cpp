@@ -187,7 +187,7 @@ PoolAtRest pool_at_rest(const PoolSeen& pool, const std::optional<systemd::UnitA
 
 std::string due_text(const PoolAtRest& pool, double now) {
     if (pool.state == "awake" || pool.state == "starting" || pool.state == "leaving") return "its worker knows";
-    if (pool.state == "off") return "nobody looks until it is switched on";
+    if (pool.state == "off") return "its runs wait until it is switched on";
     if (const auto at = known_due(pool))
         return std::isinf(*at) ? "nothing"
                                : relative(*at, now) + (pool.failures > 0 ? " (a look, not a due time)" : "");

@@ -57,7 +57,7 @@ void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
         if (*state != "active" && *state != "activating")
             all.push_back({Level::warning, name,
                            std::string("its doorbell dormouse@") + pool.name + "." + unit + " is " +
-                               (state->empty() ? "not there" : *state) + ", so nobody can wake it that way",
+                               (state->empty() ? "not there" : *state) + ", so it cannot be woken that way",
                            *state == "masked" ? "systemctl unmask dormouse@" + pool.name + "." + unit
                                               : "systemctl restart " + target_of(pool)});
     if (pool.units->service == "masked")
@@ -67,7 +67,8 @@ void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
         all.push_back({Level::warning, name, "its worker does not stay up",
                        "journalctl --unit=dormouse@" + pool.name + ".service --lines=50"});
     if (pool.units->relay == "failed")
-        all.push_back({Level::warning, name, "its relay does not stay up, so nobody rings for producers elsewhere",
+        all.push_back({Level::warning, name,
+                       "its relay does not stay up, so nothing rings for producers on other hosts",
                        "journalctl --unit=dormouse-relay@" + pool.name + ".service --lines=50"});
     if (!pool.units->at_boot)
         all.push_back(

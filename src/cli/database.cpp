@@ -150,8 +150,8 @@ Failure refusal(postgres::BlockingConnection& connection, const Error& error) {
     if (!has("(42P01)") && !has("(42703)") && !has("(42883)") && !has("(3F000)")) return failure;
     failure.exit = Exit::usage;  // as everything that a trigger refuses
     failure.message +=
-        "; that is not of schema dormouse, so a trigger or a rule of somebody's means it: name its schema there, or "
-        "give the trigger function SET search_path (`dormouse doctor` names them)";
+        "; it is not in schema dormouse, so a trigger or rule of your own refers to it: name its schema "
+        "there, or set the search_path of the trigger function (`dormouse doctor` names them)";
     return failure;
 }
 

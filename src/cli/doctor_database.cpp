@@ -28,7 +28,7 @@ Grade grade_of(std::string_view word) {
 }
 
 Finding not_asked(const char* about, const Error& error) {
-    return {Grade::warning, about, "it could not be asked: " + error.message, "dormouse doctor, once more"};
+    return {Grade::warning, about, "the query failed: " + error.message, "dormouse doctor, once more"};
 }
 
 /// Statements whose rows are findings, and what is said where they have none.
@@ -145,9 +145,9 @@ void look_at_database(Findings& findings, Overview& overview, const DatabaseOpti
     for (const Question& question :
          std::array{Question{"login", sql::cli::doctor_rights, nullptr, ""},
                     Question{"triggers", sql::cli::doctor_strangers, nullptr,
-                             "ours are on, nobody else's, and no row security"},
+                             "dormouse's are enabled; no others, no row security"},
                     Question{"autovacuum", sql::cli::doctor_vacuum, many_dead_rows, "on, and dead rows are few"},
-                    Question{"locks", sql::cli::doctor_locks, long_held_s, "nobody holds up others"},
+                    Question{"locks", sql::cli::doctor_locks, long_held_s, "no session blocks others"},
                     Question{"snapshots", sql::cli::doctor_snapshots, old_snapshot_s, "none is older than 5 min"},
                     Question{"publications", sql::cli::doctor_publications, nullptr, "none has our tables"}})
         ask(findings, connection, question);

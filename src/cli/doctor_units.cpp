@@ -23,7 +23,7 @@ void add_doorbell(Findings& findings, const PoolSeen& pool) {
     const std::string about = "pool " + pool.name + ": doorbell";
     if (pool.listening) return findings.push_back({Grade::ok, about, path + " listens, " + mode_of(path), ""});
     findings.push_back({pool.units && pool.units->on() ? Grade::failed : Grade::note, about,
-                        "nobody listens at " + path + ", so nobody can ring this pool",
+                        "nobody listens at " + path + ", so this pool cannot be rung",
                         pool.units ? "systemctl enable --now dormouse@" + pool.name + ".target"
                                    : "fine for a worker in the foreground, which looks by itself"});
 }
@@ -55,7 +55,7 @@ void add_units(Findings& findings, const PoolSeen& pool) {
 
 void look_at_units(Findings& findings, const Overview& overview) {
     if (sd_booted() <= 0)
-        findings.push_back({Grade::note, "systemd", "it does not run here, so nobody starts workers on demand",
+        findings.push_back({Grade::note, "systemd", "it does not run here, so nothing starts workers on demand",
                             "run `dormouse worker` by whatever starts programs here"});
     for (const PoolSeen& pool : overview.pools) {
         if (!pool.local) continue;

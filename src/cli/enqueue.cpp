@@ -101,7 +101,7 @@ Outcome outcome_of(postgres::BlockingConnection& connection, const Standing& sta
     if (standing.status == "canceled") return give_up(Exit::run_canceled, "run " + id + " was canceled" + see);
     const std::string how = hindrance_of(connection, {id, options.task, options.queue}, standing).text;
     return give_up(Exit::timeout, "run " + id + " is not finished after " + *options.wait + ": " + how +
-                                      "; it goes on without this command" + see);
+                                      "; it continues without this command" + see);
 }
 
 /// Tells each reason once.

@@ -34,8 +34,7 @@ Try<FoundRun> find_run(postgres::BlockingConnection& connection, const std::stri
     const auto found = connection.ask("find", sql::cli::find, {range->low, range->high});
     if (!found) return give_up(found.error());
     if (found->rows() == 0)
-        return give_up(Exit::not_found,
-                       "run " + prefix + ": there is none (any more); `dormouse runs` lists what there is");
+        return give_up(Exit::not_found, "run " + prefix + ": no such run (any more); `dormouse runs` lists runs");
     if (found->rows() == 1) return FoundRun{std::string(found->text(0, 0)), std::string(found->text(0, 1))};
     std::string several;
     for (int row = 0; row < std::min(found->rows(), 3); ++row)

@@ -95,8 +95,8 @@ Outcome history(const HistoryOptions& options) {
     } else if (reply->rows() > 0) {
         print(table_of(*reply, now->real(0, 0)));
     } else {
-        print(run ? "nobody has canceled, retried or archived this run by its id in the last 90 days\n"
-                  : "nothing was canceled, retried, archived or scaled by anybody in the last 90 days\n");
+        print(run ? "this run was not canceled, retried or archived by its id in the last 90 days\n"
+                  : "nothing was canceled, retried, archived or scaled in the last 90 days\n");
     }
     if (run)
         if (auto told = tell_bulk(*connection, options, *run, now->real(0, 0)); !told)

@@ -157,9 +157,7 @@ int new_handler(const NewOptions& options) {
         return static_cast<int>(code.error().exit);
     }
     if (*code == 0 && !options.json && options.kind != "cpp")
-        print(
-            "# next: change the handler; a worker that is awake takes it over, one that sleeps finds it when it is "
-            "rung\n");
+        print("# next: edit the handler; an awake worker picks up the change, a sleeping pool at its next start\n");
     flush_stdout();
     return *code;
 }

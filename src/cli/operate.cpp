@@ -32,7 +32,7 @@ Outcome operate(const Operation& operation, const OperateOptions& options) {
             std::string(operation.name) +
                 ": which runs? Give ids, or a filter: --status, --task, --queue, --key, --error, --worker, --older");
     if (!options.runs.empty() && options.limit)
-        return give_up(Exit::usage, "--limit: is for a filter; the ids say how many there are");
+        return give_up(Exit::usage, "--limit: only with a filter, not with ids");
     if (!options.runs.empty() && options.per_minute)
         return give_up(Exit::usage, "--per-minute: is for a filter; runs that are named are due at once");
     return options.runs.empty() ? operate_on_filter(operation, options) : operate_on_ids(operation, options);

@@ -35,7 +35,8 @@ struct Changed {
 /// True: go on. Asks on a terminal; elsewhere nobody can be asked.
 Try<bool> agreed(const std::string& what) {
     if (::isatty(STDIN_FILENO) != 1)
-        return give_up(Exit::usage, what + ": nobody can be asked here; add --yes, or --dry-run to look first");
+        return give_up(Exit::usage,
+                       what + ": no terminal to ask for confirmation; add --yes, or --dry-run to look first");
     std::fflush(stdout);
     std::cerr << what << "? [y/N] " << std::flush;
     std::string answer;
@@ -170,8 +171,7 @@ Outcome operate_on_filter(const Operation& operation, const OperateOptions& opti
     if (changed.refused > 0)
         complain(runs_text(changed.refused) + " refused: their keys or ids belong to other runs by now");
     if (changed.locked > 0)
-        return give_up(Exit::unreachable,
-                       runs_text(changed.locked) + " left alone: somebody has the rows locked; try again");
+        return give_up(Exit::unreachable, runs_text(changed.locked) + " left alone: their rows are locked; try again");
     return changed.refused > 0 ? Exit::usage : Exit::ok;
 }
 

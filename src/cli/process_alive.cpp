@@ -59,8 +59,8 @@ Presence presence_of(const ProcessMark& mark, bool in_containers) {
         if (!of_this_name) return seen;
         seen.alive = Alive::no;
         seen.unseen = true;
-        seen.evidence = of_this_boot ? "it was in another container (PID namespace), which nobody sees from here"
-                                     : "this machine has been started anew since (boot id)";
+        seen.evidence = of_this_boot ? "it was in another container (PID namespace), which is not visible from here"
+                                     : "this machine has rebooted since (boot id)";
         return seen;
     }
     seen.alive = Alive::no;

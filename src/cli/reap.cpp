@@ -57,7 +57,7 @@ Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection
     }
     reaped.released = reply->integer(0, 0);
     if (const std::int64_t locked = reply->integer(0, 1); locked > 0) {
-        reaped.trouble = std::to_string(locked) + " of its runs are locked by somebody; try again";
+        reaped.trouble = std::to_string(locked) + " of its runs are locked; try again";
         reaped.exit = Exit::unreachable;
     }
     return reaped;

@@ -80,7 +80,7 @@ Try<std::string> change(postgres::BlockingConnection& connection, const ScaleOpt
     if (!reply->boolean(0, 0)) return std::string("nothing was in force");
     const std::int64_t told = reply->integer(0, 1);
     return std::to_string(told) + (told == 1 ? " worker was told" : " workers were told") +
-           (told == 0 ? ": the next one that starts asks" : "");
+           (told == 0 ? ": it applies to the next one that starts" : "");
 }
 
 Json worker_json(const WorkerRow& worker) {

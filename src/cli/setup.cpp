@@ -128,8 +128,8 @@ Outcome setup(const SetupOptions& options) {
     }
     if (speaks && setup.facts.everybody_connects)
         print("# note: everybody may connect to database " + escaped(setup.database()) +
-              ", so whoever has a role of dormouse in another database of this server has it here too; if that is not "
-              "meant: REVOKE CONNECT ON DATABASE " +
+              ", so a login with a role of dormouse in another database of this server has it here too; if that is "
+              "not intended: REVOKE CONNECT ON DATABASE " +
               escaped(sql_name(setup.database())) + " FROM PUBLIC, and GRANT CONNECT to each login that needs it\n");
     if (speaks) {
         print("# next: " + next_command(setup) + "\n");

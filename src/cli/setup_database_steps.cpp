@@ -49,7 +49,7 @@ Lines owner_sql(const Setup& setup) {
     return lines;
 }
 std::string about_owner(const Setup&) {
-    return std::string("role ") + setup_owner + ", which owns the schema and is nobody's login";
+    return std::string("role ") + setup_owner + ", which owns the schema and cannot log in";
 }
 Try<bool> owner_there(const Setup& setup) {
     const SetupFacts& facts = setup.facts;
@@ -83,7 +83,7 @@ Try<bool> schema_there(const Setup& setup) {
         return may_not(setup, "make a schema in database " + setup.database(), "no CREATE on it");
     if (!owner.empty() && owner != setup_owner)
         return give_up(Exit::denied, "schema dormouse belongs to " + owner + " and not to " + setup_owner +
-                                         "; if that is intended, go on as " + owner +
+                                         "; if that is intended, continue as " + owner +
                                          " (dormouse migrate, dormouse migrate --roles) and write the pool's file by "
                                          "hand; else drop or rename it");
     return !owner.empty();

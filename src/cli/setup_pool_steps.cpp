@@ -86,7 +86,7 @@ Try<void> check(Setup& setup) {
     if (!code) return tl::unexpected(code.error());
     if (*code == 0) return {};
     return give_up(*code < 128 ? static_cast<Exit>(*code) : Exit::internal,
-                   "the pool cannot work yet, see above; mend that, then dormouse setup again");
+                   "the pool cannot work yet, see above; fix that, then run dormouse setup again");
 }
 
 std::string about_switch(const Setup& setup) {

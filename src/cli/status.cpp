@@ -177,7 +177,7 @@ volatile std::sig_atomic_t watched_enough = 0;
 Outcome watch_screen(const StatusOptions& options) {
     constexpr unsigned pause_s = 2;
     if (::isatty(STDOUT_FILENO) != 1)
-        return give_up(Exit::usage, "--watch: stdout is no terminal; leave it out, or use --json in a loop");
+        return give_up(Exit::usage, "--watch: stdout is not a terminal; omit it, or use --json in a loop");
     struct sigaction action{};
     action.sa_handler = [](int) { watched_enough = 1; };
     action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);  // the second one ends it at once

@@ -142,7 +142,7 @@ void print_attention(const std::vector<Attention>& found, bool all) {
         print(paint(one.level == Level::critical ? Colour::red : Colour::none, escaped(one.about)) + ": " +
               escaped(one.text) + "; " + escaped(one.remedy) + "\n");
     }
-    tell_rest(found.size() - shown, "more that need somebody");
+    tell_rest(found.size() - shown, "more that need attention");
 }
 
 void print_stuck(const Overview& overview) {

@@ -43,7 +43,7 @@ Suspect there(const WorkerRow& row) {
     const pid_t pid = row.presence.pid;
     const std::string unit = row.unit.empty() ? unit_of(pid) : row.unit;
     if (!unit.empty()) return {Kind::production, "belongs to " + unit, row, pid};
-    if (!is_worker(pid)) return {Kind::active, "is no `dormouse worker`, whatever the registry says of it", row, pid};
+    if (!is_worker(pid)) return {Kind::active, "is not a `dormouse worker`, whatever the registry says", row, pid};
     const auto stat = handlers::stat_of(pid);
     if (row.run_is_over() && row.runs == 0) return {Kind::stale, only_run(row), row, pid};
     if (stat && stat->state == 'T' && row.ended == "abandoned")

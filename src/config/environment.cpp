@@ -29,8 +29,8 @@ constexpr Replaced replaced[] = {
     {"WORKER_MAX_RETRIES", "use max_attempts under [task.NAME]"},
     {"WORKER_TIMEOUT", "use timeout under [task.NAME]"},
     {"HEARTBEAT_MONITOR_INTERVAL",
-     "nothing looks after workers at intervals: runs come back when a worker dies or its lease ends (worker.lease), and "
-     "what needs a person is told at once ([alerts])"},
+     "workers are not polled: runs are taken back when a worker dies or its lease expires (worker.lease), "
+     "and problems are reported at once ([alerts])"},
 };
 
 /// Where settings of the workers before dormouse are, and nobody else's of a host are likely to be.

@@ -74,7 +74,7 @@ handlers::Outcome call(const Worker::Function& function, handlers::InProcessRun&
         return thrown(name_of(typeid(error)), error.what());
     } catch (...) {
         const std::type_info* type = abi::__cxa_current_exception_type();
-        return thrown(type == nullptr ? "exception" : name_of(*type), "an exception that is no std::exception");
+        return thrown(type == nullptr ? "exception" : name_of(*type), "an exception that is not a std::exception");
     }
 }
 

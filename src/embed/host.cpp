@@ -76,7 +76,7 @@ std::string Host::start(handlers::Functions functions) {
     const std::lock_guard joining(join_mutex_);
     {
         const std::lock_guard lock(mutex_);
-        if (!ended_) return "this worker is at work already; stop() it before you start() it again";
+        if (!ended_) return "this worker is already running; stop() it before you start() it again";
     }
     if (thread_.joinable()) thread_.join();
     {

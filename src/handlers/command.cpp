@@ -98,7 +98,7 @@ std::string shell_note(const std::string& name) {
     if (equals != std::string::npos && name.find_first_of("/ ") > equals)
         return "; variables are environment = { " + name.substr(0, equals) + " = … } of the task";
     if (name.find_first_of(" |&;<>$") == std::string::npos) return "";
-    return R"(; command is no line of a shell, ["/bin/sh", "-c", "the line"] is)";
+    return R"(; command is not a shell command line: use ["/bin/sh", "-c", "the line"])";
 }
 
 tl::unexpected<Error> cannot_execute(const config::Task& task, const std::string& path, int problem) {
@@ -196,8 +196,7 @@ Status check_loadable(const config::Task& task, const std::string& path) {
     const auto [problem, interpreter] = why_not_loadable(path, task.working_directory);
     if (problem == 0) return {};
     const std::string command = named(task) + "command " + path;
-    if (interpreter.empty())
-        return fail(ErrorKind::invalid, command + " is no program, and as a script it needs a #! line");
+    if (interpreter.empty()) return fail(ErrorKind::invalid, command + " is not a program; a script needs a #! line");
     return fail(ErrorKind::invalid,
                 command + " has the interpreter \"" + interpreter +
                     "\" in its #! line: " + std::generic_category().message(problem) +

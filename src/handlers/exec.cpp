@@ -129,7 +129,7 @@ std::string ExecHandler::check() const {
 
 void ExecHandler::start(RunSpec spec, Listener& listener) {
     const Uuid id = spec.id;
-    if (attempts_.contains(id)) return refuse(id, listener, "this run is still at work in this worker");
+    if (attempts_.contains(id)) return refuse(id, listener, "this run is still being executed by this worker");
     auto attempt = std::make_unique<Attempt>(host_.loop, id, listener, limits_);
     Attempt& running = *attempt;
     Child::Events events{

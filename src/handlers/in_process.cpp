@@ -68,7 +68,7 @@ void InProcess::start(const Function& function, RunSpec spec, Listener& listener
         fresh_.push_back(place->second.get());
         return look_at(place->second->times_out_at_);
     }
-    refuse(id, listener, "this run is still at work in this worker");
+    refuse(id, listener, "this run is still being executed by this worker");
 }
 
 /// All that were started in one go at once: one by one they would meet the threads at their lock, and wait there.
@@ -155,7 +155,7 @@ void InProcess::give_up(const Uuid& id) {
     if (found == runs_.end()) return;
     InProcessRun& run = *found->second;
     Outcome outcome = judge(run);
-    outcome.error_message += "; its function has not returned and was given up: its thread is occupied until it does";
+    outcome.error_message += "; its function has not returned and was abandoned: its thread is occupied until it does";
     run.given_up_ = true;
     ++given_up_;
     run.listener_.on_line(id, {Level::warning, outcome.error_message});

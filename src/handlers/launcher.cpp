@@ -30,9 +30,11 @@ constexpr int usual_threads = 1;
 constexpr Millis held_after{50};  // most starts take less than one
 
 tl::unexpected<Error> called_off(const std::string& name) {
-    return fail(ErrorKind::transient, name +
-                                          ": its start was given up while it waited for its program, working "
-                                          "directory or environment file (a disk that does not answer?)");
+    return fail(
+        ErrorKind::transient,
+        name +
+            ": its start was abandoned while it waited for its program, working directory or environment file (a "
+            "disk that does not answer?)");
 }
 
 /// Nobody waits for it any more.

@@ -31,7 +31,7 @@ bool WarmGroup::shared_by(const config::Task& task) const {
 
 void WarmGroup::start(RunSpec spec, Listener& listener) {
     Waiting waiting{std::move(spec), &listener};
-    if (knows(waiting.spec.id)) return refuse(waiting, "this run is still at work in this worker");
+    if (knows(waiting.spec.id)) return refuse(waiting, "this run is still being executed by this worker");
     waiting_.push_back(std::move(waiting));
     pump();
 }

@@ -76,7 +76,7 @@ void WarmProcess::Flight::ask(std::string_view reason) {
 void WarmProcess::Flight::kill() {
     process.doom(
         {"process_died",
-         "its process was killed because of another run, " + id.to_string() + ", which did not end when it was told to",
+         "its process was killed because of another run, " + id.to_string() + ", which did not stop when requested",
          id});
 }
 
@@ -188,7 +188,7 @@ void WarmProcess::on_control(std::string_view piece) {
 void WarmProcess::on_message(std::string_view line) {
     auto message = parse_message(line);
     if (!message)
-        return doom({"protocol", "it wrote what is no message: " + message.error().message + ": " + shown(line), {}});
+        return doom({"protocol", "it sent an invalid message: " + message.error().message + ": " + shown(line), {}});
     if (state_ == State::starting) {
         if (message->type == Message::Type::hello) return on_hello(std::move(*message));
         return doom({"protocol", "its first message was no hello: " + shown(line), {}});

@@ -34,11 +34,12 @@ std::string hidden_name(const std::string& path) {
 Result<std::string> read_file(const std::string& path) {
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file.valid() && errno == ENOENT) return std::string();
-    if (!file.valid() && (errno == ELOOP || errno == ENXIO)) return fail(ErrorKind::invalid, "it is no regular file");
+    if (!file.valid() && (errno == ELOOP || errno == ENXIO))
+        return fail(ErrorKind::invalid, "it is not a regular file");
     if (!file.valid()) return tl::unexpected(from_errno(errno, "cannot be opened"));
     struct stat about{};
     if (::fstat(file.get(), &about) != 0) return tl::unexpected(from_errno(errno, "cannot be examined"));
-    if (!S_ISREG(about.st_mode)) return fail(ErrorKind::invalid, "it is no regular file");
+    if (!S_ISREG(about.st_mode)) return fail(ErrorKind::invalid, "it is not a regular file");
     if (about.st_size > most_bytes)
         return fail(ErrorKind::invalid, "it has " + std::to_string(about.st_size) + " bytes");
     std::string text(static_cast<std::size_t>(about.st_size), '\0');

@@ -30,7 +30,7 @@ Left read_left(const std::string& path, const std::string& pool) {
     const std::string aside = put_aside(path);
     return {{},
             path + " is broken, the totals begin with 0; " +
-                (aside.empty() ? "it cannot be put aside: " : "it is kept as " + aside + ": ") +
+                (aside.empty() ? "it cannot be moved away: " : "it is kept as " + aside + ": ") +
                 totals.error().message};
 }
 
@@ -90,7 +90,7 @@ void Publisher::serve() {
     if (places_.listen.empty()) return;
     server_.emplace(loop_, [this] { return text(); });
     if (const Status listening = server_->listen(places_.listen); !listening) {
-        warn_("metrics.listen: " + listening.error().message + "; nothing is served, runs go on");
+        warn_("metrics.listen: " + listening.error().message + "; nothing is served, runs continue");
         server_.reset();
     }
 }
@@ -153,7 +153,7 @@ void Publisher::write() {
 
 void Publisher::warn_once(const std::string& path, const std::string& what) {
     if (!warned_.emplace(path, what).second) return;
-    warn_("metrics: " + path + " cannot be written, runs go on: " + what +
+    warn_("metrics: " + path + " cannot be written, runs continue: " + what +
           "; see that the directory is there, has room, and that the worker may write to it (ReadWritePaths= in a "
           "drop-in of its unit)");
 }

@@ -112,7 +112,7 @@ Status Server::listen(const std::string& address) {
     constexpr mode_t for_all = 0666;  // who may reach the directory; a loopback port is open to more
     const bool is_path = address.starts_with('/');
     if (is_path && !remove_left_socket(address))
-        return fail(ErrorKind::invalid, address + " is something else, or somebody listens there");
+        return fail(ErrorKind::invalid, address + " is something else, or another program listens there");
     const Address place = is_path ? unix_address(address) : loopback_address(address);
     UniqueFd listener = new_socket(place);
     const int on = 1;

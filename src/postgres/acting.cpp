@@ -49,7 +49,7 @@ constexpr const char* begin_reading_sql = "BEGIN READ ONLY; SET LOCAL search_pat
     "        (SELECT string_agg(here.name, ', ') FROM (SELECT t.name FROM things t ORDER BY 1 LIMIT 5) here) AS here"  \
     "   FROM ours"
 
-constexpr const char* without = "a superuser's command executes nobody else's code; ";
+constexpr const char* without = "a superuser's command does not execute other roles' code; ";
 
 /// Why a superuser must not go on; ok if it may.
 Status judge(const Reply& look, Act act) {

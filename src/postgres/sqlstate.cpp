@@ -135,12 +135,12 @@ std::string lost_ground(const PGresult* result, std::string_view state) {
     const std::string_view table = field(result, PG_DIAG_TABLE_NAME);
     const bool exhausted = state == "2200H" && field(result, PG_DIAG_CONTEXT).empty();
     if (exhausted && field(result, PG_DIAG_MESSAGE_PRIMARY).find("\"fence\"") != std::string_view::npos)
-        return "; somebody has set dormouse.fence, from which each claim takes a number; as the owner of the schema: "
+        return "; dormouse.fence was changed, from which each claim takes a number; as the owner of the schema: "
                "ALTER SEQUENCE dormouse.fence NO MAXVALUE RESTART";
     const bool no_partition = state == "23514" && field(result, PG_DIAG_CONSTRAINT_NAME).empty() &&
                               field(result, PG_DIAG_SCHEMA_NAME) == "dormouse" && !table.empty();
     if (no_partition)
-        return "; somebody has dropped or detached the default partition of dormouse." + std::string(table) +
+        return "; a role has dropped or detached the default partition of dormouse." + std::string(table) +
                "; as the owner of the schema: SELECT dormouse.make_default()";
     return {};
 }

@@ -48,7 +48,8 @@ std::string unproven(const Target& target) {
     return "database.url: " +
            (mode == "disable"
                 ? "sslmode=disable sends password and payloads to " + remote->host + " for everybody in between to read"
-                : "nothing proves that the server is " + remote->host + ", so whoever is in between can be it") +
+                : "nothing proves that the server is " + remote->host +
+                      ", so an attacker in between can impersonate it") +
            "; write ?sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt (or the file of its authority)";
 }
 

@@ -39,7 +39,7 @@ std::string why_refused(const postgres::Target& target) {
         return postgres::known_to_suspend(place.host);
     });
     if (sleeper == target.places.end()) return {};
-    return "the database at " + sleeper->host + " sleeps when nobody talks to it; " + instead;
+    return "the database at " + sleeper->host + " suspends itself when idle; " + instead;
 }
 
 Relay::Relay(loop::Loop& loop, config::Sources sources)
@@ -110,7 +110,7 @@ void Relay::connect() {
     if (!target) return on_trouble(target.error());
     std::string why = why_refused(*target);
     if (why.empty() && config_->database.close_after > Millis{0})
-        why = "database.close_after says that the database sleeps; " + std::string(instead);
+        why = "database.close_after says that the database suspends itself; " + std::string(instead);
     if (!why.empty()) {
         log::event(log::Level::error, "relay_refused", why, {{"pool", config_->pool}});
         trouble_ = "refused: " + why;
@@ -154,9 +154,10 @@ void Relay::on_trouble(const Error& error) {
 
 void Relay::on_kept_out(const std::string& by) {
     const std::string trouble =
-        by.empty() ? ""
-                   : "cannot register for queue " + by +
-                         " holds its lock (tries again by itself; runs may be told of a second late): end that session";
+        by.empty()
+            ? ""
+            : "cannot register for queue " + by +
+                  " holds its lock (tries again by itself; notifications may be a second late): end that session";
     if (trouble == kept_out_) return;
     log::event(by.empty() ? log::Level::info : log::Level::warning, "kept_out",
                by.empty() ? "registered for all queues" : trouble, {{"pool", config_->pool}});
@@ -189,7 +190,7 @@ void Relay::tell_status() const {
     if (text.empty()) text = listener_.is_open() ? "listens at " + listener_.where() : "connects";
     if (trouble_.empty() && !kept_out_.empty()) text += "; " + kept_out_;
     if (!bell_trouble_.empty()) text += "; " + bell_trouble_;
-    if (!file_trouble_.empty()) text += "; goes on as it was, the file cannot be used: " + file_trouble_;
+    if (!file_trouble_.empty()) text += "; keeps its configuration, the file cannot be used: " + file_trouble_;
     systemd::notify_status(text);
 }
 

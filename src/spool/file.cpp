@@ -21,7 +21,7 @@ Error why_not_opened(int reason) {
         case ELOOP:
             return {ErrorKind::invalid, "it is a symbolic link"};
         case ENXIO:
-            return {ErrorKind::invalid, "it is no regular file"};
+            return {ErrorKind::invalid, "it is not a regular file"};
         case EACCES:
         case EPERM:
             return {ErrorKind::invalid, "the worker may not read it; give its group the right to (mode 0640)"};
@@ -54,7 +54,7 @@ Result<Content> read_file(int directory, const std::string& name, std::int64_t m
     if (!file.valid()) return tl::unexpected(why_not_opened(errno));
     struct stat about{};
     if (::fstat(file.get(), &about) != 0) return tl::unexpected(from_errno(errno, "cannot be examined"));
-    if (!S_ISREG(about.st_mode)) return fail(ErrorKind::invalid, "it is no regular file");
+    if (!S_ISREG(about.st_mode)) return fail(ErrorKind::invalid, "it is not a regular file");
     if (about.st_size > most)
         return fail(ErrorKind::invalid, "it has " + std::to_string(about.st_size) + " bytes, more than the " +
                                             std::to_string(most) + " that limits.payload_bytes allows");

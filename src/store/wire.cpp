@@ -211,8 +211,7 @@ Status Wire::check_schema(const Result<postgres::Reply>& reply) {
     if (columns_.missing().empty()) return {};
     return fail(ErrorKind::incompatible,
                 "dormouse.runs has no column " + columns_.missing() +
-                    " any more: somebody has renamed or dropped it; columns of one's own may be "
-                    "added to this table, its own have to stay");
+                    " any more: it was renamed or dropped; you may add columns to this table, but must keep its own");
 }
 
 /// Somebody has altered dormouse.runs since this session began: what was sent is sent again with the columns of now.
@@ -237,10 +236,10 @@ void Wire::await_answer() {
     static constexpr Millis next_turn{1};
     answer_timer_.once(longest_answer(), [this] {
         answer_timer_.once(next_turn, [this] {
-            give_up(Error{ErrorKind::disconnected, "the database at " + where() + " has not answered for " +
-                                                       std::to_string(longest_answer().count()) +
-                                                       " ms, the session is given up; see whether it hangs, or what "
-                                                       "is between"});
+            give_up(Error{
+                ErrorKind::disconnected,
+                "the database at " + where() + " has not answered for " + std::to_string(longest_answer().count()) +
+                    " ms, the session is abandoned; check whether the server hangs, and the network in between"});
         });
     });
 }

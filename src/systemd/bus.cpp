@@ -8,7 +8,7 @@ namespace dormouse::systemd {
 Error bus_failed(int code) {
     const bool denied = code == -EACCES || code == -EPERM;
     return {denied ? ErrorKind::denied : ErrorKind::disconnected,
-            std::string("systemd cannot be asked over the system bus: ") + std::strerror(-code)};
+            std::string("systemd does not answer on the system bus: ") + std::strerror(-code)};
 }
 
 Result<Bus> open_bus(Millis patience) {

@@ -105,7 +105,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     unsigned number = 0;
     const auto [end, code] = std::from_chars(port.data(), port.data() + port.size(), number);
     if (code != std::errc{} || end != port.data() + port.size() || number < 1 || number > 65'535)
-        return wrong("the port is no number from 1 to 65535");
+        return wrong("the port is not a number from 1 to 65535");
     return Endpoint{std::string(host), std::string(port)};
 }
 

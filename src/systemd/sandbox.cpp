@@ -153,7 +153,7 @@ std::vector<Opening> openings_of(const std::map<std::string, config::Task>& task
 
 std::string drop_in_of(const std::string& pool, const std::string& file, const std::vector<Opening>& openings) {
     std::string text = drop_in_start + pool + " --install` from " + file +
-                       ", which writes it anew: change that file, or add a drop-in of your own.\n[Service]\n";
+                       ", which overwrites it: change that file, or add a drop-in of your own.\n[Service]\n";
     for (const Opening& one : openings) {
         text += "# task " + list_of_tasks(one.tasks) + ": sandbox." + one.text() + "; the cost: " + one.cost + "\n";
         if (one.settings.empty()) text += "# (comes with privileges)\n";

@@ -248,7 +248,7 @@ Next Claims::refused(const store::Refused& refused) {
     if (refused.part == store::Part::due) {
         no_due_before_ = now + pause_after_refused_due;
         due_.at = no_due_before_;  // nobody says when to look, so it looks then
-        log::event(log::Level::warning, "due_unknown", "it cannot be asked what is due: " + refused.message);
+        log::event(log::Level::warning, "due_unknown", "the query for due runs failed: " + refused.message);
         return Next::again;
     }
     if (refused.part == store::Part::release_forgotten || refused.part == store::Part::standing || !claimed)

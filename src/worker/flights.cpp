@@ -94,7 +94,7 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
                     "the worker that was to execute it has no such task");
     }
     if (is_expired(run, task->second))
-        return refused("expired", "it was not begun within " + config::duration_text(task->second.expires) +
+        return refused("expired", "it was not started within " + config::duration_text(task->second.expires) +
                                       " of the time it was due (expires of task " + run.task + ")");
     const std::int64_t limit = config_.limits.payload_bytes;
     if (!run.payload || static_cast<std::int64_t>(run.payload->size()) > limit)
@@ -360,7 +360,7 @@ void Flights::keep_only(const std::vector<store::Held>& asked, const std::vector
         }
         if (found->second.not_extended)
             log::event(log::Level::warning, "extension_refused",
-                       found->second.task + ": the run is no longer this worker's",
+                       found->second.task + ": the run no longer belongs to this worker",
                        {{"run_id", run.id.to_string()}, {"task", found->second.task}});
         found->second.tie = Tie::taken_away;
         found->second.handler->stop(run.id, handlers::StopReason::canceled, found->second.grace);

@@ -170,7 +170,7 @@ void Measures::answered(store::Answer& answer, Time) {
 Next Measures::refused(const store::Refused& refused) {
     if (refused.part == store::Part::backlog) {
         log::event(log::Level::warning, "metrics",
-                   "the backlog cannot be asked for, metrics and alerts go on without it: " + refused.message);
+                   "the query of the backlog failed, metrics and alerts continue without it: " + refused.message);
         not_before_ = BootClock::now() + pause_after_refusal;
     }
     on_wire_ = taken_ = well_asked_ = false;

@@ -107,7 +107,7 @@ void Pool::leave_within(Millis grace, Millis patience, Millis last_writes) {
 
 // Its slot is free again.
 void Pool::on_function_returned(const Uuid& id, const std::string& task) {
-    log::event(log::Level::info, "function_returned", task + " was given up and has returned: its thread is free",
+    log::event(log::Level::info, "function_returned", task + " was abandoned and has now returned: its thread is free",
                {{"run_id", id.to_string()}, {"task", task}});
     if (present_) present_->worker->rung();
 }

@@ -196,7 +196,7 @@ void Pool::configuration_failed(const Error& error) {
     last_failure_ = error.message;
     const bool works = present_ && !present_->worker->is_waiting_for_database();
     log::event(news ? log::Level::error : log::Level::debug, "configuration",
-               error.message + (works ? "; until it is mended this worker keeps the one that it has" : ""),
+               error.message + (works ? "; until it is fixed, this worker keeps the previous one" : ""),
                {{"pool", sources_.pool}});
     if (works) return;  // it is read again when it changes
     if (errand_.any())  // whoever has sent it waits for its end

@@ -38,8 +38,8 @@ void Pool::start_new_program() {
 /// What was asked for is a reload: that this process can do.
 void Pool::on_new_program_failed(const std::string& why) {
     log::event(log::Level::warning, "new_program",
-               "the new program does not take over, this process goes on: " + why + "; see `dormouse worker --check " +
-                   sources_.pool + "`, then reload the unit again",
+               "the new program does not take over, this process continues: " + why +
+                   "; see `dormouse worker --check " + sources_.pool + "`, then reload the unit again",
                {{"pool", sources_.pool}});
     new_program_.reset();
     on_configuration_changed(true);

@@ -51,7 +51,7 @@ Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_s
     events.on_refused = [&news, on_refused](const Parcel& parcel) {
         news.forget(parcel.ending.held);
         on_refused(parcel);
-        tell(log::Level::warning, "result_refused", parcel, parcel.task + ": the run is no longer this worker's");
+        tell(log::Level::warning, "result_refused", parcel, parcel.task + ": the run no longer belongs to this worker");
     };
     events.on_kept = [](const Parcel& parcel, const std::string& why, Millis pause) {
         tell(log::Level::error, "ending_kept", parcel,
@@ -61,13 +61,13 @@ Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_s
     events.on_held_up = [](const Parcel& parcel) {
         tell(log::Level::warning, "ending_kept", parcel,
              parcel.task +
-                 ": how the run ended cannot be written for a minute or more: somebody has its row locked, or "
-                 "a trigger or rule of somebody's passes over it; dormouse doctor names them");
+                 ": the run's ending could not be written for a minute or more: its row is locked, or a trigger or "
+                 "rule of your own skips it; dormouse doctor names them");
     };
     events.on_passed_over = [on_stuck](const Parcel& parcel, const std::string& remedy, Millis pause) {
         const std::string text =
-            "how the run ended cannot be written: a trigger of somebody's passes over it (BEFORE "
-            "DELETE or UPDATE, RETURN NULL); repair it, or: " +
+            "the run's ending cannot be written: a trigger of your own skips it (BEFORE DELETE or UPDATE, RETURN "
+            "NULL); fix it, or: " +
             remedy;
         tell(parcel.kept == 1 ? log::Level::error : log::Level::debug, "ending_kept", parcel,
              parcel.task + ": " + text + "; tried again in " + std::to_string(pause.count() / 1'000) + " s");

@@ -67,7 +67,7 @@ void Rescue::end_leftovers() {
         log::event(
             log::Level::error, "leftovers",
             std::to_string(found.left) +
-                " processes that handlers of dead workers have left behind cannot be ended, and go on beside the "
+                " processes that handlers of dead workers have left behind cannot be killed, and run next to the "
                 "next attempt; see `ps`: DORMOUSE_FENCE in their environment ends with the worker's id");
 }
 

@@ -43,8 +43,7 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
                 ending.delay = outcome.retry_in.value_or(backoff.base);
             } else {
                 ending.error_class = "attempts_used_up";
-                ending.error_message =
-                    "it asked to be tried again later, and that was its last attempt (snooze_counts)";
+                ending.error_message = "it asked to be retried later, but that was its last attempt (snooze_counts)";
             }
             break;
         case Outcome::stopped:

@@ -306,7 +306,7 @@ void Worker::decide_exit() {
     if (claims_.in_vain()) {
         log::event(log::Level::warning, "idle_exit",
                    std::string(reason) +
-                       "; a due run cannot be claimed: its row is locked, or somebody's trigger or rule skips it; "
+                       "; a due run cannot be claimed: its row is locked, or a trigger or rule of your own skips it; "
                        "dormouse doctor names them");
     } else {
         log::event(log::Level::info, "idle_exit", reason);

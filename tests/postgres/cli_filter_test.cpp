@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(who_did_what_is_kept) {
     BOOST_TEST(maybe.at("filter").at("error") == "busy");
     BOOST_TEST(!lines[1].contains("maybe"));
     const std::string later = failed("busy");  // it was not there yet
-    BOOST_TEST(has(out({"history", later}), "nobody has canceled, retried or archived this run by its id"));
+    BOOST_TEST(has(out({"history", later}), "this run was not canceled, retried or archived by its id"));
     BOOST_TEST(!has(out({"history", later}), "with a filter"));
     out({"retry", "--task", "another", "--status", "failed", "--yes"});
     BOOST_TEST(!has(out({"history", later}), "with a filter"));

@@ -222,7 +222,7 @@ BOOST_FIXTURE_TEST_CASE(with_a_filter_and_nobody_to_ask_yes_is_needed, Fixture) 
     many(3);
     const Ended asked = cli({"cancel", "--task", "t"});
     BOOST_TEST(asked.exit_code == 2);
-    BOOST_TEST(has(asked.err, "cancel 3 runs: nobody can be asked here; add --yes"), asked.err);
+    BOOST_TEST(has(asked.err, "cancel 3 runs: no terminal to ask for confirmation; add --yes"), asked.err);
     BOOST_TEST(count("queued") == "3");
     BOOST_TEST(has(out({"cancel", "--task", "t", "--yes"}), "3 runs canceled"));
     BOOST_TEST(out({"cancel", "--task", "t", "--yes"}) == "no runs\n");
@@ -288,7 +288,7 @@ BOOST_FIXTURE_TEST_CASE(rows_that_somebody_has_locked_are_told_and_not_waited_fo
     const Ended all = cli({"cancel", "--task", "t", "--yes"});
     BOOST_TEST(all.exit_code == 6);
     BOOST_TEST(has(all.out, "2 runs canceled"), all.out);
-    BOOST_TEST(has(all.err, "1 run left alone: somebody has the rows locked"), all.err);
+    BOOST_TEST(has(all.err, "1 run left alone: their rows are locked"), all.err);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_producer_may_cancel_and_retry_what_it_can_name, Fixture) {

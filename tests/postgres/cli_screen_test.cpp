@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(somebody_at_a_terminal_sees_it_again_and_again_until_ctrl_c
                                                          {"DORMOUSE_CONFIG_DIR", directory.path()}};
     const Ended piped = run(cli_program({"status", "--watch"}, environment));
     BOOST_TEST(piped.exit_code == 2);
-    BOOST_TEST(piped.err.find("--watch: stdout is no terminal") != std::string::npos, piped.err);
+    BOOST_TEST(piped.err.find("--watch: stdout is not a terminal") != std::string::npos, piped.err);
     int terminal = -1;
     const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
     if (child == 0) {

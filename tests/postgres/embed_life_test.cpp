@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_function_that_was_given_up_takes_a_slot_until_it_returns)
     dormouse::Config config =
         quiet(database.file("[worker]\nconcurrency = 2\n[task.stubborn]\ntimeout = \"50ms\"\nmax_attempts = 1\n"));
     config.log = [&](const dormouse::LogEvent& event) {
-        if (event.text.find("was given up: its thread is occupied") != event.text.npos) given_up = true;
+        if (event.text.find("was abandoned: its thread is occupied") != event.text.npos) given_up = true;
         if (event.name == "function_returned") returned = true;
     };
     dormouse::Worker worker{config};
@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(a_program_whose_function_never_returns_ends_all_the_same) {
     BOOST_TEST(program.said("at work for ever"));
     program.terminate();
     BOOST_TEST(program.wait() == 0);
-    BOOST_TEST(program.errors.find("was given up") != std::string::npos, program.errors);
+    BOOST_TEST(program.errors.find("was abandoned") != std::string::npos, program.errors);
     BOOST_TEST(program.errors.find("functions_left_behind") != std::string::npos);
     BOOST_TEST(database.run(id, "status") == "queued");
 }

@@ -242,7 +242,7 @@ BOOST_AUTO_TEST_CASE(waiting_has_an_end_when_it_is_given_one) {
     const Ended ended = enqueue({"t", "--wait=50ms", "--json"});
     BOOST_TEST(ended.exit_code == 5, ended.err);
     BOOST_TEST(json::parse(ended.out).at("status") == "queued");
-    BOOST_TEST(has(ended.err, "it goes on without this command"), ended.err);
+    BOOST_TEST(has(ended.err, "it continues without this command"), ended.err);
 }
 
 BOOST_AUTO_TEST_CASE(waiting_for_a_run_that_has_the_key_and_has_ended_does_not_wait) {

@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(nobody_is_awake) {
     tells(ended, "no worker that serves queue \"default\" is awake", 2);  // after 3 s, and at the end
     tells(ended, "is not finished yet: queued, no worker");
     tells(ended, "is not finished after 4s: queued, no worker");
-    tells(ended, "it goes on without this command");
+    tells(ended, "it continues without this command");
 }
 
 BOOST_AUTO_TEST_CASE(no_worker_knows_the_task) {

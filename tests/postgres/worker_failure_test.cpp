@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_waited_for_too_long_is_not_begun) {
     };
     BOOST_TEST(column("error ->> 'class'", old) == "expired");
     BOOST_TEST(column("error ->> 'message'", old) ==
-               "it was not begun within 1h of the time it was due (expires of task stale)");
+               "it was not started within 1h of the time it was due (expires of task stale)");
     BOOST_TEST(column("attempts", old) == "0");
     BOOST_TEST(column("error ->> 'class'", young) == "exit");
     BOOST_TEST(column("attempts", young) == "2");

@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_broken_file_is_said_once_and_the_old_one_stays) {
     worker.configure(database.url(), {.worker = "concurency = 3"});
     BOOST_TEST_REQUIRE(worker.until_said("configuration"));
     BOOST_TEST(worker.said("configuration").at(0).text.find("concurency") != std::string::npos);
-    BOOST_TEST(worker.said("configuration").at(0).text.find("keeps the one that it has") != std::string::npos);
+    BOOST_TEST(worker.said("configuration").at(0).text.find("keeps the previous one") != std::string::npos);
     worker.configure(database.url(), {.worker = "concurency = 3"});  // once more, as broken
     BOOST_TEST(until(enqueue("echo"), "completed"));
     BOOST_TEST_REQUIRE(eventually([&] { return worker.all("configuration").size() == 2U; }));

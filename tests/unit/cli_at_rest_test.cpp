@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(what_is_due_next_is_the_timer_or_nothing_after_a_clean_end)
     rest.state = "awake";
     BOOST_TEST(due_text(rest, now) == "its worker knows");
     rest.state = "off";
-    BOOST_TEST(due_text(rest, now) == "nobody looks until it is switched on");
+    BOOST_TEST(due_text(rest, now) == "its runs wait until it is switched on");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(variables_of_workers_before_are_read_and_shown_with_their_n
 
 BOOST_AUTO_TEST_CASE(variables_of_workers_before_that_mean_nothing_are_named_with_what_replaces_them) {
     BOOST_TEST(warned({{"HEARTBEAT_MONITOR_INTERVAL", "5"}})
-                   .starts_with("environment HEARTBEAT_MONITOR_INTERVAL is ignored: nothing looks after workers"));
+                   .starts_with("environment HEARTBEAT_MONITOR_INTERVAL is ignored: workers are not polled"));
     BOOST_TEST(warned({{"WORKER_LEASE", "5"}}) ==
                "environment WORKER_LEASE is ignored: use worker.lease, or DORMOUSE_WORKER_LEASE\n");
     BOOST_TEST(warned({{"WORKER_MAX_RETRIES", "5"}}) ==

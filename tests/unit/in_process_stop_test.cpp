@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(
     bench.in_process().stop(id, StopReason::canceled, Millis{20});
     const Outcome outcome = bench.wait(id);
     BOOST_TEST((outcome.kind == Outcome::stopped));
-    BOOST_TEST(outcome.error_message.find("was given up") != std::string::npos, outcome.error_message);
+    BOOST_TEST(outcome.error_message.find("was abandoned") != std::string::npos, outcome.error_message);
     BOOST_REQUIRE(bench.lines.size() == 1);
     BOOST_TEST(bench.lines[0] == outcome.error_message);
     BOOST_TEST(bench.in_process().given_up() == 1U);

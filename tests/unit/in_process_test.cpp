@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_still_at_work_is_not_started_a_second_time) {
     bench.start("{}", Millis{0}, id);
     bench.until([&] { return bench.outcomes.contains(id); });
     BOOST_TEST((bench.outcomes.at(id).kind == Outcome::not_started));
-    BOOST_TEST(bench.outcomes.at(id).error_message == "this run is still at work in this worker");
+    BOOST_TEST(bench.outcomes.at(id).error_message == "this run is still being executed by this worker");
     bench.outcomes.clear();
     gate.open();
     BOOST_TEST((bench.wait(id).kind == Outcome::completed));

@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(a_doorbell_a_worker_that_does_not_stay_and_a_switch_that_a_
     pool.units->socket = "failed";
     BOOST_TEST(says(
         overview(pool),
-        "dormouse@mail.socket is failed, so nobody can wake it that way | systemctl restart dormouse@mail.target"));
+        "dormouse@mail.socket is failed, so it cannot be woken that way | systemctl restart dormouse@mail.target"));
     pool = asleep();
     pool.units->path = "";
     BOOST_TEST(says(overview(pool), "dormouse@mail.path is not there"));
@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(what_was_put_aside_another_version_and_a_relay_that_does_no
     BOOST_TEST(said(overview(pool)) == "");
     pool.units->relay = "failed";
     BOOST_TEST(says(overview(pool),
-                    "warning pool mail: its relay does not stay up, so nobody rings for producers elsewhere | "
+                    "warning pool mail: its relay does not stay up, so nothing rings for producers on other hosts | "
                     "journalctl --unit=dormouse-relay@mail.service --lines=50"));
 }
 

@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(an_answer_just_before_death_counts) {
 
 BOOST_AUTO_TEST_CASE(nonsense_kills_the_process_and_fails_its_runs) {
     const std::map<std::string, std::string> cases{
-        {"    door.sendall(b'hello?\\n'); time.sleep(1000)", "it wrote what is no message: it is not JSON: hello?"},
+        {"    door.sendall(b'hello?\\n'); time.sleep(1000)", "it sent an invalid message: it is not JSON: hello?"},
         {"    say(type='completed'); time.sleep(1000)", "without an id"},
         {"    say(type='completed', id='01a203aa-64db-726e-88bd-89d26dc6467f'); time.sleep(1000)",
          "answered a run that it does not have"},

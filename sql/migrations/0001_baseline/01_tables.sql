@@ -105,14 +105,14 @@ CREATE INDEX runs_live_foreign ON dormouse.runs_live (created_at)
     WHERE id >= '04000000-0000-0000-0000-000000000000' OR get_byte(uuid_send(id), 6) NOT BETWEEN 112 AND 127;
 
 COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dormouse.enqueue().';
-COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; 0 is ordinary.';
-COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is mostly less.';
-COMMENT ON COLUMN dormouse.runs.run_at IS 'When it is due; infinity: parked, until somebody gives it a time.';
+COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; the default is 0.';
+COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is usually less.';
+COMMENT ON COLUMN dormouse.runs.run_at IS 'When the run is due; infinity: not until it is given a time.';
 COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
 COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told (topic "done" of dormouse.listen()).';
 COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
 COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
-COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence under which a finished run was last attempted.';
+COMMENT ON COLUMN dormouse.runs.last_fence IS 'The fence of a finished run''s last attempt.';
 
 -- Idempotent enqueue, over history too: the first run with a key owns it.
 CREATE TABLE dormouse.keys (
@@ -162,7 +162,7 @@ CREATE TABLE dormouse.run_logs (
     lines      json        NOT NULL,
     CONSTRAINT run_logs_place PRIMARY KEY (run_id, fence, first_line, worker, written_at)
 ) PARTITION BY RANGE (written_at);
-COMMENT ON TABLE dormouse.run_logs IS 'What handlers have said, in portions; dormouse.logs shows it line by line.';
+COMMENT ON TABLE dormouse.run_logs IS 'Log lines of handlers, in batches; dormouse.logs shows them line by line.';
 COMMENT ON COLUMN dormouse.run_logs.first_line IS 'The number of the first of these lines within its attempt, from 1.';
 CREATE TABLE dormouse.run_logs_default PARTITION OF dormouse.run_logs DEFAULT;
 CREATE INDEX run_logs_default_age ON dormouse.run_logs_default (written_at);
@@ -222,7 +222,7 @@ CREATE TABLE dormouse.pool_scale (
     -- 7 days are 167 to 169 hours, where clocks are put forward and back
     CONSTRAINT nothing_is_for_ever CHECK (until <= set_at + interval '7 days 2 hours')
 );
-COMMENT ON TABLE dormouse.pool_scale IS 'How many runs the workers of a pool execute at once for a while; dormouse.scaled shows what is in force.';
+COMMENT ON TABLE dormouse.pool_scale IS 'The numbers set by dormouse scale; dormouse.scaled shows those in force.';
 COMMENT ON COLUMN dormouse.pool_scale.set_by IS 'The login.';
 
 -- The files that were imported, so that one whose removal was lost in a crash is not imported again, also when its run has finished
@@ -247,7 +247,7 @@ CREATE TABLE dormouse.operations (
 );
 CREATE INDEX operations_done_at ON dormouse.operations (done_at);
 CREATE INDEX operations_run ON dormouse.operations (run_id, id) WHERE run_id IS NOT NULL;
-COMMENT ON TABLE dormouse.operations IS 'Who canceled, retried and archived what in the last 90 days, and scaled which pool. One by its id, or a portion of those that a filter means.';
+COMMENT ON TABLE dormouse.operations IS 'Operations of the last 90 days (cancel, retry, archive, scale), with the login. One row per run given by id, or per batch of runs that match a filter.';
 COMMENT ON COLUMN dormouse.operations.who IS 'The login.';
 COMMENT ON COLUMN dormouse.operations.session IS 'The server process: portions of one command have the same.';
 
@@ -259,7 +259,7 @@ CREATE TABLE dormouse.retention (
     trouble     text,
     passed_over bigint[]    NOT NULL DEFAULT '{0,0,0}'
 );
-COMMENT ON TABLE dormouse.retention IS 'How long each pool wants finished runs to be kept. The longest counts; dormouse forget deletes the row of a pool that is no more.';
+COMMENT ON TABLE dormouse.retention IS 'How long each pool wants to keep finished runs. The longest applies; dormouse forget deletes the row of a pool that no longer exists.';
 COMMENT ON COLUMN dormouse.retention.finished_ms IS 'Null: for ever.';
 COMMENT ON COLUMN dormouse.retention.trouble IS 'What stood in the way of the last step of this pool. Null: nothing.';
 COMMENT ON COLUMN dormouse.retention.passed_over IS 'How many old runs, attempts and portions of lines a trigger has not let go, as far as the steps have come since they began anew.';
@@ -277,14 +277,14 @@ CREATE INDEX strays_id ON dormouse.strays (id);
 CREATE INDEX strays_finished_at ON dormouse.strays (finished_at);
 -- As dormouse.keys.
 ALTER TABLE dormouse.strays SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
-COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than 37 hours after their id was made, or before: where they are looked for by their id.';
+COMMENT ON TABLE dormouse.strays IS 'Runs that finished more than 37 hours after their id was created, or before it; needed to find them by id.';
 
 -- What the names of the channels are made of (02_notify.sql). One row.
 CREATE TABLE dormouse.channel_key (
     key uuid NOT NULL DEFAULT gen_random_uuid() PRIMARY KEY
 );
 INSERT INTO dormouse.channel_key DEFAULT VALUES;
-COMMENT ON TABLE dormouse.channel_key IS 'What the names of the NOTIFY channels are made of, which who may merely connect must not know. One row.';
+COMMENT ON TABLE dormouse.channel_key IS 'The key from which the names of the NOTIFY channels are derived; secret from logins that may only connect. One row.';
 
 -- How many runs have ended, by task and time: a row for each session and ten seconds, which no two sessions share, summed up by the hour later (session 0).
 -- Kept as long as finished runs. Ten seconds, because while somebody holds a snapshot each version of a row stays, and each ending walks over all of them:
@@ -304,5 +304,5 @@ ALTER TABLE dormouse.endings SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off,
     autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
-COMMENT ON TABLE dormouse.endings IS 'How many runs ended within ten seconds (or within the hour: session 0), by task. A run that is started again and ends again is counted again.';
+COMMENT ON TABLE dormouse.endings IS 'How many runs ended, per ten seconds (per hour: session 0) and task. A run that is started again and ends again is counted again.';
 COMMENT ON COLUMN dormouse.endings.session IS 'The server process that has counted them.';

@@ -16,7 +16,7 @@ CREATE VIEW dormouse.attempts AS
             SELECT id, worker, fence, started_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, progress, progress_text
               FROM dormouse.runs
              WHERE status = 'running') a;
-COMMENT ON VIEW dormouse.attempts IS 'Every claim of every run, and how it ended. One that was handed_back used up no attempt.';
+COMMENT ON VIEW dormouse.attempts IS 'Every claim of every run, and its outcome. A claim that was handed_back used no attempt.';
 
 CREATE VIEW dormouse.queue_stats AS
     SELECT queue,
@@ -30,7 +30,7 @@ CREATE VIEW dormouse.queue_stats AS
       FROM dormouse.runs
      WHERE status IN ('queued', 'running', 'retry', 'blocked')
      GROUP BY queue;
-COMMENT ON VIEW dormouse.queue_stats IS 'What each queue holds that has not finished.';
+COMMENT ON VIEW dormouse.queue_stats IS 'The unfinished runs of each queue.';
 
 CREATE VIEW dormouse.stuck_runs AS
     SELECT id, queue, task, status, run_at, started_at, worker, lease_until,
@@ -47,4 +47,4 @@ CREATE VIEW dormouse.logs AS
       FROM dormouse.run_logs b
       LEFT JOIN dormouse.attempts a ON a.run_id = b.run_id AND a.fence = b.fence AND a.worker = b.worker
      CROSS JOIN LATERAL json_array_elements(b.lines) WITH ORDINALITY l (said, n);
-COMMENT ON VIEW dormouse.logs IS 'The lines that handlers have said, when by their worker''s clock. Give it a run_id; order by attempt, line.';
+COMMENT ON VIEW dormouse.logs IS 'The log lines of handlers; times are by their worker''s clock. Filter by run_id; order by attempt, line.';

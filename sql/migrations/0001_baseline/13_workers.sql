@@ -5,7 +5,7 @@ CREATE VIEW dormouse.scaled AS
     SELECT s.pool, s.concurrency, s.until, s.set_by, s.set_at, s.reason
       FROM dormouse.pool_scale s
      WHERE s.concurrency BETWEEN 1 AND 10000 AND s.until > now() AND s.until <= now() + interval '8 days';
-COMMENT ON VIEW dormouse.scaled IS 'The pools that execute another number of runs at once than their configuration says, who said so, and until when.';
+COMMENT ON VIEW dormouse.scaled IS 'The pools whose number of runs at once was changed by dormouse scale, by whom, and until when.';
 
 -- Alive is who has a session here, as everybody may see in pg_stat_activity: its pid and login, and where one may know it, when it began. Who closes
 -- its session on purpose rests until it said that it would be heard of again; a server that suspends has ended the session itself, and was started
@@ -60,13 +60,13 @@ CREATE VIEW dormouse.workers AS
            SELECT date_trunc('second', w.started_at) AS started_at, date_trunc('second', w.left_at) AS left_at,
                   date_trunc('second', greatest(w.seen_at, h.last_claim)) AS seen, date_trunc('second', w.rests_until) AS rests_until,
                   date_trunc('second', h.first_end) AS first_end, date_trunc('second', h.lease_until) AS last_end) t;
-COMMENT ON VIEW dormouse.workers IS 'Who is awake, who is not and how it ended, and what each still holds.';
+COMMENT ON VIEW dormouse.workers IS 'All workers: which are awake, how the others ended, and what each still holds.';
 CREATE VIEW dormouse.live_workers AS SELECT * FROM dormouse.workers WHERE condition = 'live';
 CREATE VIEW dormouse.idle_workers AS SELECT * FROM dormouse.workers WHERE condition = 'idle';
 CREATE VIEW dormouse.dead_workers AS SELECT * FROM dormouse.workers WHERE condition = 'dead';
-COMMENT ON VIEW dormouse.live_workers IS 'They have a session, or rest, and hold runs.';
-COMMENT ON VIEW dormouse.idle_workers IS 'They have a session, or rest, and hold nothing.';
-COMMENT ON VIEW dormouse.dead_workers IS 'They have lost their session, or hold runs whose leases ended long ago.';
+COMMENT ON VIEW dormouse.live_workers IS 'Workers that have a session, or are resting, and hold runs.';
+COMMENT ON VIEW dormouse.idle_workers IS 'Workers that have a session, or are resting, and hold no runs.';
+COMMENT ON VIEW dormouse.dead_workers IS 'Workers that have lost their session, or hold runs whose leases expired long ago.';
 
 -- Takes the runs of a worker whose process is proven to be gone, without waiting for their leases, as rescue.sql does: the attempt
 -- is logged as lost and counts. Marks the worker as left. Only `dormouse reap` on that host has the proof, hence the marks of the process:

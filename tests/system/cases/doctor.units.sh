@@ -41,6 +41,6 @@ systemctl stop dormouse@$pool.target
 wait_for 20 state_is dormouse@$pool.socket inactive # stop returns when the target has stopped
 wait_for 20 asleep $pool
 line=$(about note doorbell || about failed doorbell)
-holds "nobody listens" grep -q "nobody can ring this pool" <<<"$line"
+holds "nobody listens" grep -q "this pool cannot be rung" <<<"$line"
 ${line##*; }
 holds "somebody does" test -n "$(about ok doorbell)"

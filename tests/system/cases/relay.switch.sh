@@ -34,7 +34,7 @@ systemctl start dormouse@$pool.socket
 
 cp /etc/dormouse/$pool.toml /etc/dormouse/$pool.kept
 echo 'nonsense = 1' >/etc/dormouse/$pool.toml
-wait_for 20 says "goes on as it was"
+wait_for 20 says "keeps its configuration"
 systemctl restart $unit
 wait_for 20 says "waits for a configuration it can use"
 say "   $(property $unit StatusText)"
