@@ -12,31 +12,31 @@ import subprocess
 import sys
 
 DESCRIPTION = """\
-Background runs live in a table of your own Postgres database, in the schema dormouse. A queued run rings a doorbell, systemd starts
-the worker of a pool, the worker drains the queue, and when that has been quiet for half an hour it notes what is due next and exits.
-Asleep, a pool has no process, no database session, and sends no statement.
+Background runs are rows of your own Postgres database, in the schema dormouse. When a run is queued, a doorbell rings and systemd starts
+the worker of a pool. The worker drains the queue and, after half an hour without work, exits; a timer starts it again when the next run is due.
+A sleeping pool has no process and no database session, and sends no statement.
 
-A pool is one file, /etc/dormouse/POOL.toml, and its units. `systemctl enable --now dormouse@POOL.target` is its only switch; dormouse.target
-is all pools. A task is a named kind of run; its handler is a program that is given the payload on stdin and prints the result."""
+A pool consists of one file, /etc/dormouse/POOL.toml, and its units. `systemctl enable --now dormouse@POOL.target` switches it on; dormouse.target
+includes all pools. A task is a named kind of run. Its handler is a program that reads the payload from stdin and prints the result."""
 
 FILES = [
     ("/etc/dormouse/POOL.toml", "The pool's configuration, see dormouse.toml(5)."),
-    ("/etc/dormouse/pgpass", "Passwords of the pools' logins, if dormouse setup has made any."),
-    ("/run/dormouse/POOL.sock", "Its doorbell: whoever connects rings."),
-    ("/run/dormouse/POOL/", "What a worker leaves for its successor: when it has to be woken next."),
+    ("/etc/dormouse/pgpass", "Passwords of the pools' logins, if dormouse setup has created any."),
+    ("/run/dormouse/POOL.sock", "The pool's doorbell: any connection rings it."),
+    ("/run/dormouse/POOL/", "State of a sleeping pool: when it must be woken next."),
     ("/var/lib/dormouse/POOL/", "The pool's state directory, which its handlers may write to."),
-    ("/var/spool/dormouse/POOL/", "Runs that were enqueued without the database and are not in it yet."),
-    ("/usr/share/dormouse/sql/", "The schema's migrations, which dormouse migrate has in it, to read."),
-    ("/usr/share/doc/dormouse/examples/", "A pool to begin with, and a drop-in for handlers that need more than the sandbox gives."),
+    ("/var/spool/dormouse/POOL/", "Runs that were enqueued as files and are not in the database yet."),
+    ("/usr/share/dormouse/sql/", "The schema's migrations, for reference; the program contains them."),
+    ("/usr/share/doc/dormouse/examples/", "A sample pool, and a drop-in for handlers that need more than the sandbox allows."),
 ]
 
 FILE_DESCRIPTION = """\
-One file for each pool, in TOML. The first source that has an option decides: a flag of `dormouse worker`, the environment, the file,
-the default. `dormouse config POOL` prints every value in force and where it came from. What is wrong is refused with file, line and the
-nearest right name; a worker that is running sees the file change, and waits for the repair instead of exiting.
+Each pool has one file, in TOML. A flag of `dormouse worker` overrides the environment, the environment overrides the file, and the file
+overrides the default. `dormouse config POOL` prints every value in force and where it comes from. An invalid file is refused with file, line
+and the closest valid name; a running worker waits until the file is fixed instead of exiting.
 
-Durations are written like "500ms", "90s", "1h30min", "30d"; sizes like "64KiB", "1MiB". The environment's names stand with
-the options. Runs of a task that no pool knows, or of a queue that none serves, wait; `dormouse status` names them."""
+Durations are written like "500ms", "90s", "1h30min", "30d"; sizes like "64KiB", "1MiB". The environment variables are listed with
+the options. Runs of a task that no pool knows, or of a queue that no pool serves, wait; `dormouse status` names them."""
 
 
 def escaped(text):
