@@ -239,7 +239,7 @@ func members(task string, o Options) (names []string, values []any, err error) {
 func text(name, value string, most int, namesSomething bool) error {
 	switch {
 	case !utf8.ValidString(value):
-		return fmt.Errorf("%s %q is no UTF-8", name, value)
+		return fmt.Errorf("%s %q is not valid UTF-8", name, value)
 	case strings.Contains(value, "\x00"):
 		return fmt.Errorf("%s %q has a NUL character, which Postgres cannot store; leave it out", name, value)
 	case len(value) < 1 || len(value) > most:

@@ -19,7 +19,7 @@ const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$/
 function text(name, value, most, namesSomething = true) {
   if (typeof value !== 'string') throw new TypeError(`${name}: ${value}; expected text, got ${value === null ? 'null' : `a ${typeof value}`}`);
   if (value.includes('\0')) throw new RangeError(`${name} ${JSON.stringify(value)} has a NUL character, which Postgres cannot store; leave it out`);
-  if (hasHalf(JSON.stringify(value))) throw new RangeError(`${name} ${JSON.stringify(value)} has half a surrogate pair, which is no text`);
+  if (hasHalf(JSON.stringify(value))) throw new RangeError(`${name} ${JSON.stringify(value)} has half a surrogate pair, which is not valid text`);
   const size = Buffer.byteLength(value);
   if (size < 1 || size > most) throw new RangeError(`${name} has ${size} bytes, expected 1 to ${most}`);
   if (namesSomething && unprintable.test(value))
@@ -47,7 +47,7 @@ function time(value) {
   const parts = typeof value === 'string' ? isoTime.exec(value) : null;
   if (!parts) throw new TypeError(`runAt (run_at): ${JSON.stringify(value)}; expected a Date, or text like 2031-03-01T08:00:00Z`);
   if (!parts[3])
-    throw new RangeError(`runAt (run_at): ${value} has no time zone, so nobody knows when that is; end it with Z or +01:00, or give a Date`);
+    throw new RangeError(`runAt (run_at): ${value} has no time zone, so it is ambiguous; end it with Z or +01:00, or give a Date`);
   return value;
 }
 
@@ -84,7 +84,7 @@ function call(members, first = 1) {
 
 function idOf(id) {
   if (typeof id !== 'string' || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id))
-    throw new TypeError(`${JSON.stringify(id)} is no id of a run; give what enqueue() resolved to`);
+    throw new TypeError(`${JSON.stringify(id)} is not the id of a run; give what enqueue() resolved to`);
   return id;
 }
 
@@ -101,7 +101,7 @@ function connectionOf(conn) {
   if (typeof conn?.query === 'function' && typeof conn.connect === 'function')
     return { rows: (sql, values) => conn.query(sql, values), root: 'totalCount' in conn, hook: conn };
   if (typeof conn === 'function') return { rows: conn };
-  throw new TypeError('this is no connection: give a Client, PoolClient or Pool of pg, sql of postgres.js, knex or its trx, prisma or its tx, or a '
+  throw new TypeError('this is not a connection: give a Client, PoolClient or Pool of pg, sql of postgres.js, knex or its trx, prisma or its tx, or a '
     + 'function (text, values) that resolves to rows (Kysely, Drizzle and others: docs/producers.md)');
 }
 
@@ -159,7 +159,7 @@ async function enqueue(conn, task, payload, options = {}) {
 /// Enqueues one run for each payload, by one statement, and resolves to their ids in that order. options.keys: one (or null) for each; the rest
 /// is enqueue()'s.
 async function enqueueMany(conn, task, payloads, { keys, ...options } = {}) {
-  if (!Array.isArray(payloads)) throw new TypeError(`payloads is no list but ${typeof payloads}; give an array of payloads, or call enqueue()`);
+  if (!Array.isArray(payloads)) throw new TypeError(`payloads is not a list but ${typeof payloads}; give an array of payloads, or call enqueue()`);
   const members = membersOf(task, options, ['key', 'traceparent']);
   const encoded = payloads.map((payload, at) => payloadJson(payload, `payload ${at} of '${task}'`));
   const size = encoded.reduce((sum, one) => sum + one.length, 0);
@@ -168,7 +168,7 @@ async function enqueueMany(conn, task, payloads, { keys, ...options } = {}) {
   const values = [`[${encoded.join(',')}]`];
   let arrays = 'payloads => ARRAY(SELECT e.v FROM jsonb_array_elements(CAST(CAST($1 AS text) AS jsonb)) WITH ORDINALITY e (v, n) ORDER BY e.n)';
   if (keys !== undefined && keys !== null) {
-    if (!Array.isArray(keys)) throw new TypeError('keys is no list; give an array with one key, or null, for each payload');
+    if (!Array.isArray(keys)) throw new TypeError('keys is not a list; give an array with one key, or null, for each payload');
     const checked = keys.map((key) => (key === null || key === undefined ? null : checks.key(key)));
     if (checked.length !== encoded.length) throw new RangeError(`${encoded.length} payloads and ${checked.length} keys; give one key, or null, for each payload`);
     values.push(JSON.stringify(checked));
@@ -213,7 +213,7 @@ async function wait(conn, id, { timeout = Infinity } = {}) {
   for (let pause = 20; ; pause = Math.min(pause * 1.5, 1000)) {
     const found = await result(conn, id);
     if (state?.status === 'T')
-      throw new Error('wait(): the client is in a transaction, in which the run may have been enqueued: nobody executes that before the commit. Commit first, or wait on another');
+      throw new Error('wait(): the client is in a transaction, in which the run may have been enqueued: it is not executed before the commit. Commit first, or wait on another');
     if (found === null) throw new Error(`wait(): there is no run ${id}; either it was never committed, or it has been removed since`);
     if (found.finished) return found;
     const left = Math.min(pause, deadline - Date.now());

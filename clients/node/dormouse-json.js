@@ -47,7 +47,7 @@ function toJson(value, what = 'the result') {
     throw new BadResult(`${what} cannot be written as JSON: ${error.message}`);
   }
   if (text === undefined && value !== undefined) throw new BadResult(`${what} cannot be written as JSON: it is a ${typeof value}`);
-  if (text !== undefined && hasHalf(text)) throw new BadResult(`${what} has half a surrogate pair, which is no text: ${halfPair.exec(text)[0]}`);
+  if (text !== undefined && hasHalf(text)) throw new BadResult(`${what} has half a surrogate pair, which is not valid text: ${halfPair.exec(text)[0]}`);
   return text;
 }
 
@@ -76,7 +76,7 @@ function payloadJson(value, what) {
     throw new BadPayload(`${what} cannot be written as JSON: ${error.message}`);
   }
   if (text === undefined) throw new BadPayload(`${what} cannot be written as JSON: it is ${value}`);
-  if (hasHalf(text)) throw new BadPayload(`${what} has half a surrogate pair, which is no text: ${halfPair.exec(text)[0]}`);
+  if (hasHalf(text)) throw new BadPayload(`${what} has half a surrogate pair, which is not valid text: ${halfPair.exec(text)[0]}`);
   const size = Buffer.byteLength(text);
   if (size > mostBytes)
     throw new BadPayload(`${what} has ${size} bytes as JSON, expected at most ${mostBytes}; store it elsewhere, and enqueue where it is`);

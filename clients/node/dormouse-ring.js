@@ -12,7 +12,7 @@ function addressOf(target) {
   const far = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(target);
   // Every address of the name: Node 18 tries the first alone unless it is told.
   if (far) return { host: far[1] ?? far[2], port: Number(far[3]), autoSelectFamily: true };
-  if (target.includes(':')) throw new Error(`${target} is no HOST:PORT`);
+  if (target.includes(':')) throw new Error(`${target} is not HOST:PORT`);
   const directory = process.env.DORMOUSE_PATHS_RUNTIME_DIRECTORY || '/run/dormouse';
   return { path: `${directory}/${target}.sock` };
 }

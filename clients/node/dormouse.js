@@ -40,7 +40,7 @@ class Snooze extends Retry {}
 /// classes, and after no other, the run is tried again; options.noRetryOn: after these it is not. Retry and Fail say so themselves.
 function task(name, options, handle) {
   if (typeof options === 'function') [options, handle] = [{}, options];
-  if (typeof handle !== 'function') throw new TypeError(`task ${name}: its handler is no function`);
+  if (typeof handle !== 'function') throw new TypeError(`task ${name}: its handler is not a function`);
   if (tasks.has(name)) throw new Error(`two functions for the task ${name}`);
   const schema = options.payload;
   for (const what of ['retryOn', 'noRetryOn'])
@@ -269,7 +269,7 @@ class Link {
       message = JSON.parse(line);
       if (typeof message?.type !== 'string') throw new SyntaxError('no object with a "type"');
     } catch (error) {
-      console.error(`dormouse: the worker said what is no message of protocol 1 (${error.message}): ${line.slice(0, 200)}; `
+      console.error(`dormouse: the worker sent an invalid message of protocol 1 (${error.message}): ${line.slice(0, 200)}; `
         + 'install a dormouse and a client of the same version');
       process.exit(1);
     }
@@ -310,7 +310,7 @@ function serve({ concurrency = 10 } = {}) {
     try {
       new Link(Number(descriptor), { type: 'hello', protocol: 1, tasks: names, concurrency, client: `node ${version}` });
     } catch (error) {
-      refuse(`DORMOUSE_CONTROL_FD=${descriptor} is no socket: ${error.message}`);
+      refuse(`DORMOUSE_CONTROL_FD=${descriptor} is not a socket: ${error.message}`);
     }
   };
   if (hooks.start.length === 0) return begin();

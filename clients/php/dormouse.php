@@ -311,7 +311,7 @@ class Link {
                 $message = null;
             }
             if (!is_string($message->type ?? null)) {
-                fwrite(STDERR, 'dormouse: the worker said what is no message of protocol 1: ' . substr($line, 0, 200) . "; install a dormouse and a client of the same version\n");
+                fwrite(STDERR, 'dormouse: the worker sent an invalid message of protocol 1: ' . substr($line, 0, 200) . "; install a dormouse and a client of the same version\n");
                 exit(1);
             }
             if ($message->type === 'run') {

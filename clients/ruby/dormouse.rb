@@ -376,7 +376,7 @@ module Dormouse
       end
       @waiting << nil
     rescue JSON::ParserError => e
-      warn "dormouse: the worker said what is no message of protocol 1 (#{e.message[0, 100]}): #{line[0, 200]}; " \
+      warn "dormouse: the worker sent an invalid message of protocol 1 (#{e.message[0, 100]}): #{line[0, 200]}; " \
            'install a dormouse and a client of the same version'
       exit!(1)
     rescue SystemCallError, IOError

@@ -251,7 +251,7 @@ class Test(unittest.TestCase):
                 call()
         for call, kind, word in ((lambda: tasks.add.apply_async((1,), exchange="x"), TypeError, "queue="),
                                  (lambda: tasks.add.apply_async((1,), task_id=str(uuid.uuid4())), ValueError, "save the .id"),
-                                 (lambda: AsyncResult("report-17"), ValueError, "no id of a run"),
+                                 (lambda: AsyncResult("report-17"), ValueError, "not the id of a run"),
                                  (lambda: dormouse.celery.shared_task(max_retry=1, name="x")(len), TypeError, "max_retries"),
                                  (lambda: tasks.app.control.inspect, AttributeError, "dormouse status"),
                                  (lambda: tasks.app.amqp, AttributeError, "no Celery.amqp")):

@@ -173,7 +173,7 @@ func ServeAtOnce(concurrency int) {
 	}
 	number, err := strconv.Atoi(descriptor)
 	if err != nil || len(tasks) == 0 {
-		refuse("DORMOUSE_CONTROL_FD is no number, or no task is registered: call handler.Task before handler.Serve")
+		refuse("DORMOUSE_CONTROL_FD is not a number, or no task is registered: call handler.Task before handler.Serve")
 	}
 	syscall.CloseOnExec(number)
 	socket := os.NewFile(uintptr(number), "control")
@@ -196,7 +196,7 @@ func ServeAtOnce(concurrency int) {
 		}
 		var head message
 		if err := json.Unmarshal(line, &head); err != nil || head.Type == "" {
-			refuse(fmt.Sprintf("the worker said what is no message of protocol 1: %.200s; install a dormouse and a client of the same version", line))
+			refuse(fmt.Sprintf("the worker sent an invalid message of protocol 1: %.200s; install a dormouse and a client of the same version", line))
 		}
 		lock.Lock()
 		if head.Type == "cancel" && runs[head.ID] != nil {

@@ -168,7 +168,7 @@ def connection(given: Any) -> Sync:
         return Asyncpg(given)
     if _can(given, "cursor") and not _can(given, "getconn") and not _can(given, "acquire"):
         return Async(given) if inspect.iscoroutinefunction(given.execute if _can(given, "execute") else None) else Sync(given)
-    raise TypeError(f"{type(given).__module__}.{type(given).__qualname__} is no connection with a transaction of yours; give a connection of "
+    raise TypeError(f"{type(given).__module__}.{type(given).__qualname__} is not a connection with a transaction of yours; give a connection of "
                     "psycopg, psycopg2 or asyncpg (from a pool: the one you took out of it), a Session or Connection of SQLAlchemy, or "
                     "django.db.connection")
 

@@ -73,7 +73,7 @@ def _id(given: Any) -> uuid.UUID:
     try:
         return given if isinstance(given, uuid.UUID) else uuid.UUID(given)
     except (ValueError, AttributeError, TypeError):
-        raise ValueError(f"{given!r} is no id of a run; give what enqueue() returned") from None
+        raise ValueError(f"{given!r} is not the id of a run; give what enqueue() returned") from None
 
 
 @overload
@@ -199,7 +199,7 @@ def wait(conn: Any, id: RunId, timeout: float | None = None) -> Any:
     grow from 20 ms to 1 s. The transaction that enqueued the run has to be committed before."""
     run, raw = _id(id), connection(conn)
     if raw.in_transaction():
-        raise ValueError("wait(): the connection is in a transaction, in which the run may have been enqueued: nobody executes that before "
+        raise ValueError("wait(): the connection is in a transaction, in which the run may have been enqueued: it is not executed before "
                          "the commit. Commit first, or wait on another connection")
     deadline = None if timeout is None else time.monotonic() + timeout
     return _wait_async(raw, run, deadline) if isinstance(raw, Async) else _wait(raw, run, deadline)

@@ -98,7 +98,7 @@ def to_json(value: object, what: str = "the result") -> str:
         return text
     except UnicodeEncodeError as error:
         part = ascii(error.object[max(error.start - 20, 0) : error.end])
-        raise BadResult(f"{what} has half a surrogate pair, which is no text: {part}") from None
+        raise BadResult(f"{what} has half a surrogate pair, which is not valid text: {part}") from None
     except (TypeError, ValueError, RecursionError) as error:
         at = _fault(value, "result" if what == "the result" else "")
         raise BadResult(f"{what} cannot be written as JSON: {at.lstrip('.') + ': ' if at else ''}{error}") from error

@@ -119,7 +119,7 @@ class Link:
         """JSON that Postgres takes and Python does not: nested too deeply, a number of more than 4,300 digits."""
         head = re.match(r'\{"type":"run","id":"([^"]*)","task":"([^"]*)"', line)
         if head is None:
-            raise ProtocolError(f"the worker said what is no message of protocol 1: {line[:200]!r}; install a dormouse and a client of "
+            raise ProtocolError(f"the worker sent an invalid message of protocol 1: {line[:200]!r}; install a dormouse and a client of "
                                 "the same version")
         run = Run({"id": head[1], "task": head[2]}, self)
         self.answer(failed(run, BadPayload(f"payload: Python cannot read it: {error}")))

@@ -29,7 +29,7 @@ def text(name: str, value: Any, most: int, names_something: bool = True) -> str:
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise ValueError(f"{name}={value!r} has half a surrogate pair, which is no text") from None
+        raise ValueError(f"{name}={value!r} has half a surrogate pair, which is not valid text") from None
     if "\0" in value:
         raise ValueError(f"{name}={value!r} has a NUL character, which Postgres cannot store; leave it out")
     if not 1 <= size <= most:
@@ -60,7 +60,7 @@ def _time(value: Any) -> str:
     if not isinstance(value, datetime.datetime):
         raise TypeError(f"run_at={value!r}: expected a datetime.datetime with a time zone; a delay from now is delay=SECONDS")
     if value.utcoffset() is None:
-        raise ValueError(f"run_at={value!r} has no time zone, so nobody knows when that is: datetime.now(timezone.utc), or "
+        raise ValueError(f"run_at={value!r} has no time zone, so it is ambiguous: datetime.now(timezone.utc), or "
                          "run_at.astimezone() for the local one")
     return value.astimezone(datetime.timezone.utc).isoformat()
 

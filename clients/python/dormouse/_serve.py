@@ -54,7 +54,7 @@ def serve(concurrency: int | None = None, capture_logging: bool = True) -> None:
     except AlreadyServed as error:
         sys.exit(_said(error))
     except (OSError, ValueError) as error:
-        sys.exit(_said(f"DORMOUSE_CONTROL_FD={descriptor} is no socket: {error}"))
+        sys.exit(_said(f"DORMOUSE_CONTROL_FD={descriptor} is not a socket: {error}"))
     if capture_logging:
         capture()
     _children.watch()

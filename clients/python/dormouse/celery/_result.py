@@ -42,7 +42,7 @@ class AsyncResult:
         try:
             self.id = str(uuid.UUID(str(id)))
         except ValueError:
-            raise ValueError(f"AsyncResult({id!r}): this is no id of a run; keep the .id of what .delay() returned") from None
+            raise ValueError(f"AsyncResult({id!r}): this is not the id of a run; keep the .id of what .delay() returned") from None
         self._app = app or current_app()
 
     task_id = property(lambda self: self.id)

@@ -107,7 +107,7 @@ class Task:
         if unknown:
             raise TypeError(f"task {name!r}: dormouse.celery does not know {', '.join(sorted(unknown))}; there are {', '.join(_OPTIONS)}")
         if inspect.iscoroutinefunction(function):
-            raise TypeError(f"task {name!r}: an async function is no task of Celery; register it with @dormouse.task")
+            raise TypeError(f"task {name!r}: an async function is not a Celery task; register it with @dormouse.task")
         self.__wrapped__, self.__doc__, self.__module__, self.__name__ = function, function.__doc__, function.__module__, function.__name__
         self.run, self.name, self._app, self._bind = function, name, app, bind
         vars(self).update({**_OPTIONS, **options})
@@ -270,7 +270,7 @@ class Task:
             raise TypeError(f"retry() of {self.name!r}: a run keeps its payload and its queue, so there is no {given}; enqueue another run with "
                             "apply_async() and return")
         if request.called_directly:
-            raise exc or Retry("it was called, and not by a worker: nobody tries it again")
+            raise exc or Retry("it was called, but not by a worker, so it is not retried")
         most = self.max_retries if max_retries is _UNSAID else max_retries
         more = _MOST_ATTEMPTS if most is None else most
         if request.retries >= more or request.retries + 1 >= request.attempts:

@@ -49,7 +49,7 @@ def task_at(path: Any) -> Any:
         raise dormouse.BadPayload('payload: expected {"task": "module.function", "args": […], "kwargs": {…}}, as enqueue() makes it')
     found = import_string(path)
     if not isinstance(found, Task):
-        raise dormouse.BadPayload(f"payload.task: {path} is no task: put @task above the function")
+        raise dormouse.BadPayload(f"payload.task: {path} is not a task: put @task above the function")
     return found
 
 
