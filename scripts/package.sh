@@ -28,6 +28,14 @@ cpack --config "$root/build/$preset/CPackConfig.cmake" -G "$kinds" -B "$out" >"$
     die "cpack failed"
 }
 rm -rf "$out/_CPack_Packages"
+# CPack packs the debugging symbols in the order of a directory; packed again they are the same bytes each time.
+for symbols in "$out"/*.ddeb; do
+    [ -e "$symbols" ] || continue
+    dpkg-deb --raw-extract "$symbols" "$out/symbols"
+    LC_ALL=C sort --key=2 --output="$out/symbols/DEBIAN/md5sums" "$out/symbols/DEBIAN/md5sums"
+    dpkg-deb --root-owner-group --threads-max=1 -Zxz --build "$out/symbols" "$symbols" >>"$log"
+    rm -rf "$out/symbols"
+done
 for package in "$out"/*.deb "$out"/*.rpm; do
     [ -e "$package" ] || continue
     say "$(du -k "$package" | cut -f1) kB  ${package#"$root/"}"

@@ -2,7 +2,7 @@
 """sbom.py BUILD VERSION: what the programs of a build consist of, as SPDX 2.3 (JSON) on stdout.
 
 Compiled in: the Debian packages whose headers the compiler read, which ninja noted. Loaded when a program starts: the Debian packages of
-the shared libraries that ldd names. SOURCE_DATE_EPOCH is its time."""
+the shared libraries that it names, and that these name, of its own architecture (ldd would run it). SOURCE_DATE_EPOCH is its time."""
 
 import datetime
 import json
@@ -26,12 +26,16 @@ def owners(files):
 
 
 headers = {os.path.realpath(line.strip()) for line in output("ninja", "-C", build, "-t", "deps").splitlines() if line.startswith("    /usr/")}
-loaded = set()
-for program in programs:
-    for path in re.findall(r"=> (/\S+)", output("ldd", os.path.join(build, program))):
-        # where dpkg knows it: /lib is a link to usr/lib on the machine, and not in all lists of files
-        real = os.path.realpath(path)
-        loaded |= {path, real, real.removeprefix("/usr")}
+machine = re.search(r"Machine: +(.*)", output("readelf", "-h", os.path.join(build, programs[0])))[1]
+architecture, libraries = {"Advanced Micro Devices X86-64": ("amd64", "/usr/lib/x86_64-linux-gnu"), "AArch64": ("arm64", "/usr/lib/aarch64-linux-gnu")}[machine]
+loaded, paths = set(), {os.path.abspath(os.path.join(build, program)) for program in programs}
+while paths:
+    needed = {os.path.join(libraries, name) for path in paths for name in re.findall(r"\(NEEDED\).*\[(.*)\]", output("readelf", "-d", path))}
+    paths = needed - loaded
+    loaded |= needed
+# where dpkg knows it: /lib is a link to usr/lib on the machine, and not in all lists of files
+loaded |= {os.path.realpath(path) for path in loaded}
+loaded |= {path.removeprefix("/usr") for path in loaded}
 
 packages = {}
 for kind, names in (("STATIC_LINK", owners(headers)), ("DYNAMIC_LINK", owners(loaded))):
@@ -43,8 +47,8 @@ document = {
     "spdxVersion": "SPDX-2.3",
     "dataLicense": "CC0-1.0",
     "SPDXID": "SPDXRef-DOCUMENT",
-    "name": f"dormouse-{version}",
-    "documentNamespace": f"urn:dormouse:{version}:{int(created.timestamp())}",
+    "name": f"dormouse-{version}-{architecture}",
+    "documentNamespace": f"urn:dormouse:{version}:{architecture}:{int(created.timestamp())}",
     "creationInfo": {"created": created.strftime("%Y-%m-%dT%H:%M:%SZ"), "creators": ["Tool: dormouse-sbom"]},
     "packages": [
         {"SPDXID": "SPDXRef-dormouse", "name": "dormouse", "versionInfo": version, "downloadLocation": "NOASSERTION", "licenseDeclared": "MIT", "filesAnalyzed": False}
@@ -53,7 +57,7 @@ document = {
 }
 for name in sorted(packages):
     about = output("dpkg-query", "--show", "--showformat=${Package}\t${Version}\t${source:Package}\t${source:Version}\t${Architecture}", name)
-    package, its_version, source, source_version, architecture = about.split("\t")
+    package, its_version, source, source_version, its_architecture = about.split("\t")
     identity = "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", package)
     document["packages"].append(
         {
@@ -64,7 +68,7 @@ for name in sorted(packages):
             "downloadLocation": "NOASSERTION",
             "filesAnalyzed": False,
             "externalRefs": [
-                {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": f"pkg:deb/debian/{package}@{its_version}?arch={architecture}"}
+                {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": f"pkg:deb/debian/{package}@{its_version}?arch={its_architecture}"}
             ],
         }
     )

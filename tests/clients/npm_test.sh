@@ -1,5 +1,6 @@
 #!/bin/bash
-# npm pack makes a package of the Node client that is found by its name, by require and import, and whose types are what they should be.
+# What a release has for npm (scripts/release_clients.sh) is installed by npm, has the licence, is found by its name, by require and import,
+# and its types are what they should be.
 set -euo pipefail
 if ! command -v npm >/dev/null || ! [ -d "$NODE_PATH/typescript" ]; then
     echo "SKIPPED: there is no npm, or no typescript in $NODE_PATH (./dev setup installs them)"
@@ -10,9 +11,9 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/dormouse-npm.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export HOME=$work npm_config_offline=true npm_config_update_notifier=false
 cd "$work"
-npm pack --silent "$here/../../clients/node" >packed
-mkdir -p node_modules/dormouse-worker
-tar --extract --file "$(cat packed)" --strip-components 1 --directory node_modules/dormouse-worker
+"$here/../../scripts/release_clients.sh" "$work"
+npm install --silent "./dormouse-worker-$DORMOUSE_VERSION.tgz"
+[ -s node_modules/dormouse-worker/LICENSE ] || { echo "FAILED: the package has no LICENSE"; exit 1; }
 for module in "$NODE_PATH"/*; do ln -s "$module" node_modules/; done
 version=$(node -p "JSON.parse(require(\"fs\").readFileSync(\"node_modules/dormouse-worker/package.json\")).version")
 [ "$version" = "$DORMOUSE_VERSION" ] ||
