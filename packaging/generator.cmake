@@ -3,5 +3,5 @@ if(CPACK_GENERATOR STREQUAL DEB)
   set(CPACK_COMPONENTS_ALL dormouse deb_dormouse devel deb_devel deb_python)
   set(CPACK_STRIP_FILES OFF) # what dormouse-dbgsym is made of
 else()
-  set(CPACK_COMPONENTS_ALL dormouse rpm_dormouse devel)
+  set(CPACK_COMPONENTS_ALL dormouse rpm_dormouse devel rpm_python)
 endif()
