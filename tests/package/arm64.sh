@@ -26,6 +26,8 @@ if [ "${1:-}" != tests ]; then
     symbols=$(package_of ddeb dormouse-dbgsym)
     build_id=$(readelf -n "$tree/usr/bin/dormouse" | sed -n 's/.*Build ID: //p')
     holds "dormouse-dbgsym has what belongs to the program" grep -q "/${build_id:0:2}/${build_id:2}.debug" <(dpkg-deb -c "$symbols")
+    dpkg-deb -x "$symbols" "$tree"
+    hardened "$tree"
 fi
 
 say "--- unit_tests, for arm64"

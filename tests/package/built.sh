@@ -1,5 +1,6 @@
 #!/bin/bash
-# Builds the packages (./dev package) and looks at them from outside: files, owners, dependencies, scripts, lintian.
+# Builds the packages (./dev package) and looks at them from outside: files, owners, dependencies, scripts, lintian, and what
+# the compiler's flags left in the programs.
 source "$(dirname "$0")/lib.sh"
 only_in_full
 begin=$SECONDS
@@ -27,6 +28,8 @@ symbols=$(package_of ddeb dormouse-dbgsym)
 build_id=$(readelf -n "$tree/usr/bin/dormouse" | sed -n 's/.*Build ID: //p')
 holds "dormouse-dbgsym has what belongs to the program" grep -q "/${build_id:0:2}/${build_id:2}.debug" <(dpkg-deb -c "$symbols")
 holds "which has it no more itself" not grep -q "[.]debug_info" <(readelf -S --wide "$tree/usr/bin/dormouse")
+dpkg-deb -x "$symbols" "$tree"
+hardened "$tree"
 holds "the programs have no crash points" not grep -q DORMOUSE_CRASH_AT "$tree/usr/bin/dormouse" "$tree/usr/lib/dormouse/dormouse-due"
 # The library in it is the release's, which no other test links.
 example=$tree/usr/share/doc/dormouse/examples/embed
@@ -36,11 +39,14 @@ holds "lintian is there to be asked (./dev setup)" command -v lintian
 holds "lintian finds no error" lintian --allow-root --tag-display-limit 0 --fail-on error "${all[@]}"
 
 # Directories that the package owns are in an .rpm too; only the empty one counts.
-devel=$(package_of rpm dormouse-devel)
-rpm -qp --queryformat '[%{FILEMODES:octal} %{FILENAMES} -> %{FILELINKTOS}\n]' "$rpm" "$devel" |
+rpms=("$rpm" "$(package_of rpm dormouse-devel)" "$(package_of rpm python3-dormouse)")
+rpm -qp --queryformat '[%{FILEMODES:octal} %{FILENAMES} -> %{FILELINKTOS}\n]' "${rpms[@]}" |
     awk '/^4/ { if ($2 == "/etc/dormouse") print "755 /etc/dormouse/"; next } /^12/ { print "link " $2 " -> " $4; next } { print substr($1, length($1) - 2) " " $2 }' |
     compare rpm
-equal "owners in the .rpm" "$(rpm -qp --queryformat '[%{FILEUSERNAME}/%{FILEGROUPNAME}\n]' "$rpm" | sort -u)" root/root
+equal "owners in the .rpms" "$(rpm -qp --queryformat '[%{FILEUSERNAME}/%{FILEGROUPNAME}\n]' "${rpms[@]}" | sort -u)" root/root
+equal "files in two of the .rpms" "$(rpm -qpl "${rpms[@]}" | sort | uniq -d | grep -vxF -f <(rpm -qp --queryformat '[%{FILEMODES:octal} %{FILENAMES}\n]' "${rpms[@]}" | sed -n 's/^4[0-9]* //p'))" ""
+equal "python3-dormouse.rpm is for every machine, and needs" "$(rpm -qp --queryformat '%{ARCH}' "${rpms[2]}") $(rpm -qp --requires "${rpms[2]}" | grep -v '^rpmlib(' | sort -u | xargs)" \
+    "noarch /bin/sh python3 >= 3.9"
 equal "libraries of the .rpm" "$(rpm -qp --requires "$rpm" | sed -n 's/^\(lib[a-z]*\)\.so.*/\1/p' | sort -u | xargs)" "libc libcurl libm libpq libsystemd libuv"
 say "   newest glibc it asks for: $(rpm -qp --requires "$rpm" | grep -o 'GLIBC_[0-9.]*' | sort -V | tail -n 1)"
 equal "scripts of the .rpm" "$(rpm -qp --scripts "$rpm" | sed -n 's/ scriptlet.*//p' | xargs)" "postinstall preuninstall postuninstall"
