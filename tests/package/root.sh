@@ -1,8 +1,8 @@
 #!/bin/bash
-# Makes $clean_root once: a clean Debian with a Postgres, as its packages leave it, and what the package depends on fetched
-# but not installed. Needs the network; a test boots it over an overlay and writes nothing into it.
+# Makes $clean_root once: a clean Debian with a Postgres, as its packages leave it, and what the package depends on, and what else
+# a test needs, fetched but not installed. Needs the network; a test boots it over an overlay and writes nothing into it.
 source "$(dirname "$0")/lib.sh"
-stamp=$clean_root.made-with-python
+stamp=$clean_root.made-with-curl-dnf
 [ ! -e "$stamp" ] || exit 0
 [ "$(id -u)" = 0 ] || skip "a clean root can be made by root only"
 command -v debootstrap >/dev/null || skip "a clean root needs debootstrap (Debian package debootstrap)"
@@ -19,7 +19,7 @@ log=$clean_root.log
             apt-get update
             apt-get install --yes --no-install-recommends postgresql
             apt-get clean
-            apt-get install --yes --download-only libuv1 libpq5 libsystemd0 libcurl4 python3 python3-psycopg2'
+            apt-get install --yes --download-only libuv1 libpq5 libsystemd0 libcurl4 python3 python3-psycopg2 curl dnf'
 } >"$log" 2>&1 || {
     tail -n 20 "$log"
     rm -rf "$clean_root.new"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # newcomer.sh PART: before the reboot (1) and after it (2), run as root in a booted clean Debian that has a Postgres.
 source "$(dirname "$0")/lib.sh"
-deb=$(compgen -G "$DORMOUSE_BUILD/dormouse_*.deb")
+source "$(dirname "$0")/repository.sh"
 
 if [ "$1" = 1 ]; then
     # The README says sudo, which so small a Debian does not have.
@@ -18,14 +18,24 @@ SUDO
     chmod +x /usr/local/bin/sudo
     systemctl start postgresql.service
     # a dependency that stays is none of the package's files, and neither is what the reader's program needs
-    apt install libuv1 libpq5 libcurl4 python3 python3-psycopg2 >/dev/null
+    apt install libuv1 libpq5 libcurl4 python3 python3-psycopg2 curl >/dev/null
     useradd --create-home app
     export USER=app # who types the page, and whose program it is
     cd /
+    serve_repository
+    echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/99reader # who answers what apt asks
+    mapfile -t lines < <(page_block 'curl -fsSL')
+    equal "lines of docs/packages.md that install" "${#lines[@]}" 3
+    typed_line() { say "   ${lines[$1]}" && bash -euc "${lines[$1]}" >/root/line.log 2>&1 || fail "$(cat /root/line.log)"; }
+    step "docs/packages.md: the list, and without the key apt takes nothing"
+    typed_line 1
+    holds "apt says why" grep -q "$host/apt stable InRelease' is not signed" <(apt-get update 2>&1)
+    typed_line 0
     files >/root/before
 
-    step "install"
-    apt install "$deb"
+    step "docs/packages.md: install"
+    typed_line 2
+    holds "it came from there" grep -q "$host/apt stable/main" <(apt-cache policy dormouse)
     equal "dormouse.target" "$(property dormouse.target ActiveState)" active
     equal "pools enabled by the package" "$(systemctl list-units --all --plain --no-legend 'dormouse@*' 'dormouse-relay@*' | wc -l)" 0
     equal "wake file system enabled by the package" "$(systemctl is-enabled run-dormouse.wake.mount || true)" disabled
@@ -42,12 +52,11 @@ SUDO
     equal "its result" "$(tail -n 1 <<<"$seen")" "$(readme 3 "" | tail -n 1)"
 
     step "step 4, from a program, as the login that setup let in"
-    apt install "$(compgen -G "$DORMOUSE_BUILD/python3-dormouse_*.deb")"
+    equal "python3-dormouse, which dormouse recommends" "$(dpkg-query --show --showformat='${db:Status-Status}' python3-dormouse)" installed
     readme 4 python >/home/app/enqueue.py
     id=$(runuser -u app -- python3 /home/app/enqueue.py)
     wait_for 20 completed "$id"
     say "ok: from Python"
-    apt purge python3-dormouse
     step "step 5, a look"
     holds "dormouse status" dormouse status
     step "a run by ring"
@@ -76,6 +85,7 @@ SUDO
 fi
 
 step "after the reboot"
+serve_repository
 id=$(cat /root/delayed)
 wait_for 40 armed_is 1
 wait_for 20 asleep default
@@ -93,7 +103,7 @@ running() { [ "$(status_of "$1")" = running ]; }
 wait_for 20 running "$id"
 socket=$(property dormouse@default.socket ActiveEnterTimestampMonotonic)
 worker=$(property dormouse@default.service MainPID)
-apt install --reinstall "$deb"
+apt install --reinstall dormouse
 equal "state of the run when apt has ended" "$(status_of "$id")" running
 another_worker() { case $(property dormouse@default.service MainPID) in 0 | "$worker") return 1 ;; esac; }
 wait_for 60 another_worker
@@ -105,7 +115,7 @@ step "upgrade while a run is at work that does not end: its grace is 30 s"
 id=$(enqueue endless)
 wait_for 20 running "$id"
 worker=$(property dormouse@default.service MainPID)
-apt install --reinstall "$deb"
+apt install --reinstall dormouse
 upgraded=$SECONDS
 wait_for 90 another_worker
 say "   the new worker came after $((SECONDS - upgraded)) s (aim: 30 s, and 10 s for a handler that does not listen)"
@@ -116,10 +126,10 @@ sql "UPDATE dormouse.runs SET status = 'canceled' WHERE id = '$id'"
 step "upgrade while a pool is asleep, and while the administrator has stopped all"
 wait_for 60 state_is dormouse@default.service active
 put_to_sleep
-apt install --reinstall "$deb"
+apt install --reinstall dormouse
 equal "the sleeping worker" "$(property dormouse@default.service ActiveState)" inactive
 systemctl stop dormouse.target
-apt install --reinstall "$deb"
+apt install --reinstall dormouse
 equal "the pools" "$(property dormouse@default.target ActiveState)" inactive
 systemctl start dormouse.target
 wait_for 20 state_is dormouse@default.socket active
@@ -134,7 +144,7 @@ equal "units left" "$(systemctl list-units --plain --no-legend 'dormouse*' 'run-
 equal "the configuration" "$(ls /etc/dormouse)" default.toml
 
 step "install again: the pool that was enabled comes back"
-apt install "$deb"
+apt install dormouse
 wait_for 20 state_is dormouse@default.socket active
 id=$(enqueue count)
 wait_for 20 completed "$id"
@@ -144,7 +154,7 @@ systemctl stop dormouse@default.target
 wait_for 60 asleep default
 install -d -o dormouse -g dormouse /var/spool/dormouse/default
 echo '{"task": "count"}' >/var/spool/dormouse/default/unsent.json
-apt purge dormouse
+apt purge dormouse python3-dormouse
 files >/root/after
 equal "files that the package left" "$(diff /root/before /root/after | sed -n 's/^[<>] //p' | xargs)" \
     "/etc/dormouse /etc/dormouse/default.toml /var/spool/dormouse /var/spool/dormouse/default /var/spool/dormouse/default/unsent.json"
@@ -153,8 +163,8 @@ equal "units that failed" "$(systemctl list-units --state=failed --plain --no-le
 holds "the user stays" id dormouse >/dev/null
 
 step "a second purge finds nothing to keep"
-apt install "$deb"
-apt purge dormouse
+apt install dormouse
+apt purge dormouse python3-dormouse
 files >/root/after
 equal "files that the package left" "$(diff /root/before /root/after | sed -n 's/^[<>] //p' | xargs)" ""
 step "the end"
