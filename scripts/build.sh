@@ -1,7 +1,7 @@
 #!/bin/bash
 # ./dev build [PRESET] [TARGET…]
 # Configures and builds a preset of CMakePresets.json into build/PRESET: dev (default), asan (address and undefined
-# behaviour sanitizers), tsan (thread sanitizer) or release. DORMOUSE_JOBS says how many compilers run at the same time.
+# behaviour sanitizers), tsan (thread sanitizer), clang (by clang 19) or release. DORMOUSE_JOBS says how many compilers run at the same time.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"

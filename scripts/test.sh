@@ -1,5 +1,5 @@
 #!/bin/bash
-# ./dev test [--full] [--postgres BINDIR] [OPTION OF ctest…]
+# ./dev test [--full] [--sanitizers] [--postgres BINDIR] [OPTION OF ctest…]
 # Sets up, builds the preset dev, checks the style and runs all tests: unit, postgres (on private servers) and system (in a
 # systemd booted in a container, which takes root; elsewhere these are skipped, with the reason). What was skipped stands
 # above ctest's own summary, which comes last. Without --full a test that fails is run once more: several run beside each other, and a
@@ -7,6 +7,7 @@
 #   --full            all tests, those of tests/long.txt too, in their long variants (DORMOUSE_FULL=1; an hour of ordinary life is one), the packages in a clean Debian,
 #                     clang-tidy, unit and postgres tests and the short chaos once more under address and undefined behaviour
 #                     sanitizers, and what has threads under the thread sanitizer
+#   --sanitizers      of that what is under sanitizers alone, in the short variants (with --full too: in the long ones)
 #   --postgres BINDIR the postgres tests alone, on servers of another version: BINDIR has initdb and postgres (what is not there is skipped by
 #                     name). 14 to 18 are stated; Debian 12 has 15, Debian 13 has 17
 #   -R REGEX, -L …    are ctest's, for instance: ./dev test -R unit.config; with one of them tests/long.txt counts for nothing
@@ -16,10 +17,12 @@ source "$(dirname "$0")/lib.sh"
 help_if_asked "$@"
 
 full=no
+sanitizers=no # these alone
 options=()
 while [ "$#" -gt 0 ]; do
     case $1 in
     --full) full=yes ;;
+    --sanitizers) sanitizers=yes ;;
     --postgres)
         if [ ! -x "${2:-}/initdb" ] || [ ! -x "$2/postgres" ]; then die "test: --postgres: there is no initdb and postgres in \"${2:-}\""; fi
         DORMOUSE_POSTGRES=$(realpath "$2")
@@ -84,19 +87,32 @@ threads_under_sanitizer() {
 begin=$EPOCHREALTIME
 step() { say "--- $1 (after $(printf '%.0f' "$(seconds_since "$begin")") s)"; }
 
-"$root/scripts/setup.sh"
-step "build"
-"$root/scripts/build.sh" dev
-step "style"
-if [ "$full" = yes ]; then style=(--full); else style=(); fi
-"$root/scripts/check.sh" "${style[@]}" || failed+=("style checks, see above")
-if [ "$full" = yes ]; then
+under_sanitizers() {
     step "unit and postgres tests and the short chaos under sanitizers"
     "$root/scripts/build.sh" asan
     run_ctest asan --no-tests=ignore --label-regex '^(unit|postgres|chaos)$' "${options[@]}"
     cat "$held"
     if [ "${#options[@]}" = 0 ]; then threads_under_sanitizer; fi
+}
+finish() {
+    for one in "${failed[@]}"; do say "FAILED: $one"; done
+    step "summary"
+    cat "$held"
+    [ "${#failed[@]}" = 0 ] || exit 1
+    exit 0
+}
+
+"$root/scripts/setup.sh"
+if [ "$sanitizers" = yes ]; then
+    under_sanitizers
+    finish
 fi
+step "build"
+"$root/scripts/build.sh" dev
+step "style"
+if [ "$full" = yes ]; then style=(--full); else style=(); fi
+"$root/scripts/check.sh" "${style[@]}" || failed+=("style checks, see above")
+if [ "$full" = yes ]; then under_sanitizers; fi
 step "tests"
 if [ "${#short[@]}" != 0 ]; then # before the tests: it writes over their log
     known=$(ctest --test-dir "$root/build/dev" --show-only=json-v1 | python3 -c 'import json, sys; [print(test["name"]) for test in json.load(sys.stdin)["tests"]]')
@@ -108,7 +124,4 @@ if [ "${#short[@]}" != 0 ]; then
     say "not run without --full: $(grep -vc '^#' "$root/tests/long.txt") tests that take long (tests/long.txt)"
 fi
 if [ "$full" = no ]; then say "not run without --full: long variants of tests, packages, clang-tidy, tests under sanitizers"; fi
-for one in "${failed[@]}"; do say "FAILED: $one"; done
-step "summary"
-cat "$held"
-[ "${#failed[@]}" = 0 ]
+finish
