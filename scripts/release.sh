@@ -75,7 +75,11 @@ for architecture in amd64 arm64; do
         esac
     fi
 done
-[ "${#built[@]}" != 0 ] || die "release: nothing is left to release: ${left_out[*]}"
+say_left_out() { for one in "${left_out[@]}"; do say "LEFT OUT $one"; done; }
+[ "${#built[@]}" != 0 ] || {
+    say_left_out
+    die "release: no architecture is left to release"
+}
 rm -rf "$out"
 "$root/scripts/release_repositories.sh" "$key" "$out" "${packages[@]}"
 
@@ -94,4 +98,4 @@ done
 )
 "$root/scripts/release_sign.sh" "$key" --detach-sign --output "$out/SHA256SUMS.asc" "$out/SHA256SUMS"
 say "$out: $(wc -l <"$out/SHA256SUMS") files, for ${built[*]}; how to install from it: docs/packages.md"
-for one in "${left_out[@]}"; do say "LEFT OUT $one"; done
+say_left_out
