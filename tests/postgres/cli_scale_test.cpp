@@ -105,7 +105,8 @@ BOOST_AUTO_TEST_CASE(a_number_that_is_what_the_configuration_says_is_no_line_in_
 
 BOOST_AUTO_TEST_CASE(a_pool_that_sleeps_is_not_woken_and_has_it_when_it_wakes) {
     know("mail");
-    BOOST_TEST(has(out({"scale", "mail", "2", "--for", "7d"}), "0 workers were told: it applies to the next one that starts"));
+    BOOST_TEST(
+        has(out({"scale", "mail", "2", "--for", "7d"}), "0 workers were told: it applies to the next one that starts"));
     const json document = json::parse(out({"scale", "mail", "--json"}));
     BOOST_TEST(document.at("scaled").at("concurrency") == 2);
     BOOST_TEST(document.at("workers").empty());
