@@ -84,7 +84,7 @@ class Case:
                 self.did.append(harms.pop(at)(self, self.chance))
             if moments and now - begin >= moments[0]:
                 moments.pop(0)
-                self._terminate_sessions()
+                self.terminate_sessions()
             self._look()
             time.sleep(max(0.0, last + INNOCENT_EVERY_S - time.monotonic()))  # how often innocent runs come
         self._until(lambda: self._ended(innocent) == len(innocent), PATIENCE_S)
@@ -108,7 +108,7 @@ class Case:
             self._look()
             time.sleep(0.05)
 
-    def _terminate_sessions(self):
+    def terminate_sessions(self):
         self.terminated += self.pool.ask(TERMINATE)[0][0]
 
     def _look(self):

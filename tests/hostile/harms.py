@@ -182,6 +182,36 @@ def follow_ups(case, chance):
     return "follow-up: " + what[:60] + f" {state}" * ("checked" in what)
 
 
+# What administrators set for a whole database. Not: read-only, and other rules for triggers, which stop work on purpose.
+SETTINGS = ("default_transaction_isolation = 'serializable'", "default_transaction_isolation = 'repeatable read'", "default_transaction_deferrable = on",
+            "statement_timeout = '50ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '100ms'", "search_path = ''", "search_path = 'nowhere'",
+            "search_path = 'public, pg_catalog'", "row_security = off", "DateStyle = 'German'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'",
+            "TimeZone = 'Pacific/Kiritimati'", "bytea_output = 'escape'", "extra_float_digits = -15", "array_nulls = off", "standard_conforming_strings = off",
+            "client_encoding = 'LATIN1'", "client_encoding = 'SQL_ASCII'", "lc_messages = 'C'", "client_min_messages = 'debug5'", "log_statement = 'all'",
+            "transform_null_equals = on", "quote_all_identifiers = on", "xmlbinary = 'hex'", "plan_cache_mode = 'force_generic_plan'",
+            "plan_cache_mode = 'force_custom_plan'", "enable_indexscan = off", "enable_bitmapscan = off", "enable_sort = off", "enable_nestloop = off",
+            "enable_hashjoin = off", "enable_partition_pruning = off", "from_collapse_limit = 1", "join_collapse_limit = 1", "jit_above_cost = 0",
+            "work_mem = '64kB'", "temp_buffers = '800kB'", "max_parallel_workers_per_gather = 8", "constraint_exclusion = off", "gin_fuzzy_search_limit = 1",
+            "synchronous_commit = off", "vacuum_cost_delay = 100", "tcp_keepalives_idle = 1", "check_function_bodies = off", "escape_string_warning = off",
+            "default_toast_compression = 'pglz'", "default_text_search_config = 'simple'", "exit_on_error = off", "event_triggers = on")
+
+
+@often
+def settings(case, chance):
+    """They count for sessions that are opened from now on: those of before end."""
+    chosen = chance.sample(SETTINGS, 4)
+    taken = []
+    for setting in chosen:
+        try:
+            case.pool.ask(f"DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting.replace(chr(39), chr(39) * 2)}', current_database()); END $$")
+            taken.append(setting)
+        except psycopg2.Error as error:  # another release of the server does not know it
+            case.refused.append(str(error).splitlines()[0])
+    case.terminate_sessions()
+    enqueue(case)
+    return "settings: " + ", ".join(taken)
+
+
 STRANGE = {"a zero character": b'"a\\u0000b"', "half a surrogate": b'"\\ud800"', "beyond a double": b"1e400", "huge": b"1e131071", "too huge": b"1e131072",
            "many huge": b"[" + b"1e131071," * 200 + b"1]", "deep": b"[" * 5000 + b"]" * 5000, "too large": b'"' + b"x" * (2 << 20) + b'"', "NaN": b"NaN",
            "no text": b'"\xff\xfe\xc0\x80"', "control characters": json.dumps("".join(map(chr, range(127, 160)))).encode(), "the same key": b'{"a":1,"a":2}'}
