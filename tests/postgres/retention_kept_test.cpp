@@ -39,10 +39,11 @@ BOOST_AUTO_TEST_CASE(a_row_that_a_trigger_does_not_let_go_is_named_and_all_other
             finished("ok", 40, 5);
             const std::string bad = database.value("SELECT id FROM dormouse.runs WHERE task = 'bad'");
             Step one = step();
-            std::string deleted;
+            int deleted = 0;  // a busy machine takes two steps for them
             for (int n = 0; n < 40 && !one.did.empty(); ++n, one = step())
-                if (has(one.did, "deleted")) deleted = one.did;
-            BOOST_TEST(deleted == "deleted 9 rows from dormouse.runs_finished_default");
+                if (has(one.did, "rows from dormouse.runs_finished_default"))
+                    deleted += std::stoi(one.did.substr(std::string("deleted ").size()));
+            BOOST_TEST(deleted == 9);
             BOOST_TEST(one.did == "");
             BOOST_TEST(has(one.trouble, "old rows stay in dormouse.runs_finished_default (1)"), one.trouble);
             BOOST_TEST(has(one.trouble, "run " + bad), one.trouble);
