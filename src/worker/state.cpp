@@ -21,6 +21,8 @@ const char* to_string(State state) {
             return "leaving";
         case State::parting:
             return "parting";
+        case State::abandoning:
+            return "abandoning";
         case State::gone:
             return "gone";
     }
@@ -29,8 +31,8 @@ const char* to_string(State state) {
 
 bool may_follow(State from, State to) {
     if (to == State::gone) return true;
-    if (from >= State::leaving) return from == State::leaving && to == State::parting;
-    return to != State::starting && to != State::parting;
+    const bool last_round = to == State::parting || to == State::abandoning;
+    return from >= State::leaving ? from == State::leaving && last_round : to != State::starting && !last_round;
 }
 
 void demand_edge(State from, State to, const char* reason) {

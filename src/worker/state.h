@@ -1,6 +1,6 @@
 // The worker's states. One function, Worker::enter(), assigns them.
 //
-//   starting ──► claiming ⇄ running ──► idle ──► leaving ──► parting ──► gone
+//   starting ──► claiming ⇄ running ──► idle ──► leaving ──► parting or abandoning ──► gone
 //                    ▲________________________│
 //
 // Whether a session is open is not a state: idle with and without one is the same.
@@ -15,6 +15,7 @@ enum class State {
     idle,      ///< nothing in flight, nothing unwritten, nothing on the wire, no ring owed
     leaving,   ///< decided to exit: never accepts, never claims; handlers finish, endings are written
     parting,   ///< the last round is on the wire: what is due next, and good-bye
+    abandoning,  ///< the same, and handlers or unwritten endings are left behind
     gone,      ///< the session is closed
 };
 

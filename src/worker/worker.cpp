@@ -182,7 +182,7 @@ Moment Worker::moment() const {
 
 // Everything that happens ends here.
 void Worker::step() {
-    if (state_ == State::parting || state_ == State::gone) return;
+    if (state_ > State::leaving) return;
     measure();
     rounds_.tick(BootClock::now());
     if (state_ == State::leaving) claims_.give_back_all();
@@ -278,7 +278,7 @@ std::optional<Millis> Worker::next_round() const {
 }
 
 void Worker::arm_timers() {
-    if (state_ == State::gone || state_ == State::parting) return;
+    if (state_ > State::leaving) return;
     auto next = rounds_.next_tick(BootClock::now());
     if (const auto round = next_round(); round && (!next || *round < *next)) next = round;
     next ? step_timer_.once(std::max(Millis{0}, *next), [this] { step(); }) : step_timer_.stop();
@@ -315,7 +315,7 @@ void Worker::decide_exit() {
 }
 
 void Worker::on_lost(const Error& error) {
-    if (state_ == State::parting) return be_gone(Farewell{!gave_up_, false, std::nullopt});
+    if (in_last_round()) return be_gone(Farewell{state_ == State::parting, false, std::nullopt});
     if (sleepy() && state_ < State::leaving && rounds_.may_close(moment())) return rest();  // before us
     claims_.owe();
     rounds_.tell_outage(error);

@@ -101,6 +101,7 @@ class Worker {
     // worker.cpp: events and states
     [[nodiscard]] Moment moment() const;
     [[nodiscard]] bool awaits_first_look() const;
+    [[nodiscard]] bool in_last_round() const { return state_ == State::parting || state_ == State::abandoning; }
     [[nodiscard]] bool has_something() const;
     void step();
     void enter(State state, const char* reason);
@@ -137,7 +138,7 @@ class Worker {
     void begin_grace();
     void stop_handlers();
     void give_up();
-    void part();
+    void part(State state, const char* reason);
     void bound_sleep(Farewell& farewell) const;
     void measure();
     void be_gone(Farewell farewell);
@@ -165,7 +166,6 @@ class Worker {
     std::string untested_;  ///< what was told of the version of the server
     int terminations_ = 0;
     bool handed_over_ = false;
-    bool gave_up_ = false;  ///< and something is left behind
     LeavingTimes leaving_times_;
     ErrandEnd errand_end_ = ErrandEnd::none;
 

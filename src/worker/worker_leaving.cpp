@@ -50,7 +50,7 @@ void Worker::terminate() {
                terminations_ == 1 ? "leaving: running handlers may finish" : "leaving: the grace ends now");
     if (state_ < State::leaving) return leave("signal");
     if (state_ == State::leaving && handed_over_ && terminations_ == 1) return begin_grace();
-    if (state_ == State::parting) return be_gone(Farewell{!gave_up_, false, std::nullopt});
+    if (in_last_round()) return be_gone(Farewell{state_ == State::parting, false, std::nullopt});
     if (state_ == State::leaving) stop_handlers();
 }
 
@@ -98,7 +98,7 @@ void Worker::step_leaving() {
         rounds_.close();
         return open_database();
     }
-    part();
+    part(State::parting, "everything is written");
 }
 
 void Worker::stop_handlers() {
@@ -116,31 +116,31 @@ void Worker::give_up() {
         log::Level::error, "worker_pool_shutting_down",
         "gave up on " + std::to_string(flights_.count()) + " handlers or on writing results; their leases will end");
     if (state_ != State::leaving || database().state() != store::Wire::State::open) return be_gone(Farewell{});
-    gave_up_ = true;
     grace_timer_.once(longest_farewell, [this] { be_gone(Farewell{}); });
-    part();
+    part(State::abandoning, "what is left is left behind");
 }
 
-void Worker::part() {
+void Worker::part(State state, const char* reason) {
     if (database().state() == store::Wire::State::closed) return be_gone(last_word());
     if (!database().is_open()) return be_gone(Farewell{true, false, std::nullopt});
-    enter(State::parting, gave_up_ ? "what is left is left behind" : "everything is written");
+    enter(state, reason);
+    const bool whole = state == State::parting;
     rounds_.second().close();
     store::Round round;
-    round.leave = registry_.registered() && !gave_up_;
+    round.leave = registry_.registered() && whole;
     round.promise = promises_.promise().last();
     const bool must_rest = round.promise.rest;
     round.ask_waking = !handed_over_ && doorbell_.may_have_wake_files();
-    round.release_forgotten = claims_.doubts() && rounds_.held().empty() && !gave_up_;
+    round.release_forgotten = claims_.doubts() && rounds_.held().empty() && whole;
     claims_.fill_due(round);
     measures_.ask(round);  // and no fences: what is left behind is for whoever looks when its lease is over
     claims_.answered_by_another_round(
         BootClock::now());  // its answer knows of everything that we were told of until now
-    rounds_.send_last(round, [this, must_rest](auto answer) {
-        if (!answer) return be_gone(Farewell{!gave_up_, false, std::nullopt});
+    rounds_.send_last(round, [this, must_rest, whole](auto answer) {
+        if (!answer) return be_gone(Farewell{whole, false, std::nullopt});
         measures_.take_backlog(answer->backlog);
         // Who still relies on us commits later: nobody is told of that, so nobody knows what is due.
-        Farewell farewell{!gave_up_, !must_rest || answer->rested, answer->due_in};
+        Farewell farewell{whole, !must_rest || answer->rested, answer->due_in};
         if (claims_.owed()) farewell.due = Millis{0};  // told of work after the decision
         if (answer->waking && (!farewell.due || *farewell.due > commit_takes)) farewell.due = commit_takes;
         bound_sleep(farewell);

@@ -22,8 +22,8 @@ namespace worker_state {
 
 namespace {
 
-constexpr std::array all{State::starting, State::claiming, State::running, State::idle,
-                         State::leaving,  State::parting,  State::gone};
+constexpr std::array all{State::starting, State::claiming, State::running,    State::idle,
+                         State::leaving,  State::parting,  State::abandoning, State::gone};
 
 /// Besides gone, which may follow all: a worker that is given up is.
 const std::set<std::pair<State, State>> ways{
@@ -31,7 +31,7 @@ const std::set<std::pair<State, State>> ways{
     {State::starting, State::leaving},  {State::claiming, State::running}, {State::claiming, State::idle},
     {State::claiming, State::leaving},  {State::running, State::claiming}, {State::running, State::idle},
     {State::running, State::leaving},   {State::idle, State::claiming},    {State::idle, State::running},
-    {State::idle, State::leaving},      {State::leaving, State::parting},
+    {State::idle, State::leaving},      {State::leaving, State::parting},  {State::leaving, State::abandoning},
 };
 
 struct End {
@@ -91,7 +91,8 @@ BOOST_AUTO_TEST_CASE(each_state_has_a_name_of_its_own) {
 BOOST_AUTO_TEST_CASE(a_way_that_is_not_drawn_ends_the_process_and_says_which) {
     using worker_state::takes;
     for (const auto& [from, to] : {std::pair{State::leaving, State::claiming}, std::pair{State::leaving, State::idle},
-                                   std::pair{State::parting, State::claiming}, std::pair{State::idle, State::parting},
+                                   std::pair{State::parting, State::claiming}, std::pair{State::parting, State::abandoning},
+                                   std::pair{State::abandoning, State::leaving}, std::pair{State::idle, State::parting},
                                    std::pair{State::idle, State::starting}, std::pair{State::gone, State::leaving}}) {
         const worker_state::End end = takes(from, to);
         BOOST_TEST(WIFSIGNALED(end.status));
