@@ -108,40 +108,48 @@ void Child::take(Started started) {
 }
 
 void Child::watch() {
-    exit_poll_ = std::make_unique<loop::Poll>(loop_, process_.pidfd.get());
-    exit_poll_->watch(loop::Poll::readable, [this](int) { enter(State::ending); });
-    output_poll_ = std::make_unique<loop::Poll>(loop_, process_.output.get());
+    exit_poll_ = std::make_unique<loop::Poll>(loop_, process_.pidfd.get(), "handler.exit");
+    exit_poll_->watch(loop::Poll::readable, [this](int) {
+        enter(State::ending);
+        return Did::something;
+    });
+    output_poll_ = std::make_unique<loop::Poll>(loop_, process_.output.get(), "handler.output");
     output_poll_->watch(loop::Poll::readable,
-                        [this](int) { read_piece(process_.output, output_poll_, events_.on_output); });
-    errors_poll_ = std::make_unique<loop::Poll>(loop_, process_.errors.get());
+                        [this](int) { return read_piece(process_.output, output_poll_, events_.on_output); });
+    errors_poll_ = std::make_unique<loop::Poll>(loop_, process_.errors.get(), "handler.errors");
     errors_poll_->watch(loop::Poll::readable,
-                        [this](int) { read_piece(process_.errors, errors_poll_, events_.on_errors); });
+                        [this](int) { return read_piece(process_.errors, errors_poll_, events_.on_errors); });
     if (process_.control.valid()) {
-        control_poll_ = std::make_unique<loop::Poll>(loop_, process_.control.get());
+        control_poll_ = std::make_unique<loop::Poll>(loop_, process_.control.get(), "handler.control");
         control_poll_->watch(loop::Poll::readable, [this](int events) {
-            if ((events & loop::Poll::writable) != 0 && !unsent_.empty()) write_control();
-            if ((events & loop::Poll::readable) != 0) read_control();
+            Did did = Did::nothing;
+            if ((events & loop::Poll::writable) != 0 && !unsent_.empty()) did = write_control();
+            if ((events & loop::Poll::readable) != 0 && read_control() == Did::something) did = Did::something;
+            return did;
         });
         if (!unsent_.empty() || hung_up_) write_control();
     }
     feed();
 }
 
-void Child::feed() {
+loop::Poll::Did Child::feed() {
+    Did did = Did::nothing;
     while (written_ < input_.size()) {
         const ssize_t taken = ::write(process_.input.get(), input_.data() + written_, input_.size() - written_);
         if (taken >= 0) {
             written_ += static_cast<std::size_t>(taken);
+            did = Did::something;
         } else if (errno == EAGAIN) {
-            if (input_poll_) return;
-            input_poll_ = std::make_unique<loop::Poll>(loop_, process_.input.get());
-            input_poll_->watch(loop::Poll::writable, [this](int) { feed(); });
-            return;
+            if (input_poll_) return did;
+            input_poll_ = std::make_unique<loop::Poll>(loop_, process_.input.get(), "handler.input");
+            input_poll_->watch(loop::Poll::writable, [this](int) { return feed(); });
+            return did;
         } else if (errno != EINTR) {
             break;  // EPIPE: it does not want to read on, which is its own business
         }
     }
     close_input();
+    return Did::something;
 }
 
 void Child::close_input() {
@@ -151,21 +159,21 @@ void Child::close_input() {
     written_ = 0;
 }
 
-bool Child::read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll,
-                       const std::function<void(std::string_view)>& take) {
+loop::Poll::Did Child::read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll,
+                                  const std::function<void(std::string_view)>& take) {
     std::array<char, piece_bytes> piece;  // NOLINT: filled by read
     const ssize_t got = ::read(fd.get(), piece.data(), piece.size());
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Did::nothing;
     if (got <= 0) {
         poll.reset();
         fd.reset();
-        return false;
+    } else {
+        take(std::string_view(piece.data(), static_cast<std::size_t>(got)));
     }
-    take(std::string_view(piece.data(), static_cast<std::size_t>(got)));
-    return true;
+    return Did::something;
 }
 
-void Child::read_control() {
+loop::Poll::Did Child::read_control() {
     // What it wrote to stdout or stderr before this message is heard before it.
     const auto take = [this](std::string_view piece) {
         std::array<pollfd, 2> printed{pollfd{process_.output.get(), POLLIN, 0},
@@ -179,8 +187,9 @@ void Child::read_control() {
         events_.on_control(piece);
         if (std::exchange(corked_, false) && !unsent_.empty()) write_control();
     };
-    read_piece(process_.control, control_poll_, take);
+    const Did did = read_piece(process_.control, control_poll_, take);
     if (!process_.control.valid()) take({});
+    return did;
 }
 
 void Child::send(std::string_view text) {
@@ -195,22 +204,26 @@ void Child::hang_up() {
     if (process_.control.valid() && unsent_.empty()) ::shutdown(process_.control.get(), SHUT_WR);
 }
 
-void Child::write_control() {
-    if (!process_.control.valid()) return;
+loop::Poll::Did Child::write_control() {
+    if (!process_.control.valid()) return Did::nothing;
+    Did did = Did::nothing;
     while (sent_ < unsent_.size()) {
         const ssize_t taken =
             ::send(process_.control.get(), unsent_.data() + sent_, unsent_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (taken >= 0) {
             sent_ += static_cast<std::size_t>(taken);
+            did = Did::something;
         } else if (errno == EAGAIN) {
             break;
         } else if (errno != EINTR) {
             sent_ = unsent_.size();  // it has closed its end, which reading tells as well
+            did = Did::something;
         }
     }
     if (sent_ * 2 >= unsent_.size()) unsent_.erase(0, std::exchange(sent_, 0));
     control_poll_->change(unsent_.empty() ? loop::Poll::readable : loop::Poll::readable | loop::Poll::writable);
     if (unsent_.empty() && hung_up_) ::shutdown(process_.control.get(), SHUT_WR);
+    return did;
 }
 
 void Child::terminate() {
@@ -304,13 +317,13 @@ bool Child::tree_gone() {
 void Child::drain() {
     close_input();
     for (int i = 0; i < drain_pieces && process_.output.valid(); ++i) {
-        if (!read_piece(process_.output, output_poll_, events_.on_output)) break;
+        if (read_piece(process_.output, output_poll_, events_.on_output) == Did::nothing) break;
     }
     for (int i = 0; i < drain_pieces && process_.errors.valid(); ++i) {
-        if (!read_piece(process_.errors, errors_poll_, events_.on_errors)) break;
+        if (read_piece(process_.errors, errors_poll_, events_.on_errors) == Did::nothing) break;
     }
     for (int i = 0; i < drain_pieces && process_.control.valid(); ++i) {
-        if (!read_piece(process_.control, control_poll_, events_.on_control)) break;
+        if (read_piece(process_.control, control_poll_, events_.on_control) == Did::nothing) break;
     }
     output_poll_.reset();
     errors_poll_.reset();

@@ -99,16 +99,17 @@ class Child {
 
   private:
     enum class State { starting, running, ending, gone };
+    using Did = loop::Poll::Did;
 
     void on_over(Result<Started> outcome);
     void take(Started started);
     void watch();
-    void read_control();
-    void write_control();
-    void feed();
+    Did read_control();
+    Did write_control();
+    Did feed();
     void close_input();
-    /// Reads one piece; false when there is nothing more to read, now or ever.
-    bool read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll, const std::function<void(std::string_view)>& take);
+    /// Reads one piece, or the end.
+    Did read_piece(UniqueFd& fd, std::unique_ptr<loop::Poll>& poll, const std::function<void(std::string_view)>& take);
     void enter(State state);
     void end_tree();
     void reap();

@@ -4,7 +4,7 @@
 
 namespace dormouse::loop {
 
-Poll::Poll(Loop& loop, int fd) : turns_(loop.turns()) {
+Poll::Poll(Loop& loop, int fd, std::string name) : loop_(loop), name_(std::move(name)) {
     if (const int failed = uv_poll_init(loop.get(), handle_.get(), fd); failed != 0)
         end_for_want_of("a descriptor cannot be waited for", -failed);
     handle_.get()->data = this;
@@ -18,6 +18,7 @@ void Poll::watch(int events, OnReady on_ready) {
 void Poll::change(int events) {
     if (events == events_) return;
     events_ = events;
+    rest_.reset();
     if (events == none) {
         uv_poll_stop(handle_.get());
     } else {
@@ -35,8 +36,21 @@ void Poll::on_event(uv_poll_t* handle, int status, int events) {
     // On an error libuv stops watching, but there may be more to read than the callee takes at once: go on until it has
     // met the error itself.
     if (status < 0) uv_poll_start(handle, self->events_, on_event);
-    self->turns_.changed();
-    call(status < 0 ? (readable | writable) : events);
+    Turns& turns = self->loop_.turns();
+    const Turns::Streak before = turns.streak();
+    turns.changed();  // as it is seen by whatever is called
+    if (call(status < 0 ? (readable | writable) : events) == Did::something) return;
+    turns.nothing_came_of(self->name_, before);
+    if (turns.are_idle()) self->leave_alone();
+}
+
+void Poll::leave_alone() {
+    uv_poll_stop(handle_.get());
+    rest_ = std::make_unique<Timer>(loop_, name_);
+    rest_->once(Millis{0}, [this] {  // as long as Turns finds suited
+        uv_poll_start(handle_.get(), events_, on_event);
+        rest_.reset();
+    });
 }
 
 }  // namespace dormouse::loop

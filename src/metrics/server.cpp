@@ -98,7 +98,7 @@ std::string answer_to(const std::string& head, const std::function<std::string()
 }
 
 Server::Connection::Connection(loop::Loop& loop, UniqueFd of)
-    : socket(std::move(of)), poll(loop, socket.get()), deadline(loop, "metrics.client") {}
+    : socket(std::move(of)), poll(loop, socket.get(), "metrics.client"), deadline(loop, "metrics.client") {}
 
 Server::Server(loop::Loop& loop, std::function<std::string()> body)
     : loop_(loop), body_(std::move(body)), pause_(loop, "metrics.pause") {}
@@ -125,8 +125,8 @@ Status Server::listen(const std::string& address) {
     }
     if (::listen(listener.get(), backlog) != 0) return tl::unexpected(from_errno(errno, address));
     listener_ = std::move(listener);
-    poll_ = std::make_unique<loop::Poll>(loop_, listener_.get());
-    poll_->watch(loop::Poll::readable, [this](int) { accept(); });
+    poll_ = std::make_unique<loop::Poll>(loop_, listener_.get(), "metrics.listener");
+    poll_->watch(loop::Poll::readable, [this](int) { return accept(); });
     return {};
 }
 
@@ -136,25 +136,27 @@ void Server::watch() {
     poll_->change(room ? loop::Poll::readable : loop::Poll::none);
 }
 
-void Server::accept() {
+loop::Poll::Did Server::accept() {
     UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) {
         const bool gone = errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
         if (!gone) pause_.once(pause_without_descriptors, [this] { watch(); });
-        return watch();
+        watch();
+        return loop::Poll::Did::nothing;
     }
     Connection& connection = *connections_.emplace_back(std::make_unique<Connection>(loop_, std::move(socket)));
     connection.deadline.once(longest_connection, [this, &connection] { drop(connection); });
     connection.poll.watch(loop::Poll::readable, [this, &connection](int) {
-        connection.out.empty() ? on_readable(connection) : on_writable(connection);
+        return connection.out.empty() ? on_readable(connection) : on_writable(connection);
     });
     watch();
+    return loop::Poll::Did::something;
 }
 
-void Server::on_readable(Connection& connection) {
+loop::Poll::Did Server::on_readable(Connection& connection) {
     std::array<char, most_request_bytes> some{};
     const ssize_t count = ::recv(connection.socket.get(), some.data(), some.size(), 0);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return loop::Poll::Did::nothing;
     if (count <= 0) return drop(connection);
     connection.in.append(some.data(), static_cast<std::size_t>(count));
     if (is_whole(connection.in)) {
@@ -162,23 +164,25 @@ void Server::on_readable(Connection& connection) {
     } else if (connection.in.size() >= most_request_bytes) {
         connection.out = response("413 Content Too Large", "too long a request\n");
     } else {
-        return;
+        return loop::Poll::Did::something;
     }
     connection.poll.change(loop::Poll::writable);
+    return loop::Poll::Did::something;
 }
 
-void Server::on_writable(Connection& connection) {
+loop::Poll::Did Server::on_writable(Connection& connection) {
     const ssize_t count = ::send(connection.socket.get(), connection.out.data(), connection.out.size(), MSG_NOSIGNAL);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return loop::Poll::Did::nothing;
     if (count <= 0) return drop(connection);
     connection.out.erase(0, static_cast<std::size_t>(count));
-    if (connection.out.empty()) drop(connection);
+    return connection.out.empty() ? drop(connection) : loop::Poll::Did::something;
 }
 
 /// May be called by what it destroys: Poll and Timer allow that.
-void Server::drop(Connection& connection) {
+loop::Poll::Did Server::drop(Connection& connection) {
     std::erase_if(connections_, [&](const auto& one) { return one.get() == &connection; });
     watch();
+    return loop::Poll::Did::something;
 }
 
 }  // namespace dormouse::metrics

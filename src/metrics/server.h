@@ -45,10 +45,10 @@ class Server {
     };
     using Connections = std::list<std::unique_ptr<Connection>>;
 
-    void accept();
-    void on_readable(Connection& connection);
-    void on_writable(Connection& connection);
-    void drop(Connection& connection);
+    loop::Poll::Did accept();
+    loop::Poll::Did on_readable(Connection& connection);
+    loop::Poll::Did on_writable(Connection& connection);
+    loop::Poll::Did drop(Connection& connection);
     void watch();
 
     loop::Loop& loop_;

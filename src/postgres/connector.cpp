@@ -8,7 +8,7 @@
 namespace dormouse::postgres {
 namespace {
 
-std::string describe(const Place& place) {
+std::string describe(const Endpoint& place) {
     const std::string port = place.port.empty() ? "5432" : place.port;
     if (place.host.empty() && place.address.empty()) return "the local socket, port " + port;
     if (place.address.empty() || place.address == place.host) return place.host + " port " + port;
@@ -42,7 +42,7 @@ void Connector::next() {
         finish(tl::unexpected(last_error_.value_or(Error{ErrorKind::invalid, "database.url names no host"})));
         return;
     }
-    const Place place = places_.front();
+    const Endpoint place = places_.front();
     places_.pop_front();
     where_ = describe(place);
     timer_.once(deadline_, [this] {
@@ -54,7 +54,7 @@ void Connector::next() {
     needs_resolving(place) ? resolve(place) : attempt(place);
 }
 
-void Connector::resolve(const Place& place) {
+void Connector::resolve(const Endpoint& place) {
     resolve_.emplace(loop_, place.host, [this, place](Result<std::vector<std::string>> addresses) {
         resolve_.reset();
         if (!addresses) {
@@ -62,12 +62,12 @@ void Connector::resolve(const Place& place) {
             return;
         }
         for (auto address = addresses->rbegin(); address != addresses->rend(); ++address)
-            places_.push_front(Place{place.host, *address, place.port});
+            places_.push_front(Endpoint{place.host, *address, place.port});
         next();
     });
 }
 
-void Connector::attempt(const Place& place) {
+void Connector::attempt(const Endpoint& place) {
     std::vector<const char*> keywords;
     std::vector<const char*> values;
     const auto add = [&](const char* key, const std::string& value) {
@@ -95,9 +95,11 @@ void Connector::attempt(const Place& place) {
 }
 
 void Connector::wait_for_socket(PostgresPollingStatusType wanted) {
-    poll_ = std::make_unique<loop::Poll>(loop_, PQsocket(connection_.get()));
-    poll_->watch(wanted == PGRES_POLLING_READING ? loop::Poll::readable : loop::Poll::writable,
-                 [this](int) { advance(); });
+    poll_ = std::make_unique<loop::Poll>(loop_, PQsocket(connection_.get()), "connection");
+    poll_->watch(wanted == PGRES_POLLING_READING ? loop::Poll::readable : loop::Poll::writable, [this](int) {
+        advance();
+        return loop::Poll::Did::something;
+    });
 }
 
 void Connector::advance() {

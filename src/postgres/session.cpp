@@ -26,8 +26,11 @@ Session::Session(loop::Loop& loop, ConnectionPtr connection, Events events)
     PQsetnonblocking(connection_.get(), 1);
     PQenterPipelineMode(connection_.get());
     PQsetNoticeReceiver(connection_.get(), [](void*, const PGresult*) {}, nullptr);
-    poll_ = std::make_unique<loop::Poll>(loop_, PQsocket(connection_.get()));
-    poll_->watch(loop::Poll::readable, [this](int) { on_ready(); });
+    poll_ = std::make_unique<loop::Poll>(loop_, PQsocket(connection_.get()), "session");
+    poll_->watch(loop::Poll::readable, [this](int) {
+        on_ready();
+        return loop::Poll::Did::something;  // libpq takes all that there is, or the session is lost
+    });
 }
 
 std::string Session::host() const {

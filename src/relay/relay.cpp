@@ -35,7 +35,7 @@ bool same_session(const config::Config& one, const config::Config& other) {
 }  // namespace
 
 std::string why_refused(const postgres::Target& target) {
-    const auto sleeper = std::find_if(target.places.begin(), target.places.end(), [](const postgres::Place& place) {
+    const auto sleeper = std::find_if(target.places.begin(), target.places.end(), [](const postgres::Endpoint& place) {
         return postgres::known_to_suspend(place.host);
     });
     if (sleeper == target.places.end()) return {};
@@ -61,11 +61,10 @@ void Relay::start() {
         watchdog_.every(*period / 2, [this] {
             if (!loop_.turns().are_idle()) systemd::notify_watchdog();
         });
-    loop_.turns().on_idle([this](const std::string& timers) {
-        log::event(
-            log::Level::error, "loop_turns",
-            "100 turns of the loop have changed nothing; it now pauses before what it was about to do: " + timers,
-            {{"pool", sources_.pool}, {"timers", timers}});
+    loop_.turns().on_idle([this](const std::string& names) {
+        log::event(log::Level::error, "loop_turns",
+                   "100 turns of the loop have changed nothing; it now pauses before what it was about to do: " + names,
+                   {{"pool", sources_.pool}, {"names", names}});
     });
     watch_ = std::make_unique<loop::Watch>(loop_, config::file_of(sources_), [this] {
         tries_ = 0;

@@ -22,23 +22,24 @@ Result<UniqueFd> watch(const std::string& path) {
     return tl::unexpected(error);
 }
 
-bool has_changed(const UniqueFd& watch) {
+Seen take_changes(const UniqueFd& watch) {
     constexpr int most_reads = 32;  // the rest makes it readable again
-    bool changed = false;
+    Seen seen = Seen::nothing;
     std::array<char, 16 << 10> buffer{};
     for (int i = 0; i < most_reads; ++i) {
         const ssize_t size = ::read(watch.get(), buffer.data(), buffer.size());
         if (size <= 0) break;
+        if (seen == Seen::nothing) seen = Seen::others;
         for (const char* at = buffer.data(); at < buffer.data() + size;) {
             inotify_event event{};
             std::memcpy(&event, at, sizeof event);
             at += sizeof event;
             // One without a name is about the directory, or says that some were lost.
-            if (event.len == 0 || is_entry(at)) changed = true;
+            if (event.len == 0 || is_entry(at)) seen = Seen::entries;
             at += event.len;
         }
     }
-    return changed;
+    return seen;
 }
 
 }  // namespace dormouse::spool

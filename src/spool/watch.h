@@ -13,8 +13,13 @@ namespace dormouse::spool {
 /// remedy. Source: inotify(7).
 Result<UniqueFd> watch(const std::string& path);
 
-/// Takes what has happened. True: something that a scan would look at may have come or changed. What is written while a
-/// file is put aside is not: a file that cannot be moved would have itself tried again and again.
-bool has_changed(const UniqueFd& watch);
+enum class Seen {
+    nothing,  ///< there was nothing to be read
+    others,   ///< nothing that a scan would look at, such as what is written while a file is put aside: a file that
+              ///< cannot be moved would have itself tried again and again
+    entries,  ///< something that a scan would look at may have come or changed
+};
+/// Takes what has happened.
+Seen take_changes(const UniqueFd& watch);
 
 }  // namespace dormouse::spool

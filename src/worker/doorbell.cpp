@@ -31,11 +31,12 @@ void Doorbell::answer(std::function<void()> on_ring) {
     on_ring_ = std::move(on_ring);
     polls_.clear();
     for (const UniqueFd& listener : listeners_) {
-        auto& poll = polls_.emplace_back(std::make_unique<loop::Poll>(loop_, listener.get()));
+        auto& poll = polls_.emplace_back(std::make_unique<loop::Poll>(loop_, listener.get(), "doorbell"));
         poll->watch(loop::Poll::readable, [this, &listener](int) {
-            if (empty(listener) == 0) return;
+            if (empty(listener) == 0) return loop::Poll::Did::nothing;
             crash_point("ring.answered");
             on_ring_();
+            return loop::Poll::Did::something;
         });
     }
 }

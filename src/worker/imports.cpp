@@ -123,11 +123,14 @@ void Imports::watch(ImportJob& job) {
     if (!job.opened) return abandon();
     if (!job.watch.valid()) return;
     watch_ = std::move(job.watch);
-    on_watch_ = std::make_unique<loop::Poll>(loop_, watch_.get());
+    on_watch_ = std::make_unique<loop::Poll>(loop_, watch_.get(), "spool");
     on_watch_->watch(loop::Poll::readable, [this](int) {
-        if (!spool::has_changed(watch_)) return;
-        wanted_ = true;
-        if (state_ == State::idle) events_.on_change();
+        const spool::Seen seen = spool::take_changes(watch_);
+        if (seen == spool::Seen::entries) {
+            wanted_ = true;
+            if (state_ == State::idle) events_.on_change();
+        }
+        return seen == spool::Seen::nothing ? loop::Poll::Did::nothing : loop::Poll::Did::something;
     });
 }
 

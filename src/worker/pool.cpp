@@ -34,11 +34,10 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       watchdog_(loop, "pool.watchdog"),
       retry_(loop, "pool.reload"),
       clear_(loop, "pool.clear") {
-    loop_.turns().on_idle([this](const std::string& timers) {
-        log::event(
-            log::Level::error, "loop_turns",
-            "100 turns of the loop have changed nothing; it now pauses before what it was about to do: " + timers,
-            {{"pool", sources_.pool}, {"timers", timers}});
+    loop_.turns().on_idle([this](const std::string& names) {
+        log::event(log::Level::error, "loop_turns",
+                   "100 turns of the loop have changed nothing; it now pauses before what it was about to do: " + names,
+                   {{"pool", sources_.pool}, {"names", names}});
     });
     if (!guest_) {
         on_sigterm_.emplace(loop, SIGTERM, [this] { on_signal(); });

@@ -21,8 +21,10 @@ UniqueFd made_ours(UniqueFd socket) {
 }  // namespace
 
 SideChannel::SideChannel(loop::Loop& loop, UniqueFd socket, OnMessage on_message)
-    : socket_(made_ours(std::move(socket))), on_message_(std::move(on_message)), poll_(loop, socket_.get()) {
-    poll_.watch(loop::Poll::readable, [this](int) { read(); });
+    : socket_(made_ours(std::move(socket))),
+      on_message_(std::move(on_message)),
+      poll_(loop, socket_.get(), "side_channel") {
+    poll_.watch(loop::Poll::readable, [this](int) { return read(); });
 }
 
 void SideChannel::say(const std::string& message) const {
@@ -30,17 +32,19 @@ void SideChannel::say(const std::string& message) const {
 }
 
 /// One message in each turn of the loop.
-void SideChannel::read() {
+loop::Poll::Did SideChannel::read() {
     std::string text(most_bytes, '\0');
     const ssize_t got = ::recv(socket_.get(), text.data(), text.size(), 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return loop::Poll::Did::nothing;
     const auto call = on_message_;
     if (got <= 0) {
         poll_.stop();
-        return call(std::nullopt);
+        call(std::nullopt);
+    } else {
+        text.resize(static_cast<std::size_t>(got));
+        call(text);
     }
-    text.resize(static_cast<std::size_t>(got));
-    call(text);
+    return loop::Poll::Did::something;
 }
 
 }  // namespace dormouse::worker

@@ -25,7 +25,7 @@ class SideChannel {
     void say(const std::string& message) const;
 
   private:
-    void read();
+    loop::Poll::Did read();
 
     UniqueFd socket_;
     OnMessage on_message_;

@@ -47,9 +47,11 @@ class RelayBench {
     }
     void make_doorbell() {
         bell_ = listen_at(directory_.path() + "/bench.sock");
-        poll_.emplace(loop_, bell_.get());
-        poll_->watch(loop::Poll::readable,
-                     [this](int) { rings_ += systemd::empty_doorbell(bell_.get(), 1'000, reserve_).rings; });
+        poll_.emplace(loop_, bell_.get(), "test.bell");
+        poll_->watch(loop::Poll::readable, [this](int) {
+            rings_ += systemd::empty_doorbell(bell_.get(), 1'000, reserve_).rings;
+            return loop::Poll::Did::something;
+        });
     }
 
     bool until(const std::function<bool()>& happened, Millis deadline = Millis{20'000}) {

@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(watching_goes_on_after_an_error_until_it_has_been_met) {
     bool over = false;
     loop::Timer deadline(loop, "deadline");
     deadline.once(Millis{5'000}, [&] { over = true; });
-    loop::Poll watch(loop, ours.get());
+    loop::Poll watch(loop, ours.get(), "ours");
     watch.watch(loop::Poll::readable, [&](int) {
         char c = 0;
         const ssize_t count = ::read(ours.get(), &c, 1);
@@ -38,6 +38,7 @@ BOOST_AUTO_TEST_CASE(watching_goes_on_after_an_error_until_it_has_been_met) {
             watch.stop();
             deadline.stop();
         }
+        return loop::Poll::Did::something;
     });
     while (!over) loop.turn();
     BOOST_TEST(got == "ab");

@@ -6,12 +6,9 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
-#include <csignal>
 
 #include "base/unique_fd.h"
-#include "loop/async.h"
 #include "loop/poll.h"
-#include "loop/signal.h"
 #include "support/ahead.h"
 
 using namespace dormouse;
@@ -52,11 +49,12 @@ BOOST_AUTO_TEST_CASE(a_timer_that_is_armed_again_in_its_callback_lets_a_descript
     Loop loop;
     const UniqueFd event = readable_event();
     Restless restless(loop, "restless");
-    loop::Poll poll(loop, event.get());
+    loop::Poll poll(loop, event.get(), "event");
     bool served = false;
     poll.watch(loop::Poll::readable, [&](int) {
         served = true;
         poll.stop();
+        return loop::Poll::Did::something;
     });
     for (int turn = 0; turn < 2; ++turn) loop.turn();
     BOOST_TEST(served);
@@ -86,10 +84,11 @@ BOOST_AUTO_TEST_CASE(a_timer_that_a_descriptor_arms_waits_for_the_next_turn) {
     const UniqueFd event = readable_event();
     Timer timer(loop, "timer");
     bool fired = false;
-    loop::Poll poll(loop, event.get());
+    loop::Poll poll(loop, event.get(), "event");
     poll.watch(loop::Poll::readable, [&](int) {
         poll.stop();
         timer.once(Millis{0}, [&] { fired = true; });
+        return loop::Poll::Did::something;
     });
     loop.turn();
     BOOST_TEST(!fired);
@@ -227,69 +226,6 @@ BOOST_AUTO_TEST_CASE(a_loop_that_waits_for_a_timer_uses_no_processor) {
     }
     BOOST_TEST(turns <= 3);
     BOOST_TEST_MESSAGE("400 ms of waiting took " << (cpu_time() - before).count() << " ms of the processor (aim: 0)");
-}
-
-BOOST_AUTO_TEST_CASE(a_loop_that_turns_for_nothing_rests_and_says_which_timers_made_it_turn) {
-    Loop loop;
-    std::vector<std::string> said;
-    loop.turns().on_idle([&](const std::string& timers) { said.push_back(timers); });
-    Restless one(loop, "one");
-    Restless two(loop, "two");
-    const auto begin = BootClock::now();
-    while (said.empty()) loop.turn();
-    BOOST_TEST(said.front() == "one, two");
-    BOOST_TEST(loop.turns().are_idle());
-    BOOST_TEST(one.fired == 100);
-    for (int turn = 0; turn < 4; ++turn) loop.turn();
-    BOOST_TEST(one.fired <= 104);
-    BOOST_TEST(since(begin).count() >= 100);
-    BOOST_TEST(said.size() == 1U);
-}
-
-BOOST_AUTO_TEST_CASE(a_loop_that_rests_goes_on_at_once_when_something_happens) {
-    Loop loop;
-    Restless restless(loop, "restless");
-    while (!loop.turns().are_idle()) loop.turn();
-    bool idle = true;
-
-    const UniqueFd event = readable_event();
-    loop::Poll poll(loop, event.get());
-    poll.watch(loop::Poll::readable, [&](int) {
-        idle = loop.turns().are_idle();
-        poll.stop();
-    });
-    while (idle) loop.turn();
-
-    while (!loop.turns().are_idle()) loop.turn();
-    idle = true;
-    loop::Async knocked(loop, [&] { idle = loop.turns().are_idle(); });
-    knocked.knock();
-    while (idle) loop.turn();
-
-    while (!loop.turns().are_idle()) loop.turn();
-    idle = true;
-    const loop::Signal signal(loop, SIGUSR1, [&] { idle = loop.turns().are_idle(); });
-    ::raise(SIGUSR1);
-    while (idle) loop.turn();
-
-    while (!loop.turns().are_idle()) loop.turn();
-    Timer waited(loop, "waited");
-    bool then = false;
-    waited.once(Millis{1}, [&] { then = loop.turns().are_idle(); });
-    while (waited.armed()) loop.turn();
-    BOOST_TEST(then);  // a watchdog's timer must not see its own firing as a change
-    BOOST_TEST(!loop.turns().are_idle());
-}
-
-BOOST_AUTO_TEST_CASE(a_loop_with_work_of_its_own_may_turn_as_often_as_it_likes) {
-    Loop loop;
-    loop.turns().on_idle([](const std::string& timers) { BOOST_ERROR("not idle: " + timers); });
-    const UniqueFd event = readable_event();
-    loop::Poll poll(loop, event.get());
-    poll.watch(loop::Poll::readable, [](int) {});
-    Restless restless(loop, "restless");
-    for (int turn = 0; turn < 300; ++turn) loop.turn();
-    BOOST_TEST(restless.fired >= 299);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
