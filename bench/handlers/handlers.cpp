@@ -32,7 +32,7 @@ double used(int who) {
            static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-class Driver : public handlers::Listener {
+class Driver : public handlers::RunListener {
   public:
     Driver(loop::Loop& loop, handlers::Handler& handler) : loop_(loop), handler_(handler) {}
 

@@ -11,7 +11,7 @@ using namespace dormouse;
 namespace {
 
 /// Keeps `most` runs at work until `count` are done.
-class Load : private handlers::Listener {
+class Load : private handlers::RunListener {
   public:
     Load(loop::Loop& loop, std::size_t count, std::size_t most)
         : loop_(loop),

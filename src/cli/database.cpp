@@ -58,7 +58,7 @@ struct Way {
 };
 
 /// The account that the server of a socket has.
-std::string account_of_server(const postgres::Place& place) {
+std::string account_of_server(const postgres::Endpoint& place) {
     struct stat about{};
     if (::stat(postgres::socket_of(place).c_str(), &about) != 0) return {};
     const passwd* const owner = about.st_uid == 0 ? nullptr : ::getpwuid(about.st_uid);

@@ -66,7 +66,7 @@ void to_stderr(const std::string& text) {
 }
 
 /// One attempt, and everything it says.
-class Trial : private handlers::Listener {
+class Trial : private handlers::RunListener {
   public:
     Trial(const config::Config& config, handlers::RunSpec spec)
         : handlers_(loop_, config.tasks, config.limits),

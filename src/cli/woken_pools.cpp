@@ -47,7 +47,7 @@ std::string why_not(PGconn* session, const std::string& url) {
     const std::string database = option("dbname").empty() ? option("user") : option("dbname");
     if (database != or_else(PQdb(session), "")) return "names the database " + database;
     const std::string address = or_else(PQhost(session), "");
-    for (const postgres::Place& place : target->places) {
+    for (const postgres::Endpoint& place : target->places) {
         const std::string host = place.address.empty() ? place.host : place.address;
         if (same_server(address, host) && or_else(place.port.c_str(), "5432") == or_else(PQport(session), "5432"))
             return {};

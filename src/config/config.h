@@ -83,7 +83,7 @@ struct Database {
     bool operator==(const Database&) const = default;
 };
 
-struct Worker {
+struct WorkerSection {
     std::vector<std::string> queues{"default"};  ///< strict order
     int concurrency = 4;
     int batch_size = 0;           ///< a cap on one claim; 0: follows the load
@@ -92,7 +92,7 @@ struct Worker {
     Millis lease{300'000};
     Millis shutdown_grace{30'000};
     std::vector<std::string> pass_environment;  ///< as Task::pass_environment, for all tasks
-    bool operator==(const Worker&) const = default;
+    bool operator==(const WorkerSection&) const = default;
 };
 
 struct Wake {
@@ -101,9 +101,9 @@ struct Wake {
     bool operator==(const Wake&) const = default;
 };
 
-struct Retention {
+struct RetentionSection {
     Millis finished{2'592'000'000};  ///< 0: never
-    bool operator==(const Retention&) const = default;
+    bool operator==(const RetentionSection&) const = default;
 };
 
 struct Limits {
@@ -155,9 +155,9 @@ struct Config {
     std::string pool;
     std::string file;  ///< where it was read from; empty: no file
     Database database;
-    Worker worker;
+    WorkerSection worker;
     Wake wake;
-    Retention retention;
+    RetentionSection retention;
     Limits limits;
     Alerts alerts;
     Paths paths;

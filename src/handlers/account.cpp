@@ -9,7 +9,7 @@
 
 namespace dormouse::handlers {
 
-Account::Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means& means)
+Account::Account(loop::Loop& loop, const Uuid& id, RunListener& listener, const config::Limits& limits, Means& means)
     : loop_(loop), id_(id), listener_(&listener), limits_(limits), means_(means) {
     budget_.limit = static_cast<std::size_t>(limits.log_bytes);
 }

@@ -31,7 +31,7 @@ class Account {
     };
 
     /// `means`, `listener` and `limits` outlive it.
-    Account(loop::Loop& loop, const Uuid& id, Listener& listener, const config::Limits& limits, Means& means);
+    Account(loop::Loop& loop, const Uuid& id, RunListener& listener, const config::Limits& limits, Means& means);
 
     /// The timeout counts from now; 0: none. After it, or a heartbeat that stays away, it has `grace` to end by itself.
     void begin(Millis timeout, Millis grace);
@@ -62,7 +62,7 @@ class Account {
     /// The outcome of our ending it. Only with an cause().
     [[nodiscard]] Outcome ended() const;
 
-    [[nodiscard]] Listener& listener() const { return *listener_; }
+    [[nodiscard]] RunListener& listener() const { return *listener_; }
 
   private:
     using Time = BootClock::time_point;
@@ -73,7 +73,7 @@ class Account {
 
     loop::Loop& loop_;
     Uuid id_;
-    Listener* listener_;
+    RunListener* listener_;
     const config::Limits& limits_;
     Means& means_;
     LogBudget budget_;

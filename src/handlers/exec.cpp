@@ -101,7 +101,7 @@ Outcome ExecHandler::judge(Attempt& attempt, const Exit& exit) const {
     return outcome;
 }
 
-ExecHandler::Attempt::Attempt(loop::Loop& loop, const Uuid& run, Listener& listener, const config::Limits& limits)
+ExecHandler::Attempt::Attempt(loop::Loop& loop, const Uuid& run, RunListener& listener, const config::Limits& limits)
     : id(run),
       account(loop, run, listener, limits, *this),
       output_lines(account.budget(),
@@ -127,7 +127,7 @@ std::string ExecHandler::check() const {
     return fine ? std::string() : fine.error().message;
 }
 
-void ExecHandler::start(RunSpec spec, Listener& listener) {
+void ExecHandler::start(RunSpec spec, RunListener& listener) {
     const Uuid id = spec.id;
     if (attempts_.contains(id)) return refuse(id, listener, "this run is still being executed by this worker");
     auto attempt = std::make_unique<Attempt>(host_.loop, id, listener, limits_);
@@ -158,7 +158,7 @@ void ExecHandler::stop(const Uuid& id, StopReason reason, Millis patience) {
     if (found != attempts_.end()) found->second->account.stop(reason, patience);
 }
 
-void ExecHandler::refuse(const Uuid& id, Listener& listener, std::string message) {
+void ExecHandler::refuse(const Uuid& id, RunListener& listener, std::string message) {
     refusals_.push_back({id, &listener, std::move(message)});
     refusal_timer_.once(Millis{0}, [this] { tell_refused(); });
 }
@@ -197,7 +197,7 @@ void ExecHandler::finish(const Uuid& id, const Exit& exit) {
         outcome.error_class = "out_of_memory";
         outcome.error_message = out_of_memory_text(task_) + "\n" + outcome.error_message;
     }
-    Listener& listener = attempt.account.listener();
+    RunListener& listener = attempt.account.listener();
     node = {};  // before the listener, who may start the same run again
     crash_point("handler.landed");
     listener.on_done(id, std::move(outcome));

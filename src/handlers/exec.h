@@ -28,12 +28,12 @@ class ExecHandler : public Handler {
     ~ExecHandler() override;
 
     [[nodiscard]] std::string check() const override;
-    void start(RunSpec spec, Listener& listener) override;
+    void start(RunSpec spec, RunListener& listener) override;
     void stop(const Uuid& id, StopReason reason, Millis patience) override;
 
   private:
     struct Attempt : Account::Means {
-        Attempt(loop::Loop& loop, const Uuid& run, Listener& listener, const config::Limits& limits);
+        Attempt(loop::Loop& loop, const Uuid& run, RunListener& listener, const config::Limits& limits);
         void ask(std::string_view reason) override;
         void kill() override;
 
@@ -49,11 +49,11 @@ class ExecHandler : public Handler {
     };
     struct Refusal {
         Uuid id;
-        Listener* listener;
+        RunListener* listener;
         std::string message;
     };
 
-    void refuse(const Uuid& id, Listener& listener, std::string message);
+    void refuse(const Uuid& id, RunListener& listener, std::string message);
     void tell_refused();
     void take_output(Attempt& attempt, std::string_view piece) const;
     Outcome judge(Attempt& attempt, const Exit& exit) const;

@@ -69,9 +69,9 @@ struct Progress {
 
 /// Who hears what attempts say; all of it on the loop's thread, never from inside Handler::start(). The worker is one;
 /// `dormouse try` is another.
-class Listener {
+class RunListener {
   public:
-    virtual ~Listener() = default;
+    virtual ~RunListener() = default;
     virtual void on_line(const Uuid& id, const Line& line) = 0;
     virtual void on_progress(const Uuid& id, Progress progress) = 0;
     /// Exactly once for each start(), last, when nothing of the attempt is left.
@@ -99,7 +99,7 @@ class Handler {
     [[nodiscard]] virtual std::string check() const = 0;
 
     /// Starts one attempt. `listener` outlives it. An id that is still at work here is refused with not_started.
-    virtual void start(RunSpec spec, Listener& listener) = 0;
+    virtual void start(RunSpec spec, RunListener& listener) = 0;
 
     /// Asks an attempt to stop: it is told now (SIGTERM, a message, a stop token), and ended with its whole tree after
     /// `patience`, where it can be. Unknown ids are ignored; a second call can only shorten the patience.

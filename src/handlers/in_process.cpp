@@ -57,7 +57,7 @@ void InProcess::on_return(std::function<void(const Uuid&, const std::string&)> o
     on_return_ = std::move(on_return);
 }
 
-void InProcess::start(const Function& function, RunSpec spec, Listener& listener) {
+void InProcess::start(const Function& function, RunSpec spec, RunListener& listener) {
     const Uuid id = spec.id;
     const Millis timeout = spec.timeout;
     const auto [place, is_new] = runs_.try_emplace(id);
@@ -84,7 +84,7 @@ void InProcess::hand_over() {
     fresh_.clear();
 }
 
-void InProcess::refuse(const Uuid& id, Listener& listener, const char* why) {
+void InProcess::refuse(const Uuid& id, RunListener& listener, const char* why) {
     refusals_.push_back({id, &listener, why});
     look_at(Time::min());
 }
@@ -296,7 +296,7 @@ std::string InProcessHandler::check() const {
                                         "\", …), or remove the table";
 }
 
-void InProcessHandler::start(RunSpec spec, Listener& listener) {
+void InProcessHandler::start(RunSpec spec, RunListener& listener) {
     if (function_ != nullptr) return in_process_->start(*function_, std::move(spec), listener);
     refused_.emplace_back(spec.id, &listener);
     refusal_timer_.once(Millis{0}, [this] {

@@ -37,7 +37,7 @@ class InProcess {
     [[nodiscard]] const Function* find(const std::string& task) const;
 
     /// As Handler::start() and stop().
-    void start(const Function& function, RunSpec spec, Listener& listener);
+    void start(const Function& function, RunSpec spec, RunListener& listener);
     void stop(const Uuid& id, StopReason reason, Millis patience);
 
     /// Functions that have not returned, given up or not.
@@ -60,7 +60,7 @@ class InProcess {
     };
     struct Refusal {
         Uuid id;
-        Listener* listener;
+        RunListener* listener;
         const char* why;
     };
 
@@ -80,7 +80,7 @@ class InProcess {
     void look_at(Time when);
     void help_in_a_moment();
     void hand_over();
-    void refuse(const Uuid& id, Listener& listener, const char* why);
+    void refuse(const Uuid& id, RunListener& listener, const char* why);
 
     Functions functions_;
     config::Limits limits_;
@@ -108,14 +108,14 @@ class InProcessHandler : public Handler {
     InProcessHandler(loop::Loop& loop, std::string task, InProcess* in_process, const Function* function);
 
     [[nodiscard]] std::string check() const override;
-    void start(RunSpec spec, Listener& listener) override;
+    void start(RunSpec spec, RunListener& listener) override;
     void stop(const Uuid& id, StopReason reason, Millis patience) override;
 
   private:
     std::string task_;
     InProcess* in_process_;
     const Function* function_;
-    std::vector<std::pair<Uuid, Listener*>> refused_;
+    std::vector<std::pair<Uuid, RunListener*>> refused_;
     loop::Timer refusal_timer_;
 };
 

@@ -7,7 +7,7 @@
 
 namespace dormouse::handlers {
 
-InProcessRun::InProcessRun(InProcess& owner, const Function& function, RunSpec spec, Listener& listener,
+InProcessRun::InProcessRun(InProcess& owner, const Function& function, RunSpec spec, RunListener& listener,
                            const config::Limits& limits)
     : owner_(owner),
       function_(function),

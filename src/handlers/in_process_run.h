@@ -33,7 +33,7 @@ class InProcessRun {
   public:
     using Time = BootClock::time_point;
 
-    InProcessRun(InProcess& owner, const Function& function, RunSpec spec, Listener& listener,
+    InProcessRun(InProcess& owner, const Function& function, RunSpec spec, RunListener& listener,
                  const config::Limits& limits);
     InProcessRun(const InProcessRun&) = delete;
     InProcessRun& operator=(const InProcessRun&) = delete;
@@ -79,7 +79,7 @@ class InProcessRun {
     std::unique_ptr<Lines> lines_;
 
     // The loop's alone.
-    Listener& listener_;
+    RunListener& listener_;
     Cause cause_ = Cause::nothing;
     StopReason reason_ = StopReason::canceled;
     Time times_out_at_ = Time::max();

@@ -16,7 +16,7 @@ class WarmHandler : public Handler {
     WarmHandler(config::Task task, WarmGroup& group) : task_(std::move(task)), group_(group) {}
 
     [[nodiscard]] std::string check() const override;
-    void start(RunSpec spec, Listener& listener) override { group_.start(std::move(spec), listener); }
+    void start(RunSpec spec, RunListener& listener) override { group_.start(std::move(spec), listener); }
     void stop(const Uuid& id, StopReason reason, Millis patience) override { group_.stop(id, reason, patience); }
 
   private:

@@ -29,7 +29,7 @@ bool WarmGroup::shared_by(const config::Task& task) const {
     return share(task, task_);
 }
 
-void WarmGroup::start(RunSpec spec, Listener& listener) {
+void WarmGroup::start(RunSpec spec, RunListener& listener) {
     Waiting waiting{std::move(spec), &listener};
     if (knows(waiting.spec.id)) return refuse(waiting, "this run is still being executed by this worker");
     waiting_.push_back(std::move(waiting));

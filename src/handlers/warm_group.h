@@ -29,7 +29,7 @@ class WarmGroup {
     /// Whether runs of `task` go to processes like these.
     [[nodiscard]] bool shared_by(const config::Task& task) const;
     /// As Handler::start() and stop().
-    void start(RunSpec spec, Listener& listener);
+    void start(RunSpec spec, RunListener& listener);
     void stop(const Uuid& id, StopReason reason, Millis patience);
     /// No run will come any more: processes end as soon as they have none.
     void retire();
@@ -37,7 +37,7 @@ class WarmGroup {
   private:
     struct Waiting {
         RunSpec spec;
-        Listener* listener;
+        RunListener* listener;
         bool told = false;  ///< its log says what it waits for
     };
     /// A task whose runs have ended their process: they wait, and nobody else's.

@@ -62,7 +62,7 @@ WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const 
     enter(State::starting);
 }
 
-WarmProcess::Flight::Flight(WarmProcess& of, const RunSpec& spec, Listener& listener)
+WarmProcess::Flight::Flight(WarmProcess& of, const RunSpec& spec, RunListener& listener)
     : process(of),
       id(spec.id),
       task(spec.task),
@@ -141,7 +141,7 @@ std::string WarmProcess::ended_early(const Farewell& farewell) const {
     return "task " + task_.name + ": " + task_.command.front() + " ended before its hello: " + farewell.reason;
 }
 
-void WarmProcess::give(RunSpec spec, Listener& listener) {
+void WarmProcess::give(RunSpec spec, RunListener& listener) {
     Flight& flight = flights_.try_emplace(spec.id, *this, spec, listener).first->second;
     child_->send(run_message(spec));
     crash_point("warm.given");

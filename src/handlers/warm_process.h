@@ -33,7 +33,7 @@ namespace dormouse::handlers {
 
 /// An attempt that is over, and who has to be told.
 struct Landing {
-    Listener* listener;
+    RunListener* listener;
     Uuid id;
     Outcome outcome;
     std::string task = {};
@@ -89,7 +89,7 @@ class WarmProcess {
     [[nodiscard]] bool has(const Uuid& id) const { return flights_.contains(id); }
 
     /// Only with room().
-    void give(RunSpec spec, Listener& listener);
+    void give(RunSpec spec, RunListener& listener);
     /// Of a run it has.
     void stop(const Uuid& id, StopReason reason, Millis patience);
     /// No more runs: when those in flight are answered it is asked to leave, and killed if it does not.
@@ -98,7 +98,7 @@ class WarmProcess {
   private:
     enum class State { starting, serving, retiring, leaving, killed, gone };
     struct Flight : Account::Means {
-        Flight(WarmProcess& of, const RunSpec& spec, Listener& listener);
+        Flight(WarmProcess& of, const RunSpec& spec, RunListener& listener);
         void ask(std::string_view reason) override;
         void kill() override;
 

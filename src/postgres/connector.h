@@ -36,8 +36,8 @@ class Connector {
 
   private:
     void next();
-    void resolve(const Place& place);
-    void attempt(const Place& place);
+    void resolve(const Endpoint& place);
+    void attempt(const Endpoint& place);
     void advance();
     void wait_for_socket(PostgresPollingStatusType wanted);
     void attempt_failed(Error error);
@@ -45,7 +45,7 @@ class Connector {
 
     loop::Loop& loop_;
     std::map<std::string, std::string> options_;
-    std::deque<Place> places_;
+    std::deque<Endpoint> places_;
     Millis deadline_;
     Done done_;
     std::string where_;

@@ -93,7 +93,7 @@ std::string database_of(const Target& target) {
     return {};
 }
 
-std::string where(const Place& place) {
+std::string where(const Endpoint& place) {
     std::string host = place.address.empty() ? place.host : place.address;
     if (host == "localhost" || host == "::1" || host.starts_with("127.")) host = "localhost";
     if (host.empty()) host = usual_directory;
@@ -106,7 +106,7 @@ std::string where(const Place& place) {
 /// The servers of a list, in any order.
 std::set<std::string> wheres(const Target& target) {
     std::set<std::string> all;
-    for (const Place& place : target.places) all.insert(where(place));
+    for (const Endpoint& place : target.places) all.insert(where(place));
     return all;
 }
 
@@ -143,7 +143,7 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
     const auto ports = split(pop(target.options, "port"));
     const std::size_t count = std::max(hosts.size(), addresses.size());
     for (std::size_t i = 0; i < count; ++i)
-        target.places.push_back(Place{at(hosts, i), i < addresses.size() ? addresses[i] : "", at(ports, i)});
+        target.places.push_back(Endpoint{at(hosts, i), i < addresses.size() ? addresses[i] : "", at(ports, i)});
     if (std::string mode = sslmode_of(target); !mode.empty()) target.options["sslmode"] = std::move(mode);
     if (std::string auth = require_auth_of(target); !auth.empty()) target.options["require_auth"] = std::move(auth);
     return target;
@@ -157,10 +157,10 @@ bool same_database(const std::string& url, const std::string& other) {
 
 bool by_socket(const Target& target) {
     return std::all_of(target.places.begin(), target.places.end(),
-                       [](const Place& place) { return place.address.empty() && is_socket(place.host); });
+                       [](const Endpoint& place) { return place.address.empty() && is_socket(place.host); });
 }
 
-std::string socket_of(const Place& place) {
+std::string socket_of(const Endpoint& place) {
     return (place.host.empty() ? usual_directory : place.host) + "/.s.PGSQL." +
            (place.port.empty() ? usual_port : place.port);
 }
@@ -186,7 +186,7 @@ std::string with_user(const std::string& url, const std::string& user) {
     return text;
 }
 
-bool needs_resolving(const Place& place) {
+bool needs_resolving(const Endpoint& place) {
     if (!place.address.empty() || is_socket(place.host)) return false;
     std::array<unsigned char, sizeof(in6_addr)> unused{};
     return inet_pton(AF_INET, place.host.c_str(), unused.data()) != 1 &&

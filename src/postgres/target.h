@@ -11,7 +11,7 @@
 namespace dormouse::postgres {
 
 /// One place to try. `host` stays beside `address`, because verify-full and SNI need the name.
-struct Place {
+struct Endpoint {
     std::string host;     ///< name, address, or directory of a unix socket; empty: libpq's default
     std::string address;  ///< numeric; empty until resolved, and for unix sockets
     std::string port;     ///< empty: libpq's default
@@ -19,7 +19,7 @@ struct Place {
 
 /// The options of a connection, without host, hostaddr and port.
 struct Target {
-    std::vector<Place> places;
+    std::vector<Endpoint> places;
     std::map<std::string, std::string> options;
 };
 
@@ -36,7 +36,7 @@ bool same_database(const std::string& url, const std::string& other);
 bool by_socket(const Target& target);
 
 /// The file of a socket.
-std::string socket_of(const Place& place);
+std::string socket_of(const Endpoint& place);
 
 /// True if the string itself has this option, such as "user", and leaves it to no variable.
 bool says(const std::string& url, const std::string& option);
@@ -45,6 +45,6 @@ bool says(const std::string& url, const std::string& option);
 std::string with_user(const std::string& url, const std::string& user);
 
 /// True when the place must be resolved before it can be tried.
-bool needs_resolving(const Place& place);
+bool needs_resolving(const Endpoint& place);
 
 }  // namespace dormouse::postgres

@@ -9,7 +9,7 @@ namespace dormouse::postgres {
 
 namespace {
 
-bool is_remote(const Place& place) {
+bool is_remote(const Endpoint& place) {
     const std::string& name = place.address.empty() ? place.host : place.address;
     return !(name.empty() || name[0] == '/' || name[0] == '@' || name == "localhost" || name == "::1" ||
              name.starts_with("127."));

@@ -108,11 +108,11 @@ Params patience_params(Millis longest) {
     return params;
 }
 
-Params news_params(const std::vector<News>& news, const Identity& who) {
+Params news_params(const std::vector<Said>& news, const Identity& who) {
     std::vector<Uuid> ids;
     Bigints fences, progress, first_lines;
     std::vector<std::optional<std::string>> progress_texts, lines;
-    for (const News& one : news) {
+    for (const Said& one : news) {
         ids.push_back(one.held.id);
         fences.emplace_back(one.held.fence);
         progress.push_back(one.progress);
@@ -169,15 +169,15 @@ Params held_params(const std::vector<Held>& runs, const Identity& who) {
     return params;
 }
 
-Params rescue_params(const Rescue& rescue, const Identity& who) {
+Params rescue_params(const ExpiredLeases& expired, const Identity& who) {
     Params params;
-    params.texts(who.queues).uuids(rescue.except).integer(rescue.most).uuid(who.boot_id);
+    params.texts(who.queues).uuids(expired.except).integer(expired.most).uuid(who.boot_id);
     return params;
 }
 
-Params lost_params(const Rescue& rescue, const Identity& who) {
+Params lost_params(const ExpiredLeases& expired, const Identity& who) {
     Params params;
-    params.texts(who.queues).uuids(rescue.except).integer(rescue.most);
+    params.texts(who.queues).uuids(expired.except).integer(expired.most);
     return params;
 }
 

@@ -13,14 +13,14 @@ postgres::Params identity_params(const Identity& who);
 postgres::Params leave_params(const Round& round, const Identity& who);
 postgres::Params forgotten_params(const Round& round, const Identity& who);
 postgres::Params patience_params(Millis longest);
-postgres::Params news_params(const std::vector<News>& news, const Identity& who);
+postgres::Params news_params(const std::vector<Said>& news, const Identity& who);
 postgres::Params finish_params(const std::vector<Ending>& endings, const Identity& who);
 postgres::Params put_back_params(const std::vector<Ending>& endings, const Identity& who);
 /// What ended runs ask for; enqueue_next.sql looks whether they have ended.
 postgres::Params enqueue_params(const std::vector<Ending>& endings, const Identity& who);
 postgres::Params held_params(const std::vector<Held>& runs, const Identity& who);
-postgres::Params rescue_params(const Rescue& rescue, const Identity& who);
-postgres::Params lost_params(const Rescue& rescue, const Identity& who);
+postgres::Params rescue_params(const ExpiredLeases& expired, const Identity& who);
+postgres::Params lost_params(const ExpiredLeases& expired, const Identity& who);
 /// A run without a queue goes into the pool's first.
 postgres::Params import_params(const std::vector<Import>& imports, const Identity& who);
 postgres::Params claim_params(const Claim& claim, const Identity& who, Millis lease);

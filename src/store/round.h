@@ -58,7 +58,7 @@ inline bool ends_run(Ending::Kind kind) {
 }
 
 /// What an attempt has said since the last time.
-struct News {
+struct Said {
     Held held;
     std::optional<std::int64_t> progress;      ///< in millionths; none: as it was
     std::optional<std::string> progress_text;  ///< none: nothing was said of progress
@@ -104,7 +104,7 @@ struct Refusal {
     std::string message;
 };
 /// Runs of anybody whose lease has ended.
-struct Rescue {
+struct ExpiredLeases {
     int most = 1'000;
     std::vector<Uuid> except;
 };
@@ -145,13 +145,13 @@ struct Round {
     bool release_forgotten = false;               ///< hand back what is ours in the database and not in `fences`
     std::vector<std::int64_t> fences;             ///< of all runs that this worker holds; for release_forgotten and due
     std::optional<Millis> patience;               ///< with locks; none: the session's
-    std::optional<std::vector<News>> news;        ///< before the endings, which take the fences away
+    std::optional<std::vector<Said>> news;        ///< before the endings, which take the fences away
     std::optional<std::vector<Ending>> endings;   ///< present and empty: only whether the statements are taken at all
     std::optional<std::vector<Held>> extend;      ///< leases to extend
     bool careful = false;                         ///< endings pass over rows that somebody has locked, which costs more
     std::vector<Held> ask_held;                   ///< is it still ours?
-    std::optional<Rescue> rescue;                 ///< take back runs whose lease has ended
-    std::optional<Rescue> list_lost;              ///< … only say which they are
+    std::optional<ExpiredLeases> rescue;          ///< take back runs whose lease has ended
+    std::optional<ExpiredLeases> list_lost;       ///< … only say which they are
     std::optional<std::vector<Uuid>> rescue_ids;  ///< … these alone
     std::vector<Uuid> dead;                       ///< take back what these workers held: they are known to be dead
     std::optional<std::vector<Import>> imports;

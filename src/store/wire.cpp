@@ -251,8 +251,9 @@ void Wire::on_notification(const std::string& topic) {
 
 bool known_to_suspend(const std::string& url) {
     const auto target = postgres::parse_target(url, "");
-    return target && std::any_of(target->places.begin(), target->places.end(),
-                                 [](const postgres::Place& place) { return postgres::known_to_suspend(place.host); });
+    return target && std::any_of(target->places.begin(), target->places.end(), [](const postgres::Endpoint& place) {
+               return postgres::known_to_suspend(place.host);
+           });
 }
 
 }  // namespace dormouse::store

@@ -27,7 +27,7 @@ struct Elsewhere {
     std::function<int(const std::string& task)> runs_of;
 };
 
-class Flights : private handlers::Listener {
+class Flights : private handlers::RunListener {
   public:
     using Time = BootClock::time_point;
     /// An attempt is over; none: it was taken away meanwhile, so there is nothing to write. From the loop, never inside

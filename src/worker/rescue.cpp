@@ -30,7 +30,7 @@ Rescue::Sent Rescue::next(const Moment& moment) const {
 
 bool Rescue::fill(store::Round& round, const Moment& moment) {
     sent_ = next(moment);
-    store::Rescue rescue;
+    store::ExpiredLeases rescue;
     rescue.except = left_alone(moment.now);
     switch (sent_) {
         case Sent::nothing:

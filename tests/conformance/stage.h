@@ -40,7 +40,7 @@ struct Heard {
     [[nodiscard]] bool has_line(handlers::Level level, const std::string& text) const;
 };
 
-class Stage : private handlers::Listener {
+class Stage : private handlers::RunListener {
   public:
     /// `arguments` are what the command of the task "arguments" has more than those of the others.
     explicit Stage(Kind kind, config::Limits limits = {}, const std::vector<std::string>& arguments = {});

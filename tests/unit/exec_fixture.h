@@ -62,7 +62,7 @@ inline config::Task shell(const std::string& script) {
 }
 
 /// Handlers for one task named "t", and what they said.
-class Bench : private Listener {
+class Bench : private RunListener {
   public:
     explicit Bench(config::Task one, config::Limits limits = {}, RunCgroups cgroups = RunCgroups("/nowhere"))
         : Bench(std::map<std::string, config::Task>{{"t", std::move(one)}}, limits, std::move(cgroups)) {}

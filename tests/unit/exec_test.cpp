@@ -241,7 +241,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_still_at_work_here_is_not_started_twice) {
     Bench bench(task({"cat"}));
     RunSpec spec;
     spec.id = bench.start(std::string(1U << 20U, ' '));
-    struct Second : Listener {
+    struct Second : RunListener {
         void on_line(const Uuid& /*id*/, const Line& /*line*/) override {}
         void on_progress(const Uuid& /*id*/, Progress /*progress*/) override {}
         void on_done(const Uuid& /*id*/, Outcome outcome) override { ended = std::move(outcome); }

@@ -52,7 +52,7 @@ inline void wait_for_stop(InProcessRun& run) {
     stopped.wait();
 }
 
-class FunctionBench : private Listener {
+class FunctionBench : private RunListener {
   public:
     explicit FunctionBench(Function function, int threads = 4, config::Limits limits = {})
         : ticker_(loop_, "test.ticker"), in_process_(loop_, {{"t", std::move(function)}}) {

@@ -28,11 +28,11 @@ struct Bench {
         return round;
     }
     /// What the next round has of news; none: nothing.
-    std::vector<store::News> said(Millis later = Millis{0}) {
-        return fill(later).news.value_or(std::vector<store::News>{});
+    std::vector<store::Said> said(Millis later = Millis{0}) {
+        return fill(later).news.value_or(std::vector<store::Said>{});
     }
     Next refused(const char* why) { return news.refused({Error{ErrorKind::invalid, why}, store::Part::news, "22P05"}); }
-    static bool has(const store::News& news, const std::string& part) {
+    static bool has(const store::Said& news, const std::string& part) {
         return news.lines.find(part) != std::string::npos;
     }
 };
@@ -51,13 +51,13 @@ int rounds_until_settled() {
     for (; bench.news.searching() && rounds < 200; ++rounds) {
         const auto round = bench.said();
         const bool bad =
-            std::any_of(round.begin(), round.end(), [](const store::News& one) { return Bench::has(one, "poison"); });
+            std::any_of(round.begin(), round.end(), [](const store::Said& one) { return Bench::has(one, "poison"); });
         if (bad) {
             bench.refused("no such word");
             continue;
         }
         written += round.size();
-        for (const store::News& one : round) said |= Bench::has(one, "does not take them: no such word");
+        for (const store::Said& one : round) said |= Bench::has(one, "does not take them: no such word");
         bench.news.answered();
     }
     BOOST_TEST(written == 100U);

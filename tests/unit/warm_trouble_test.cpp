@@ -292,7 +292,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_still_at_work_is_not_started_twice) {
     RunSpec spec;
     spec.id = scene.bench.start();
     scene.until_marks("began", 1);
-    struct Second : Listener {
+    struct Second : RunListener {
         void on_line(const Uuid& /*id*/, const Line& /*line*/) override {}
         void on_progress(const Uuid& /*id*/, Progress /*progress*/) override {}
         void on_done(const Uuid& /*id*/, Outcome outcome) override { ended = std::move(outcome); }
