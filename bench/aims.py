@@ -1,9 +1,13 @@
 """aims.py DIRECTORY: what was aimed at beside what the JSON lines in DIRECTORY (build/bench) say, as one Markdown table. Ratios are of the same
-round, median (smallest–largest): the machine is not the same from minute to minute."""
+round, median (smallest–largest): the machine is not the same from minute to minute. history.py keeps them."""
 import json
 import pathlib
 import statistics
 import sys
+
+sys.path.append(str(pathlib.Path(__file__).parent / "scale"))
+sys.path.append(str(pathlib.Path(__file__).parent / "common"))
+import report as scale_report
 
 
 def percentile(values, share):
@@ -24,13 +28,14 @@ def lines_of(directory, name):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+# Each of these yields [what, aim, seen]: seen is a list of ratios, one for each round, or a text. "… " goes on from the line before.
 def peers(lines):
     def of(measure, subject, figure):
         return [figure(one) for one in lines if one.get("measure") == measure and one.get("subject") == subject]
 
     def row(what, aim, measure, ours, theirs, figure):
         pairs = list(zip(of(measure, ours, figure), of(measure, theirs, figure)))
-        return [what, aim, spread(a / b for a, b in pairs) if pairs else "not measured"]
+        return [what, aim, [a / b for a, b in pairs] or "not measured"]
 
     def rate(one):
         return one["runs"] / one["seconds"]
@@ -59,7 +64,7 @@ def producers(lines):
     for clients in sorted({count for state, count, _ in tps if state == "promised"}):
         promised = [tps["promised", clients, number] for number in rounds]
         yield [f"what {clients} producer{'s' if clients > 1 else ''} keep of their rate while the worker is busy with their runs", "≥ 0.75",
-               spread(one["tps"] / tps["busy_elsewhere", clients, one["round"]]["tps"] for one in promised)]
+               [one["tps"] / tps["busy_elsewhere", clients, one["round"]]["tps"] for one in promised]]
         yield ["… notifications heard while promised", "0", ", ".join(str(one["heard"]) for one in promised)]
 
 
@@ -70,8 +75,9 @@ def claims(lines):
             continue
         base = smallest.setdefault(one["shape"], one)
         if one is not base:
-            yield [f"claim: {one['shape']}, {one['rows']}: buffers; time, to {base['rows']}", "≤ 1.1 (queues 1.2); 1.3",
-                   f"{one['buffers'] / base['buffers']:.2f}; {one['ms'] / base['ms']:.2f}"]
+            yield [f"claim: {one['shape']}, {one['rows']}: buffers, to {base['rows']}", "≤ 1.2" if "queues" in one["shape"] else "≤ 1.1",
+                   [one["buffers"] / base["buffers"]]]
+            yield ["… time", "≤ 1.3", [one["ms"] / base["ms"]]]
 
 
 def snapshot(lines):
@@ -79,7 +85,7 @@ def snapshot(lines):
     for one in others:
         part = max(1, len(one["backlog"]) // 3)
         yield [f"{one['enqueued'] / one['seconds']:.0f} runs/s, a snapshot is {one['period']}: p99 of a claim, to quiet", "≤ 2",
-               f"{one['claim_ms']['p99'] / quiet['claim_ms']['p99']:.2f}"]
+               [one["claim_ms"]["p99"] / quiet["claim_ms"]["p99"]]]
         yield ["… largest backlog in each third of the time", "does not grow", ", ".join(str(max(one["backlog"][i * part:(i + 1) * part])) for i in range(3))]
 
 
@@ -92,14 +98,26 @@ def retention(lines):
                      for one in drops)]
 
 
+def scale(lines):
+    for what, aim, small, large in scale_report.paired(lines):
+        for name, seen, most in scale_report.judged(aim, small, large):
+            if name == "ratio":
+                yield [f"scale: {what}: large to small", f"≤ {most}", [seen]]
+            else:
+                yield [f"scale: {what}: {name}, large", f"≤ {most:g} {name}", f"{seen:,.1f}"]
+
+
+PARTS = (peers, producers, claims, snapshot, retention, scale)
+
+
 def main(directory):
     directory = pathlib.Path(directory)
     print("\n| measure | aim | seen |\n|---|---|---|")
-    for part in (peers, producers, claims, snapshot, retention):
+    for part in PARTS:
         lines = lines_of(directory, part.__name__)
-        rows = part(lines) if lines else [[f"./dev bench {part.__name__}", "", "not measured"]]
-        for row in rows:
-            print("| " + " | ".join(row) + " |")
+        for what, aim, seen in part(lines) if lines else [[f"./dev bench {part.__name__}", "", "not measured"]]:
+            print(f"| {what} | {aim} | {seen if isinstance(seen, str) else spread(seen)} |")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
