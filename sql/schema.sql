@@ -2750,7 +2750,7 @@ CREATE INDEX runs_live_foreign ON dormouse.runs_live USING btree (created_at) WH
 
 CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_until) WHERE (status = 'running'::text);
 
-CREATE INDEX runs_live_retry ON dormouse.runs_live USING btree (task, id) WHERE (status = 'retry'::text);
+CREATE INDEX runs_live_retry ON dormouse.runs_live USING btree (status, task, id) WHERE (status = ANY (ARRAY['retry'::text, 'blocked'::text]));
 
 CREATE INDEX strays_finished_at ON dormouse.strays USING btree (finished_at);
 

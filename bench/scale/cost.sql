@@ -1,6 +1,6 @@
 -- What a statement costs, without leaving a trace: each time in a transaction that is undone. And what fill.sql needs.
 CREATE SCHEMA bench;
-CREATE TABLE bench.one (kind text, n bigint, id uuid);
+CREATE TABLE bench.one (kind text, n bigint, what text);
 
 CREATE FUNCTION bench.worker(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
     RETURN ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid;
@@ -27,7 +27,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- A line of JSON: the median ms of `times` executions behind a first one, and how many locks one takes. {kind} in the statement is an id of bench.one.
+-- A line of JSON: the median ms of `times` executions behind a first one, and how many locks one takes. {kind} in the statement is one of bench.one.
 CREATE PROCEDURE bench.cost(about json, setup text, statement text, times integer, per integer, INOUT line json DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -40,8 +40,8 @@ DECLARE
 BEGIN
     FOR trial IN 0 .. times LOOP
         this := statement;
-        FOR one IN SELECT DISTINCT ON (o.kind) o.kind, o.id FROM bench.one o WHERE o.n % 10 = trial % 10 ORDER BY o.kind LOOP
-            this := replace(this, '{' || one.kind || '}', one.id::text);
+        FOR one IN SELECT DISTINCT ON (o.kind) o.kind, o.what FROM bench.one o WHERE o.n % 10 = trial % 10 ORDER BY o.kind LOOP
+            this := replace(this, '{' || one.kind || '}', one.what);
         END LOOP;
         IF setup <> '' THEN
             EXECUTE setup;

@@ -50,12 +50,16 @@ SELECT bench.worker(n), 'pool' || n % 300, ARRAY['q' || n % 200], 'host' || n % 
 RESET session_replication_role;
 VACUUM (ANALYZE);
 
--- Whom to ask for: {old} of the first of the days, {new} of the last hour, {failed}, {waiting}. Ten of each.
-INSERT INTO bench.one (kind, n, id)
-SELECT 'old', row_number() OVER (), f.id FROM (SELECT id FROM dormouse.runs_finished WHERE finished_at < now() - (:days - 0.1) * interval '1 day'
-                                                AND status = 'completed' AND key IS NULL AND created_at > finished_at - interval '1 day' LIMIT 10) f
+-- Whom to ask for: {old}, which finished on the first of the days, at {old_at}, {failed}, likewise, {waiting}. Ten of each.
+WITH of_the_first AS (
+    SELECT f.status, f.id, f.finished_at, row_number() OVER (PARTITION BY f.status) AS n FROM dormouse.runs_finished f
+     WHERE f.finished_at < now() - (:days - 0.1) * interval '1 day' AND f.key IS NULL AND f.created_at > f.finished_at - interval '1 day'
+)
+INSERT INTO bench.one (kind, n, what)
+SELECT 'old', f.n, f.id::text FROM of_the_first f WHERE f.status = 'completed' AND f.n <= 10
 UNION ALL
-SELECT 'failed', row_number() OVER (), f.id FROM (SELECT id FROM dormouse.runs_finished WHERE finished_at < now() - (:days - 0.1) * interval '1 day'
-                                                   AND status = 'failed' AND created_at > finished_at - interval '1 day' LIMIT 10) f
+SELECT 'old_at', f.n, f.finished_at::text FROM of_the_first f WHERE f.status = 'completed' AND f.n <= 10
 UNION ALL
-SELECT 'waiting', row_number() OVER (), l.id FROM (SELECT id FROM dormouse.runs_live WHERE status = 'queued' LIMIT 10) l;
+SELECT 'failed', f.n, f.id::text FROM of_the_first f WHERE f.status = 'failed' AND f.n <= 10
+UNION ALL
+SELECT 'waiting', row_number() OVER (), l.id::text FROM (SELECT id FROM dormouse.runs_live WHERE status = 'queued' LIMIT 10) l;

@@ -52,7 +52,7 @@ program() {
         for n in 0 1 2 3 4 5; do
             arguments=("$@")
             while IFS='|' read -r kind id; do arguments=("${arguments[@]//"{$kind}"/$id}"); done \
-                < <(PGDATABASE=$size sql "SELECT kind, id FROM bench.one WHERE n % 10 = $n")
+                < <(PGDATABASE=$size sql "SELECT kind, what FROM bench.one WHERE n % 10 = $n")
             began=$EPOCHREALTIME
             "$work/bin/dormouse" "${arguments[@]}" --database-url "$(url "$size")" >"$work/said" 2>&1 || [ $? = 13 ] || { cat "$work/said" >&2; die "$what, $size"; }
             [ "$n" = 0 ] || took+=${took:+, }$((${EPOCHREALTIME/./} - ${began/./})).0e-3
@@ -73,8 +73,7 @@ measure "retry(id) of a failed one" "$by_id" "SELECT dormouse.retry('{failed}')"
 measure "cancel(id) of a waiting one" "$by_id" "SELECT dormouse.cancel('{waiting}')"
 measure "archive(id)" "$by_id" "SELECT dormouse.archive('{failed}')"
 measure "UPDATE … WHERE id AND status = 'queued'" "$by_id" "UPDATE dormouse.runs SET priority = 1 WHERE id = '{waiting}' AND status = 'queued'"
-measure "UPDATE … WHERE id AND finished_at = (SELECT finished_at(id))" "$by_id" \
-    "UPDATE dormouse.runs SET archived_at = now() WHERE id = '{old}' AND finished_at = (SELECT dormouse.finished_at('{old}'))"
+measure "UPDATE … WHERE id AND finished_at" "$by_id" "UPDATE dormouse.runs SET archived_at = now() WHERE id = '{old}' AND finished_at = '{old_at}'"
 measure "UPDATE … WHERE id alone" "$by_id" "UPDATE dormouse.runs SET priority = 1 WHERE id = '{waiting}'"
 measure "enqueue()" "ratio=1.5" "SELECT dormouse.enqueue('t1')"
 measure "enqueue_many() of 100 with new keys" "ratio=1.5" \

@@ -21,8 +21,8 @@ std::string target_of(const PoolSeen& pool) {
     return "dormouse@" + pool.name + ".target";
 }
 
-std::string runs(std::int64_t count) {
-    return std::to_string(count) + (count == 1 ? " run" : " runs");
+std::string runs(std::int64_t count, bool more = false) {
+    return std::to_string(count) + (more ? " or more" : "") + (count == 1 && !more ? " run" : " runs");
 }
 
 bool is_coming(const PoolSeen& pool) {
@@ -33,21 +33,25 @@ bool has(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// How many runs are due in the pool's queues that no other pool serves.
-std::int64_t due_for_it_alone(const Overview& overview, const PoolSeen& pool) {
+/// How many runs are due in the pool's queues that no other pool serves; empty: none.
+std::string due_for_it_alone(const Overview& overview, const PoolSeen& pool) {
     std::int64_t due = 0;
-    for (const QueueSeen& queue : overview.queues)
-        if (has(pool.queues, queue.name) && (queue.served_by.empty() || queue.served_by == std::vector{pool.name}))
-            due += queue.due;
-    return due;
+    bool more = false;
+    for (const QueueSeen& queue : overview.queues) {
+        if (!has(pool.queues, queue.name)) continue;
+        if (!queue.served_by.empty() && queue.served_by != std::vector{pool.name}) continue;
+        due += queue.due;
+        more = more || queue.more.due;
+    }
+    return due > 0 ? runs(due, more) : "";
 }
 
 void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
     const std::string name = "pool " + pool.name;
     if (pool.off()) {
-        const std::int64_t due = due_for_it_alone(overview, pool);
-        all.push_back({due > 0 ? Level::critical : Level::warning, name,
-                       "it is switched off on this machine" + (due > 0 ? ", and " + runs(due) + " due" : ""),
+        const std::string due = due_for_it_alone(overview, pool);
+        all.push_back({due.empty() ? Level::warning : Level::critical, name,
+                       "it is switched off on this machine" + (due.empty() ? "" : ", and " + due + " due"),
                        pool.units->target == "masked" ? "systemctl unmask " + target_of(pool)
                                                       : "systemctl enable --now " + target_of(pool)});
         return;
@@ -149,13 +153,14 @@ void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
         std::any_of(serving.begin(), serving.end(), [](const PoolSeen* pool) { return is_coming(*pool); });
     const double waits = queue.oldest_due_at ? overview.now - *queue.oldest_due_at : 0;
     if (!somebody && waits > time_to_start_s)
-        all.push_back({Level::critical, name,
-                       runs(queue.due) + " due, the first one for " + length(waits) + ", and no worker is awake",
-                       first == serving.end() ? "dormouse wake " + serving.front()->name + ", on its machine"
-                                              : wake_command(overview, **first)});
+        all.push_back(
+            {Level::critical, name,
+             runs(queue.due, queue.more.due) + " due, the first one for " + length(waits) + ", and no worker is awake",
+             first == serving.end() ? "dormouse wake " + serving.front()->name + ", on its machine"
+                                    : wake_command(overview, **first)});
     else if (somebody && waits > long_wait_s)
         all.push_back({Level::warning, name,
-                       runs(queue.due) + " due, the first one for " + length(waits) +
+                       runs(queue.due, queue.more.due) + " due, the first one for " + length(waits) +
                            ": too few slots, or no task of it can start",
                        "dormouse runs --queue " + queue.name});
     // Asleep, with something to come: a timer has to be there. Only where systemd says so of every pool that might.
@@ -205,7 +210,8 @@ std::vector<Attention> attention(const Overview& overview) {
         all.push_back({Level::warning, "retention of pool " + one.pool, "last step: " + one.trouble,
                        "see table dormouse.retention, and end that session"});
     if (overview.stuck_count > 0)
-        all.push_back({Level::critical, runs(overview.stuck_count), "stuck, listed below", "dormouse show ID"});
+        all.push_back({Level::critical, runs(overview.stuck_count, overview.more_stuck), "stuck, listed below",
+                       "dormouse show ID"});
     std::stable_sort(all.begin(), all.end(), [](const Attention& a, const Attention& b) { return a.level > b.level; });
     return all;
 }

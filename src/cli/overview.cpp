@@ -93,23 +93,60 @@ void add_seen_workers(Overview& overview, const std::vector<WorkerRow>& workers)
 
 void add_queues(Overview& overview, const postgres::Reply& reply) {
     for (int row = 0; row < reply.rows(); ++row) {
-        QueueSeen queue{std::string(reply.text(row, 0)), reply.integer(row, 1),       reply.integer(row, 2),
-                        reply.integer(row, 3),           reply.integer(row, 4),       reply.integer(row, 5),
-                        reply.optional_real(row, 6),     reply.optional_real(row, 7), {}};
+        QueueSeen queue;
+        queue.name = reply.text(row, 0);
+        queue.due = reply.integer(row, 1);
+        queue.put_off = reply.integer(row, 2);
+        queue.running = reply.integer(row, 3);
+        queue.retrying = reply.integer(row, 4);
+        queue.blocked = reply.integer(row, 5);
+        queue.more = {reply.boolean(row, 6), reply.boolean(row, 7), reply.boolean(row, 8), reply.boolean(row, 9),
+                      reply.boolean(row, 10)};
+        queue.oldest_due_at = reply.optional_real(row, 11);
+        queue.next_run_at = reply.optional_real(row, 12);
+        queue.stuck = reply.integer(row, 13);
+        queue.ended = reply.integer(row, 14);
+        overview.more_queues = overview.more_queues || reply.boolean(row, 15);
         for (const PoolSeen& pool : overview.pools)
             if (pool.serves() && std::find(pool.queues.begin(), pool.queues.end(), queue.name) != pool.queues.end())
                 queue.served_by.push_back(pool.name);
+        overview.stuck_count += queue.stuck + queue.ended;
+        overview.more_stuck =
+            overview.more_stuck || (queue.stuck > 0 && queue.more.due) || (queue.ended > 0 && queue.more.running);
         overview.queues.push_back(std::move(queue));
     }
 }
 
-void add_stuck(Overview& overview, const postgres::Reply& reply) {
-    for (int row = 0; row < reply.rows(); ++row) {
-        overview.stuck.push_back({std::string(reply.text(row, 0)), std::string(reply.text(row, 1)),
-                                  std::string(reply.text(row, 2)), std::string(reply.text(row, 3)),
-                                  std::string(reply.text(row, 4)), reply.real(row, 5)});
-        overview.stuck_count = reply.integer(row, 6);
+/// The queues in which the 20 runs are that wait longest.
+nlohmann::json queues_of_the_stuck(const Overview& overview) {
+    constexpr std::size_t most = 20;
+    std::vector<const QueueSeen*> waiting;
+    std::vector<const QueueSeen*> running;
+    for (const QueueSeen& queue : overview.queues) {
+        if (queue.stuck > 0) waiting.push_back(&queue);
+        if (queue.ended > 0 && running.size() < most) running.push_back(&queue);
     }
+    std::stable_sort(waiting.begin(), waiting.end(),
+                     [](const QueueSeen* a, const QueueSeen* b) { return a->oldest_due_at < b->oldest_due_at; });
+    waiting.resize(std::min(waiting.size(), most));
+    std::set<std::string> names;
+    for (const QueueSeen* const queue : waiting) names.insert(queue->name);
+    for (const QueueSeen* const queue : running) names.insert(queue->name);
+    return names;
+}
+
+Try<void> add_stuck(Overview& overview, postgres::BlockingConnection& connection) {
+    const nlohmann::json queues = queues_of_the_stuck(overview);
+    if (queues.empty()) return {};
+    const std::size_t levels = 5'000 / std::max<std::size_t>(overview.queues.size(), 1);  // as queues.sql
+    const auto reply =
+        connection.ask("status", sql::cli::stuck, {queues.dump(), std::to_string(std::max<std::size_t>(levels, 10))});
+    if (!reply) return give_up(reply.error());
+    for (int row = 0; row < reply->rows(); ++row)
+        overview.stuck.push_back({std::string(reply->text(row, 0)), std::string(reply->text(row, 1)),
+                                  std::string(reply->text(row, 2)), std::string(reply->text(row, 3)),
+                                  std::string(reply->text(row, 4)), reply->real(row, 5)});
+    return {};
 }
 
 Try<void> add_unknown(Overview& overview, postgres::BlockingConnection& connection) {
@@ -183,18 +220,21 @@ Overview overview_of_this_machine(const config::Environment& environment) {
 }
 
 Try<void> add_database(Overview& overview, postgres::BlockingConnection& connection) {
+    // a plan for all that waits would read all that waits
+    if (const Status bounded =
+            connection.script("status", "SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off");
+        !bounded)
+        return give_up(bounded.error());
     const auto workers = read_workers(connection, Which::last);
     if (!workers) return tl::unexpected(workers.error());
     const auto queues = connection.ask("status", sql::cli::queues);
     if (!queues) return give_up(queues.error());
-    const auto stuck = connection.ask("status", sql::cli::stuck);
-    if (!stuck) return give_up(stuck.error());
     const auto now = connection.ask("status", sql::cli::now);
     if (!now) return give_up(now.error());
     overview.now = now->real(0, 0);
     add_seen_workers(overview, workers->rows);
     add_queues(overview, *queues);
-    add_stuck(overview, *stuck);
+    if (auto done = add_stuck(overview, connection); !done) return done;
     auto scaled = scaled_pools(connection, "status");
     if (!scaled) return tl::unexpected(scaled.error());
     for (ScaledPool& pool : *scaled) pool_named(overview, pool.name).scaled = std::move(pool);

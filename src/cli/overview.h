@@ -60,6 +60,16 @@ struct QueueSeen {
     std::int64_t running = 0;
     std::int64_t retrying = 0;
     std::int64_t blocked = 0;
+    /// Which of these may be more: a part of what is there was counted.
+    struct More {
+        bool due = false;
+        bool put_off = false;
+        bool running = false;
+        bool retrying = false;
+        bool blocked = false;
+    } more{};
+    std::int64_t stuck = 0;  ///< of those that are due, for 15 minutes
+    std::int64_t ended = 0;  ///< of the running ones, with a lease that has ended
     std::optional<double> oldest_due_at;
     std::optional<double> next_run_at;
     std::vector<std::string> served_by;  ///< pools that are on, or elsewhere
@@ -125,9 +135,11 @@ struct Overview {
     bool by_systemd = true;     ///< it runs here, and starts whoever is rung
     std::vector<PoolSeen> pools;
     std::vector<QueueSeen> queues;
+    bool more_queues = false;  ///< than were looked at
     std::vector<UnknownTask> unknown;
     std::vector<StuckRun> stuck;
     std::int64_t stuck_count = 0;
+    bool more_stuck = false;  ///< than were counted
     std::vector<Holder> holders;
     std::vector<Hindered> retention;
     std::vector<FailingTask> failing;

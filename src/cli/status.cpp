@@ -28,6 +28,16 @@ Json ended_json(const Ended& ended) {
     return {{"completed", ended.completed}, {"failed", ended.failed}, {"canceled", ended.canceled}};
 }
 
+/// The names of those counts that may be more.
+Json at_least(const QueueSeen::More& more) {
+    Json names = Json::array();
+    for (const auto& [name, set] :
+         {std::pair{"due", more.due}, std::pair{"put_off", more.put_off}, std::pair{"running", more.running},
+          std::pair{"retrying", more.retrying}, std::pair{"blocked", more.blocked}})
+        if (set) names.push_back(name);
+    return names;
+}
+
 Json pool_json(const PoolSeen& pool) {
     Json workers = Json::array();
     for (const WorkerSeen& worker : pool.workers)
@@ -66,10 +76,19 @@ Json pool_json(const PoolSeen& pool) {
 }
 
 void print_json(const Overview& overview) {
-    Json document{{"now", iso(overview.now)},       {"pools", Json::array()},     {"queues", Json::array()},
-                  {"unknown_tasks", Json::array()}, {"stuck", Json::array()},     {"stuck_count", overview.stuck_count},
-                  {"holders", Json::array()},       {"retention", Json::array()}, {"attention", Json::array()},
-                  {"failing", Json::array()},       {"endings", Json::array()}};
+    Json document{{"now", iso(overview.now)},
+                  {"pools", Json::array()},
+                  {"queues", Json::array()},
+                  {"unknown_tasks", Json::array()},
+                  {"stuck", Json::array()},
+                  {"stuck_count", overview.stuck_count},
+                  {"more_stuck", overview.more_stuck},
+                  {"more_queues", overview.more_queues},
+                  {"holders", Json::array()},
+                  {"retention", Json::array()},
+                  {"attention", Json::array()},
+                  {"failing", Json::array()},
+                  {"endings", Json::array()}};
     for (const PoolSeen& pool : overview.pools) document["pools"].push_back(pool_json(pool));
     for (const QueueSeen& queue : overview.queues)
         document["queues"].push_back({{"queue", queue.name},
@@ -78,6 +97,7 @@ void print_json(const Overview& overview) {
                                       {"running", queue.running},
                                       {"retrying", queue.retrying},
                                       {"blocked", queue.blocked},
+                                      {"at_least", at_least(queue.more)},
                                       {"oldest_due_at", time_json(queue.oldest_due_at)},
                                       {"next_run_at", time_json(queue.next_run_at)},
                                       {"served_by", queue.served_by}});

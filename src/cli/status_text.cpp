@@ -93,27 +93,28 @@ void print_scaled(const Overview& overview) {
     if (!lines.empty()) print("\n" + lines);
 }
 
+std::string capped(std::int64_t count, bool more) {
+    return std::to_string(count) + (more ? " or more" : "");
+}
+
 void print_queues(const Overview& overview, bool all) {
     if (overview.queues.empty()) return print("\nall queues are empty\n");
     Table table({"QUEUE", "DUE", "LATER", "RUNNING", "RETRYING", "BLOCKED", "WAITING SINCE", "NEXT", "SERVED BY"});
     const auto shown = of_a_screen(overview.queues, all);
     for (const QueueSeen* const queue : shown)
         table.add({{queue->name},
-                   {std::to_string(queue->due)},
-                   {std::to_string(queue->put_off)},
-                   {std::to_string(queue->running)},
-                   {std::to_string(queue->retrying)},
-                   {std::to_string(queue->blocked)},
+                   {capped(queue->due, queue->more.due)},
+                   {capped(queue->put_off, queue->more.put_off)},
+                   {capped(queue->running, queue->more.running)},
+                   {capped(queue->retrying, queue->more.retrying)},
+                   {capped(queue->blocked, queue->more.blocked)},
                    {queue->oldest_due_at ? relative(*queue->oldest_due_at, overview.now) : ""},
                    {queue->next_run_at ? relative(*queue->next_run_at, overview.now) : ""},
                    {queue->served_by.empty() ? "nobody" : joined(queue->served_by),
                     queue->served_by.empty() ? Colour::red : Colour::none}});
     print("\n" + table.text());
     tell_rest(overview.queues.size() - shown.size(), "more queues");
-}
-
-std::string capped(std::int64_t count, bool more) {
-    return std::to_string(count) + (more && count > 0 ? " or more" : "");
+    if (overview.more_queues) print("more than 1,000 queues: the others were not looked at\n");
 }
 
 void print_failing(const Overview& overview) {
@@ -121,8 +122,8 @@ void print_failing(const Overview& overview) {
     Table table({"FAILING TASK", "LAST HOUR", "LAST DAY", "RETRYING", "LAST ERROR"});
     for (const FailingTask& task : overview.failing)
         table.add({{cut(task.task, 40)},
-                   {capped(task.failed_in_an_hour, task.more)},
-                   {capped(task.failed_in_a_day, task.more)},
+                   {capped(task.failed_in_an_hour, task.more && task.failed_in_an_hour > 0)},
+                   {capped(task.failed_in_a_day, task.more && task.failed_in_a_day > 0)},
                    {capped(task.retrying, task.retrying >= 1'000)},
                    {cut(brief(task.error_message), 60)}});
     print("\n" + table.text());
@@ -157,7 +158,7 @@ void print_stuck(const Overview& overview) {
                    {run.reason}});
     print("\n" + table.text());
     const auto more = overview.stuck_count - static_cast<std::int64_t>(overview.stuck.size());
-    if (more > 0) print("and " + std::to_string(more) + " more\n");
+    if (more > 0) print((overview.more_stuck ? "and at least " : "and ") + std::to_string(more) + " more\n");
 }
 
 }  // namespace

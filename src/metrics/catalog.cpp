@@ -13,7 +13,7 @@ constexpr Family table[] = {
     {Metric::slots_busy, "dormouse_slots_busy", gauge, "", "Runs being executed at the time of the snapshot."},
     {Metric::runs_queued, "dormouse_runs_queued", gauge, "queue",
      "Due and unclaimed runs of tasks that the pool knows, when last queried (dormouse_backlog_timestamp_seconds); "
-     "at most 10000 per queue are counted."},
+     "at most 10000 per queue are counted, with more than 5 queues at most 50000 in all."},
     {Metric::oldest_due_age, "dormouse_oldest_due_age_seconds", gauge, "queue",
      "How long the oldest of them had been due when last queried (dormouse_backlog_timestamp_seconds); 0: there "
      "was none."},

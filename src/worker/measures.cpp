@@ -34,7 +34,10 @@ Metric metric_of(store::Ending::Kind kind) {
 
 constexpr Millis between_scrapes{15'000};
 constexpr Millis between_judgements{60'000};
-constexpr std::int64_t most_counted = 10'000;  ///< backlog.sql
+/// Of one queue, as backlog.sql does.
+std::int64_t most_counted(std::size_t queues) {
+    return std::clamp<std::int64_t>(50'000 / static_cast<std::int64_t>(std::max<std::size_t>(queues, 1)), 100, 10'000);
+}
 
 /// Often enough for what is to be told after `age`, however short that is.
 Millis between(bool measured, Millis age) {
@@ -43,8 +46,8 @@ Millis between(bool measured, Millis age) {
     return measured ? std::min(between_scrapes, judged) : judged;
 }
 
-std::string runs_due(std::int64_t due) {
-    if (due >= most_counted) return "10,000 or more runs are due";
+std::string runs_due(std::int64_t due, std::int64_t most) {
+    if (due >= most) return (most == 10'000 ? "10,000" : std::to_string(most)) + std::string(" or more runs are due");
     return std::to_string(due) + (due == 1 ? " run is due" : " runs are due");
 }
 
@@ -119,7 +122,7 @@ void Measures::take_backlog(const std::vector<store::Backlog>& backlog) {
     well_asked_ = false;
     idle_judged_ = true;
     for (const store::Backlog& queue : backlog) {
-        if (age_ > Millis{0}) judge(queue);
+        if (age_ > Millis{0}) judge(queue, most_counted(backlog.size()));
         if (tally_ == nullptr) continue;
         tally_->set(Metric::runs_queued, static_cast<double>(queue.due), queue.queue);
         tally_->set(Metric::oldest_due_age, std::chrono::duration<double>(queue.oldest).count(), queue.queue);
@@ -128,7 +131,7 @@ void Measures::take_backlog(const std::vector<store::Backlog>& backlog) {
 }
 
 /// Alerts hear of these events. One that is well at the first answer may have been told by the worker before.
-void Measures::judge(const store::Backlog& queue) {
+void Measures::judge(const store::Backlog& queue, std::int64_t most) {
     const auto [known, is_first] = told_.try_emplace(queue.queue);
     std::optional<Time>& told = known->second;
     const Time now = BootClock::now();
@@ -140,7 +143,7 @@ void Measures::judge(const store::Backlog& queue) {
     } else if (!told || now - *told >= repeat_) {
         log::event(
             told ? log::Level::debug : log::Level::warning, "backlog",
-            "queue " + queue.queue + ": " + runs_due(queue.due) + ", the first one for " + for_long(queue.oldest),
+            "queue " + queue.queue + ": " + runs_due(queue.due, most) + ", the first one for " + for_long(queue.oldest),
             {{"queue", queue.queue}});
         told = now;
     }

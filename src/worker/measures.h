@@ -46,7 +46,7 @@ class Measures : public Participant {
 
   private:
     [[nodiscard]] bool asks() const { return tally_ != nullptr || age_ > Millis{0}; }
-    void judge(const store::Backlog& queue);
+    void judge(const store::Backlog& queue, std::int64_t most);
 
     static constexpr Millis pause_after_refusal{600'000};
 

@@ -72,6 +72,21 @@ BOOST_AUTO_TEST_CASE(a_pool_that_sleeps_with_nothing_to_do_needs_nobody) {
     BOOST_TEST(said(overview(asleep(), 2)) == "");  // it is being woken
 }
 
+BOOST_AUTO_TEST_CASE(what_was_not_counted_to_the_end_may_be_more) {
+    Overview seen = overview(asleep(), 60);
+    BOOST_TEST(says(seen, "3 runs due, the first one for"));
+    seen.queues.front().more.due = true;
+    seen.stuck_count = 20;
+    seen.more_stuck = true;
+    BOOST_TEST(says(seen, "3 or more runs due, the first one for"));
+    BOOST_TEST(says(seen, "20 or more runs: stuck, listed below"));
+    PoolSeen off = asleep();
+    off.units->target = "inactive";
+    seen.pools = {off};
+    seen.queues.front().served_by.clear();
+    BOOST_TEST(says(seen, "it is switched off on this machine, and 3 or more runs due"));
+}
+
 BOOST_AUTO_TEST_CASE(a_pool_that_is_switched_off_is_said_to_be_with_what_waits_for_it) {
     PoolSeen pool = asleep();
     for (const char* const state : {"inactive", "failed", ""}) {

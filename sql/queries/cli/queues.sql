@@ -1,3 +1,76 @@
--- What waits, runs and comes next, by queue: a view, indexes runs_live_claim and runs_live_lease; reads all that is live.
-SELECT queue, due, put_off, running, retrying, blocked, extract(epoch FROM oldest_due_at), extract(epoch FROM next_run_at)
-  FROM dormouse.queue_stats ORDER BY queue
+-- What waits, runs and comes next, by queue, of the first 1,000 queues in which something waits. However much there is, a part of it is read: of each queue an
+-- equal share of 50,000 runs that are due and as many that are not, of 5,000 pairs of task and priority; and 20,000 that run, 1,000 that wait for another
+-- attempt, 1,000 blocked ones. Columns: queue; how many are due, put off, running, retrying, blocked; for each of these whether there may be more; the
+-- first that is due, the next one (epoch); how many have been due for 15 minutes, how many have a lease that has ended; whether there are more queues.
+-- Index runs_live_claim: one descent for each queue, four for each (queue, task, priority), and what is counted from there; runs_live_lease, runs_live_retry.
+WITH RECURSIVE waiting (queue) AS (
+    (SELECT l.queue FROM dormouse.runs_live l WHERE l.status IN ('queued', 'retry') ORDER BY l.queue LIMIT 1)
+    UNION ALL
+    SELECT following.queue
+      FROM waiting w CROSS JOIN LATERAL (
+           SELECT l.queue FROM dormouse.runs_live l
+            WHERE l.status IN ('queued', 'retry') AND l.queue > w.queue ORDER BY l.queue LIMIT 1) following
+), lanes AS MATERIALIZED (
+    SELECT w.queue FROM waiting w LIMIT 1001
+), lane AS MATERIALIZED (
+    SELECT l.queue FROM lanes l LIMIT 1000
+), share AS MATERIALIZED (
+    SELECT greatest(50000 / greatest(count(*), 1), 100) AS runs, greatest(5000 / greatest(count(*), 1), 10) AS levels FROM lane
+), runs AS MATERIALIZED (
+    SELECT l.queue, l.lease_until FROM dormouse.runs_live l WHERE l.status = 'running' ORDER BY l.queue, l.lease_until LIMIT 20000
+), running AS (
+    SELECT r.queue, count(*) AS running, count(*) FILTER (WHERE r.lease_until < now()) AS ended FROM runs r GROUP BY r.queue
+), retries AS MATERIALIZED (
+    SELECT l.queue FROM dormouse.runs_live l WHERE l.status = 'retry' ORDER BY l.task, l.id LIMIT 1000
+), retrying AS (
+    SELECT r.queue, count(*) AS retrying FROM retries r GROUP BY r.queue
+), blocks AS MATERIALIZED (
+    SELECT l.queue FROM dormouse.runs_live l WHERE l.status = 'blocked' ORDER BY l.task, l.id LIMIT 1000
+), blocked AS (
+    SELECT b.queue, count(*) AS blocked FROM blocks b GROUP BY b.queue
+), counted AS MATERIALIZED (
+    SELECT lane.queue, share.runs AS share, here.*
+      FROM lane CROSS JOIN share CROSS JOIN LATERAL (
+           WITH RECURSIVE seek (task, priority, run_at) AS (
+               (SELECT l.task, l.priority, l.run_at FROM dormouse.runs_live l
+                 WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry') ORDER BY l.task, l.priority, l.run_at, l.id LIMIT 1)
+               UNION ALL
+               SELECT following.task, following.priority, following.run_at
+                 FROM seek s CROSS JOIN LATERAL (
+                      SELECT l.task, l.priority, l.run_at FROM dormouse.runs_live l
+                       WHERE l.queue = lane.queue AND l.status IN ('queued', 'retry') AND (l.task, l.priority) >= (s.task, s.priority + 1)
+                       ORDER BY l.task, l.priority, l.run_at, l.id LIMIT 1) following
+           ), levels AS MATERIALIZED (
+               SELECT s.task, s.priority, s.run_at FROM seek s LIMIT share.levels + 1
+           ), level AS MATERIALIZED (
+               SELECT l.task, l.priority, l.run_at FROM levels l LIMIT share.levels
+           )
+           SELECT (SELECT count(*) FROM levels) > share.levels AS partly,
+                  (SELECT pg_catalog.min(l.run_at) FROM level l WHERE l.run_at <= now()) AS oldest_due_at,
+                  (SELECT pg_catalog.min(n.run_at) FROM level l CROSS JOIN LATERAL (
+                          SELECT r.run_at FROM dormouse.runs_live r
+                           WHERE r.queue = lane.queue AND r.task = l.task AND r.priority = l.priority AND r.status IN ('queued', 'retry')
+                             AND r.run_at > now()
+                           ORDER BY r.run_at, r.id LIMIT 1) n) AS next_run_at,
+                  (SELECT count(*)
+                     FROM (SELECT FROM level l CROSS JOIN LATERAL (
+                                  SELECT FROM dormouse.runs_live r
+                                   WHERE r.queue = lane.queue AND r.task = l.task AND r.priority = l.priority AND r.status IN ('queued', 'retry')
+                                     AND r.run_at > now()
+                                  OFFSET 0) r  -- one level after the other
+                            LIMIT share.runs) c) AS put_off,
+                  ready.due, ready.stuck
+             FROM (SELECT count(*) AS due, count(*) FILTER (WHERE c.run_at < now() - '15 minutes'::interval) AS stuck
+                     FROM (SELECT r.run_at FROM level l CROSS JOIN LATERAL (
+                                  SELECT r.run_at FROM dormouse.runs_live r
+                                   WHERE r.queue = lane.queue AND r.task = l.task AND r.priority = l.priority AND r.status IN ('queued', 'retry')
+                                     AND r.run_at <= now()
+                                  OFFSET 0) r
+                            LIMIT share.runs) c) ready) here
+)
+SELECT queue, coalesce(c.due, 0), coalesce(c.put_off, 0), coalesce(r.running, 0), coalesce(t.retrying, 0), coalesce(b.blocked, 0),
+       coalesce(c.partly OR c.due >= c.share, false), coalesce(c.partly OR c.put_off >= c.share, false), (SELECT count(*) FROM runs) >= 20000,
+       (SELECT count(*) FROM retries) >= 1000, (SELECT count(*) FROM blocks) >= 1000,
+       extract(epoch FROM c.oldest_due_at), extract(epoch FROM c.next_run_at), coalesce(c.stuck, 0), coalesce(r.ended, 0), (SELECT count(*) FROM lanes) > 1000
+  FROM counted c FULL JOIN running r USING (queue) FULL JOIN retrying t USING (queue) FULL JOIN blocked b USING (queue)
+ ORDER BY queue
