@@ -53,7 +53,7 @@ start)
 renew)
     at_work=$(workers active,activating,reloading)
     [ -n "$at_work" ] || exit 0
-    allowed restart 'systemctl restart dormouse.target' || exit 0
+    allowed restart "systemctl try-reload-or-restart 'dormouse@*.service' 'dormouse-relay@*.service'" || exit 0
     # shellcheck disable=SC2086 # one argument for each unit
     systemctl --no-block try-reload-or-restart $at_work
     ;;

@@ -52,6 +52,13 @@ for unit in dormouse.target dormouse@$pool.target; do
 done
 systemctl enable --quiet dormouse@$pool.target
 
+say "--- needrestart is told by the line of docs/packages.md to leave workers alone"
+line=$(sed -n 's/^`\(\$nrconf.*;\)` in .*/\1/p' "$scripts/../../docs/packages.md")
+answer=$(perl -e 'our %nrconf; eval $ARGV[0]; die $@ if $@;
+    for my $unit (@ARGV[1 .. $#ARGV]) { print join(",", map { $nrconf{override_rc}{$_} } grep { $unit =~ /$_/ } keys %{$nrconf{override_rc}}) // "", ";" }' \
+    "$line" dormouse@default.service dormouse-relay@default.service)
+equal "workers, and relays, of which it has no line" "$answer" "0;;"
+
 say "--- policy-rc.d"
 # A doorbell that went on while its unit was gone has no socket any more once the worker has left, and does not get one by itself.
 wakes() {
