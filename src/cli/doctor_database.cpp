@@ -103,7 +103,7 @@ void look_at_server(Findings& findings, Connection& connection, const config::Da
     findings.push_back({Grade::ok, "server", text, ""});
     if (suspends && database.close_after == Millis{0} && !postgres::known_to_suspend(PQhost(connection.get())))
         findings.push_back({Grade::note, "server", "an awake worker keeps it from suspending itself",
-                            "database.close_after = \"10s\" in the pool's file, if it is to"});
+                            "database.close_after = \"10s\" in the pool's file, if it should"});
     look_at_way(findings, connection, database.url, reply->integer(0, 2) != PQbackendPID(connection.get()));
     look_at_clock(findings, before, reply->real(0, 3), after);
 }

@@ -75,7 +75,8 @@ void add_secret(Findings& findings, const std::string& about, const std::string&
 void add_files(Findings& findings, const std::string& name, const config::Config& config) {
     struct stat seen{};
     if (!config.file.empty() && ::stat(config.file.c_str(), &seen) == 0 && (seen.st_mode & S_IWOTH) != 0)
-        findings.push_back({Grade::failed, name, config.file + " may be written by anybody, who then runs as this pool",
+        findings.push_back({Grade::failed, name,
+                            config.file + " is writable by everybody, who can then run code as this pool",
                             "chmod o-w " + shell_word(config.file)});
     if (const auto target = postgres::parse_target(config.database.url, config.database.passfile)) {
         const auto passfile = target->options.find("passfile");
@@ -115,7 +116,7 @@ void add_stop(Findings& findings, const std::string& name, const config::Config&
     findings.push_back({Grade::warning, name + ": shutdown_grace",
                         "is " + config::duration_text(config.worker.shutdown_grace) + ", and systemd ends a worker " +
                             config::duration_text(*given) +
-                            " after a stop (TimeoutStopSec=) if somebody reloads it meanwhile",
+                            " after a stop (TimeoutStopSec=) if it is reloaded meanwhile",
                         "mkdir -p " + directory + "; printf '[Service]\\nTimeoutStopSec=%ss\\n' " +
                             std::to_string((needed.count() + 999) / 1'000) + " >" + directory +
                             "/stop.conf; systemctl daemon-reload"});

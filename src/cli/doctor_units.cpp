@@ -56,7 +56,7 @@ void add_units(Findings& findings, const PoolSeen& pool) {
 void look_at_units(Findings& findings, const Overview& overview) {
     if (sd_booted() <= 0)
         findings.push_back({Grade::note, "systemd", "it does not run here, so nothing starts workers on demand",
-                            "run `dormouse worker` by whatever starts programs here"});
+                            "start `dormouse worker` with this host's supervisor"});
     for (const PoolSeen& pool : overview.pools) {
         if (!pool.local) continue;
         add_doorbell(findings, pool);

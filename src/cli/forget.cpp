@@ -82,9 +82,10 @@ Outcome forget(const ForgetOptions& options) {
     const auto reply = connection->ask("forget", sql::cli::forget_workers, which);
     if (!reply) return give_up(reply.error());
     if (!reply->is_null(0, 2))
-        return give_up(Exit::usage,
-                       std::string(reply->text(0, 2)) + "; nothing was forgotten. `dormouse workers` " +
-                           "says who lives; `dormouse reap --force` on its host releases what a dead one holds");
+        return give_up(
+            Exit::usage,
+            std::string(reply->text(0, 2)) + "; nothing was forgotten. `dormouse workers` " +
+                "shows which are alive; `dormouse reap --force` on its host releases the runs of a dead one");
     const std::int64_t workers = reply->integer(0, 0);
     const std::int64_t pools = reply->integer(0, 1);
     if (workers == 0 && pools == 0)
@@ -101,7 +102,7 @@ Outcome forget(const ForgetOptions& options) {
               "\n");
     else
         print(escaped(options.what) + ": " + counted(workers, "worker") + " forgotten" +
-              (pools > 0 ? ", and how long it wanted finished runs to be kept" : "") + "\n");
+              (pools > 0 ? ", and its retention setting" : "") + "\n");
     return if_told(Exit::ok, counted(workers, "worker") + " forgotten");
 }
 

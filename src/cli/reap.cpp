@@ -51,7 +51,7 @@ Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection
                                        mark.boot_id, suspect.row.presence.unseen ? "true" : "false"});
     if (!reply) return failed(reply.error());
     if (reply->is_null(0, 0)) {
-        reaped.trouble = "it has changed meanwhile and is left as it is; look again";
+        reaped.trouble = "it has changed meanwhile and was left alone; check again";
         reaped.exit = Exit::unreachable;
         return reaped;
     }
@@ -129,7 +129,7 @@ Outcome reap(const ReapOptions& options) {
     if (options.json)
         print(safe_json(Json{{"host", this_host()}, {"force", options.force}, {"workers", told}}.dump()) + "\n");
     else if (stale > 0 && !options.force)
-        print("nothing was changed; `dormouse reap --force` ends what is stale and releases its runs\n");
+        print("nothing was changed; `dormouse reap --force` kills stale workers and releases their runs\n");
     return worst;
 }
 

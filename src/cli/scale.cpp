@@ -21,7 +21,7 @@ constexpr Millis shortest{1'000};
 constexpr Millis longest{std::chrono::hours{24 * 7}};
 
 std::string switched_off(const std::string& pool) {
-    return "a pool that is to execute none is switched off: systemctl disable --now dormouse@" + pool + ".target";
+    return "to execute none, switch the pool off: systemctl disable --now dormouse@" + pool + ".target";
 }
 
 /// In seconds; none: nothing is to be set.
@@ -40,15 +40,16 @@ Try<std::optional<std::string>> lasting_of(const ScaleOptions& options) {
         return give_up(Exit::usage, "N: found " + std::to_string(number) + ", expected 1 to 10,000" +
                                         (number < 1 ? "; " + switched_off(options.pool) : ""));
     if (options.lasting.empty())
-        return give_up(Exit::usage,
-                       "--for is missing: for how long, such as --for 1h; what is to stay is "
-                       "worker.concurrency in the pool's file");
+        return give_up(
+            Exit::usage,
+            "--for is missing: for how long, such as --for 1h; for a permanent change set worker.concurrency in "
+            "the pool's file");
     const auto lasting = config::parse_duration(options.lasting);
     if (!lasting) return give_up(Exit::usage, "--for: " + lasting.error().message);
     if (*lasting < shortest || *lasting > longest)
         return give_up(Exit::usage,
                        "--for: found " + config::quote(options.lasting) +
-                           ", expected 1s to 7d; what is to stay is worker.concurrency in the pool's file");
+                           ", expected 1s to 7d; for a permanent change set worker.concurrency in the pool's file");
     return std::to_string(std::chrono::ceil<std::chrono::seconds>(*lasting).count());
 }
 

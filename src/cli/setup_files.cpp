@@ -21,7 +21,7 @@ constexpr std::size_t password_bytes = 24;
 Failure why_not_made(int reason, const std::string& path) {
     Failure failure = from(from_errno(reason, path));
     if (reason == EACCES || reason == EPERM) failure.message += "; only root may write there: " + command_as_root();
-    if (reason == EEXIST) failure = {Exit::config, path + ": it is there by now, and is never written over"};
+    if (reason == EEXIST) failure = {Exit::config, path + ": it exists by now, and is never overwritten"};
     return failure;
 }
 
@@ -65,7 +65,7 @@ Try<void> write_new_file(const std::string& path, const std::string& text, unsig
     const std::string hidden = path + ".new";
     const UniqueFd file(::open(hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.valid() && errno == EEXIST)
-        return give_up(Exit::config, hidden + ": left by another setup; remove it when none is at work");
+        return give_up(Exit::config, hidden + ": left by another setup; remove it if none is running");
     if (!file.valid()) return tl::unexpected(why_not_made(errno, hidden));
     const bool ready = write_all(file.get(), text) && hand_over(file.get(), owned) && ::fchmod(file.get(), mode) == 0;
     // a link and no renaming: that would replace what somebody has put there meanwhile

@@ -47,7 +47,7 @@ Try<bool> file_there(const Setup& setup) {
     if (same_database(url, worker_account, url_for_pool(setup))) return true;
     return give_up(Exit::config, setup.pool_file + " is there and names another database or login (" +
                                      config::redacted(url) + " and not " + url_for_pool(setup) +
-                                     "); it is not written over: change it by hand, or name another pool with --pool");
+                                     "); it is not overwritten: change it by hand, or name another pool with --pool");
 }
 Lines file_commands(const Setup& setup) {
     const std::string path = shell_word(setup.pool_file);

@@ -88,7 +88,7 @@ void print_scaled(const Overview& overview) {
             if (worker.run.empty() && worker.configured > 0) configured.insert(worker.configured);
         if (configured == std::set{pool.scaled->concurrency}) continue;
         lines += "pool " + escaped(pool.name) + " is scaled: " + scaled_text(*pool.scaled, configured, overview.now) +
-                 "; dormouse scale " + escaped(pool.name) + " --reset takes it back\n";
+                 "; dormouse scale " + escaped(pool.name) + " --reset undoes it\n";
     }
     if (!lines.empty()) print("\n" + lines);
 }

@@ -28,14 +28,15 @@ std::string only_run(const WorkerRow& row) {
 Suspect gone(const WorkerRow& row, double now) {
     if (row.presence.unseen && row.condition != "dead" && row.condition != "left")
         return {Kind::active,
-                row.presence.evidence + ", or it is on another of the same name, and lives: " + row.evidence, row, 0};
+                row.presence.evidence + ", or it is on another host of the same name, and alive: " + row.evidence, row,
+                0};
     const bool lease_stands = row.lease_until && *row.lease_until > now;
     if (row.presence.unseen && lease_stands)
-        return {
-            Kind::active,
-            row.presence.evidence +
-                ", or it is on another of the same name: its leases still stand; when they have ended its runs go back",
-            row, 0};
+        return {Kind::active,
+                row.presence.evidence +
+                    ", or it is on another host of the same name: its leases are still valid; its runs return to the "
+                    "queue when they expire",
+                row, 0};
     return {Kind::stale, row.presence.evidence + "; " + held_text(row.runs), row, 0};
 }
 

@@ -33,7 +33,7 @@ rm /etc/systemd/system/dormouse@$pool.service.d/own.conf
 sed -i '/^\[worker\]/a shutdown_grace = "10min"' /etc/dormouse/$pool.toml
 line=$(doctor | grep "^warning *pool $pool: shutdown_grace: ")
 holds "a grace that systemd does not give" grep -q "is 10min, and systemd ends a worker 90s after a stop" <<<"$line"
-bash -c "${line##*(TimeoutStopSec=) if somebody reloads it meanwhile; }"
+bash -c "${line##*(TimeoutStopSec=) if it is reloaded meanwhile; }"
 equal "… and gives" "$(property dormouse@$pool.service TimeoutStopUSec)" "10min 30s"
 holds "no finding of that any more" not grep "shutdown_grace" <<<"$(doctor)"
 
