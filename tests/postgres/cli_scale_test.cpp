@@ -69,8 +69,7 @@ BOOST_AUTO_TEST_CASE(what_is_in_force_is_said_by_every_command_until_it_is_taken
     BOOST_TEST(has(out({"workers"}), "0/16 (scaled, else " + number + ")"));
     const std::string status = out({"status"});
     BOOST_TEST(has(status, "pool front is scaled: 16 runs at once until "), status);
-    BOOST_TEST(has(status, "; " + number + " by the configuration; dormouse scale front --reset undoes it"),
-               status);
+    BOOST_TEST(has(status, "; " + number + " by the configuration; dormouse scale front --reset undoes it"), status);
     BOOST_TEST(!has(status, "\x1b"), status);
     BOOST_TEST(!has(status, "attention"), status);
     const json pool = json::parse(out({"status", "--json"})).at("pools").at(0);
