@@ -37,7 +37,7 @@ class SyncConnection(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """How a run stands."""
+    """The status and outcome of a run."""
 
     id: uuid.UUID
     status: str  # queued, running, retry, blocked, completed, failed, canceled
@@ -57,7 +57,7 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """Of cancel and retry: true if the run was changed. `str()` says what was done, or why not."""
+    """The answer of cancel and retry: true if the run was changed. `str()` says what was done, or why not."""
 
     done: bool
     text: str
@@ -89,8 +89,8 @@ def enqueue(conn: Any, task: str, payload: Any = GIVEN_NOTHING, *, key: str | No
             max_attempts: int | None = None, traceparent: str | None = None, ring: Ring = True) -> Any:
     """Enqueues one run in the transaction of `conn` and returns its id: nothing happens before the commit, and nothing after a rollback.
 
-    payload: what JSON can say ({} if it is not given); also dataclasses, pydantic, dates, UUIDs.
-    key: the first run of that task and key is returned instead of a second one, also when it has finished.
+    payload: any JSON value (default {}); also dataclasses, pydantic, dates, UUIDs.
+    key: if the task already has a run with this key, finished or not, its id is returned and no second run is enqueued.
     run_at: not before; a datetime with a time zone. delay: not before that from now. timeout: of each attempt. Seconds, or a timedelta.
     priority: -100 to 100, smaller is sooner. max_attempts, timeout: instead of the task's own.
     ring: the doorbell of the pool, rung after the commit: a name, a path, HOST:PORT or several; False: none.
@@ -114,7 +114,7 @@ def enqueue_many(conn: SyncConnection, task: str, payloads: Iterable[Any], *, ke
 def enqueue_many(conn: Any, task: str, payloads: Iterable[Any], *, keys: Iterable[str | None] | None = None,
                  run_at: datetime.datetime | None = None, delay: Seconds | None = None, queue: str | None = None,
                  priority: int | None = None, timeout: Seconds | None = None, max_attempts: int | None = None, ring: Ring = True) -> Any:
-    """Enqueues one run for each payload, by one statement, and returns their ids in that order. keys: one (or None) for each payload; the
+    """Enqueues one run for each payload, in one statement, and returns their ids in that order. keys: one (or None) for each payload; the
     rest is enqueue()'s."""
     if isinstance(payloads, (str, bytes, dict)):
         raise TypeError(f"payloads is one {type(payloads).__name__}; give a list of payloads, or call enqueue()")
@@ -160,7 +160,7 @@ def result(conn: AsyncConnection, id: RunId) -> Awaitable[Result | None]: ...
 @overload
 def result(conn: SyncConnection, id: RunId) -> Result | None: ...
 def result(conn: Any, id: RunId) -> Any:
-    """How the run stands; None: there is no run of this id (any more), or its transaction is not committed."""
+    """The run's status and outcome; None: there is no such run (any more), or its transaction is not committed."""
     run = _id(id)
     return connection(conn).run(_RESULT, [str(run)], lambda text: _result(run, text))
 
@@ -174,7 +174,7 @@ def cancel(conn: AsyncConnection, id: RunId, reason: str | None = ...) -> Awaita
 @overload
 def cancel(conn: SyncConnection, id: RunId, reason: str | None = ...) -> Answer: ...
 def cancel(conn: Any, id: RunId, reason: str | None = None) -> Any:
-    """Cancels the run, once the transaction is committed; the handler of one that runs is ended."""
+    """Cancels the run when the transaction commits; the handler of a running one is stopped."""
     parameters = [str(_id(id)), reason if reason is None else _members.text("reason", reason, 8192, False)]
     statement = "SELECT dormouse.cancel(CAST(CAST($1 AS text) AS uuid), CAST($2 AS text))"
     return connection(conn).run(statement, parameters, _answer("canceled"))
@@ -185,7 +185,7 @@ def retry(conn: AsyncConnection, id: RunId, *, ring: Ring = ...) -> Awaitable[An
 @overload
 def retry(conn: SyncConnection, id: RunId, *, ring: Ring = ...) -> Answer: ...
 def retry(conn: Any, id: RunId, *, ring: Ring = True) -> Any:
-    """Starts a finished run again; one that waits for its next attempt at once."""
+    """Starts a finished run again; a run that waits for its next attempt becomes due at once."""
     statement = "SELECT dormouse.retry(CAST(CAST($1 AS text) AS uuid))"
     return connection(conn).run(statement, [str(_id(id))], _answer("queued", "due"), doorbells(None, ring))
 
@@ -195,8 +195,8 @@ def wait(conn: AsyncConnection, id: RunId, timeout: float | None = ...) -> Await
 @overload
 def wait(conn: SyncConnection, id: RunId, timeout: float | None = ...) -> Result: ...
 def wait(conn: Any, id: RunId, timeout: float | None = None) -> Any:
-    """Waits until the run has finished, however, and returns its result(); TimeoutError after `timeout` seconds. It asks at intervals that
-    grow from 20 ms to 1 s. The transaction that enqueued the run has to be committed before."""
+    """Waits until the run has finished, with whatever status, and returns its result(); TimeoutError after `timeout` seconds. It polls at intervals
+    that grow from 20 ms to 1 s. Commit the transaction that enqueued the run first."""
     run, raw = _id(id), connection(conn)
     if raw.in_transaction():
         raise ValueError("wait(): the connection is in a transaction, in which the run may have been enqueued: it is not executed before "

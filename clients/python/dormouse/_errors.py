@@ -15,7 +15,7 @@ def seconds(name: str, value: float | datetime.timedelta) -> float:
 
 
 class Fail(Exception):
-    """The run fails at once; with permanent=False it is tried again while attempts are left, as after any other exception."""
+    """Fails the run for good; with permanent=False it is tried again while attempts are left, like after any other exception."""
 
     def __init__(self, message: str = "", permanent: bool = True):
         super().__init__(message)
@@ -23,7 +23,7 @@ class Fail(Exception):
 
 
 class BadPayload(Fail):
-    """The payload is not what the function's annotation asks for. Permanent; the message has the path of the fault."""
+    """The payload does not match the function's annotation. Permanent; the message contains the path of the error."""
 
 
 class BadResult(Fail):
@@ -31,7 +31,7 @@ class BadResult(Fail):
 
 
 class ResultTooLarge(Fail):
-    """The result, or what is enqueued with it, is over limits.result_bytes. Permanent."""
+    """The result, or the runs it enqueues, exceed limits.result_bytes. Permanent."""
 
 
 class _Again(Exception):
@@ -41,15 +41,15 @@ class _Again(Exception):
 
 
 class Retry(_Again):
-    """It has failed, and is tried again in `in_` seconds (a number or a timedelta; without it as the task's backoff says), while attempts
-    are left: it uses one up, as any other exception does."""
+    """Fails the attempt, and tries again in `in_` seconds (a number or a timedelta; by default according to the task's backoff) while
+    attempts are left. It uses an attempt, like any other exception."""
 
 
 class Snooze(_Again):
-    """Not now: again in `in_` seconds (without it the task's backoff.base). Uses up no attempt, however often, unless the task says
-    snooze_counts: for what is to be waited for, not for what goes wrong."""
+    """Retries later, in `in_` seconds (by default the task's backoff.base), without using an attempt, any number of times (unless the task
+    sets snooze_counts). Use it to wait for something, not for failures."""
 
 
 class Cancelled(BaseException):
-    """Raised in a plain function whose run was cancelled: at once where functions are executed one at a time (it ends a
-    blocking call, too), otherwise by the next run.progress() or run.heartbeat(). In async functions it is asyncio.CancelledError."""
+    """Raised in a plain function whose run was cancelled: at once if functions are executed one at a time (it also interrupts a
+    blocking call), otherwise by the next run.progress() or run.heartbeat(). In async functions it is asyncio.CancelledError."""

@@ -20,17 +20,17 @@ def names():
 
 
 def on_start(function: F) -> F:
-    """Called before the process takes its first run: opens a pool of connections, loads a model. Plain or async; several are called in
-    their order. What it raises ends the process: its runs wait, none has used up an attempt, and the error is told as that of a
-    handler that cannot start. It has the task's start_timeout. What it returns is given to every function that has a parameter of the
-    hook's name: def db(), and def mail(payload, db)."""
+    """Registers a function to call before the process takes its first run, for example to open a connection pool or load a model. Plain or async;
+    several are called in the order of their definition, within the task's start_timeout. An exception ends the process: its runs wait
+    without using an attempt, and the error is reported as that of a handler that cannot start. The return value is passed to every
+    function that has a parameter with the hook's name: def db(), and def mail(payload, db)."""
     _start.append(function)
     return function
 
 
 def on_stop(function: F) -> F:
-    """Called when the pool lets the process go and nothing runs any more; plain or async, the last one first. Five seconds after
-    the pool's word the process is killed. Not called in one that is killed, or that dies."""
+    """Registers a function to call when the pool stops the process and its runs are finished; plain or async, the last one first. Five seconds
+    after the pool's request the process is killed. Not called in a process that is killed or dies."""
     _stop.append(function)
     return function
 

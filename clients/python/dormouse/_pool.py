@@ -12,7 +12,7 @@ from typing import Any, Mapping
 
 
 class Pool:
-    """A worker that start() has begun. `pid`; `returncode`, None while it lives. As a context manager it is shut down at the end."""
+    """A worker started by start(). `pid`; `returncode`, None while it is running. As a context manager, it is shut down at the end."""
 
     def __init__(self, command: list[str]) -> None:
         self._command = command
@@ -53,10 +53,10 @@ class Pool:
         return self._process.returncode if self._process is not None and self._ended.is_set() else None
 
     def shutdown(self, timeout: float = 30) -> int:
-        """Has the worker finish what runs and give back the rest, and returns its exit code. What still runs after `timeout` seconds is stopped
-        and goes back to its queue without a counted attempt; the worker has ten more seconds for that, then it is killed, and its runs are
-        taken up again when their lease ends. Called twice, or after the worker has ended, it returns the exit code. RuntimeError in a child
-        that was forked from the process that called start()."""
+        """Lets the worker finish running handlers, hands back the rest, and returns its exit code. Runs that are still running after `timeout`
+        seconds are stopped and requeued without using an attempt; the worker has ten more seconds for that, then it is killed, and its runs
+        are taken back when their leases expire. If called twice, or after the worker has exited, it returns the exit code. RuntimeError in a
+        child that was forked from the process that called start()."""
         if os.getpid() != self._owner:
             raise RuntimeError("shutdown(): this process was forked from the one that started the worker, which is its own to stop")
         assert self._process is not None
@@ -82,11 +82,11 @@ class Pool:
 
 def start(pool: str = "default", *, config: str | os.PathLike[str] | None = None, database_url: str | None = None,
           settings: Mapping[str, object] | None = None, program: str | None = None) -> Pool:
-    """Starts `dormouse worker POOL` as a child of this process and returns at once. The worker logs to this process's stderr, does not fall
-    asleep (nobody would wake it), and ends when it is shut down, when this process exits, and when this process is killed. `settings`:
-    options as the file has them, {"worker.concurrency": 2}. FileNotFoundError if there is no program dormouse in PATH.
+    """Starts `dormouse worker POOL` as a child of this process and returns at once. The worker logs to this process's stderr, does not
+    sleep (nothing would wake it), and exits when it is shut down, when this process exits, and when this process is killed. `settings`:
+    options as in the file, {"worker.concurrency": 2}. FileNotFoundError if there is no program dormouse in PATH.
 
-    Once for each process that calls it: where a server has several, call it in one of them, or have as many workers."""
+    Each process that calls it gets a worker: if a server has several processes, call it in one of them, or have as many workers."""
     program = program or os.environ.get("DORMOUSE") or shutil.which("dormouse")
     if program is None:
         raise FileNotFoundError("start(): there is no program dormouse in PATH; install the package, or name it by DORMOUSE=/path/of/dormouse")

@@ -14,7 +14,7 @@ Ring = Union[bool, str, Iterable[str]]  # what `ring=` takes
 def ring(target: str = "default", timeout: float = 1.0) -> bool:
     """Rings a pool by name, a socket by path ("/run/dormouse/mail.sock") or a doorbell on another host ("host:7300",
     "[2001:db8::1]:7300"). Returns whether it rang. Never raises because of a doorbell, and returns after `timeout`
-    seconds at the latest: the transaction is committed, whoever looks next finds the runs.
+    seconds at the latest: the transaction is committed, and the next worker that looks finds the runs.
     """
     path = _path_of(target)
     if path is not None:

@@ -51,7 +51,7 @@ class Run:
 
     @property
     def fence(self) -> str:
-        """N:UUID; show it with your own writes elsewhere."""
+        """N:UUID; pass it along with your own writes to other systems."""
         return str(self._message.get("fence", ""))
 
     @property
@@ -66,13 +66,13 @@ class Run:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it is to end soon; run.cancel_reason says why."""
+        """Whether the function should stop; run.cancel_reason says why."""
         if self.cancel_reason is None:
             self._link.look()
         return self.cancel_reason is not None
 
     def progress(self, fraction: float | None = None, text: object = None) -> None:
-        """How far it is, 0 to 1, and a word about it, or what is shown as JSON. The latest counts."""
+        """Reports progress, from 0 to 1, with a text or an object that is shown as JSON. The latest counts."""
         message: dict[str, Any] = {"type": "progress", "id": self.id}
         if fraction is not None:
             if math.isnan(fraction):
@@ -84,19 +84,19 @@ class Run:
         self._checkpoint()
 
     def log(self, text: object, level: str = "info") -> None:
-        """A line of the run's log; several, if the text has line breaks. level: debug, info, warning, error."""
+        """Adds a line to the run's log, or several if the text has line breaks. level: debug, info, warning, error."""
         if level not in _LEVELS:
             raise ValueError(f"the level {level!r} of a log line; there are {', '.join(_LEVELS)}")
         lines = str(text).splitlines() or [""]
         self._say(*[{"type": "log", "id": self.id, "level": level, "text": line[:MOST_TEXT]} for line in lines])
 
     def heartbeat(self, within: float | datetime.timedelta) -> None:
-        """A shorter deadline: the run is timed out unless the next heartbeat comes within so many seconds. 0 ends that."""
+        """Sets a shorter deadline: the run times out unless the next heartbeat comes within this many seconds. 0 removes it."""
         self._say({"type": "heartbeat", "id": self.id, "within": seconds("within", within)})
         self._checkpoint()
 
     def enqueue(self, task: str, payload: Any = None, **members: Any) -> None:
-        """Another run, enqueued in the transaction that completes this one: not at all if this one does not complete. members
+        """Enqueues another run in the transaction that completes this one; if this one does not complete, nothing is enqueued. members
         are those of dormouse.enqueue(): queue, priority, key, run_at, max_attempts, …"""
         members = {name: value for name, value in members.items() if value is not None}
         wrong = sorted(set(members) - _NEXT)  # told where it is written, and not when the work is done

@@ -25,10 +25,10 @@ _AT_ONCE = 10  # async functions in one process, unless told otherwise
 
 
 def serve(concurrency: int | None = None, capture_logging: bool = True) -> None:
-    """Executes runs of the tasks that are registered, until the worker closes its socket; then finishes what runs and returns.
+    """Executes runs of the registered tasks until the worker closes the socket; then finishes runs in progress and returns.
 
     concurrency: how many runs at once in this process; by default 10 if one of the functions is async, otherwise 1. Plain functions
-    are executed in so many threads only if it is given.
+    are executed in this many threads only if it is given.
     capture_logging: records of `logging` become log lines of the run they come from."""
     sys.stdout.reconfigure(line_buffering=True)  # a print() is a line of the log, now and not at the end
     try:

@@ -48,9 +48,9 @@ def task(name: str | None = None, *, queue: str | None = None, retry_on: Classes
          no_retry_on: Classes = ()) -> _Register: ...
 def task(name: typing.Any = None, *, queue: str | None = None, retry_on: Classes | None = None, no_retry_on: Classes = ()) -> typing.Any:
     """Registers a function, plain or async, as the handler of the task `name` (its own name by default), and gives it enqueue() and
-    enqueue_many(), which check the payload against its annotation: thumbnail.enqueue(conn, payload, key=…). queue: where those enqueue.
-    retry_on: after exceptions of these classes, and after no other, the run is tried again; no_retry_on: after these it is not. Retry and
-    Fail say so themselves."""
+    enqueue_many(), which check the payload against its annotation: thumbnail.enqueue(conn, payload, key=…). queue: the queue for these.
+    retry_on: retry only after exceptions of these classes; no_retry_on: do not retry after these. Retry and Fail override
+    both."""
     if callable(name):
         return task(name.__name__)(name)
 

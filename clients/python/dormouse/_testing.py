@@ -44,8 +44,8 @@ def enqueued(conn: AsyncConnection, task: str | None = ...) -> Awaitable[list[En
 @overload
 def enqueued(conn: SyncConnection, task: str | None = ...) -> list[Enqueued]: ...
 def enqueued(conn: Any, task: str | None = None) -> Any:
-    """What the open transaction of `conn` has enqueued so far, in that order, of one task or of all: for a test that rolls back at its end. The
-    login has to be allowed to read dormouse.runs: a test database's owner, or a member of dormouse_reader."""
+    """The runs that the open transaction of `conn` has enqueued so far, in order, of one task or of all; for a test that rolls back at its end. The
+    login must be allowed to read dormouse.runs: a test database's owner, or a member of dormouse_reader."""
     raw = connection(conn)
     if raw.in_transaction() is False:
         raise ValueError("enqueued() looks at the runs of an open transaction, and this connection is in none: begin one in the test, and call "
@@ -55,9 +55,8 @@ def enqueued(conn: Any, task: str | None = None) -> Any:
 
 def drain(pool: str = "default", *, config: str | os.PathLike[str] | None = None, database_url: str | None = None, timeout: float = 60,
           program: str | None = None) -> str:
-    """Executes what is due and committed, by `dormouse worker POOL --drain`, and returns when nothing is due; its log is returned.
-    RuntimeError with that log if the worker fails, or has not done it in `timeout` seconds. That a run fails is no failure of the worker: ask
-    result()."""
+    """Executes all due, committed runs with `dormouse worker POOL --drain`, and returns its log when nothing is due. RuntimeError with the log if
+    the worker fails, or has not finished in `timeout` seconds. A failed run is not a failure of the worker: check result()."""
     program = program or os.environ.get("DORMOUSE") or shutil.which("dormouse")
     if program is None:
         raise RuntimeError("drain(): there is no program dormouse in PATH; install the package, or name it by DORMOUSE=/path/of/dormouse")

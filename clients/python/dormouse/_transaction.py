@@ -11,8 +11,8 @@ _SAVEPOINT = "dormouse_block"
 
 
 class transaction:
-    """`with dormouse.transaction(conn):`, or `async with`: commits at its end, or rolls back if it raises, and rings for what was
-    enqueued on `conn` inside, if that was committed. Within another block, or another transaction, it is a savepoint, and the outermost
+    """`with dormouse.transaction(conn):`, or `async with`: commits at its end, or rolls back on an exception, and after the commit rings
+    for the runs enqueued on `conn` inside. Within another block, or another transaction, it is a savepoint, and the outermost
     dormouse.transaction() rings."""
 
     def __init__(self, conn: Any):
