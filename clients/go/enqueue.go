@@ -35,7 +35,7 @@ func PGX[R Row](of interface {
 	}
 }
 
-// Options of a run. What is zero is left to the database.
+// Options of a run. Zero values mean the database's defaults.
 type Options struct {
 	Key         string    // the first run of that task and key is returned instead of a second one, also when it has finished
 	RunAt       time.Time // not before
@@ -47,7 +47,7 @@ type Options struct {
 	Traceparent string
 }
 
-// Result is how a run stands.
+// Result is the status and outcome of a run.
 type Result struct {
 	Status     string          // queued, running, retry, blocked, completed, failed, canceled
 	Result     json.RawMessage // what its handler returned
@@ -56,7 +56,7 @@ type Result struct {
 	FinishedAt *time.Time `json:"finished_at"`
 }
 
-// Finished is true of a run that will not be attempted any more.
+// Finished is true if the run will not be attempted any more.
 func (r *Result) Finished() bool {
 	return r.Status == "completed" || r.Status == "failed" || r.Status == "canceled"
 }
@@ -79,7 +79,7 @@ func Enqueue(ctx context.Context, q Queryer, task string, payload any, options O
 	return id, err
 }
 
-// EnqueueMany enqueues one run for each payload, by one statement, and returns their ids in that order. keys is nil, or has one for each
+// EnqueueMany enqueues one run for each payload, in one statement, and returns their ids in that order. keys is nil, or has one for each
 // payload ("": none).
 func EnqueueMany(ctx context.Context, q Queryer, task string, payloads []any, keys []string, options Options) ([]string, error) {
 	if options.Key != "" || options.Traceparent != "" {
@@ -125,7 +125,7 @@ func EnqueueMany(ctx context.Context, q Queryer, task string, payloads []any, ke
 	return ids, json.Unmarshal([]byte(list), &ids)
 }
 
-// Find says how the run stands; nil: there is no run of this id (any more), or its transaction is not committed.
+// Find returns the run's status and outcome; nil: there is no such run (any more), or its transaction is not committed.
 func Find(ctx context.Context, q Queryer, id string) (*Result, error) {
 	var found *string
 	err := q(ctx, "SELECT CAST((SELECT row_to_json(r) FROM dormouse.result(CAST(CAST($1 AS text) AS uuid)) r) AS text)", id).Scan(&found)
@@ -136,7 +136,7 @@ func Find(ctx context.Context, q Queryer, id string) (*Result, error) {
 	return result, json.Unmarshal([]byte(*found), result)
 }
 
-// Wait asks at intervals that grow from 20 ms to 1 s until the run has finished, however, or the context has ended. The transaction that
+// Wait polls at intervals that grow from 20 ms to 1 s until the run has finished, with whatever status, or the context has ended. The transaction that
 // enqueued the run has to be committed before.
 func Wait(ctx context.Context, q Queryer, id string) (*Result, error) {
 	var last *Result
@@ -160,13 +160,13 @@ func Wait(ctx context.Context, q Queryer, id string) (*Result, error) {
 	}
 }
 
-// Cancel cancels the run, once the transaction is committed. done: it was changed; said: what was done, or why not.
+// Cancel cancels the run when the transaction commits. done: it was changed; said: what was done, or why not.
 func Cancel(ctx context.Context, q Queryer, id, reason string) (done bool, said string, err error) {
 	err = q(ctx, "SELECT dormouse.cancel(CAST(CAST($1 AS text) AS uuid), nullif(CAST($2 AS text), ''))", id, reason).Scan(&said)
 	return strings.HasPrefix(said, "canceled:"), said, err
 }
 
-// Retry starts a finished run again; one that waits for its next attempt at once.
+// Retry starts a finished run again; a run that waits for its next attempt becomes due at once.
 func Retry(ctx context.Context, q Queryer, id string) (done bool, said string, err error) {
 	err = q(ctx, "SELECT dormouse.retry(CAST(CAST($1 AS text) AS uuid))", id).Scan(&said)
 	return strings.HasPrefix(said, "queued:") || strings.HasPrefix(said, "due:"), said, err

@@ -6,12 +6,12 @@ export type Backoff = number | { type: string; delay?: number; jitter?: number }
 export interface JobsOptions {
   /** Milliseconds. */
   delay?: number;
-  /** 1 by itself. */
+  /** Default: 1. */
   attempts?: number;
   backoff?: Backoff;
   /** -100 to 100, smaller is sooner. */
   priority?: number;
-  /** A name: the first job of the queue with it is the answer instead of a second one, also when it has finished. No UUID. */
+  /** A name, not a UUID: if the queue already has a job with it, finished or not, that job is returned and no second one is added. */
   jobId?: string;
   lifo?: boolean;
   removeOnComplete?: unknown;
@@ -20,14 +20,14 @@ export interface JobsOptions {
   stackTraceLimit?: number;
   sizeLimit?: number;
   timestamp?: number;
-  /** A client of yours, in whose transaction it is. */
+  /** A client of yours: the job is added in its transaction. */
   connection?: Connection;
   ring?: Ring;
 }
 export interface QueueOptions {
   connection: Connection;
   defaultJobOptions?: JobsOptions;
-  /** The lane of dormouse: "default" by itself. */
+  /** The queue of dormouse. Default: "default". */
   queue?: string;
   prefix?: string;
 }
@@ -64,7 +64,7 @@ export interface AddedJob<DataType = any, ReturnType = any, NameType extends str
 export interface JobAtWork<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
   readonly processedOn: number;
   readonly stacktrace: string[];
-  /** None is needed: the worker holds the job. */
+  /** Not needed: the worker holds the job. */
   readonly token?: string;
   extendLock(token?: string, duration?: number): Promise<number>;
   readonly run: Run;
@@ -80,7 +80,7 @@ export class Queue<DataType = any, ReturnType = any, NameType extends string = s
   readonly name: string;
   add(name: NameType, data?: DataType, options?: JobsOptions): Promise<AddedJob<DataType, ReturnType, NameType>>;
   addBulk(jobs: { name: NameType; data?: DataType; opts?: JobsOptions }[]): Promise<AddedJob<DataType, ReturnType, NameType>[]>;
-  /** How it stands and what came of it. What was added (name, data, opts) and its progress a producer may not ask for: reading them throws. */
+  /** Its status and outcome. A producer may not read what was added (name, data, opts) or its progress: reading them throws. */
   getJob(id: string): Promise<AddedJob<DataType, ReturnType, NameType> | undefined>;
   getJobState(id: string): Promise<JobState>;
   remove(id: string): Promise<number>;
@@ -120,7 +120,7 @@ export const Job: { fromId(queue: Queue, id: string): Promise<AddedJob | undefin
 export class UnrecoverableError extends Fail {}
 export class DelayedError extends Error {}
 export class RateLimitError extends Error {}
-/** For waitUntilFinished(), which needs none: it hears nothing, and to listen to anything but 'error' throws. */
+/** For waitUntilFinished(), which needs none: it emits nothing, and listening to anything but 'error' throws. */
 export class QueueEvents {
   constructor(name: string, options?: unknown);
   readonly name: string;

@@ -148,7 +148,7 @@ function doorbells(queue = 'default', asked = true) {
 // --- what producers call ------------------------------------------------------------------------------------------------------------------
 
 /// Enqueues one run in the transaction of `conn` and resolves to its id: nothing happens before the commit, and nothing after a rollback.
-/// Without payload it is {}. options: key, runAt (a Date), delay and timeout (seconds), queue, priority (-100 to 100, smaller is sooner),
+/// The default payload is {}. options: key, runAt (a Date), delay and timeout (seconds), queue, priority (-100 to 100, smaller is sooner),
 /// maxAttempts, traceparent; ring: the doorbell of the pool, a name, a path, HOST:PORT or an array, false: none.
 async function enqueue(conn, task, payload, options = {}) {
   const members = membersOf(task, options);
@@ -156,7 +156,7 @@ async function enqueue(conn, task, payload, options = {}) {
   return ask(conn, `SELECT CAST(dormouse.enqueue(${call(members)}) AS text) AS value`, Object.values(members), doorbells(members.queue, options.ring));
 }
 
-/// Enqueues one run for each payload, by one statement, and resolves to their ids in that order. options.keys: one (or null) for each; the rest
+/// Enqueues one run for each payload, in one statement, and resolves to their ids in that order. options.keys: one (or null) for each; the rest
 /// is enqueue()'s.
 async function enqueueMany(conn, task, payloads, { keys, ...options } = {}) {
   if (!Array.isArray(payloads)) throw new TypeError(`payloads is not a list but ${typeof payloads}; give an array of payloads, or call enqueue()`);
@@ -180,7 +180,7 @@ async function enqueueMany(conn, task, payloads, { keys, ...options } = {}) {
 
 const finished = ['completed', 'failed', 'canceled'];
 
-/// How the run stands: { id, status, result, error, attempts, finishedAt, finished, completed }; null: there is no run of this id (any more), or
+/// The run's status and outcome: { id, status, result, error, attempts, finishedAt, finished, completed }; null: there is no such run (any more), or
 /// its transaction is not committed.
 async function result(conn, id) {
   const value = await ask(conn, 'SELECT CAST((SELECT json_build_array(r.status, r.result, r.error, r.attempts, extract(epoch FROM r.finished_at) * 1000) '
@@ -192,20 +192,20 @@ async function result(conn, id) {
 
 const answerOf = (said, ...done) => ({ done: done.includes(said.split(':')[0]), text: said });
 
-/// Cancels the run, once the transaction is committed; the handler of one that runs is ended. Resolves to { done, text }.
+/// Cancels the run when the transaction commits; the handler of a running one is stopped. Resolves to { done, text }.
 async function cancel(conn, id, reason) {
   const values = [idOf(id), ...(reason === undefined || reason === null ? [] : [text('reason', reason, 8192, false)])];
   return answerOf(await ask(conn, `SELECT dormouse.cancel(CAST(CAST($1 AS text) AS uuid)${values.length > 1 ? ', CAST($2 AS text)' : ''}) AS value`, values), 'canceled');
 }
 
-/// Starts a finished run again; one that waits for its next attempt at once. Resolves to { done, text }.
+/// Starts a finished run again; a run that waits for its next attempt becomes due at once. Resolves to { done, text }.
 async function retry(conn, id, options = {}) {
   const said = await ask(conn, 'SELECT dormouse.retry(CAST(CAST($1 AS text) AS uuid)) AS value', [idOf(id)], doorbells(undefined, options.ring));
   return answerOf(said, 'queued', 'due');
 }
 
-/// Waits until the run has finished, however, and resolves to its result(); rejects after `timeout` seconds. It asks at intervals that grow from
-/// 20 ms to 1 s. The transaction that enqueued the run has to be committed before.
+/// Waits until the run has finished, with whatever status, and resolves to its result(); rejects after `timeout` seconds. It polls at intervals
+/// that grow from 20 ms to 1 s. Commit the transaction that enqueued the run first.
 async function wait(conn, id, { timeout = Infinity } = {}) {
   const { hook } = connectionOf(conn);
   const state = hook && watch(hook);
@@ -222,8 +222,8 @@ async function wait(conn, id, { timeout = Infinity } = {}) {
   }
 }
 
-/// For a test that rolls back at its end: what the open transaction of `conn` has enqueued so far, in that order, of one task or of all. The login
-/// has to be allowed to read dormouse.runs.
+/// For a test that rolls back at its end: the runs that the open transaction of `conn` has enqueued so far, in order, of one task or of all. The
+/// login must be allowed to read dormouse.runs.
 async function enqueued(conn, { task } = {}) {
   const sql = `SELECT CAST(coalesce(json_agg(json_build_object('id', r.id, 'task', r.task, 'payload', r.payload, 'queue', r.queue, 'priority', r.priority,
     'key', r.key, 'runAt', r.run_at) ORDER BY r.id), '[]') AS text) AS value FROM dormouse.runs r WHERE r.created_at = now()`;
@@ -231,8 +231,8 @@ async function enqueued(conn, { task } = {}) {
   return found.map((one) => ({ ...one, runAt: one.runAt === 'infinity' ? null : new Date(one.runAt) })); // null: parked
 }
 
-/// For tests: executes what is due and committed, by `dormouse worker POOL --drain`, and resolves to its log when nothing is due. Rejects if the
-/// worker fails, or has not done it in `timeout` seconds. That a run fails is no failure of the worker: ask result().
+/// For tests: executes all due, committed runs with `dormouse worker POOL --drain`, and resolves to its log when nothing is due. Rejects if the
+/// worker fails, or has not finished in `timeout` seconds. A failed run is not a failure of the worker: check result().
 function drain({ pool = 'default', config, databaseUrl, timeout = 60, program = process.env.DORMOUSE || 'dormouse' } = {}) {
   const flags = ['worker', pool, '--drain', `--timeout=${Math.max(Math.round(timeout * 1000), 1)}ms`];
   if (config !== undefined) flags.push(`--config=${config}`);

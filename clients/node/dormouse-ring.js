@@ -19,7 +19,7 @@ function addressOf(target) {
 
 /// Rings a pool by name, a socket by path ("/run/dormouse/mail.sock") or a doorbell on another host ("host:7300",
 /// "[2001:db8::1]:7300"). Resolves to whether it rang, after `timeout` milliseconds at the latest, and never rejects: the
-/// transaction is committed, whoever looks next finds the runs.
+/// transaction is committed, and the next worker that looks finds the runs.
 function ring(target = 'default', { timeout = 1000 } = {}) {
   return new Promise((resolve) => {
     let socket;

@@ -15,11 +15,11 @@ export type Connection =
 export type Ring = boolean | string | string[];
 
 export interface Options {
-  /** The first run of that task and key is the answer instead of a second one, also when it has finished. */
+  /** If the task already has a run with this key, finished or not, its id is returned and no second run is enqueued. */
   key?: string | null;
   /** Not before; a Date, or text with a time zone. */
   runAt?: Date | string | null;
-  /** Not before so many seconds from now. */
+  /** Not before this many seconds from now. */
   delay?: number | null;
   queue?: string | null;
   /** -100 to 100, smaller is sooner. */
@@ -102,15 +102,15 @@ export type Handler<P, R> = (payload: P, run: Run<P>) => R | Promise<R>;
 export function task<P = any, R = any>(name: string, handle: Handler<P, R>): void;
 export interface TaskOptions<P> {
   payload?: { parse(payload: unknown): P } | ((payload: unknown) => P);
-  /** After errors of these classes, and after no other, the run is tried again. */
+  /** Retry only after errors of these classes. */
   retryOn?: (abstract new (...given: any[]) => unknown)[];
-  /** After these it is not. */
+  /** Do not retry after these. */
   noRetryOn?: (abstract new (...given: any[]) => unknown)[];
 }
 export function task<P, R = any>(name: string, options: TaskOptions<P>, handle: Handler<P, R>): void;
 /** Before the process takes its first run. */
 export function onStart(hook: () => unknown): void;
-/** When the pool lets the process go; it has five seconds. */
+/** When the pool stops the process; it has five seconds. */
 export function onStop(hook: () => unknown): void;
 export function serve(options?: { concurrency?: number }): void;
 

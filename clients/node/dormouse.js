@@ -24,7 +24,7 @@ const year = 365 * 24 * 3600;
 const levels = ['debug', 'info', 'warning', 'error'];
 const tasks = new Map();
 
-/// It has failed, and is tried again in so many seconds (without `in` as the task's backoff says), while attempts are left.
+/// Fails the attempt, and tries again in this many seconds (by default according to the task's backoff) while attempts are left.
 class Retry extends Error {
   constructor(options = {}, message = '') {
     super(message);
@@ -32,12 +32,12 @@ class Retry extends Error {
   }
 }
 
-/// Not now: again in so many seconds (without `in` the task's backoff.base). Uses up no attempt (unless the task says snooze_counts).
+/// Retries later, in this many seconds (by default the task's backoff.base), without using an attempt (unless the task sets snooze_counts).
 class Snooze extends Retry {}
 
 /// Registers a function (payload, run) => result, plain or async, as the handler of the task `name`. options.payload: what payloads
-/// go through first, a function or a schema with parse() (zod); what it throws is a BadPayload. options.retryOn: after errors of these
-/// classes, and after no other, the run is tried again; options.noRetryOn: after these it is not. Retry and Fail say so themselves.
+/// go through first, a function or a schema with parse() (zod); what it throws is a BadPayload. options.retryOn: retry only
+/// after errors of these classes; options.noRetryOn: do not retry after these. Retry and Fail override both.
 function task(name, options, handle) {
   if (typeof options === 'function') [options, handle] = [{}, options];
   if (typeof handle !== 'function') throw new TypeError(`task ${name}: its handler is not a function`);
@@ -60,11 +60,11 @@ function givesUp(name, error) {
 
 const hooks = { start: [], stop: [] };
 
-/// Called before the process takes its first run, plain or async: opens a pool of connections, loads a model. What it throws ends the
-/// process: its runs wait, none has used up an attempt. It has the task's start_timeout.
+/// Registers a function, plain or async, to call before the process takes its first run, for example to open a connection pool. If it
+/// throws, the process exits, and its runs wait without using an attempt. It has the task's start_timeout.
 const onStart = (hook) => { hooks.start.push(hook); };
-/// Called when the pool lets the process go and nothing runs any more, the last one first. Five seconds after the pool's word the process
-/// is killed. Not called in one that is killed, or that dies.
+/// Registers a function to call when the pool stops the process and its runs are finished, the last one first. Five seconds after the
+/// pool's request the process is killed. Not called in a process that is killed or dies.
 const onStop = (hook) => { hooks.stop.unshift(hook); };
 
 async function started() {
@@ -100,7 +100,7 @@ class Run {
   get deadline() { return this.#message.deadline; } // seconds since 1970; undefined without a timeout
   get traceparent() { return this.#message.traceparent; } // W3C; undefined if the producer gave none
 
-  /// Aborted when the run is to end soon: pass it to fetch() and the like.
+  /// Aborted when the function should stop: pass it to fetch() and the like.
   get signal() {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -110,7 +110,7 @@ class Run {
   }
   get cancelled() { return this.cancelReason !== undefined; }
 
-  /// How far it is, 0 to 1, and a word about it: progress(0.5, 'half'), progress('begins'). The latest counts.
+  /// Reports progress, from 0 to 1, with a text: progress(0.5, 'half'), progress('begins'). The latest counts.
   progress(fraction, text) {
     if (typeof fraction === 'string') [fraction, text] = [undefined, fraction];
     if (fraction !== undefined && !(typeof fraction === 'number' && !Number.isNaN(fraction))) throw new TypeError(`a progress of ${fraction}`);
@@ -118,19 +118,19 @@ class Run {
     this.#link.say({ type: 'progress', id: this.id, fraction: bounded, text: text === undefined ? undefined : shown(text) });
   }
 
-  /// A line of the run's log; several, if the text has line breaks. level: debug, info, warning, error.
+  /// Adds a line to the run's log, or several if the text has line breaks. level: debug, info, warning, error.
   log(text, level = 'info') {
     if (!levels.includes(level)) throw new RangeError(`the level ${level} of a log line; there are ${levels.join(', ')}`);
     for (const line of shown(text).split(/\r\n|\r|\n/)) this.#link.say({ type: 'log', id: this.id, level, text: line.slice(0, mostText) });
   }
 
-  /// A shorter deadline: the run is timed out unless the next heartbeat comes within so many seconds. 0 ends that.
+  /// Sets a shorter deadline: the run times out unless the next heartbeat comes within this many seconds. 0 removes it.
   heartbeat(within) {
     this.#link.say({ type: 'heartbeat', id: this.id, within: seconds('within', within) });
   }
 
-  /// Another run, enqueued in the transaction that completes this one: not at all if this one does not complete. members are
-  /// those of enqueue(): queue, priority, key, delay, runAt, maxAttempts, …; or as SQL has them, run_at, max_attempts.
+  /// Enqueues another run in the transaction that completes this one; if this one does not complete, nothing is enqueued. members are
+  /// those of enqueue(): queue, priority, key, delay, runAt, maxAttempts, …; or the names in SQL, run_at, max_attempts.
   enqueue(task, payload = null, members = {}) {
     (this.enqueued ??= []).push(nextJson(task, payload, members));
   }
@@ -287,8 +287,8 @@ class Link {
   }
 }
 
-/// Executes runs of the tasks that are registered, at most `concurrency` at once, until the worker closes its socket; then
-/// finishes what runs and ends the process.
+/// Executes runs of the registered tasks, at most `concurrency` at once, until the worker closes the socket; then
+/// finishes runs in progress and ends the process.
 function serve({ concurrency = 10 } = {}) {
   const descriptor = process.env.DORMOUSE_CONTROL_FD;
   delete process.env.DORMOUSE_CONTROL_FD; // what is started from here is not spoken to

@@ -38,16 +38,16 @@ const (
 	next           = " queue priority run_at delay key max_attempts timeout traceparent watched "
 )
 
-// Retry has failed, and is tried again in that time (zero: as the task's backoff says), while attempts are left.
+// Retry fails the attempt, and tries again in that time (zero: the task's backoff) while attempts are left.
 type Retry struct {
 	In      time.Duration
 	Message string
 }
 
-// Snooze is "retry later": again in that time (zero: the task's backoff.base). It does not count as an attempt (unless the task says snooze_counts).
+// Snooze is "retry later": again in that time (zero: the task's backoff.base). It does not count as an attempt (unless the task sets snooze_counts).
 type Snooze Retry
 
-// Fail has failed for good.
+// Fail fails the run for good.
 type Fail struct{ Message string }
 
 func (e Retry) Error() string  { return e.Message }
@@ -96,26 +96,26 @@ type message struct {
 	Reason   string   `json:"reason,omitempty"`
 }
 
-// Progress says how far it is, 0 to 1, and a word about it. The latest counts.
+// Progress reports progress, from 0 to 1, with a text. The latest counts.
 func (r *Run) Progress(fraction float64, text string) {
 	bounded := math.Min(math.Max(fraction, 0), 1)
 	r.say(message{Type: "progress", ID: r.ID, Fraction: &bounded, Text: cut(text)})
 }
 
-// Log writes a line of the run's log; several, if the text has line breaks. Level: debug, info, warning or error.
+// Log adds a line to the run's log, or several if the text has line breaks. Level: debug, info, warning or error.
 func (r *Run) Log(level, text string) {
 	for _, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
 		r.say(message{Type: "log", ID: r.ID, Level: level, Text: cut(line)})
 	}
 }
 
-// Heartbeat is a shorter deadline: the run is timed out unless the next one comes within that time. 0 ends that.
+// Heartbeat sets a shorter deadline: the run times out unless the next heartbeat comes within that time. 0 removes it.
 func (r *Run) Heartbeat(within time.Duration) {
 	seconds := math.Min(within.Seconds(), year.Seconds())
 	r.say(message{Type: "heartbeat", ID: r.ID, Within: &seconds})
 }
 
-// Enqueue adds another run, enqueued in the transaction that completes this one: not at all if this one does not complete. The members are those of
+// Enqueue enqueues another run in the transaction that completes this one; if this one does not complete, nothing is enqueued. The members are those of
 // dormouse.enqueue(): queue, priority, key, run_at, …
 func (r *Run) Enqueue(task string, payload any, members map[string]any) error {
 	all := map[string]any{"task": task, "payload": payload}
@@ -161,10 +161,10 @@ func names() []string {
 	return all
 }
 
-// Serve executes runs, ten at once, until the worker closes its socket; then it finishes what runs, and returns.
+// Serve executes runs, ten at once, until the worker closes the socket; then it finishes runs in progress and returns.
 func Serve() { ServeAtOnce(10) }
 
-// ServeAtOnce is Serve with that many runs at once.
+// ServeAtOnce is Serve with this many runs at once.
 func ServeAtOnce(concurrency int) {
 	descriptor := os.Getenv("DORMOUSE_CONTROL_FD")
 	os.Unsetenv("DORMOUSE_CONTROL_FD") // what is started from here is not spoken to
