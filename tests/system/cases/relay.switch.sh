@@ -40,7 +40,7 @@ wait_for 20 says "waits for a configuration it can use"
 say "   $(property $unit StatusText)"
 configure $pool "postgresql://pool@ep-cool-rain-1.eu-central-1.aws.neon.tech/app" <<<"$short"
 names_what_to_use_instead() { wait_for 20 says "refused: $1" && says "dormouse wake" && says "wake.max_sleep"; }
-holds "refused: a database that is known to sleep" names_what_to_use_instead "the database at ep-cool-rain-1.eu-central-1.aws.neon.tech sleeps"
+holds "refused: a database that is known to sleep" names_what_to_use_instead "the database at ep-cool-rain-1.eu-central-1.aws.neon.tech suspends itself"
 say "   $(property $unit StatusText)"
 { sed '/^\[database\]/a close_after = "10s"' /etc/dormouse/$pool.kept; } >/etc/dormouse/$pool.toml
 holds "refused: one that the pool's file calls so" names_what_to_use_instead "database.close_after"
