@@ -9,14 +9,14 @@
 namespace dormouse::worker {
 
 enum class State {
-    starting,  ///< no look has been answered since this process started
-    claiming,  ///< a look is owed or on the wire
-    running,   ///< handlers are at work, endings are unwritten or a round is on the wire, and no look is owed
-    idle,      ///< nothing in flight, nothing unwritten, nothing on the wire, no ring owed
-    leaving,   ///< decided to exit: never accepts, never claims; handlers finish, endings are written
-    parting,   ///< the last round is on the wire: what is due next, and good-bye
+    starting,    ///< no look has been answered since this process started
+    claiming,    ///< a look is owed or on the wire
+    running,     ///< handlers are at work, endings are unwritten or a round is on the wire, and no look is owed
+    idle,        ///< nothing in flight, nothing unwritten, nothing on the wire, no ring owed
+    leaving,     ///< decided to exit: never accepts, never claims; handlers finish, endings are written
+    parting,     ///< the last round is on the wire: what is due next, and good-bye
     abandoning,  ///< the same, and handlers or unwritten endings are left behind
-    gone,      ///< the session is closed
+    gone,        ///< the session is closed
 };
 
 const char* to_string(State state);

@@ -90,10 +90,11 @@ BOOST_AUTO_TEST_CASE(each_state_has_a_name_of_its_own) {
 
 BOOST_AUTO_TEST_CASE(a_way_that_is_not_drawn_ends_the_process_and_says_which) {
     using worker_state::takes;
-    for (const auto& [from, to] : {std::pair{State::leaving, State::claiming}, std::pair{State::leaving, State::idle},
-                                   std::pair{State::parting, State::claiming}, std::pair{State::parting, State::abandoning},
-                                   std::pair{State::abandoning, State::leaving}, std::pair{State::idle, State::parting},
-                                   std::pair{State::idle, State::starting}, std::pair{State::gone, State::leaving}}) {
+    for (const auto& [from, to] :
+         {std::pair{State::leaving, State::claiming}, std::pair{State::leaving, State::idle},
+          std::pair{State::parting, State::claiming}, std::pair{State::parting, State::abandoning},
+          std::pair{State::abandoning, State::leaving}, std::pair{State::idle, State::parting},
+          std::pair{State::idle, State::starting}, std::pair{State::gone, State::leaving}}) {
         const worker_state::End end = takes(from, to);
         BOOST_TEST(WIFSIGNALED(end.status));
         BOOST_TEST(WTERMSIG(end.status) == SIGABRT);
