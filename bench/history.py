@@ -1,6 +1,6 @@
 """history.py record DIRECTORY HISTORY | gate HISTORY: ratios over time. `record` appends those of aims.py that DIRECTORY (build/bench) holds to
-HISTORY (bench/history), a JSON line for each; `gate` ends with 1 if the last one of a bench is more than 15 % worse than the median of those
-before it on the same machine."""
+HISTORY (bench/history), a JSON line for each, but not what a busy machine has measured; `gate` ends with 1 if the last one of a bench is more than
+15 % worse than the median of those before it on the same machine."""
 import json
 import pathlib
 import statistics
@@ -37,6 +37,12 @@ def read(path):
     return found
 
 
+def busy(about):
+    """The load that was there before, if it was more than half of the processors."""
+    load = float(about.get("load_before", "0").split()[0])
+    return load if load > float(about["machine"].split()[0]) / 2 else None
+
+
 def record(directory, history):
     directory, history = pathlib.Path(directory), pathlib.Path(history)
     known = {(one["date"], *one["key"]) for one in read(history)}
@@ -46,6 +52,9 @@ def record(directory, history):
             bench = part.__name__
             lines = aims.lines_of(directory, bench) or []
             about = next((line for line in lines if "machine" in line), None)
+            if about and busy(about):
+                print(f"{bench}: not recorded: the load was {busy(about):g} before it; measure it on a machine that does nothing else")
+                continue
             for measure, better, ratio in ratios(part, lines) if about else []:
                 if (about["date"], about["machine"], bench, measure) not in known:
                     file.write(json.dumps({"date": about["date"], "commit": commit, "machine": about["machine"], "bench": bench, "measure": measure,

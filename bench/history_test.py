@@ -63,18 +63,27 @@ class Gate(History):
 
 
 class Record(History):
-    def test_what_was_measured_is_appended_once_and_gated(self):
-        measured = [{"bench": "scale", "date": "2026-01-02T03:04:05", "machine": "2 × X"}]
+    def record(self, load):
+        measured = [{"bench": "scale", "date": "2026-01-02T03:04:05", "machine": "2 × X", "load_before": f"{load} 9.0 9.0"}]
         for size, ms in (("small", 1.0), ("large", 1.4)):
             measured.append({"what": "result(id)", "aim": "ratio=1.5 locks=40", "size": size, "ms": ms, "locks": 8})
         (self.directory / "scale.jsonl").write_text("".join(json.dumps(one) + "\n" for one in measured), encoding="utf-8")
+        ended = self.program("record", self.directory, self.history)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        return ended.stdout, [json.loads(line) for line in self.history.read_text(encoding="utf-8").splitlines()]
+
+    def test_what_was_measured_is_appended_once_and_gated(self):
         for _ in range(2):
-            self.assertEqual(self.program("record", self.directory, self.history).returncode, 0)
-        line, = map(json.loads, self.history.read_text(encoding="utf-8").splitlines())
+            _, (line,) = self.record(load=0.9)
         line.pop("commit")
         self.assertEqual(line, {"date": "2026-01-02T03:04:05", "machine": "2 × X", "bench": "scale", "measure": "scale: result(id): large to small",
                                 "better": "less", "ratio": 1.4})
         self.assertEqual(self.gate().returncode, 0)
+
+    def test_what_a_busy_machine_has_measured_is_not(self):
+        said, lines = self.record(load=1.1)
+        self.assertEqual(lines, [])
+        self.assertIn("scale: not recorded: the load was 1.1 before it", said)
 
 
 if __name__ == "__main__":
