@@ -19,8 +19,8 @@ log=$clean_root.log
             apt-get update
             apt-get install --yes --no-install-recommends postgresql
             apt-get clean
-            apt-get install --yes --download-only libuv1 libpq5 libsystemd0 libcurl4 python3 python3-psycopg2 curl
-            apt-get install --yes --download-only dnf || echo "no dnf in this Debian"'
+            apt-get install --yes --download-only --no-install-recommends libuv1 libpq5 libsystemd0 libcurl4 python3 python3-psycopg2 curl
+            apt-get install --yes --download-only --no-install-recommends dnf || echo "no dnf in this Debian"'
 } >"$log" 2>&1 || {
     tail -n 20 "$log"
     rm -rf "$clean_root.new"

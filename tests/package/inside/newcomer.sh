@@ -18,7 +18,7 @@ SUDO
     chmod +x /usr/local/bin/sudo
     systemctl start postgresql.service
     # a dependency that stays is none of the package's files, and neither is what the reader's program needs
-    apt install libuv1 libpq5 libcurl4 python3 python3-psycopg2 curl >/dev/null
+    apt install --no-install-recommends libuv1 libpq5 libcurl4 python3 python3-psycopg2 curl >/dev/null
     useradd --create-home app
     export USER=app # who types the page, and whose program it is
     cd /
