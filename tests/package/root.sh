@@ -2,7 +2,7 @@
 # Makes $clean_root once: a clean Debian with a Postgres, as its packages leave it, and what the package depends on, and what else
 # a test needs, fetched but not installed. Needs the network; a test boots it over an overlay and writes nothing into it.
 source "$(dirname "$0")/lib.sh"
-stamp=$clean_root.made-with-curl-dnf
+stamp=$clean_root.made-with-dnf-rpm
 [ ! -e "$stamp" ] || exit 0
 [ "$(id -u)" = 0 ] || skip "a clean root can be made by root only"
 command -v debootstrap >/dev/null || skip "a clean root needs debootstrap (Debian package debootstrap)"
@@ -20,7 +20,7 @@ log=$clean_root.log
             apt-get install --yes --no-install-recommends postgresql
             apt-get clean
             apt-get install --yes --download-only --no-install-recommends libuv1 libpq5 libsystemd0 libcurl4 python3 python3-psycopg2 curl
-            apt-get install --yes --download-only --no-install-recommends dnf || echo "no dnf in this Debian"'
+            apt-get install --yes --download-only --no-install-recommends dnf rpm || echo "no dnf in this Debian"'
 } >"$log" 2>&1 || {
     tail -n 20 "$log"
     rm -rf "$clean_root.new"

@@ -3,7 +3,7 @@
 source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/repository.sh"
 systemctl start postgresql.service
-apt install --no-install-recommends libuv1 libpq5 libcurl4 python3 curl dnf >/dev/null
+apt install --no-install-recommends libuv1 libpq5 libcurl4 python3 curl dnf rpm >/dev/null
 sudo() { "$@"; }
 cd /
 serve_repository
