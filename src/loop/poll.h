@@ -13,7 +13,7 @@ namespace dormouse::loop {
 
 class Poll {
   public:
-    enum Events { none = 0, readable = UV_READABLE, writable = UV_WRITABLE };
+    enum Events { none = 0, readable = UV_READABLE, writable = UV_WRITABLE, urgent = UV_PRIORITIZED };
     /// What was done with a descriptor that was ready. One with which nothing is done stays ready: the loop would turn
     /// for it for ever. After a hundred such turns it is left alone for 100 ms at a time, see Turns.
     enum class Did { something, nothing };

@@ -80,6 +80,14 @@ Result<Spool> Spool::open(const std::string& directory, const std::string& pool,
     return Spool(path, std::move(fd));
 }
 
+bool Spool::is_left_behind() const {
+    struct stat here{};
+    struct stat there{};
+    if (::fstat(directory_.get(), &here) != 0) return false;
+    if (::lstat(path_.c_str(), &there) != 0) return errno == ENOENT;
+    return here.st_dev != there.st_dev || here.st_ino != there.st_ino;
+}
+
 bool Spool::has_entries() const {
     const DirectoryStream stream = stream_of(directory_.get());
     while (const dirent* const entry = stream ? ::readdir(stream.get()) : nullptr)

@@ -70,6 +70,8 @@ class Spool {
     /// Moves a file away, with the reason beside it: into POOL.rejected, or else to NAME.rejected in the spool, which
     /// nobody looks at. Returns where it is now. Errors: it is still there.
     Result<std::string> reject(const std::string& name, const std::string& reason);
+    /// Whether its path leads elsewhere by now: something is mounted over it, or it was removed.
+    [[nodiscard]] bool is_left_behind() const;
     /// Whether there is anything that scan() would look at.
     [[nodiscard]] bool has_entries() const;
     [[nodiscard]] const std::string& path() const { return path_; }

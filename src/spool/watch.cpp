@@ -1,5 +1,7 @@
 #include "spool/watch.h"
 
+#include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 
 #include <array>
@@ -20,6 +22,16 @@ Result<UniqueFd> watch(const std::string& path) {
     if (problem == EMFILE || problem == ENOSPC)
         error.message += " (raise sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches)";
     return tl::unexpected(error);
+}
+
+UniqueFd watch_mounts() {
+    UniqueFd mounts(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+    const UniqueFd trial(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{};
+    event.events = EPOLLPRI;
+    // a kernel that is not Linux itself may have a plain file there
+    if (!mounts.valid() || ::epoll_ctl(trial.get(), EPOLL_CTL_ADD, mounts.get(), &event) != 0) return {};
+    return mounts;
 }
 
 Seen take_changes(const UniqueFd& watch) {

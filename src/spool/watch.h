@@ -13,6 +13,10 @@ namespace dormouse::spool {
 /// remedy. Source: inotify(7).
 Result<UniqueFd> watch(const std::string& path);
 
+/// A descriptor that is urgently readable when something was mounted or unmounted, which inotify does not tell; not
+/// valid where it cannot be had. Source: proc(5), /proc/pid/mountinfo.
+UniqueFd watch_mounts();
+
 enum class Seen {
     nothing,  ///< there was nothing to be read
     others,   ///< nothing that a scan would look at, such as what is written while a file is put aside: a file that

@@ -11,15 +11,27 @@ void ImportJob::work() {
         case Kind::open:
             return;
         case Kind::look:
-            found = spool->has_entries();
+            found = spool->has_entries() || spool->is_left_behind();
             return;
         case Kind::scan:
-            scanned = spool->scan(terms, now);
-            return;
+            return scan();
         case Kind::finish:
             for (Finished& one : files) finish(one);
             return;
     }
+}
+
+/// What lies in a directory that has something mounted over it only this process can still reach: it goes first.
+void ImportJob::scan() {
+    scanned = spool->scan(terms, now);
+    left_behind = spool->is_left_behind();
+    if (!left_behind) return;
+    files_left = !scanned.entries.empty() || scanned.more || scanned.look_again.has_value();
+    if (files_left) return;
+    lost = std::move(scanned.stuck);
+    spool.reset();
+    open();
+    if (spool) scanned = spool->scan(terms, now);
 }
 
 void ImportJob::open() {
@@ -29,6 +41,7 @@ void ImportJob::open() {
         return;
     }
     spool = std::move(*made);
+    mounts = spool::watch_mounts();
     auto descriptor = spool::watch(spool->path());
     if (descriptor)
         watch = std::move(*descriptor);

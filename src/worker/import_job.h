@@ -37,9 +37,13 @@ struct ImportJob final : loop::Job {
 
     // what comes back besides
     Status opened;
-    UniqueFd watch;  ///< of a spool that was opened; none: see `watched`
+    UniqueFd watch;   ///< of a spool that was opened; none: see `watched`
+    UniqueFd mounts;  ///< the same
     Status watched;
-    bool found = false;  ///< a look has found something
+    bool left_behind = false;  ///< the path leads elsewhere; a new spool was opened there, unless `files_left`
+    bool files_left = false;   ///< the one before has to be emptied first
+    std::vector<spool::Complaint> lost;  ///< what could not be taken out of the one before
+    bool found = false;                  ///< a look has found something
     spool::Scan scanned;
 
     void work() override;
@@ -47,6 +51,7 @@ struct ImportJob final : loop::Job {
 
   private:
     void open();
+    void scan();
     void finish(Finished& file);
 };
 

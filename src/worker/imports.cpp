@@ -121,8 +121,10 @@ void Imports::watch(ImportJob& job) {
                 trouble.error().message,
             {{"pool", pool_}});
     if (!job.opened) return abandon();
-    if (!job.watch.valid()) return;
+    watch_mounts(std::move(job.mounts));
+    on_watch_.reset();
     watch_ = std::move(job.watch);
+    if (!watch_.valid()) return;
     on_watch_ = std::make_unique<loop::Poll>(loop_, watch_.get(), "spool");
     on_watch_->watch(loop::Poll::readable, [this](int) {
         const spool::Seen seen = spool::take_changes(watch_);
@@ -132,6 +134,33 @@ void Imports::watch(ImportJob& job) {
         }
         return seen == spool::Seen::nothing ? loop::Poll::Did::nothing : loop::Poll::Did::something;
     });
+}
+
+/// Each mount of this machine is a reason to look whether one lies over the spool, which is no reason for a session.
+void Imports::watch_mounts(UniqueFd mounts) {
+    on_mounts_.reset();
+    mounts_ = std::move(mounts);
+    if (!mounts_.valid()) return;
+    on_mounts_ = std::make_unique<loop::Poll>(loop_, mounts_.get(), "mounts");
+    on_mounts_->watch(loop::Poll::urgent, [this](int) {
+        if (state_ == State::idle) {
+            look([this] { events_.on_change(); });
+        } else {
+            wanted_ = true;
+        }
+        return loop::Poll::Did::something;  // that it was waited for is the answer to it
+    });
+}
+
+void Imports::tell_left_behind(const ImportJob& job) {
+    std::string text = "another file system is mounted over " + path() +
+                       ", or it was made anew; from here on files are "
+                       "taken from there";
+    if (!job.lost.empty())
+        text += "; " + std::to_string(job.lost.size()) +
+                " files that lie below could not be imported: " + job.lost.front().name + ": " +
+                job.lost.front().reason + "; umount " + path() + ", then dormouse wake " + pool_;
+    log::event(log::Level::warning, "spool_replaced", text, {{"pool", pool_}});
 }
 
 std::optional<Millis> Imports::wait(const Moment& moment) const {
@@ -160,6 +189,7 @@ bool Imports::fill(store::Round& round, const Moment& moment) {
 
 void Imports::scanned(ImportJob& job) {
     const spool::Scan& scan = job.scanned;
+    if (job.left_behind && !job.files_left) tell_left_behind(job);
     stuck_in_a_row_ = scan.stuck.empty() ? 0 : stuck_in_a_row_ + 1;
     if (scan.look_again) look_again_at(job.now + *scan.look_again);
     if (!scan.stuck.empty())
@@ -168,7 +198,7 @@ void Imports::scanned(ImportJob& job) {
     entries_ = std::move(job.scanned.entries);
     const bool some = !entries_.empty();
     const bool wanted_before = wanted_;
-    wanted_ |= scan.more;
+    wanted_ |= scan.more || job.files_left;
     const bool searching = choose(job.now);
     if (!entries_.empty() || searching) return enter(State::scanned);
     enter(State::idle);
@@ -325,6 +355,8 @@ void Imports::abandon() {
     slow_.clear();
     on_watch_.reset();
     watch_.reset();
+    on_mounts_.reset();
+    mounts_.reset();
     spool_.reset();
     entries_.clear();
     look_again_.reset();

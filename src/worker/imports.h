@@ -79,6 +79,8 @@ class Imports : public Participant {
     void start(State state, std::vector<ImportJob::Finished> files = {}, Time now = {});
     void come_back(ImportJob& job);
     void watch(ImportJob& job);
+    void watch_mounts(UniqueFd mounts);
+    void tell_left_behind(const ImportJob& job);
     void scanned(ImportJob& job);
     void finished(const std::vector<ImportJob::Finished>& files);
     bool choose(Time now);
@@ -100,6 +102,8 @@ class Imports : public Participant {
     std::optional<spool::Spool> spool_;  ///< none: there is no spool, or a job has it
     UniqueFd watch_;
     std::unique_ptr<loop::Poll> on_watch_;
+    UniqueFd mounts_;
+    std::unique_ptr<loop::Poll> on_mounts_;
     std::vector<spool::Entry> entries_;  ///< scanned or sent
     std::function<void()> on_nothing_;   ///< while looking
     std::optional<Time> look_again_;     ///< a truncated file is old enough then, or a stuck one is tried again
