@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sys/wait.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,15 +14,24 @@
 #include <string_view>
 
 #include "cli/text.h"
+#include "systemd/units.h"
 
 namespace dormouse::cli {
 namespace {
 
+constexpr Millis longest_account_answer{2'000};
+
 std::string remembered;  // NOLINT: set once, before anything else is done
 
-bool become_account() {
-    const passwd* const user = ::getpwnam(worker_account);
-    return user != nullptr && ::initgroups(worker_account, user->pw_gid) == 0 && ::setgid(user->pw_gid) == 0 &&
+/// Pools that are somebody's and not the system's.
+bool has_own_pools() {
+    const char* const own = std::getenv("DORMOUSE_CONFIG_DIR");
+    return own != nullptr && *own != '\0';
+}
+
+bool turn_into(const std::string& account) {
+    const passwd* const user = ::getpwnam(account.c_str());
+    return user != nullptr && ::initgroups(user->pw_name, user->pw_gid) == 0 && ::setgid(user->pw_gid) == 0 &&
            ::setuid(user->pw_uid) == 0 && ::chdir("/") == 0;
 }
 
@@ -44,22 +54,27 @@ AsAccount::~AsAccount() {
         std::terminate();
 }
 
+std::string account_of_pool(const std::string& pool) {
+    if (pool.empty() || has_own_pools() || sd_booted() <= 0) return worker_account;
+    const auto account = systemd::account_of_service(pool, longest_account_answer);
+    return account && !account->empty() ? *account : worker_account;
+}
+
 bool acts_for_account() {
-    const char* const own = std::getenv("DORMOUSE_CONFIG_DIR");  // pools that are somebody's and not the system's
-    return ::geteuid() == 0 && (own == nullptr || *own == '\0') && ::getpwnam(worker_account) != nullptr;
+    return ::geteuid() == 0 && !has_own_pools() && ::getpwnam(worker_account) != nullptr;
 }
 
-std::string sudo_words() {
-    return acts_for_account() ? std::string("sudo -u ") + worker_account + " " : "";
+std::string sudo_words(const std::string& account) {
+    return acts_for_account() ? "sudo -u " + shell_word(account) + " " : "";
 }
 
-Try<int> in_account(const std::function<int()>& work) {
+Try<int> in_account(const std::string& account, const std::function<int()>& work) {
     flush_stdout();
     const pid_t child = ::fork();
     if (child < 0) return give_up(from_errno(errno, "fork"));
     if (child == 0) {
-        if (acts_for_account() && !become_account()) {
-            complain(std::string("cannot act as the user ") + worker_account);
+        if (acts_for_account() && !turn_into(account)) {
+            complain("cannot act as the user " + account);
             ::_exit(static_cast<int>(Exit::denied));
         }
         const int code = work();

@@ -15,12 +15,15 @@ namespace dormouse::cli {
 
 inline constexpr const char* worker_account = "dormouse";
 
+/// The account of that pool's worker: User= of its unit, if systemd answers; else, and for "", the one above.
+std::string account_of_pool(const std::string& pool);
+
 /// Whether there is such an account here, and this process may act as it: it is root's. Not for a configuration
 /// directory of somebody's own.
 bool acts_for_account();
 
-/// "sudo -u dormouse " where that is needed to act as the account; else empty.
-std::string sudo_words();
+/// "sudo -u ACCOUNT " where that is needed to act as the account; else empty.
+std::string sudo_words(const std::string& account);
 
 /// Root acts as another account until the end of the scope; "" and any caller but root: as before. Only the effective
 /// user and the groups change, so it can be taken back: for what a server sees of a connection, not for the code of
@@ -38,10 +41,10 @@ class AsAccount {
     std::vector<gid_t> groups_;
 };
 
-/// Calls `work` in a child, which acts as the account if acts_for_account(), in /, and ends with what it returns.
+/// Calls `work` in a child, which acts as `account` if acts_for_account(), in /, and ends with what it returns.
 /// Returns the child's exit code, or 128 and the signal's number. Errors: the child cannot be made. Not while there is
 /// an open database session or another thread.
-Try<int> in_account(const std::function<int()>& work);
+Try<int> in_account(const std::string& account, const std::function<int()>& work);
 
 /// A word of a shell command.
 std::string shell_word(const std::string& text);

@@ -41,6 +41,7 @@ Try<PoolChoice> of_pool(const std::string& pool, const config::Environment& envi
     found.choice.database = loaded->config.database;
     found.choice.limits = loaded->config.limits;
     found.choice.origin = "pool " + pool + file;
+    found.choice.pool = pool;
     found.choice.of_system_pool = config::directory(environment) == config::directory({});
     if (!found.choice.of_system_pool) found.choice.variable = "DORMOUSE_CONFIG_DIR";
     return found;

@@ -45,7 +45,8 @@ std::string who_instead(const DatabaseChoice& choice, const std::string& message
                    : "; the URL names that login, and the server has none: name a login that is there";
     const std::string you = "; without a user in its URL you are the login that is called like you: ";
     if (act == postgres::Act::uses)
-        return you + "run this as the pool's user (" + typed_by(choice, worker_account) + "), or name a login";
+        return you + "run this as the pool's user (" + typed_by(choice, account_of_pool(choice.pool)) +
+               "), or name a login";
     return you +
            "run this as an administrator (sudo -u postgres dormouse migrate …; sudo dormouse setup …), or name a "
            "login";
@@ -65,7 +66,7 @@ std::string account_of_server(const postgres::Endpoint& place) {
     return owner == nullptr ? "" : owner->pw_name;
 }
 
-/// Root has the database of a system's pool as the account of the workers has it, where the server looks who is at the
+/// Root has the database of a system's pool as the account of its worker has it, where the server looks who is at the
 /// other end of its socket, or the login is called like the process's user; and as its administrator where one is
 /// needed.
 Way way_to(const DatabaseChoice& choice, postgres::Act act) {
@@ -73,7 +74,7 @@ Way way_to(const DatabaseChoice& choice, postgres::Act act) {
     if (!choice.of_system_pool || !acts_for_account()) return {url, ""};
     const auto target = postgres::parse_target(url, choice.database.passfile);
     const bool local = target && postgres::by_socket(*target);
-    if (act == postgres::Act::uses) return {url, local || !names_login(url) ? worker_account : ""};
+    if (act == postgres::Act::uses) return {url, local || !names_login(url) ? account_of_pool(choice.pool) : ""};
     const std::string owner = local ? account_of_server(target->places.front()) : "";
     return owner.empty() ? Way{url, ""} : Way{postgres::with_user(url, owner), owner};
 }

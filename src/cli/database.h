@@ -22,7 +22,8 @@ struct DatabaseChoice {
     config::Limits limits;
     std::string origin;           ///< for messages: "DATABASE_URL", "pool default (/etc/dormouse/default.toml)"
     std::string variable;         ///< of the environment, that named it; empty: none did
-    bool of_system_pool = false;  ///< of a file in /etc/dormouse: the account of the workers can connect
+    std::string pool;             ///< whose file named it; empty: none did
+    bool of_system_pool = false;  ///< of a file in /etc/dormouse: the account of its worker can connect
 };
 
 /// What a pool's file says, whatever DATABASE_URL and DORMOUSE_DATABASE_URL say: they are for the commands.

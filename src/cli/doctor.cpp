@@ -1,6 +1,7 @@
 #include "cli/doctor.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/account.h"
@@ -45,12 +46,35 @@ void look_at_versions(Findings& findings, const Overview& overview) {
     findings.push_back({Grade::ok, "version", own, ""});
 }
 
-Findings look(const DoctorOptions& options, const config::Environment& environment) {
+/// Pools whose worker is another account than the one as which root looks at all of them, by its name.
+using Elsewhere = std::map<std::string, std::string>;
+Elsewhere pools_of_other_accounts(const config::Environment& environment) {
+    Elsewhere others;
+    for (const std::string& pool : config::pools(environment))
+        if (std::string account = account_of_pool(pool); account != worker_account)
+            others.emplace(pool, std::move(account));
+    return others;
+}
+
+/// That account alone can try what its worker needs.
+void leave_out(Findings& findings, Overview& overview, const Elsewhere& elsewhere) {
+    std::erase_if(overview.pools, [&](const PoolSeen& pool) {
+        const auto found = elsewhere.find(pool.name);
+        if (found == elsewhere.end()) return false;
+        findings.push_back({Grade::note, "pool " + pool.name,
+                            "its worker is the account " + found->second + ", as which it is looked at by itself",
+                            "dormouse doctor --pool " + pool.name});
+        return true;
+    });
+}
+
+Findings look(const DoctorOptions& options, const config::Environment& environment, const Elsewhere& elsewhere) {
     Findings findings;
     Overview overview = overview_of_this_machine(environment);
+    leave_out(findings, overview, elsewhere);
     const std::string& only = options.database.pool;
     if (!only.empty()) std::erase_if(overview.pools, [&](const PoolSeen& pool) { return pool.name != only; });
-    if (overview.pools.empty())
+    if (overview.pools.empty() && elsewhere.empty())
         findings.push_back({only.empty() ? Grade::note : Grade::failed, only.empty() ? "pools" : "pool " + only,
                             "there is no file for it in " + config::directory(environment), "sudo dormouse setup"});
     for (const PoolSeen& pool : overview.pools) look_at_pool(findings, pool.name, environment);
@@ -80,8 +104,8 @@ void print_json(const Findings& findings, bool well) {
     print(safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
 }
 
-Outcome examine(const DoctorOptions& options) {
-    const Findings findings = look(options, config::of_process());
+Outcome examine(const DoctorOptions& options, const Elsewhere& elsewhere) {
+    const Findings findings = look(options, config::of_process(), elsewhere);
     const bool well =
         std::none_of(findings.begin(), findings.end(), [](const Finding& one) { return one.grade >= Grade::warning; });
     options.json ? print_json(findings, well) : print_lines(findings);
@@ -105,8 +129,10 @@ const char* to_string(Grade grade) {
 }
 
 int doctor(const DoctorOptions& options) {
-    if (!acts_for_account()) return finish(examine(options));
-    const auto code = in_account([&] { return finish(examine(options)); });
+    if (!acts_for_account()) return finish(examine(options, {}));
+    const std::string& only = options.database.pool;
+    const Elsewhere elsewhere = only.empty() ? pools_of_other_accounts(config::of_process()) : Elsewhere{};
+    const auto code = in_account(account_of_pool(only), [&] { return finish(examine(options, elsewhere)); });
     return code ? *code : finish(tl::unexpected(code.error()));
 }
 

@@ -4,14 +4,18 @@
 #include <chrono>
 #include <cmath>
 
+#include "cli/account.h"
 #include "cli/doctor_parts.h"
+#include "cli/server_unit.h"
 #include "postgres/hosts.h"
 #include "sql/embedded.h"
 #include "store/server_proof.h"
+#include "systemd/order.h"
 
 namespace dormouse::cli {
 namespace {
 
+constexpr Millis longest_order_answer{2'000};
 constexpr const char* bounds = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
 constexpr double little_skew_s = 1;
 constexpr double much_skew_s = 30;
@@ -108,6 +112,23 @@ void look_at_server(Findings& findings, Connection& connection, const config::Da
     look_at_clock(findings, before, reply->real(0, 3), after);
 }
 
+/// Who waits for whom at a shutdown, of the pools of this server on this machine.
+void look_at_order(Findings& findings, const Connection& connection, const Overview& overview) {
+    const std::string server = unit_of_server(connection);
+    if (server.empty()) return;
+    for (const PoolSeen& pool : overview.pools) {
+        if (!pool.units || !pool.units->on()) continue;
+        const auto before = systemd::ends_before(pool.name, server, longest_order_answer);
+        if (!before || *before) continue;  // look_at_units() says that the bus does not answer
+        const std::string path = systemd::order_path(pool.name);
+        const std::string directory = path.substr(0, path.rfind('/'));
+        findings.push_back({Grade::warning, "pool " + pool.name + ": shutdown",
+                            server + ", its server, does not wait for the worker, so what runs then is lost and counts",
+                            "mkdir -p " + directory + "; printf '[Unit]\\nAfter=%s\\n' " + shell_word(server) + " >" +
+                                path + "; systemctl daemon-reload"});
+    }
+}
+
 const char* remedy_for(Exit exit) {
     switch (exit) {
         case Exit::schema:
@@ -137,6 +158,7 @@ void look_at_database(Findings& findings, Overview& overview, const DatabaseOpti
         return failed("database", from(bounded.error()));
     findings.push_back({Grade::ok, "database", "answers (" + choice->origin + ")", ""});
     look_at_server(findings, connection, choice->database);
+    look_at_order(findings, connection, overview);
     ask(findings, connection,
         {"settings", sql::cli::doctor_settings, nullptr, "writable, UTF-8, the NOTIFY queue is empty enough"});
     if (!opened->schema_exists) return failed("schema", {Exit::schema, "there is no schema dormouse in this database"});

@@ -131,13 +131,14 @@ Try<int> make(const NewOptions& options) {
         return tl::unexpected(done.error());
     const std::string table = "\n[task." + options.name + "]\n" + filled(kind->table, "FILE", handler);
     if (const auto done = write(*pool_file, table, O_APPEND, 0); !done) return tl::unexpected(done.error());
+    const std::string account = account_of_pool(options.pool);
     if (options.json) {
         print(safe_json(nlohmann::ordered_json{
                   {"task", options.name}, {"handler", handler}, {"pool", options.pool}, {"file", *pool_file}}
                             .dump()) +
               "\n");
     } else {
-        print("# wrote " + handler + ", and [task." + options.name + "] in " + *pool_file + "\n" + sudo_words() +
+        print("# wrote " + handler + ", and [task." + options.name + "] in " + *pool_file + "\n" + sudo_words(account) +
               "dormouse try " + options.name + " '{\"name\": \"you\"}' --pool " + options.pool + "\n");
     }
     TryOptions attempt;
@@ -145,7 +146,7 @@ Try<int> make(const NewOptions& options) {
     attempt.payload = R"({"name": "you"})";
     attempt.pool = options.pool;
     attempt.json = options.json;
-    return in_account([&attempt] { return try_task(attempt); });
+    return in_account(account, [&attempt] { return try_task(attempt); });
 }
 
 }  // namespace

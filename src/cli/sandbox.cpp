@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/account.h"
+#include "cli/setup_files.h"
 #include "cli/text.h"
 #include "config/load.h"
 #include "systemd/sandbox.h"
@@ -56,23 +57,6 @@ Try<std::string> drop_in_now(const std::string& path) {
                    path + ": is not of `dormouse sandbox`, and is not written over; give it another name");
 }
 
-Try<void> replace_drop_in(const std::string& path, const std::string& text) {
-    std::error_code failed;
-    fs::create_directories(fs::path(path).parent_path(), failed);
-    const std::string hidden = path + ".new";  // systemd reads *.conf alone
-    {
-        std::ofstream file(hidden, std::ios::trunc);
-        file << text;
-        file.close();
-        if (failed || !file)
-            return give_up(Exit::denied, hidden + " cannot be written: " + std::generic_category().message(errno));
-    }
-    fs::permissions(hidden, fs::perms(0644), failed);
-    if (!failed) fs::rename(hidden, path, failed);
-    if (failed) return give_up(Exit::denied, path + " cannot be written: " + failed.message());
-    return {};
-}
-
 /// Returns what was done.
 Try<std::string> install_drop_in(const std::string& pool, const std::string& wanted) {
     if (::geteuid() != 0) return give_up(Exit::denied, "only root may write the units' files: " + command_as_root());
@@ -86,7 +70,7 @@ Try<std::string> install_drop_in(const std::string& pool, const std::string& wan
         fs::remove(path, failed);
         if (failed) return give_up(Exit::denied, path + " cannot be removed: " + failed.message());
         fs::remove(fs::path(path).parent_path(), failed);  // fails where others have drop-ins
-    } else if (auto done = replace_drop_in(path, wanted); !done) {
+    } else if (auto done = replace_unit_file(path, wanted); !done) {
         return tl::unexpected(done.error());
     }
     const std::string did = path + (wanted.empty() ? " is removed, as no task needs it" : " is written");
@@ -108,13 +92,13 @@ Json document_of(const config::Config& config, const std::vector<Opening>& openi
 }
 
 /// Why a path cannot be written to, whatever the sandbox says; empty: it can, or that cannot be seen from here.
-std::string trouble_with(const std::string& path) {
+std::string trouble_with(const std::string& path, const std::string& name) {
     if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
         return path + " is not there; a worker that starts before it is cannot write to it later";
-    const passwd* const account = ::getpwnam(worker_account);
+    const passwd* const account = ::getpwnam(name.c_str());
     if (account == nullptr || ::geteuid() != account->pw_uid || ::access(path.c_str(), W_OK) == 0 || errno != EACCES)
         return "";
-    return path + " may not be written by the user " + worker_account;
+    return path + " may not be written by the user " + name;
 }
 
 }  // namespace
@@ -135,11 +119,12 @@ Findings look_at_sandbox(const config::Config& config) {
                             "task " + list_of_tasks(one.tasks) + ": sandbox." + one.text() +
                                 " is not given by dormouse@" + config.pool + ".service",
                             install_command(config.pool)});
+    const std::string account = account_of_pool(config.pool);
     for (const Opening& one : openings)
         if (one.word == systemd::Word::write)
-            if (std::string trouble = trouble_with(one.value); !trouble.empty())
+            if (std::string trouble = trouble_with(one.value, account); !trouble.empty())
                 findings.push_back({Grade::warning, about, "task " + list_of_tasks(one.tasks) + ": " + trouble,
-                                    std::string("sudo install -d -o ") + worker_account + " " + shell_word(one.value)});
+                                    "sudo install -d -o " + shell_word(account) + " " + shell_word(one.value)});
     if (findings.empty()) findings.push_back({Grade::ok, about, "the unit gives all that the tasks need", ""});
     return findings;
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/account.h"
+#include "cli/server_unit.h"
 #include "cli/setup_files.h"
 #include "cli/setup_steps.h"
 #include "cli/text.h"
@@ -35,6 +36,8 @@ Try<void> look(Setup& setup) {
         connection = connect(setup.server, "postgres");
         if (!connection) return tl::unexpected(connection.error());
     }
+    if (!setup.options.no_systemd && config::directory(setup.environment) == config::directory({}))
+        setup.server_unit = unit_of_server(*connection);
     auto facts = look_at(*connection, there, setup.options);
     if (!facts) return tl::unexpected(facts.error());
     setup.facts = std::move(*facts);
@@ -112,7 +115,9 @@ Outcome setup(const SetupOptions& options) {
     for (const std::string& name : config::database_variables()) setup.environment.erase(name);
     const std::string directory = config::directory(setup.environment);
     setup.pool_file = directory + "/" + options.pool + ".toml";
-    setup.passfile = directory + "/pgpass";
+    setup.account = account_of_pool(options.pool);
+    // libpq takes a passfile of its own account alone
+    setup.passfile = directory + "/" + (setup.account == worker_account ? "" : options.pool + ".") + "pgpass";
     if (const auto looked = look(setup); !looked) return tl::unexpected(looked.error());
     const auto planned = plan(setup);
     if (!planned) return tl::unexpected(planned.error());

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 
 #include "base/unique_fd.h"
@@ -15,6 +16,8 @@
 
 namespace dormouse::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::size_t password_bytes = 24;
 
@@ -36,9 +39,9 @@ bool write_all(int file, const std::string& text) {
     return ::fsync(file) == 0;
 }
 
-bool hand_over(int file, bool owned) {
+bool hand_over(int file, const std::string& account, bool owned) {
     if (!acts_for_account()) return true;
-    const passwd* const user = ::getpwnam(worker_account);
+    const passwd* const user = ::getpwnam(account.c_str());
     return user != nullptr && ::fchown(file, owned ? user->pw_uid : static_cast<uid_t>(-1), user->pw_gid) == 0;
 }
 
@@ -61,17 +64,36 @@ std::string escaped_field(const std::string& text) {
 
 }  // namespace
 
-Try<void> write_new_file(const std::string& path, const std::string& text, unsigned mode, bool owned) {
+Try<void> write_new_file(const std::string& path, const std::string& text, unsigned mode, const std::string& account,
+                         bool owned) {
     const std::string hidden = path + ".new";
     const UniqueFd file(::open(hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.valid() && errno == EEXIST)
         return give_up(Exit::config, hidden + ": left by another setup; remove it if none is running");
     if (!file.valid()) return tl::unexpected(why_not_made(errno, hidden));
-    const bool ready = write_all(file.get(), text) && hand_over(file.get(), owned) && ::fchmod(file.get(), mode) == 0;
+    const bool ready =
+        write_all(file.get(), text) && hand_over(file.get(), account, owned) && ::fchmod(file.get(), mode) == 0;
     // a link and no renaming: that would replace what somebody has put there meanwhile
     const int reason = ready && ::link(hidden.c_str(), path.c_str()) == 0 ? 0 : errno;
     ::unlink(hidden.c_str());
     if (reason != 0) return tl::unexpected(why_not_made(reason, path));
+    return {};
+}
+
+Try<void> replace_unit_file(const std::string& path, const std::string& text) {
+    std::error_code failed;
+    fs::create_directories(fs::path(path).parent_path(), failed);
+    const std::string hidden = path + ".new";  // systemd reads *.conf alone
+    {
+        std::ofstream file(hidden, std::ios::trunc);
+        file << text;
+        file.close();
+        if (failed || !file)
+            return give_up(Exit::denied, hidden + " cannot be written: " + std::generic_category().message(errno));
+    }
+    fs::permissions(hidden, fs::perms(0644), failed);
+    if (!failed) fs::rename(hidden, path, failed);
+    if (failed) return give_up(Exit::denied, path + " cannot be written: " + failed.message());
     return {};
 }
 
@@ -89,12 +111,13 @@ Try<std::optional<std::string>> find_password(const std::string& passfile, const
     return std::nullopt;
 }
 
-Try<std::string> add_password(const std::string& passfile, const PassEntry& entry) {
+Try<std::string> add_password(const std::string& passfile, const PassEntry& entry, const std::string& account) {
     const std::string password = random_hex();
     if (password.empty()) return give_up(Exit::internal, "the kernel gives no random bytes");
     const std::string line = start_of(entry) + password + "\n";
     if (::access(passfile.c_str(), F_OK) != 0) {
-        if (auto written = write_new_file(passfile, line, 0600, true); !written) return tl::unexpected(written.error());
+        if (auto written = write_new_file(passfile, line, 0600, account, true); !written)
+            return tl::unexpected(written.error());
         return password;
     }
     const UniqueFd file(::open(passfile.c_str(), O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC));

@@ -1,5 +1,5 @@
-// The two files of `dormouse setup`: the pool's, and the passfile with the pool's password. Neither is ever written
-// over.
+// The files of `dormouse setup`: the pool's, and the passfile with the pool's password, which are never written over; and
+// drop-ins, also of `dormouse sandbox`, which are.
 #pragma once
 
 #include <optional>
@@ -9,9 +9,13 @@
 
 namespace dormouse::cli {
 
-/// Writes a new file of that mode, all of it or nothing; group `group`, or also owner, the account of the pools.
+/// Writes a new file of that mode, all of it or nothing; its group, if `owned` also its owner, is that of `account`.
 /// Errors: config when it is there already, denied with the remedy.
-Try<void> write_new_file(const std::string& path, const std::string& text, unsigned mode, bool owned);
+Try<void> write_new_file(const std::string& path, const std::string& text, unsigned mode, const std::string& account,
+                         bool owned);
+
+/// Writes a drop-in of ours, its directory too, in place of an older one. Errors: denied.
+Try<void> replace_unit_file(const std::string& path, const std::string& text);
 
 /// One line of a passfile, for any database of that server.
 struct PassEntry {
@@ -27,6 +31,6 @@ Try<std::optional<std::string>> find_password(const std::string& passfile, const
 
 /// Appends a line with a new random password; makes the file (0600, the account's) if there is none. Returns the
 /// password. Errors: denied.
-Try<std::string> add_password(const std::string& passfile, const PassEntry& entry);
+Try<std::string> add_password(const std::string& passfile, const PassEntry& entry, const std::string& account);
 
 }  // namespace dormouse::cli

@@ -32,7 +32,7 @@ Try<bool> password_there(const Setup& setup) {
     if (!*found && setup.facts.login)
         return give_up(Exit::config, "login " + setup.options.login + " is there already, and " + setup.passfile +
                                          " has no password for it: add the line " + start_of(pass_entry(setup)) +
-                                         "PASSWORD (file mode 0600, owner " + worker_account +
+                                         "PASSWORD (file mode 0600, owner " + setup.account +
                                          "), or name another login with --login");
     return found->has_value();
 }
@@ -40,11 +40,11 @@ Lines password_commands(const Setup& setup) {
     const std::string file = shell_word(setup.passfile);
     const std::string random = "$(od -An -tx1 -N24 /dev/urandom | tr -d ' \\n')";
     Lines lines{"(umask 077; echo " + shell_word(start_of(pass_entry(setup))) + random + " >>" + file + ")"};
-    if (acts_for_account()) lines.push_back(std::string("chown ") + worker_account + ": " + file);
+    if (acts_for_account()) lines.push_back("chown " + shell_word(setup.account) + ": " + file);
     return lines;
 }
 Try<void> make_password(Setup& setup) {
-    const auto added = add_password(setup.passfile, pass_entry(setup));
+    const auto added = add_password(setup.passfile, pass_entry(setup), setup.account);
     if (!added) return tl::unexpected(added.error());
     return {};
 }

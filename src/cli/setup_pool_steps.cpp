@@ -13,6 +13,7 @@
 #include "config/load.h"
 #include "config/options.h"
 #include "config/redact.h"
+#include "systemd/order.h"
 #include "systemd/switch.h"
 #include "systemd/units.h"
 
@@ -44,18 +45,18 @@ Try<bool> file_there(const Setup& setup) {
     const auto loaded = config::load(sources);
     if (!loaded) return give_up(Exit::config, loaded.error().message);
     const std::string& url = loaded->config.database.url;
-    if (same_database(url, worker_account, url_for_pool(setup))) return true;
+    if (same_database(url, setup.account, url_for_pool(setup))) return true;
     return give_up(Exit::config, setup.pool_file + " is there and names another database or login (" +
                                      config::redacted(url) + " and not " + url_for_pool(setup) +
                                      "); it is not overwritten: change it by hand, or name another pool with --pool");
 }
 Lines file_commands(const Setup& setup) {
     const std::string path = shell_word(setup.pool_file);
-    const std::string group = acts_for_account() ? std::string(" -g ") + worker_account : "";
+    const std::string group = acts_for_account() ? " -g " + shell_word(setup.account) : "";
     return {"install -m 640" + group + " /dev/stdin " + path + " <<'END'\n" + file_text(setup) + "END"};
 }
 Try<void> make_file(Setup& setup) {
-    return write_new_file(setup.pool_file, file_text(setup), 0640, false);
+    return write_new_file(setup.pool_file, file_text(setup), 0640, setup.account, false);
 }
 
 std::string about_check(const Setup&) {
@@ -66,7 +67,7 @@ Try<bool> never_there(const Setup&) {
 }
 Lines check_commands(const Setup& setup) {
     // the administrator's password would win over the passfile
-    const std::string who = acts_for_account() || setup.server.local ? sudo_words() : "env -u PGPASSWORD ";
+    const std::string who = acts_for_account() || setup.server.local ? sudo_words(setup.account) : "env -u PGPASSWORD ";
     return {who + "dormouse worker " + setup.options.pool + " --check"};
 }
 /// As the pool's unit has it: without the variables of this caller.
@@ -82,11 +83,33 @@ int check_alone(const Setup& setup) {
 }
 Try<void> check(Setup& setup) {
     setup.connection.reset();  // it is this process's alone
-    const auto code = in_account([&setup] { return check_alone(setup); });
+    const auto code = in_account(setup.account, [&setup] { return check_alone(setup); });
     if (!code) return tl::unexpected(code.error());
     if (*code == 0) return {};
     return give_up(*code < 128 ? static_cast<Exit>(*code) : Exit::internal,
                    "the pool cannot work yet, see above; fix that, then run dormouse setup again");
+}
+
+std::string about_order(const Setup& setup) {
+    return setup.server_unit.empty() ? ""
+                                     : "at a shutdown the worker ends before " + setup.server_unit + ", its server";
+}
+Try<bool> ordered(const Setup& setup) {
+    const auto before = systemd::ends_before(setup.options.pool, setup.server_unit, systemd_patience);
+    if (!before) return give_up(before.error());
+    if (*before || ::geteuid() == 0) return *before;
+    return give_up(Exit::denied, "only root may write the units' files: " + command_as_root() + ", or --no-systemd");
+}
+Lines order_commands(const Setup& setup) {
+    return {"install -D -m 644 /dev/stdin " + systemd::order_path(setup.options.pool) + " <<'END'\n" +
+                systemd::order_drop_in(setup.server_unit) + "END",
+            "systemctl daemon-reload"};
+}
+Try<void> put_in_order(Setup& setup) {
+    const std::string path = systemd::order_path(setup.options.pool);
+    if (auto done = replace_unit_file(path, systemd::order_drop_in(setup.server_unit)); !done) return done;
+    if (const Status read = systemd::reload_units(systemd_patience); !read) return give_up(read.error());
+    return {};
 }
 
 std::string about_switch(const Setup& setup) {
@@ -126,6 +149,7 @@ std::span<const SetupStep> pool_steps() {
     static constexpr std::array steps{
         SetupStep{"file", about_file, file_there, file_commands, make_file},
         SetupStep{"check", about_check, never_there, check_commands, check},
+        SetupStep{"order", about_order, ordered, order_commands, put_in_order},
         SetupStep{"switch", about_switch, switched_on, switch_commands, switch_on},
     };
     return steps;

@@ -20,6 +20,8 @@ struct Setup {
     std::optional<postgres::BlockingConnection> connection;
     std::string pool_file;
     std::string passfile;
+    std::string account;      ///< of the pool's worker
+    std::string server_unit;  ///< the server's, of this machine; empty: none, or systemd has no part in it
 
     [[nodiscard]] std::string database() const { return server.parts.at("dbname"); }
 };
@@ -37,7 +39,7 @@ struct SetupStep {
 std::span<const SetupStep> database_steps();
 /// The password, where one is needed, the pool's login, and the application's.
 std::span<const SetupStep> login_steps();
-/// The pool's file, its check, its switch.
+/// The pool's file, its check, the order in which a shutdown stops worker and server, its switch.
 std::span<const SetupStep> pool_steps();
 
 /// The statements, one after the other. Errors: the server's, with the statement, which is one that may be shown.

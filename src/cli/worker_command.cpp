@@ -136,7 +136,7 @@ Outcome check_worker(const WorkerOptions& options) {
 
 int check_as_pool(const WorkerOptions& options) {
     if (!acts_for_account() || !is_the_pools(options)) return finish(check_worker(options));
-    const auto code = in_account([&] { return finish(check_worker(options)); });
+    const auto code = in_account(account_of_pool(options.pool), [&] { return finish(check_worker(options)); });
     return code ? *code : finish(tl::unexpected(code.error()));
 }
 

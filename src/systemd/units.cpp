@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 #include "systemd/bus.h"
 
@@ -10,6 +11,8 @@ namespace dormouse::systemd {
 namespace {
 
 constexpr std::size_t most_asked_one_by_one = 100;
+constexpr const char* bus_of_services = "org.freedesktop.systemd1.Service";
+constexpr const char* bus_of_timers = "org.freedesktop.systemd1.Timer";
 
 /// What `name` starts and ends with taken away; empty: it does not.
 std::string_view between(std::string_view name, std::string_view start, std::string_view end) {
@@ -127,8 +130,13 @@ std::optional<double> time_of(sd_bus* bus, const std::string& path, const char* 
     return static_cast<double>(usec) / 1e6;
 }
 
+double clock_now(clockid_t clock) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
 UnitAtRest read_rest(sd_bus* bus, const std::string& pool, std::optional<std::uint64_t> timer) {
-    constexpr const char* bus_of_services = "org.freedesktop.systemd1.Service";
     UnitAtRest rest;
     if (const std::string path = object_of(bus, "dormouse@" + pool + ".service"); !path.empty()) {
         rest.since = time_of(bus, path, bus_unit, "StateChangeTimestamp");
@@ -142,8 +150,12 @@ UnitAtRest read_rest(sd_bus* bus, const std::string& pool, std::optional<std::ui
     }
     if (!timer) return rest;
     const std::string path = object_of(bus, "dormouse-due-" + pool + "-" + std::to_string(*timer) + ".timer");
-    // both of its clocks are set; this one stays right while the host is suspended
-    if (!path.empty()) rest.fires_at = time_of(bus, path, "org.freedesktop.systemd1.Timer", "NextElapseUSecRealtime");
+    if (path.empty()) return rest;
+    // where both of its clocks are set, this one stays right while the host is suspended
+    rest.fires_at = time_of(bus, path, bus_of_timers, "NextElapseUSecRealtime");
+    if (rest.fires_at) return rest;
+    if (const auto at = time_of(bus, path, bus_of_timers, "NextElapseUSecMonotonic"))
+        rest.fires_at = clock_now(CLOCK_REALTIME) + (*at - clock_now(CLOCK_MONOTONIC));
     return rest;
 }
 
@@ -169,6 +181,21 @@ Result<std::vector<UnitChange>> changes_of(const std::string& pool, Millis patie
     return changes;
 }
 
+Result<std::string> account_of_service(const std::string& pool, Millis patience) {
+    auto bus = open_bus(patience);
+    if (!bus) return tl::unexpected(bus.error());
+    std::string object;
+    char* user = nullptr;
+    int code = load_unit(bus->get(), "dormouse@" + pool + ".service", object);
+    if (code >= 0)
+        code = sd_bus_get_property_string(bus->get(), bus_service, object.c_str(), bus_of_services, "User", nullptr,
+                                          &user);
+    if (code < 0) return tl::unexpected(bus_failed(code));
+    std::string account = user;
+    std::free(user);
+    return account;
+}
+
 Result<Millis> stop_timeout_of(const std::string& pool, Millis patience) {
     auto bus = open_bus(patience);
     if (!bus) return tl::unexpected(bus.error());
@@ -176,8 +203,8 @@ Result<Millis> stop_timeout_of(const std::string& pool, Millis patience) {
     std::uint64_t microseconds = 0;
     int code = load_unit(bus->get(), "dormouse@" + pool + ".service", object);
     if (code >= 0)
-        code = sd_bus_get_property_trivial(bus->get(), bus_service, object.c_str(), "org.freedesktop.systemd1.Service",
-                                           "TimeoutStopUSec", nullptr, 't', &microseconds);
+        code = sd_bus_get_property_trivial(bus->get(), bus_service, object.c_str(), bus_of_services, "TimeoutStopUSec",
+                                           nullptr, 't', &microseconds);
     if (code < 0) return tl::unexpected(bus_failed(code));
     constexpr std::uint64_t for_ever = 1'000'000'000'000;  // infinity is the largest number that there is
     return Millis{static_cast<Millis::rep>(std::min(microseconds / 1'000, for_ever))};

@@ -57,6 +57,9 @@ struct UnitChange {
 /// Of the pool's target, socket, path and service. Errors: as units_of().
 Result<std::vector<UnitChange>> changes_of(const std::string& pool, Millis patience);
 
+/// User= of the pool's service, as systemd has read it; empty: none is said. Errors: as units_of().
+Result<std::string> account_of_service(const std::string& pool, Millis patience);
+
 /// TimeoutStopSec= of the pool's service, as systemd has read it. Errors: as units_of().
 Result<Millis> stop_timeout_of(const std::string& pool, Millis patience);
 

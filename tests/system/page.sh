@@ -37,12 +37,16 @@ shows() {
         grep -q -e "$pattern" <<<"$output" || { printf '%s\n' "$output"; fail "$command does not show: $line"; }
     done
 }
-# typed NAME: the commands of the block below <!-- KIND: NAME -->, one after the other.
+# block NAME: the lines of the block below <!-- KIND: NAME -->.
+block() {
+    awk -v name="<!-- $kind: $1 -->" '$0 == name { found = 1; next } found && /^```/ { if (inside) exit; inside = 1; next } inside' "$page" | grep . ||
+        fail "the page has no $kind $1"
+}
+# typed NAME: the commands of that block, one after the other.
 typed() {
     local line command='' lines=()
     local found
-    found=$(awk -v name="<!-- $kind: $1 -->" '$0 == name { found = 1; next } found && /^```/ { if (inside) exit; inside = 1; next } inside' "$page")
-    [ -n "$found" ] || fail "the page has no $kind $1"
+    found=$(block "$1") || { say "$found"; exit 1; }
     told+=("$1")
     while IFS= read -r line; do
         line=${line//RUN/${run:-}}
