@@ -164,15 +164,15 @@ class Helper {
         std::vector<std::string> arguments{
             "--no-block", "--quiet", "--collect", "--unit=" + name,
             "--description=Pool " + options_.pool + " of dormouse has something due",
-            // Both clocks: OnActiveSec= stands still while the host is suspended, OnCalendar= in the past
-            // never fires.
-            "--on-active=" + std::to_string(delay.count()) + "ms", "--on-calendar=" + calendar_time(delay),
-            "--timer-property=AccuracySec=100ms",
+            "--on-active=" + std::to_string(delay.count()) + "ms", "--timer-property=AccuracySec=100ms",
             // Or a timer with a calendar time would wait for the clock to be synchronised, and we for the
             // timer.
             "--timer-property=DefaultDependencies=no", "--service-type=oneshot",
             // A start that could not even be queued is tried again: nobody else remembers this due time.
             "--property=Restart=on-failure", "--property=RestartSec=10s", "--property=StartLimitIntervalSec=0"};
+        // OnActiveSec= stands still while the host is suspended, so both clocks; but a calendar time that has passed
+        // before systemd-run reads it is complained about, and never fires.
+        if (delay > tool_deadline) arguments.push_back("--on-calendar=" + calendar_time(delay));
         if (!options_.target.empty()) {
             arguments.push_back("--timer-property=PartOf=" + options_.target);
             // A timer that fires while the target goes down must not bring the pool back: the manager itself
