@@ -81,7 +81,7 @@ LastMetrics metrics_of(const config::LocalPool& pool) {
 }
 
 std::string end_text(const PoolAtRest& pool) {
-    if (pool.state == "awake" || pool.state == "starting") return "";
+    if (pool.state == "awake" || (pool.state == "starting" && pool.failures == 0)) return "";
     if (pool.failures > 0 || !pool.ended.empty())
         return (pool.ended.empty() ? "badly" : pool.ended) +
                (pool.failures > 1 ? " (" + std::to_string(pool.failures) + " in a row)" : "");
