@@ -40,6 +40,7 @@ restore() {
     export PGHOST=127.0.0.1 PGUSER=$psql_user
     database=postgres
     sql "DROP DATABASE IF EXISTS tenant WITH (FORCE)"
+    sql "DROP DATABASE IF EXISTS beside WITH (FORCE)"
     sql "DROP ROLE IF EXISTS tenant"
     sql "DROP ROLE IF EXISTS dormouse_owner"
     userdel tenant
