@@ -122,13 +122,14 @@ int run(const Arguments& arguments) {
     sources.file = arguments.config;
     sources.environment = config::of_process();
     sources.database_required = false;
+    sources.may_be_functions = true;
     const auto loaded = config::load(sources);
     if (!loaded) return complain(loaded.error().message, code_config);
     const config::Config& config = loaded->config;
     curl_global_init(CURL_GLOBAL_DEFAULT);
     if (arguments.test) return test(config, arguments.json);
-    if (!config.alerts.any()) return 0;
-    Call call{config.pool, arguments.state, "", {}};
+    if (!config.alerts.any() && alerts::alive_urls(config).empty()) return 0;
+    Call call{config.pool, arguments.state, "", {}, arguments.ended};
     if (arguments.ended) {
         if (const char* given = std::getenv("STATE_DIRECTORY"); call.state_directory.empty() && given != nullptr)
             call.state_directory = given;
@@ -139,7 +140,7 @@ int run(const Arguments& arguments) {
         call.notices = alerts::notices_from(line);
         call.memory.assign(std::istreambuf_iterator<char>(std::cin), {});
     }
-    const auto answer = send(config.alerts, call);
+    const auto answer = send(config, call);
     if (!answer) {
         std::printf("%s", answer.error().message.c_str());  // the worker logs what is not JSON
         return complain(answer.error().message, arguments.ended ? code_try_again : 1);

@@ -14,8 +14,6 @@ constexpr std::size_t most_waiting = 50;
 constexpr std::int64_t hour = 3'600;
 constexpr std::size_t most_in_an_hour = 20;
 constexpr std::size_t most_of_a_task = 10;
-constexpr std::int64_t first_pause = 10;
-constexpr std::int64_t longest_pause = 600;
 
 json to_json(const alerts::Notice& notice) {
     return json::parse(alerts::to_json({notice})).front();
@@ -173,7 +171,7 @@ void Book::forget_old(std::int64_t now) {
 void Book::tried(std::int64_t now) {
     std::erase_if(waiting_, [](const Waiting& one) { return one.ways.empty(); });
     failures_ = waiting_.empty() ? 0 : failures_ + 1;
-    next_try_ = waiting_.empty() ? 0 : now + std::min(longest_pause, first_pause << std::min(failures_ - 1, 10));
+    next_try_ = waiting_.empty() ? 0 : now + pause_after(failures_);
 }
 
 std::set<std::string> Book::open() const {

@@ -5,6 +5,7 @@
 // once in an hour for such a task and once for all others.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -16,6 +17,13 @@
 #include "alert_sender/message.h"
 
 namespace dormouse::alert_sender {
+
+inline constexpr std::int64_t longest_pause = 600;
+/// In seconds, 10 and then doubling, before what has failed so often is tried again.
+inline std::int64_t pause_after(int failures) {
+    constexpr std::int64_t first = 10;
+    return std::min(longest_pause, first << std::min(failures - 1, 10));
+}
 
 class Book {
   public:

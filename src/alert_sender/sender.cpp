@@ -8,10 +8,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "alert_sender/book.h"
+#include "alert_sender/fetches.h"
 #include "base/unique_fd.h"
 
 namespace dormouse::alert_sender {
@@ -81,6 +83,22 @@ struct Trip {
     }
 };
 
+std::vector<alerts::Notice> troubles_of(std::vector<alerts::Notice> notices) {
+    std::erase_if(notices, [](const alerts::Notice& one) { return one.kind == "alive"; });
+    return notices;
+}
+
+std::string fetches_in(const std::string& text) {
+    const auto all = nlohmann::json::parse(text, nullptr, false);
+    return all.is_object() && all.contains("alive") ? all["alive"].dump() : "[]";
+}
+
+std::string text_of(const Book& book, const Fetches& fetches) {
+    auto all = nlohmann::json::parse(book.text());
+    all["alive"] = nlohmann::json::parse(fetches.text());
+    return all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
 void clear_way(const std::string& path) {
@@ -89,7 +107,9 @@ void clear_way(const std::string& path) {
         std::filesystem::remove(path, failed);
 }
 
-Result<Answered> send(const config::Alerts& alerts, const Call& call) {
+Result<Answered> send(const config::Config& config, const Call& call) {
+    const config::Alerts& alerts = config.alerts;
+    const alerts::AliveUrls urls = alerts::alive_urls(config);
     Keeper keeper(call.state_directory);
     if (Status held = keeper.hold(); !held) return tl::unexpected(held.error());
     auto ways = ways_of(alerts);
@@ -97,11 +117,21 @@ Result<Answered> send(const config::Alerts& alerts, const Call& call) {
     std::set<std::string> names;
     for (const auto& [name, way] : ways->all) names.insert(name);
     Book book(call.pool, std::chrono::ceil<std::chrono::seconds>(alerts.repeat).count());
-    book.read(call.state_directory.empty() ? call.memory : keeper.read());
-    book.take(call.notices, names, alerts::now_s());
+    const std::string before = call.state_directory.empty() ? call.memory : keeper.read();
+    book.read(before);
+    book.take(troubles_of(call.notices), names, alerts::now_s());
+    Fetches fetches;
+    fetches.read(fetches_in(before));
+    fetches.take(call.notices);
+    if (call.worker_gone) fetches.drop_pool();
+    fetches.forget(urls, alerts::now_s());
+    const auto keep = [&]() -> Status {
+        if (Status kept = keeper.write(text_of(book, fetches)); !kept) return kept;
+        keeper.mark(!book.waiting().empty() || fetches.of_tasks());
+        return {};
+    };
     // Before anything is sent: whoever dies here tells it later.
-    if (Status kept = keeper.write(book.text()); !kept) return tl::unexpected(kept.error());
-    keeper.mark(!book.waiting().empty());
+    if (Status kept = keep(); !kept) return tl::unexpected(kept.error());
 
     std::vector<Trip> trips;
     for (const std::string& name : names) {
@@ -110,9 +140,12 @@ Result<Answered> send(const config::Alerts& alerts, const Call& call) {
             if (one.ways.contains(name)) trip.messages.push_back(&one.message);
         if (!trip.messages.empty()) trips.push_back(std::move(trip));
     }
+    const std::vector<std::string> due = fetches.due(alerts::now_s());
+    std::map<std::string, Status> fetched;
     {
         std::vector<std::jthread> threads;
         for (Trip& trip : trips) threads.emplace_back([&trip, &way = ways->all.at(trip.name)] { trip.go(way); });
+        if (!due.empty()) fetched = fetch_all(alerts, urls, due);
     }
     nlohmann::json answer{{"sent", nlohmann::json::array()}, {"failed", ""}};
     std::string failed;
@@ -132,13 +165,24 @@ Result<Answered> send(const config::Alerts& alerts, const Call& call) {
         std::erase_if(one.ways, [&](const std::string& name) { return !names.contains(name); });
     const std::int64_t now = alerts::now_s();
     book.tried(now);
-    if (Status kept = keeper.write(book.text()); !kept) return tl::unexpected(kept.error());
-    keeper.mark(!book.waiting().empty());
+    std::set<std::string> unreachable;
+    for (const auto& [name, outcome] : fetched) {
+        fetches.tried(name, outcome.has_value(), now);
+        if (!outcome) unreachable.insert(outcome.error().message);
+    }
+    if (Status kept = keep(); !kept) return tl::unexpected(kept.error());
     answer["failed"] = failed;
     answer["open"] = book.open();
-    if (const auto again = book.again_in(now)) answer["again_ms"] = *again * 1'000;
-    if (call.state_directory.empty()) answer["state"] = nlohmann::json::parse(book.text());
-    return Answered{answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), book.waiting().empty()};
+    answer["unreachable"] = unreachable;
+    answer["urls_wait"] = !fetches.empty();
+    const auto again = book.again_in(now);
+    const auto fetch_again = fetches.again_in(now);
+    constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max() / 1'000;
+    const std::int64_t next = std::min(again.value_or(never), fetch_again.value_or(never));
+    if (next < never) answer["again_ms"] = next * 1'000;
+    if (call.state_directory.empty()) answer["state"] = nlohmann::json::parse(text_of(book, fetches));
+    return Answered{answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                    book.waiting().empty() && fetches.empty()};
 }
 
 }  // namespace dormouse::alert_sender

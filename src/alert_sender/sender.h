@@ -14,10 +14,12 @@ struct Call {
     std::string state_directory;  ///< where what was told is remembered; empty: in `memory`
     std::string memory;           ///< what the answer of the last call had as "state"
     std::vector<alerts::Notice> notices;
+    bool worker_gone = false;
 };
 
 struct Answered {
-    std::string json;  ///< for the worker: "sent", "failed", "open", "again_ms" and, without a directory, "state"
+    std::string
+        json;  ///< for the worker: "sent", "failed", "open", "unreachable", "urls_wait", "again_ms" and, without a directory, "state"
     bool all_sent = true;
 };
 
@@ -27,6 +29,6 @@ void clear_way(const std::string& path);
 
 /// Waits for another call of the same pool, for that at most its time. Errors: the state cannot be kept; then nothing
 /// is sent, because it would be sent again and again.
-Result<Answered> send(const config::Alerts& alerts, const Call& call);
+Result<Answered> send(const config::Config& config, const Call& call);
 
 }  // namespace dormouse::alert_sender

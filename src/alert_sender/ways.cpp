@@ -19,12 +19,12 @@ namespace {
 using Session = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using List = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
-Result<std::string> secret(const std::string& value, const std::string& file) {
+Result<std::string> secret(const std::string& value, const std::string& file, const char* whose = "of [alerts]") {
     if (file.empty()) return value;
     std::ifstream stream(file);
     std::string line;
     if (!stream || (!std::getline(stream, line) && !stream.eof()))
-        return fail(ErrorKind::denied, "cannot read " + file + "; it holds a secret of [alerts]");
+        return fail(ErrorKind::denied, "cannot read " + file + "; it holds a secret " + whose);
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
     return line;
 }
@@ -55,17 +55,19 @@ std::string reason(CURLcode code, const std::array<char, CURL_ERROR_SIZE>& text)
     return text[0] != '\0' ? text.data() : curl_easy_strerror(code);
 }
 
-Status post(const config::Alerts& alerts, const std::string& url, const Message& message, Millis within) {
+/// POST of `body`, or without one GET.
+Status request(const config::Alerts& alerts, const std::string& url, const std::string* body, Millis within) {
     const Session session(curl_easy_init(), curl_easy_cleanup);
     std::array<char, CURL_ERROR_SIZE> error{};
-    const std::string body = as_json(message);
     const List headers(curl_slist_append(nullptr, "Content-Type: application/json"), curl_slist_free_all);
     put_common(session.get(), alerts, within, error.data());
     curl_easy_setopt(session.get(), CURLOPT_URL, url.c_str());
     curl_easy_setopt(session.get(), CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(session.get(), CURLOPT_HTTPHEADER, headers.get());
-    curl_easy_setopt(session.get(), CURLOPT_POSTFIELDS, body.c_str());
-    curl_easy_setopt(session.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+    if (body != nullptr) {
+        curl_easy_setopt(session.get(), CURLOPT_HTTPHEADER, headers.get());
+        curl_easy_setopt(session.get(), CURLOPT_POSTFIELDS, body->c_str());
+        curl_easy_setopt(session.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
+    }
     curl_easy_setopt(session.get(), CURLOPT_WRITEFUNCTION, ignore);
     curl_easy_setopt(session.get(), CURLOPT_USERAGENT, "dormouse");
     const CURLcode code = curl_easy_perform(session.get());
@@ -154,6 +156,14 @@ Status run(const config::Alerts& alerts, const Message& message, Millis within) 
 
 }  // namespace
 
+Status fetch(const config::Alerts& alerts, const alerts::AliveUrl& place, Millis within) {
+    const auto url = secret(place.url, place.file, "(alive_url_file)");
+    if (!url) return tl::unexpected(url.error());
+    const Status done = request(alerts, *url, nullptr, within);
+    if (done) return {};
+    return fail(done.error().kind, "alive_url at " + host_of(*url) + ": " + done.error().message);
+}
+
 Result<Ways> ways_of(const config::Alerts& alerts) {
     Ways ways;
     const auto url = secret(alerts.webhook, alerts.webhook_file);
@@ -166,7 +176,8 @@ Result<Ways> ways_of(const config::Alerts& alerts) {
     }
     if (!url->empty()) {
         ways.all["webhook"] = [&alerts, url = *url](const Message& message, Millis within) {
-            return post(alerts, url, message, within);
+            const std::string body = as_json(message);
+            return request(alerts, url, &body, within);
         };
         ways.where["webhook"] = "webhook at " + host_of(*url);
     }

@@ -1,4 +1,4 @@
-// The ways on which messages go: a command of the admin's, a webhook, mail. Each call blocks for `longest_try` at most,
+// The ways on which messages go: a command of the admin's, a webhook, mail; and the URLs that are fetched. Each call blocks for `longest_try` at most,
 // and is made on a thread of its own. Knows no book and no state.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "alert_sender/message.h"
+#include "alerts/alive.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "config/config.h"
@@ -25,5 +26,8 @@ struct Ways {
 
 /// Those that the configuration names. Errors: a file with a secret that cannot be read.
 Result<Ways> ways_of(const config::Alerts& alerts);
+
+/// GET. Errors: which host did not take it, and why; no secret is in it.
+Status fetch(const config::Alerts& alerts, const alerts::AliveUrl& place, Millis within);
 
 }  // namespace dormouse::alert_sender

@@ -84,8 +84,11 @@ void add_files(Findings& findings, const std::string& name, const config::Config
     }
     add_secret(findings, name + ": alerts.webhook_file", config.alerts.webhook_file, S_IROTH | S_IWOTH);
     add_secret(findings, name + ": alerts.smtp_password_file", config.alerts.smtp_password_file, S_IROTH | S_IWOTH);
-    for (const auto& [task, settings] : config.tasks)
+    add_secret(findings, name + ": alerts.alive_url_file", config.alerts.alive_url_file, S_IROTH | S_IWOTH);
+    for (const auto& [task, settings] : config.tasks) {
         add_secret(findings, name + ": environment of " + task, settings.environment_file, S_IROTH | S_IWOTH);
+        add_secret(findings, name + ": alive_url_file of " + task, settings.alive_url_file, S_IROTH | S_IWOTH);
+    }
 }
 
 void add_spool(Findings& findings, const std::string& name, const config::Config& config) {

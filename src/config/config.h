@@ -61,9 +61,11 @@ struct Task {
     Output output = Output::result;
     bool snooze_counts = false;  ///< an attempt that asks to be tried again later uses one up
     Backoff backoff;
-    Millis expires{0};       ///< a run that has been due for longer is not begun; 0: never
-    std::string on_failure;  ///< the task of the run that is enqueued when one has failed for good; empty: none
-    int umask = -1;          ///< of its processes; -1: the worker's
+    Millis expires{0};           ///< a run that has been due for longer is not begun; 0: never
+    std::string on_failure;      ///< the task of the run that is enqueued when one has failed for good; empty: none
+    std::string alive_url;       ///< is fetched after a run has completed; empty: none. Secret
+    std::string alive_url_file;  ///< holds it instead
+    int umask = -1;              ///< of its processes; -1: the worker's
     Sandbox sandbox;
     // of warm, and the same in all tasks that share their processes:
     int processes = 0;                ///< most of them; 0: as many as the worker executes runs at once
@@ -130,7 +132,11 @@ struct Alerts {
     Millis backlog_age{300'000};     ///< a run has been due for so long; 0: not told
     Millis gather{10'000};           ///< what happens within that goes in one message
     Millis repeat{3'600'000};        ///< of one kind of trouble at most one message in that time
+    std::string alive_url;           ///< is fetched while the worker is awake; empty: none. Secret
+    std::string alive_url_file;      ///< holds it instead
+    Millis alive_every{300'000};
 
+    /// Whether somebody is told of trouble.
     [[nodiscard]] bool any() const {
         return !command.empty() || !webhook.empty() || !webhook_file.empty() || !mail_to.empty();
     }

@@ -30,7 +30,7 @@ constexpr Replaced replaced[] = {
     {"WORKER_TIMEOUT", "use timeout under [task.NAME]"},
     {"HEARTBEAT_MONITOR_INTERVAL",
      "workers are not polled: runs are taken back when a worker dies or its lease expires (worker.lease), "
-     "and problems are reported at once ([alerts])"},
+     "and problems are reported at once ([alerts]); an external monitor can watch alive_url"},
 };
 
 /// Where settings of the workers before dormouse are, and nobody else's of a host are likely to be.

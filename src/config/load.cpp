@@ -76,7 +76,8 @@ Status apply_file(Loaded& loaded, const Value& document, const std::string& path
                             path + ":" + std::to_string(line) + ": environment: " + done.error().message);
             continue;
         }
-        const Status done = name == "task" ? read_tasks(value, path, sources.functions, loaded.config, loaded.origins)
+        const Status done = name == "task" ? read_tasks(value, path, {sources.functions, sources.may_be_functions},
+                                                        loaded.config, loaded.origins)
                                            : apply_section(loaded, name, value, path);
         if (!done) return done;
     }
@@ -100,10 +101,15 @@ Status read_into(Loaded& loaded, const Sources& sources) {
                                   ": database.url holds a password and everybody may read the file; chmod o-r, or "
                                   "move the password to a credential, passfile or service file");
     const Alerts& alerts = loaded.config.alerts;
-    if (file->world_readable && (!alerts.webhook.empty() || !alerts.smtp_password.empty()))
+    if (file->world_readable && (!alerts.webhook.empty() || !alerts.smtp_password.empty() || !alerts.alive_url.empty()))
         loaded.warnings.push_back(path +
                                   ": [alerts] holds a secret and everybody may read the file; chmod o-r, or use " +
-                                  "webhook_file and smtp_password_file");
+                                  "webhook_file, smtp_password_file and alive_url_file");
+    for (const auto& [name, task] : loaded.config.tasks)
+        if (file->world_readable && !task.alive_url.empty())
+            loaded.warnings.push_back(path + ": task." + name +
+                                      ".alive_url is a secret and everybody may read the file; chmod o-r, or use "
+                                      "alive_url_file");
     return {};
 }
 
@@ -140,10 +146,10 @@ Status apply_sets(Loaded& loaded, const Sources& sources) {
         const Option* option = find_option(name);
         if (option == nullptr) return fail(ErrorKind::invalid, place + ": " + why_unknown(name));
         const std::string_view value = std::string_view(set).substr(equals + 1);
-        if (!sources.is_program && option->key.type == Type::secret && name != "database.url")
+        if (!sources.is_program && is_secret(option->key.type) && name != "database.url")
             return fail(ErrorKind::invalid, place + ": a secret on the command line can be seen in ps; use " + name +
                                                 "_file, or the environment: " + environment_name(*option));
-        if (!sources.is_program && option->key.type == Type::secret && has_password(value))
+        if (!sources.is_program && is_secret(option->key.type) && has_password(value))
             return fail(ErrorKind::invalid,
                         place +
                             ": a password on the command line can be seen in ps; leave it out and use a passfile "
@@ -170,6 +176,7 @@ void find_credentials(Loaded& loaded, const Environment& environment) {
     find("pgpass", "database.passfile", loaded.config.database.passfile);
     find("webhook", "alerts.webhook_file", loaded.config.alerts.webhook_file);
     find("smtp_password", "alerts.smtp_password_file", loaded.config.alerts.smtp_password_file);
+    find("alive_url", "alerts.alive_url_file", loaded.config.alerts.alive_url_file);
 }
 
 Status check_database(const Loaded& loaded, const Sources& sources) {

@@ -24,6 +24,7 @@ struct Sources {
     std::vector<std::string> sets;       ///< --set, in order: "section.key=value"; the last of a key counts
     Environment environment;             ///< of_process(), or whatever a test wants
     std::vector<std::string> functions;  ///< tasks whose functions are in this program: handler = "in_process"
+    bool may_be_functions = false;       ///< a task without a command is taken for a function of whatever the worker is
     bool is_program = false;  ///< `sets` are what a program says of itself: no command line, so nobody sees a password
     bool tasks_required = false;    ///< true for what executes runs: a pool without a task can do nothing
     bool database_required = true;  ///< false for commands that only ring or print: url and file may be missing

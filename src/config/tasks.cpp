@@ -75,6 +75,12 @@ constexpr TaskKey task_key_table[] = {
       "A task of this file. When a run fails for good, a run of that task is enqueued in the same "
       "transaction, into the same queue. That task may not have an on_failure itself."},
      [](Task& task) -> Slot { return &task.on_failure; }},
+    {{"alive_url", Type::url, "",
+      "A URL that is fetched after a run of this task has completed, at most once in 30 s: a service such as "
+      "healthchecks.io raises the alarm when that stays away. A secret; see docs/alerts.md."},
+     [](Task& task) -> Slot { return &task.alive_url; }},
+    {{"alive_url_file", Type::path, "", "A file that holds the URL instead."},
+     [](Task& task) -> Slot { return &task.alive_url_file; }},
     {{"umask", Type::umask, "",
       "The umask of the command, in octal: with \"0022\" everybody can read the files that it creates, "
       "with \"0027\" its group. Defaults to the worker's, which is 0077 in its unit."},
@@ -144,7 +150,7 @@ bool share_processes(const Task& one, const Task& other) {
 /// What read_tasks() works on, and the name of the task it is at.
 struct Reader {
     const std::string& file;
-    const std::vector<std::string>& functions;
+    const Functions& functions;
     std::map<std::string, std::string>& origins;
     std::string name;
 
@@ -187,12 +193,14 @@ struct Reader {
 
     /// A function of this program has no command, and everything else has one.
     Status check_handler(Task& task, const Value& value) {
-        const bool registered = std::find(functions.begin(), functions.end(), name) != functions.end();
+        const auto& names = functions.names;
+        const bool registered = std::find(names.begin(), names.end(), name) != names.end();
         const bool written = origins.contains(full("handler"));
         if (registered && written && task.handler != HandlerKind::in_process)
             return refused(value, full("handler"),
                            "this program has a function for the task; remove the line, or do not register it");
-        if (registered) task.handler = HandlerKind::in_process;
+        const bool of_another = functions.may_be_others && !written && task.command.empty();
+        if (registered || of_another) task.handler = HandlerKind::in_process;
         if (task.handler != HandlerKind::in_process) {
             if (!task.command.empty()) return {};
             return refused(value, full("command"), R"(is missing; add command = ["/path/to/program"])");
@@ -275,8 +283,8 @@ void add_functions(Config& config, const std::vector<std::string>& functions) {
     }
 }
 
-Status read_tasks(const Value& tasks, const std::string& file, const std::vector<std::string>& functions,
-                  Config& config, std::map<std::string, std::string>& origins) {
+Status read_tasks(const Value& tasks, const std::string& file, const Functions& functions, Config& config,
+                  std::map<std::string, std::string>& origins) {
     Reader reader{file, functions, origins, {}};
     if (tasks.kind != Value::Kind::table)
         return reader.refused(tasks, "task", "expected a table for each: [task.NAME]");

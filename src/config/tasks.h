@@ -21,10 +21,16 @@ struct TaskKey {
 /// All of them, in the order people write them.
 std::span<const TaskKey> task_keys();
 
-/// Reads the table [task] of `file` into config.tasks. `functions` are the tasks that are functions of this program.
+/// What is known of tasks that are functions.
+struct Functions {
+    const std::vector<std::string>& names;  ///< of this program
+    bool may_be_others = false;             ///< a task without a command may be one of another program
+};
+
+/// Reads the table [task] of `file` into config.tasks.
 /// `origins` gets "task.NAME.KEY" for each key that was written. Errors: invalid, "FILE:LINE: KEY: …".
-[[nodiscard]] Status read_tasks(const Value& table, const std::string& file, const std::vector<std::string>& functions,
-                                Config& config, std::map<std::string, std::string>& origins);
+[[nodiscard]] Status read_tasks(const Value& table, const std::string& file, const Functions& functions, Config& config,
+                                std::map<std::string, std::string>& origins);
 
 /// Those of `functions` that have no table get all the defaults.
 void add_functions(Config& config, const std::vector<std::string>& functions);

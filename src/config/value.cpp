@@ -123,12 +123,20 @@ Result<std::vector<std::string>> to_list(const Key& key, const Value& value) {
     return texts;
 }
 
+/// "http://host…". What else is wrong with it, the server says.
+bool is_url(std::string_view text) {
+    const std::size_t begin = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : text.size();
+    return begin < text.size() && std::string_view("/?#:@").find(text[begin]) == std::string_view::npos &&
+           text.find_first_of(" \"<>\\") == std::string_view::npos;
+}
+
 Result<std::string> to_text(const Key& key, const Value& value) {
-    const bool secret = key.type == Type::secret;
+    const bool secret = is_secret(key.type);
     if (value.kind != Value::Kind::text) return refused(key, secret ? "something that is not text" : described(value));
     const bool path = key.type == Type::path;
     if (!printable(value.text) || trimmed(value.text).empty() || (path && value.text.front() != '/'))
         return refused(key, secret ? "an empty text or control characters" : described(value));
+    if (key.type == Type::url && !is_url(value.text)) return refused(key, "something else");
     return value.text;
 }
 
@@ -252,6 +260,8 @@ std::string expected(const Key& key) {
         case Type::secret:
             return key.name == "database.url" ? R"(a connection string, such as "postgresql://user@host/dbname")"
                                               : "one line of text, which is a secret";
+        case Type::url:
+            return R"(a URL, such as "https://example.org/ping/ID", which is a secret)";
         case Type::handler:
             return R"("exec", "warm" or "in_process")";
         case Type::boolean:
@@ -290,6 +300,7 @@ Status assign(const Key& key, Slot slot, const Value& value) {
         case Type::path:
         case Type::text:
         case Type::secret:
+        case Type::url:
             return put(slot, to_text(key, value));
         case Type::listen:
             return put(slot, to_listen(key, value));
@@ -337,6 +348,7 @@ std::string shown(const Key& key, Slot slot) {
         case Type::home:
             return home_text(*std::get<Home*>(slot));
         case Type::secret:
+        case Type::url:
             // what else is secret is so as a whole
             return key.name == "database.url" || std::get<std::string*>(slot)->empty()
                        ? redacted(*std::get<std::string*>(slot))

@@ -49,6 +49,7 @@ enum class Type {
     listen,     ///< absolute path, or a loopback address with a port
     text,       ///< one line
     secret,     ///< connection string; its value is never in an error
+    url,        ///< of http or https; a secret, too
     handler,    ///< HandlerKind
     boolean,    ///< bool
     promise,    ///< bool: "when_needed" is true
@@ -74,6 +75,11 @@ struct Key {
     std::int64_t max = 0;
     std::string_view zero = {};  ///< the word for 0 of a duration ("never"), which `min` does not refuse
 };
+
+/// Whether its value is never shown, and not taken from a command line.
+constexpr bool is_secret(Type type) {
+    return type == Type::secret || type == Type::url;
+}
 
 /// What the key accepts, for people: "a whole number from 1 to 10000".
 std::string expected(const Key& key);

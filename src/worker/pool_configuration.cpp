@@ -237,7 +237,8 @@ void Pool::on_configuration_changed(bool renew) {
 }
 
 void Pool::start_alerts(const config::Config& config) {
-    if (alerts_ && alerts_->terms() == config.alerts) return;
+    if (alerts_ && alerts_->fits(config)) return;
+    std::vector<alerts::Notice> left = alerts_ ? alerts_->give_up() : std::vector<alerts::Notice>{};
     alerts_.reset();  // two of them would not both hear of what happens
     if (config.alerts.any())
         alerts_ =

@@ -1,58 +1,15 @@
 """Pools that have trouble, as people hear of it: the real worker, a real Postgres, a real web server. Run by run.sh."""
 import os
-import signal
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "ordinary"))
-import pool as pools  # noqa: E402 pylint: disable=wrong-import-position
-from servers import Silent, Web, eventually  # noqa: E402 pylint: disable=wrong-import-position
-
-GATHER = '"500ms"'
+from case import PoolCase, eventually, pools
+from servers import Silent
 
 
-class Trouble(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory(prefix="dormouse-alerts.", ignore_cleanup_errors=True)
-        self.addCleanup(directory.cleanup)
-        self.directory = directory.name
-        self.web = Web()
-        self.addCleanup(self.web.stop)
-
-    def pool(self, tasks, alerts=None, **worker):
-        name = "p" + self.id().rsplit("_", 1)[1] + str(len(os.listdir(self.directory)))
-        self.pool_ = pools.Pool(name, self.directory, {"worker": worker, "alerts": {"webhook": f'"{self.web.url}"', "gather": GATHER,
-                                                                                   **(alerts or {})}}, tasks, bell=False)
-        self.addCleanup(self.pool_.bell.close)
-        self.log = os.path.join(self.directory, name + ".log")
-        return self.pool_
-
-    def start(self, *arguments):
-        file = os.path.join(self.pool_.directory, self.pool_.name + ".toml")
-        with open(self.log, "ab") as log:
-            worker = subprocess.Popen([os.environ["DORMOUSE"], "worker", self.pool_.name, "--config", file, *arguments], stderr=log)
-        self.addCleanup(worker.wait)
-        self.addCleanup(worker.kill)
-        return worker
-
-    def end(self, worker):
-        worker.send_signal(signal.SIGTERM)
-        return worker.wait(timeout=60)
-
-    def kinds(self):
-        return [(post["kind"], post["state"]) for post in list(self.web.posts)]
-
-    def logged(self, event):
-        with open(self.log, encoding="utf-8") as log:
-            return [line for line in log if f" {event}: " in line]
-
-    def enqueue(self, task, number=1):
-        self.pool_.ask("SELECT count(dormouse.enqueue(%s, '{}', queue => %s)) FROM generate_series(1, %s)", task, self.pool_.name, number)
-
+class Trouble(PoolCase):
     def test_four_hundred_runs_that_fail_alike_are_one_message(self):
         pool = self.pool({"bad": 'command = ["/bin/sh", "-c", "echo no invoice $DORMOUSE_RUN_ID $$ >&2; exit 3"]\nmax_attempts = 1'},
                          alerts={"gather": '"3s"'}, concurrency=16)

@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 
 try:
     from aiosmtpd.controller import Controller
@@ -26,16 +25,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def eventually(happened, seconds=20):
-    """What `happened` returns, once that is something; looked at again until then, for nobody tells of it."""
-    end = time.monotonic() + seconds
-    while not (seen := happened()):
-        if time.monotonic() > end:
-            return seen
-        threading.Event().wait(0.05)
-    return seen
 
 
 def certificate(directory):
@@ -85,10 +74,11 @@ class Mail:
 
 
 class Web:
-    """Takes what is posted; answers with `status`."""
+    """Takes what is posted, and notes the path of what is fetched; answers with `status`."""
 
     def __init__(self):
         self.posts, self.status, self.tries = [], 200, 0
+        self.gets, self.refused = [], []  # paths
         web = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -100,11 +90,17 @@ class Web:
                 self.send_response(web.status)
                 self.end_headers()
 
+            def do_GET(self):  # pylint: disable=invalid-name
+                (web.gets if web.status == 200 else web.refused).append(self.path)
+                self.send_response(web.status)
+                self.end_headers()
+
             def log_message(self, *_):
                 pass
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/services/SECRET"
+        self.host = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url = self.host + "/services/SECRET"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self):
