@@ -157,6 +157,11 @@ struct Metrics {
     bool operator==(const Metrics&) const = default;
 };
 
+struct Traces {
+    std::string file;  ///< to which a span is written for each attempt, as OTLP/JSON; empty: none
+    bool operator==(const Traces&) const = default;
+};
+
 struct Config {
     std::string pool;
     std::string file;  ///< where it was read from; empty: no file
@@ -168,6 +173,7 @@ struct Config {
     Alerts alerts;
     Paths paths;
     Metrics metrics;
+    Traces traces;
     Variables environment;  ///< [environment]: of all handlers
     std::map<std::string, Task> tasks;
     bool operator==(const Config&) const = default;

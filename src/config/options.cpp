@@ -203,6 +203,11 @@ constexpr Option option_table[] = {
       "pool nor keeps it awake. Without it, none are served."},
      "",
      [](Config& config) -> Slot { return &config.metrics.listen; }},
+    {{"traces.file", Type::path, "",
+      "Where a worker writes a span of OpenTelemetry for each attempt, a line of OTLP/JSON each time; see "
+      "docs/traces.md. Without it, nowhere."},
+     "",
+     [](Config& config) -> Slot { return &config.traces.file; }},
 };
 
 }  // namespace

@@ -51,12 +51,13 @@ log::Level level_of(handlers::Level level) {
 }  // namespace
 
 Flights::Flights(const config::Config& config, handlers::Handlers& handlers, News& news, std::string worker,
-                 Elsewhere elsewhere, OnLanded on_landed)
+                 Elsewhere elsewhere, traces::Tracer* tracer, OnLanded on_landed)
     : config_(config),
       handlers_(handlers),
       news_(news),
       worker_(std::move(worker)),
       elsewhere_(std::move(elsewhere)),
+      tracer_(tracer),
       on_landed_(std::move(on_landed)) {}
 
 std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
@@ -202,8 +203,20 @@ void Flights::launch(Flight& flight, handlers::RunSpec spec) {
                 {"task", flight.task},
                 {"queue", spec.queue},
                 {"attempt", std::to_string(spec.attempt)}});
+    if (tracer_ != nullptr)
+        flight.trace =
+            traces::begin(spec.id, handlers::is_traceparent(spec.traceparent) ? spec.traceparent : std::string());
+    if (flight.trace) spec.traceparent = flight.trace->traceparent();  // its spans are children of ours
     flight.launched = BootClock::now();
     flight.handler->start(std::move(spec), *this);
+}
+
+void Flights::trace(const Uuid& id, const Flight& flight, const handlers::Outcome& outcome, const char* ended) const {
+    if (!flight.trace) return;
+    using handlers::Outcome;
+    const bool error = outcome.kind != Outcome::completed && outcome.kind != Outcome::try_again;
+    tracer_->add(*flight.trace, {flight.task, flight.queue, id, flight.used + 1, ended, error, outcome.error_class,
+                                 outcome.error_message, outcome.exit_code, BootClock::now() - flight.launched});
 }
 
 void Flights::on_line(const Uuid& id, const handlers::Line& line) {
@@ -253,6 +266,7 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
         log::event(log::Level::info, "run_canceled", flight.task + " was taken away while it ran",
                    {{"run_id", id.to_string()}, {"task", flight.task}});
         news_.let_go(flight.held);
+        trace(id, flight, outcome, "canceled");
         on_landed_(std::nullopt);
         return;
     }
@@ -260,6 +274,7 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     add_failure_hook(ending, task, flight.queue, flight.used + (ending.counts ? 1 : 0));
     if (flight.tie == Tie::lease_lost && ending.kind == store::Ending::handed_back)
         ending.kind = store::Ending::cut_off;
+    trace(id, flight, outcome, store::to_string(ending.kind));
     Parcel parcel{std::move(ending), flight.task, flight.used + 1, news_.bytes_of(flight.held)};
     parcel.took = since(flight.launched);
     on_landed_(std::move(parcel));

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "handlers/registry.h"
 #include "store/round.h"
+#include "traces/tracer.h"
 #include "worker/news.h"
 #include "worker/outbox.h"
 
@@ -34,9 +35,9 @@ class Flights : private handlers::RunListener {
     /// start().
     using OnLanded = std::function<void(std::optional<Parcel>)>;
 
-    /// `news` takes what attempts say; `elsewhere` may be empty.
+    /// `news` takes what attempts say; `elsewhere` may be empty; without a `tracer` nobody wants spans.
     Flights(const config::Config& config, handlers::Handlers& handlers, News& news, std::string worker,
-            Elsewhere elsewhere, OnLanded on_landed);
+            Elsewhere elsewhere, traces::Tracer* tracer, OnLanded on_landed);
 
     /// Starts what was claimed by a statement sent at `claimed_at`; the lease counts from there. A run that cannot be
     /// started (no handler, no payload, no attempts left, its taken-away self still here) comes back as a parcel at
@@ -99,6 +100,7 @@ class Flights : private handlers::RunListener {
         Millis grace{0};  ///< between asking it to stop and ending it
         Time lease_until{};
         Time launched{};
+        std::optional<traces::Context> trace;
         Tie tie = Tie::ours;
         bool not_extended = false;               ///< the database did not do what it was last asked
         bool suspect = false;                    ///< was lost with its worker twice
@@ -113,6 +115,7 @@ class Flights : private handlers::RunListener {
     [[nodiscard]] bool has_suspect() const;
     [[nodiscard]] bool is_news(const std::string& task, const std::string& why);
     void launch(Flight& flight, handlers::RunSpec spec);
+    void trace(const Uuid& id, const Flight& flight, const handlers::Outcome& outcome, const char* ended) const;
     void count_task(const std::string& name, int change);
     [[nodiscard]] std::int64_t room_for(const config::Task& task) const;
     void on_line(const Uuid& id, const handlers::Line& line) override;
@@ -126,6 +129,7 @@ class Flights : private handlers::RunListener {
     News& news_;
     std::string worker_;
     Elsewhere elsewhere_;
+    traces::Tracer* tracer_;
     OnLanded on_landed_;
     std::unordered_map<Uuid, Flight> flights_;
     std::optional<Uuid> waits_;  ///< the one that waits to be alone

@@ -161,7 +161,8 @@ void Pool::end(const Farewell& farewell) {
     const auto tell = [this, graceful = farewell.graceful] {
         alerts_ ? alerts_->leave(graceful, [this] { loop_.stop(); }) : loop_.stop();
     };
-    metrics_ ? metrics_->finish({farewell.due_known, farewell.due}, tell) : tell();
+    finish_traces(
+        [this, farewell, tell] { metrics_ ? metrics_->finish({farewell.due_known, farewell.due}, tell) : tell(); });
 }
 
 /// A ring that waits is the socket's; of the others systemd says whose unit it was. Source: systemd.exec(5),

@@ -92,6 +92,9 @@ class Pool {
     void watch_configuration();
     void start_metrics(const config::Config& config);
     void start_alerts(const config::Config& config);
+    void start_traces(const config::Config& config, const store::Identity& who);
+    /// The last of what waits to be written, then `end`.
+    void finish_traces(std::function<void()> end) { tracer_ ? tracer_->finish(std::move(end)) : end(); }
     [[nodiscard]] std::string what_woke_us() const;
 
     // pool_program.cpp: another program takes over, and this one took over from another
@@ -138,6 +141,7 @@ class Pool {
     bool renew_ = false;    ///< the next reading makes a new worker though the configuration is the same
     std::string woken_by_;  ///< socket, path, timer or other
     std::optional<metrics::Publisher> metrics_;
+    std::optional<traces::Tracer> tracer_;
     std::unique_ptr<alerts::Desk> alerts_;  ///< none: nobody is to be told
     bool stopping_ = false;                 ///< the last alerts are on their way
     std::unique_ptr<Predecessors> predecessors_;

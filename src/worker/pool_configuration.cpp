@@ -121,6 +121,8 @@ Worker::Circumstances Pool::circumstances_of(Generation& generation) {
     Worker::Circumstances circumstances;
     if (metrics_) circumstances.tally = &metrics_->tally();
     circumstances.identity = make_identity(config, errand_);
+    start_traces(config, circumstances.identity);
+    if (!config.traces.file.empty()) circumstances.tracer = &*tracer_;
     if (in_process_ && says_itself(generation.loaded, "worker.concurrency"))
         circumstances.identity.concurrency_max = config.worker.concurrency;
     circumstances.owns_process = !guest_;
@@ -240,9 +242,26 @@ void Pool::start_alerts(const config::Config& config) {
     if (alerts_ && alerts_->fits(config)) return;
     std::vector<alerts::Notice> left = alerts_ ? alerts_->give_up() : std::vector<alerts::Notice>{};
     alerts_.reset();  // two of them would not both hear of what happens
-    if (config.alerts.any())
-        alerts_ =
-            std::make_unique<alerts::Desk>(loop_, config, sources_, supervision_ ? supervision_->state_directory : "");
+    if (!alerts::Desk::wanted(config)) return;
+    alerts_ =
+        std::make_unique<alerts::Desk>(loop_, config, sources_, supervision_ ? supervision_->state_directory : "");
+    alerts_->take_over(std::move(left));
+}
+
+void Pool::start_traces(const config::Config& config, const store::Identity& who) {
+    if (config.traces.file.empty()) return;
+    if (!tracer_) {
+        const auto service = sources_.environment.find("OTEL_SERVICE_NAME");
+        tracer_.emplace(
+            loop_,
+            traces::Source{
+                service == sources_.environment.end() || service->second.empty() ? "dormouse" : service->second,
+                who.version, who.id.to_string(), who.host, config.pool},
+            [pool = config.pool](bool is_trouble, const std::string& text) {
+                log::event(is_trouble ? log::Level::warning : log::Level::info, "traces", text, {{"pool", pool}});
+            });
+    }
+    tracer_->write_to(config.traces.file);
 }
 
 /// Once: what is configured for metrics later counts from the next start.

@@ -109,7 +109,7 @@ void Pool::end_if_given_way() {
         new_program_->tell_gone(farewell_->graceful && farewell_->due_known, farewell_->due);
         loop_.stop();
     };
-    alerts_ ? alerts_->leave(farewell_->graceful, end) : end();
+    finish_traces([this, end] { alerts_ ? alerts_->leave(farewell_->graceful, end) : end(); });
 }
 
 void Pool::terminate_what_is_left() {

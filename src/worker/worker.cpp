@@ -58,6 +58,7 @@ Worker::Worker(loop::Loop& loop, const config::Config& config, Doorbell& doorbel
                 .on_news = [this] { arm_timers(); },
                 .on_stuck = [this](const std::string& why) { tell_status(why); }}),
       flights_(config, handlers, reports_.news(), circumstances_.identity.id.to_string(), circumstances_.elsewhere,
+               circumstances_.tracer,
                [this](std::optional<Parcel> parcel) {
                    if (!parcel && handed_over_) circumstances_.on_room();
                    if (parcel) reports_.outbox().add(std::move(*parcel));

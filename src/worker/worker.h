@@ -53,11 +53,12 @@ class Worker {
         Promise::Terms promise;       ///< whether it may promise to look again
         int second_session_at = 128;  ///< see SecondWire; 0: never
         bool owns_spool = false;      ///< makes the pool's spool if there is none
-        Millis first_connect_delay{0};    ///< after crashes in a row
-        metrics::Tally* tally = nullptr;  ///< outlives the worker; none: nobody counts
-        config::Environment environment;  ///< in which the files of this machine's other pools are read
-        Elsewhere elsewhere;              ///< what its predecessors in this process still execute
-        std::function<void()> on_room;    ///< after hand_over(): a run is over, its slot is a successor's
+        Millis first_connect_delay{0};     ///< after crashes in a row
+        metrics::Tally* tally = nullptr;   ///< outlives the worker; none: nobody counts
+        traces::Tracer* tracer = nullptr;  ///< likewise
+        config::Environment environment;   ///< in which the files of this machine's other pools are read
+        Elsewhere elsewhere;               ///< what its predecessors in this process still execute
+        std::function<void()> on_room;     ///< after hand_over(): a run is over, its slot is a successor's
         std::function<void(Farewell)> on_gone;
     };
 

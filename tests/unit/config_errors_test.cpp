@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_key_or_table_is_named_with_its_line_and_the_nearest
         {"[tasks.x]\n", "mail.toml:1: tasks: unknown table; did you mean task?"},
         {"[colours]\n",
          "mail.toml:1: colours: unknown table; there are database, worker, wake, retention, limits, alerts, paths, "
-         "metrics, "
+         "metrics, traces, "
          "environment, task"},
         {"url = \"x\"\n", "mail.toml:1: url: unknown key; did you mean database.url?"},
         {"worker = 4\n", "mail.toml:1: worker: expected a table: [worker]"},
