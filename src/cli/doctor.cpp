@@ -85,6 +85,8 @@ Findings look(const DoctorOptions& options, const config::Environment& environme
     return findings;
 }
 
+}  // namespace
+
 void print_lines(const Findings& findings) {
     constexpr std::size_t column = 9;
     for (const Finding& one : findings) {
@@ -94,8 +96,14 @@ void print_lines(const Findings& findings) {
     }
 }
 
-void print_json(const Findings& findings, bool well) {
-    Json document{{"ok", well}, {"findings", Json::array()}};
+bool is_well(const Findings& findings) {
+    return std::none_of(findings.begin(), findings.end(),
+                        [](const Finding& one) { return one.grade >= Grade::warning; });
+}
+
+void print_json(const Findings& findings, const std::string& text) {
+    Json document = Json::parse(text);
+    document["findings"] = Json::array();
     for (const Finding& one : findings)
         document["findings"].push_back({{"grade", to_string(one.grade)},
                                         {"about", one.about},
@@ -104,11 +112,13 @@ void print_json(const Findings& findings, bool well) {
     print(safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
 }
 
+namespace {
+
 Outcome examine(const DoctorOptions& options, const Elsewhere& elsewhere) {
+    if (!options.idle.empty()) return examine_idle(options);
     const Findings findings = look(options, config::of_process(), elsewhere);
-    const bool well =
-        std::none_of(findings.begin(), findings.end(), [](const Finding& one) { return one.grade >= Grade::warning; });
-    options.json ? print_json(findings, well) : print_lines(findings);
+    const bool well = is_well(findings);
+    options.json ? print_json(findings, well ? R"({"ok": true})" : R"({"ok": false})") : print_lines(findings);
     return well ? Exit::ok : Exit::attention;
 }
 

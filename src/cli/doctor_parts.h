@@ -19,4 +19,10 @@ void look_at_units(Findings& findings, const Overview& overview);
 /// `overview`.
 void look_at_database(Findings& findings, Overview& overview, const DatabaseOptions& options);
 
+/// Whether none is a warning or worse.
+bool is_well(const Findings& findings);
+void print_lines(const Findings& findings);
+/// `document` is a JSON object, to which the findings come.
+void print_json(const Findings& findings, const std::string& document);
+
 }  // namespace dormouse::cli

@@ -201,14 +201,22 @@ void add_doctor(CLI::App& app, Chosen& chosen) {
         *app.add_subcommand("doctor", "Check everything: pools, handlers, units, files, server, schema, locks");
     add_database(command, options->database);
     add_json(command, options->json);
+    command
+        .add_option(
+            "--idle", options->idle,
+            "Watch for this long (60 is 60s) whether a sleeping pool costs nothing, and what else keeps the database awake")
+        ->type_name("DURATION");
     command.footer(
         "Prints one line per finding: ok, note, warning or failed, the thing, and the command that fixes it. "
         "Exits with 13 if\n"
         "any is a warning or failed. Executes only what `dormouse worker --check` starts. With --pool, "
         "checks only that pool.\n\n"
+        "--idle looks once a second at the pool's processes and, over one session, at all sessions: that session keeps "
+        "a\ndatabase that suspends itself awake meanwhile.\n\n"
         "Examples:\n"
         "  sudo dormouse doctor\n"
-        "  dormouse doctor --pool default --json");
+        "  dormouse doctor --pool default --json\n"
+        "  sudo dormouse doctor --idle 60s");
     on_chosen(command, chosen, [options] { return doctor(*options); });
 }
 
