@@ -82,9 +82,9 @@ LastMetrics metrics_of(const config::LocalPool& pool) {
 
 std::string end_text(const PoolAtRest& pool) {
     if (pool.state == "awake" || (pool.state == "starting" && pool.failures == 0)) return "";
-    if (pool.failures > 0 || !pool.ended.empty())
-        return (pool.ended.empty() ? "badly" : pool.ended) +
-               (pool.failures > 1 ? " (" + std::to_string(pool.failures) + " in a row)" : "");
+    if (!pool.ended.empty()) return pool.ended;  // with how often in a row
+    if (pool.failures > 0)
+        return std::string("badly") + (pool.failures > 1 ? " (" + std::to_string(pool.failures) + " in a row)" : "");
     if (pool.unit && pool.unit->since && pool.unit->result == "success") return "cleanly";
     return pool.unit && pool.unit->since ? pool.unit->result : "unknown";
 }
