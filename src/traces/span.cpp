@@ -39,7 +39,7 @@ std::string Context::traceparent() const {
     return "00-" + trace_id + "-" + span_id + "-01";
 }
 
-std::optional<Context> begin(const Uuid& run, std::string_view traceparent) {
+std::optional<Context> begin(const Uuid& run, int attempt, std::string_view traceparent) {
     constexpr std::size_t trace_at = 3;
     constexpr std::size_t parent_at = 36;
     constexpr std::size_t flags_end = 54;
@@ -49,13 +49,19 @@ std::optional<Context> begin(const Uuid& run, std::string_view traceparent) {
     context.start_ns =
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
             .count();
-    if (traceparent.size() <= flags_end) {
-        context.trace_id = without_hyphens(run.to_string());
-        return context;
+    const bool produced = traceparent.size() > flags_end;
+    if (produced && odd.find(traceparent[flags_end]) == std::string_view::npos) return std::nullopt;
+    const std::string own = without_hyphens(run.to_string());
+    const std::string trace(produced ? traceparent.substr(trace_at, 32) : own);
+    const std::string span(produced ? traceparent.substr(parent_at, 16) : own.substr(16));
+    const bool retry = attempt > 1;
+    context.trace_id = retry ? without_hyphens(Uuid::random().to_string()) : trace;
+    if (!retry && produced) context.parent_id = span;
+    // The conventions want a link to who made the message, whoever the parent is.
+    if (retry || produced) {
+        context.linked_trace_id = trace;
+        context.linked_span_id = span;
     }
-    if (odd.find(traceparent[flags_end]) == std::string_view::npos) return std::nullopt;
-    context.trace_id = traceparent.substr(trace_at, 32);
-    context.parent_id = traceparent.substr(parent_at, 16);
     return context;
 }
 
@@ -78,10 +84,10 @@ std::string to_json(const Context& context, const Attempt& attempt) {
     if (attempt.error) span["attributes"].push_back(attribute("error.type", attempt.error_class));
     if (attempt.exit_code)
         span["attributes"].push_back(attribute("process.exit.code", std::int64_t{*attempt.exit_code}));
-    // The conventions want a link to who made the message, whoever the parent is.
-    if (has_parent)
-        span["links"] =
-            ordered_json::array({{{"traceId", context.trace_id}, {"spanId", context.parent_id}, {"flags", flags}}});
+    if (!context.linked_trace_id.empty())
+        span["links"] = ordered_json::array({{{"traceId", context.linked_trace_id},
+                                              {"spanId", context.linked_span_id},
+                                              {"flags", sampled | is_remote_known | is_remote}}});
     span["status"] = ordered_json::object();
     if (attempt.error)
         span["status"] = {{"code", status_error}, {"message", attempt.error_message.substr(0, longest_message)}};

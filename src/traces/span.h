@@ -15,17 +15,20 @@
 namespace dormouse::traces {
 
 struct Context {
-    std::string trace_id;   ///< 32 hex digits
-    std::string span_id;    ///< 16; each attempt's own
-    std::string parent_id;  ///< 16: the producer's span; empty: none
+    std::string trace_id;         ///< 32 hex digits
+    std::string span_id;          ///< 16; each attempt's own
+    std::string parent_id;        ///< 16: the producer's span; empty: none, as of a retry
+    std::string linked_trace_id;  ///< where the run comes from; empty: nowhere
+    std::string linked_span_id;
     std::int64_t start_ns = 0;
 
     [[nodiscard]] std::string traceparent() const;
 };
 
-/// Of an attempt that begins now. `traceparent` is the producer's, as W3C has it, or empty: then the trace has the
-/// run's own id, so that all attempts are in one. None: the producer said that its trace is not recorded.
-std::optional<Context> begin(const Uuid& run, std::string_view traceparent);
+/// Of an attempt that begins now; the first is number 1. `traceparent` is the producer's, as W3C has it, or empty: then
+/// the first attempt's trace has the run's own id. A retry is a trace of its own, with a link to the producer's span, or
+/// to the run's trace. None: the producer said that its trace is not recorded.
+std::optional<Context> begin(const Uuid& run, int attempt, std::string_view traceparent);
 
 struct Attempt {
     std::string task;

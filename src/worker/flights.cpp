@@ -204,8 +204,8 @@ void Flights::launch(Flight& flight, handlers::RunSpec spec) {
                 {"queue", spec.queue},
                 {"attempt", std::to_string(spec.attempt)}});
     if (tracer_ != nullptr)
-        flight.trace =
-            traces::begin(spec.id, handlers::is_traceparent(spec.traceparent) ? spec.traceparent : std::string());
+        flight.trace = traces::begin(spec.id, spec.attempt,
+                                     handlers::is_traceparent(spec.traceparent) ? spec.traceparent : std::string());
     if (flight.trace) spec.traceparent = flight.trace->traceparent();  // its spans are children of ours
     flight.launched = BootClock::now();
     flight.handler->start(std::move(spec), *this);

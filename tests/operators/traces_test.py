@@ -82,23 +82,26 @@ class Traces(ForegroundCase):
         resource = attributes(self.requests()[0]["resourceSpans"][0]["resource"])
         self.assertEqual((resource["service.name"], resource["dormouse.pool"]), ("shop", self.pool_.name))
 
-    def test_each_attempt_of_a_run_is_a_span_of_its_own_with_a_link_to_the_producer_and_the_error(self):
+    def test_a_retry_is_a_trace_of_its_own_with_a_link_to_the_producer_and_each_span_has_its_error(self):
         self.pool({"bad": 'command = ["/bin/sh", "-c", "echo no such invoice >&2; exit 3"]\nmax_attempts = 2\nbackoff = { base = "0s", max = "0s" }'})
         worker = self.start()
-        self.run_of("bad")
-        self.ended(1, "failed")
+        with_trace, without = self.run_of("bad"), self.run_of("bad", trace=False)
+        self.ended(2, "failed")
         self.assertEqual(self.end(worker), 0)
-        spans = self.spans()
-        for span in spans:
+        for span in self.spans():
             self.check(span)
-            self.assertEqual((span["traceId"], span["parentSpanId"]), (TRACE, PARENT))
-            self.assertEqual(span["links"], [{"traceId": TRACE, "spanId": PARENT, "flags": 0x301}])
             self.assertEqual(span["status"]["code"], 2)
             self.assertIn("no such invoice", span["status"]["message"])
             self.assertEqual((attributes(span)["error.type"], attributes(span)["process.exit.code"]), ("exit", "3"))
-        self.assertEqual([(attributes(span)["dormouse.attempt"], attributes(span)["dormouse.outcome"]) for span in spans],
-                         [("1", "retry"), ("2", "failed")])
-        self.assertNotEqual(spans[0]["spanId"], spans[1]["spanId"])
+        own = without.replace("-", "")
+        for run, trace, producer in ((with_trace, TRACE, PARENT), (without, own, own[16:])):
+            first, retry = [span for span in self.spans() if attributes(span)["dormouse.run.id"] == run]
+            self.assertEqual([(attributes(span)["dormouse.attempt"], attributes(span)["dormouse.outcome"]) for span in (first, retry)],
+                             [("1", "retry"), ("2", "failed")])
+            self.assertEqual(first["traceId"], trace)
+            self.assertNotEqual(retry["traceId"], trace)
+            self.assertNotIn("parentSpanId", retry)
+            self.assertEqual(retry["links"], [{"traceId": trace, "spanId": producer, "flags": 0x301}])
 
     def test_a_trace_that_its_producer_does_not_record_has_no_span_here(self):
         self.pool({"tell": TELL})
