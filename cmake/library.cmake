@@ -1,17 +1,25 @@
 # libdormouse: one archive for programs of others. It is one object whose only global names are the public API's, so that
 # another release of toml++ or nlohmann-json in such a program stays apart from what is compiled in here.
-set(library_parts embed worker alerts metrics promise rounds handlers spool store postgres systemd loop config base)
-set(library_objects $<TARGET_OBJECTS:dormouse_sql>)
-foreach(part ${library_parts})
-  list(APPEND library_objects $<TARGET_OBJECTS:dormouse_${part}>)
+set(library_targets)
+set(unseen dormouse_embed)
+while(unseen)  # what it links, and what that links
+  list(POP_FRONT unseen target)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL INTERFACE_LIBRARY OR target IN_LIST library_targets)
+    continue()
+  endif()
+  list(APPEND library_targets ${target})
+  get_target_property(linked ${target} LINK_LIBRARIES)
+  list(FILTER linked INCLUDE REGEX "^dormouse_")
+  list(APPEND unseen ${linked})
+endwhile()
+set(library_objects)
+foreach(target ${library_targets})
+  list(APPEND library_objects $<TARGET_OBJECTS:${target}>)
 endforeach()
 set(library_dir ${CMAKE_BINARY_DIR}/library)
 file(MAKE_DIRECTORY ${library_dir})
 file(GENERATE OUTPUT ${library_dir}/objects.rsp CONTENT "$<JOIN:${library_objects},\n>\n")
-set(library_targets dormouse_sql)
-foreach(part ${library_parts})
-  list(APPEND library_targets dormouse_${part})
-endforeach()
 # Sections of an optimizing linker (release) are of use to the very same compiler only; the code beside them is for all.
 add_custom_command(
   OUTPUT ${library_dir}/libdormouse.a
