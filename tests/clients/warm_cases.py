@@ -156,7 +156,7 @@ class ByHand:
         self.assertIn("KeyError", self.call("--run", "broken", code=1).stderr)
         self.assertIn("busy", self.call("--run", "later", "30", code=75).stderr)
         self.assertIn("there is no task other", self.call("--run", "other", code=2).stderr)
-        self.assertIn("no JSON", self.call("--run", "echo", "{", code=2).stderr)
+        self.assertIn("not JSON", self.call("--run", "echo", "{", code=2).stderr)
 
 
 class PythonByHand(ByHand, unittest.TestCase):
