@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(all_is_well_and_each_line_says_of_what) {
     for (const char* const line :
          {"ok       pool mail: configuration: ", "ok       pool mail: database: ", "ok       pool mail: task echo: ",
           "ok       server: PostgreSQL ", "ok       TLS: not needed", "ok       clock: ", "ok       schema: fits",
-          "ok       triggers: ours are on",
+          "ok       triggers: dormouse's are enabled",
           "ok       locks: ", "ok       snapshots: ", "ok       publications: ", "ok       version: "})
         BOOST_TEST(has(end.out, line), line << " is not in " << end.out);
     const json all = doctor.findings();
@@ -305,7 +305,8 @@ BOOST_AUTO_TEST_CASE(a_publication_a_provider_and_a_worker_of_another_release) {
         "session_login) SELECT gen_random_uuid(), 'mail', '{mail}', 'another-host', 1, 1, gen_random_uuid(), '0.0.9', "
         "pid, "
         "usesysid FROM pg_stat_activity WHERE pid = pg_backend_pid()");
-    doctor.finds("warning", "version", "on another-host is 0.0.9", "systemctl restart dormouse@mail.service");
+    doctor.finds("warning", "version", "on another-host is 0.0.9",
+                 "systemctl try-reload-or-restart dormouse@mail.service");
 }
 
 BOOST_AUTO_TEST_CASE(what_status_calls_for_attention_is_a_finding) {

@@ -109,7 +109,7 @@ BOOST_FIXTURE_TEST_CASE(watch_exits_as_waiting_does, Shared) {
     end("failed", "NULL", R"("{\"class\": \"exit\", \"message\": \"exit 3\\nmore\"}")");
     const Ended ended = process.wait();
     BOOST_TEST(ended.exit_code == 3);
-    BOOST_TEST(has(ended.err, "run " + id + " failed: exit: exit 3; see `dormouse show " + id + "`"), ended.err);
+    BOOST_TEST(has(ended.err, "run " + id + " failed: exit: exit 3: more; see `dormouse show " + id + "`"), ended.err);
     enqueue();
     database.exec("SELECT dormouse.cancel('" + id + "')");
     BOOST_TEST(cli({"watch", id}).exit_code == 11);

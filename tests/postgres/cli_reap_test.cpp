@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_forged_row_ends_no_process_that_is_no_worker) {
     forge(pid, start_of(pid));
     const json found = front(force);
     BOOST_TEST(found.at("kind") == "active");
-    BOOST_TEST(has(found.at("reason"), "is no `dormouse worker`"));
+    BOOST_TEST(has(found.at("reason"), "is not a `dormouse worker`"));
     BOOST_TEST(process_lives(pid));
     for (const std::int64_t number : {std::int64_t{1}, std::int64_t{0}, std::int64_t{-1}, std::int64_t{2147483647}}) {
         forge(number, number == 1 ? start_of(1) : -1);
@@ -295,7 +295,7 @@ BOOST_AUTO_TEST_CASE(a_process_that_is_no_worker_is_not_ended_whatever_its_row_s
         "minutes'");
     const json found = front(force);
     BOOST_TEST(found.at("kind") == "active");
-    BOOST_TEST(has(found.at("reason"), "is no `dormouse worker`"));
+    BOOST_TEST(has(found.at("reason"), "is not a `dormouse worker`"));
     BOOST_TEST(process_lives(stranger.pid()));
 }
 
