@@ -19,4 +19,14 @@ Result<Bus> open_bus(Millis patience) {
     return bus;
 }
 
+int load_unit(sd_bus* bus, const std::string& unit, std::string& path) {
+    sd_bus_message* raw = nullptr;
+    int code =
+        sd_bus_call_method(bus, bus_service, bus_object, bus_manager, "LoadUnit", nullptr, &raw, "s", unit.c_str());
+    const Message reply(raw, sd_bus_message_unref);
+    const char* found = nullptr;
+    if (code >= 0 && (code = sd_bus_message_read(reply.get(), "o", &found)) >= 0) path = found;
+    return code;
+}
+
 }  // namespace dormouse::systemd

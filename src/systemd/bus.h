@@ -1,10 +1,11 @@
-// The system's service manager on the bus: one connection, one kind of error. Used by units.cpp, which looks, and
-// switch.cpp, which switches.
+// The system's service manager on the bus: one connection, one kind of error. Used by units.cpp and order.cpp,
+// which look, and switch.cpp, which switches.
 #pragma once
 
 #include <systemd/sd-bus.h>
 
 #include <memory>
+#include <string>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -24,5 +25,8 @@ Error bus_failed(int code);
 
 /// Each call fails after `patience`. Errors: disconnected: there is no system bus here.
 Result<Bus> open_bus(Millis patience);
+
+/// Loads the unit's files if nobody has, which starts nothing; `path` is its object's. Returns what sd-bus did.
+int load_unit(sd_bus* bus, const std::string& unit, std::string& path);
 
 }  // namespace dormouse::systemd

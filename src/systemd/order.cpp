@@ -11,20 +11,10 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-int object_path(sd_bus* bus, const std::string& unit, std::string& path) {
-    sd_bus_message* raw = nullptr;
-    int code =
-        sd_bus_call_method(bus, bus_service, bus_object, bus_manager, "LoadUnit", nullptr, &raw, "s", unit.c_str());
-    const Message reply(raw, sd_bus_message_unref);
-    const char* found = nullptr;
-    if (code >= 0 && (code = sd_bus_message_read(reply.get(), "o", &found)) >= 0) path = found;
-    return code;
-}
-
 /// Before= or After= of a unit, with what systemd has added.
 int ordered(sd_bus* bus, const std::string& unit, const char* which, Names& names) {
     std::string path;
-    int code = object_path(bus, unit, path);
+    int code = load_unit(bus, unit, path);
     if (code < 0) return code;
     char** list = nullptr;
     code = sd_bus_get_property_strv(bus, bus_service, path.c_str(), bus_unit, which, nullptr, &list);
@@ -39,7 +29,7 @@ int ordered(sd_bus* bus, const std::string& unit, const char* which, Names& name
 /// An inactive unit gets no stop job, so nobody waits for one.
 int is_active(sd_bus* bus, const std::string& unit, bool& active) {
     std::string path;
-    int code = object_path(bus, unit, path);
+    int code = load_unit(bus, unit, path);
     if (code < 0) return code;
     char* state = nullptr;
     code = sd_bus_get_property_string(bus, bus_service, path.c_str(), bus_unit, "ActiveState", nullptr, &state);

@@ -81,17 +81,6 @@ bool starts_at_boot(sd_bus* bus, const std::string& pool) {
     return std::strcmp(state, "disabled") != 0;
 }
 
-/// Loads the unit's files if nobody has, which starts nothing; its object's path.
-int load_unit(sd_bus* bus, const std::string& unit, std::string& path) {
-    sd_bus_message* raw = nullptr;
-    int code =
-        sd_bus_call_method(bus, bus_service, bus_object, bus_manager, "LoadUnit", nullptr, &raw, "s", unit.c_str());
-    const Message reply(raw, sd_bus_message_unref);
-    const char* found = nullptr;
-    if (code >= 0 && (code = sd_bus_message_read(reply.get(), "o", &found)) >= 0) path = found;
-    return code;
-}
-
 int read_change(sd_bus* bus, UnitChange& change) {
     std::string object;
     int code = load_unit(bus, change.unit, object);

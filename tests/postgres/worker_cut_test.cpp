@@ -60,11 +60,14 @@ struct Life {
         bench.worker().terminate();  // mostly with a session
         BOOST_TEST_REQUIRE(bench.until_gone());
         BOOST_TEST(bench.farewell()->graceful);
-        return bench.farewell()->due_known && !bench.farewell()->due;
+        const worker::Farewell& end = *bench.farewell();
+        const std::string due = end.due ? "in " + std::to_string(end.due->count()) + " ms" : "never";
+        ended += "; life " + std::to_string(lives) + ": next due " + (end.due_known ? due : "unknown");
+        return end.due_known && !end.due;
     }
     void live_until_it_sleeps() {
         database.exec("SELECT dormouse.enqueue('first'), dormouse.enqueue('again'), dormouse.enqueue('long')");
-        while (!live()) BOOST_TEST_REQUIRE(lives < 3);
+        while (!live()) BOOST_TEST_REQUIRE(lives < 3, "it does not sleep" << ended);
     }
     void check() {
         BOOST_TEST(database.value("SELECT string_agg(concat_ws(' ', task, status), ', ' ORDER BY task) FROM "

@@ -1,7 +1,6 @@
 // Timers of the loop: which fire when, on which clock, and that none of them can hold up what else the loop does.
 #include "loop/timer.h"
 
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,30 +8,16 @@
 
 #include "base/unique_fd.h"
 #include "loop/poll.h"
+#include "restless.h"
 #include "support/ahead.h"
 
 using namespace dormouse;
+using dormouse::testing::readable_event;
+using dormouse::testing::Restless;
 using loop::Loop;
 using loop::Timer;
 
 namespace {
-
-UniqueFd readable_event() {
-    return UniqueFd(::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));
-}
-
-/// Arms itself again with 0 ms whenever it fires.
-struct Restless {
-    explicit Restless(Loop& loop, std::string name) : timer(loop, std::move(name)) { again(); }
-    void again() {
-        timer.once(Millis{0}, [this] {
-            ++fired;
-            again();
-        });
-    }
-    Timer timer;
-    int fired = 0;
-};
 
 Millis cpu_time() {
     rusage usage{};

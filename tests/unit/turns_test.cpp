@@ -12,31 +12,17 @@
 #include "loop/poll.h"
 #include "loop/signal.h"
 #include "loop/timer.h"
+#include "restless.h"
 
 using namespace dormouse;
+using dormouse::testing::readable_event;
+using dormouse::testing::Restless;
 using loop::Loop;
 using loop::Poll;
 using loop::Timer;
 using Did = Poll::Did;
 
 namespace {
-
-UniqueFd readable_event() {
-    return UniqueFd(::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));
-}
-
-/// Arms itself again with 0 ms whenever it fires.
-struct Restless {
-    explicit Restless(Loop& loop, std::string name) : timer(loop, std::move(name)) { again(); }
-    void again() {
-        timer.once(Millis{0}, [this] {
-            ++fired;
-            again();
-        });
-    }
-    Timer timer;
-    int fired = 0;
-};
 
 /// Ready for ever, and nobody does anything about it.
 struct Unheeded {
