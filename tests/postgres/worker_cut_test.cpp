@@ -26,6 +26,7 @@ struct Life {
     TemporaryDirectory directory;
     bool woken = false;
     int lives = 0;
+    std::string ended;  ///< how each of them did
 
     /// A task that leaves a mark and goes on with this script.
     [[nodiscard]] std::string task(const std::string& name, const std::string& script) const {
@@ -55,6 +56,8 @@ struct Life {
             BOOST_TEST_REQUIRE(bench.until(rests));
             database.exec("BEGIN; SET LOCAL dormouse.notify = off; SELECT dormouse.enqueue('woken'); COMMIT");
             bench.ring();
+        } else {  // one that leaves before it has a session knows nothing of what is due
+            BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().state() == worker::State::idle; }));
         }
         BOOST_TEST_REQUIRE(bench.until([&] { return all_is_done(); }));
         bench.worker().terminate();  // mostly with a session
