@@ -125,7 +125,7 @@ void Host::live(const handlers::Functions& functions) {
             std::unique_lock lock(mutex_);
             const Times times = *times_;
             lock.unlock();
-            pool.leave_within(times.grace, times.patience, times.last_writes);
+            pool.leave_within({times.grace, times.patience, times.last_writes});
         });
         pool.start();
         {

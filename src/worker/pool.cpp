@@ -98,9 +98,9 @@ void Pool::on_hangup() {
     if (!std::exchange(hung_up_, true)) on_signal();
 }
 
-void Pool::leave_within(Millis grace, Millis patience, Millis last_writes) {
+void Pool::leave_within(Leaving::Times times) {
     if (stopping_) return;
-    if (present_) return present_->worker->leave_within(grace, patience, last_writes);
+    if (present_) return present_->worker->leave_within(times);
     end(Farewell{true, false, std::nullopt});
 }
 

@@ -59,7 +59,7 @@ class Pool {
     [[nodiscard]] int exit_code() const { return exit_code_; }
     [[nodiscard]] ErrandEnd errand_end() const { return errand_end_; }
     /// As Worker::leave_within(), also without a worker.
-    void leave_within(Millis grace, Millis patience, Millis last_writes);
+    void leave_within(Leaving::Times times);
     /// Functions of the program that have not returned; one that was given up may never. While there are any, the end
     /// of a Pool waits for them: a process that wants to end must do so without it.
     [[nodiscard]] std::size_t functions_at_work() const { return in_process_ ? in_process_->at_work() : 0; }
@@ -81,7 +81,7 @@ class Pool {
     void load();
     void employ(config::Loaded loaded);
     std::unique_ptr<Generation> make(config::Loaded loaded);
-    [[nodiscard]] Worker::Circumstances circumstances_of(Generation& generation);
+    [[nodiscard]] Circumstances circumstances_of(Generation& generation);
     [[nodiscard]] Elsewhere elsewhere();
     void know_predecessors(store::Identity& who);
     /// Logs tasks_loaded when it is known, and watches what it has found.

@@ -116,9 +116,9 @@ std::unique_ptr<Generation> Pool::make(config::Loaded loaded) {
     return made;
 }
 
-Worker::Circumstances Pool::circumstances_of(Generation& generation) {
+Circumstances Pool::circumstances_of(Generation& generation) {
     const config::Config& config = generation.loaded.config;
-    Worker::Circumstances circumstances;
+    Circumstances circumstances;
     if (metrics_) circumstances.tally = &metrics_->tally();
     circumstances.identity = make_identity(config, errand_);
     start_traces(config, circumstances.identity);

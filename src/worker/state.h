@@ -1,4 +1,4 @@
-// The worker's states. One function, Worker::enter(), assigns them.
+// The worker's states. One function, Life::enter(), assigns them.
 //
 //   starting ──► claiming ⇄ running ──► idle ──► leaving ──► parting or abandoning ──► gone
 //                    ▲________________________│

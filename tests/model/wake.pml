@@ -222,7 +222,7 @@ end_asleep:
     od;
 
 leaving:                   /* never accepts, never claims; a claim on the wire is handed back: as if it had not been */
-    atomic { if :: rewritten -> rewritten = false; answered_file = true; owed = owed || sleeping :: else fi };     /* Worker::leave */
+    atomic { if :: rewritten -> rewritten = false; answered_file = true; owed = owed || sleeping :: else fi };     /* Leaving::leave */
     if
 #ifdef SLEEPER_FORGETS_A_RING
     :: atomic { sleeping && due_known -> is_due = due_at; goto write }

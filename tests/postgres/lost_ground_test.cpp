@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_left_behind_is_due_when_its_lease_is_over) {
             hinder(id);
             bench.tasks().release();
             bench.turns_within(Millis{1'000});
-            bench.worker().leave_within(Millis{0}, Millis{500}, Millis{2'000});
+            bench.worker().leave_within({Millis{0}, Millis{500}, Millis{2'000}});
             BOOST_TEST_REQUIRE(bench.until_gone());
             BOOST_TEST(status(id) == "running");
             BOOST_TEST(bench.farewell()->due_known);

@@ -141,7 +141,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     listeners.push_back(listen_at(bell_));
     doorbell_ = std::make_unique<worker::Doorbell>(loop_, std::move(listeners));
     handlers_ = std::make_unique<handlers::Handlers>(loop_, config_.tasks, config_.limits);
-    worker::Worker::Circumstances circumstances;
+    worker::Circumstances circumstances;
     circumstances.identity = worker::make_identity(config_, {});
     id_ = circumstances.identity.id;
     if (!options.state_directory.empty()) circumstances.identity.unit = "bench.service";

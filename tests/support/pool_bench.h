@@ -56,7 +56,7 @@ struct PoolBenchOptions {
     bool leaves_when_idle = false;
     bool starts = true;                 ///< else the test calls worker().start()
     config::Environment environment{};  ///< where other pools are
-    int second_session_at = 128;        ///< as in Worker::Circumstances
+    int second_session_at = 128;        ///< as in worker::Circumstances
     Millis first_connect_delay{0};      ///< likewise
     worker::Promise::Terms promise{};   ///< whether it may promise to look again
     std::string state_directory{};      ///< as systemd gives it to a unit; empty: a worker in the foreground
