@@ -41,7 +41,7 @@ holds "dnf install python3-dormouse" dnf install python3-dormouse
 version=$(python3 -c 'import sys; print("python3.%d" % sys.version_info[1])')
 python() { python3 -c "import site; site.addsitedir('/usr/lib/$version/site-packages'); $1"; } # where Fedora's Python looks by itself, and Debian's does not
 equal "where Python finds it" "$(python 'import dormouse; print(dormouse.__file__)')" /usr/lib/python3/site-packages/dormouse/__init__.py
-holds "all of it" python 'import dormouse.django, dormouse.celery.utils.log'
+holds "all of it" python 'import importlib.util, dormouse.celery.utils.log; assert importlib.util.find_spec("dormouse.django")'
 holds "dnf remove python3-dormouse" dnf remove python3-dormouse
 equal "what it left" "$(find /usr/lib/python3 /usr/lib/python3.* -path '*site-packages*')" ""
 
