@@ -16,7 +16,7 @@ for argument in "$@"; do
     esac
 done
 if [ "${#names[@]}" = 0 ]; then
-    names=(arrows blocks crash events headers links results schema size format shell sleep sql words)
+    names=(arrows blocks crash events headers links names results schema size format shell sleep sql words)
     if [ "$full" = yes ]; then names+=(tidy); fi
 fi
 

@@ -151,7 +151,7 @@ void Book::tell(Trouble& trouble, const std::set<std::string>& ways, std::int64_
     trouble.notice.count = 0;
 }
 
-void Book::add(Message message, const std::set<std::string>& ways) {
+void Book::add(AlertMessage message, const std::set<std::string>& ways) {
     waiting_.push_back({std::move(message), ways});
     if (waiting_.size() > most_waiting) waiting_.pop_front();
 }

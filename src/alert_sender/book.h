@@ -29,7 +29,7 @@ class Book {
   public:
     /// A message, and the ways on which it is still to go.
     struct Waiting {
-        Message message;
+        AlertMessage message;
         std::set<std::string> ways;
     };
 
@@ -68,7 +68,7 @@ class Book {
     void tell_others(const std::set<std::string>& ways, std::int64_t now);
     [[nodiscard]] std::size_t told_lately(const std::string* task) const;
     void tell(Trouble& trouble, const std::set<std::string>& ways, std::int64_t now);
-    void add(Message message, const std::set<std::string>& ways);
+    void add(AlertMessage message, const std::set<std::string>& ways);
     void forget_old(std::int64_t now);
 
     std::string pool_;

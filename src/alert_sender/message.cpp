@@ -110,8 +110,8 @@ std::string lines_of_76(const std::string& text) {
 
 }  // namespace
 
-Message compose(const std::string& pool, const alerts::Notice& notice, std::int64_t told_before) {
-    Message message{pool, notice, "", ""};
+AlertMessage compose(const std::string& pool, const alerts::Notice& notice, std::int64_t told_before) {
+    AlertMessage message{pool, notice, "", ""};
     const Words words = words_for(pool, notice);
     const std::string& what = notice.over ? words.well : words.what;
     const bool counts = !notice.over && notice.count > 1 && notice.kind != "backlog";
@@ -134,7 +134,7 @@ Message compose(const std::string& pool, const alerts::Notice& notice, std::int6
     return message;
 }
 
-std::string as_json(const Message& message) {
+std::string as_json(const AlertMessage& message) {
     const alerts::Notice& notice = message.notice;
     return nlohmann::json{{"text", message.subject + "\n" + message.body},
                           {"subject", message.subject},
@@ -152,7 +152,7 @@ std::string as_json(const Message& message) {
         .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string as_mail(const Message& message, const std::string& from, const std::vector<std::string>& to) {
+std::string as_mail(const AlertMessage& message, const std::string& from, const std::vector<std::string>& to) {
     std::string all;
     for (const std::string& one : to) all += (all.empty() ? "" : ", ") + one_line(one, 254);
     const std::string domain = from.find('@') == std::string::npos ? "localhost" : from.substr(from.find('@') + 1);

@@ -9,7 +9,7 @@
 
 namespace dormouse::alert_sender {
 
-struct Message {
+struct AlertMessage {
     std::string pool;
     alerts::Notice notice;  ///< `count` is how often since the last message
     std::string subject;    ///< one line
@@ -17,10 +17,10 @@ struct Message {
 };
 
 /// `told_before`: when the message before this one of its kind was sent; 0: there was none.
-Message compose(const std::string& pool, const alerts::Notice& notice, std::int64_t told_before);
+AlertMessage compose(const std::string& pool, const alerts::Notice& notice, std::int64_t told_before);
 /// {"text": …} as Slack and others take it, and the parts of the message beside it.
-std::string as_json(const Message& message);
+std::string as_json(const AlertMessage& message);
 /// Source: RFC 5322, RFC 2047. With CRLF.
-std::string as_mail(const Message& message, const std::string& from, const std::vector<std::string>& to);
+std::string as_mail(const AlertMessage& message, const std::string& from, const std::vector<std::string>& to);
 
 }  // namespace dormouse::alert_sender

@@ -68,13 +68,13 @@ class Keeper {
 /// All that waits for one way, one after the other until one is not taken.
 struct Trip {
     std::string name;
-    std::vector<const Message*> messages;
+    std::vector<const AlertMessage*> messages;
     std::size_t sent = 0;
     std::string failure;
 
     void go(const Way& way) {
         const auto end = BootClock::now() + longest_try;
-        for (const Message* message : messages) {
+        for (const AlertMessage* message : messages) {
             const auto left = std::chrono::ceil<Millis>(end - BootClock::now());
             if (left <= Millis{0}) return;
             if (Status done = way(*message, left); !done) return void(failure = done.error().message);
@@ -107,7 +107,7 @@ void clear_way(const std::string& path) {
         std::filesystem::remove(path, failed);
 }
 
-Result<Answered> send(const config::Config& config, const Call& call) {
+Result<Response> send(const config::Config& config, const Call& call) {
     const config::Alerts& alerts = config.alerts;
     const alerts::AliveUrls urls = alerts::alive_urls(config);
     Keeper keeper(call.state_directory);
@@ -181,7 +181,7 @@ Result<Answered> send(const config::Config& config, const Call& call) {
     const std::int64_t next = std::min(again.value_or(never), fetch_again.value_or(never));
     if (next < never) answer["again_ms"] = next * 1'000;
     if (call.state_directory.empty()) answer["state"] = nlohmann::json::parse(text_of(book, fetches));
-    return Answered{answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+    return Response{answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                     book.waiting().empty() && fetches.empty()};
 }
 

@@ -17,7 +17,7 @@ struct Call {
     bool worker_gone = false;
 };
 
-struct Answered {
+struct Response {
     std::string
         json;  ///< for the worker: "sent", "failed", "open", "unreachable", "urls_wait", "again_ms" and, without a directory, "state"
     bool all_sent = true;
@@ -29,6 +29,6 @@ void clear_way(const std::string& path);
 
 /// Waits for another call of the same pool, for that at most its time. Errors: the state cannot be kept; then nothing
 /// is sent, because it would be sent again and again.
-Result<Answered> send(const config::Config& config, const Call& call);
+Result<Response> send(const config::Config& config, const Call& call);
 
 }  // namespace dormouse::alert_sender

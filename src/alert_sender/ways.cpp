@@ -105,7 +105,7 @@ std::string bare(const std::string& address) {
     return address.substr(begin + 1, address.find('>', begin) - begin - 1);
 }
 
-Status mail(const config::Alerts& alerts, const std::string& password, const Message& message, Millis within) {
+Status mail(const config::Alerts& alerts, const std::string& password, const AlertMessage& message, Millis within) {
     const Session session(curl_easy_init(), curl_easy_cleanup);
     std::array<char, CURL_ERROR_SIZE> error{};
     const std::string from = sender_of(alerts);
@@ -141,7 +141,7 @@ Status mail(const config::Alerts& alerts, const std::string& password, const Mes
 }
 
 /// The program says by its exit code whether it has taken it; a shell that is short says so best.
-Status run(const config::Alerts& alerts, const Message& message, Millis within) {
+Status run(const config::Alerts& alerts, const AlertMessage& message, Millis within) {
     std::vector<std::string> command{"/bin/sh", "-c", "\"$@\" >&2 && echo taken", "sh"};
     command.insert(command.end(), alerts.command.begin(), alerts.command.end());
     std::vector<std::string> environment;
@@ -171,18 +171,20 @@ Result<Ways> ways_of(const config::Alerts& alerts) {
     const auto password = secret(alerts.smtp_password, alerts.smtp_password_file);
     if (!password) return tl::unexpected(password.error());
     if (!alerts.command.empty()) {
-        ways.all["command"] = [&alerts](const Message& message, Millis within) { return run(alerts, message, within); };
+        ways.all["command"] = [&alerts](const AlertMessage& message, Millis within) {
+            return run(alerts, message, within);
+        };
         ways.where["command"] = "command " + alerts.command.front();
     }
     if (!url->empty()) {
-        ways.all["webhook"] = [&alerts, url = *url](const Message& message, Millis within) {
+        ways.all["webhook"] = [&alerts, url = *url](const AlertMessage& message, Millis within) {
             const std::string body = as_json(message);
             return request(alerts, url, &body, within);
         };
         ways.where["webhook"] = "webhook at " + host_of(*url);
     }
     if (!alerts.mail_to.empty()) {
-        ways.all["mail"] = [&alerts, password = *password](const Message& message, Millis within) {
+        ways.all["mail"] = [&alerts, password = *password](const AlertMessage& message, Millis within) {
             return mail(alerts, password, message, within);
         };
         std::string to;

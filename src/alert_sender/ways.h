@@ -17,7 +17,7 @@ namespace dormouse::alert_sender {
 inline constexpr Millis longest_try{8'000};
 
 /// Errors: why it was not taken; no secret is in it. `within`: what is left of the time.
-using Way = std::function<Status(const Message& message, Millis within)>;
+using Way = std::function<Status(const AlertMessage& message, Millis within)>;
 
 struct Ways {
     std::map<std::string, Way> all;            ///< "command", "webhook", "mail"

@@ -11,8 +11,8 @@
 namespace dormouse {
 namespace {
 
-struct Place {
-    Place() {
+struct CrashPlace {
+    CrashPlace() {
         const char* const text = std::getenv("DORMOUSE_CRASH_AT");
         name = text == nullptr ? "" : text;
         if (const auto colon = name.find(':'); colon != std::string::npos) {
@@ -28,7 +28,7 @@ struct Place {
 }  // namespace
 
 void crash_point(std::string_view name) {
-    static Place place;
+    static CrashPlace place;
     if (place.name == name && --place.passings_left == 0) ::kill(::getpid(), SIGKILL);
 }
 

@@ -114,6 +114,10 @@ bool stderr_is_the_journal() {
 
 }  // namespace
 
+const char* name_of(Level level) {
+    return names_of(level).text;
+}
+
 struct Sinks {
     using Line = std::string (*)(Level, std::string_view, std::string_view, Fields);
 
@@ -121,7 +125,7 @@ struct Sinks {
         if (output) output->drain_at_the_end();
     }
 
-    std::unique_ptr<Output> output;
+    std::unique_ptr<LogOutput> output;
     Line line = text_line;
     Level least = Level::info;
     Take take;

@@ -13,6 +13,8 @@
 namespace dormouse::log {
 
 enum class Level { debug, info, warning, error };
+/// "debug", "info", "warning", "error".
+[[nodiscard]] const char* name_of(Level level);
 
 struct Field {
     std::string_view name;  ///< lower_case; DORMOUSE_<NAME> in the journal

@@ -34,7 +34,7 @@ bool is_writable_now(int fd) {
 
 }  // namespace
 
-void Output::add(std::string line, const std::function<void()>& on_backlog) {
+void LogOutput::add(std::string line, const std::function<void()>& on_backlog) {
     drain();
     if (waiting_.empty() && lost_ == 0) {
         written_ = write_some(line);
@@ -50,7 +50,7 @@ void Output::add(std::string line, const std::function<void()>& on_backlog) {
     if (first && on_backlog) on_backlog();
 }
 
-bool Output::drain() {
+bool LogOutput::drain() {
     say_what_was_lost();
     while (!waiting_.empty()) {
         const std::string& line = waiting_.front();
@@ -65,14 +65,14 @@ bool Output::drain() {
 }
 
 /// In the place of the lines that it speaks of. Half of the room is free then, so that it is not said for each line.
-void Output::say_what_was_lost() {
+void LogOutput::say_what_was_lost() {
     if (lost_ == 0 || waiting_.size() > most_lines / 2 || waiting_bytes_ > most_bytes / 2) return;
     waiting_.push_back(lost_line_(lost_));
     waiting_bytes_ += waiting_.back().size();
     lost_ = 0;
 }
 
-void Output::drain_at_the_end() {
+void LogOutput::drain_at_the_end() {
     constexpr int tries = 50;
     for (int i = 0; i < tries && !drain(); ++i) ::poll(nullptr, 0, 10);
 }
@@ -124,7 +124,7 @@ std::size_t StandardError::write_some(std::string_view bytes) {
 }
 
 Journal::Journal(LostLine lost_line)
-    : Output(std::move(lost_line)),
+    : LogOutput(std::move(lost_line)),
       path_("/run/systemd/journal/socket"),
       socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
 #ifdef DORMOUSE_CRASH_POINTS

@@ -15,16 +15,16 @@
 
 namespace dormouse::log {
 
-class Output {
+class LogOutput {
   public:
     /// `lost_line` makes the line that says how many were lost.
     using LostLine = std::function<std::string(std::size_t lost)>;
 
-    explicit Output(LostLine lost_line) : lost_line_(std::move(lost_line)) {}
+    explicit LogOutput(LostLine lost_line) : lost_line_(std::move(lost_line)) {}
     /// Leaves what nobody has read by then.
-    virtual ~Output() = default;
-    Output(const Output&) = delete;
-    Output& operator=(const Output&) = delete;
+    virtual ~LogOutput() = default;
+    LogOutput(const LogOutput&) = delete;
+    LogOutput& operator=(const LogOutput&) = delete;
 
     /// Writes a whole line, or keeps it. `on_backlog` is called when it is the first one that waits.
     void add(std::string line, const std::function<void()>& on_backlog);
@@ -49,9 +49,9 @@ class Output {
 };
 
 /// Text, line after line.
-class StandardError : public Output {
+class StandardError : public LogOutput {
   public:
-    using Output::Output;
+    using LogOutput::LogOutput;
 
   protected:
     std::size_t write_some(std::string_view bytes) override;
@@ -66,7 +66,7 @@ class StandardError : public Output {
 };
 
 /// Entries as journal_entry() makes them. Source: systemd's "Native Journal Protocol".
-class Journal : public Output {
+class Journal : public LogOutput {
   public:
     explicit Journal(LostLine lost_line);
 

@@ -50,7 +50,7 @@ void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
     const std::string name = "pool " + pool.name;
     if (pool.off()) {
         const std::string due = due_for_it_alone(overview, pool);
-        all.push_back({due.empty() ? Level::warning : Level::critical, name,
+        all.push_back({due.empty() ? Severity::warning : Severity::critical, name,
                        "it is switched off on this machine" + (due.empty() ? "" : ", and " + due + " due"),
                        pool.units->target == "masked" ? "systemctl unmask " + target_of(pool)
                                                       : "systemctl enable --now " + target_of(pool)});
@@ -59,24 +59,24 @@ void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
     if (!pool.units || !pool.units->on()) return;
     for (const auto& [unit, state] : {std::pair{"socket", &pool.units->socket}, std::pair{"path", &pool.units->path}})
         if (*state != "active" && *state != "activating")
-            all.push_back({Level::warning, name,
+            all.push_back({Severity::warning, name,
                            std::string("its doorbell dormouse@") + pool.name + "." + unit + " is " +
                                (state->empty() ? "not there" : *state) + ", so it cannot be woken that way",
                            *state == "masked" ? "systemctl unmask dormouse@" + pool.name + "." + unit
                                               : "systemctl restart " + target_of(pool)});
     if (pool.units->service == "masked")
-        all.push_back({Level::critical, name, "its service is masked, so no worker can be started",
+        all.push_back({Severity::critical, name, "its service is masked, so no worker can be started",
                        "systemctl unmask dormouse@" + pool.name + ".service"});
     if (pool.units->service == "failed" || pool.units->service_sub == "auto-restart")
-        all.push_back({Level::warning, name, "its worker does not stay up",
+        all.push_back({Severity::warning, name, "its worker does not stay up",
                        "journalctl --unit=dormouse@" + pool.name + ".service --lines=50"});
     if (pool.units->relay == "failed")
-        all.push_back({Level::warning, name,
+        all.push_back({Severity::warning, name,
                        "its relay does not stay up, so nothing rings for producers on other hosts",
                        "journalctl --unit=dormouse-relay@" + pool.name + ".service --lines=50"});
     if (!pool.units->at_boot)
         all.push_back(
-            {Level::warning, name, "it is on, but not after the next boot", "systemctl enable " + target_of(pool)});
+            {Severity::warning, name, "it is on, but not after the next boot", "systemctl enable " + target_of(pool)});
 }
 
 /// Without systemd a ring is heard by a worker that is there already.
@@ -105,7 +105,7 @@ std::string leases(const WorkerSeen& worker, double now) {
 void about_workers(All& all, const PoolSeen& pool, double now) {
     for (const WorkerSeen& worker : pool.workers)
         if (worker.state == "gone" && (worker.runs > 0 || worker.here))
-            all.push_back({Level::warning, "pool " + pool.name,
+            all.push_back({Severity::warning, "pool " + pool.name,
                            "its worker on " + worker.host + how_it_ended(worker, now) +
                                (worker.runs > 0 ? " and holds " + runs(worker.runs) : std::string()) +
                                leases(worker, now),
@@ -117,7 +117,7 @@ void about_versions(All& all, const PoolSeen& pool) {
     const std::string own(release());
     for (const WorkerSeen& worker : pool.workers)
         if ((worker.state == "awake" || worker.state == "resting") && !worker.version.empty() && worker.version != own)
-            all.push_back({Level::warning, "version",
+            all.push_back({Severity::warning, "version",
                            "the worker of pool " + pool.name + " on " + worker.host + " is " + worker.version +
                                ", this is " + own,
                            "systemctl try-reload-or-restart dormouse@" + pool.name + ".service" +
@@ -127,7 +127,7 @@ void about_versions(All& all, const PoolSeen& pool) {
 void about_spool(All& all, const PoolSeen& pool) {
     if (pool.put_aside == 0 || !pool.local) return;
     const std::string spool = pool.local->spool_directory + "/" + pool.name;
-    all.push_back({Level::warning, "spool of pool " + pool.name,
+    all.push_back({Severity::warning, "spool of pool " + pool.name,
                    (pool.put_aside >= 1'000 ? "1,000 or more" : std::to_string(pool.put_aside)) +
                        (pool.put_aside == 1 ? " file has" : " files have") + " been put aside, each with the reason",
                    "find " + spool + ".rejected " + spool +
@@ -143,7 +143,7 @@ void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
         const auto off = std::find_if(overview.pools.begin(), overview.pools.end(),
                                       [&](const PoolSeen& pool) { return pool.off() && has(pool.queues, queue.name); });
         if (off != overview.pools.end()) return;  // said of the pool
-        all.push_back({queue.due > 0 ? Level::critical : Level::warning, name, "no pool serves it, its runs wait",
+        all.push_back({queue.due > 0 ? Severity::critical : Severity::warning, name, "no pool serves it, its runs wait",
                        "add it to worker.queues of a pool"});
         return;
     }
@@ -154,12 +154,12 @@ void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
     const double waits = queue.oldest_due_at ? overview.now - *queue.oldest_due_at : 0;
     if (!somebody && waits > time_to_start_s)
         all.push_back(
-            {Level::critical, name,
+            {Severity::critical, name,
              runs(queue.due, queue.more.due) + " due, the first one for " + length(waits) + ", and no worker is awake",
              first == serving.end() ? "dormouse wake " + serving.front()->name + ", on its machine"
                                     : wake_command(overview, **first)});
     else if (somebody && waits > long_wait_s)
-        all.push_back({Level::warning, name,
+        all.push_back({Severity::warning, name,
                        runs(queue.due, queue.more.due) + " due, the first one for " + length(waits) +
                            ": too few slots, or no task of it can start",
                        "dormouse runs --queue " + queue.name});
@@ -168,14 +168,14 @@ void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
         return !is_coming(*pool) && pool->units && pool->units->on() && !pool->units->due_timer;
     });
     if (unarmed && queue.next_run_at && queue.due == 0)
-        all.push_back({Level::warning, name,
+        all.push_back({Severity::warning, name,
                        "a run is due " + relative(*queue.next_run_at, overview.now) +
                            ", and no timer is armed for it: nobody has rung since it came",
                        "dormouse wake " + serving.front()->name});
 }
 
 void about_task(All& all, const Overview& overview, const UnknownTask& task) {
-    all.push_back({task.oldest <= overview.now ? Level::critical : Level::warning, "task " + task.task,
+    all.push_back({task.oldest <= overview.now ? Severity::critical : Severity::warning, "task " + task.task,
                    "no pool of this machine knows it, " +
                        (task.runs >= 1'000 ? std::string("1,000 or more runs") : runs(task.runs)) +
                        (task.runs == 1 ? " waits" : " wait") + ", the first one " + relative(task.oldest, overview.now),
@@ -187,11 +187,11 @@ void about_task(All& all, const Overview& overview, const UnknownTask& task) {
 std::vector<Attention> attention(const Overview& overview) {
     All all;
     if (!overview.units_trouble.empty())
-        all.push_back({Level::warning, "systemd", overview.units_trouble + "; whether pools are on is not known",
+        all.push_back({Severity::warning, "systemd", overview.units_trouble + "; whether pools are on is not known",
                        "systemctl status"});
     for (const PoolSeen& pool : overview.pools) {
         if (pool.local && !pool.local->problem.empty())
-            all.push_back({Level::critical, "pool " + pool.name, pool.local->problem,
+            all.push_back({Severity::critical, "pool " + pool.name, pool.local->problem,
                            "dormouse worker " + pool.name + " --check"});
         about_units(all, overview, pool);
         about_workers(all, pool, overview.now);
@@ -203,14 +203,14 @@ std::vector<Attention> attention(const Overview& overview) {
     for (const FailingTask& task : overview.failing)
         if (auto one = attention_of(overview, task)) all.push_back(std::move(*one));
     for (const Holder& one : overview.holders)
-        all.push_back({Level::warning, "queue " + one.queue,
+        all.push_back({Severity::warning, "queue " + one.queue,
                        one.who + (one.since ? ", " + relative(*one.since, overview.now) : "") + ": " + one.why,
                        "end that session (pg_terminate_backend)"});
     for (const Hindered& one : overview.retention)
-        all.push_back({Level::warning, "retention of pool " + one.pool, "last step: " + one.trouble,
+        all.push_back({Severity::warning, "retention of pool " + one.pool, "last step: " + one.trouble,
                        "see table dormouse.retention, and end that session"});
     if (overview.stuck_count > 0)
-        all.push_back({Level::critical, runs(overview.stuck_count, overview.more_stuck), "stuck, listed below",
+        all.push_back({Severity::critical, runs(overview.stuck_count, overview.more_stuck), "stuck, listed below",
                        "dormouse show ID"});
     std::stable_sort(all.begin(), all.end(), [](const Attention& a, const Attention& b) { return a.level > b.level; });
     return all;

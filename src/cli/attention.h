@@ -9,13 +9,13 @@
 
 namespace dormouse::cli {
 
-enum class Level {
+enum class Severity {
     warning,   ///< something is not as it should be
     critical,  ///< runs wait, and nobody comes for them by itself
 };
 
 struct Attention {
-    Level level = Level::warning;
+    Severity level = Severity::warning;
     std::string about;   ///< "pool mail", "queue urgent", "task thumbnail", …
     std::string text;    ///< what is wrong
     std::string remedy;  ///< a command, or what else to do

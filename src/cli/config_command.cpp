@@ -15,12 +15,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print_json(const config::Loaded& loaded, const std::vector<config::Row>& rows) {
+void print_json(const config::Loaded& loaded, const std::vector<config::SettingRow>& rows) {
     Json document{{"pool", loaded.config.pool},
                   {"file", loaded.config.file},
                   {"options", Json::array()},
                   {"warnings", loaded.warnings}};
-    for (const config::Row& row : rows)
+    for (const config::SettingRow& row : rows)
         document["options"].push_back({{"option", row.option}, {"value", row.value}, {"origin", row.origin}});
     print(safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
 }
@@ -42,7 +42,7 @@ Outcome show_config(const ConfigOptions& options) {
     sources.database_required = false;
     const auto loaded = config::load(sources);
     if (!loaded) return no_config(loaded.error());
-    const std::vector<config::Row> rows = config::describe(*loaded);
+    const std::vector<config::SettingRow> rows = config::describe(*loaded);
     if (options.json) {
         print_json(*loaded, rows);
         return Exit::ok;
@@ -51,7 +51,7 @@ Outcome show_config(const ConfigOptions& options) {
     print(paint(Colour::bold, "pool " + escaped(*pool)) + (file.empty() ? " (no file)" : " (" + escaped(file) + ")") +
           "\n");
     Table table({"OPTION", "VALUE", "FROM"});
-    for (const config::Row& row : rows)
+    for (const config::SettingRow& row : rows)
         table.add({{row.option}, {row.value}, {row.origin, row.origin == "default" ? Colour::dim : Colour::none}});
     print(table.text());
     for (const std::string& warning : loaded->warnings) complain("warning: " + warning);

@@ -33,7 +33,7 @@ Colour colour_of(Grade grade) {
 /// What status calls for attention.
 void add_attention(Findings& findings, const Overview& overview) {
     for (Attention& one : attention(overview))
-        findings.push_back({one.level == Level::critical ? Grade::failed : Grade::warning, std::move(one.about),
+        findings.push_back({one.level == Severity::critical ? Grade::failed : Grade::warning, std::move(one.about),
                             std::move(one.text), std::move(one.remedy)});
 }
 

@@ -101,7 +101,7 @@ void add_others(Findings& findings, const IdleSeen& seen, const std::vector<std:
                             counted(seen.sessions_unseen, "session") +
                                 " came to this database and went between two looks, by pg_stat_database",
                             "log_connections = on tells whose they are"});
-    for (const Statement& one : seen.statements)
+    for (const IdleStatement& one : seen.statements)
         findings.push_back(
             {Grade::note, "statement",
              counted(one.calls, "call") + " by " + one.login + " in database " + one.database + ": " + one.text, ""});
@@ -136,7 +136,7 @@ std::string document_of(const IdleSeen& seen, const std::vector<std::string>& po
                               {"statements", activity.statements},
                               {"busy", activity.busy}});
     Json statements = Json::array();
-    for (const Statement& one : seen.statements)
+    for (const IdleStatement& one : seen.statements)
         statements.push_back(
             {{"calls", one.calls}, {"login", one.login}, {"database", one.database}, {"text", one.text}});
     const Sums worker = sums_of(seen, pools, "worker");

@@ -164,7 +164,7 @@ class Intake {
     std::set<std::string> queues_;
 };
 
-Outcome take_all(Lines& lines, Intake& intake, const std::string& queue, double now, std::int64_t payload_limit) {
+Outcome take_all(RunLines& lines, Intake& intake, const std::string& queue, double now, std::int64_t payload_limit) {
     std::string line;
     while (true) {
         const auto more = lines.next(line);
@@ -203,7 +203,7 @@ Outcome enqueue_from(const EnqueueOptions& options, const config::Environment& e
     if (!about) return tl::unexpected(refusal(*connection, about.error()));
     constexpr std::size_t rest_of_line = 65'536;
     const auto payload_limit = choice->limits.payload_bytes;
-    Lines lines(from_stdin ? STDIN_FILENO : file.get(), static_cast<std::size_t>(payload_limit) + rest_of_line);
+    RunLines lines(from_stdin ? STDIN_FILENO : file.get(), static_cast<std::size_t>(payload_limit) + rest_of_line);
     Intake intake(*connection, name, about->text(0, 0) == "t");
     const double now = std::stod(std::string(about->text(0, 1)));
     if (const Outcome all = take_all(lines, intake, options.queue, now, payload_limit); !all) return all;

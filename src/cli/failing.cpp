@@ -51,19 +51,19 @@ std::optional<Attention> attention_of(const Overview& overview, const FailingTas
     if (task.error_class == "spawn") {
         const PoolSeen* const pool = pool_of(overview, task.task);
         return Attention{
-            Level::critical, about,
+            Severity::critical, about,
             "it cannot be started: " + error +
                 (task.retrying > 0 ? "; " + runs(task.retrying) + " waiting for another attempt" : ""),
             pool == nullptr ? "dormouse show " + task.newest : "dormouse worker " + pool->name + " --check"};
     }
     const bool refused = is_refusal_of_the_database(task.error_class);
     if (task.failed_in_an_hour >= many_failed || (refused && task.failed_in_an_hour > 0))
-        return Attention{Level::warning, about,
+        return Attention{Severity::warning, about,
                          runs(task.failed_in_an_hour, task.more) + " failed in the last hour, the last one: " +
                              (refused ? task.error_class + ": " : "") + error,
                          "dormouse show " + task.newest};
     if (task.retrying >= many_retrying)
-        return Attention{Level::warning, about,
+        return Attention{Severity::warning, about,
                          runs(task.retrying) + " waiting for another attempt, the last one after: " + error,
                          "dormouse show " + task.newest};
     return std::nullopt;

@@ -12,13 +12,13 @@ namespace dormouse::cli {
 namespace {
 
 /// Where the telling has come to.
-struct Place {
+struct LogPosition {
     int attempt = 0;
     int line = 0;
 };
 
 Try<void> tell_from(postgres::BlockingConnection& connection, const std::string& id, std::optional<int> attempt,
-                    Place& place, const Audience& audience) {
+                    LogPosition& place, const Audience& audience) {
     const auto only = attempt ? std::optional(std::to_string(*attempt)) : std::nullopt;
     const auto reply =
         connection.ask("log", sql::cli::lines, {id, std::to_string(place.attempt), std::to_string(place.line), only});
@@ -65,7 +65,7 @@ Try<void> listen(postgres::BlockingConnection& connection, const std::string& id
 
 /// What stands in the database now. The state is asked for first: whoever sees the end then sees all lines.
 Try<RunNow> tell(postgres::BlockingConnection& connection, const std::string& id, std::optional<int> attempt,
-                 Place& place, const Audience& audience) {
+                 LogPosition& place, const Audience& audience) {
     auto run = ask_run(connection, id);
     if (!run) return run;
     const bool under_way = run->status == "running";
@@ -89,13 +89,13 @@ Try<void> wait_for_news(postgres::BlockingConnection& connection, const std::str
 
 Try<void> tell_lines(postgres::BlockingConnection& connection, const std::string& id, std::optional<int> attempt,
                      const Audience& audience) {
-    Place place;
+    LogPosition place;
     return tell_from(connection, id, attempt, place, audience);
 }
 
 Try<RunNow> follow(postgres::BlockingConnection& connection, const DatabaseChoice& choice, const std::string& command,
                    const std::string& id, std::optional<int> attempt, const Audience& audience) {
-    Place place;
+    LogPosition place;
     std::string name;
     auto prepared = listen(connection, id, name);
     while (true) {

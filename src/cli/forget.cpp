@@ -33,7 +33,7 @@ Try<void> not_alive_here(postgres::BlockingConnection& connection, const Texts& 
     for (int row = 0; row < reply->rows(); ++row) {
         const ProcessMark mark{std::string(reply->text(row, 1)), std::string(reply->text(row, 4)),
                                reply->integer(row, 2), reply->integer(row, 3), reply->integer(row, 5)};
-        if (alive(mark) == Alive::yes)
+        if (alive(mark) == Liveness::yes)
             return give_up(Exit::usage, "worker " + std::string(reply->text(row, 0)) + " of pool " +
                                             std::string(reply->text(row, 6)) + " lives: its process " +
                                             std::to_string(mark.pid) + " is here; nothing was forgotten");

@@ -38,7 +38,7 @@ bool nobody_knows(const std::vector<WorkerRow>& awake, const std::string& task) 
         const auto names = config::pools(environment);
         if (std::find(names.begin(), names.end(), worker.pool) == names.end()) return false;
         const config::LocalPool pool = config::local_pool(worker.pool, environment);
-        return worker.presence.alive == Alive::yes && pool.problem.empty() &&
+        return worker.presence.alive == Liveness::yes && pool.problem.empty() &&
                std::find(pool.tasks.begin(), pool.tasks.end(), task) == pool.tasks.end();
     });
 }

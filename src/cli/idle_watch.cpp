@@ -51,9 +51,9 @@ struct Known {
     std::string statement_since;
 };
 
-class Watch {
+class IdleWatcher {
   public:
-    Watch(Connection& connection, IdleSeen& seen)
+    IdleWatcher(Connection& connection, IdleSeen& seen)
         : connection_(connection), seen_(seen), here_(PQdb(connection.get())) {}
 
     Result<Reply> ask(const char* what, const std::string& sql) {
@@ -107,18 +107,18 @@ struct Counters {
     bool sees_all = false;
 };
 
-Result<Counters> counters(Watch& watch) {
+Result<Counters> counters(IdleWatcher& watch) {
     const auto reply = watch.ask("idle", sql::cli::idle_counters);
     if (!reply) return tl::unexpected(reply.error());
     return Counters{reply->integer(0, 0), reply->integer(0, 1), reply->integer(0, 2), std::string(reply->text(0, 3)),
                     reply->boolean(0, 4)};
 }
 
-using Calls = std::map<std::string, Statement>;
+using Calls = std::map<std::string, IdleStatement>;
 
 /// Of everybody in the server, by login, database and statement; ours, which ask this, are left out. Empty where it is
 /// not readable or not loaded.
-std::optional<Calls> calls(Watch& watch, const std::string& schema) {
+std::optional<Calls> calls(IdleWatcher& watch, const std::string& schema) {
     if (schema.empty()) return std::nullopt;
     std::string quoted;
     for (const char c : schema) quoted += c == '"' ? "\"\"" : std::string(1, c);
@@ -134,21 +134,21 @@ std::optional<Calls> calls(Watch& watch, const std::string& schema) {
     Calls all;
     for (int row = 0; row < reply->rows(); ++row) {
         const auto text = [&](int column) { return std::string(reply->text(row, column)); };
-        Statement& one = all[text(0) + " " + text(1) + " " + text(2)];
+        IdleStatement& one = all[text(0) + " " + text(1) + " " + text(2)];
         one = {text(3), text(4), text(5), one.calls + reply->integer(row, 6)};
     }
     return all;
 }
 
-std::vector<Statement> most_frequent(const Calls& before, Calls after) {
-    std::vector<Statement> list;
+std::vector<IdleStatement> most_frequent(const Calls& before, Calls after) {
+    std::vector<IdleStatement> list;
     for (auto& [key, one] : after) {
         const auto known = before.find(key);
         one.calls -= known == before.end() ? 0 : known->second.calls;
         if (one.calls > 0) list.push_back(std::move(one));
     }
     std::stable_sort(list.begin(), list.end(),
-                     [](const Statement& one, const Statement& other) { return one.calls > other.calls; });
+                     [](const IdleStatement& one, const IdleStatement& other) { return one.calls > other.calls; });
     list.resize(std::min(list.size(), most_statements));
     return list;
 }
@@ -157,7 +157,7 @@ std::vector<Statement> most_frequent(const Calls& before, Calls after) {
 
 Result<IdleSeen> watch_idle(Connection& connection, const std::vector<std::string>& pools, Millis duration) {
     IdleSeen seen;
-    Watch watch(connection, seen);
+    IdleWatcher watch(connection, seen);
     // The server counts a session, and what it does, up to a second late: this one's own comes before.
     if (auto asked = counters(watch); !asked) return tl::unexpected(asked.error());
     std::this_thread::sleep_for(settling);

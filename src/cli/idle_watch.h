@@ -29,7 +29,7 @@ struct Activity {
     bool busy = false;            ///< in a statement or a transaction at some look
 };
 
-struct Statement {
+struct IdleStatement {
     std::string login;
     std::string database;
     std::string text;  ///< without its values
@@ -40,15 +40,15 @@ struct IdleSeen {
     std::map<WhoSeen, Activity> who;
     std::set<int> workers;  ///< processes of pools: a worker and what it has started
     std::set<int> relays;
-    std::int64_t sessions_new = 0;      ///< in this database, of those that were seen
-    std::int64_t sessions_unseen = 0;   ///< came and went between two looks, by the server's count
-    std::int64_t made_elsewhere = 0;    ///< in all other databases, by that count
-    std::int64_t transactions = 0;      ///< in this database, this watch's own left out; may be some late
-    std::vector<Statement> statements;  ///< the most frequent ones
-    bool counts_statements = false;     ///< there is pg_stat_statements
-    bool sees_all = true;               ///< false: of others' sessions it is not told what they do
-    std::int64_t looks = 0;             ///< each is one statement of this watch's own
-    double cost_ms = 0;                 ///< until they were answered, all together
+    std::int64_t sessions_new = 0;          ///< in this database, of those that were seen
+    std::int64_t sessions_unseen = 0;       ///< came and went between two looks, by the server's count
+    std::int64_t made_elsewhere = 0;        ///< in all other databases, by that count
+    std::int64_t transactions = 0;          ///< in this database, this watch's own left out; may be some late
+    std::vector<IdleStatement> statements;  ///< the most frequent ones
+    bool counts_statements = false;         ///< there is pg_stat_statements
+    bool sees_all = true;                   ///< false: of others' sessions it is not told what they do
+    std::int64_t looks = 0;                 ///< each is one statement of this watch's own
+    double cost_ms = 0;                     ///< until they were answered, all together
 };
 
 /// Watches for so long. `pools`: whose processes count as workers.

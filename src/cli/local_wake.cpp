@@ -55,12 +55,12 @@ std::string escaped_list(const std::vector<std::string>& texts) {
 }
 
 /// What there is besides the pools that were asked for.
-struct Rest {
+struct NotInstalled {
     std::vector<LeftOut> left_out;
     std::vector<std::string> gone;  ///< installed, and no pool of this machine with this database
 };
 
-void tell_installed(const std::vector<WokenPool>& pools, const LocalWakeReport& report, const Rest& rest) {
+void tell_installed(const std::vector<WokenPool>& pools, const LocalWakeReport& report, const NotInstalled& rest) {
     for (const WokenPool& one : pools)
         print("local wake: pool " + one.pool + ", through " + escaped(one.path) + ", for " + escaped_list(one.queues) +
               "\n");
@@ -83,7 +83,7 @@ void tell_removed(const LocalWakeReport& report) {
     if (!report.role_stays.empty()) print("role dormouse_local_wake stays: " + escaped(report.role_stays) + "\n");
 }
 
-void print_report(const std::vector<WokenPool>& pools, const LocalWakeReport& report, const Rest& rest) {
+void print_report(const std::vector<WokenPool>& pools, const LocalWakeReport& report, const NotInstalled& rest) {
     Json document{{"pools", Json::array()},
                   {"installed", report.installed},
                   {"removed", report.removed},
@@ -118,7 +118,7 @@ Outcome install(postgres::BlockingConnection& connection, const MigrateOptions& 
     }
     const auto report = apply_local_wake(connection, {found.pools, {}}, patience);
     if (!report) return give_up(report.error());
-    Rest rest{std::move(found.left_out), {}};
+    NotInstalled rest{std::move(found.left_out), {}};
     for (const std::string& pool : report->installed)
         if (std::find(ours.begin(), ours.end(), pool) == ours.end()) rest.gone.push_back(pool);
     if (options.json) {

@@ -110,7 +110,7 @@ void print_json(const Operation& operation, const OperateOptions& options, const
                           {"runs", group.runs},
                           {"oldest", iso(group.oldest)}});
     Json samples = Json::array();
-    for (const Sample& run : meant.samples)
+    for (const SampleRun& run : meant.samples)
         samples.push_back({{"id", run.id},
                            {"status", run.status},
                            {"task", run.task},

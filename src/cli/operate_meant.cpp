@@ -124,7 +124,7 @@ void show(const Meant& meant) {
     if (!meant.all) print(counted(meant) + "\n");
     if (meant.samples.empty()) return;
     Table some({"AMONG THEM", "STATUS", "TASK", "CREATED", "ERROR"});
-    for (const Sample& run : meant.samples)
+    for (const SampleRun& run : meant.samples)
         some.add({{run.id},
                   {run.status, colour_of_status(run.status)},
                   {cut(run.task, 40)},

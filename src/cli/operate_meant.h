@@ -18,7 +18,7 @@ struct Group {
     double oldest = 0;
 };
 
-struct Sample {
+struct SampleRun {
     std::string id;
     std::string status;
     std::string task;
@@ -28,7 +28,7 @@ struct Sample {
 
 struct Meant {
     std::vector<Group> groups;
-    std::vector<Sample> samples;
+    std::vector<SampleRun> samples;
     std::int64_t runs = 0;
     bool all = true;  ///< false: there may be more, counting was given up
     double now = 0;

@@ -59,7 +59,7 @@ std::int64_t put_aside(const config::LocalPool& pool) {
 
 std::string state_of(const WorkerRow& worker) {
     if (worker.condition == "left") return "asleep";
-    if (worker.condition == "dead" && worker.presence.alive != Alive::yes) return "gone";
+    if (worker.condition == "dead" && worker.presence.alive != Liveness::yes) return "gone";
     return worker.state == "resting" ? "resting" : "awake";
 }
 

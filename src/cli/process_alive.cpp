@@ -36,7 +36,7 @@ pid_t find_in_container(const ProcessMark& mark) {
 
 }  // namespace
 
-Alive alive(const ProcessMark& mark) {
+Liveness alive(const ProcessMark& mark) {
     return presence_of(mark).alive;
 }
 
@@ -57,13 +57,13 @@ Presence presence_of(const ProcessMark& mark, bool in_containers) {
         seen.pid = find_in_container(mark);
     if (seen.pid == 0 && !certain) {
         if (!of_this_name) return seen;
-        seen.alive = Alive::no;
+        seen.alive = Liveness::no;
         seen.unseen = true;
         seen.evidence = of_this_boot ? "it was in another container (PID namespace), which is not visible from here"
                                      : "this machine has rebooted since (boot id)";
         return seen;
     }
-    seen.alive = Alive::no;
+    seen.alive = Liveness::no;
     // with hidepid= other people's processes are not in /proc
     const auto stat = handlers::stat_of(seen.pid);
     if (seen.pid != 0 && stat && stat->state == 'Z') {
@@ -73,7 +73,7 @@ Presence presence_of(const ProcessMark& mark, bool in_containers) {
     }
     const bool hidden = called_so_here && start < 0 && (::kill(static_cast<pid_t>(mark.pid), 0) == 0 || errno == EPERM);
     if (seen.pid != 0 || hidden) {
-        seen.alive = Alive::yes;
+        seen.alive = Liveness::yes;
         if (seen.pid == 0) seen.pid = static_cast<pid_t>(mark.pid);
     } else {
         seen.evidence = start < 0 ? "there is no process " + number

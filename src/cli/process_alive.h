@@ -18,14 +18,14 @@ struct ProcessMark {
     std::int64_t pid_namespace = 0;
 };
 
-enum class Alive { yes, no, elsewhere };
+enum class Liveness { yes, no, elsewhere };
 
 /// `elsewhere`: on a host of another boot and name, or in a container of another name that nobody here sees into.
 /// Where a boot is the same a host's name does not matter: it may have changed.
-Alive alive(const ProcessMark& mark);
+Liveness alive(const ProcessMark& mark);
 
 struct Presence {
-    Alive alive = Alive::elsewhere;
+    Liveness alive = Liveness::elsewhere;
     bool unseen =
         false;      ///< it may be on a machine or in a container of the same name, whose processes nobody here sees
     pid_t pid = 0;  ///< as this process sees it: in a container the worker knows itself by another

@@ -74,7 +74,7 @@ void print_table(const std::vector<Suspect>& suspects) {
     if (suspects.empty()) return print("no worker of this host\n");
     Table table({"KIND", "POOL", "PID", "RUNS", "WHY"});
     for (const Suspect& suspect : suspects)
-        table.add({{to_string(suspect.kind), suspect.kind == Kind::stale ? Colour::yellow : Colour::none},
+        table.add({{to_string(suspect.kind), suspect.kind == SuspectKind::stale ? Colour::yellow : Colour::none},
                    {suspect.row.pool},
                    {std::to_string(suspect.row.mark.pid)},
                    {std::to_string(suspect.row.runs)},
@@ -112,8 +112,8 @@ Outcome reap(const ReapOptions& options) {
     Exit worst = Exit::ok;
     for (const Suspect& suspect : suspects) {
         Json document = json_of(suspect);
-        if (suspect.kind == Kind::stale) ++stale;
-        if (suspect.kind == Kind::stale && options.force) {
+        if (suspect.kind == SuspectKind::stale) ++stale;
+        if (suspect.kind == SuspectKind::stale && options.force) {
             const Reaped reaped = reap_one(suspect, *connection);
             document.update({{"ended", reaped.ended},
                              {"leftovers", reaped.leftovers.ended},

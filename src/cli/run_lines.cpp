@@ -115,7 +115,7 @@ Try<RunLine> parse_run_line(const std::string& line, const std::string& queue, d
     return run;
 }
 
-Try<bool> Lines::next(std::string& line) {
+Try<bool> RunLines::next(std::string& line) {
     while (true) {
         const std::size_t end = buffer_.find('\n', at_);
         if (end != std::string::npos || (ended_ && at_ < buffer_.size())) {

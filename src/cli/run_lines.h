@@ -28,9 +28,9 @@ struct RunLine {
 Try<RunLine> parse_run_line(const std::string& line, const std::string& queue, double now, std::int64_t payload_limit);
 
 /// Reads lines from a descriptor that somebody else owns.
-class Lines {
+class RunLines {
   public:
-    Lines(int fd, std::size_t longest) : fd_(fd), longest_(longest) {}
+    RunLines(int fd, std::size_t longest) : fd_(fd), longest_(longest) {}
 
     /// The next line that is not blank, or none at the end. Errors: the reading fails, or a line is longer than it may
     /// be.

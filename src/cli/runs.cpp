@@ -67,12 +67,12 @@ std::string future() {
     return id_of(static_cast<double>(std::time(nullptr)) + 86'400) + "-0000-0000-000000000000";
 }
 
-struct Row {
+struct RunRow {
     const postgres::Reply* reply;
     int row;
     std::string place;  ///< its id, or what that would be if it told the time
 
-    Row(const postgres::Reply& of, int number, const std::string& until) : reply(&of), row(number) {
+    RunRow(const postgres::Reply& of, int number, const std::string& until) : reply(&of), row(number) {
         const std::string_view id = of.text(number, 0);
         constexpr std::size_t version = 14;
         place = id.size() > version && id[version] == '7' && id <= until
@@ -81,7 +81,7 @@ struct Row {
     }
 };
 
-void print_table(const std::vector<Row>& rows) {
+void print_table(const std::vector<RunRow>& rows) {
     Table table({"ID", "STATUS", "TASK", "QUEUE", "ATTEMPTS", "WHEN", "NOTE"});
     for (const auto& [of, row, place] : rows) {
         const postgres::Reply& reply = *of;
@@ -98,13 +98,13 @@ void print_table(const std::vector<Row>& rows) {
 }
 
 /// What is left out, of the live and of the finished runs: nothing, or those from this id on.
-struct Rest {
+struct NewerRuns {
     std::optional<std::string> live;
     std::optional<std::string> finished;
 };
 
 /// Of the ids of what is left out the newer one: a portion of both kinds ends there.
-std::optional<std::string> newer(const Rest& rest) {
+std::optional<std::string> newer(const NewerRuns& rest) {
     if (!rest.live || !rest.finished) return rest.live ? rest.live : rest.finished;
     return std::max(*rest.live, *rest.finished);
 }
@@ -160,7 +160,7 @@ Try<void> find_usual(const Wanted& wanted, const std::string& status, Found& fou
         const auto reach_reply = connection.ask("runs", sql::cli::runs_reach,
                                                 {unless_empty(status), reach(wanted.options), from, day, first_day});
         if (!reach_reply) return give_up(reach_reply.error());
-        Rest rest{reach_reply->optional_text(0, 0), reach_reply->optional_text(0, 2)};
+        NewerRuns rest{reach_reply->optional_text(0, 0), reach_reply->optional_text(0, 2)};
         if (since) rest.live = rest.finished = newer(rest);
         auto reply =
             connection.ask("runs", sql::cli::runs,
@@ -197,14 +197,14 @@ Try<void> find_foreign(const Wanted& wanted, const std::string& status, Found& f
 }
 
 /// Of all that was found the newest, each once.
-std::vector<Row> newest(const Found& found, const Wanted& wanted) {
-    std::vector<Row> rows;
+std::vector<RunRow> newest(const Found& found, const Wanted& wanted) {
+    std::vector<RunRow> rows;
     std::set<std::string_view> seen;
     for (const postgres::Reply& reply : found.replies)
         for (int row = 0; row < reply.rows(); ++row)
             if (seen.insert(reply.text(row, 0)).second) rows.emplace_back(reply, row, wanted.until);
     std::stable_sort(rows.begin(), rows.end(),
-                     [](const Row& one, const Row& other) { return one.place > other.place; });
+                     [](const RunRow& one, const RunRow& other) { return one.place > other.place; });
     if (rows.size() > static_cast<std::size_t>(wanted.options.limit))
         rows.erase(rows.begin() + wanted.options.limit, rows.end());
     return rows;
@@ -243,9 +243,9 @@ Outcome runs(const RunsOptions& options) {
         if (auto done = find_usual(*wanted, status, found, *connection); !done) return tl::unexpected(done.error());
         if (auto done = find_foreign(*wanted, status, found, *connection); !done) return tl::unexpected(done.error());
     }
-    const std::vector<Row> rows = newest(found, *wanted);
+    const std::vector<RunRow> rows = newest(found, *wanted);
     if (options.json) {
-        for (const Row& row : rows) print(safe_json(row.reply->text(row.row, 14)) + "\n");
+        for (const RunRow& row : rows) print(safe_json(row.reply->text(row.row, 14)) + "\n");
     } else if (rows.empty()) {
         print("no runs\n");
     } else {

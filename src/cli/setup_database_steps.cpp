@@ -9,9 +9,9 @@
 namespace dormouse::cli {
 namespace {
 
-using Lines = std::vector<std::string>;
+using RunLines = std::vector<std::string>;
 
-Lines database_sql(const Setup& setup) {
+RunLines database_sql(const Setup& setup) {
     const std::string name = sql_name(setup.database());
     return {"CREATE DATABASE " + name + " ENCODING 'UTF8' TEMPLATE template0",
             "REVOKE CONNECT ON DATABASE " + name + " FROM PUBLIC"};
@@ -27,8 +27,8 @@ Try<bool> database_there(const Setup& setup) {
     if (!setup.facts.makes_databases) return may_not(setup, "create databases", "no CREATEDB");
     return false;
 }
-Lines database_commands(const Setup& setup) {
-    Lines lines;
+RunLines database_commands(const Setup& setup) {
+    RunLines lines;
     for (const std::string& one : database_sql(setup)) lines.push_back(psql(setup.server, {one}, "postgres"));
     return lines;
 }
@@ -41,8 +41,8 @@ Try<void> make_database(Setup& setup) {
     return {};
 }
 
-Lines owner_sql(const Setup& setup) {
-    Lines lines;
+RunLines owner_sql(const Setup& setup) {
+    RunLines lines;
     if (!setup.facts.owner) lines.push_back(std::string("CREATE ROLE ") + setup_owner);
     // whoever may make roles can take this one anyway; a superuser needs no membership
     if (!setup.facts.superuser) lines.push_back(std::string("GRANT ") + setup_owner + " TO CURRENT_USER");
@@ -63,14 +63,14 @@ Try<bool> owner_there(const Setup& setup) {
     if (!facts.makes_roles) return may_not(setup, "create and grant roles", "no CREATEROLE");
     return false;
 }
-Lines owner_commands(const Setup& setup) {
+RunLines owner_commands(const Setup& setup) {
     return {psql(setup.server, owner_sql(setup))};
 }
 Try<void> make_owner(Setup& setup) {
     return script(setup, owner_sql(setup));
 }
 
-Lines schema_sql(const Setup&) {
+RunLines schema_sql(const Setup&) {
     std::string statement = "CREATE SCHEMA dormouse AUTHORIZATION ";
     return {statement.append(setup_owner)};
 }
@@ -88,7 +88,7 @@ Try<bool> schema_there(const Setup& setup) {
                                          "hand; else drop or rename it");
     return !owner.empty();
 }
-Lines schema_commands(const Setup& setup) {
+RunLines schema_commands(const Setup& setup) {
     return {psql(setup.server, schema_sql(setup))};
 }
 Try<void> make_schema(Setup& setup) {
@@ -107,7 +107,7 @@ std::string migrate_command(const Setup& setup, const std::string& flags, bool a
     return as_admin(setup.server,
                     role + "dormouse migrate" + flags + " --database-url " + shell_word(admin_url(setup.server)));
 }
-Lines tables_commands(const Setup& setup) {
+RunLines tables_commands(const Setup& setup) {
     return {migrate_command(setup, setup.facts.superuser ? " --adopt" : "", !setup.facts.superuser)};
 }
 postgres::Patience patient_and_loud() {
@@ -128,7 +128,7 @@ Try<bool> roles_there(const Setup& setup) {
     if (!facts.roles && !facts.makes_roles) return may_not(setup, "create roles", "no CREATEROLE");
     return facts.roles && facts.granted && facts.migrated;
 }
-Lines roles_commands(const Setup& setup) {
+RunLines roles_commands(const Setup& setup) {
     return {migrate_command(setup, " --roles", false)};
 }
 Try<void> make_roles(Setup& setup) {

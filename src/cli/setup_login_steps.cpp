@@ -10,7 +10,7 @@
 namespace dormouse::cli {
 namespace {
 
-using Lines = std::vector<std::string>;
+using RunLines = std::vector<std::string>;
 
 constexpr const char* any_host = "localhost";
 
@@ -36,10 +36,10 @@ Try<bool> password_there(const Setup& setup) {
                                          "), or name another login with --login");
     return found->has_value();
 }
-Lines password_commands(const Setup& setup) {
+RunLines password_commands(const Setup& setup) {
     const std::string file = shell_word(setup.passfile);
     const std::string random = "$(od -An -tx1 -N24 /dev/urandom | tr -d ' \\n')";
-    Lines lines{"(umask 077; echo " + shell_word(start_of(pass_entry(setup))) + random + " >>" + file + ")"};
+    RunLines lines{"(umask 077; echo " + shell_word(start_of(pass_entry(setup))) + random + " >>" + file + ")"};
     if (acts_for_account()) lines.push_back("chown " + shell_word(setup.account) + ": " + file);
     return lines;
 }
@@ -49,9 +49,9 @@ Try<void> make_password(Setup& setup) {
     return {};
 }
 
-Lines login_sql(const Setup& setup) {
+RunLines login_sql(const Setup& setup) {
     const std::string login = sql_name(setup.options.login);
-    Lines lines;
+    RunLines lines;
     if (!setup.facts.login) lines.push_back("CREATE ROLE " + login + " LOGIN IN ROLE dormouse_worker");
     if (setup.facts.login && !setup.facts.login_works) lines.push_back("GRANT dormouse_worker TO " + login);
     if (!setup.facts.login_connects)
@@ -75,8 +75,8 @@ Try<bool> login_there(const Setup& setup) {
     if (!facts.login && !facts.makes_roles) return may_not(setup, "create roles", "no CREATEROLE");
     return false;
 }
-Lines login_commands(const Setup& setup) {
-    Lines lines{psql(setup.server, login_sql(setup))};
+RunLines login_commands(const Setup& setup) {
+    RunLines lines{psql(setup.server, login_sql(setup))};
     if (setup.facts.login || setup.server.local) return lines;
     // through a pipe: no password on a command line
     const std::string start = start_of(pass_entry(setup));
@@ -110,7 +110,7 @@ Try<void> set_password(Setup& setup) {
     return tl::unexpected(std::move(failure));
 }
 Try<void> make_login(Setup& setup) {
-    Lines statements = login_sql(setup);
+    RunLines statements = login_sql(setup);
     statements.insert(statements.begin(), "BEGIN");
     if (const auto made = script(setup, statements); !made) return made;
     if (!setup.facts.login && !setup.server.local)
@@ -118,9 +118,9 @@ Try<void> make_login(Setup& setup) {
     return script(setup, {"COMMIT"});
 }
 
-Lines application_sql(const Setup& setup) {
+RunLines application_sql(const Setup& setup) {
     const std::string login = sql_name(setup.options.application);
-    Lines lines;
+    RunLines lines;
     if (!setup.facts.application) lines.push_back("CREATE ROLE " + login + " LOGIN IN ROLE dormouse_producer");
     if (setup.facts.application && !setup.facts.application_enqueues)
         lines.push_back("GRANT dormouse_producer TO " + login);
@@ -150,7 +150,7 @@ Try<bool> application_there(const Setup& setup) {
     if (!facts.application && !facts.makes_roles) return may_not(setup, "create roles", "no CREATEROLE");
     return false;
 }
-Lines application_commands(const Setup& setup) {
+RunLines application_commands(const Setup& setup) {
     return {psql(setup.server, application_sql(setup))};
 }
 Try<void> let_application_in(Setup& setup) {

@@ -20,7 +20,7 @@
 namespace dormouse::cli {
 namespace {
 
-using Lines = std::vector<std::string>;
+using RunLines = std::vector<std::string>;
 
 constexpr Millis systemd_patience{60'000};
 
@@ -50,7 +50,7 @@ Try<bool> file_there(const Setup& setup) {
                                      config::redacted(url) + " and not " + url_for_pool(setup) +
                                      "); it is not overwritten: change it by hand, or name another pool with --pool");
 }
-Lines file_commands(const Setup& setup) {
+RunLines file_commands(const Setup& setup) {
     const std::string path = shell_word(setup.pool_file);
     const std::string group = acts_for_account() ? " -g " + shell_word(setup.account) : "";
     return {"install -m 640" + group + " /dev/stdin " + path + " <<'END'\n" + file_text(setup) + "END"};
@@ -65,7 +65,7 @@ std::string about_check(const Setup&) {
 Try<bool> never_there(const Setup&) {
     return false;
 }
-Lines check_commands(const Setup& setup) {
+RunLines check_commands(const Setup& setup) {
     // the administrator's password would win over the passfile
     const std::string who = acts_for_account() || setup.server.local ? sudo_words(setup.account) : "env -u PGPASSWORD ";
     return {who + "dormouse worker " + setup.options.pool + " --check"};
@@ -100,7 +100,7 @@ Try<bool> ordered(const Setup& setup) {
     if (*before || ::geteuid() == 0) return *before;
     return give_up(Exit::denied, "only root may write the units' files: " + command_as_root() + ", or --no-systemd");
 }
-Lines order_commands(const Setup& setup) {
+RunLines order_commands(const Setup& setup) {
     return {"install -D -m 644 /dev/stdin " + systemd::order_path(setup.options.pool) + " <<'END'\n" +
                 systemd::order_drop_in(setup.server_unit) + "END",
             "systemctl daemon-reload"};
@@ -134,7 +134,7 @@ Try<bool> switched_on(const Setup& setup) {
     if (::geteuid() == 0) return false;
     return give_up(Exit::denied, "only root may switch a pool on: " + command_as_root() + ", or --no-systemd");
 }
-Lines switch_commands(const Setup& setup) {
+RunLines switch_commands(const Setup& setup) {
     return {"systemctl enable --now dormouse@" + setup.options.pool + ".target"};
 }
 Try<void> switch_on(Setup& setup) {

@@ -128,7 +128,7 @@ void print_json(const Overview& overview) {
                                      {"since", iso(run.since)},
                                      {"reason", run.reason}});
     for (const Attention& one : attention(overview))
-        document["attention"].push_back({{"level", one.level == Level::critical ? "critical" : "warning"},
+        document["attention"].push_back({{"level", one.level == Severity::critical ? "critical" : "warning"},
                                          {"about", one.about},
                                          {"text", one.text},
                                          {"remedy", one.remedy}});
@@ -163,7 +163,7 @@ Outcome check(const Overview& overview, const Try<void>& asked) {
         due += queue.due;
         if (queue.oldest_due_at) waits = std::max(waits, overview.now - *queue.oldest_due_at);
     }
-    const bool critical = !all.empty() && all.front().level == Level::critical;
+    const bool critical = !all.empty() && all.front().level == Severity::critical;
     std::string line = critical ? "CRITICAL" : all.empty() ? "OK" : "WARNING";
     line += " - ";
     if (all.empty())

@@ -140,7 +140,7 @@ void print_attention(const std::vector<Attention>& found, bool all) {
     const std::size_t shown = all ? found.size() : std::min(found.size(), most);
     for (std::size_t n = 0; n < shown; ++n) {
         const Attention& one = found[n];
-        print(paint(one.level == Level::critical ? Colour::red : Colour::none, escaped(one.about)) + ": " +
+        print(paint(one.level == Severity::critical ? Colour::red : Colour::none, escaped(one.about)) + ": " +
               escaped(one.text) + "; " + escaped(one.remedy) + "\n");
     }
     tell_rest(found.size() - shown, "more that need attention");

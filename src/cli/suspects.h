@@ -9,10 +9,10 @@
 
 namespace dormouse::cli {
 
-enum class Kind { production, active, stale, elsewhere };
+enum class SuspectKind { production, active, stale, elsewhere };
 
 struct Suspect {
-    Kind kind = Kind::active;
+    SuspectKind kind = SuspectKind::active;
     std::string reason;
     WorkerRow row;  ///< id is empty for a process that has no row in this database
     pid_t pid = 0;  ///< the process that is there; 0: none
@@ -27,6 +27,6 @@ struct Suspect {
 /// Everything else is active. A process without a row here may serve another database: active.
 std::vector<Suspect> suspects_of(const WorkerRows& workers);
 
-const char* to_string(Kind kind);
+const char* to_string(SuspectKind kind);
 
 }  // namespace dormouse::cli

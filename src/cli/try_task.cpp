@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/log.h"
 #include "cli/account.h"
 #include "cli/payload.h"
 #include "cli/text.h"
@@ -47,18 +48,8 @@ const char* to_string(handlers::Outcome::Kind kind) {
     return "failed";
 }
 
-const char* to_string(handlers::Level level) {
-    switch (level) {
-        case handlers::Level::debug:
-            return "debug: ";
-        case handlers::Level::info:
-            return "";
-        case handlers::Level::warning:
-            return "warning: ";
-        case handlers::Level::error:
-            return "error: ";
-    }
-    return "";
+std::string prefix_of(handlers::Level level) {
+    return level == handlers::Level::info ? "" : std::string(log::name_of(level)) + ": ";
 }
 
 void to_stderr(const std::string& text) {
@@ -89,7 +80,7 @@ class Trial : private handlers::RunListener {
     }
     void on_line(const Uuid& /*id*/, const handlers::Line& line) override {
         clear_bar();
-        to_stderr(to_string(line.level) + escaped(line.text) + "\n");
+        to_stderr(prefix_of(line.level) + escaped(line.text) + "\n");
         draw_bar();
     }
     void on_progress(const Uuid& /*id*/, handlers::Progress progress) override {

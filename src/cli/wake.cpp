@@ -16,24 +16,24 @@ namespace {
 
 constexpr Millis tcp_deadline{5'000};
 
-struct Doorbell {
+struct DoorbellTarget {
     std::string name;
     std::string path;  ///< HOST:PORT for one on another host
     std::string remedy;
-    std::optional<systemd::Endpoint> endpoint;
+    std::optional<systemd::RingAddress> endpoint;
 };
 
-Status ring(const Doorbell& doorbell) {
+Status ring(const DoorbellTarget& doorbell) {
     return doorbell.endpoint ? systemd::ring_tcp(*doorbell.endpoint, tcp_deadline) : systemd::ring(doorbell.path);
 }
 
-Doorbell doorbell_for(const config::LocalPool& pool) {
+DoorbellTarget doorbell_for(const config::LocalPool& pool) {
     return {"pool " + pool.name, config::doorbell_of(pool), systemd::doorbell_remedy(pool.name), {}};
 }
 
-Try<std::vector<Doorbell>> doorbells(const WakeOptions& options) {
+Try<std::vector<DoorbellTarget>> doorbells(const WakeOptions& options) {
     const config::Environment environment = config::of_process();
-    std::vector<Doorbell> found;
+    std::vector<DoorbellTarget> found;
     if (options.all) {
         for (const config::LocalPool& pool : config::local_pools(environment)) found.push_back(doorbell_for(pool));
         if (found.empty())
@@ -67,7 +67,7 @@ Outcome wake(const WakeOptions& options) {
     nlohmann::ordered_json document{{"rung", nlohmann::ordered_json::array()},
                                     {"failed", nlohmann::ordered_json::array()}};
     std::string failures;
-    for (const Doorbell& doorbell : *targets) {
+    for (const DoorbellTarget& doorbell : *targets) {
         const Status done = ring(doorbell);
         if (done) {
             document["rung"].push_back(doorbell.path);

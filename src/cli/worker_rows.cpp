@@ -42,9 +42,9 @@ WorkerRow row_of(const postgres::Reply& reply, int row) {
 /// Of one that may be on another machine or in another container of this name only the database's word counts.
 void judge(WorkerRow& worker) {
     const Presence& seen = worker.presence;
-    if (worker.condition == "left" || seen.alive == Alive::elsewhere) return;
+    if (worker.condition == "left" || seen.alive == Liveness::elsewhere) return;
     const bool session_lost = worker.condition == "dead" && worker.ended == "session lost";
-    if (seen.alive == Alive::yes) {
+    if (seen.alive == Liveness::yes) {
         if (session_lost) {
             worker.condition = worker.runs > 0 ? "live" : "idle";
             worker.evidence = "its process is here, without a session; it opens one by itself";

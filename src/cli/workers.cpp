@@ -19,8 +19,8 @@ Colour colour_of(const std::string& condition) {
 }
 
 const char* process_text(const Presence& presence) {
-    if (presence.alive == Alive::elsewhere) return "elsewhere";
-    return presence.alive == Alive::yes ? "here" : "gone";
+    if (presence.alive == Liveness::elsewhere) return "elsewhere";
+    return presence.alive == Liveness::yes ? "here" : "gone";
 }
 
 Json when_json(std::optional<double> time) {

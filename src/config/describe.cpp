@@ -21,9 +21,9 @@ std::string entry(const std::string& name, const Key& key, const std::string& mo
 
 }  // namespace
 
-std::vector<Row> describe(const Loaded& loaded) {
+std::vector<SettingRow> describe(const Loaded& loaded) {
     Config config = loaded.config;  // a slot is a place to write to, so it wants one that may be written
-    std::vector<Row> rows;
+    std::vector<SettingRow> rows;
     for (const Option& option : options()) {
         const std::string name(option.key.name);
         rows.push_back(

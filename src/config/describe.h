@@ -9,7 +9,7 @@
 
 namespace dormouse::config {
 
-struct Row {
+struct SettingRow {
     std::string option;  ///< "worker.lease", "task.NAME.timeout"
     std::string value;   ///< effective; secrets redacted; empty if there is none
     std::string origin;  ///< as in Loaded::origins
@@ -17,7 +17,7 @@ struct Row {
 };
 
 /// One row for each option, then for each task one row for each of its keys.
-std::vector<Row> describe(const Loaded& loaded);
+std::vector<SettingRow> describe(const Loaded& loaded);
 
 /// All options and task keys as plain text: name, default, what is accepted, help, environment variables.
 std::string reference();

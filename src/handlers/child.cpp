@@ -52,11 +52,11 @@ std::string exit_text(std::optional<int> status) {
     return "killed by signal " + std::to_string(number) + (name == nullptr ? "" : std::string(" (SIG") + name + ")");
 }
 
-std::optional<int> exit_code(const Exit& exit) {
+std::optional<int> exit_code(const ChildExit& exit) {
     return exit.status && WIFEXITED(*exit.status) ? std::optional(WEXITSTATUS(*exit.status)) : std::nullopt;
 }
 
-std::optional<int> exit_signal(const Exit& exit) {
+std::optional<int> exit_signal(const ChildExit& exit) {
     return exit.status && WIFSIGNALED(*exit.status) ? std::optional(WTERMSIG(*exit.status)) : std::nullopt;
 }
 
@@ -97,7 +97,7 @@ void Child::on_over(Result<Started> outcome) {
     state_ = State::gone;
     exit_.not_started = std::move(outcome.error());
     const auto on_gone = std::move(events_.on_gone);
-    on_gone(Exit(exit_));  // may destroy us
+    on_gone(ChildExit(exit_));  // may destroy us
 }
 
 void Child::take(Started started) {
@@ -288,7 +288,7 @@ void Child::enter(State state) {
     }
     cgroup_.reset();
     const auto on_gone = std::move(events_.on_gone);
-    on_gone(Exit(exit_));  // may destroy us
+    on_gone(ChildExit(exit_));  // may destroy us
 }
 
 void Child::reap() {

@@ -36,7 +36,7 @@ struct ChildHost {
 };
 
 /// How the leader ended.
-struct Exit {
+struct ChildExit {
     /// Nothing of it has run, and why; what is below says nothing then.
     std::optional<Error> not_started;
     /// As waitpid(2) gives it. Absent: another part of this program has taken it, so nobody can say how it ended.
@@ -50,9 +50,9 @@ struct Exit {
 /// "exit 3" or "killed by signal 9 (SIGKILL)"; without a status, why there is none.
 std::string exit_text(std::optional<int> status);
 /// The exit code of a process that ended by itself.
-std::optional<int> exit_code(const Exit& exit);
+std::optional<int> exit_code(const ChildExit& exit);
 /// The signal that ended it.
-std::optional<int> exit_signal(const Exit& exit);
+std::optional<int> exit_signal(const ChildExit& exit);
 
 class Child {
   public:
@@ -66,7 +66,7 @@ class Child {
         std::function<void(std::string_view piece)> on_control;
         /// Exactly once, last, when nothing of the tree is left; may destroy the Child. Never from inside
         /// the constructor.
-        std::function<void(const Exit& exit)> on_gone;
+        std::function<void(const ChildExit& exit)> on_gone;
     };
 
     /// Has the program started, and writes `input` to its stdin, which it may leave unread. `mark` is the value of
@@ -134,7 +134,7 @@ class Child {
     Events events_;
     Launcher::Ticket start_;  ///< only while starting
     bool reaped_ = false;
-    Exit exit_;
+    ChildExit exit_;
     Millis pause_{1};
     Spawned process_;  // before what watches its descriptors
     std::unique_ptr<loop::Poll> exit_poll_;

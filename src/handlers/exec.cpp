@@ -43,7 +43,7 @@ Outcome not_started(std::string why) {
 }
 
 /// What an exit alone stands for; without a result.
-Outcome stands_for(const Exit& exit) {
+Outcome stands_for(const ChildExit& exit) {
     Outcome outcome;
     const auto code = exit_code(exit);
     if (code == 0) {
@@ -62,7 +62,7 @@ Outcome stands_for(const Exit& exit) {
 
 /// What was said counts more than the exit, but who has not ended well has not completed. Our ending an attempt is
 /// overtaken by what was said before that; when it was only asked to stop, by its completion as well: its work is done.
-Outcome ExecHandler::judge(Attempt& attempt, const Exit& exit) const {
+Outcome ExecHandler::judge(Attempt& attempt, const ChildExit& exit) const {
     using Cause = Account::Cause;
     Account& account = attempt.account;
     Outcome outcome = stands_for(exit);
@@ -136,7 +136,7 @@ void ExecHandler::start(RunSpec spec, RunListener& listener) {
         [this, &running](std::string_view piece) { take_output(running, piece); },
         [&running](std::string_view piece) { running.lines.add(piece); },
         [&running](std::string_view piece) { take_control(running.account, running.id, running.frames, piece); },
-        [this, id](const Exit& exit) { finish(id, exit); },
+        [this, id](const ChildExit& exit) { finish(id, exit); },
     };
     const Millis timeout = spec.timeout;
     const Millis grace = spec.grace;
@@ -177,7 +177,7 @@ void ExecHandler::take_output(Attempt& attempt, std::string_view piece) const {
     attempt.output_missed += piece.size() - std::min(piece.size(), room);
 }
 
-void ExecHandler::finish(const Uuid& id, const Exit& exit) {
+void ExecHandler::finish(const Uuid& id, const ChildExit& exit) {
     auto node = attempts_.extract(id);
     Attempt& attempt = *node.mapped();
     if (!attempt.frames.rest().empty()) take_control(attempt.account, id, attempt.frames, "\n");

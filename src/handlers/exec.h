@@ -56,8 +56,8 @@ class ExecHandler : public Handler {
     void refuse(const Uuid& id, RunListener& listener, std::string message);
     void tell_refused();
     void take_output(Attempt& attempt, std::string_view piece) const;
-    Outcome judge(Attempt& attempt, const Exit& exit) const;
-    void finish(const Uuid& id, const Exit& exit);
+    Outcome judge(Attempt& attempt, const ChildExit& exit) const;
+    void finish(const Uuid& id, const ChildExit& exit);
 
     ChildHost host_;
     config::Task task_;

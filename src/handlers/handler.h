@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/uuid.h"
 
 namespace dormouse::handlers {
@@ -53,7 +54,7 @@ struct Outcome {
     std::optional<std::int64_t> peak_memory_bytes;
 };
 
-enum class Level { debug, info, warning, error };
+using log::Level;
 
 /// A line for people. Bounded in length and, for each attempt, in number (limits.log_bytes).
 struct Line {

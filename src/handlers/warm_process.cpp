@@ -53,7 +53,7 @@ WarmProcess::WarmProcess(const ChildHost& host, const config::Task& task, const 
         [this](std::string_view piece) { on_printed(output_, piece); },
         [this](std::string_view piece) { on_printed(errors_, piece); },
         [this](std::string_view piece) { on_control(piece); },
-        [this](const Exit& exit) { on_exit(exit); },
+        [this](const ChildExit& exit) { on_exit(exit); },
     };
     Order order{"task " + task.name,
                 [task = task, limits = limits, name] { return launch_for_process(task, limits, name); },
@@ -273,7 +273,7 @@ void WarmProcess::on_closed() {
     timer_.once(patience_when_closed, [this] { doom({"protocol", "it closed its socket and went on", {}}); });
 }
 
-void WarmProcess::on_exit(const Exit& exit) {
+void WarmProcess::on_exit(const ChildExit& exit) {
     const bool idle_before = state_ == State::leaving || !at_work();
     const bool well = exit_code(exit) == 0;
     if (exit.out_of_memory && !doom_) doom_ = Doom{"out_of_memory", out_of_memory_text(task_), {}};

@@ -132,7 +132,7 @@ class WarmProcess {
     /// A run that has not answered is in flight.
     [[nodiscard]] bool at_work() const;
     void on_closed();
-    void on_exit(const Exit& exit);
+    void on_exit(const ChildExit& exit);
     [[nodiscard]] std::set<std::string> culprits() const;
     [[nodiscard]] Outcome outcome_of_death(const Uuid& id, const Flight& flight, const std::string& reason) const;
     [[nodiscard]] std::string with_tail(std::string text) const;

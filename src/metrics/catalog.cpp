@@ -5,7 +5,7 @@
 namespace dormouse::metrics {
 namespace {
 
-using enum Kind;
+using enum MetricKind;
 
 constexpr Family table[] = {
     {Metric::pool_size, "dormouse_pool_size", gauge, "",

@@ -39,12 +39,12 @@ enum class Metric : std::uint8_t {
     count_,
 };
 
-enum class Kind : std::uint8_t { gauge, counter, histogram };
+enum class MetricKind : std::uint8_t { gauge, counter, histogram };
 
 struct Family {
     Metric metric;
     std::string_view name;
-    Kind kind;
+    MetricKind kind;
     std::string_view label;  ///< beside `pool`: task, queue or doorbell; empty: none
     std::string_view help;
 };

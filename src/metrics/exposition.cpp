@@ -26,13 +26,13 @@ std::string escaped(std::string_view text) {
     return out;
 }
 
-const char* word_of(Kind kind) {
+const char* word_of(MetricKind kind) {
     switch (kind) {
-        case Kind::gauge:
+        case MetricKind::gauge:
             return "gauge";
-        case Kind::counter:
+        case MetricKind::counter:
             return "counter";
-        case Kind::histogram:
+        case MetricKind::histogram:
             return "histogram";
     }
     return "untyped";
@@ -42,7 +42,7 @@ class Writer {
   public:
     explicit Writer(const std::string& pool) : pool_("pool=\"" + escaped(pool) + "\"") {}
 
-    void head(std::string_view name, Kind kind, std::string_view help) {
+    void head(std::string_view name, MetricKind kind, std::string_view help) {
         out_ += "# HELP " + std::string(name) + " " + std::string(help) + "\n# TYPE " + std::string(name) + " " +
                 word_of(kind) + "\n";
     }
@@ -73,10 +73,10 @@ std::string label_of(const Family& family, std::string_view value) {
 
 /// Names that runbooks of an older worker look at.
 void write_old_names(Writer& writer, const Tally& tally) {
-    writer.head("nova_worker_pool_size", Kind::gauge, "dormouse_pool_size, under the name of older runbooks.");
+    writer.head("nova_worker_pool_size", MetricKind::gauge, "dormouse_pool_size, under the name of older runbooks.");
     writer.sample("nova_worker_pool_size", "", tally.total(Metric::pool_size));
     if (!tally.values(Metric::runs_queued).empty()) {
-        writer.head("nova_runs_queued", Kind::gauge,
+        writer.head("nova_runs_queued", MetricKind::gauge,
                     "The sum of dormouse_runs_queued, under the name of older runbooks.");
         writer.sample("nova_runs_queued", "", tally.total(Metric::runs_queued));
     }
@@ -85,10 +85,10 @@ void write_old_names(Writer& writer, const Tally& tally) {
         for (std::size_t i = 0; i < all.counts.size(); ++i) all.counts[i] += one.counts[i];
         all.sum += one.sum;
     }
-    writer.head("nova_run_duration_seconds", Kind::histogram,
+    writer.head("nova_run_duration_seconds", MetricKind::histogram,
                 "dormouse_run_duration_seconds of all tasks, under the name of older runbooks.");
     writer.histogram("nova_run_duration_seconds", "", all);
-    writer.head("nova_worker_errors_total", Kind::counter,
+    writer.head("nova_worker_errors_total", MetricKind::counter,
                 "Failed, retried and lost attempts, under the name of older runbooks.");
     writer.sample(
         "nova_worker_errors_total", "",

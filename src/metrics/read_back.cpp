@@ -114,15 +114,15 @@ bool take_bucket(Tally& into, const Family& family, const Sample& sample) {
 /// False: it makes no sense.
 bool take_sample(Tally& into, const Sample& sample) {
     const Family* family = find_family(sample.name);
-    if (family != nullptr && family->kind == Kind::counter) {
+    if (family != nullptr && family->kind == MetricKind::counter) {
         if (sample.value < 0 || sample.value > most) return false;
         into.add(family->metric, sample.value, label_of(*family, sample.labels));
         return true;
     }
     const Family* bucket = find_family(without(sample.name, "_bucket"));
-    if (bucket != nullptr && bucket->kind == Kind::histogram) return take_bucket(into, *bucket, sample);
+    if (bucket != nullptr && bucket->kind == MetricKind::histogram) return take_bucket(into, *bucket, sample);
     const Family* sum = find_family(without(sample.name, "_sum"));
-    if (sum == nullptr || sum->kind != Kind::histogram) return true;
+    if (sum == nullptr || sum->kind != MetricKind::histogram) return true;
     if (sample.value < 0 || sample.value > most) return false;
     into.histogram(sum->metric, label_of(*sum, sample.labels)).sum = sample.value;
     return true;

@@ -33,9 +33,9 @@ void Tally::expect(int pool_size, const std::vector<std::string>& tasks) {
     value(Metric::pool_size, "") = pool_size;
     value(Metric::slots_busy, "");
     for (const Family& family : families()) {
-        if (family.kind == Kind::histogram)
+        if (family.kind == MetricKind::histogram)
             for (const std::string& task : tasks) histogram(family.metric, task);
-        if (family.kind != Kind::counter) continue;
+        if (family.kind != MetricKind::counter) continue;
         if (family.label.empty()) value(family.metric, "");
         if (family.label == "task")
             for (const std::string& task : tasks) value(family.metric, task);
@@ -101,7 +101,7 @@ double Tally::total(Metric metric) const {
 
 void Tally::go_on_from(const Tally& before) {
     for (const Family& family : families()) {
-        if (family.kind == Kind::counter)
+        if (family.kind == MetricKind::counter)
             for (const auto& [label, amount] : before.values(family.metric)) value(family.metric, label) += amount;
         for (const auto& [label, more] : before.histograms(family.metric)) {
             Histogram& into = histogram(family.metric, label);

@@ -12,22 +12,22 @@ using Json = nlohmann::json;
 constexpr std::string_view ending = ".json";
 constexpr std::size_t longest_name = 255;
 
-enum class Kind { text, whole_number, anything };
-struct Member {
+enum class ValueKind { text, whole_number, anything };
+struct KnownMember {
     std::string_view name;
-    Kind kind;
+    ValueKind kind;
 };
 constexpr std::array members{
-    Member{"task", Kind::text},        Member{"payload", Kind::anything},
-    Member{"queue", Kind::text},       Member{"priority", Kind::whole_number},
-    Member{"run_at", Kind::text},      Member{"key", Kind::text},
-    Member{"timeout", Kind::text},     Member{"max_attempts", Kind::whole_number},
-    Member{"traceparent", Kind::text},
+    KnownMember{"task", ValueKind::text},        KnownMember{"payload", ValueKind::anything},
+    KnownMember{"queue", ValueKind::text},       KnownMember{"priority", ValueKind::whole_number},
+    KnownMember{"run_at", ValueKind::text},      KnownMember{"key", ValueKind::text},
+    KnownMember{"timeout", ValueKind::text},     KnownMember{"max_attempts", ValueKind::whole_number},
+    KnownMember{"traceparent", ValueKind::text},
 };
 
 std::string known_members() {
     std::string names;
-    for (const Member& member : members) names += (names.empty() ? "" : ", ") + std::string(member.name);
+    for (const KnownMember& member : members) names += (names.empty() ? "" : ", ") + std::string(member.name);
     return names;
 }
 
@@ -41,13 +41,13 @@ std::string shown(const std::string& name) {
 
 std::string wrong_member(const std::string& name, const Json& value) {
     const auto* const member =
-        std::find_if(members.begin(), members.end(), [&](const Member& one) { return one.name == name; });
+        std::find_if(members.begin(), members.end(), [&](const KnownMember& one) { return one.name == name; });
     if (member == members.end() && name == "id")
         return "the id of a run belongs into the name of its file: UUID.json or NAME.UUID.json";
     if (member == members.end()) return "unknown member " + shown(name) + "; there are " + known_members();
     if (value.is_null()) return "";
-    if (member->kind == Kind::text && !value.is_string()) return name + " is not a string";
-    if (member->kind == Kind::whole_number && !value.is_number_integer()) return name + " is not a whole number";
+    if (member->kind == ValueKind::text && !value.is_string()) return name + " is not a string";
+    if (member->kind == ValueKind::whole_number && !value.is_number_integer()) return name + " is not a whole number";
     return "";
 }
 

@@ -35,7 +35,7 @@ struct Terms {
 };
 
 /// A run to be imported.
-struct Entry {
+struct SpoolFile {
     Uuid id;
     std::string name;
     std::string text;
@@ -46,7 +46,7 @@ struct Complaint {
     std::string reason;
 };
 struct Scan {
-    std::vector<Entry> entries;
+    std::vector<SpoolFile> entries;
     bool more = false;                 ///< there are more than fit
     std::optional<Millis> look_again;  ///< a truncated file is old enough then
     std::vector<Complaint> rejected;   ///< moved away by this scan

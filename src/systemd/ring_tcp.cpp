@@ -28,14 +28,14 @@ timespec to_timespec(Millis time) {
 }
 
 /// What the resolver reads and writes, also after we have given up on it: then it is never freed.
-struct Question {
-    Endpoint endpoint;
+struct Lookup {
+    RingAddress endpoint;
     addrinfo hints{};
     gaicb request{};
 };
 
-Result<Addresses> resolve(const Endpoint& endpoint, Time end) {
-    auto question = std::make_unique<Question>();
+Result<Addresses> resolve(const RingAddress& endpoint, Time end) {
+    auto question = std::make_unique<Lookup>();
     question->endpoint = endpoint;
     question->hints.ai_socktype = SOCK_STREAM;
     question->hints.ai_flags = AI_NUMERICSERV;
@@ -85,7 +85,7 @@ std::string numeric(const addrinfo& address) {
 
 }  // namespace
 
-Result<Endpoint> parse_endpoint(std::string_view text) {
+Result<RingAddress> parse_endpoint(std::string_view text) {
     const auto wrong = [&](const char* why) {
         return fail(ErrorKind::invalid, "\"" + std::string(text) + "\": " + why +
                                             "; expected HOST:PORT, such as db.example:7300 or [2001:db8::1]:7300");
@@ -106,15 +106,15 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     const auto [end, code] = std::from_chars(port.data(), port.data() + port.size(), number);
     if (code != std::errc{} || end != port.data() + port.size() || number < 1 || number > 65'535)
         return wrong("the port is not a number from 1 to 65535");
-    return Endpoint{std::string(host), std::string(port)};
+    return RingAddress{std::string(host), std::string(port)};
 }
 
-std::string to_string(const Endpoint& endpoint) {
+std::string to_string(const RingAddress& endpoint) {
     const bool six = endpoint.host.find(':') != std::string::npos;
     return (six ? "[" + endpoint.host + "]" : endpoint.host) + ":" + endpoint.port;
 }
 
-Status ring_tcp(const Endpoint& endpoint, Millis deadline) {
+Status ring_tcp(const RingAddress& endpoint, Millis deadline) {
     const auto end = BootClock::now() + deadline;
     const auto addresses = resolve(endpoint, end);
     if (!addresses) return tl::unexpected(addresses.error());

@@ -107,7 +107,7 @@ class Properties {
 };
 
 /// Of a unit, as far as the words need it.
-struct Seen {
+struct SandboxSeen {
     std::string protect_home;
     std::string protect_system;
     std::string device_policy;
@@ -124,8 +124,8 @@ struct Seen {
     bool no_privileges = false;  ///< by itself, or by what implies it
 };
 
-Seen look(Properties& unit) {
-    Seen seen;
+SandboxSeen look(Properties& unit) {
+    SandboxSeen seen;
     seen.protect_home = unit.text("ProtectHome");
     seen.protect_system = unit.text("ProtectSystem");
     seen.device_policy = unit.text("DevicePolicy");
@@ -154,7 +154,7 @@ bool below_any(std::string_view path, std::initializer_list<std::string_view> di
     return std::any_of(directories.begin(), directories.end(), [&](auto one) { return below(path, one); });
 }
 
-bool writable(const Seen& seen, const std::string& path, const std::string& pool) {
+bool writable(const SandboxSeen& seen, const std::string& path, const std::string& pool) {
     const bool home = below_any(path, {"/home", "/root", "/run/user"});
     if (home && seen.protect_home == "yes") return false;
     if (home && seen.protect_home == "no") return true;
@@ -168,12 +168,12 @@ bool writable(const Seen& seen, const std::string& path, const std::string& pool
     return seen.protect_system == "no" || !below_any(path, {"/usr", "/boot", "/efi", "/etc"});
 }
 
-bool opens_namespaces(const Seen& seen) {
+bool opens_namespaces(const SandboxSeen& seen) {
     constexpr std::uint64_t needed = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET;
     return (seen.namespaces & needed) == needed;
 }
 
-bool given(const Opening& opening, const Seen& seen, const std::string& pool) {
+bool given(const Opening& opening, const SandboxSeen& seen, const std::string& pool) {
     switch (opening.word) {
         case Word::home:
             return seen.protect_home == "no" || (opening.value == "read-only" && seen.protect_home == "read-only");
@@ -217,7 +217,7 @@ Result<std::vector<Opening>> not_given(const std::string& pool, const std::vecto
     Properties unit(bus->get(), path);
     if (unit.text("LoadState", bus_unit) != "loaded" && unit.code() >= 0)
         return fail(ErrorKind::invalid, "systemd has no unit " + name);
-    const Seen seen = look(unit);
+    const SandboxSeen seen = look(unit);
     if (unit.code() < 0) return tl::unexpected(bus_failed(unit.code()));
     std::vector<Opening> missing;
     for (const Opening& one : openings)

@@ -10,13 +10,13 @@ namespace dormouse::systemd {
 namespace {
 
 /// Waits for the end of one job.
-struct Job {
+struct QueuedJob {
     std::string path;
     std::string result;  ///< systemd's word; empty: not yet
 };
 
 int on_job_removed(sd_bus_message* signal, void* data, sd_bus_error*) {
-    auto& job = *static_cast<Job*>(data);
+    auto& job = *static_cast<QueuedJob*>(data);
     std::uint32_t id = 0;
     const char* path = nullptr;
     const char* unit = nullptr;
@@ -46,7 +46,7 @@ Result<Message> call(sd_bus* bus, const char* method, const std::string& target,
     return tl::unexpected(std::move(why));
 }
 
-Status wait_for(sd_bus* bus, const Job& job, const std::string& target, BootClock::time_point end) {
+Status wait_for(sd_bus* bus, const QueuedJob& job, const std::string& target, BootClock::time_point end) {
     while (job.result.empty()) {
         const auto left = std::chrono::duration_cast<std::chrono::microseconds>(end - BootClock::now()).count();
         if (left <= 0) return fail(ErrorKind::disconnected, target + ": systemd has not started it in time");
@@ -66,7 +66,7 @@ Status switch_on(const std::string& pool, Millis patience) {
     const auto end = BootClock::now() + patience;
     auto bus = open_bus(patience);
     if (!bus) return tl::unexpected(bus.error());
-    Job job;
+    QueuedJob job;
     sd_bus_slot* raw = nullptr;
     const int code =
         sd_bus_match_signal(bus->get(), &raw, bus_service, bus_object, bus_manager, "JobRemoved", on_job_removed, &job);

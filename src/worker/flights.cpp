@@ -34,20 +34,6 @@ bool is_expired(const store::ClaimedRun& run, const config::Task& task) {
     return now - run.run_at > task.expires;
 }
 
-log::Level level_of(handlers::Level level) {
-    switch (level) {
-        case handlers::Level::debug:
-            return log::Level::debug;
-        case handlers::Level::info:
-            return log::Level::info;
-        case handlers::Level::warning:
-            return log::Level::warning;
-        case handlers::Level::error:
-            return log::Level::error;
-    }
-    return log::Level::info;
-}
-
 }  // namespace
 
 Flights::Flights(const config::Config& config, handlers::Handlers& handlers, News& news, std::string worker,
@@ -223,7 +209,7 @@ void Flights::on_line(const Uuid& id, const handlers::Line& line) {
     const auto found = flights_.find(id);
     if (found == flights_.end()) return;
     const Flight& flight = found->second;
-    log::event(level_of(line.level), "run_log", line.text,
+    log::event(line.level, "run_log", line.text,
                {{"run_id", id.to_string()}, {"task", flight.task}, {"attempt", std::to_string(flight.used + 1)}});
     news_.line(flight.held, line);  // of one that was canceled, too: what it says while it tidies up
 }

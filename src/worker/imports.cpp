@@ -183,7 +183,7 @@ bool Imports::fill(store::Round& round, const Moment& moment) {
     }
     enter(State::sent);
     round.imports.emplace();
-    for (spool::Entry& entry : entries_) round.imports->push_back({entry.id, std::move(entry.text)});
+    for (spool::SpoolFile& entry : entries_) round.imports->push_back({entry.id, std::move(entry.text)});
     return true;
 }
 
@@ -213,7 +213,7 @@ void Imports::look_again_at(Time time) {
 bool Imports::choose(Time now) {
     const auto is_here = [&](const std::string& name) {
         return std::any_of(entries_.begin(), entries_.end(),
-                           [&](const spool::Entry& entry) { return entry.name == name; });
+                           [&](const spool::SpoolFile& entry) { return entry.name == name; });
     };
     if (!wanted_) std::erase_if(held_back_, [&](const HeldBack& one) { return !is_here(one.name); });
     std::set<std::string> waiting;
@@ -226,12 +226,12 @@ bool Imports::choose(Time now) {
         }
         look_again_at(one.until);
     }
-    std::erase_if(entries_, [&](const spool::Entry& entry) { return waiting.contains(entry.name); });
+    std::erase_if(entries_, [&](const spool::SpoolFile& entry) { return waiting.contains(entry.name); });
     while (search_.active()) {
         wanted_ = true;
         const std::set<std::string> group(search_.next().begin(), search_.next().end());
-        std::vector<spool::Entry> chosen;
-        for (const spool::Entry& entry : entries_)
+        std::vector<spool::SpoolFile> chosen;
+        for (const spool::SpoolFile& entry : entries_)
             if (group.contains(entry.name)) chosen.push_back(entry);
         if (!chosen.empty() || group.empty()) {
             entries_ = std::move(chosen);
@@ -325,7 +325,7 @@ Next Imports::refused(const store::Refused& refused) {
     wanted_ = true;
     if (!search_.active()) {
         std::vector<std::string> names;
-        for (const spool::Entry& entry : sent) names.push_back(entry.name);
+        for (const spool::SpoolFile& entry : sent) names.push_back(entry.name);
         search_.suspect(std::move(names));
         enter(State::idle);
         return Next::again;

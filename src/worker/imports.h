@@ -104,9 +104,9 @@ class Imports : public Participant {
     std::unique_ptr<loop::Poll> on_watch_;
     UniqueFd mounts_;
     std::unique_ptr<loop::Poll> on_mounts_;
-    std::vector<spool::Entry> entries_;  ///< scanned or sent
-    std::function<void()> on_nothing_;   ///< while looking
-    std::optional<Time> look_again_;     ///< a truncated file is old enough then, or a stuck one is tried again
+    std::vector<spool::SpoolFile> entries_;  ///< scanned or sent
+    std::function<void()> on_nothing_;       ///< while looking
+    std::optional<Time> look_again_;         ///< a truncated file is old enough then, or a stuck one is tried again
     int stuck_in_a_row_ = 0;
     Bisection<std::string> search_;  ///< by name of file
     /// Files whose key somebody holds in an open transaction, and when each is tried again, alone.

@@ -5,25 +5,13 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/log.h"
+
 namespace dormouse::worker {
 namespace {
 
 std::int64_t now_ms() {
     return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-const char* name_of(handlers::Level level) {
-    switch (level) {
-        case handlers::Level::debug:
-            return "debug";
-        case handlers::Level::info:
-            return "info";
-        case handlers::Level::warning:
-            return "warning";
-        case handlers::Level::error:
-            return "error";
-    }
-    return "info";
 }
 
 /// Without NUL, which Postgres takes in no text.
@@ -63,7 +51,7 @@ void News::line(const store::Held& held, const handlers::Line& line) {
     if (attempt.bytes > 0 && attempt.bytes + line.text.size() > most_) {
         ++attempt.missing;
     } else {
-        append(attempt, name_of(line.level), line.text);
+        append(attempt, log::name_of(line.level), line.text);
     }
     something_waits();
 }

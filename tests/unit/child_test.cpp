@@ -182,14 +182,14 @@ BOOST_AUTO_TEST_CASE(a_child_reports_its_exit_once_and_after_its_output) {
     orphans.adopt();
     std::string said;
     int ends = 0;
-    Exit last;
+    ChildExit last;
     std::unique_ptr<Child> child;
     child = std::make_unique<Child>(ChildHost{loop, launcher, orphans},
                                     order(launch({"/bin/sh", "-c", "cat; echo e >&2; exit 7"})), "in", "1:x",
                                     Child::Events{[&](std::string_view piece) { said += piece; },
                                                   [&](std::string_view piece) { said += piece; },
                                                   {},
-                                                  [&](const Exit& exit) {
+                                                  [&](const ChildExit& exit) {
                                                       ++ends;
                                                       last = exit;
                                                       child.reset();  // allowed here
@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(a_socket_goes_both_ways_and_tells_what_was_printed_first) {
                           ended |= piece.empty();
                           if (said.ends_with("got it\n")) child->hang_up();
                       },
-                      [&](const Exit& /*exit*/) { gone = true; }});
+                      [&](const ChildExit& /*exit*/) { gone = true; }});
     child->send("it\n");
     const auto begin = BootClock::now();
     while (!gone && since(begin) < deadline) loop.turn();
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_read_waits_and_blocks_nobody) {
                                                Child::Events{[&](std::string_view piece) { said += piece; },
                                                              {},
                                                              [](std::string_view /*piece*/) {},
-                                                             [&](const Exit& /*exit*/) { gone = true; }});
+                                                             [&](const ChildExit& /*exit*/) { gone = true; }});
     for (int i = 0; i < 30; ++i) child->send(std::string(1U << 20U, 'x'));
     child->hang_up();
     const auto begin = BootClock::now();

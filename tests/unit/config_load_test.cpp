@@ -340,8 +340,8 @@ BOOST_AUTO_TEST_CASE(rows_show_the_effective_value_without_secrets_and_where_it_
         "[database]\nurl = \"postgresql://u:hunter2@db/app\"\n[worker]\nidle_exit = "
         "\"never\"\n[task.x]\ncommand = "
         "[\"a\", \"b\"]\n");
-    std::map<std::string, Row> rows;
-    for (const Row& row : describe(loaded())) {
+    std::map<std::string, SettingRow> rows;
+    for (const SettingRow& row : describe(loaded())) {
         BOOST_TEST(!contains(row.value, "hunter2"));
         BOOST_TEST(!row.help.empty());
         rows[row.option] = row;

@@ -164,9 +164,9 @@ BOOST_AUTO_TEST_CASE(the_table_of_metrics_in_the_documentation_is_that_of_the_pr
     std::string table;
     for (const Family& family : families())
         table += "| `" + std::string(family.name) + "` | " +
-                 (family.kind == Kind::gauge     ? "gauge"
-                  : family.kind == Kind::counter ? "counter"
-                                                 : "histogram") +
+                 (family.kind == MetricKind::gauge     ? "gauge"
+                  : family.kind == MetricKind::counter ? "counter"
+                                                       : "histogram") +
                  " | " + (family.label.empty() ? "" : "`" + std::string(family.label) + "`") + " | " +
                  std::string(family.help) + " |\n";
     BOOST_TEST((page.str().find(table) != std::string::npos), "docs/metrics.md has to have this table:\n" << table);

@@ -54,7 +54,7 @@ Overview overview(const PoolSeen& pool, double due_since = 0, double next_in = 0
 std::string said(const Overview& seen) {
     std::string text;
     for (const Attention& one : attention(seen))
-        text += std::string(one.level == Level::critical ? "critical " : "warning ") + one.about + ": " + one.text +
+        text += std::string(one.level == Severity::critical ? "critical " : "warning ") + one.about + ": " + one.text +
                 " | " + one.remedy + "\n";
     return text;
 }
@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(what_is_critical_comes_first) {
     pool.units->at_boot = false;
     const auto all = attention(overview(pool, 60));
     BOOST_TEST_REQUIRE(all.size() == 2U);
-    BOOST_TEST((all.front().level == Level::critical));
+    BOOST_TEST((all.front().level == Severity::critical));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

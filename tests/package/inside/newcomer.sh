@@ -55,6 +55,7 @@ SUDO
     equal "python3-dormouse, which dormouse recommends" "$(dpkg-query --show --showformat='${db:Status-Status}' python3-dormouse)" installed
     readme 4 python >/home/app/enqueue.py
     id=$(runuser -u app -- python3 /home/app/enqueue.py)
+    rm /home/app/enqueue.py
     wait_for 20 completed "$id"
     say "ok: from Python"
     step "step 5, a look"
