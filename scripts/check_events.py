@@ -6,8 +6,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# A level that is spelled out or converted, then the name: a literal, or a choice between two.
-LOGGED = re.compile(r"(?:log::Level::\w+|log::event\(level_of\([\w.]+\)),\s*([^,]*?),", re.DOTALL)
+# A level that is spelled out, or that of a line; then the name: a literal, or a choice between two.
+LOGGED = re.compile(r"(?:log::Level::\w+|log::event\(\w+\.level),\s*([^,]*?),", re.DOTALL)
 NAME = re.compile(r'"([a-z_]+)"')
 ASSERTED = "tests/postgres/log_events_test.cpp"
 ALERTED = """worker_pool_starting tasks_loaded run_dispatched run_completed run_failed run_retry claim_failed database_lost database_back
