@@ -140,6 +140,44 @@ class Test(unittest.TestCase):
             self.assertIn(line, lines[bad.id])
         self.assertIn("tidies up", lines[slow.id])
 
+    def classes(self):
+        before = dict(_task.registered)
+        self.addCleanup(lambda: [_task.registered.pop(name) for name in set(_task.registered) - set(before)])
+        self.addCleanup(setattr, _app, "_current", _app._current)
+        import celery_classes as shop
+
+        shop.app.conf.broker_url = URL
+        return shop
+
+    def test_tasks_with_a_class_of_their_own(self):
+        shop = self.classes()
+        runs = {url: shop.deliver.delay(url, secret="s") for url in ("up", "down", "worse")}
+        first, once = shop.before_the_app.delay("text"), shop.once.delay()
+        self.assertEqual([row(one)["max_attempts"] for one in (runs["up"], once, first)], [4, 8, 4])
+        self.assertAlmostEqual(row(once)["payload"]["expires"], time.time() + 3600, delta=60)
+        drain("celery_classes")
+        self.assertEqual((first.get(), once.get(), once.date_done is not None), ("text", [True, 7], True))
+        self.assertEqual([runs[url].get()[::3] for url in ("up", "down")], [["up", "shop"], ["down", "shop"]])
+        self.assertRaisesRegex(ValueError, "no such subscription", runs["worse"].get)
+        told = {url: [text for (text,) in EYE.execute("SELECT text FROM dormouse.logs WHERE run_id = %s ORDER BY attempt, line", [run.id])] for url, run in runs.items()}
+        self.assertEqual(told["down"], ["before ['down'] {'secret': 's'}", "retry ConnectionError('refused') True", "before ['down'] {'secret': 's'}",
+                                        "success ['down', 's', True, 'shop', 3] True", "after SUCCESS"])
+        self.assertEqual(told["worse"][1], "failure ValueError('no such subscription') ['worse'] {'secret': 's'} True")
+        self.assertIn("KeyError: 'of a hook'", "".join(told["worse"]))
+        self.assertEqual(EYE.execute("SELECT text FROM dormouse.logs WHERE run_id = %s", [first.id]).fetchone()[0], "begins celery_classes.before_the_app")
+
+    def test_options_of_send_task_and_the_current_app(self):
+        app = dormouse.celery.current_app
+        self.assertIs(app.conf, tasks.app.conf)
+        sent = app.send_task("x", (1,), task_id="report-17", expires=60, soft_time_limit=4, time_limit=5, queue="mail", priority=3, serializer="json", retry=True)
+        saved = row(sent)
+        self.assertEqual([saved[name] for name in ("key", "timeout_ms", "queue", "priority")], ["report-17", 4000, "mail", 3])
+        self.assertAlmostEqual(saved["payload"].pop("expires"), time.time() + 60, delta=10)
+        self.assertEqual(saved["payload"], {"args": [1], "kwargs": {}})
+        at = datetime.datetime.utcnow() + datetime.timedelta(hours=1)  # without a zone it is UTC, as eta
+        self.assertAlmostEqual(row(tasks.add.apply_async((1,), expires=at))["payload"]["expires"], time.time() + 3600, delta=60)
+        self.assertEqual(tasks.add.delay_on_commit(1).state, dormouse.celery.states.PENDING)
+
     def test_a_retry_waits_as_long_as_it_is_told(self):
         token = _task._request.set(_task.Request(tasks.third_time.name, id="x", attempts=3))
         try:
@@ -257,6 +295,12 @@ class Test(unittest.TestCase):
                                  (lambda: tasks.app.amqp, AttributeError, "no Celery.amqp")):
             with self.assertRaisesRegex(kind, word):
                 call()
+        from dormouse.celery.result import GroupResult, allow_join_result
+
+        for call, word in ((lambda: GroupResult("x"), "keep their ids"), (allow_join_result, "holds a slot")):
+            with self.assertRaisesRegex(NotImplementedError, word):
+                call()
+        self.assertRaisesRegex(TypeError, "'celery_tasks.add'.*'a'", tasks.add.delay)
 
     def test_settings(self):
         app = Celery("x", broker="amqp://", task_routes={"shop.*": {"queue": "shop"}, "celery_tasks.add": "mail"})
@@ -267,6 +311,22 @@ class Test(unittest.TestCase):
         with self.assertRaisesRegex(NotImplementedError, "timer"):
             app.conf.task_always_eager
         _app._current = tasks.app
+
+    def test_celery_makes_the_same_of_these_classes(self):
+        program = """
+import celery_classes as shop
+shop.app.conf.task_always_eager = True
+for call in (shop.deliver.delay("up", secret="s"), shop.deliver.delay("down"), shop.deliver.delay("bad"), shop.before_the_app.delay("t"), shop.once.delay()):
+    print(call.state, call.result if call.state == "SUCCESS" else repr(call.result))
+"""
+        said = {}
+        for world in ("celery", "dormouse.celery"):
+            done = subprocess.run([sys.executable, "-c", program], cwd=HERE, env={**os.environ, "WORLD": world}, capture_output=True, text=True)
+            if "No module named 'celery'" in done.stderr:
+                self.skipTest("there is no Celery to compare with (Debian package python3-celery)")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            said[world] = done.stdout
+        self.assertEqual(said["dormouse.celery"], said["celery"])
 
     def test_all_tasks_have_a_table(self):
         self.assertEqual(sorted(_task.registered), sorted(json.loads(line[6:-1]) for line in toml().splitlines() if line.startswith("[task.")))

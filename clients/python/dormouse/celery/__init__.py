@@ -6,6 +6,7 @@ the same and what is not. What is not here raises an error that names what to do
 """
 
 from dormouse import Retry
+from dormouse.celery import states
 from dormouse.celery._absent import chain, chord, chunks, crontab, group, signature, xmap, xstarmap
 from dormouse.celery._app import Celery, current_app, get_task_logger, shared_task
 from dormouse.celery._connection import using
@@ -16,4 +17,4 @@ current_task = CurrentTask()
 TimeoutError = TimeoutError  # celery.exceptions has one of its own
 
 __all__ = ["AsyncResult", "Celery", "EagerResult", "Expired", "Ignore", "MaxRetriesExceededError", "Reject", "Retry", "Task", "TaskFailed", "TaskRevokedError",
-           "TimeoutError", "chain", "chord", "chunks", "crontab", "current_app", "current_task", "get_task_logger", "group", "shared_task", "signature", "using", "xmap", "xstarmap"]
+           "TimeoutError", "chain", "chord", "chunks", "crontab", "current_app", "current_task", "get_task_logger", "group", "shared_task", "signature", "states", "using", "xmap", "xstarmap"]

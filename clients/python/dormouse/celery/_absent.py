@@ -19,7 +19,7 @@ INSTEAD = {
     "start": _POOL, "worker_main": _POOL, "Worker": _POOL, "register_task": "decorate a function with @app.task",
     "task_annotations": "say it at the task, or in the task's table", "task_default_rate_limit": "the key concurrency of the task's table bounds how many run at once",
     "rate_limit": "the key concurrency of the task's table bounds how many run at once",
-    "base": "write what its methods did into the function, or around it as a decorator below @shared_task",
+    "GroupResult": _MANY, "ResultSet": _MANY, "allow_join_result": "a task that waits for another holds a slot that it may need; " + _NEXT,
 }
 
 
@@ -37,3 +37,4 @@ def _absent(name: str) -> Callable[..., Any]:
 
 chain, chord, group, chunks, xmap, xstarmap = map(_absent, ("chain", "chord", "group", "chunks", "xmap", "xstarmap"))
 signature, crontab = _absent("signature"), _absent("crontab")
+GroupResult, ResultSet, allow_join_result = map(_absent, ("GroupResult", "ResultSet", "allow_join_result"))

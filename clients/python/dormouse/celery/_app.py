@@ -14,7 +14,7 @@ import dormouse
 from dormouse.celery._absent import INSTEAD, refuse
 from dormouse.celery._connection import connection_of
 from dormouse.celery._result import AsyncResult
-from dormouse.celery._task import Task, registered
+from dormouse.celery._task import WITHOUT_MEANING, Task, aware, key_of, registered, until
 
 _DEFAULTS: dict[str, Any] = {"broker_url": None, "task_always_eager": False, "task_eager_propagates": False, "task_default_queue": None,
                              "task_ignore_result": False, "task_routes": None, "task_time_limit": None, "task_soft_time_limit": None,
@@ -80,8 +80,11 @@ class Celery:
     instead; other brokers are passed over."""
 
     def __init__(self, main: str | None = None, broker: str | None = None, backend: Any = None, include: Iterable[str] = (), *,
-                 connection: Callable[[], Any] | None = None, **settings: Any):
+                 connection: Callable[[], Any] | None = None, task_cls: type[Task] | str | None = None, **settings: Any):
         global _current
+        self._task_class: type[Task] = Task
+        if task_cls is not None:
+            self.Task = getattr(importlib.import_module(task_cls.rpartition(".")[0]), task_cls.rpartition(".")[2]) if isinstance(task_cls, str) else task_cls
         self.main, self.conf, self.tasks, self._connection = main, Conf(), registered, connection
         self._modules: list[Callable[[], Iterable[str]]] = [lambda: (*include, *self.conf.include, *self.conf.imports)]
         self.conf.broker_url = broker
@@ -93,8 +96,30 @@ class Celery:
             refuse(name)
         raise AttributeError(f"dormouse.celery has no Celery.{name}; docs/moving/from-celery.md says what there is")
 
+    @property
+    def Task(self) -> type[Task]:
+        """The class of its tasks, and of shared tasks: those that are here already, too."""
+        return self._task_class
+
+    @Task.setter
+    def Task(self, given: type[Task]) -> None:
+        for task in registered.values():
+            if type(task) is self._task_class and task._app in (_the_app, self._itself):
+                task.__class__ = given
+        self._task_class = given
+
+    def _itself(self) -> Celery:
+        return self
+
+    def set_default(self) -> None:
+        """The app that was made last is the default."""
+        global _current
+        _current = self
+
+    set_current = set_default
+
     def task(self, *given: Any, name: str | None = None, **options: Any) -> Any:
-        return _decorate(given, name, options, self.main, lambda: self)
+        return _decorate(given, name, options, self.main, self._itself)
 
     def config_from_object(self, source: Any, silent: bool = False, force: bool = False, namespace: str | None = None) -> None:
         """Read when the first setting is asked for, as Celery does it."""
@@ -138,13 +163,19 @@ class Celery:
 
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> AsyncResult:
         """A task that is written elsewhere; with the attempts that its table says."""
-        unknown = set(options) - {"countdown", "eta", "queue", "priority", "connection", "key", "ring"}
+        unknown = set(options) - {"countdown", "eta", "queue", "priority", "expires", "task_id", "time_limit", "soft_time_limit", "connection", "key", "ring",
+                                  "ignore_result"} - WITHOUT_MEANING
         if unknown:
-            raise TypeError(f"send_task({name!r}): there is no {', '.join(sorted(unknown))}; there are countdown, eta, queue, priority, key")
-        options = {{"countdown": "delay", "eta": "run_at"}.get(option, option): value for option, value in options.items()}
-        conn = self.connection_for(options.pop("connection", None))
-        options.setdefault("queue", self.conf.task_default_queue)
-        return AsyncResult(dormouse.enqueue(conn, name, {"args": list(args or ()), "kwargs": dict(kwargs or {})}, **options), self)
+            raise TypeError(f"send_task({name!r}): dormouse.celery does not know {', '.join(sorted(unknown))}; the queue is queue=")
+        payload = {"args": list(args or ()), "kwargs": dict(kwargs or {})}
+        if options.get("expires") is not None:
+            payload["expires"] = until(options["expires"])
+        timeout = next((options[limit] for limit in ("soft_time_limit", "time_limit") if options.get(limit) is not None), None)
+        eta = aware(options.get("eta"))
+        run = dormouse.enqueue(self.connection_for(options.get("connection")), name, payload, key=key_of(name, options.get("task_id"), options.get("key")), run_at=eta,
+                               delay=options.get("countdown") if eta is None else None, queue=options.get("queue") or self.conf.task_default_queue,
+                               priority=options.get("priority"), timeout=timeout, ring=options.get("ring", True))
+        return AsyncResult(run, self)
 
     def AsyncResult(self, id: Any) -> AsyncResult:
         return AsyncResult(id, self)
@@ -169,19 +200,36 @@ class _Control:
 _current: Celery | None = None
 
 
-def current_app() -> Celery:
+def _the_app() -> Celery:
     """The app that was made last; shared tasks are its."""
     return _current or Celery()
 
 
+class _CurrentApp:
+    """celery.current_app: whatever is asked of it is asked of that app."""
+
+    def __call__(self) -> Celery:
+        return _the_app()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_the_app(), name)
+
+
+current_app = _CurrentApp()
+
+
 def shared_task(*given: Any, name: str | None = None, **options: Any) -> Any:
-    return _decorate(given, name, options, None, current_app)
+    return _decorate(given, name, options, None, _the_app)
 
 
 def _decorate(given: Any, name: str | None, options: dict[str, Any], main: str | None, app: Callable[[], Celery]) -> Any:
     def register(function: Callable[..., Any]) -> Task:
         module = function.__module__ if function.__module__ != "__main__" else main or _stem()
-        return Task(function, name or f"{module}.{function.__name__}", app, **options)
+        of = options.pop("base", None) or (_current.Task if _current is not None and app is _the_app else Task if app is _the_app else app().Task)
+        if not (isinstance(of, type) and issubclass(of, Task)):
+            raise TypeError(f"task {function.__name__!r}: base={of!r} is no class of dormouse.celery.Task")
+        task = of()
+        return task._define(function, name or f"{module}.{function.__name__}", app, bool(options.pop("bind", False)), options)
 
     return register(given[0]) if given and callable(given[0]) else register
 

@@ -83,6 +83,11 @@ class AsyncResult:
         return _exception(found.error)
 
     @property
+    def date_done(self) -> Any:
+        found = self._ask()
+        return None if found is None else found.finished_at
+
+    @property
     def traceback(self) -> str | None:
         found = self._ask()
         return None if found is None or found.error is None else found.error.get("message")
@@ -107,6 +112,9 @@ class AsyncResult:
 
     def forget(self) -> None:
         """Nothing: runs that have finished are removed after retention.finished."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"dormouse.celery has no AsyncResult.{name}; docs/moving/from-celery.md says what a result has")
 
     def __eq__(self, other: Any) -> bool:
         return self.id == getattr(other, "id", other)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextvars
 import datetime
 import inspect
+import logging
 import random
 import socket
 import time
 import traceback
+import types
 from typing import Any, Callable, NoReturn
 
 import dormouse
@@ -21,12 +23,11 @@ from dormouse.celery._result import AsyncResult, EagerResult
 
 _MOST_ATTEMPTS = 1000
 _UNSAID = object()
-_OPTIONS = {"autoretry_for": (), "dont_autoretry_for": (), "max_retries": 3, "default_retry_delay": 180, "retry_backoff": False,
-            "retry_backoff_max": 600, "retry_jitter": True, "retry_kwargs": {}, "ignore_result": None, "queue": None, "time_limit": None,
-            "soft_time_limit": None, "priority": None}
-_WITHOUT_MEANING = {"acks_late", "acks_on_failure_or_timeout", "reject_on_worker_lost", "serializer", "compression", "track_started", "trail", "typing",
+_OPTIONS = ("autoretry_for", "dont_autoretry_for", "max_retries", "default_retry_delay", "retry_backoff", "retry_backoff_max", "retry_jitter", "retry_kwargs",
+            "ignore_result", "queue", "time_limit", "soft_time_limit", "priority", "expires")
+WITHOUT_MEANING = {"acks_late", "acks_on_failure_or_timeout", "reject_on_worker_lost", "serializer", "compression", "track_started", "trail", "typing",
                     "throws", "store_errors_even_if_ignored", "send_events", "shared", "lazy", "pydantic", "retry", "retry_policy", "shadow", "headers",
-                    "producer", "publisher", "add_to_parent", "argsrepr", "kwargsrepr"}
+                    "producer", "publisher", "add_to_parent", "argsrepr", "kwargsrepr", "abstract"}
 
 
 class MaxRetriesExceededError(Exception):
@@ -47,6 +48,17 @@ class Reject(Exception):
 
 class Expired(Fail):
     """expires= had passed before the first attempt."""
+
+
+class ExceptionInfo:
+    """einfo of a hook or a signal."""
+
+    def __init__(self, exception: BaseException):
+        self.exception, self.type, self.tb = exception, type(exception), exception.__traceback__
+        self.traceback = "".join(traceback.format_exception(type(exception), exception, exception.__traceback__))
+
+    def __str__(self) -> str:
+        return self.traceback
 
 
 class Request:
@@ -85,46 +97,74 @@ class CurrentTask:
 
 
 class Task:
-    autoretry_for: Any
-    dont_autoretry_for: Any
-    max_retries: int | None
-    default_retry_delay: float
-    retry_backoff: Any
-    retry_backoff_max: float
-    retry_jitter: bool
-    retry_kwargs: dict[str, Any]
-    ignore_result: bool | None
-    queue: str | None
-    priority: int | None
-    time_limit: float | None
-    soft_time_limit: float | None
+    """What a function becomes. A class of yours, which base= names, may have the options as attributes, and hooks, as in Celery."""
 
-    def __init__(self, function: Callable[..., Any], name: str, app: Callable[[], Any], bind: bool = False, **options: Any):
-        for option in set(options) & {"rate_limit", "base", "link", "link_error"}:
-            if options.pop(option) is not None:
+    autoretry_for: Any = ()
+    dont_autoretry_for: Any = ()
+    max_retries: int | None = 3
+    default_retry_delay: float = 180
+    retry_backoff: Any = False
+    retry_backoff_max: float = 600
+    retry_jitter: bool = True
+    retry_kwargs: dict[str, Any] = {}
+    ignore_result: bool | None = None
+    queue: str | None = None
+    priority: int | None = None
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
+    expires: Any = None
+    rate_limit: Any = None
+    name: str
+    run: Callable[..., Any]
+
+    def _define(self, function: Callable[..., Any], name: str, app: Callable[[], Any], bind: bool, options: dict[str, Any]) -> Task:
+        for option in ("rate_limit", "link", "link_error"):
+            if options.pop(option, getattr(self, option, None)) is not None:
                 refuse(option)
-        unknown = set(options) - set(_OPTIONS) - _WITHOUT_MEANING
+        unknown = set(options) - set(_OPTIONS) - WITHOUT_MEANING
         if unknown:
             raise TypeError(f"task {name!r}: dormouse.celery does not know {', '.join(sorted(unknown))}; there are {', '.join(_OPTIONS)}")
         if inspect.iscoroutinefunction(function):
             raise TypeError(f"task {name!r}: an async function is not a Celery task; register it with @dormouse.task")
         self.__wrapped__, self.__doc__, self.__module__, self.__name__ = function, function.__doc__, function.__module__, function.__name__
-        self.run, self.name, self._app, self._bind = function, name, app, bind
-        vars(self).update({**_OPTIONS, **options})
-        mosts = [_MOST_ATTEMPTS if most is None else most for most in (self.max_retries, self.retry_kwargs.get("max_retries", self.max_retries))]
-        self.max_attempts = min(max(mosts) + 1, _MOST_ATTEMPTS)
-        self._signature = inspect.signature(function)
+        self.run, self.name, self._app = types.MethodType(function, self) if bind else function, name, app
+        vars(self).update(options)
+        self._signature = inspect.signature(self.run)
 
         def handle(payload: Any, run: Any) -> Any:
             return self._handle(payload, run)
 
         _tasks.task(name, retry_on=())(handle)
         registered[name] = self
+        return self
+
+    # --- hooks of a class of yours; what they raise is in the log, and is not the task's. before_start is a part of the task.
+
+    def before_start(self, task_id: Any, args: Any, kwargs: Any) -> None: ...
+    def on_success(self, retval: Any, task_id: Any, args: Any, kwargs: Any) -> None: ...
+    def on_retry(self, exc: Any, task_id: Any, args: Any, kwargs: Any, einfo: Any) -> None: ...
+    def on_failure(self, exc: Any, task_id: Any, args: Any, kwargs: Any, einfo: Any) -> None: ...
+    def after_return(self, status: str, retval: Any, task_id: Any, args: Any, kwargs: Any, einfo: Any) -> None: ...
+
+    def _tell(self, hook: str, *given: Any) -> None:
+        try:
+            getattr(self, hook)(*given)
+        except Exception:
+            logging.getLogger(__name__).exception("%s of %s", hook, self.name)
 
     # --- a function still
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.run(self, *args, **kwargs) if self._bind else self.run(*args, **kwargs)
+        return self.run(*args, **kwargs)
+
+    @property
+    def app(self) -> Any:
+        return self._app()
+
+    @property
+    def max_attempts(self) -> int:
+        mosts = [_MOST_ATTEMPTS if most is None else most for most in (self.max_retries, self.retry_kwargs.get("max_retries", self.max_retries))]
+        return min(max(mosts) + 1, _MOST_ATTEMPTS)
 
     @property
     def request(self) -> Request:
@@ -143,6 +183,13 @@ class Task:
     def delay(self, *args: Any, **kwargs: Any) -> AsyncResult:
         return self.apply_async(args, kwargs)
 
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> AsyncResult:
+        """In Django .delay() is a part of the transaction already."""
+        return self.apply_async(args, kwargs)
+
+    def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> AsyncResult:
+        return self.apply_async(*args, **kwargs)
+
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, *, countdown: float | None = None,
                     eta: datetime.datetime | None = None, expires: Any = None, queue: str | None = None, priority: int | None = None,
                     time_limit: float | None = None, soft_time_limit: float | None = None, connection: Any = None, key: str | None = None,
@@ -152,33 +199,27 @@ class Task:
         for what, given in (("link", link), ("link_error", link_error)):
             if given:
                 refuse(what)
-        unknown = set(options) - _WITHOUT_MEANING - {"ignore_result"}
+        unknown = set(options) - WITHOUT_MEANING - {"ignore_result"}
         if unknown:
             raise TypeError(f"apply_async() of {self.name!r}: dormouse.celery does not know {', '.join(sorted(unknown))}; the queue is queue=")
         app = self._app()
         args, kwargs = list(args or ()), dict(kwargs or {})
-        self._signature.bind(*([self] if self._bind else []), *args, **kwargs)
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"the arguments of {self.name!r}: {error}") from None
         if app.conf.task_always_eager:
             return self.apply(args, kwargs)
         payload: dict[str, Any] = {"args": args, "kwargs": kwargs}
+        expires = self.expires if expires is None else expires
         if expires is not None:
-            payload["expires"] = expires.timestamp() if isinstance(expires, datetime.datetime) else time.time() + float(expires)
+            payload["expires"] = until(expires)
         timeout = next((limit for limit in (soft_time_limit, time_limit, self.timeout) if limit is not None), None)
-        run = dormouse.enqueue(app.connection_for(connection), self.name, payload, key=self._key(task_id, key), run_at=_aware(eta),
+        run = dormouse.enqueue(app.connection_for(connection), self.name, payload, key=key_of(self.name, task_id, key), run_at=aware(eta),
                                delay=countdown if eta is None else None, queue=queue or app.queue_of(self),
                                priority=self.priority if priority is None else priority,
                                timeout=timeout, max_attempts=self.max_attempts, ring=ring)
         return AsyncResult(run, app)
-
-    def _key(self, task_id: str | None, key: str | None) -> str | None:
-        if task_id is None:
-            return key
-        try:
-            AsyncResult(task_id)
-        except ValueError:
-            return str(task_id)  # a name: once for each
-        raise ValueError(f"apply_async() of {self.name!r}: task_id={task_id!r}: the database makes the id of a run; save the .id of what this returns, "
-                         "in the same transaction. To enqueue once, give key=")
 
     def s(self, *_: Any, **__: Any) -> NoReturn:
         refuse("signature")
@@ -213,16 +254,18 @@ class Task:
 
     def _signalled(self, request: Request) -> Any:
         about = {"task_id": request.id, "args": request.args, "kwargs": request.kwargs}
-        result, state = None, "FAILURE"
+        result, state, einfo = None, "FAILURE", None
         token = _request.set(request)  # its receivers ask for current_task
         try:
             signals.task_prerun.send(self, task=self, **about)
             result = self._execute(request)
             state = "SUCCESS"
             signals.task_success.send(self, result=result)
+            self._tell("on_success", result, *about.values())
         except Retry as again:
-            result, state = again, "RETRY"
-            signals.task_retry.send(self, request=request, reason=again.__cause__ or again, einfo=again)
+            result, state, einfo = again, "RETRY", ExceptionInfo(again.__cause__ or again)
+            signals.task_retry.send(self, request=request, reason=einfo.exception, einfo=einfo)
+            self._tell("on_retry", einfo.exception, *about.values(), einfo)
             raise
         except Snooze:
             state = "RETRY"
@@ -233,17 +276,21 @@ class Task:
             state = "REJECTED"
             raise (Snooze if rejected.requeue else Fail)(str(rejected)) from rejected
         except Exception as error:
-            result = error
-            signals.task_failure.send(self, exception=error, traceback=error.__traceback__, einfo=error, **about)
+            result, einfo = error, ExceptionInfo(error)
+            signals.task_failure.send(self, exception=error, traceback=error.__traceback__, einfo=einfo, **about)
+            self._tell("on_failure", error, *about.values(), einfo)
             raise
         finally:
             signals.task_postrun.send(self, task=self, retval=result, state=state, **about)
+            if state in ("SUCCESS", "FAILURE"):
+                self._tell("after_return", state, result, *about.values(), einfo)
             _request.reset(token)
         return result
 
     def _execute(self, request: Request) -> Any:
         token = _request.set(request)
         try:
+            self.before_start(request.id, request.args, request.kwargs)
             return self(*request.args, **request.kwargs)
         except (Retry, Snooze, Ignore, Reject):
             raise
@@ -265,7 +312,7 @@ class Task:
               countdown: float | None = None, max_retries: Any = _UNSAID, **options: Any) -> Retry:
         """Raises what has the run tried again; at the last attempt `exc`, or MaxRetriesExceededError. max_retries can lower what the task says."""
         request = self.request
-        if args is not None or kwargs is not None or set(options) - _WITHOUT_MEANING:
+        if args is not None or kwargs is not None or set(options) - WITHOUT_MEANING:
             given = ", ".join([name for name, value in (("args", args), ("kwargs", kwargs)) if value is not None] + sorted(options))
             raise TypeError(f"retry() of {self.name!r}: a run keeps its payload and its queue, so there is no {given}; enqueue another run with "
                             "apply_async() and return")
@@ -277,7 +324,7 @@ class Task:
             if request.retries < more and request.run is not None:
                 request.run.log(f"retry(max_retries={most}): the run was enqueued with {request.attempts} attempts; say max_retries at the task", "warning")
             raise exc or MaxRetriesExceededError(f"{self.name} has used up its {request.retries + 1} attempts")
-        at = _aware(eta)
+        at = aware(eta)
         if at is not None:
             countdown = max((at - datetime.datetime.now(datetime.timezone.utc)).total_seconds(), 0)
         delay = self.default_retry_delay if countdown is None else countdown
@@ -310,6 +357,24 @@ class Task:
         raise AssertionError("retry() raises something else at the last attempt")
 
 
-def _aware(eta: datetime.datetime | None) -> datetime.datetime | None:
+def aware(eta: datetime.datetime | None) -> datetime.datetime | None:
     """Celery takes a time without a zone as UTC."""
     return eta if eta is None or eta.utcoffset() is not None else eta.replace(tzinfo=datetime.timezone.utc)
+
+
+def until(expires: Any) -> float:
+    """When it is too late, in seconds since 1970."""
+    at = aware(expires) if isinstance(expires, datetime.datetime) else None
+    return time.time() + float(expires) if at is None else at.timestamp()
+
+
+def key_of(name: str, task_id: Any, key: str | None) -> str | None:
+    """A task_id that is a name: once for each."""
+    if task_id is None:
+        return key
+    try:
+        AsyncResult(task_id)
+    except ValueError:
+        return str(task_id)
+    raise ValueError(f"{name!r}: task_id={task_id!r}: the database makes the id of a run; save the .id of what this returns, in the same transaction. "
+                     "To enqueue once, give key=")
