@@ -14,6 +14,7 @@ export interface JobsOptions {
   /** A name, not a UUID: if the queue already has a job with it, finished or not, that job is returned and no second one is added. */
   jobId?: string;
   lifo?: boolean;
+  /** Ignored. With a jobId, `true` is an error: the id stays taken after the job has completed. */
   removeOnComplete?: unknown;
   removeOnFail?: unknown;
   keepLogs?: number;
@@ -97,7 +98,7 @@ export interface WorkerOptions {
   settings?: { backoffStrategy?: (attemptsMade: number, type: string, error: Error, job: JobAtWork) => number };
 }
 export class Worker<DataType = any, ReturnType = any, NameType extends string = string> extends EventEmitter {
-  constructor(name: string, processor: Processor<DataType, ReturnType, NameType>, options?: WorkerOptions);
+  constructor(name: string, processor: Processor<DataType, ReturnType, NameType> | string | URL, options?: WorkerOptions);
   readonly name: string;
   run(): void;
   isRunning(): boolean;

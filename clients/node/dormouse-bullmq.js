@@ -10,7 +10,9 @@
 'use strict';
 
 const { EventEmitter } = require('node:events');
-const { task, serve, enqueue, result, wait, cancel, retry, Fail, Retry, Snooze, BadPayload } = require('./dormouse.js');
+const path = require('node:path');
+const { fileURLToPath, pathToFileURL } = require('node:url');
+const { task, serve, enqueue, result, wait, cancel, retry, onStart, Fail, Retry, Snooze, BadPayload } = require('./dormouse.js');
 const { transaction } = require('./dormouse-ring.js');
 
 /// Fails the job for good, whatever its attempts.
@@ -22,7 +24,9 @@ class RateLimitError extends Error {}
 for (const one of [UnrecoverableError, DelayedError, RateLimitError]) one.prototype.name = one.name;
 
 const timer = 'a systemd timer enqueues it: docs/moving/from-cron.md';
-const next = 'enqueue the next one at the end of the processor: job.run.enqueue()';
+const flows = 'docs/moving/flows.md';
+const next = `enqueue the next one at the end of the processor: job.run.enqueue('mails', { name: 'welcome', data }); when all parts are done: ${flows}`;
+const again = `(await queue.add(name, data, { jobId })).retry() starts a job again that has finished, with the data of the first: ${flows}`;
 const counts = 'dormouse status; SELECT status, count(*) FROM dormouse.runs GROUP BY status';
 const rows = 'dormouse runs; SELECT * FROM dormouse.runs WHERE task = …';
 const bound = 'the key concurrency of the task\'s table bounds how many run at once';
@@ -35,10 +39,10 @@ for (const [names, what] of [
   ['parent FlowProducer WaitingChildrenError moveToWaitingChildren getChildrenValues getDependencies getFailedChildrenValues getIgnoredChildrenFailures', next],
   ['getJobCounts getJobCountByTypes getCountsPerPriority count getWaitingCount getActiveCount getDelayedCount getCompletedCount getFailedCount getPrioritizedCount', counts],
   ['getJobs getWaiting getActive getDelayed getCompleted getFailed getPrioritized', rows], ['getJobLogs', 'dormouse logs ID; SELECT * FROM dormouse.logs WHERE run_id = …'],
-  ['limiter setGlobalConcurrency setGlobalRateLimit', bound], ['clean trimEvents', kept], ['drain obliterate', 'dormouse cancel --task'], ['retryJobs', 'dormouse retry --status failed --task'],
+  ['setGlobalConcurrency', bound], ['limiter setGlobalRateLimit', `${bound}; so many in a minute: ${flows}`], ['clean trimEvents', kept], ['drain obliterate', 'dormouse cancel --task'], ['retryJobs', 'dormouse retry --status failed --task'],
   ['promote promoteJobs changeDelay changePriority', 'an UPDATE of run_at or priority in dormouse.runs'], ['pause resume isPaused', units], ['getWorkers getWorkersCount', 'dormouse workers'],
   ['getMetrics exportPrometheusMetrics', 'docs/metrics.md'], ['moveToCompleted moveToFailed moveToWait WaitingError', attempt], ['clearLogs discard', 'throw new UnrecoverableError() for what is not to be tried again'],
-  ['deduplication debounce', 'jobId enqueues once'], ['updateData', 'a job keeps its data: write where it is to a table of yours, by job.id, or enqueue the next step by job.run.enqueue()'],
+  ['deduplication debounce', `jobId adds a job once, finished ones included; ${again}`], ['updateData', 'a job keeps its data: write where it is to a table of yours, by job.id, or enqueue the next step by job.run.enqueue()'],
   ['QueueEvents.on', 'await job.waitUntilFinished() where a job is waited for; events of a Worker come in its own process'],
 ]) for (const name of names.split(' ')) instead[name] = what;
 function refuse(name) {
@@ -66,12 +70,20 @@ function optionsOf(options) {
     if (Object.hasOwn(instead, name)) refuse(name);
     throw new TypeError(`there is no option ${name}; there are delay, attempts, backoff, priority, jobId, lifo, connection, ring`);
   }
+  const { removeOnComplete: removed } = options;
+  if (jobId !== undefined && (removed === true || removed === 0 || removed?.count === 0 || removed?.age === 0))
+    throw new TypeError(`jobId: ${jobId}: with BullMQ's removeOnComplete the id is free again when the job has completed; here it stays taken for 30 days. If once is meant, add it with `
+      + `removeOnComplete: false; else ${again}`);
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > 999) throw new RangeError(`attempts: ${attempts}; expected 1 to 999`);
   if (jobId !== undefined && uuid.test(jobId))
     throw new TypeError(`jobId: ${jobId}: the database makes the id of a job; save the id of what add() resolves to. To add once, give a name: 'order-17'`);
   // One attempt more is for a worker that was killed: what BullMQ calls stalled is done again, too.
   const opts = [delay, priority, jobId, lifo].some((one) => one !== undefined) ? { delay, priority, jobId, lifo } : undefined; // the worker may ask for them
   return { kept: { attempts, backoff, opts }, given: { delay: delay && delay / 1000, maxAttempts: attempts + 1, key: jobId, priority: lifo ? -1 : priority, ring } };
+}
+
+function checkId(method, id) {
+  if (!uuid.test(id)) throw new TypeError(`${method}(${JSON.stringify(id)}): a job is found by the .id of what add() resolved to; add() with the same jobId resolves to that job`);
 }
 
 class Queue extends EventEmitter {
@@ -100,12 +112,12 @@ class Queue extends EventEmitter {
 
   /// By the id that add() resolved to. It has what a producer may see: how the job stands and what came of it.
   async getJob(id) {
-    if (!uuid.test(id)) throw new TypeError(`getJob(${JSON.stringify(id)}): a job is found by the .id of what add() resolved to; add() with the same jobId resolves to that job`);
+    checkId('getJob', id);
     const found = await result(this.connection, id);
     return found === null ? undefined : new FoundJob(this, id, found);
   }
   async getJobState(id) { return (await this.getJob(id))?.getState() ?? 'unknown'; }
-  async remove(id) { return Number((await cancel(this.connection, id)).done); }
+  async remove(id) { checkId('remove', id); return Number((await cancel(this.connection, id)).done); }
   async waitUntilReady() { return this; }
   async close() { /* the connection is yours */ }
 }
@@ -210,6 +222,18 @@ function told(job, error, strategy, limited) {
   return own;
 }
 
+/// A processor in a file of its own: it is loaded when the process starts. BullMQ has a process for it; here the worker's file has one already.
+function ofFile(file) {
+  const found = require.resolve(path.resolve(file instanceof URL ? fileURLToPath(file) : file));
+  let handle;
+  onStart(async () => {
+    const loaded = await import(pathToFileURL(found));
+    handle = [loaded.default?.default, loaded.default].find((one) => typeof one === 'function');
+    if (handle === undefined) throw new TypeError(`${found}: its default export is no function (job) => result`);
+  });
+  return (...given) => handle(...given);
+}
+
 const notNow = (error) => error instanceof DelayedError || error instanceof RateLimitError;
 const start = { concurrency: 0, planned: false, begun: false };
 
@@ -220,7 +244,8 @@ class Worker extends EventEmitter {
 
   constructor(name, processor, { concurrency = 1, autorun = true, settings = {}, ...rest } = {}) {
     super();
-    if (typeof processor !== 'function') throw new TypeError(`new Worker('${name}'): give a function (job) => result; a file of its own is a task of its own`);
+    if (typeof processor === 'string' || processor instanceof URL) processor = ofFile(processor);
+    if (typeof processor !== 'function') throw new TypeError(`new Worker('${name}'): give a function (job) => result, or the path of a file that exports one`);
     for (const option of Object.keys(rest)) if (Object.hasOwn(instead, option)) refuse(option);
     if (start.begun) throw new Error(`new Worker('${name}'): the process serves already; make all Workers before, or the first ones with { autorun: false }`);
     this.name = name;

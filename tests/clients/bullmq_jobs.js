@@ -36,3 +36,5 @@ worker.on('completed', (job, value) => job.log(`completed ${job.attemptsMade} ${
 worker.on('failed', (job, error) => job.log(`failed ${job.attemptsMade} ${error.message}`));
 worker.on('progress', (job, progress) => job.log(`progress ${JSON.stringify(progress)}`));
 new Worker('others', (job) => job.data, { autorun: false });
+new Worker('files', `${__dirname}/bullmq_processor`);
+new Worker('modules', new URL('bullmq_processor.mjs', `file://${__dirname}/`));

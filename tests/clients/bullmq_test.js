@@ -20,9 +20,9 @@ const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dormouse-bullmq.'));
 const config = path.join(directory, 'pool.toml');
 const table = (name) => `[task.${name}]\nhandler = "warm"\ncommand = [${JSON.stringify(process.execPath)}, ${JSON.stringify(path.join(__dirname, 'bullmq_jobs.js'))}]
 backoff = { base = "1ms", max = "1ms" }\nmax_attempts = 2\nenvironment = { CLIENT = ${JSON.stringify(client)} }\n`;
-fs.writeFileSync(config, `[database]\nurl = "postgresql://postgres@/postgres?host=${process.env.PGHOST}"\n${table('jobs')}${table('others')}`);
+fs.writeFileSync(config, `[database]\nurl = "postgresql://postgres@/postgres?host=${process.env.PGHOST}"\n${['jobs', 'others', 'files', 'modules'].map(table).join('')}`);
 const pool = new pg.Pool();
-const jobs = new bullmq.Queue('jobs', { connection: pool, defaultJobOptions: { removeOnComplete: true } });
+const jobs = new bullmq.Queue('jobs', { connection: pool, defaultJobOptions: { removeOnComplete: { age: 3600 } } });
 const row = async (job) => (await pool.query('SELECT to_jsonb(r) AS row FROM dormouse.runs r WHERE id = $1', [job.id])).rows[0].row;
 const log = async (job) => (await pool.query('SELECT text FROM dormouse.logs WHERE run_id = $1 ORDER BY attempt, line', [job.id])).rows.map((one) => one.text);
 
@@ -79,6 +79,26 @@ test('a job whose process was killed is done again, as one that has stalled', as
   const job = await jobs.add('killed'); // alone: others of the process would die with it
   await drain({ config });
   assert.deepStrictEqual([await job.waitUntilFinished(), (await row(job)).attempts], ['again', 2]);
+});
+
+test('a processor in a file of its own', async () => {
+  const added = [];
+  for (const name of ['files', 'modules']) added.push(await new bullmq.Queue(name, { connection: pool }).add('any', { n: 1 }));
+  await drain({ config });
+  for (const job of added) assert.deepStrictEqual(await job.waitUntilFinished(), { n: 1, name: 'any' });
+});
+
+test('a job that has finished is started again by the same jobId, if that is said', async () => {
+  const add = () => jobs.add('echo', { n: 1 }, { jobId: 'library-17' });
+  const job = await add();
+  assert.strictEqual((await job.retry()).done, false); // it waits
+  await drain({ config });
+  assert.strictEqual(await (await add()).getState(), 'completed');
+  assert.strictEqual((await (await add()).retry()).done, true);
+  assert.strictEqual(await job.getState(), 'waiting');
+  await drain({ config });
+  for (const removeOnComplete of [true, 0, { count: 0 }]) // with BullMQ the second one would be added, and here nobody would hear that it is not
+    await assert.rejects(jobs.add('echo', {}, { jobId: 'library-17', removeOnComplete }), /removeOnComplete: false.*retry\(\)/);
 });
 
 test('pauses grow as they did', async () => {
@@ -139,7 +159,8 @@ test('what is not here says what to do instead', async () => {
     [async () => new bullmq.QueueEvents('x').on('completed', () => {}), 'waitUntilFinished'], [async () => new bullmq.WaitingChildrenError(), 'job.run.enqueue'],
     [async () => jobs.getFailed(), 'dormouse runs'], [async () => jobs.clean(), 'retention'], [async () => jobs.retryJobs(), 'dormouse retry'], [async () => (await jobs.add('none')).promote(), 'run_at'],
     [async () => (await jobs.getJob((await jobs.add('none')).id)).data, 'dormouse_reader'], [async () => new bullmq.FlowProducer(), 'job.run.enqueue'], [async () => new bullmq.Queue('x', { connection: { host: 'redis' } }), 'no Redis'],
-    [async () => new bullmq.Queue('x'), 'no Redis'], [async () => new bullmq.Worker('x', '/srv/app/processor.js'), 'give a function'], [async () => new bullmq.Worker('x', () => 1, { limiter: {} }), 'concurrency'],
+    [async () => new bullmq.Queue('x'), 'no Redis'], [async () => new bullmq.Worker('x', '/srv/app/processor.js'), "Cannot find module '/srv/app/processor.js'"], [async () => new bullmq.Worker('x', {}), 'give a function'],
+    [async () => jobs.remove('order-17'), 'add() with the same jobId'], [async () => new bullmq.Worker('x', () => 1, { limiter: {} }), 'concurrency'],
     [() => jobs.getJob('order-17'), 'add() with the same jobId'],
   ]) await assert.rejects(async () => attempt(), (error) => error.message.includes(word) || assert.fail(`${error.message}: not a word of ${word}`));
 });

@@ -13,7 +13,7 @@ except ImportError as missing:
     print(f"SKIPPED: {missing} (Debian packages python3-psycopg, python3-django)")
     sys.exit(77)
 
-from moving import Blocks, Page, psql, serving
+from moving import URL, Blocks, Page, psql, serving
 
 SETTINGS = """
 SECRET_KEY = "x"
@@ -60,6 +60,16 @@ class FromCelery(Blocks, Page):
         printed = self.run_here("/usr/bin/python3", "-m", "dormouse.celery", "--toml", "shop.tasks")
         shown = self.read("/etc/dormouse/default.toml").partition("\n\n")[2]
         self.assertEqual(printed.strip(), re.sub(r"environment_file = .*\n", "", shown).strip())
+
+    def test_a_chain_and_its_progress(self):
+        self.app_env(DATABASE_URL=URL)
+        database = self.read("/etc/dormouse/default.toml").partition("\n\n")[0]
+        tables = self.run_here("/usr/bin/python3", "-m", "dormouse.celery", "--toml", "shop.flows")
+        self.write("/etc/dormouse/default.toml", database + "\n" + tables.replace("handler =", f'environment_file = "{self.path("/etc/app.env")}"\nhandler ='))
+        first = self.run_here("/usr/bin/python3", "-c", "from shop.flows import fetch; print(fetch.delay('x').id)").strip()
+        self.drain()
+        self.assertEqual(psql("SELECT status, result, key FROM dormouse.runs WHERE task = 'shop.flows.count'"), f"completed|4|{first}")
+        self.assertEqual(self.run_here("/usr/bin/python3", "progress.py", first), "('completed', None, None)\n")
 
     def test_the_old_imports_become_the_new_ones_by_one_command(self):
         self.write("/srv/app/shop/former.py", self.blocks["old/tasks.py"])

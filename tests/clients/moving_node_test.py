@@ -49,6 +49,13 @@ class Bullmq(Node):
         self.assertEqual(psql("SELECT status, attempts, error ->> 'class' FROM dormouse.runs"), "failed|2|UnrecoverableError")
         self.assertIn("ENOENT", psql("SELECT string_agg(text, ' ') FROM dormouse.logs"))
 
+    def test_one_job_after_another(self):
+        tables = "".join(f'[task.{name}]\nhandler = "warm"\ncommand = ["{NODE}", "{self.path("/srv/app/flow.js")}"]\n' for name in ("fetch", "count"))
+        self.write("/etc/dormouse/default.toml", f'[database]\nurl = "{URL}"\n{tables}')
+        psql("""SELECT dormouse.enqueue('fetch', '{"name": "any", "data": {"url": "x"}}')""")
+        self.drain()
+        self.assertEqual(psql("SELECT status, result FROM dormouse.runs WHERE task = 'count'"), "completed|4")
+
     def test_by_hand_and_by_one_line(self):
         self.assertEqual(self.run_here("node", "worker.js", "--run", "mails", '{"name": "welcome", "data": {"to": "you"}}'), '"Welcome, you"\n')
         self.assertEqual(self.run_here("node", "-p", "typeof require('./queues.js').Queue"), "function\n")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Callable, NoReturn
 
-_NEXT = "have the task enqueue the next one with its completion: run.enqueue() of docs/warm-clients.md, or other.delay() at its end"
-_COUNT = "enqueue the parts, and have each count in a table of yours; the one that finds itself the last enqueues what follows"
+_NEXT = "the task calls the next one at its end, other.apply_async(args, key=self.request.id): docs/moving/from-celery.md, Chains"
+_COUNT = "enqueue the parts, and have each count in a table of yours; the one that finds itself the last enqueues what follows: docs/moving/flows.md"
 _MANY = "enqueue them in one transaction, and keep their ids: [task.delay(x) for x in many]"
 _POOL = "a pool starts the workers: `python3 -m dormouse.celery --toml APP` prints their tables"
+_RATE = "the key concurrency of the task's table bounds how many run at once; so many in a minute: docs/moving/flows.md"
 _TIMER = "a systemd timer or a line of cron enqueues it: docs/moving/from-cron.md"
 
 INSTEAD = {
@@ -17,8 +18,9 @@ INSTEAD = {
     "beat_schedule": _TIMER, "crontab": _TIMER, "add_periodic_task": _TIMER,
     "on_after_configure": _TIMER, "on_after_finalize": _TIMER, "map": _MANY, "starmap": _MANY,
     "start": _POOL, "worker_main": _POOL, "Worker": _POOL, "register_task": "decorate a function with @app.task",
-    "task_annotations": "say it at the task, or in the task's table", "task_default_rate_limit": "the key concurrency of the task's table bounds how many run at once",
-    "rate_limit": "the key concurrency of the task's table bounds how many run at once",
+    "task_annotations": "say it at the task, or in the task's table", "task_default_rate_limit": _RATE,
+    "rate_limit": _RATE,
+    "replace": "apply_async() of the other task, and return",
     "GroupResult": _MANY, "ResultSet": _MANY, "allow_join_result": "a task that waits for another holds a slot that it may need; " + _NEXT,
 }
 

@@ -226,6 +226,9 @@ class Task:
 
     si = signature = subtask = s
 
+    def replace(self, *_: Any) -> NoReturn:
+        refuse("replace")
+
     def map(self, *_: Any) -> NoReturn:
         refuse("map")
 

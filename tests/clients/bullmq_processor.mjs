@@ -1,0 +1,2 @@
+// The same as a module.
+export default async (job) => ({ ...job.data, name: job.name });
