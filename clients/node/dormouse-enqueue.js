@@ -64,13 +64,22 @@ const checks = {
 const types = { payload: 'jsonb', priority: 'integer', run_at: 'timestamptz', delay: 'interval', max_attempts: 'integer', timeout: 'interval' };
 const named = { runAt: 'run_at', maxAttempts: 'max_attempts' };
 
+/// What other queues call an option: whoever comes from one of them is told what it is here.
+const elsewhere = {};
+for (const [here, names] of Object.entries({
+  timeout: 'expireInSeconds expireInMinutes expireInHours job_timeout', key: 'singletonKey jobKey jobId job_key', delay: 'startAfter countdown', runAt: 'run_at startAt eta',
+  'maxAttempts, the first attempt included': 'retryLimit attempts max_attempts retries', "backoff in the task's table of the pool's file": 'retryDelay retryBackoff backoff',
+  "on_failure in the task's table of the pool's file": 'deadLetter onFailure', "finished in [retention] of the pool's file": 'retentionSeconds retentionDays deleteAfterSeconds removeOnComplete removeOnFail',
+  'docs/moving/flows.md': 'singletonSeconds jobKeyMode deduplication parent', "concurrency in the task's table, or a lock: docs/moving/from-graphile-worker.md": 'queueName group', 'the connection, the first argument': 'db',
+})) for (const name of names.split(' ')) elsewhere[name] = `; here it is ${here}`;
+
 /// The named arguments of the SQL function, as text.
 function membersOf(task, options, without = []) {
   const members = { task: text('task', task, 200) };
   for (const [name, value] of Object.entries(options)) {
     if (name === 'ring') continue;
     if (!Object.hasOwn(checks, name) || without.includes(name))
-      throw new TypeError(`there is no option ${name}; there are ${Object.keys(checks).filter((one) => !without.includes(one)).join(', ')}, ring`);
+      throw new TypeError(`there is no option ${name}${elsewhere[name] ?? ''}; there are ${Object.keys(checks).filter((one) => !without.includes(one)).join(', ')}, ring`);
     if (value !== undefined && value !== null) members[named[name] ?? name] = checks[name](value);
   }
   if ('run_at' in members && 'delay' in members)

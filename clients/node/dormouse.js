@@ -42,6 +42,9 @@ function task(name, options, handle) {
   if (typeof options === 'function') [options, handle] = [{}, options];
   if (typeof handle !== 'function') throw new TypeError(`task ${name}: its handler is not a function`);
   if (tasks.has(name)) throw new Error(`two functions for the task ${name}`);
+  for (const what of Object.keys(options))
+    if (!['payload', 'retryOn', 'noRetryOn'].includes(what))
+      throw new TypeError(`task ${name}: there is no option ${what}; there are payload, retryOn, noRetryOn. The rest is in the task's table of the pool's file (man dormouse.toml)`);
   const schema = options.payload;
   for (const what of ['retryOn', 'noRetryOn'])
     if (options[what] !== undefined && !(Array.isArray(options[what]) && options[what].every((one) => typeof one === 'function')))
@@ -289,7 +292,8 @@ class Link {
 
 /// Executes runs of the registered tasks, at most `concurrency` at once, until the worker closes the socket; then
 /// finishes runs in progress and ends the process.
-function serve({ concurrency = 10 } = {}) {
+function serve({ concurrency = 10, ...others } = {}) {
+  for (const what of Object.keys(others)) throw new TypeError(`serve(): there is no option ${what}; there is concurrency`);
   const descriptor = process.env.DORMOUSE_CONTROL_FD;
   delete process.env.DORMOUSE_CONTROL_FD; // what is started from here is not spoken to
   const refuse = (why) => { console.error(`dormouse: ${why}`); process.exit(1); };

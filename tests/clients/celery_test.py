@@ -281,7 +281,7 @@ class Test(unittest.TestCase):
     def test_what_is_not_here_says_what_to_do_instead(self):
         from dormouse.celery import chain, chord, crontab, group
 
-        for call, word in ((lambda: chain(1), "enqueue"), (lambda: chord([]), "last"), (lambda: group([]), "one transaction"), (crontab, "timer"),
+        for call, word in ((lambda: chain(1), "other.apply_async"), (lambda: chord([]), "last"), (lambda: group([]), "one transaction"), (crontab, "timer"),
                            (lambda: tasks.add.s(1), "partial"), (lambda: tasks.app.add_periodic_task, "timer"),
                            (lambda: tasks.app.conf.update(beat_schedule={"a": {}}), "timer"), (lambda: tasks.add.apply_async((1,), link=1), "key=self.request.id"),
                            (lambda: tasks.add.replace(tasks.add), "and return"),

@@ -73,6 +73,19 @@ class PgBoss(Node):
         self.assertEqual(self.run_here("node", "send.mjs"), "{ lines: 3 }\n")
         self.assertEqual(psql("SELECT max_attempts, priority, timeout_ms, progress_text FROM dormouse.runs"), "4|-10|600000|3 lines")
 
+    def test_an_option_of_pg_boss_is_told_what_it_is_here(self):
+        program = f"""const {{ enqueue, serve, task }} = require('{ROOT}/clients/node/dormouse.js');
+const pool = new (require('pg').Pool)();
+(async () => {{
+  for (const [given, told] of Object.entries({{ retryLimit: 'maxAttempts', startAfter: 'delay', singletonKey: 'key', expireInSeconds: 'timeout', retryDelay: 'backoff in the task', deadLetter: 'on_failure',
+    singletonSeconds: 'docs/moving/flows.md', db: 'the connection', run_at: 'runAt' }}))
+    await enqueue(pool, 'x', {{}}, {{ [given]: 1 }}).then(() => console.log(given), ({{ message }}) => message.includes(`no option ${{given}}; here it is ${{told}}`) || console.log(message));
+  for (const attempt of [() => task('x', {{ batchSize: 5 }}, () => 1), () => serve({{ teamSize: 5 }})])
+    try {{ attempt(); console.log('silent'); }} catch (error) {{ console.log(error.message.split(';')[0]); }}
+  process.exit();
+}})();"""
+        self.assertEqual(self.run_here("node", "-e", program), "task x: there is no option batchSize\nserve(): there is no option teamSize\n")
+
     def test_a_failure_is_told(self):
         psql("""SELECT dormouse.enqueue('import', '{"file": "gone"}', max_attempts => 1)""")
         self.drain()
@@ -111,6 +124,10 @@ class GraphileWorker(Node):
         beside = "SELECT count(*) FROM syncs a JOIN syncs b ON a.ctid < b.ctid AND a.began < b.ended AND b.began < a.ended WHERE a.customer {} b.customer"
         self.assertEqual((psql(beside.format("=")), psql("SELECT count(*) FROM syncs")), ("0", "3"))
         psql("DROP TABLE syncs")
+
+    def test_remove_job(self):
+        psql("SELECT dormouse.enqueue('send_mail', key => 'mail-17')")
+        self.assertEqual(psql("SELECT changed FROM dormouse.cancel_runs(task => 'send_mail', key => 'mail-17')"), "1")
 
     def test_an_option_without_a_counterpart_is_named(self):
         self.write("/srv/app/tasks/audit.mjs", "export default (payload, { addJob }) => addJob('send_mail', {}, { queueName: 'customer-17' });")

@@ -68,6 +68,26 @@ class FromRq(Blocks, Page):
         with psycopg.connect(URL) as conn, self.assertRaisesRegex(TypeError, r"the name of its task; a function below @task has \.enqueue\(conn, payload\)"):
             dormouse.enqueue(conn, print, "payload")
 
+    def test_one_after_another(self):
+        self.app_env()
+        tables = "".join(f'[task.{name}]\nhandler = "warm"\ncommand = ["/usr/bin/python3", "{self.path("/srv/app/more.py")}"]\nenvironment_file = "{self.path("/etc/app.env")}"\n'
+                         for name in ("fetch", "count", "poll"))
+        self.write("/etc/dormouse/default.toml", f'[database]\nurl = "{URL}"\n{tables}')
+        psql("SELECT dormouse.enqueue('fetch', '{\"url\": \"x\"}'), dormouse.enqueue('poll', '{\"times\": 3}')")
+        self.drain()
+        self.assertEqual(psql("SELECT status, result FROM dormouse.runs WHERE task = 'count'"), "completed|4")
+        self.assertEqual(psql("SELECT payload, status, run_at > now() + interval '30 s' FROM dormouse.runs WHERE task = 'poll' ORDER BY id"),
+                         '{"times": 3}|completed|f\n{"times": 2}|queued|t')
+
+    def test_an_option_of_rq_is_told_what_it_is_here(self):
+        with psycopg.connect(URL) as conn:
+            for given, told in (({"job_timeout": 5}, "timeout"), ({"job_id": "x"}, "key"), ({"at_front": True}, "priority=-10"), ({"retry": 3}, "max_attempts, the first"),
+                                ({"depends_on": "x"}, "docs/moving/flows.md"), ({"on_failure": print}, "on_failure in the task's table"), ({"result_ttl": 5}, r"finished in \[retention\]")):
+                for call in (dormouse.enqueue, dormouse.enqueue_many):
+                    with self.assertRaisesRegex(TypeError, rf"{call.__name__}\(\) has no {list(given)[0]}=; here it is {told}.*It has keys?, run_at"):
+                        call(conn, "x", [], **given)
+            self.assertRaisesRegex(TypeError, r"has no of_no_queue=\. It has key", dormouse.enqueue, conn, "x", of_no_queue=1)
+
     def test_by_hand(self):
         url = serving(self, lambda request, nth: (200, "two words"))
         self.assertEqual(self.run_here("/usr/bin/python3", "tasks.py", "--run", "count_words", json.dumps({"url": url})), "2\n")

@@ -11,7 +11,7 @@ import time
 import uuid
 from typing import Any, Awaitable, Callable, Iterable, Protocol, Union, overload
 
-from dormouse import _members
+from dormouse import _elsewhere, _members
 from dormouse._connections import Async, connection
 from dormouse._members import Seconds
 from dormouse._ring import Ring, doorbells
@@ -86,7 +86,7 @@ def enqueue(conn: SyncConnection, task: str, payload: Any = ..., *, key: str | N
             max_attempts: int | None = ..., traceparent: str | None = ..., ring: Ring = ...) -> uuid.UUID: ...
 def enqueue(conn: Any, task: str, payload: Any = GIVEN_NOTHING, *, key: str | None = None, run_at: datetime.datetime | None = None,
             delay: Seconds | None = None, queue: str | None = None, priority: int | None = None, timeout: Seconds | None = None,
-            max_attempts: int | None = None, traceparent: str | None = None, ring: Ring = True) -> Any:
+            max_attempts: int | None = None, traceparent: str | None = None, ring: Ring = True, **others: Any) -> Any:
     """Enqueues one run in the transaction of `conn` and returns its id: nothing happens before the commit, and nothing after a rollback.
 
     payload: any JSON value (default {}); also dataclasses, pydantic, dates, UUIDs.
@@ -95,6 +95,7 @@ def enqueue(conn: Any, task: str, payload: Any = GIVEN_NOTHING, *, key: str | No
     priority: -100 to 100, smaller is sooner. max_attempts, timeout: instead of the task's own.
     ring: the doorbell of the pool, rung after the commit: a name, a path, HOST:PORT or several; False: none.
     """
+    _elsewhere.refuse("enqueue", others, "key, run_at, delay, queue, priority, timeout, max_attempts, traceparent, ring")
     members = _members.members({"task": task, "queue": queue, "priority": priority, "run_at": run_at, "delay": delay, "key": key,
                                 "max_attempts": max_attempts, "timeout": timeout, "traceparent": traceparent})
     if payload is not GIVEN_NOTHING:
@@ -113,9 +114,10 @@ def enqueue_many(conn: SyncConnection, task: str, payloads: Iterable[Any], *, ke
                  timeout: Seconds | None = ..., max_attempts: int | None = ..., ring: Ring = ...) -> list[uuid.UUID]: ...
 def enqueue_many(conn: Any, task: str, payloads: Iterable[Any], *, keys: Iterable[str | None] | None = None,
                  run_at: datetime.datetime | None = None, delay: Seconds | None = None, queue: str | None = None,
-                 priority: int | None = None, timeout: Seconds | None = None, max_attempts: int | None = None, ring: Ring = True) -> Any:
+                 priority: int | None = None, timeout: Seconds | None = None, max_attempts: int | None = None, ring: Ring = True, **others: Any) -> Any:
     """Enqueues one run for each payload, in one statement, and returns their ids in that order. keys: one (or None) for each payload; the
     rest is enqueue()'s."""
+    _elsewhere.refuse("enqueue_many", others, "keys, run_at, delay, queue, priority, timeout, max_attempts, ring")
     if isinstance(payloads, (str, bytes, dict)):
         raise TypeError(f"payloads is one {type(payloads).__name__}; give a list of payloads, or call enqueue()")
     members = _members.members({"task": task, "queue": queue, "priority": priority, "run_at": run_at, "delay": delay,
