@@ -1,5 +1,6 @@
 """docs/moving/from-cron.md, as it is written: the jobs by a worker, the lines of timer and crontab by a shell, the units by systemd's own check."""
 
+import fcntl
 import glob
 import gzip
 import os
@@ -58,6 +59,19 @@ class FromCron(Blocks, Page):
         keys = psql("SELECT string_agg(key, ' ') FROM dormouse.runs").split()
         self.assertLessEqual(set(keys), minutes)
         self.assertEqual(len(keys), len(set(keys)))
+
+    def test_several_jobs_with_one_lock(self):
+        psql("SELECT dormouse.enqueue(task, queue => 'locked') FROM unnest('{lifecycle,screener}'::text[]) task")
+        with open(self.path("/var/backups/app/lock"), "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.drain("locked")
+            self.assertEqual(psql("SELECT DISTINCT status, attempts FROM dormouse.runs"), "retry|0")
+        psql("UPDATE dormouse.runs SET run_at = now()")
+        self.drain("locked")
+        while psql("SELECT count(*) FROM dormouse.runs WHERE status = 'retry'") != "0":  # one may have met the other
+            psql("UPDATE dormouse.runs SET run_at = now() WHERE status = 'retry'")
+            self.drain("locked")
+        self.assertEqual(psql("SELECT task, status, attempts FROM dormouse.runs ORDER BY task"), "lifecycle|completed|1\nscreener|completed|1")
 
     def test_a_line_of_a_shell_is_refused_with_what_to_write(self):
         self.write("/etc/dormouse/default.toml", self.read("/etc/dormouse/default.toml").replace('"venv/bin/python", "report.py"', '"cd /srv/app && venv/bin/python report.py"'))
