@@ -21,6 +21,7 @@ class InContext(Task):
 
 
 app = world.Celery("shop", task_cls=InContext)
+app.conf.task_routes = {"celery_classes.un*": {"queue": "hooks"}}
 
 
 class Delivery(Task):
@@ -69,3 +70,13 @@ def deliver(self, url, secret=None):
 @shared_task(bind=True, base=Delivery, max_retries=7, expires=3600)
 def once(self):
     return isinstance(self, Delivery), self.max_retries
+
+
+@shared_task(queue="mail")
+def unread():
+    pass
+
+
+@app.task
+def unheard():
+    pass

@@ -329,6 +329,10 @@ for call in (shop.deliver.delay("up", secret="s"), shop.deliver.delay("down"), s
             said[world] = done.stdout
         self.assertEqual(said["dormouse.celery"], said["celery"])
 
+    def test_the_tables_name_the_queues_that_a_pool_has_to_serve(self):
+        self.assertNotIn("#", toml())
+        self.assertIn('# These tasks are enqueued into other queues, too; under [worker]: queues = ["default", "hooks", "mail"]\n', toml("celery_classes"))
+
     def test_all_tasks_have_a_table(self):
         self.assertEqual(sorted(_task.registered), sorted(json.loads(line[6:-1]) for line in toml().splitlines() if line.startswith("[task.")))
 

@@ -27,6 +27,9 @@ def load(given):
 
 def toml(given):
     command = json.dumps([sys.executable, "-m", "dormouse.celery", given])
+    queues = sorted({task.app.queue_of(task) or "default" for task in registered.values()})
+    if queues != ["default"]:
+        print(f"# These tasks are enqueued into other queues, too; under [worker]: queues = {json.dumps(sorted({'default', *queues}))}\n")
     for name, task in sorted(registered.items()):
         print(f"[task.{json.dumps(name)}]\nhandler = \"warm\"\ncommand = {command}\nworking_directory = {json.dumps(os.getcwd())}\n"
               f"max_attempts = {task.max_attempts}" + (f'\ntimeout = "{task.timeout}s"' if task.timeout is not None else "") + "\n")
