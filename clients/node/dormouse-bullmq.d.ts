@@ -2,7 +2,13 @@
 import { EventEmitter } from 'node:events';
 import { Answer, Connection, Fail, Ring, Run } from './dormouse.js';
 
-export type Backoff = number | { type: string; delay?: number; jitter?: number };
+export type BackoffOptions = { type: string; delay?: number; jitter?: number };
+export type Backoff = number | BackoffOptions;
+export type ConnectionOptions = Connection;
+export type KeepJobs = { age?: number; count?: number };
+export type DefaultJobOptions = JobsOptions;
+export type BulkJobOptions = JobsOptions;
+export type JobProgress = number | string | object;
 export interface JobsOptions {
   /** Milliseconds. */
   delay?: number;
@@ -34,7 +40,7 @@ export interface QueueOptions {
 }
 export type JobState = 'waiting' | 'waiting-children' | 'active' | 'delayed' | 'completed' | 'failed' | 'unknown';
 
-/** What a processor is given, and what add() resolves to; which of the two says which members there are. */
+/** What add() and getJob() resolve to, and what a processor is given; of the methods, each of the two has its own, and the others throw. */
 export interface Job<DataType = any, ReturnType = any, NameType extends string = string> {
   readonly id: string;
   readonly name: NameType;
@@ -48,21 +54,22 @@ export interface Job<DataType = any, ReturnType = any, NameType extends string =
   /** The attempts that have ended. */
   readonly attemptsMade: number;
   readonly attemptsStarted: number;
-  readonly progress: number | string | object;
+  readonly progress: JobProgress;
   readonly returnvalue?: ReturnType;
   readonly failedReason?: string;
   readonly finishedOn?: number;
-}
-export interface AddedJob<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
+
+  // Of a job that was added or found.
   getState(): Promise<JobState>;
   isCompleted(): Promise<boolean>;
   isFailed(): Promise<boolean>;
   isActive(): Promise<boolean>;
   waitUntilFinished(events?: unknown, ttl?: number): Promise<ReturnType>;
   remove(): Promise<Answer>;
+  /** Starts a finished job again, with the data that it has. */
   retry(): Promise<Answer>;
-}
-export interface JobAtWork<DataType = any, ReturnType = any, NameType extends string = string> extends Job<DataType, ReturnType, NameType> {
+
+  // Of the job that a processor is given.
   readonly processedOn: number;
   readonly stacktrace: string[];
   /** Not needed: the worker holds the job. */
@@ -70,11 +77,13 @@ export interface JobAtWork<DataType = any, ReturnType = any, NameType extends st
   extendLock(token?: string, duration?: number): Promise<number>;
   readonly run: Run;
   /** 0 to 100, or an object, which is shown as text. */
-  updateProgress(progress: number | string | object): Promise<void>;
+  updateProgress(progress: JobProgress): Promise<void>;
   /** How many rows it has said now. */
   log(row: string): Promise<number>;
   moveToDelayed(timestamp: number, token?: string): Promise<void>;
 }
+export type AddedJob<DataType = any, ReturnType = any, NameType extends string = string> = Job<DataType, ReturnType, NameType>;
+export type JobAtWork<DataType = any, ReturnType = any, NameType extends string = string> = Job<DataType, ReturnType, NameType>;
 
 export class Queue<DataType = any, ReturnType = any, NameType extends string = string> extends EventEmitter {
   constructor(name: string, options: QueueOptions);
@@ -96,6 +105,17 @@ export interface WorkerOptions {
   concurrency?: number;
   autorun?: boolean;
   settings?: { backoffStrategy?: (attemptsMade: number, type: string, error: Error, job: JobAtWork) => number };
+  /** Ignored, like those below. */
+  prefix?: string;
+  lockDuration?: number;
+  lockRenewTime?: number;
+  stalledInterval?: number;
+  maxStalledCount?: number;
+  drainDelay?: number;
+  useWorkerThreads?: boolean;
+  removeOnComplete?: unknown;
+  removeOnFail?: unknown;
+  metrics?: unknown;
 }
 export class Worker<DataType = any, ReturnType = any, NameType extends string = string> extends EventEmitter {
   constructor(name: string, processor: Processor<DataType, ReturnType, NameType> | string | URL, options?: WorkerOptions);

@@ -192,6 +192,12 @@ for (const given of [Job, JobAtWork])
   absentIn(given, 'updateData promote changeDelay changePriority clearLogs discard moveToCompleted moveToFailed moveToWait moveToWaitingChildren getChildrenValues getDependencies getFailedChildrenValues '
     + 'getIgnoredChildrenFailures');
 
+function onlyOf(others, methods, which) {
+  for (const name of methods.split(' ')) others.prototype[name] ??= () => { throw new TypeError(`job.${name}(): only ${which}`); };
+}
+onlyOf(Job, 'updateProgress log moveToDelayed extendLock', 'within a processor, of the job that it is given');
+onlyOf(JobAtWork, 'getState isCompleted isFailed isActive waitUntilFinished remove retry', 'of a job that add() or getJob() resolved to; within a processor, return or throw ends it');
+
 /// How long until the next attempt, in milliseconds; -1: there is none.
 function pauseAfter(job, error, strategy) {
   const { type = 'fixed', delay = 0, jitter = 0 } = typeof job.opts.backoff === 'number' ? { delay: job.opts.backoff } : job.opts.backoff ?? {};

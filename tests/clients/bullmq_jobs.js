@@ -24,6 +24,7 @@ const worker = new Worker('jobs', async (job) => {
       await job.updateProgress(25);
       await job.log('a quarter');
       return job.progress;
+    case 'of a producer': return job.remove();
     case 'object': return job.updateProgress({ at: 'half' });
     case 'killed':
       if (job.run.attempt === 1) process.kill(process.pid, 'SIGKILL');

@@ -145,6 +145,12 @@ test('runs of other origin', async () => {
   assert.deepStrictEqual([(await row(failing)).attempts, (await row(wrong)).error.class], [2, 'BadPayload']);
 });
 
+test('a processor is told what only a producer has', async () => {
+  const job = await jobs.add('of a producer');
+  await drain({ config });
+  await assert.rejects(job.waitUntilFinished(), { message: 'job.remove(): only of a job that add() or getJob() resolved to; within a processor, return or throw ends it' });
+});
+
 test('all of it can be imported by name, too', () => {
   const program = `import { ${Object.keys(bullmq)} } from ${JSON.stringify(client)}; console.log(typeof FlowProducer)`;
   const { stdout, stderr } = require('node:child_process').spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
@@ -160,7 +166,7 @@ test('what is not here says what to do instead', async () => {
     [async () => jobs.getFailed(), 'dormouse runs'], [async () => jobs.clean(), 'retention'], [async () => jobs.retryJobs(), 'dormouse retry'], [async () => (await jobs.add('none')).promote(), 'run_at'],
     [async () => (await jobs.getJob((await jobs.add('none')).id)).data, 'dormouse_reader'], [async () => new bullmq.FlowProducer(), 'job.run.enqueue'], [async () => new bullmq.Queue('x', { connection: { host: 'redis' } }), 'no Redis'],
     [async () => new bullmq.Queue('x'), 'no Redis'], [async () => new bullmq.Worker('x', '/srv/app/processor.js'), "Cannot find module '/srv/app/processor.js'"], [async () => new bullmq.Worker('x', {}), 'give a function'],
-    [async () => jobs.remove('order-17'), 'add() with the same jobId'], [async () => new bullmq.Worker('x', () => 1, { limiter: {} }), 'concurrency'],
+    [async () => (await jobs.add('none')).updateProgress(1), 'only within a processor'], [async () => jobs.remove('order-17'), 'add() with the same jobId'], [async () => new bullmq.Worker('x', () => 1, { limiter: {} }), 'concurrency'],
     [() => jobs.getJob('order-17'), 'add() with the same jobId'],
   ]) await assert.rejects(async () => attempt(), (error) => error.message.includes(word) || assert.fail(`${error.message}: not a word of ${word}`));
 });

@@ -1,6 +1,6 @@
 // Read by tsc, never executed: @ts-expect-error is where an error has to be.
 import { cancel, drain, enqueue, enqueueMany, enqueued, result, Retry, serve, task, transaction, wait } from 'dormouse-worker';
-import { Job, Queue, QueueEvents, UnrecoverableError, Worker } from 'dormouse-worker/dormouse-bullmq.js';
+import { ConnectionOptions, Job, Processor, Queue, QueueEvents, UnrecoverableError, Worker, WorkerOptions } from 'dormouse-worker/dormouse-bullmq.js';
 import { Client, Pool, PoolClient } from 'pg';
 import postgres from 'postgres';
 
@@ -30,7 +30,7 @@ task('thumbnail', async (payload: { file: string }, run) => {
 serve({ concurrency: 2 });
 
 export async function ofBullmq(pool: Pool, client: PoolClient): Promise<number> {
-  const queue = new Queue<{ to: string }, number>('mail', { connection: pool, defaultJobOptions: { removeOnComplete: true, attempts: 3 } });
+  const queue = new Queue<{ to: string }, number>('mail', { connection: pool, defaultJobOptions: { removeOnComplete: { age: 3600 }, attempts: 3 } });
   const job = await queue.add('welcome', { to: 'you' }, { backoff: { type: 'exponential', delay: 1000 }, delay: 5, jobId: 'you', connection: client });
   // @ts-expect-error the data has a type
   await queue.add('welcome', { from: 'you' });
@@ -55,4 +55,16 @@ export async function ofBullmq(pool: Pool, client: PoolClient): Promise<number> 
   events.on('completed', console.log);
   console.log((await Job.fromId(queue, job.id))?.failedReason, (await queue.getJob(job.id))?.finishedOn?.toFixed());
   return job.waitUntilFinished(events, 1000);
+}
+
+// As programs of BullMQ write it: the job that a processor is given is a Job.
+export function asBefore(connection: ConnectionOptions, options: WorkerOptions): Worker {
+  const processor: Processor<{ to: string }, number> = async (job: Job<{ to: string }, number>, token?: string) => {
+    await job.updateProgress({ at: 'half' });
+    await job.log(`${job.data.to} ${token ?? ''}`);
+    return job.attemptsMade;
+  };
+  const worker = new Worker('mail', processor, { ...options, connection, lockDuration: 30000, maxStalledCount: 2 });
+  worker.on('failed', (job: Job | undefined, error: Error) => console.error(job?.opts.attempts, error.message));
+  return new Worker('files', '/srv/app/processor.js', options) ?? worker;
 }
