@@ -94,6 +94,16 @@ class Page(unittest.TestCase):
         self.worker = dormouse.start(config=self.path("/etc/dormouse/default.toml"), settings=settings)
         self.addCleanup(self.worker.shutdown)
 
+    def slots(self):
+        """The table and the function of flows.md."""
+        with open(f"{ROOT}/docs/moving/flows.md", encoding="utf-8") as file:
+            psql("DROP TABLE IF EXISTS public.slots; DROP FUNCTION IF EXISTS public.slot; " + dict(MARKED.findall(file.read()))["slots.sql"])
+
+    def waits(self):
+        """How long after the first run the others are due, in seconds."""
+        found = psql("SELECT extract(epoch FROM run_at - (SELECT min(run_at) FROM dormouse.runs)) FROM dormouse.runs ORDER BY run_at")
+        return [round(float(one)) for one in found.split()]
+
     def drain(self, pool="default"):
         return dormouse.drain(pool, config=self.path(f"/etc/dormouse/{pool}.toml"))
 

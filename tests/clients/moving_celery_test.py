@@ -71,6 +71,11 @@ class FromCelery(Blocks, Page):
         self.assertEqual(psql("SELECT status, result, key FROM dormouse.runs WHERE task = 'shop.flows.count'"), f"completed|4|{first}")
         self.assertEqual(self.run_here("/usr/bin/python3", "progress.py", first), "('completed', None, None)\n")
 
+    def test_rates(self):
+        self.slots()
+        self.run_here("/usr/bin/python3", "limited.py")
+        self.assertEqual((self.waits(), self.status("shop.flows.count")), ([0, 6, 12], "queued,queued,queued"))
+
     def test_the_old_imports_become_the_new_ones_by_one_command(self):
         self.write("/srv/app/shop/former.py", self.blocks["old/tasks.py"])
         command = re.search(r"`(sed -i -E [^`]*)`", self.text)[1]

@@ -56,11 +56,10 @@ class Flows(Blocks, Page):
         self.assertEqual(psql("SELECT count(*) FROM dormouse.runs WHERE task = 'merge'"), "1")
 
     def test_so_many_in_a_minute(self):
-        psql(self.blocks["slots.sql"])
+        self.slots()
         for _ in range(3):
             psql(self.blocks["rate.sql"])
-        waits = psql("SELECT string_agg(extract(epoch FROM run_at - (SELECT min(run_at) FROM dormouse.runs))::text, ' ' ORDER BY run_at) FROM dormouse.runs")
-        self.assertEqual([float(one) for one in waits.split()], [0, 6, 12])
+        self.assertEqual(self.waits(), [0, 6, 12])
         psql("UPDATE public.slots SET at = now() - interval '1 hour'")
         self.assertEqual(psql("SELECT public.slot('mails', '6 seconds') > now() - interval '1 minute'"), "t")  # what was not used is not made up for
 

@@ -56,6 +56,13 @@ class Bullmq(Node):
         self.drain()
         self.assertEqual(psql("SELECT status, result FROM dormouse.runs WHERE task = 'count'"), "completed|4")
 
+    def test_rates(self):
+        self.slots()
+        self.run_here("node", "limited.js")
+        self.assertEqual(self.status("count"), "queued,queued,queued")
+        for wait, seconds in zip(self.waits(), (0, 6, 12)):
+            self.assertAlmostEqual(wait, seconds, delta=3)  # a delay counts from when it is added
+
     def test_by_hand_and_by_one_line(self):
         self.assertEqual(self.run_here("node", "worker.js", "--run", "mails", '{"name": "welcome", "data": {"to": "you"}}'), '"Welcome, you"\n')
         self.assertEqual(self.run_here("node", "-p", "typeof require('./queues.js').Queue"), "function\n")
