@@ -284,7 +284,7 @@ class Test(unittest.TestCase):
         for call, word in ((lambda: chain(1), "other.apply_async"), (lambda: chord([]), "last"), (lambda: group([]), "one transaction"), (crontab, "timer"),
                            (lambda: tasks.add.s(1), "partial"), (lambda: tasks.app.add_periodic_task, "timer"),
                            (lambda: tasks.app.conf.update(beat_schedule={"a": {}}), "timer"), (lambda: tasks.add.apply_async((1,), link=1), "key=self.request.id"),
-                           (lambda: tasks.add.replace(tasks.add), "and return"),
+                           (lambda: tasks.add.replace(tasks.add), "and return"), (lambda: dormouse.celery.Task().delay(1), "base=YourClass"),
                            (lambda: dormouse.celery.shared_task(rate_limit="1/s", name="x")(len), "concurrency")):
             with self.assertRaisesRegex(NotImplementedError, word):
                 call()

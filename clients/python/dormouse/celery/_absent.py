@@ -17,7 +17,7 @@ INSTEAD = {
     "link_error": 'the key on_failure of the task\'s table names the task that is told: docs/handlers.md',
     "beat_schedule": _TIMER, "crontab": _TIMER, "add_periodic_task": _TIMER,
     "on_after_configure": _TIMER, "on_after_finalize": _TIMER, "map": _MANY, "starmap": _MANY,
-    "start": _POOL, "worker_main": _POOL, "Worker": _POOL, "register_task": "decorate a function with @app.task",
+    "start": _POOL, "worker_main": _POOL, "Worker": _POOL, "register_task": "a class is no task: decorate a function with @app.task(base=YourClass)",
     "task_annotations": "say it at the task, or in the task's table", "task_default_rate_limit": _RATE,
     "rate_limit": _RATE,
     "replace": "apply_async() of the other task, and return",
