@@ -29,7 +29,7 @@ BEGIN
            || CASE run.status WHEN 'running' THEN ', its handler is being ended' ELSE '' END;
 END $_$;
 
-CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
+CREATE FUNCTION dormouse.archive_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 200, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -268,7 +268,7 @@ BEGIN
                            ELSE 'canceled: it was ' || run.status END;
 END $_$;
 
-CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
+CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 200, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -956,6 +956,7 @@ BEGIN
                        '{completed,failed,canceled}'
                   FROM dormouse.partitions_of('dormouse.runs_finished') f) p (name, part, statuses)
          WHERE p.statuses && lock_matching.statuses AND p.name COLLATE "C" <= begin_at
+           AND pg_relation_size(p.part) > 0  -- the days to come are not even planned
          ORDER BY p.name COLLATE "C" DESC
     LOOP
         here := ARRAY(SELECT s FROM unnest(place.statuses) s WHERE s = ANY (lock_matching.statuses));
@@ -983,7 +984,9 @@ BEGIN
             -- what finished or was taken meanwhile is neither ours nor locked
             EXECUTE format(
                 'SELECT h.held, h.since, h.until,
-                        (SELECT count(*) FROM %1$s r WHERE r.id = ANY ($1) AND r.id <> ALL (h.held) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL)
+                        CASE WHEN cardinality(h.held) = cardinality($1) THEN 0
+                             ELSE (SELECT count(*) FROM %1$s r
+                                    WHERE r.id = ANY ($1) AND r.id <> ALL (h.held) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL) END
                    FROM (SELECT coalesce(array_agg(l.id ORDER BY l.id), ''{}'') AS held, min(l.finished_at) AS since, max(l.finished_at) AS until
                            FROM (SELECT r.id, r.finished_at FROM %1$s r
                                   WHERE r.id = ANY ($1) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL
@@ -1663,7 +1666,7 @@ EXCEPTION WHEN unique_violation THEN
     RETURN 'refused: its key belongs to another run by now';
 END $_$;
 
-CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 1000, after text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, spacing interval DEFAULT '00:00:00'::interval, first_at timestamp with time zone DEFAULT now(), OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
+CREATE FUNCTION dormouse.retry_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 200, after text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, spacing interval DEFAULT '00:00:00'::interval, first_at timestamp with time zone DEFAULT now(), OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -1697,8 +1700,12 @@ BEGIN
               USING step.held, statuses, due, retry_runs.spacing;
         ELSE
             -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
-            latest := greatest(step.until,
-                               (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
+            latest := step.until;
+            FOR n IN REVERSE cardinality(step.held) .. 1 LOOP  -- ids are in order, so the first time that is not to come is the latest
+                SELECT greatest(step.until, w.until) INTO latest FROM dormouse.finishes_within(step.held[n]) w WHERE w.since <= now();
+                EXIT WHEN FOUND;
+                latest := step.until;
+            END LOOP;
             EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = $6 + $7 * (array_position($1, r.id) - 1)
                       WHERE r.id = ANY ($1) AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
                         AND (r.finished_at >= $3 AND r.finished_at < $4 OR r.finished_at = $4)
@@ -1783,9 +1790,12 @@ BEGIN
         NEW.signal := NULL;
         NEW.cpu_ms := NULL;
         NEW.peak_memory_bytes := NULL;
+        -- who starts a finished run again wants it attempted as if for the first time
         IF NEW.attempts = OLD.attempts THEN
-            NEW.attempts := 0;  -- who starts a finished run again wants it attempted
+            NEW.attempts := 0;
         END IF;
+        NEW.lost := 0;
+        NEW.cut_off := 0;
     END IF;
     RETURN NEW;
 END $$;
@@ -1824,16 +1834,6 @@ BEGIN
         PERFORM pg_notify(dormouse.channel('done'), dormouse.told_as(OLD.id));
     END IF;
     RETURN NULL;
-END $$;
-
-CREATE FUNCTION dormouse.run_starts_again() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    NEW.lost := 0;
-    NEW.cut_off := 0;
-    RETURN NEW;
 END $$;
 
 CREATE FUNCTION dormouse.runs_deleted() RETURNS trigger
@@ -2800,8 +2800,6 @@ CREATE TRIGGER run_is_deleted AFTER DELETE ON dormouse.runs_live FOR EACH ROW WH
 
 CREATE TRIGGER run_is_taken_away BEFORE UPDATE OF status, fence, worker ON dormouse.runs_live FOR EACH ROW WHEN (((old.status = 'running'::text) AND ((new.fence IS DISTINCT FROM old.fence) OR (new.worker IS DISTINCT FROM old.worker)) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.run_is_taken_away();
 
-CREATE TRIGGER run_starts_again BEFORE UPDATE ON dormouse.runs_finished FOR EACH ROW WHEN ((new.status = ANY (ARRAY['queued'::text, 'running'::text, 'retry'::text, 'blocked'::text]))) EXECUTE FUNCTION dormouse.run_starts_again();
-
 CREATE TRIGGER runs_deleted AFTER DELETE ON dormouse.runs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_deleted();
 
 CREATE TRIGGER runs_ended AFTER UPDATE ON dormouse.runs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION dormouse.runs_ended();
@@ -2913,8 +2911,6 @@ REVOKE ALL ON FUNCTION dormouse.run_exists(id uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dormouse.run_has_finished() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.run_is_taken_away() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION dormouse.run_starts_again() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.runs_deleted() FROM PUBLIC;
 

@@ -83,7 +83,7 @@ measure "enqueue_many() of 50 with keys that are taken" "ratio=1.5" \
 
 say "by filter …"
 bulk="ms=30 ratio=1.5"
-measure "cancel_runs, a portion of 1,000" "$bulk" "SELECT * FROM dormouse.cancel_runs('queued')"
+measure "cancel_runs, a portion of 200" "$bulk" "SELECT * FROM dormouse.cancel_runs('queued')"
 measure "archive_runs of failed ones" "$bulk" "SELECT * FROM dormouse.archive_runs('failed')"
 PER=10 TIMES=3 measure "… each of 10" "ms=30" "SELECT bench.portions('archive_runs', '''failed''', 10)"
 measure "archive_runs, older than half of the days" "$bulk" "SELECT * FROM dormouse.archive_runs('failed', older_than => '$((days * 12)) hours')"

@@ -144,6 +144,20 @@ BOOST_AUTO_TEST_CASE(an_interrupt_ends_it_between_portions_and_says_what_was_don
     BOOST_TEST(count("status = 'queued'") != "0");
 }
 
+BOOST_AUTO_TEST_CASE(a_portion_is_smaller_where_a_run_takes_long) {
+    database.exec(
+        "INSERT INTO dormouse.runs (task, run_at) SELECT 't', 'infinity' FROM generate_series(1, 300);"
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END "
+        "$$; CREATE TRIGGER slow BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION slow()");
+    out({"cancel", "--task", "t", "--yes"});
+    BOOST_TEST(count("status = 'canceled'") == "300");
+    BOOST_TEST(database.value("SELECT count(DISTINCT xmin::text) FROM dormouse.runs_finished") == "5");  // 100, 50, ...
+    database.exec(
+        "DROP TRIGGER slow ON dormouse.runs_live; INSERT INTO dormouse.runs (task) SELECT 'u' FROM "
+        "generate_series(1, 300)");
+    BOOST_TEST(database.value("SELECT changed FROM dormouse.cancel_runs(task => 'u')") == "200");
+}
+
 BOOST_AUTO_TEST_CASE(who_did_what_is_kept) {
     BOOST_TEST(has(out({"history"}), "nothing was canceled"));
     for (int run = 0; run < 401; ++run) failed("busy");

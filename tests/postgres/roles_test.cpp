@@ -94,7 +94,6 @@ function run_changes_status: nobody
 function run_exists: nobody
 function run_is_taken_away: nobody
 function run_has_finished: nobody
-function run_starts_again: nobody
 function runs_deleted: nobody
 function runs_ended: nobody
 function runs_inserted: nobody

@@ -103,9 +103,12 @@ BEGIN
         NEW.signal := NULL;
         NEW.cpu_ms := NULL;
         NEW.peak_memory_bytes := NULL;
+        -- who starts a finished run again wants it attempted as if for the first time
         IF NEW.attempts = OLD.attempts THEN
-            NEW.attempts := 0;  -- who starts a finished run again wants it attempted
+            NEW.attempts := 0;
         END IF;
+        NEW.lost := 0;
+        NEW.cut_off := 0;
     END IF;
     RETURN NEW;
 END $$;
@@ -338,15 +341,3 @@ CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live
 CREATE TRIGGER change_key BEFORE UPDATE OF id, task, key ON dormouse.runs
     FOR EACH ROW WHEN ((NEW.id, NEW.task, NEW.key) IS DISTINCT FROM (OLD.id, OLD.task, OLD.key))
     EXECUTE FUNCTION dormouse.own_key();
-
--- Who starts a finished run again wants it attempted as if for the first time.
-CREATE FUNCTION dormouse.run_starts_again() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    NEW.lost := 0;
-    NEW.cut_off := 0;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER run_starts_again BEFORE UPDATE ON dormouse.runs_finished
-    FOR EACH ROW WHEN (NEW.status IN ('queued', 'running', 'retry', 'blocked'))
-    EXECUTE FUNCTION dormouse.run_starts_again();

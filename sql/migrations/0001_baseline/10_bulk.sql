@@ -43,6 +43,7 @@ BEGIN
                        '{completed,failed,canceled}'
                   FROM dormouse.partitions_of('dormouse.runs_finished') f) p (name, part, statuses)
          WHERE p.statuses && lock_matching.statuses AND p.name COLLATE "C" <= begin_at
+           AND pg_relation_size(p.part) > 0  -- the days to come are not even planned
          ORDER BY p.name COLLATE "C" DESC
     LOOP
         here := ARRAY(SELECT s FROM unnest(place.statuses) s WHERE s = ANY (lock_matching.statuses));
@@ -70,7 +71,9 @@ BEGIN
             -- what finished or was taken meanwhile is neither ours nor locked
             EXECUTE format(
                 'SELECT h.held, h.since, h.until,
-                        (SELECT count(*) FROM %1$s r WHERE r.id = ANY ($1) AND r.id <> ALL (h.held) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL)
+                        CASE WHEN cardinality(h.held) = cardinality($1) THEN 0
+                             ELSE (SELECT count(*) FROM %1$s r
+                                    WHERE r.id = ANY ($1) AND r.id <> ALL (h.held) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL) END
                    FROM (SELECT coalesce(array_agg(l.id ORDER BY l.id), ''{}'') AS held, min(l.finished_at) AS since, max(l.finished_at) AS until
                            FROM (SELECT r.id, r.finished_at FROM %1$s r
                                   WHERE r.id = ANY ($1) AND r.status || '''' = ANY ($2) AND r.archived_at IS NULL
@@ -117,7 +120,7 @@ CREATE FUNCTION dormouse.cancel_runs(
     queue          text        DEFAULT NULL,
     older_than     interval    DEFAULT NULL,
     created_before timestamptz DEFAULT NULL,
-    max_runs       integer     DEFAULT 1000,
+    max_runs       integer     DEFAULT 200,
     after          text        DEFAULT NULL,
     reason         text        DEFAULT NULL,
     key            text        DEFAULT NULL,
@@ -163,7 +166,7 @@ CREATE FUNCTION dormouse.retry_runs(
     queue          text        DEFAULT NULL,
     older_than     interval    DEFAULT NULL,
     created_before timestamptz DEFAULT NULL,
-    max_runs       integer     DEFAULT 1000,
+    max_runs       integer     DEFAULT 200,
     after          text        DEFAULT NULL,
     key            text        DEFAULT NULL,
     error          text        DEFAULT NULL,
@@ -202,8 +205,12 @@ BEGIN
               USING step.held, statuses, due, retry_runs.spacing;
         ELSE
             -- of an id that was used again the last run counts: where it is, if it is not a stray, dormouse.finishes_within() says
-            latest := greatest(step.until,
-                               (SELECT max(w.until) FROM unnest(step.held) h (id), dormouse.finishes_within(h.id) w WHERE w.since <= now()));
+            latest := step.until;
+            FOR n IN REVERSE cardinality(step.held) .. 1 LOOP  -- ids are in order, so the first time that is not to come is the latest
+                SELECT greatest(step.until, w.until) INTO latest FROM dormouse.finishes_within(step.held[n]) w WHERE w.since <= now();
+                EXIT WHEN FOUND;
+                latest := step.until;
+            END LOOP;
             EXECUTE 'UPDATE dormouse.runs r SET status = ''queued'', run_at = $6 + $7 * (array_position($1, r.id) - 1)
                       WHERE r.id = ANY ($1) AND r.status IN (''completed'', ''failed'', ''canceled'') AND r.status || '''' = ANY ($2)
                         AND (r.finished_at >= $3 AND r.finished_at < $4 OR r.finished_at = $4)
@@ -232,7 +239,7 @@ CREATE FUNCTION dormouse.archive_runs(
     queue          text        DEFAULT NULL,
     older_than     interval    DEFAULT NULL,
     created_before timestamptz DEFAULT NULL,
-    max_runs       integer     DEFAULT 1000,
+    max_runs       integer     DEFAULT 200,
     after          text        DEFAULT NULL,
     reason         text        DEFAULT NULL,
     key            text        DEFAULT NULL,
