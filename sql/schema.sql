@@ -2752,6 +2752,8 @@ CREATE INDEX runs_live_lease ON dormouse.runs_live USING btree (queue, lease_unt
 
 CREATE INDEX runs_live_retry ON dormouse.runs_live USING btree (status, task, id) WHERE (status = ANY (ARRAY['retry'::text, 'blocked'::text]));
 
+CREATE INDEX runs_live_retry_queue ON dormouse.runs_live USING btree (status, queue) WHERE (status = ANY (ARRAY['retry'::text, 'blocked'::text]));
+
 CREATE INDEX strays_finished_at ON dormouse.strays USING btree (finished_at);
 
 CREATE INDEX strays_id ON dormouse.strays USING btree (id);

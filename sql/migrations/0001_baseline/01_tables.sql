@@ -97,8 +97,9 @@ ALTER TABLE dormouse.runs_unknown REPLICA IDENTITY FULL;
 CREATE INDEX runs_live_claim ON dormouse.runs_live (queue, task, priority, run_at, id) WHERE status IN ('queued', 'retry');
 -- Who must be taken back, and when the next lease ends (rescue.sql, due.sql).
 CREATE INDEX runs_live_lease ON dormouse.runs_live (queue, lease_until) WHERE status = 'running';
--- Which tasks fail, and how many runs are blocked, for dormouse status. Runs that do not fail never pay for it.
+-- Which tasks fail, and how many runs of each queue wait for another attempt or are blocked, for dormouse status. Runs that do not fail never pay for them.
 CREATE INDEX runs_live_retry ON dormouse.runs_live (status, task, id) WHERE status IN ('retry', 'blocked');
+CREATE INDEX runs_live_retry_queue ON dormouse.runs_live (status, queue) WHERE status IN ('retry', 'blocked');
 
 -- The newest of those whose ids say nothing of their time, for dormouse runs. Runs with ids of version 7, as uuidv7() makes them, never pay for it.
 CREATE INDEX runs_live_foreign ON dormouse.runs_live (created_at)
