@@ -1,18 +1,23 @@
 -- Takes back the runs of the queues $1 whose lease has ended, at most $3 of them and not the ids $2, and logs the lost attempt, which counts.
--- Only a loss of the boot $4, ours, makes the run suspect of having killed its worker (`lost`): nobody can know that of another host, or of a reboot.
+-- Not those that the worker $5, ourselves, knows that it holds (their fences: $7): it ends them itself, as cut off.
+-- Only a loss of the boot $4, ours, makes the run suspect of having killed its worker (`lost`): nobody can know that of another host, or of a reboot. Nor of
+-- a lease that ended before the host was awake again, which it has been for $6 ms.
 -- Whether attempts are left is decided by who claims the run next. Index runs_live_lease. Returns how many.
 WITH lost AS (
     SELECT h.*
       FROM pg_catalog.unnest($1::text[]) AS lane (queue) CROSS JOIN LATERAL (
-           SELECT l.ctid AS tid, l.worker, l.fence, l.started_at FROM dormouse.runs_live l
+           SELECT l.ctid AS tid, l.worker, l.fence, l.started_at, l.lease_until FROM dormouse.runs_live l
             WHERE l.queue = lane.queue AND l.status = 'running' AND l.lease_until < now() AND l.id <> ALL ($2::uuid[])
+              AND (l.worker <> $5::uuid OR l.fence NOT IN (SELECT pg_catalog.unnest($7::bigint[])))
             ORDER BY l.lease_until LIMIT $3::integer
               FOR UPDATE SKIP LOCKED) h
      LIMIT $3::integer
 ), back AS (
     UPDATE dormouse.runs_live r
-       SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767), lost = least(r.lost + (EXISTS (SELECT FROM dormouse.worker_registry w WHERE w.id = lost.worker AND w.boot_id = $4))::integer, 32767), fence = NULL,
-           lease_until = NULL, worker = NULL, started_at = NULL,
+       SET status = 'retry', run_at = now(), attempts = least(r.attempts + 1, 32767),
+           lost = least(r.lost + (lost.lease_until > now() - $6::bigint::float8 * interval '1 ms'
+                                  AND EXISTS (SELECT FROM dormouse.worker_registry w WHERE w.id = lost.worker AND w.boot_id = $4))::integer, 32767),
+           fence = NULL, lease_until = NULL, worker = NULL, started_at = NULL,
            error = pg_catalog.jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid
     RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/awake.h"
+
 namespace dormouse::store {
 namespace {
 
@@ -169,15 +171,24 @@ Params held_params(const std::vector<Held>& runs, const Identity& who) {
     return params;
 }
 
-Params rescue_params(const ExpiredLeases& expired, const Identity& who) {
+Params rescue_params(const Round& round, const Identity& who) {
     Params params;
-    params.texts(who.queues).uuids(expired.except).integer(expired.most).uuid(who.boot_id);
+    params.texts(who.queues).uuids(round.rescue->except).integer(round.rescue->most).uuid(who.boot_id).uuid(who.id);
+    params.bigint(awake_for().count()).bigints(numbers(round.fences));
     return params;
 }
 
-Params lost_params(const ExpiredLeases& expired, const Identity& who) {
+Params rescue_ids_params(const Round& round, const Identity& who) {
     Params params;
-    params.texts(who.queues).uuids(expired.except).integer(expired.most);
+    params.uuids(*round.rescue_ids).uuid(who.boot_id).uuid(who.id);
+    params.bigint(awake_for().count()).bigints(numbers(round.fences));
+    return params;
+}
+
+Params lost_params(const Round& round, const Identity& who) {
+    Params params;
+    params.texts(who.queues).uuids(round.list_lost->except).integer(round.list_lost->most).uuid(who.id);
+    params.bigints(numbers(round.fences));
     return params;
 }
 

@@ -19,8 +19,9 @@ postgres::Params put_back_params(const std::vector<Ending>& endings, const Ident
 /// What ended runs ask for; enqueue_next.sql looks whether they have ended.
 postgres::Params enqueue_params(const std::vector<Ending>& endings, const Identity& who);
 postgres::Params held_params(const std::vector<Held>& runs, const Identity& who);
-postgres::Params rescue_params(const ExpiredLeases& expired, const Identity& who);
-postgres::Params lost_params(const ExpiredLeases& expired, const Identity& who);
+postgres::Params rescue_params(const Round& round, const Identity& who);
+postgres::Params rescue_ids_params(const Round& round, const Identity& who);
+postgres::Params lost_params(const Round& round, const Identity& who);
 /// A run without a queue goes into the pool's first.
 postgres::Params import_params(const std::vector<Import>& imports, const Identity& who);
 postgres::Params claim_params(const Claim& claim, const Identity& who, Millis lease);

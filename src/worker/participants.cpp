@@ -147,7 +147,7 @@ Moment Participants::moment() const {
 }
 
 void Participants::add_fences(store::Round& round) const {
-    if (!round.due && !round.release_forgotten) return;
+    if (!round.due && !round.release_forgotten && !round.rescue && !round.list_lost && !round.rescue_ids) return;
     for (const store::Held& run : rounds.held()) round.fences.push_back(run.fence);
 }
 

@@ -49,8 +49,8 @@ struct Participants {
     [[nodiscard]] const store::Wire& database() const { return rounds.wire(); }
     /// The database suspends when nobody talks to it, and is to be let.
     [[nodiscard]] bool sleepy() const { return config_.database.close_after > Millis{0}; }
-    /// What a round that asks what is due has to know: the lease of a run that is ours in the database and not here,
-    /// however that came about, is everybody's business.
+    /// What a round has to know that asks what is due or takes runs back: the lease of a run that is ours in the database
+    /// and not here, however that came about, is everybody's business.
     void add_fences(store::Round& round) const;
     void measure();
 

@@ -367,7 +367,8 @@ BOOST_AUTO_TEST_CASE(a_worker_role_can_do_a_workers_work) {
                  {worker, id, fence, "{completed}", "{1}", "{NULL}", "{0}", "{NULL}", "{1}", "{1}", "{t}"});
     BOOST_TEST(done.has_value(), (done ? "" : done.error().message));
     BOOST_TEST(pool.ask("due", sql::due, {"{default}", worker, "300000", "{}", known_tasks, "{}"}).has_value());
-    BOOST_TEST(pool.ask("rescue", sql::rescue, {"{default}", "{}", "10", worker}).has_value());
+    BOOST_TEST(
+        pool.ask("rescue", sql::rescue, {"{default}", "{}", "10", worker, worker, "86400000", "{}"}).has_value());
     BOOST_TEST(pool.ask("runbook", "UPDATE dormouse.runs SET status = 'queued'").has_value());
     database.exec("DROP OWNED BY pool; DROP ROLE pool");
 }

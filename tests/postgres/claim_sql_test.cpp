@@ -379,14 +379,15 @@ BOOST_AUTO_TEST_CASE(rescues_what_has_lost_its_lease_but_for_exceptions_and_beyo
             "SELECT string_agg(key || ' ' || attempts || ' ' || lost, ', ' ORDER BY key) FROM dormouse.runs_live WHERE "
             "status = 'retry'");
     };
-    BOOST_TEST(worker.ask("EXECUTE lost_candidates('{q}', '{" + id("3") + "}', 2)") == id("2") + " " + id("1"));
-    BOOST_TEST(worker.ask("EXECUTE rescue('{q}', '{" + id("3") + "}', 1, '00000000-0000-4000-8000-00000000b001')") ==
-               "1,0");
+    const std::string us = "'00000000-0000-4000-8000-0000000000aa'";
+    const std::string who = "'00000000-0000-4000-8000-00000000b001', " + us + ", 86400000, '{}')";
+    BOOST_TEST(worker.ask("EXECUTE lost_candidates('{q}', '{" + id("3") + "}', 2, " + us + ", '{}')") ==
+               id("2") + " " + id("1"));
+    BOOST_TEST(worker.ask("EXECUTE rescue('{q}', '{" + id("3") + "}', 1, " + who) == "1,0");
     BOOST_TEST(waiting() == "2 32767 32767");
-    BOOST_TEST(worker.ask("EXECUTE rescue_ids('{" + id("3") + "," + id("4") +
-                          "}', '00000000-0000-4000-8000-00000000b001')") == "1,0");
+    BOOST_TEST(worker.ask("EXECUTE rescue_ids('{" + id("3") + "," + id("4") + "}', " + who) == "1,0");
     BOOST_TEST(waiting() == "2 32767 32767, 3 32767 32767");
-    BOOST_TEST(worker.ask("EXECUTE rescue('{q}', '{}', 1000, '00000000-0000-4000-8000-00000000b001')") == "1,0");
+    BOOST_TEST(worker.ask("EXECUTE rescue('{q}', '{}', 1000, " + who) == "1,0");
     BOOST_TEST(worker.ask("SELECT count(*) FROM dormouse.attempt_log WHERE outcome = 'lost'") == "3");
 }
 

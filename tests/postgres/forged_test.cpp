@@ -100,9 +100,13 @@ BOOST_AUTO_TEST_CASE(a_lease_that_has_ended_still_needs_the_right_fence_to_be_ta
     BOOST_TEST(database.value(sql::rescue_own, {"{default}", "{" + std::string(nobody) + "}"}) == "0");
     BOOST_TEST(database.value(sql::release_forgotten, {"{default}", worker, "{" + fence + "}"}) == "0");
     BOOST_TEST(database.value(sql::release_forgotten, {"{default}", another, "{}"}) == "0");
-    BOOST_TEST(database.value(sql::rescue, {"{elsewhere}", "{}", "10", nobody}) == "0");
+    BOOST_TEST(database.value(sql::rescue, {"{elsewhere}", "{}", "10", nobody, nobody, "86400000", "{}"}) == "0");
     BOOST_TEST(database.value("SELECT status FROM dormouse.runs") == "running");
-    BOOST_TEST(database.value(sql::rescue, {"{default}", "{}", "10", nobody}) == "1");
+    // of ours it leaves what we know that we hold
+    BOOST_TEST(database.value(sql::rescue, {"{default}", "{}", "10", nobody, worker, "86400000", "{" + fence + "}"}) ==
+               "0");
+    BOOST_TEST(database.value("SELECT status FROM dormouse.runs") == "running");
+    BOOST_TEST(database.value(sql::rescue, {"{default}", "{}", "10", nobody, nobody, "86400000", "{}"}) == "1");
     BOOST_TEST(touched(worker, id, fence) == "0 0 0");
 }
 
