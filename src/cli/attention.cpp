@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/account.h"
 #include "cli/failing.h"
 #include "cli/text.h"
 #include "cli/version.h"
@@ -134,6 +135,18 @@ void about_spool(All& all, const PoolSeen& pool) {
                        " -name '*.reason' -exec head {} +, and remove those that are settled"});
 }
 
+void about_hidden(All& all, const PoolSeen& pool) {
+    if (!pool.hidden || !pool.local) return;
+    const spool::Hidden& hidden = *pool.hidden;
+    all.push_back({Level::critical, "spool of pool " + pool.name,
+                   (hidden.files >= 1'000 ? "1,000 or more" : std::to_string(hidden.files)) +
+                       (hidden.files == 1 ? " file that would be a run lies" : " files that would be runs lie") +
+                       " below what is mounted at " + hidden.mount + ", where no worker sees them",
+                   "mount --bind " + shell_word(hidden.above) + " /mnt; mv /mnt/" + shell_word(hidden.rest) +
+                       "/*.json " + shell_word(pool.local->spool_directory + "/" + pool.name) +
+                       "; umount /mnt; systemctl restart dormouse@" + pool.name + ".path"});
+}
+
 void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
     const std::string name = "queue " + queue.name;
     std::vector<const PoolSeen*> serving;
@@ -197,6 +210,7 @@ std::vector<Attention> attention(const Overview& overview) {
         about_workers(all, pool, overview.now);
         about_versions(all, pool);
         about_spool(all, pool);
+        about_hidden(all, pool);
     }
     for (const QueueSeen& queue : overview.queues) about_queue(all, overview, queue);
     for (const UnknownTask& task : overview.unknown) about_task(all, overview, task);

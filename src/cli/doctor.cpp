@@ -56,6 +56,16 @@ Elsewhere pools_of_other_accounts(const config::Environment& environment) {
     return others;
 }
 
+/// What mounts hide of the spools, by pool: root alone sees it.
+using Hidden = std::map<std::string, spool::Hidden>;
+Hidden hidden_spools(const config::Environment& environment) {
+    Hidden all;
+    for (const config::LocalPool& pool : config::local_pools(environment))
+        if (const auto hidden = spool::hidden_files(pool.spool_directory + "/" + pool.name); hidden)
+            all.emplace(pool.name, *hidden);
+    return all;
+}
+
 /// That account alone can try what its worker needs.
 void leave_out(Findings& findings, Overview& overview, const Elsewhere& elsewhere) {
     std::erase_if(overview.pools, [&](const PoolSeen& pool) {
@@ -68,9 +78,12 @@ void leave_out(Findings& findings, Overview& overview, const Elsewhere& elsewher
     });
 }
 
-Findings look(const DoctorOptions& options, const config::Environment& environment, const Elsewhere& elsewhere) {
+Findings look(const DoctorOptions& options, const config::Environment& environment, const Elsewhere& elsewhere,
+              const Hidden& hidden) {
     Findings findings;
     Overview overview = overview_of_this_machine(environment);
+    for (PoolSeen& pool : overview.pools)
+        if (const auto found = hidden.find(pool.name); found != hidden.end()) pool.hidden = found->second;
     leave_out(findings, overview, elsewhere);
     const std::string& only = options.database.pool;
     if (!only.empty()) std::erase_if(overview.pools, [&](const PoolSeen& pool) { return pool.name != only; });
@@ -114,9 +127,9 @@ void print_json(const Findings& findings, const std::string& text) {
 
 namespace {
 
-Outcome examine(const DoctorOptions& options, const Elsewhere& elsewhere) {
+Outcome examine(const DoctorOptions& options, const Elsewhere& elsewhere, const Hidden& hidden) {
     if (!options.idle.empty()) return examine_idle(options);
-    const Findings findings = look(options, config::of_process(), elsewhere);
+    const Findings findings = look(options, config::of_process(), elsewhere, hidden);
     const bool well = is_well(findings);
     options.json ? print_json(findings, well ? R"({"ok": true})" : R"({"ok": false})") : print_lines(findings);
     return well ? Exit::ok : Exit::attention;
@@ -139,10 +152,11 @@ const char* to_string(Grade grade) {
 }
 
 int doctor(const DoctorOptions& options) {
-    if (!acts_for_account()) return finish(examine(options, {}));
+    if (!acts_for_account()) return finish(examine(options, {}, {}));
     const std::string& only = options.database.pool;
     const Elsewhere elsewhere = only.empty() ? pools_of_other_accounts(config::of_process()) : Elsewhere{};
-    const auto code = in_account(account_of_pool(only), [&] { return finish(examine(options, elsewhere)); });
+    const Hidden hidden = hidden_spools(config::of_process());
+    const auto code = in_account(account_of_pool(only), [&] { return finish(examine(options, elsewhere, hidden)); });
     return code ? *code : finish(tl::unexpected(code.error()));
 }
 

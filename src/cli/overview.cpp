@@ -207,6 +207,7 @@ Overview overview_of_this_machine(const config::Environment& environment) {
         // The units' doorbells lie there; a pool with another directory is somebody's own.
         if (pool.runtime_directory == config::Paths{}.runtime_directory) of_systemd.push_back(pool.name);
         if (pool.problem.empty()) seen.put_aside = put_aside(pool);
+        if (pool.problem.empty()) seen.hidden = spool::hidden_files(pool.spool_directory + "/" + pool.name);
         seen.local = std::move(pool);
         overview.pools.push_back(std::move(seen));
     }

@@ -10,6 +10,7 @@
 #include "cli/scaled_pools.h"
 #include "config/local_pools.h"
 #include "postgres/blocking.h"
+#include "spool/below.h"
 #include "systemd/units.h"
 
 namespace dormouse::cli {
@@ -39,8 +40,9 @@ struct PoolSeen {
     std::optional<config::LocalPool> local;
     /// What systemd says; none: it has no part in this pool, or cannot be asked.
     std::optional<systemd::PoolUnits> units;
-    bool listening = false;      ///< somebody listens on its doorbell
-    std::int64_t put_aside = 0;  ///< files of its spool that were refused; counted up to 1,000
+    bool listening = false;               ///< somebody listens on its doorbell
+    std::int64_t put_aside = 0;           ///< files of its spool that were refused; counted up to 1,000
+    std::optional<spool::Hidden> hidden;  ///< files of its spool that a mount hides
     std::vector<WorkerSeen> workers;
     std::optional<ScaledPool> scaled;
 

@@ -70,6 +70,7 @@ Json pool_json(const PoolSeen& pool) {
             {"problem", broken ? Json(pool.local->problem) : Json(nullptr)},
             {"doorbell", pool.listening},
             {"put_aside", pool.put_aside},
+            {"hidden", pool.hidden ? pool.hidden->files : 0},
             {"units", units},
             {"scaled", pool.scaled ? Json::parse(scaled_json(*pool.scaled)) : Json(nullptr)},
             {"workers", workers}};

@@ -144,7 +144,7 @@ struct Alerts {
 };
 
 struct Paths {
-    std::string runtime_directory = "/run/dormouse";      ///< POOL.sock, POOL.failures and POOL/due lie there
+    std::string runtime_directory = "/run/dormouse";      ///< POOL.sock, POOL.failures, POOL/due, POOL/spool
     std::string spool_directory = "/var/spool/dormouse";  ///< POOL/ and POOL.rejected/ lie there
     std::string wake_directory = "/run/dormouse.wake";    ///< POOL, if Postgres on this host writes wake files
     bool operator==(const Paths&) const = default;

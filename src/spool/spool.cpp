@@ -88,6 +88,24 @@ bool Spool::is_left_behind() const {
     return here.st_dev != there.st_dev || here.st_ino != there.st_ino;
 }
 
+bool Spool::has_moved(const std::string& note) const {
+    struct stat here{};
+    if (::fstat(directory_.get(), &here) != 0) return false;
+    const std::string now = std::to_string(here.st_dev) + " " + std::to_string(here.st_ino) + "\n";
+    char text[64];
+    // the directory is the handlers' too: of a FIFO that one of them has put there, the opening would wait for ever
+    const UniqueFd old(::open(note.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+    const ssize_t size = old.valid() ? ::read(old.get(), text, sizeof text) : 0;
+    const std::string before(text, size > 0 ? static_cast<std::size_t>(size) : 0);
+    if (before == now) return false;
+    ::unlink(note.c_str());
+    const UniqueFd file(::open(note.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+    const bool written =
+        file.valid() && ::write(file.get(), now.data(), now.size()) == static_cast<ssize_t>(now.size());
+    // the same file system with another directory is one that somebody has made anew
+    return written && !before.empty() && before.substr(0, before.find(' ')) != now.substr(0, now.find(' '));
+}
+
 bool Spool::has_entries() const {
     const DirectoryStream stream = stream_of(directory_.get());
     while (const dirent* const entry = stream ? ::readdir(stream.get()) : nullptr)

@@ -31,6 +31,7 @@ void ImportJob::scan() {
     lost = std::move(scanned.stuck);
     spool.reset();
     open();
+    moved = false;  // that it was replaced is told anyway
     if (spool) scanned = spool->scan(terms, now);
 }
 
@@ -41,6 +42,7 @@ void ImportJob::open() {
         return;
     }
     spool = std::move(*made);
+    moved = !note.empty() && spool->has_moved(note);
     mounts = spool::watch_mounts();
     auto descriptor = spool::watch(spool->path());
     if (descriptor)

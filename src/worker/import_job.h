@@ -30,6 +30,8 @@ struct ImportJob final : loop::Job {
     std::string directory;
     std::string pool;
     bool makes = false;  ///< the spool, if there is none
+    std::string
+        note;  ///< the file that says on which file system the spool was when it was opened last; empty: none does
     spool::Terms terms;
     BootClock::time_point now;
     std::vector<Finished> files;
@@ -40,6 +42,7 @@ struct ImportJob final : loop::Job {
     UniqueFd watch;   ///< of a spool that was opened; none: see `watched`
     UniqueFd mounts;  ///< the same
     Status watched;
+    bool moved = false;        ///< it was opened, and is on another file system than the note said
     bool left_behind = false;  ///< the path leads elsewhere; a new spool was opened there, unless `files_left`
     bool files_left = false;   ///< the one before has to be emptied first
     std::vector<spool::Complaint> lost;  ///< what could not be taken out of the one before

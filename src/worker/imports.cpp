@@ -25,6 +25,7 @@ Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, boo
       directory_(config.paths.spool_directory),
       pool_(config.pool),
       owner_(owner),
+      note_(owner ? config.paths.runtime_directory + "/" + config.pool + "/spool" : std::string()),
       slow_timer_(loop, "imports.slow"),
       background_(loop) {
     terms_.queues = config.worker.queues;
@@ -75,6 +76,7 @@ void Imports::start(State state, std::vector<ImportJob::Finished> files, Time no
     job->directory = directory_;
     job->pool = pool_;
     job->makes = owner_;
+    job->note = note_;
     job->terms = terms_;
     job->now = now;
     job->files = std::move(files);
@@ -121,6 +123,12 @@ void Imports::watch(ImportJob& job) {
                 trouble.error().message,
             {{"pool", pool_}});
     if (!job.opened) return abandon();
+    if (job.moved)
+        log::event(log::Level::warning, "spool_replaced",
+                   path() +
+                       " is on another file system than when a worker of this pool opened it last; what was put "
+                       "there before may lie below a mount, where no worker sees it: sudo dormouse doctor looks",
+                   {{"pool", pool_}});
     watch_mounts(std::move(job.mounts));
     on_watch_.reset();
     watch_ = std::move(job.watch);

@@ -96,6 +96,7 @@ class Imports : public Participant {
     std::string directory_;
     std::string pool_;
     bool owner_;
+    std::string note_;  ///< see ImportJob
     spool::Terms terms_;
     State state_ = State::closed;
     bool wanted_ = false;                ///< something may be there
