@@ -138,7 +138,7 @@ void about_spool(All& all, const PoolSeen& pool) {
 void about_hidden(All& all, const PoolSeen& pool) {
     if (!pool.hidden || !pool.local) return;
     const spool::Hidden& hidden = *pool.hidden;
-    all.push_back({Level::critical, "spool of pool " + pool.name,
+    all.push_back({Severity::critical, "spool of pool " + pool.name,
                    (hidden.files >= 1'000 ? "1,000 or more" : std::to_string(hidden.files)) +
                        (hidden.files == 1 ? " file that would be a run lies" : " files that would be runs lie") +
                        " below what is mounted at " + hidden.mount + ", where no worker sees them",
