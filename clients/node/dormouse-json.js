@@ -39,23 +39,58 @@ function plain(key, value) {
   return value;
 }
 
-function toJson(value, what = 'the result') {
-  let text;
-  try {
-    text = typeof value === 'object' && value !== null ? JSON.stringify(value, plain) : JSON.stringify(value);
-  } catch (error) {
-    throw new BadResult(`${what} cannot be written as JSON: ${error.message}`);
+/// What JSON.stringify leaves out or makes null in silence. A member that is undefined is left out, as everywhere.
+function strict(key, value) {
+  if (typeof value === 'function' || typeof value === 'symbol' || (typeof value === 'number' && !Number.isFinite(value)) || isNoDate(this[key])
+    || value instanceof Promise)
+    throw new TypeError(typeof value === 'number' ? `${value} is no number of JSON` : `a ${typeof value}`);
+  return plain.call(this, key, value);
+}
+const isNoDate = (value) => value instanceof Date && Number.isNaN(value.getTime());
+
+/// The first thing in `value` that is no JSON: where it is, and what.
+function fault(value, path, above = []) {
+  if (typeof value === 'string') {
+    const half = hasHalf(JSON.stringify(value)) && halfPair.exec(JSON.stringify(value));
+    return half ? `${path}: half a surrogate pair, which is not valid text: ${half[0]}` : undefined;
   }
-  if (text === undefined && value !== undefined) throw new BadResult(`${what} cannot be written as JSON: it is a ${typeof value}`);
-  if (text !== undefined && hasHalf(text)) throw new BadResult(`${what} has half a surrogate pair, which is not valid text: ${halfPair.exec(text)[0]}`);
-  return text;
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : `${path}: ${value} is no number of JSON`;
+  if (typeof value === 'function' || typeof value === 'symbol') return `${path}: a ${typeof value}`;
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || above.length > 100) return undefined;
+  if (above.includes(value)) return `${path}: it contains itself`;
+  if (value instanceof Promise) return `${path}: a promise; await it`;
+  if (isNoDate(value)) return `${path}: an invalid date`;
+  let parts = value;
+  if (typeof value.toJSON === 'function') {
+    try {
+      parts = value.toJSON();
+    } catch (error) {
+      return `${path}: ${error.message}`;
+    }
+    return parts === value ? undefined : fault(parts, path, [...above, value]);
+  }
+  if (value instanceof Set) parts = [...value];
+  for (const [name, one] of value instanceof Map ? value : Object.entries(parts)) {
+    if (hasHalf(JSON.stringify(String(name)))) return `${path}: the name ${JSON.stringify(name)} has half a surrogate pair, which is not valid text`;
+    const found = fault(one, Array.isArray(parts) ? `${path}[${name}]` : `${path}.${String(name)}`, [...above, value]);
+    if (found) return found;
+  }
+  return undefined;
 }
 
-/// What JSON.stringify leaves out or makes null in silence.
-function strict(key, value) {
-  if (typeof value === 'function' || typeof value === 'symbol' || (typeof value === 'number' && !Number.isFinite(value)))
-    throw new TypeError(`${key ? `${key} is` : 'it is'} ${typeof value === 'number' ? value : `a ${typeof value}`}`);
-  return plain.call(this, key, value);
+function toJson(value, what = 'the result', Unfit = BadResult) {
+  const refuse = (why) => {
+    const found = fault(value, what === 'the result' ? 'result' : '');
+    throw new Unfit(`${what} cannot be written as JSON: ${found ? found.replace(/^\.|^: /, '') : why}`);
+  };
+  let text;
+  try {
+    text = typeof value === 'string' ? JSON.stringify(value) : JSON.stringify(value, strict);
+  } catch (error) {
+    refuse(error.message);
+  }
+  if (text !== undefined && hasHalf(text)) refuse(`it has half a surrogate pair, which is not valid text: ${halfPair.exec(text)[0]}`);
+  return text;
 }
 
 const mostBytes = 16 * 1024 * 1024; // of a payload
@@ -69,14 +104,8 @@ function payloadJson(value, what) {
       throw new BadPayload(`${what} is text that is JSON already, and would be encoded twice; give the object itself (JSON.parse(…)), or, if the `
         + 'handler wants text, an object with it');
   }
-  let text;
-  try {
-    text = JSON.stringify(value, strict);
-  } catch (error) {
-    throw new BadPayload(`${what} cannot be written as JSON: ${error.message}`);
-  }
+  const text = toJson(value, what, BadPayload);
   if (text === undefined) throw new BadPayload(`${what} cannot be written as JSON: it is ${value}`);
-  if (hasHalf(text)) throw new BadPayload(`${what} has half a surrogate pair, which is not valid text: ${halfPair.exec(text)[0]}`);
   const size = Buffer.byteLength(text);
   if (size > mostBytes)
     throw new BadPayload(`${what} has ${size} bytes as JSON, expected at most ${mostBytes}; store it elsewhere, and enqueue where it is`);
@@ -110,4 +139,4 @@ function nextJson(task, payload, members) {
   return toJson({ task, payload, ...Object.fromEntries(given) }, `what is enqueued for ${task}`);
 }
 
-module.exports = { nextJson, BadPayload, BadResult, Fail, ResultTooLarge, encode, hasHalf, mostBytes, payloadJson, toJson };
+module.exports = { nextJson, BadPayload, BadResult, Fail, ResultTooLarge, encode, hasHalf, mostBytes, payloadJson, plain, toJson };

@@ -3,7 +3,7 @@
 
 const path = require('node:path');
 const { isNativeError } = require('node:util/types');
-const { toJson } = require('./dormouse-json.js');
+const { plain } = require('./dormouse-json.js');
 
 const mostText = 16384; // the worker cuts texts at 8 KiB, and says so: more need not be sent
 const client = path.join(__dirname, 'dormouse');
@@ -28,7 +28,7 @@ const framesOf = (error) => {
 function shown(value) {
   try {
     const isPlain = typeof value === 'object' && value !== null && !isError(value) && !Object.hasOwn(value, 'toString');
-    return String(isPlain && String(value).startsWith('[object ') ? toJson(value) : value).slice(0, mostText);
+    return String(isPlain && String(value).startsWith('[object ') ? JSON.stringify(value, plain) : value).slice(0, mostText);
   } catch {
     return '(its message cannot be shown)';
   }

@@ -15,14 +15,15 @@ declare(strict_types=1);
 
 namespace dormouse;
 
+require_once __DIR__ . '/dormouse-json.php';
+require_once __DIR__ . '/dormouse-children.php';
+
 const VERSION = '0.1.0';
 const MOST_TEXT = 16384; // the worker cuts texts at 8 KiB, and says so: more need not be sent
 const MORE_IN_A_MESSAGE = 65536; // than the result; for one that is longer the worker kills the process
 const YEAR = 365.0 * 24 * 3600;
-const PATIENCE = 2.0; // seconds between asking a child to end and killing it
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 const NEXT = ['queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout', 'traceparent', 'watched'];
-const JSON = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION;
 
 /** It has failed, and is tried again in so many seconds (null: as the task's backoff says), while attempts are left. */
 class Retry extends \RuntimeException {
@@ -133,18 +134,6 @@ function serve(): void {
 
 function seconds(string $name, float $value): float {
     return $value >= 0 ? min($value, YEAR) : throw new \ValueError("$name: $value; it is a number of seconds, 0 or more");
-}
-
-function text(string $text): string {
-    return json_decode(json_encode(substr($text, 0, MOST_TEXT), JSON_INVALID_UTF8_IGNORE)); // what is not UTF-8, or was cut in two, is left out
-}
-
-function json(mixed $value, string $what): string {
-    try {
-        return json_encode($value, JSON, 1 << 20);
-    } catch (\JsonException $error) {
-        throw new Unfit('BadResult', "$what cannot be written as JSON: " . $error->getMessage());
-    }
 }
 
 /** The line that answers a run. */
@@ -358,42 +347,4 @@ class Link {
             $this->say($line);
         }
     }
-}
-
-/** @return int[] */
-function children(int|string $pid = 'self'): array {
-    $found = '';
-    foreach (glob("/proc/$pid/task/*/children") ?: [] as $file) {
-        $found .= @file_get_contents($file) . ' ';
-    }
-    return array_map('intval', preg_split('/\s+/', $found, -1, PREG_SPLIT_NO_EMPTY));
-}
-
-function lives(int $pid): bool {
-    $stat = @file_get_contents("/proc/$pid/stat");
-    return $stat !== false && !in_array(substr($stat, strrpos($stat, ') ') + 2, 1), ['Z', 'X'], true);
-}
-
-/** The processes that a run has started end with it when it is stopped, and theirs. */
-function end_children(array $every): void {
-    // Again and again: who is asked to end may start another one.
-    for ($began = microtime(true), $asked = []; $every = array_filter(with_descendants(array_filter($every, lives(...))), lives(...)); usleep(10_000)) {
-        $waited = microtime(true) - $began;
-        if ($waited > 2 * PATIENCE) {
-            return;
-        }
-        array_map(fn ($pid) => posix_kill($pid, 15), array_diff($every, $asked));
-        $asked = array_merge($asked, $every);
-        if ($waited > PATIENCE) {
-            array_map(fn ($pid) => posix_kill($pid, 9), $every);
-        }
-    }
-}
-
-/** @return int[] */
-function with_descendants(array $own): array {
-    for ($every = []; $own; $own = array_diff(array_merge(...array_map(children(...), $own)), $every)) {
-        $every = array_unique(array_merge($every, $own));
-    }
-    return $every;
 }

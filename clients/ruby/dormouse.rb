@@ -10,6 +10,8 @@
 # The pool's command is ["/usr/bin/ruby", "/srv/app/tasks.rb"]. `ruby tasks.rb --run thumbnail '{"file":"a.png"}'` runs it once, here and now.
 require 'json'
 require 'socket'
+require_relative 'dormouse-children'
+require_relative 'dormouse-json'
 
 module Dormouse
   VERSION = '0.1.0'
@@ -17,7 +19,6 @@ module Dormouse
   MOST_RESULT = Integer(ENV['DORMOUSE_RESULT_BYTES'] || 1 << 62)
   MORE_IN_A_MESSAGE = 65_536 # than that; for one that is longer the worker kills the process
   YEAR = 365 * 24 * 3600
-  PATIENCE = 2 # seconds between asking a child to end and killing it
   LEVELS = %w[debug info warning error].freeze
   NEXT = %w[queue priority run_at delay key max_attempts timeout traceparent watched].freeze
 
@@ -130,30 +131,6 @@ module Dormouse
       [number, YEAR].min
     end
 
-    def utf8(value) = String(value).encode('UTF-8', invalid: :replace, undef: :replace).scrub
-
-    # An object is shown as JSON.
-    def words(value) = value.is_a?(Hash) || value.is_a?(Array) ? json(value, 'a text') : value
-
-    def text(value) = utf8(value).byteslice(0, MOST_TEXT).scrub('')
-
-    def json(value, what)
-      JSON.generate(value, max_nesting: 0)
-    rescue JSON::JSONError, EncodingError, SystemStackError => e
-      at = fault(value, what == 'the result' ? 'result' : '')
-      raise Unfit.new('BadResult', "#{what} cannot be written as JSON: #{at && "#{at.delete_prefix('.')}: "}#{e.message}")
-    end
-
-    # Where in it the first number is that JSON cannot say.
-    def fault(value, path, depth = 0)
-      return if depth > 50
-      return value.finite? ? nil : path if value.is_a?(Float)
-
-      parts = { Hash => -> { value.map { |key, one| ["#{path}.#{key}", one] } }, Array => -> { value.each_with_index.map { |one, at| ["#{path}[#{at}]", one] } } }
-      parts[value.class]&.call&.each { |at, one| (found = fault(one, at, depth + 1)) && (return found) }
-      nil
-    end
-
     def answer_of(run)
       handle, = @tasks[run.task]
       raise Fail.new("this process has no task #{run.task}; it has #{@tasks.keys.join(', ')}", permanent: false) unless handle
@@ -225,53 +202,6 @@ module Dormouse
 
   module ByHand # what a run says that is tried by hand
     def self.say(message) = warn("#{message[:level] || message[:type]}: #{message[:text] || JSON.generate(message.slice(:fraction, :within))}")
-  end
-
-  # The processes that a run has started: they end with a run that is stopped.
-  module Children
-    def self.of(pid = 'self')
-      Dir.children("/proc/#{pid}/task").flat_map { |thread| File.read("/proc/#{pid}/task/#{thread}/children").split.map(&:to_i) }
-    rescue SystemCallError
-      [] # it is gone, or the kernel does not say
-    end
-
-    def self.begin(run)
-      run.children = of
-      run.below = []
-    end
-
-    # Before it hears that it is to end: whoever ends a child then leaves that one's children behind.
-    def self.look(run) = run.below |= with_descendants(of - run.children.to_a)
-
-    def self.with_descendants(pids)
-      every = new = pids
-      every |= new while (new = new.flat_map { |pid| of(pid) } - every).any?
-      every
-    end
-
-    def self.lives?(pid)
-      !%w[Z X].include?(File.binread("/proc/#{pid}/stat").rpartition(') ').last[0])
-    rescue SystemCallError
-      false
-    end
-
-    def self.end_since(run)
-      every = (of - run.children.to_a) | run.below
-      asked = []
-      began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-      # Again and again: who is asked to end may start another one.
-      while (every = with_descendants(every.select { |pid| lives?(pid) }).select { |pid| lives?(pid) }).any?
-        waited = Process.clock_gettime(Process::CLOCK_MONOTONIC) - began
-        return if waited > 2 * PATIENCE
-
-        signal(every - asked, :TERM)
-        asked |= every
-        signal(every, :KILL) if waited > PATIENCE
-        sleep 0.01
-      end
-    end
-
-    def self.signal(pids, name) = pids.each { |pid| Process.kill(name, pid) rescue SystemCallError }
   end
 
   # The conversation with the worker: a thread reads, so that a cancellation is heard while the handler is at work in the main one.

@@ -5,6 +5,7 @@
 
 #include "base/crash_point.h"
 #include "handlers/command.h"
+#include "handlers/json_text.h"
 
 namespace dormouse::handlers {
 
@@ -89,6 +90,9 @@ Outcome ExecHandler::judge(Attempt& attempt, const ChildExit& exit) const {
             outcome.error_message += R"(; if it is no result: stdout = "log" for this task)";
         } else {
             outcome.result = result_of(attempt.output);
+            const bool is_text = outcome.result.starts_with('"');
+            if (const std::string where = is_text ? where_json_ends(attempt.output) : std::string(); !where.empty())
+                account.log(Level::warning, "stdout looks like JSON and is none, so the result is text; " + where);
         }
         return outcome;
     } else if (account.has_completed()) {

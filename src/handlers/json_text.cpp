@@ -47,6 +47,26 @@ bool is_json(std::string_view bytes) {
            nlohmann::json::accept(bytes);
 }
 
+std::string where_json_ends(std::string_view bytes) {
+    skip(bytes, white_space);
+    const std::size_t last = bytes.find_last_not_of(white_space);
+    if (last == std::string_view::npos) return {};
+    bytes = bytes.substr(0, last + 1);
+    const bool looks = (bytes.front() == '{' && bytes.back() == '}') || (bytes.front() == '[' && bytes.back() == ']');
+    if (!looks || is_json(bytes)) return {};
+    try {
+        if (!nlohmann::json::parse(bytes).is_discarded()) return "it has a NUL character";
+    } catch (const nlohmann::json::parse_error& error) {
+        constexpr std::size_t before = 20;
+        constexpr std::size_t shown = 40;
+        const std::size_t at = std::max<std::size_t>(error.byte, 1);
+        return "at byte " + std::to_string(at) + ", in: " + std::string(bytes.substr(at - std::min(at, before), shown));
+    } catch (const nlohmann::json::exception&) {
+        return "it has a number that is too large";
+    }
+    return {};
+}
+
 std::string without_nul(std::string text) {
     constexpr std::string_view nul = "\\u0000";
     for (std::size_t at = 0; (at = text.find(nul, at)) != std::string::npos; at += nul.size()) {

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -45,7 +46,7 @@ bool process_is_there(pid_t pid) {
 BOOST_AUTO_TEST_CASE(what_cannot_be_tried_here_is_named) {
     for (const Kind kind : missing_kinds())
         BOOST_TEST_MESSAGE("SKIPPED: " << kind << ": its language is not on this machine");
-    BOOST_TEST(kinds().size() >= 3U);
+    BOOST_TEST((kinds().size() >= 3U || std::getenv("DORMOUSE_TEST_KINDS") != nullptr));
 }
 
 BOOST_DATA_TEST_CASE(a_run_that_succeeds_is_completed_with_its_result, every_kind, kind) {

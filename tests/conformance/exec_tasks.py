@@ -82,12 +82,20 @@ elif task == "dies":
 elif task == "says_its_pid":
     say(type="log", text=str(os.getpid()))
     wait()
+elif task == "prints_text":
+    sys.stdout.write(payload)
+elif task == "has_pid":
+    print(os.getpid())
 elif task == "starts":
     say(type="log", text=str(subprocess.Popen(["sleep", "300"]).pid))
     wait()
 elif task == "shells":
     subprocess.run(["/bin/sh", "-c", payload])
     wait()
+elif task == "blocks":
+    say(type="log", text="began")
+    os.system(payload)
+    print(json.dumps("done"))
 elif task == "divides":
     if os.fork() == 0:
         sys.exit()

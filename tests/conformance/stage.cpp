@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <iterator>
+#include <sstream>
 
 #include "support/paths.h"
 
@@ -13,18 +15,34 @@ namespace dormouse::conformance {
 namespace {
 
 constexpr Millis deadline{60'000};
-constexpr std::array names{"echo",  "context",   "nothing", "fails",    "fails_for_good", "later",
-                           "says",  "sized",     "floods",  "verbose",  "hoards",         "quiet",
-                           "waits", "stubborn",  "starts",  "divides",  "dies",           "says_its_pid",
-                           "forks", "arguments", "prints",  "misnames", "shells",         "fails_because"};
+constexpr std::array names{"echo",   "context",   "nothing", "fails",    "fails_for_good", "later",
+                           "says",   "sized",     "floods",  "verbose",  "hoards",         "quiet",
+                           "waits",  "stubborn",  "starts",  "divides",  "dies",           "says_its_pid",
+                           "forks",  "arguments", "prints",  "misnames", "shells",         "fails_because",
+                           "blocks", "has_pid",   "leaves",  "unfit",    "prints_text"};
 const std::string here = std::string(testing::source_directory) + "/tests/conformance/";
 const std::string clients = std::string(testing::source_directory) + "/clients/";
 constexpr const char* go_tasks = DORMOUSE_GO_TASKS;  // the list of kinds is made before main()
 
+/// DORMOUSE_TEST_PYTHON: another one than Debian's.
+std::string python() {
+    const char* const other = std::getenv("DORMOUSE_TEST_PYTHON");
+    return other != nullptr ? other : "/usr/bin/python3";
+}
+
 constexpr std::array all{Kind::exec,     Kind::warm_python, Kind::warm_node, Kind::warm_ruby,
                          Kind::warm_php, Kind::warm_go,     Kind::in_process};
 
+/// DORMOUSE_TEST_KINDS, if it is set, has all names that are to be tried.
+bool is_wanted(Kind kind) {
+    const char* const names = std::getenv("DORMOUSE_TEST_KINDS");
+    std::ostringstream name;
+    name << ' ' << kind << ' ';
+    return names == nullptr || (" " + std::string(names) + " ").find(name.str()) != std::string::npos;
+}
+
 bool is_here(Kind kind) {
+    if (!is_wanted(kind)) return false;
     const auto there = [](const std::string& path) { return ::access(path.c_str(), X_OK) == 0; };
     switch (kind) {
         case Kind::warm_node:
@@ -47,12 +65,12 @@ config::Task task_of(Kind kind, const std::string& name) {
     task.name = name;
     switch (kind) {
         case Kind::exec:
-            task.command = {"/usr/bin/python3", here + "exec_tasks.py"};
+            task.command = {python(), here + "exec_tasks.py"};
             break;
         case Kind::warm_python:
             task.handler = config::HandlerKind::warm;
-            task.command = {"/usr/bin/env", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + clients + "python",
-                            "/usr/bin/python3", here + "warm_tasks.py"};
+            task.command = {"/usr/bin/env", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=" + clients + "python", python(),
+                            here + "warm_tasks.py"};
             break;
         case Kind::warm_node:
             task.handler = config::HandlerKind::warm;

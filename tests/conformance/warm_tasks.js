@@ -2,7 +2,7 @@
 'use strict';
 
 const fs = require('node:fs');
-const { execFile, spawn } = require('node:child_process');
+const { execFile, spawn, spawnSync } = require('node:child_process');
 const { promisify } = require('node:util');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { task, serve, Snooze, Fail } = require(process.argv[2]);
@@ -75,6 +75,17 @@ task('says_its_pid', async (_, run) => {
   run.log(String(process.pid));
   await wait(run);
 });
+task('leaves', async (payload, run) => { // of those with several runs at once
+  spawn('sleep', [payload], { stdio: 'ignore' });
+  await wait(run);
+});
+task('unfit', async (what) => {
+  const loop = {};
+  loop.b = loop;
+  const one = { nan: NaN, infinity: -Infinity, function: () => 1, text: '\ud800', circle: loop, nul: 'a\0b' }[what];
+  return { a: [1, what === 'circle' ? one : { b: one }] };
+});
+task('has_pid', async () => process.pid);
 task('starts', async (_, run) => {
   run.log(String(spawn('sleep', ['300'], { stdio: 'ignore' }).pid));
   await wait(run);
@@ -82,6 +93,11 @@ task('starts', async (_, run) => {
 task('shells', async (payload, run) => {
   await promisify(execFile)('/bin/sh', ['-c', payload], { signal: run.signal });
   await wait(run);
+});
+task('blocks', async (payload, run) => {
+  run.log('began');
+  spawnSync('/bin/sh', ['-c', payload]);
+  return 'done';
 });
 task('fails_because', async () => {
   const error = new Error('no such thing', { cause: new Error('the disk is full') });

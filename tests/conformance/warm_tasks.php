@@ -71,6 +71,13 @@ task('says_its_pid', function ($_, Run $run) {
     $run->log((string) posix_getpid());
     wait($run);
 });
+task('unfit', function (string $what) {
+    $loop = new stdClass();
+    $loop->b = $loop;
+    $one = ['nan' => NAN, 'infinity' => -INF, 'function' => fn () => 1, 'text' => "\xff", 'nul' => "a\0b"][$what] ?? null;
+    return ['a' => [1, $what === 'circle' ? $loop : ['b' => $one]]];
+});
+task('has_pid', fn () => posix_getpid());
 task('starts', function ($_, Run $run) {
     $pipes = [];
     $child = proc_open(['sleep', '300'], [], $pipes);
@@ -80,6 +87,11 @@ task('starts', function ($_, Run $run) {
 task('shells', function (string $payload, Run $run) {
     shell_exec($payload);
     wait($run);
+});
+task('blocks', function (string $payload, Run $run) {
+    $run->log('began');
+    shell_exec($payload);
+    return 'done';
 });
 task('fails_because', fn () => throw new ValueError('no such thing', 0, new Exception('the disk is full')));
 task('divides', function ($_, Run $run) {

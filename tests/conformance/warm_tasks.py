@@ -144,6 +144,19 @@ def says_its_pid(payload, run):
 
 
 @task
+def unfit(what):
+    circle = {}
+    circle["b"] = circle
+    ones = {"nan": float("nan"), "infinity": float("-inf"), "function": unfit, "text": "\ud800", "nul": "a\0b"}
+    return {"a": [1, circle if what == "circle" else {"b": ones[what]}]}
+
+
+@task
+def has_pid():
+    return os.getpid()
+
+
+@task
 def starts(payload, run):
     run.log(str(subprocess.Popen(["sleep", "300"]).pid))
     wait(run)
@@ -153,6 +166,13 @@ def starts(payload, run):
 def shells(payload, run):
     subprocess.run(["/bin/sh", "-c", payload])
     wait(run)
+
+
+@task
+def blocks(payload, run):
+    run.log("began")
+    os.system(payload)
+    return "done"
 
 
 @task

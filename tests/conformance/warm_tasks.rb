@@ -64,6 +64,13 @@ Dormouse.task('says_its_pid') do |_, run|
   run.log(Process.pid.to_s)
   wait.call(run)
 end
+Dormouse.task('unfit') do |what|
+  circle = {}
+  circle[:b] = circle
+  one = { 'nan' => Float::NAN, 'infinity' => -Float::INFINITY, 'function' => -> { 1 }, 'text' => "\xff", 'nul' => "a\0b" }[what]
+  { a: [1, what == 'circle' ? circle : { b: one }] }
+end
+Dormouse.task('has_pid') { Process.pid }
 Dormouse.task('starts') do |_, run|
   run.log(Process.spawn('sleep 300').to_s)
   wait.call(run)
@@ -71,6 +78,11 @@ end
 Dormouse.task('shells') do |payload, run|
   system(payload)
   wait.call(run)
+end
+Dormouse.task('blocks') do |payload, run|
+  run.log('began')
+  system(payload)
+  'done'
 end
 Dormouse.task('fails_because') do
   raise IOError, 'the disk is full'

@@ -117,16 +117,32 @@ func class(err error) string {
 }
 
 func encode(what string, value any) (json.RawMessage, error) {
-	if raw, already := value.(json.RawMessage); already {
-		return raw, nil
-	}
 	var text bytes.Buffer
 	writer := json.NewEncoder(&text)
 	writer.SetEscapeHTML(false)
-	if err := writer.Encode(value); err != nil {
-		return nil, unfit{"BadResult", what + " cannot be written as JSON: " + err.Error()}
+	err := writer.Encode(value)
+	// Of what is passed on as a RawMessage half a surrogate pair may come, as an escape; Go reads it as U+FFFD.
+	if lower := bytes.ToLower(text.Bytes()); err == nil && bytes.Contains(lower, []byte(`\ud`)) {
+		var read any
+		reader := json.NewDecoder(bytes.NewReader(text.Bytes()))
+		reader.UseNumber()
+		if err = reader.Decode(&read); err == nil {
+			text.Reset()
+			err = writer.Encode(read)
+		}
 	}
-	return bytes.TrimRight(text.Bytes(), "\n"), nil
+	if err == nil {
+		return bytes.TrimRight(text.Bytes(), "\n"), nil
+	}
+	root := ""
+	if what == "the result" {
+		root = "result"
+	}
+	why := fault(reflect.ValueOf(value), root)
+	if why == "" {
+		why = err.Error()
+	}
+	return nil, unfit{"BadResult", what + " cannot be written as JSON: " + strings.TrimLeft(why, ".: ")}
 }
 
 func cut(text string) string {

@@ -65,26 +65,40 @@ def encode(message):
     return _encoder(message).encode("utf-8", "replace") + b"\n"
 
 
-def _fault(value, path, depth=0):
+def _is_text(text):
+    try:
+        text.encode()
+        return True
+    except UnicodeEncodeError:
+        return False
+
+
+def _fault(value, path, above=()):
     """Where in it the first thing is that JSON cannot say; empty: not found."""
-    if depth > 50 or value is None or isinstance(value, (str, bool)):
+    if len(above) > 50 or value is None or isinstance(value, bool):
         return ""
+    if isinstance(value, str):
+        return "" if _is_text(value) else path
+    if isinstance(value, (dict, list, tuple)):
+        if any(one is value for one in above):
+            return path
+        above = (*above, value)
     if isinstance(value, dict):
         for key, one in value.items():
-            if not isinstance(key, (str, int, float, bool, type(None))):
+            if not isinstance(key, (str, int, float, bool, type(None))) or isinstance(key, str) and not _is_text(key):
                 return f"{path}: the key {ascii(key)[:50]}"
-            at = _fault(one, f"{path}.{key}", depth + 1)
+            at = _fault(one, f"{path}.{key}", above)
             if at:
                 return at
         return ""
     if isinstance(value, (list, tuple)):
-        return next(filter(None, (_fault(one, f"{path}[{at}]", depth + 1) for at, one in enumerate(value))), "")
+        return next(filter(None, (_fault(one, f"{path}[{at}]", above) for at, one in enumerate(value))), "")
     if isinstance(value, float):
         return path if math.isnan(value) or math.isinf(value) else ""
     if isinstance(value, int):
         return ""
     try:
-        return _fault(_plain(value), path, depth + 1)
+        return _fault(_plain(value), path, above)
     except Exception:
         return path
 
@@ -98,7 +112,8 @@ def to_json(value: object, what: str = "the result") -> str:
         return text
     except UnicodeEncodeError as error:
         part = ascii(error.object[max(error.start - 20, 0) : error.end])
-        raise BadResult(f"{what} has half a surrogate pair, which is not valid text: {part}") from None
+        at = _fault(value, "result" if what == "the result" else "").lstrip(".")
+        raise BadResult(f"{what} has half a surrogate pair, which is not valid text: {at + ': ' if at else ''}{part}") from None
     except (TypeError, ValueError, RecursionError) as error:
         at = _fault(value, "result" if what == "the result" else "")
         raise BadResult(f"{what} cannot be written as JSON: {at.lstrip('.') + ': ' if at else ''}{error}") from error

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -96,6 +97,27 @@ func main() {
 		run.Log("info", strconv.Itoa(os.Getpid()))
 		return wait(ctx, run)
 	})
+	handler.Task("leaves", func(ctx ctx, run run) (any, error) { // of those with several runs at once
+		var seconds string
+		if err := run.Decode(&seconds); err != nil {
+			return nil, err
+		}
+		if err := exec.Command("sleep", seconds).Start(); err != nil {
+			return nil, err
+		}
+		return wait(ctx, run)
+	})
+	handler.Task("unfit", func(_ ctx, run run) (any, error) {
+		var what string
+		if err := run.Decode(&what); err != nil {
+			return nil, err
+		}
+		inside := map[string]any{}
+		inside["b"] = map[string]any{"nan": math.NaN(), "infinity": math.Inf(-1), "function": func() {}, "circle": inside, "nul": "a\x00b",
+			"text": json.RawMessage(`"a`)}[what]
+		return map[string]any{"a": []any{1, inside}}, nil
+	})
+	handler.Task("has_pid", func(ctx, run) (any, error) { return os.Getpid(), nil })
 	handler.Task("starts", func(ctx ctx, run run) (any, error) {
 		child := exec.CommandContext(ctx, "sleep", "300")
 		err := child.Start()
@@ -115,6 +137,15 @@ func main() {
 		}
 		exec.CommandContext(ctx, "/bin/sh", "-c", script).Run()
 		return wait(ctx, run)
+	})
+	handler.Task("blocks", func(_ ctx, run run) (any, error) {
+		var script string
+		if err := run.Decode(&script); err != nil {
+			return nil, err
+		}
+		run.Log("info", "began")
+		exec.Command("/bin/sh", "-c", script).Run()
+		return "done", nil
 	})
 	handler.Task("fails_because", func(ctx, run) (any, error) {
 		return nil, ValueError{fmt.Errorf("no such thing: %w", fmt.Errorf("the disk is full")).Error()}
