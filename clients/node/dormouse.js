@@ -281,7 +281,7 @@ class Link {
       this.#runs.set(run.id, run);
       const end = (answer) => whenPrinted(() => {
         this.#runs.delete(run.id); // before the answer: the next attempt may come right behind it
-        this.#write(answer);
+        this.#write(run.cancelled ? children.sparing(answer, this.#runs.values()) : answer);
       });
       children.current.run(run, execute, run, (answer) => (run.cancelled ? children.end(run, () => end(answer)) : end(answer)));
     } else if (message.type === 'cancel') {

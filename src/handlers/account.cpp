@@ -83,7 +83,7 @@ void Account::ask(Cause why, std::string_view reason, Millis patience) {
     const Time kill_at = after(BootClock::now(), patience);
     if (cause_ == Cause::nothing) {
         cause_ = why;
-        means_.ask(reason);
+        means_.ask(reason, patience);
     } else if (!kill_at_ || kill_at >= *kill_at_) {
         return;  // only sooner, never later
     }

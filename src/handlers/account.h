@@ -25,8 +25,8 @@ class Account {
     class Means {
       public:
         virtual ~Means() = default;
-        /// Tells it to end; `reason` is "timeout" or that of a StopReason.
-        virtual void ask(std::string_view reason) = 0;
+        /// Tells it to end; `reason` is "timeout" or that of a StopReason. After `patience` it is killed.
+        virtual void ask(std::string_view reason, Millis patience) = 0;
         virtual void kill() = 0;
     };
 

@@ -1,6 +1,8 @@
 #include "handlers/child.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -197,6 +199,12 @@ void Child::send(std::string_view text) {
     const bool waits = !unsent_.empty();
     unsent_.append(text);
     if (!waits && !corked_) write_control();
+}
+
+bool Child::has_unread() const {
+    int waiting = 0;
+    return !unsent_.empty() ||
+           (process_.control.valid() && ::ioctl(process_.control.get(), SIOCOUTQ, &waiting) == 0 && waiting > 0);
 }
 
 void Child::hang_up() {

@@ -83,6 +83,8 @@ class Child {
     void kill();
     /// Control::socket only: has `text` written there as fast as it is read, and keeps the rest. Never blocks.
     void send(std::string_view text);
+    /// Control::socket only: some of what was sent has not been read, as far as the kernel says.
+    [[nodiscard]] bool has_unread() const;
     /// Control::socket only: nothing more will be sent, which the program reads as the end.
     void hang_up();
     /// Who is there of the tree besides the leader while that runs, zombies and what is just being loaded left out.

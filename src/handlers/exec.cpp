@@ -113,7 +113,7 @@ ExecHandler::Attempt::Attempt(loop::Loop& loop, const Uuid& run, RunListener& li
       lines(account.budget(), [run, &listener](std::string_view text) { listener.on_line(run, {Level::info, text}); }),
       frames(message_bytes(limits)) {}
 
-void ExecHandler::Attempt::ask(std::string_view /*reason*/) {
+void ExecHandler::Attempt::ask(std::string_view /*reason*/, Millis /*patience*/) {
     child->terminate();
 }
 

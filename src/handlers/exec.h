@@ -34,7 +34,7 @@ class ExecHandler : public Handler {
   private:
     struct Attempt : Account::Means {
         Attempt(loop::Loop& loop, const Uuid& run, RunListener& listener, const config::Limits& limits);
-        void ask(std::string_view reason) override;
+        void ask(std::string_view reason, Millis patience) override;
         void kill() override;
 
         Uuid id;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <limits>
 #include <utility>
 
 #include "base/unique_fd.h"
@@ -29,6 +30,16 @@ Reached signal_member(const Child::Member& member, int number) {
     return errno == EPERM ? Reached::forbidden : Reached::gone;
 }
 
+/// Or one of them.
+bool is_below(pid_t pid, const std::vector<pid_t>& them) {
+    while (pid > 1) {
+        if (std::find(them.begin(), them.end(), pid) != them.end()) return true;
+        const auto stat = stat_of(pid);
+        pid = stat ? stat->parent : 0;
+    }
+    return false;
+}
+
 }  // namespace
 
 bool Leftovers::is_own(const Child::Member& member) const {
@@ -42,18 +53,28 @@ void Leftovers::keep_present(Child& child) {
     for (const Child::Member& member : child.members(again)) own_[member.pid] = member.began;
 }
 
-bool Leftovers::lost_since(Child& child, std::uint64_t since) {
+bool Leftovers::any_since(Child& child, std::uint64_t since, const std::vector<pid_t>& others) {
     bool again = false;
     const auto members = child.members(again);
     return again || std::any_of(members.begin(), members.end(), [&](const Child::Member& member) {
-               return member.lost && member.began >= since && !is_own(member);
+               return member.began >= since && !is_own(member) && !is_below(member.pid, others);
            });
 }
 
 void Leftovers::end(Child& child, std::uint64_t since, const std::vector<pid_t>& kept, std::function<void()> done) {
+    begin(child, since, std::numeric_limits<std::uint64_t>::max(), {kept.begin(), kept.end()}, std::move(done));
+}
+
+void Leftovers::end_between(Child& child, std::uint64_t since, std::uint64_t until) {
+    begin(child, since, until, {}, [] {});
+}
+
+void Leftovers::begin(Child& child, std::uint64_t since, std::uint64_t until, std::set<pid_t> spared,
+                      std::function<void()> done) {
     child_ = &child;
     since_ = since;
-    spared_ = {kept.begin(), kept.end()};
+    until_ = until;
+    spared_ = std::move(spared);
     asked_.clear();
     kill_at_ = BootClock::now() + patience_with_leftovers;
     pause_ = Millis{1};
@@ -66,7 +87,7 @@ void Leftovers::look() {
     const bool kill = BootClock::now() >= kill_at_;
     bool left = false;
     for (const Child::Member& member : child_->members(left)) {
-        if (member.began < since_ || is_own(member) || spared_.contains(member.pid)) continue;
+        if (member.began < since_ || member.began > until_ || is_own(member) || spared_.contains(member.pid)) continue;
         const int number = kill ? SIGKILL : asked_.insert(member.pid).second ? SIGTERM : 0;
         const Reached reached = signal_member(member, number);
         if (reached == Reached::forbidden) spared_.insert(member.pid);

@@ -69,17 +69,6 @@ WarmProcess::Flight::Flight(WarmProcess& of, const RunSpec& spec, RunListener& l
       account(of.loop_, spec.id, listener, of.limits_, *this),
       given_at(ticks_now()) {}
 
-void WarmProcess::Flight::ask(std::string_view reason) {
-    process.child_->send(cancel_message(id, reason));
-}
-
-void WarmProcess::Flight::kill() {
-    process.doom(
-        {"process_died",
-         "its process was killed because of another run, " + id.to_string() + ", which did not stop when requested",
-         id});
-}
-
 void WarmProcess::enter(State state) {
     state_ = state;
     timer_.stop();
@@ -233,7 +222,8 @@ void WarmProcess::on_answer(Message&& message, Flight& flight) {
     const std::vector<pid_t> kept = std::move(message.keep);
     (void)account.hear(std::move(message));
     account.end_log();
-    flight.outcome = account.answer_counts() ? account.answered() : account.ended();
+    const bool cut_short = flight.hastened && leftovers_.has_asked();  // it may have taken half a work for the whole
+    flight.outcome = account.answer_counts() && !cut_short ? account.answered() : account.ended();
     last_task_ = flight.task;
     if (hello_.concurrency == 1) flight.outcome->cpu = cpu_since_last();
     printed_ = 0;
@@ -250,19 +240,6 @@ void WarmProcess::land(const Uuid& id) {
     if (state_ == State::serving && too_big()) retire();
     if (state_ == State::retiring && !at_work()) enter(State::leaving);
     events_.on_landed(std::move(landing));
-}
-
-void WarmProcess::end_leftovers(Flight& flight, const std::vector<pid_t>& kept) {
-    if (!at_work()) {
-        if (flights_.size() > 1) return enter(State::leaving);  // the last of those that others have waited for
-        return leftovers_.end(*child_, flight.given_at, kept, [this, id = flight.id] { land(id); });
-    }
-    if (!leftovers_.lost_since(*child_, flight.given_at)) return land(flight.id);
-    retire();
-}
-
-bool WarmProcess::at_work() const {
-    return std::any_of(flights_.begin(), flights_.end(), [](const auto& entry) { return !entry.second.outcome; });
 }
 
 void WarmProcess::on_closed() {

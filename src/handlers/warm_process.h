@@ -99,14 +99,17 @@ class WarmProcess {
     enum class State { starting, serving, retiring, leaving, killed, gone };
     struct Flight : Account::Means {
         Flight(WarmProcess& of, const RunSpec& spec, RunListener& listener);
-        void ask(std::string_view reason) override;
+        void ask(std::string_view reason, Millis patience) override;
         void kill() override;
 
         WarmProcess& process;
         Uuid id;
         std::string task;
         Account account;
-        std::uint64_t given_at;          ///< in ticks_now()
+        std::uint64_t given_at;      ///< in ticks_now()
+        std::uint64_t asked_at = 0;  ///< to end, likewise
+        bool hastened = false;       ///< what it had started by then was looked for, to be ended
+        std::unique_ptr<loop::Timer> hurry;
         std::optional<Outcome> outcome;  ///< it has answered, and what it has started is not gone yet
     };
     /// Why it was killed.
@@ -125,9 +128,12 @@ class WarmProcess {
     void on_hello(Message&& message);
     void on_answer(Message&& message, Flight& flight);
     void land(const Uuid& id);
+    /// A run that is to stop has not read that, or has not answered for half of its time: most probably it waits for a
+    /// process that it has started. Those that it had started when it was asked are ended, if they are surely its own.
+    void hasten(Flight& flight);
     /// A stopped run has answered. Its attempt is over when nobody is at work for it any more: who began since it was
-    /// given is ended. While others are in flight it might be theirs: then the process gets no more runs, and the
-    /// attempt is over when it is gone.
+    /// given is ended. While others are in flight it might be theirs, if the client does not say so (`kept`): then the
+    /// process gets no more runs, and the attempt is over when it is gone.
     void end_leftovers(Flight& flight, const std::vector<pid_t>& kept);
     /// A run that has not answered is in flight.
     [[nodiscard]] bool at_work() const;

@@ -79,12 +79,34 @@ BOOST_DATA_TEST_CASE(what_a_shell_has_started_is_gone_before_a_run_counts_as_sto
     const std::string time = some_time();
     const Uuid id = stage.start("shells", json(script_of(script, time)).dump());
     stage.until_so([&] { return processes_with(time) == script.sleeps; });
-    // PHP hears nothing in shell_exec(): there the process is ended.
-    stage.stop(id, StopReason::canceled, Millis{kind == Kind::warm_php ? 1'000 : 20'000});
+    stage.stop(id, StopReason::canceled, Millis{20'000});
     const auto& heard = stage.wait(id);
     BOOST_TEST(processes_with(time) == 0);
     BOOST_TEST((heard.outcome->kind == Outcome::Kind::stopped), heard.outcome->error_message);
     BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
+}
+
+// Its language tells a function nothing while that waits so: PHP's shell_exec(), Node's spawnSync(), Python's
+// os.system(), a command of Go without the context.
+BOOST_DATA_TEST_CASE(what_a_function_waits_for_is_ended_while_there_is_time_to_answer,
+                     data::make(process_kinds()) * data::make({"canceled", "leaving", "timeout"}), kind, why) {
+    Stage stage(kind);
+    const auto pid = stage.run("has_pid").outcome->result;
+    const std::string time = some_time();
+    const bool timeout = why == std::string("timeout");
+    const std::string script = script_of(scripts[1], time);
+    const Uuid id = stage.start("blocks", json(script).dump(), Millis{timeout ? 1'500 : 0});
+    stage.until_so([&] { return processes_with(time) == 1; });
+    const auto begin = BootClock::now();
+    if (!timeout)
+        stage.stop(id, why == std::string("leaving") ? StopReason::leaving : StopReason::canceled, Millis{10'000});
+    const auto& heard = stage.wait(id);
+    BOOST_TEST(processes_with(time) == 0);
+    BOOST_TEST((heard.outcome->kind == (timeout ? Outcome::Kind::timed_out : Outcome::Kind::stopped)),
+               heard.outcome->error_message << heard.outcome->result);  // not completed: its command was ended
+    BOOST_TEST((since(begin) < Millis{9'000}), since(begin).count());
+    BOOST_TEST_MESSAGE(kind << ", " << why << ": over after " << since(begin).count() << " ms");
+    if (kind != Kind::exec) BOOST_TEST(stage.run("has_pid").outcome->result == pid);  // its process serves on
 }
 
 BOOST_DATA_TEST_CASE(what_may_be_anothers_is_gone_with_the_process_before_the_attempt_is_over,
@@ -104,6 +126,32 @@ BOOST_DATA_TEST_CASE(what_may_be_anothers_is_gone_with_the_process_before_the_at
     BOOST_TEST((stage.wait(id).outcome->kind == Outcome::Kind::stopped));
     BOOST_TEST(processes_with(time) == 0);
     BOOST_TEST((stage.wait(other).outcome->kind == Outcome::Kind::stopped));
+}
+
+// The child of a function in Go, started without its context, is known to nobody there; Node's client knows whose it is.
+BOOST_DATA_TEST_CASE(what_a_stopped_run_has_left_beside_others_is_gone_before_its_attempt_is_over,
+                     data::make(kinds_of_several_at_once()), kind) {
+    Stage stage(kind);
+    const std::string others = some_time();
+    const std::string own = some_time();
+    const Uuid other = stage.start("leaves", json(others).dump());
+    const Uuid id = stage.start("leaves", json(own).dump());
+    stage.until_so([&] { return processes_with(others) == 1 && processes_with(own) == 1; });
+    stage.until_began(id);
+    stage.until_began(other);
+    stage.stop(id, StopReason::canceled, Millis{20'000});
+    if (kind == Kind::warm_node) {
+        stage.wait(id);
+        BOOST_TEST(processes_with(own) == 0);
+    }
+    BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
+    BOOST_TEST((!stage.is_over(id) || processes_with(own) == 0));
+    BOOST_TEST(!stage.is_over(other));
+    BOOST_TEST(processes_with(others) == 1);
+    stage.stop(other, StopReason::canceled, Millis{20'000});
+    BOOST_TEST((stage.wait(id).outcome->kind == Outcome::Kind::stopped));
+    BOOST_TEST((stage.wait(other).outcome->kind == Outcome::Kind::stopped));
+    BOOST_TEST(processes_with(own) + processes_with(others) == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -35,10 +35,10 @@ constexpr std::array all{Kind::exec,     Kind::warm_python, Kind::warm_node, Kin
 
 /// DORMOUSE_TEST_KINDS, if it is set, has all names that are to be tried.
 bool is_wanted(Kind kind) {
-    const char* const names = std::getenv("DORMOUSE_TEST_KINDS");
+    const char* const wanted = std::getenv("DORMOUSE_TEST_KINDS");
     std::ostringstream name;
     name << ' ' << kind << ' ';
-    return names == nullptr || (" " + std::string(names) + " ").find(name.str()) != std::string::npos;
+    return wanted == nullptr || (" " + std::string(wanted) + " ").find(name.str()) != std::string::npos;
 }
 
 bool is_here(Kind kind) {

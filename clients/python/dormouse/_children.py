@@ -149,6 +149,11 @@ def end(run, since=None):
     return _servants() | (_known if since is not None else set())
 
 
+def of_others(run, runs):
+    """What other runs in flight have started: the worker is not to wonder whose that is."""
+    return set().union(*(_own(other) for other in list(runs.values()) if other is not run))
+
+
 def _stat(pid):
     """Its fields from the third one on (proc_pid_stat(5)); empty: it is gone."""
     try:

@@ -120,7 +120,7 @@ def execute(link, run, alone=False):
         link.run = None
         answer = failed(run, error)
     if run.cancel_reason:
-        answer = sparing(answer, _children.end(run, began))
+        answer = sparing(answer, _children.end(run, began) | _children.of_others(run, link.runs))
     elif alone:
         _children.keep()
     current.set(None)
@@ -203,7 +203,7 @@ def _serve_async(link, threads, hello):
                     _leave(error)
                 answer = failed(run, error)
             if run.cancel_reason:
-                answer = sparing(answer, await loop.run_in_executor(None, _children.end, run))
+                answer = sparing(answer, await loop.run_in_executor(None, _children.end, run) | _children.of_others(run, link.runs))
             link.runs.pop(run.id, None)
             if not answers:
                 loop.call_soon(flush)
