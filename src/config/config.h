@@ -35,6 +35,7 @@ struct Sandbox {
     bool shared_tmp = false;           ///< the host's /tmp
     bool namespaces = false;           ///< user namespaces
     bool privileges = false;           ///< setuid and setgid programs work
+    bool network = true;               ///< no need: without it the process is kept from the network, whatever the unit
     bool operator==(const Sandbox&) const = default;
 };
 

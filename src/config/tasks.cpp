@@ -113,6 +113,10 @@ constexpr TaskKey task_key_table[] = {
       "Whether setuid and setgid programs work (sudo, crontab, sendmail). This removes most of the "
       "sandbox; see docs/sandbox.md."},
      [](Task& task) -> Slot { return &task.sandbox.privileges; }},
+    {{"sandbox.network", Type::boolean, "true",
+      "Whether the command may make sockets of the network; false needs nothing of the unit, and keeps "
+      "setuid programs and other architectures' programs from working in this task."},
+     [](Task& task) -> Slot { return &task.sandbox.network; }},
     {{"backoff.base", Type::duration, "5s",
       "The backoff before the second attempt; doubled for each further one, with full jitter.", 0, year},
      [](Task& task) -> Slot { return &task.backoff.base; }},
@@ -122,7 +126,7 @@ constexpr TaskKey task_key_table[] = {
       "warm: the maximum number of processes; 0: as many as the worker executes runs at once. Tasks with "
       "the same command, working_directory and environment (environment_file, environment, "
       "pass_environment) share processes, and must agree on this, the next four keys, memory_max, "
-      "cpu_weight, pids_max and umask.",
+      "cpu_weight, pids_max, umask and sandbox.network.",
       0, 10'000},
      [](Task& task) -> Slot { return &task.processes; }},
     {{"warm_idle", Type::duration, "60s", "warm: how long a process stays without a run.", 0, year, "never"},
@@ -137,9 +141,9 @@ constexpr TaskKey task_key_table[] = {
      [](Task& task) -> Slot { return &task.recycle_memory; }},
 };
 
-constexpr std::string_view of_warm_processes[] = {"processes",    "warm_idle",      "start_timeout",
-                                                  "recycle_runs", "recycle_memory", "memory_max",
-                                                  "cpu_weight",   "pids_max",       "umask"};
+constexpr std::string_view of_warm_processes[] = {"processes",      "warm_idle",      "start_timeout", "recycle_runs",
+                                                  "recycle_memory", "memory_max",     "cpu_weight",    "pids_max",
+                                                  "umask",          "sandbox.network"};
 
 bool share_processes(const Task& one, const Task& other) {
     return one.handler == HandlerKind::warm && other.handler == HandlerKind::warm && one.command == other.command &&
@@ -169,6 +173,11 @@ struct Reader {
             origins[full(key)] = "file " + file + ":" + std::to_string(value.line);
             return {};
         }
+        if (key == "sandbox.user")
+            return refused(value, full(key),
+                           "a worker has no privileges to change its account; give the task a pool of its own, with "
+                           "User= in a drop-in of its unit (docs/several-pools.md, \"A pool with an account of its "
+                           "own\")");
         std::vector<std::string> known;
         for (const TaskKey& one : task_key_table) known.emplace_back(one.key.name);
         known.emplace_back("environment");
@@ -205,8 +214,8 @@ struct Reader {
             if (!task.command.empty()) return {};
             return refused(value, full("command"), R"(is missing; add command = ["/path/to/program"])");
         }
-        for (const char* key :
-             {"command", "working_directory", "environment_file", "environment", "pass_environment", "stdout", "umask"})
+        for (const char* key : {"command", "working_directory", "environment_file", "environment", "pass_environment",
+                                "stdout", "umask", "sandbox.network"})
             if (origins.contains(full(key)))
                 return refused(value, full(key),
                                "the task is a function of a program (in_process), which starts no other; remove it");
@@ -215,6 +224,10 @@ struct Reader {
 
     /// A path that can be written has to be there at all.
     Status check_sandbox(const Task& task, const Value& value) const {
+        if (!task.sandbox.network && task.sandbox.privileges)
+            return refused(value, full("sandbox.network"),
+                           "is false, and no setuid program works then, so privileges = true gives this task nothing; "
+                           "leave one out");
         if (task.sandbox.home != Home::none) return {};
         for (const std::string& path : task.sandbox.write)
             for (const char* const hidden : {"/home/", "/root/", "/run/user/"})

@@ -226,7 +226,8 @@ Result<Launch> launch(const config::Task& task, Control control, const std::func
     if (!program) return tl::unexpected(program.error());
     set(*variables, "DORMOUSE_CONTROL_FD", std::to_string(control_fd));
     add(*variables);
-    Launch launch{std::move(*program), task.command, {}, task.working_directory, control, task.umask};
+    Launch launch{std::move(*program), task.command,        {}, task.working_directory, control,
+                  task.umask,          task.sandbox.network};
     for (const auto& [name, value] : *variables) launch.environment.push_back(name + "=" + value);
     return launch;
 }

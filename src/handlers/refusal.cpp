@@ -42,6 +42,14 @@ std::string word_for(std::string_view line, const Bars& bars, const config::Sand
     return {};
 }
 
+/// A task that is kept from the network, whatever the unit.
+bool tells_of_network(std::string_view text) {
+    const bool denied =
+        has(text, {"permission denied", "eacces"}) && has(text, {"connect", "socket", "bind", "listen"});
+    return denied || has(text, {"name resolution", "could not resolve", "couldn't resolve", "eai_again", "getaddrinfo",
+                                "unknown host", "no such host"});
+}
+
 }  // namespace
 
 const Bars& bars_here() {
@@ -63,6 +71,8 @@ const Bars& bars_here() {
 std::string refusal_hint(std::string_view error, const Bars& bars, const config::Task& task, const std::string& pool) {
     std::string text(error);
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (!task.sandbox.network && tells_of_network(text))
+        return "[task." + task.name + " is kept from the network: sandbox = { network = false }]";
     for (std::string_view rest = text; !rest.empty();) {
         const auto end = std::min(rest.find('\n'), rest.size());
         const std::string word = word_for(rest.substr(0, end), bars, task.sandbox);

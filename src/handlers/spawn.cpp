@@ -15,6 +15,7 @@
 
 #include "base/limits.h"
 #include "base/open_files.h"
+#include "handlers/no_network.h"
 
 namespace dormouse::handlers {
 
@@ -71,7 +72,8 @@ struct Plan {
     int output;
     int errors;
     int control;
-    int umask;                 ///< -1: ours
+    int umask;  ///< -1: ours
+    bool network;
     const rlimit* open_files;  ///< as we were started with; null: as ours
     InFlight* in_flight;       ///< null: nobody watches
     int pidfd = -1;            ///< of the child; there before it runs
@@ -123,6 +125,7 @@ __attribute__((no_sanitize("address", "undefined", "thread"))) int run_child(voi
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (!plan.network && !leave_network()) return fail_step(plan, "keep it from the network (sandbox.network = false)");
     ::execve(plan.file, plan.arguments, plan.environment);
     return fail_step(plan, "execute");
 }
@@ -189,6 +192,7 @@ Result<Spawned> spawn(const Launch& launch, int cgroup_procs_fd, InFlight* in_fl
               errors->write.get(),
               control->write.get(),
               launch.umask,
+              launch.network,
               open_files ? &*open_files : nullptr,
               in_flight};
     const auto pid = clone_child(plan);

@@ -28,7 +28,8 @@ struct Launch {
     std::vector<std::string> environment;  ///< NAME=VALUE; all of it, ours is not added
     std::string directory;                 ///< empty: ours
     Control control = Control::none;
-    int umask = -1;  ///< -1: ours
+    int umask = -1;       ///< -1: ours
+    bool network = true;  ///< false: see no_network.h
 };
 
 struct Spawned {

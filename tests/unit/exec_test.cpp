@@ -40,6 +40,27 @@ BOOST_AUTO_TEST_CASE(the_payload_goes_in_and_the_result_comes_out) {
     BOOST_TEST(outcome.cpu.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_task_without_network_makes_sockets_of_this_machine_alone) {
+    // 425: io_uring_setup, which would make sockets past the others
+    const char* const tries = R"(import ctypes, errno, os, socket, subprocess, sys
+def outcome(family, kind=socket.SOCK_STREAM):
+    try: socket.socket(family, kind).close(); return "made"
+    except OSError as error: return errno.errorcode[error.errno]
+def ring():
+    libc = ctypes.CDLL(None, use_errno=True)
+    return "made" if libc.syscall(425, 1, ctypes.create_string_buffer(256)) >= 0 else errno.errorcode[ctypes.get_errno()]
+told = [outcome(socket.AF_INET), outcome(socket.AF_INET6), outcome(socket.AF_INET, socket.SOCK_DGRAM), outcome(socket.AF_UNIX), outcome(socket.AF_NETLINK, socket.SOCK_RAW)]
+if len(sys.argv) == 1: told += [ring(), subprocess.run([sys.executable, "-c", open("/proc/self/cmdline").read().split("\0")[2], "below"], capture_output=True, text=True).stdout.strip()]
+print(" ".join(told)))";
+    config::Task open = task({"/usr/bin/python3", "-c", tries});
+    Bench with(open);
+    const std::string all = with.run("{}").result;
+    BOOST_TEST(all.find("\"made ") == 0U, all);
+    open.sandbox.network = false;
+    Bench without(open);
+    BOOST_TEST(without.run("{}").result == "\"EACCES EACCES EACCES made made ENOSYS EACCES EACCES EACCES made made\"");
+}
+
 BOOST_AUTO_TEST_CASE(no_output_is_no_result) {
     BOOST_TEST(result_of_shell("true") == "");
     BOOST_TEST(result_of_shell("printf ' \\n\\t'") == "");

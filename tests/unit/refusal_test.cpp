@@ -57,6 +57,18 @@ BOOST_AUTO_TEST_CASE(what_programs_and_languages_say_of_a_refusal_is_told_with_i
                      "FATAL:sandbox/linux/services/credentials.cc:371] Check failed: . : Operation not permitted (1)"));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_told_without_a_network_names_the_task_that_has_none) {
+    config::Sandbox none;
+    none.network = false;
+    for (const char* error : {"PermissionError: [Errno 13] Permission denied\n  in socket.py, connect",
+                              "connect EACCES 192.0.2.1:80", "curl: (6) Could not resolve host: example.org",
+                              "socket.gaierror: [Errno -3] Temporary failure in name resolution"}) {
+        BOOST_TEST(hint(error, {}, none) == "[task.copy is kept from the network: sandbox = { network = false }]");
+        BOOST_TEST(hint(error).find("network") == std::string::npos, error);
+    }
+    BOOST_TEST(hint("cat: /srv/a: Permission denied", {}, none) == "");
+}
+
 BOOST_AUTO_TEST_CASE(other_errors_get_no_word) {
     for (const char* error : {"", "exit 1", "ValueError: no", "psql: error: connection refused",
                               "/srv/a: Permission denied", "kill: (1): Operation not permitted"})

@@ -86,6 +86,16 @@ rm -f /srv/words/app/thumbnail
 sed -i '/^umask/d' $config
 works
 holds "a thumbnail for a web server: not with the unit's UMask=0077" not reads
+# network = false asks nothing of the unit, and lets nothing of the network through the unit's own filters.
+internet='python3 -c "import socket; socket.socket(socket.AF_INET)"'
+given "$internet"
+holds "the network: without a word" works
+given "$internet" 'network = false'
+equal "… the unit is as it was" "$(dormouse sandbox $pool | grep -v '^#' || true)" ""
+holds "no network: network = false" not works
+holds "… and its error says so" grep -q 'kept from the network' /tmp/words
+given 'python3 -c "import socket; socket.socket(socket.AF_UNIX)"' 'network = false'
+holds "… but the sockets of this host" works
 # All words at once are a unit that starts, and of which doctor misses nothing; privileges is apart, because it comes with others.
 not_given() { dormouse doctor --pool $pool | grep -c 'sandbox[.].* is not given' || true; }
 words='home = "read-write", write = ["/srv/words/app", "/srv/words/not there 100%"], devices = ["char-tty"], ownership = true, priority = true, netlink = true, shared_tmp = true, namespaces = true'
