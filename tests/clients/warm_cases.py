@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -72,7 +73,7 @@ class Python:
 
 
 class OneAtATime(Python, Conversation, unittest.TestCase):
-    command = ["/usr/bin/python3", TASKS, "plain"]
+    command = [sys.executable, TASKS, "plain"]
     concurrency = 1
     waiting = (("waits", "blocks"), ("waits", "computes"), ("waits", "asks"))
 
@@ -96,7 +97,7 @@ class OneAtATime(Python, Conversation, unittest.TestCase):
 
 
 class Threads(Python, AtOnce, Conversation, unittest.TestCase):
-    command = ["/usr/bin/python3", TASKS, "threads"]
+    command = [sys.executable, TASKS, "threads"]
     concurrency = at_once = 4
     waiting = (("waits", "asks"),)
 
@@ -108,7 +109,7 @@ class Threads(Python, AtOnce, Conversation, unittest.TestCase):
 
 
 class Async(Python, AtOnce, Conversation, unittest.TestCase):
-    command = ["/usr/bin/python3", TASKS, "async"]
+    command = [sys.executable, TASKS, "async"]
     concurrency = at_once = 4
     gate = "async_gate"
     waiting = (("async_waits", None), ("waits", "asks"))
@@ -160,7 +161,7 @@ class ByHand:
 
 
 class PythonByHand(ByHand, unittest.TestCase):
-    command = ["/usr/bin/python3", TASKS, "plain"]
+    command = [sys.executable, TASKS, "plain"]
 
 
 class NodeByHand(ByHand, unittest.TestCase):
@@ -175,7 +176,7 @@ class PythonModule(unittest.TestCase):
             here = os.getcwd()
             os.chdir(directory)
             self.addCleanup(os.chdir, here)
-            process = Process(["/usr/bin/python3", "-m", "dormouse", "shop"])
+            process = Process([sys.executable, "-m", "dormouse", "shop"])
             self.addCleanup(process.close)
             self.assertEqual(process.hello["tasks"], ["double"])
             self.assertEqual(process.execute("double", 21)[0]["result"], 42)
@@ -184,7 +185,7 @@ class PythonModule(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             with open(directory + "/tasks.py", "w") as file:
                 file.write("from __future__ import annotations\nfrom dormouse import serve, task\n" + source + "\nserve()\n")
-            done = subprocess.run(["/usr/bin/python3", directory + "/tasks.py"], text=True, capture_output=True, timeout=60)
+            done = subprocess.run([sys.executable, directory + "/tasks.py"], text=True, capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         return done.stderr
 
