@@ -26,7 +26,11 @@ int processes_with(const std::string& argument) {
     int found = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
         std::ifstream file(entry.path() / "cmdline");
-        const std::string line{std::istreambuf_iterator<char>(file), {}};
+        std::string line;
+        try {
+            line.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+        } catch (const std::ios_base::failure&) {  // it has ended meanwhile
+        }
         if (line.find(std::string("sleep") + '\0' + argument + '\0') != std::string::npos) ++found;
     }
     return found;
