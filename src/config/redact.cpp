@@ -60,7 +60,7 @@ constexpr std::string_view harmless[] = {
     "user",
 };
 
-struct Hidden {
+struct Redacted {
     std::string text;     ///< to print
     bool secret = false;  ///< a password was hidden, or it cannot be told
 };
@@ -117,7 +117,7 @@ bool torn(std::string_view key, std::string_view value) {
 }
 
 /// One parameter; `raw` is its value as it was written, `value` what libpq makes of it.
-Hidden hide_parameter(std::string key, std::string_view raw, std::string_view value) {
+Redacted hide_parameter(std::string key, std::string_view raw, std::string_view value) {
     std::transform(key.begin(), key.end(), key.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     const bool name =
@@ -128,16 +128,16 @@ Hidden hide_parameter(std::string key, std::string_view raw, std::string_view va
     return {key + "=" + std::string(clear ? raw : stars), !clear && key != "options"};
 }
 
-Hidden hide_query(std::string_view query) {
-    Hidden all;
+Redacted hide_query(std::string_view query) {
+    Redacted all;
     while (true) {
         const std::size_t end = std::min(query.find('&'), query.size());
         const std::string_view pair = query.substr(0, end);
         const std::size_t equals = pair.find('=');
         const auto key = decoded(pair.substr(0, equals));
         const auto value = equals == std::string_view::npos ? std::nullopt : decoded(pair.substr(equals + 1));
-        const Hidden one =
-            key && value ? hide_parameter(*key, pair.substr(equals + 1), *value) : Hidden{std::string(stars), true};
+        const Redacted one =
+            key && value ? hide_parameter(*key, pair.substr(equals + 1), *value) : Redacted{std::string(stars), true};
         all.text += one.text;
         all.secret = all.secret || one.secret;
         if (end == query.size()) return all;
@@ -174,9 +174,9 @@ bool is_host_list(std::string_view hosts) {
 
 /// scheme://user:password@hosts/dbname?parameters. A password that should have been percent-encoded may hold
 /// any of / ? @ and :, so it is taken to go from the first colon to the last at sign of the whole text.
-Hidden hide_url(std::string_view url) {
+Redacted hide_url(std::string_view url) {
     const std::size_t start = url.find("://") + 3;
-    Hidden all{std::string(url.substr(0, start))};
+    Redacted all{std::string(url.substr(0, start))};
     if (!plain(url.substr(0, start), ":")) return {std::string(stars), true};
     std::string_view rest = url.substr(start);
     const std::size_t at = rest.rfind('@');
@@ -196,7 +196,7 @@ Hidden hide_url(std::string_view url) {
     all.secret = all.secret || !hosts;
     if (slash < where.size()) all.text.append("/").append(shown(where.substr(slash + 1)));
     if (question == rest.size()) return all;
-    const Hidden query = hide_query(rest.substr(question + 1));
+    const Redacted query = hide_query(rest.substr(question + 1));
     return {all.text + "?" + query.text, all.secret || query.secret};
 }
 
@@ -217,10 +217,10 @@ std::optional<std::string> take_value(std::string_view& rest) {
 }
 
 /// key=value pairs. What follows a mistake is not looked at: the whole text is hidden.
-Hidden hide_keywords(std::string_view text) {
+Redacted hide_keywords(std::string_view text) {
     constexpr std::string_view space = " \t\n\r\f\v";
-    Hidden nothing{std::string(stars), true};
-    Hidden all;
+    Redacted nothing{std::string(stars), true};
+    Redacted all;
     std::string_view rest = text;
     while (true) {
         rest.remove_prefix(std::min(rest.find_first_not_of(space), rest.size()));
@@ -233,14 +233,14 @@ Hidden hide_keywords(std::string_view text) {
         rest.remove_prefix(std::min(rest.find_first_not_of(space, 1), rest.size()));
         const auto value = take_value(rest);
         if (!value) return nothing;
-        const Hidden one = hide_parameter(key, *value, *value);
+        const Redacted one = hide_parameter(key, *value, *value);
         if (one.text == stars) return nothing;
         all.text += (all.text.empty() ? "" : " ") + one.text;
         all.secret = all.secret || one.secret;
     }
 }
 
-Hidden hide(std::string_view url) {
+Redacted hide(std::string_view url) {
     const std::size_t scheme = url.find("://");
     const bool is_url = scheme != std::string_view::npos && url.find_first_of("= \t\n'") > scheme;
     return is_url ? hide_url(url) : hide_keywords(url);
