@@ -29,10 +29,11 @@ bool has_own_pools() {
     return own != nullptr && *own != '\0';
 }
 
+/// libpq looks for certificates and passwords in HOME, and complains where it may not look.
 bool turn_into(const std::string& account) {
     const passwd* const user = ::getpwnam(account.c_str());
     return user != nullptr && ::initgroups(user->pw_name, user->pw_gid) == 0 && ::setgid(user->pw_gid) == 0 &&
-           ::setuid(user->pw_uid) == 0 && ::chdir("/") == 0;
+           ::setuid(user->pw_uid) == 0 && ::chdir("/") == 0 && ::setenv("HOME", user->pw_dir, 1) == 0;
 }
 
 }  // namespace
@@ -45,12 +46,16 @@ AsAccount::AsAccount(const std::string& account) {
     groups_.resize(
         static_cast<std::size_t>(std::max(::getgroups(static_cast<int>(groups_.size()), groups_.data()), 0)));
     changed_ = true;
+    if (const char* const home = std::getenv("HOME")) home_ = home;
+    ::setenv("HOME", user->pw_dir, 1);
     if (::initgroups(user->pw_name, user->pw_gid) != 0 || ::setegid(user->pw_gid) != 0 || ::seteuid(user->pw_uid) != 0)
         std::terminate();  // root may
 }
 
 AsAccount::~AsAccount() {
-    if (changed_ && (::seteuid(0) != 0 || ::setegid(group_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0))
+    if (!changed_) return;
+    home_ ? ::setenv("HOME", home_->c_str(), 1) : ::unsetenv("HOME");
+    if (::seteuid(0) != 0 || ::setegid(group_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0)
         std::terminate();
 }
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,8 @@ bool acts_for_account();
 std::string sudo_words(const std::string& account);
 
 /// Root acts as another account until the end of the scope; "" and any caller but root: as before. Only the effective
-/// user and the groups change, so it can be taken back: for what a server sees of a connection, not for the code of
-/// others.
+/// user, the groups and HOME change, so it can be taken back: for what a server sees of a connection, not for the code
+/// of others. Not while there is another thread.
 class AsAccount {
   public:
     explicit AsAccount(const std::string& account);
@@ -39,6 +40,7 @@ class AsAccount {
     bool changed_ = false;
     gid_t group_ = 0;
     std::vector<gid_t> groups_;
+    std::optional<std::string> home_;
 };
 
 /// Calls `work` in a child, which acts as `account` if acts_for_account(), in /, and ends with what it returns.
