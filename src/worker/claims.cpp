@@ -114,10 +114,22 @@ void Claims::opened(Time) {
 
 void Claims::tick(Time now) {
     for (const store::ClaimedRun& run : shelf_.overdue(now)) reports_.give_back(run);
+    if (full_for(now) >= config_.worker.lease) {
+        full_since_ = now;
+        events_.on_due();
+    }
     if (!due_.at || now < *due_.at || looks_.owed()) return;
     due_.at.reset();
     looks_.owe();
     events_.on_due();
+}
+
+/// With every slot taken it asks for nothing, and still looks whether others have lost runs: once in a lease.
+Millis Claims::full_for(Time now) {
+    const bool full = wanted() == 0 && !for_one() && !flights_.empty();
+    if (!full) full_since_.reset();
+    if (full && !full_since_) full_since_ = now;
+    return full ? std::chrono::floor<Millis>(now - *full_since_) : Millis{0};
 }
 
 std::optional<Millis> Claims::due_in(Time now) const {
@@ -126,10 +138,13 @@ std::optional<Millis> Claims::due_in(Time now) const {
 }
 
 std::optional<Millis> Claims::next_tick(Time now) const {
-    const auto due = due_in(now);
-    const auto overdue = shelf_.wait(now);
-    if (!due || !overdue) return due ? due : overdue;
-    return std::min(*due, *overdue);
+    auto next = due_in(now);
+    const auto sooner = [&](std::optional<Millis> other) {
+        if (other && (!next || *other < *next)) next = other;
+    };
+    sooner(shelf_.wait(now));
+    if (full_since_) sooner(std::max(Millis{0}, std::chrono::ceil<Millis>(*full_since_ + config_.worker.lease - now)));
+    return next;
 }
 
 store::Claim Claims::claim_for(Time now) {

@@ -88,6 +88,7 @@ class Claims : public Participant {
     void take_claimed(store::Answer& answer, Time sent_at);
     void take_standing(const store::Answer& answer);
     [[nodiscard]] std::optional<Millis> due_in(Time now) const;
+    [[nodiscard]] Millis full_for(Time now);
     [[nodiscard]] int slots_of_errand(int free) const;
     [[nodiscard]] bool for_one() const { return errand_.run.has_value(); }
 
@@ -109,8 +110,9 @@ class Claims : public Participant {
     bool ever_claimed_ = false;
     bool last_full_ = false;  ///< the last claim came back full: there is probably more
     Due due_;
-    Time no_due_before_{};  ///< the question was refused
-    int fruitless_ = 0;     ///< due now, but locked or passed over by somebody, so often in a row
+    Time no_due_before_{};            ///< the question was refused
+    std::optional<Time> full_since_;  ///< no slot was free since then, or since others' leases were looked at last
+    int fruitless_ = 0;               ///< due now, but locked or passed over by somebody, so often in a row
     int attempts_made_ = 0;
 };
 

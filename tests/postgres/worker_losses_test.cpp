@@ -148,6 +148,22 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_ours_and_that_we_do_not_know_of_has_a_due_tim
     BOOST_TEST((*bench.farewell()->due > Millis{3'500'000}));
 }
 
+BOOST_AUTO_TEST_CASE(a_worker_without_a_free_slot_takes_back_what_others_have_lost) {
+    TestDatabase database;
+    PoolBench bench(database.url(), {.worker = "concurrency = 1\nlease = \"2s\"", .starts = false});
+    database.exec("SELECT dormouse.enqueue('hold')");
+    bench.worker().start();
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
+    const std::string lost = database.value("SELECT dormouse.enqueue('echo')");
+    database.exec(
+        "UPDATE dormouse.runs_live SET status = 'running', started_at = now(), fence = nextval('dormouse.fence'), "
+        "worker = gen_random_uuid(), lease_until = now() WHERE id = '" +
+        lost + "'");
+    BOOST_TEST(bench.until([&] { return status(database, lost) != "running"; }));
+    BOOST_TEST(bench.tasks().started().size() == 1U);
+    BOOST_TEST(bench.worker().at_work() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(runs_that_were_lost_once_go_on_side_by_side) {
     TestDatabase database;
     PoolBench bench(database.url(), {.worker = "concurrency = 8", .starts = false});
