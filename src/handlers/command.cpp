@@ -1,6 +1,7 @@
 #include "handlers/command.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,9 +87,24 @@ std::string sandbox_note(const std::string& path) {
     for (const char* const closed : {"/home/", "/root/", "/run/user/"})
         if (path.starts_with(closed))
             return "; " + std::string(closed) +
-                   R"( is closed to dormouse@.service: sandbox = { home = "read-only" } in its task, and `dormouse )"
-                   "sandbox`, open it (ProtectHome=read-only)";
+                   R"( is closed to dormouse@.service, too, unless sandbox = { home = "read-only" } in its task and )"
+                   "`dormouse sandbox POOL --install` have opened it (ProtectHome=read-only)";
     return "";
+}
+
+/// The first directory above a path in which this user may not look anything up, with what opens it.
+std::string closed_directory(const std::string& path) {
+    for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
+        const std::string directory = path.substr(0, end);
+        struct stat about{};
+        if (::faccessat(AT_FDCWD, directory.c_str(), X_OK, AT_EACCESS) == 0 || errno != EACCES) continue;
+        const bool known = ::stat(directory.c_str(), &about) == 0 && (about.st_mode & 0777U) != 0;  // else the sandbox
+        const passwd* const user = ::getpwuid(::geteuid());
+        if (!known || user == nullptr) return directory + " is closed to this user";
+        return directory + " is closed to user " + user->pw_name + " (setfacl -m u:" + user->pw_name + ":x " +
+               directory + ", or chmod o+x)";
+    }
+    return "a directory above it is closed to this user";
 }
 
 /// What a crontab or a shell takes for a program's name, and nobody does here: what to write instead.
@@ -105,7 +121,7 @@ tl::unexpected<Error> cannot_execute(const config::Task& task, const std::string
     std::string message = named(task) + "command " + path;
     struct stat about{};
     if (problem == EACCES && ::stat(path.c_str(), &about) != 0)
-        message += " cannot be reached, a directory above it is closed to this user" + sandbox_note(path);
+        message += " cannot be reached, " + closed_directory(path) + sandbox_note(path);
     else if (problem == EACCES)
         message += " is not executable (chmod +x it, or name its interpreter first in command)";
     if (problem == ENOENT) message += " does not exist" + shell_note(task.command.front());
