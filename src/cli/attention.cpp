@@ -110,7 +110,10 @@ void about_workers(All& all, const PoolSeen& pool, double now) {
                            "its worker on " + worker.host + how_it_ended(worker, now) +
                                (worker.runs > 0 ? " and holds " + runs(worker.runs) : std::string()) +
                                leases(worker, now),
-                           worker.here ? "dormouse reap --force" : "dormouse reap --force, on that host"});
+                           worker.uncertain && worker.lease_until && *worker.lease_until > now
+                               ? "nothing, they go back to their queue then; dormouse cancel ID for one that shall not"
+                           : worker.here ? "dormouse reap --force"
+                                         : "dormouse reap --force, on that host"});
 }
 
 /// During an upgrade both are right; one that stays is of a host that was left out.
@@ -156,6 +159,10 @@ void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
         const auto off = std::find_if(overview.pools.begin(), overview.pools.end(),
                                       [&](const PoolSeen& pool) { return pool.off() && has(pool.queues, queue.name); });
         if (off != overview.pools.end()) return;  // said of the pool
+        const bool broken = std::any_of(overview.pools.begin(), overview.pools.end(), [&](const PoolSeen& pool) {
+            return pool.local && !pool.local->problem.empty() && (pool.queues.empty() || has(pool.queues, queue.name));
+        });
+        if (broken) return;  // likewise
         all.push_back({queue.due > 0 ? Severity::critical : Severity::warning, name, "no pool serves it, its runs wait",
                        "add it to worker.queues of a pool"});
         return;
@@ -188,11 +195,22 @@ void about_queue(All& all, const Overview& overview, const QueueSeen& queue) {
 }
 
 void about_task(All& all, const Overview& overview, const UnknownTask& task) {
-    all.push_back({task.oldest <= overview.now ? Severity::critical : Severity::warning, "task " + task.task,
-                   "no pool of this machine knows it, " +
-                       (task.runs >= 1'000 ? std::string("1,000 or more runs") : runs(task.runs)) +
-                       (task.runs == 1 ? " waits" : " wait") + ", the first one " + relative(task.oldest, overview.now),
-                   "add [task.\"" + task.task + "\"] to a pool's file, or start the pool that has it"});
+    const std::string how_many = (task.runs >= 1'000 ? std::string("1,000 or more runs") : runs(task.runs)) +
+                                 (task.runs == 1 ? " waits" : " wait") + ", the first one " +
+                                 relative(task.oldest, overview.now);
+    const std::string section = "[task.\"" + task.task + "\"]";
+    const auto knows = [&](const PoolSeen& pool) { return pool.local && has(pool.local->tasks, task.task); };
+    const auto other = std::find_if(overview.pools.begin(), overview.pools.end(), knows);
+    const Severity severity = task.oldest <= overview.now ? Severity::critical : Severity::warning;
+    if (other == overview.pools.end())
+        return all.push_back({severity, "task " + task.task,
+                              "no pool of this machine knows it, " + how_many + " in queue " + task.queue,
+                              "add " + section + " to a pool's file, or start the pool that has it"});
+    all.push_back({severity, "task " + task.task,
+                   "pool " + other->name + " has it and does not serve queue " + task.queue + ", where " + how_many,
+                   "add \"" + task.queue + "\" to worker.queues of pool " + other->name + ", or " + section +
+                       " to a pool that serves it; new ones: dormouse enqueue --queue " +
+                       (other->queues.empty() ? other->name : other->queues.front())});
 }
 
 }  // namespace

@@ -137,7 +137,8 @@ const char* remedy_for(Exit exit) {
         case Exit::usage:
             return "dormouse config";
         case Exit::denied:
-            return "dormouse setup --dry-run shows the logins and grants that are needed";
+            return "for a password: the file that the message or database.url names, then dormouse wake POOL; for grants: "
+                   "dormouse setup URL --dry-run shows them";
         default:
             return "pg_isready, with the host and port of database.url";
     }

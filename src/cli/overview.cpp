@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -86,8 +87,8 @@ void add_seen_workers(Overview& overview, const std::vector<WorkerRow>& workers)
                 pool.queues.push_back(queue);
         pool.workers.push_back({worker.mark.host, state_of(worker), is_here(worker.mark), worker.version,
                                 worker.started_at, worker.left_at, worker.runs, worker.id, worker.ended,
-                                worker.evidence, worker.seen_at, worker.lease_until, worker.concurrency,
-                                worker.configured, worker.run, worker.run_status});
+                                worker.evidence, worker.seen_at, worker.lease_until, worker.presence.unseen,
+                                worker.concurrency, worker.configured, worker.run, worker.run_status});
     }
 }
 
@@ -150,19 +151,18 @@ Try<void> add_stuck(Overview& overview, postgres::BlockingConnection& connection
 }
 
 Try<void> add_unknown(Overview& overview, postgres::BlockingConnection& connection) {
-    std::vector<std::string> queues;
-    std::vector<std::string> tasks;
+    std::map<std::string, std::set<std::string>> known;
     for (const PoolSeen& pool : overview.pools) {
         if (!pool.local || !pool.local->problem.empty()) continue;
-        queues.insert(queues.end(), pool.queues.begin(), pool.queues.end());
-        tasks.insert(tasks.end(), pool.local->tasks.begin(), pool.local->tasks.end());
+        for (const std::string& queue : pool.queues)
+            known[queue].insert(pool.local->tasks.begin(), pool.local->tasks.end());
     }
-    if (queues.empty()) return {};
-    const auto reply =
-        connection.ask("status", sql::cli::unknown, {nlohmann::json(queues).dump(), nlohmann::json(tasks).dump()});
+    if (known.empty()) return {};
+    const auto reply = connection.ask("status", sql::cli::unknown, {nlohmann::json(known).dump()});
     if (!reply) return give_up(reply.error());
     for (int row = 0; row < reply->rows(); ++row)
-        overview.unknown.push_back({std::string(reply->text(row, 0)), reply->integer(row, 1), reply->real(row, 2)});
+        overview.unknown.push_back({std::string(reply->text(row, 0)), std::string(reply->text(row, 1)),
+                                    reply->integer(row, 2), reply->real(row, 3)});
     return {};
 }
 

@@ -28,6 +28,7 @@ struct WorkerSeen {
     std::string evidence;
     std::optional<double> seen_at;      ///< the last proof of life
     std::optional<double> lease_until;  ///< when the last lease of its runs ends
+    bool uncertain = false;             ///< gone, unless it is on another machine of the same name
     std::int64_t concurrency = 0;       ///< in force; 0: unknown
     std::int64_t configured = 0;        ///< by its configuration; 0: unknown
     std::string run;                    ///< it executes this one alone
@@ -79,7 +80,8 @@ struct QueueSeen {
 
 /// Runs that wait for a task that no pool of this machine knows, in queues that one of them serves.
 struct UnknownTask {
-    std::string task;
+    std::string queue;
+    std::string task;       ///< unknown to the pools of this machine that serve it
     std::int64_t runs = 0;  ///< counted up to 1,000
     double oldest = 0;      ///< when the first of them was or is due
 };

@@ -103,7 +103,8 @@ void print_json(const Overview& overview) {
                                       {"next_run_at", time_json(queue.next_run_at)},
                                       {"served_by", queue.served_by}});
     for (const UnknownTask& one : overview.unknown)
-        document["unknown_tasks"].push_back({{"task", one.task}, {"runs", one.runs}, {"oldest", iso(one.oldest)}});
+        document["unknown_tasks"].push_back(
+            {{"queue", one.queue}, {"task", one.task}, {"runs", one.runs}, {"oldest", iso(one.oldest)}});
     for (const Holder& one : overview.holders)
         document["holders"].push_back(
             {{"queue", one.queue}, {"who", one.who}, {"since", time_json(one.since)}, {"why", one.why}});

@@ -293,16 +293,18 @@ BOOST_AUTO_TEST_CASE(says_which_tasks_wait_that_nobody_here_knows) {
     add("4", "elsewhere", "c", 60);
     database.exec("INSERT INTO dormouse.runs (queue, task) SELECT 'q', 'd' FROM generate_series(1, 1200)");
     const auto unknown = [&](const std::string& known) {
-        database.exec("PREPARE u AS " + std::string(sql::cli::unknown) +
-                      "; CREATE TEMP TABLE u AS EXECUTE u('[\"q\", \"r\"]', '" + known + "')");
-        const std::string all = database.value("SELECT string_agg(task || ':' || runs, ' ' ORDER BY oldest) FROM u");
+        database.exec("PREPARE u AS " + std::string(sql::cli::unknown) + "; CREATE TEMP TABLE u AS EXECUTE u('" +
+                      known + "')");
+        const std::string all =
+            database.value("SELECT string_agg(queue || ':' || task || ':' || runs, ' ' ORDER BY oldest) FROM u");
         database.exec("DROP TABLE u; DEALLOCATE u");
         return all;
     };
-    BOOST_TEST(unknown("[\"a\"]") == "b:2 d:1000");
-    BOOST_TEST(unknown("[\"b\", \"d\", \"x\"]") == "a:1");
-    BOOST_TEST(unknown("[\"a\", \"b\", \"d\"]") == "");
-    BOOST_TEST(unknown("[]") == "b:2 a:1 d:1000");
+    BOOST_TEST(unknown(R"({"q": ["a"], "r": ["a"]})") == "r:b:1 q:b:1 q:d:1000");
+    BOOST_TEST(unknown(R"({"q": ["b", "d", "x"], "r": ["b"]})") == "q:a:1");
+    BOOST_TEST(unknown(R"({"q": ["a", "b", "d"], "r": ["b"]})") == "");
+    BOOST_TEST(unknown(R"({"q": ["a", "b", "d"], "r": ["a", "d"]})") == "r:b:1");  // known to the pool of another queue
+    BOOST_TEST(unknown(R"({"q": [], "r": ["b"]})") == "q:a:1 q:b:1 q:d:1000");
 }
 
 BOOST_AUTO_TEST_CASE(claims_by_id_with_and_without_payload) {

@@ -36,7 +36,7 @@ std::vector<Query> queries() {
         {"due", sql::due, "ARRAY['default', 'other'], " + w + ", 300000, '{}', '{echo,mail}', '{}'", "runs_live_claim",
          true, true},
         {"backlog", sql::backlog, "ARRAY['default', 'other'], '{echo,mail}'", "runs_live_claim", false, true},
-        {"unknown", sql::cli::unknown, "'[\"default\", \"other\"]', '[\"mail\"]'", "runs_live_claim"},
+        {"unknown", sql::cli::unknown, "'{\"default\": [\"mail\"], \"other\": [\"mail\"]}'", "runs_live_claim"},
         {"queues", sql::cli::queues, "", "runs_live_claim"},
         {"queues_ill", sql::cli::queues, "", "runs_live_retry_queue"},
         {"queues_running", sql::cli::queues, "", "runs_live_lease"},

@@ -242,6 +242,45 @@ BOOST_AUTO_TEST_CASE(what_was_put_aside_another_version_and_a_relay_that_does_no
                     "journalctl --unit=dormouse-relay@mail.service --lines=50"));
 }
 
+BOOST_AUTO_TEST_CASE(a_task_that_only_a_pool_of_another_queue_has_is_named_with_that_pool) {
+    PoolSeen pool = asleep();
+    Overview seen = overview(pool);
+    seen.unknown = {{"mail", "report", 2, now - 60}};
+    BOOST_TEST(says(seen,
+                    "critical task report: no pool of this machine knows it, 2 runs wait, the first one 60 s ago in "
+                    "queue mail | add [task.\"report\"] to a pool's file, or start the pool that has it"));
+    PoolSeen other = asleep();
+    other.name = "reports";
+    other.queues = {"reports"};
+    other.local->tasks = {"report"};
+    seen.pools.push_back(other);
+    BOOST_TEST(says(seen,
+                    "critical task report: pool reports has it and does not serve queue mail, where 2 runs wait, the "
+                    "first one 60 s ago | add \"mail\" to worker.queues of pool reports, or [task.\"report\"] to a "
+                    "pool that serves it; new ones: dormouse enqueue --queue reports"));
+}
+
+BOOST_AUTO_TEST_CASE(where_reap_would_refuse_it_is_not_the_remedy) {
+    PoolSeen pool = asleep();
+    WorkerSeen& worker = pool.workers.front();
+    worker.state = "gone";
+    worker.runs = 1;
+    worker.lease_until = now + 300;
+    BOOST_TEST(says(overview(pool), "whose lease ends in 5 min | dormouse reap --force"));
+    worker.uncertain = true;  // this machine has been restarted: nobody knows whether there is another of its name
+    BOOST_TEST(says(overview(pool), "whose lease ends in 5 min | nothing, they go back to their queue then"));
+    worker.lease_until = now - 1;
+    BOOST_TEST(says(overview(pool), "| dormouse reap --force"));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_says_nothing_of_the_queues_it_names) {
+    PoolSeen pool = asleep();
+    pool.local->problem = "line 3: not TOML";
+    pool.queues.clear();
+    BOOST_TEST(says(overview(pool, 60), "critical pool mail: line 3: not TOML"));
+    BOOST_TEST(!says(overview(pool, 60), "no pool serves it"));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_critical_comes_first) {
     PoolSeen pool = asleep();
     pool.units->at_boot = false;
