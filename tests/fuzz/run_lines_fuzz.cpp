@@ -35,7 +35,7 @@ void run(std::string_view bytes) {
     require(::ftruncate(file, 0) == 0 &&
             ::pwrite(file, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
     require(::lseek(file, 0, SEEK_SET) == 0);
-    Lines lines(file, most);
+    RunLines lines(file, most);
     std::string line;
     std::size_t at = 0;
     while (const auto more = lines.next(line)) {
