@@ -57,6 +57,9 @@ void about_units(All& all, const Overview& overview, const PoolSeen& pool) {
                                                       : "systemctl enable --now " + target_of(pool)});
         return;
     }
+    if (pool.stopping())
+        all.push_back({Severity::warning, name, "it is being stopped: its worker takes nothing new",
+                       "systemctl start " + target_of(pool) + ", unless that is meant"});
     if (!pool.units || !pool.units->on()) return;
     for (const auto& [unit, state] : {std::pair{"socket", &pool.units->socket}, std::pair{"path", &pool.units->path}})
         if (*state != "active" && *state != "activating")

@@ -50,6 +50,8 @@ struct PoolSeen {
     [[nodiscard]] bool awake() const;
     /// Its switch is off, and no worker of it is awake.
     [[nodiscard]] bool off() const { return local && units && !units->on() && !awake(); }
+    /// Its switch is off, and its worker finishes what it has.
+    [[nodiscard]] bool stopping() const { return local && units && !units->on() && units->service == "deactivating"; }
     /// It was of this machine, and has no file here any more.
     [[nodiscard]] bool removed() const;
     /// Whether a run in its queues can be expected to be found.

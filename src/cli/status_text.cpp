@@ -168,6 +168,7 @@ Cell configured(const PoolSeen& pool) {
     if (!pool.local) return {"elsewhere"};
     if (!pool.local->problem.empty()) return {"here, broken", Colour::red};
     if (pool.off()) return {"here, off", Colour::red};
+    if (pool.stopping()) return {"here, stopping", Colour::yellow};
     if (pool.units && pool.units->socket == "failed") return {"here, doorbell failed", Colour::red};
     return {pool.listening ? "here, doorbell" : "here, no doorbell"};
 }

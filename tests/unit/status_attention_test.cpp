@@ -281,6 +281,20 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_says_nothing_of_the_queues_it_na
     BOOST_TEST(!says(overview(pool, 60), "no pool serves it"));
 }
 
+BOOST_AUTO_TEST_CASE(a_pool_that_is_being_stopped_says_so_while_its_worker_finishes) {
+    PoolSeen pool = asleep();
+    pool.workers.front().state = "awake";
+    pool.units->target = "inactive";
+    pool.units->service = "active";  // a worker that somebody has started without the switch
+    BOOST_TEST(said(overview(pool)) == "");
+    pool.units->service = "deactivating";
+    BOOST_TEST(says(overview(pool),
+                    "warning pool mail: it is being stopped: its worker takes nothing new | "
+                    "systemctl start dormouse@mail.target"));
+    pool.units->target = "active";  // between two lives
+    BOOST_TEST(said(overview(pool)) == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_critical_comes_first) {
     PoolSeen pool = asleep();
     pool.units->at_boot = false;
