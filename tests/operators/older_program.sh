@@ -52,9 +52,8 @@ commands() {
     [ "$1" != "$DORMOUSE" ] || refused "$1" "$2" migrate --roles # the older one grants what it knew
     refused "$1" "$2" status
     refused "$1" "$2" runs
-    [ "$1" != "$DORMOUSE" ] || refused "$1" "$2" enqueue t # the older one calls the function, which works
     refused "$1" "$2" cancel --task t --yes
-    refused "$1" "$2" worker p --drain
+    refused "$1" "$2" worker p --drain --timeout 5s
 }
 
 echo "--- the program of commit ${older:0:12} on a schema of today"
