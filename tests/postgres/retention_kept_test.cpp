@@ -73,6 +73,22 @@ BOOST_AUTO_TEST_CASE(however_many_are_not_let_go_what_lies_behind_them_goes) {
     BOOST_TEST(has(database.value("SELECT trouble FROM dormouse.retention"), "(P0001)"));
 }
 
+// Each step has time for one of them, and the last step meets none.
+BOOST_AUTO_TEST_CASE(the_trouble_stays_named_after_the_last_step_of_several) {
+    steps();
+    keep_bad(database, "runs_finished", "PERFORM pg_sleep(0.11); RAISE EXCEPTION 'no'");
+    finished("bad", 41, 2);
+    Step one = step();
+    int all = 1;
+    for (; all < 20 && !one.did.empty(); ++all) one = step();
+    BOOST_TEST((all > 2 && all < 20), all);
+    BOOST_TEST(has(one.trouble, "(P0001)"), one.trouble);
+    BOOST_TEST(database.value("SELECT trouble FROM dormouse.retention") == one.trouble);
+    database.exec("DROP TRIGGER keep ON dormouse.runs_finished");
+    steps();
+    BOOST_TEST(database.value("SELECT trouble IS NULL FROM dormouse.retention") == "t");
+}
+
 BOOST_AUTO_TEST_CASE(a_partition_goes_with_all_that_is_in_it_and_no_trigger_is_asked) {
     steps();
     day_ago(40);

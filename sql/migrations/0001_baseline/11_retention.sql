@@ -286,6 +286,8 @@ BEGIN
                 IF rows.refusal IS NOT NULL AND trouble IS NULL THEN
                     trouble := format('old rows stay in %s (%s), because a trigger of somebody''s does not let them go; the first: %s',
                                       place.fallback, stay, rows.refusal);
+                ELSIF stay > 0 AND trouble IS NULL THEN  -- the last of several steps may have met none of them
+                    trouble := (SELECT r.trouble FROM dormouse.retention r WHERE r.pool = retain.pool);
                 END IF;
                 did := CASE WHEN rows.deleted > 0 THEN 'deleted ' || rows.deleted || ' rows from ' || place.fallback
                             WHEN rows.more AND rows.stays > 0 THEN 'passed over ' || rows.stays || ' rows of ' || place.fallback END;
