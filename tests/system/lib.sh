@@ -106,6 +106,15 @@ TOML
 short='idle_exit = "50ms"
 look_exit = "50ms"'
 
+# put_file TASK: spools a run for the pool, in one step as producers do; prints its id.
+put_file() {
+    local id directory=/var/spool/dormouse/$pool
+    id=$(cat /proc/sys/kernel/random/uuid)
+    printf '{"task": "%s"}' "$1" >"$directory/.$id.json"
+    mv "$directory/.$id.json" "$directory/$id.json"
+    echo "$id"
+}
+
 # new_pool NAME [OPTIONS]: a fresh database and a started pool; its first worker has looked and left.
 new_pool() {
     need_worker

@@ -5,18 +5,11 @@ source "$(dirname "$0")/../lib.sh"
 pool="spool-hidden"
 new_pool $pool
 spool=/var/spool/dormouse/$pool
-put() { # put TASK: prints the id
-    local id
-    id=$(cat /proc/sys/kernel/random/uuid)
-    printf '{"task": "%s"}' "$1" >"$spool/.$id.json"
-    mv "$spool/.$id.json" "$spool/$id.json"
-    echo "$id"
-}
 # shellcheck disable=SC2317 # called at the end
 unmounted() { while mountpoint --quiet $spool; do umount --lazy $spool; done; }
 at_end unmounted
 wait_for 60 asleep $pool # it has made the spool
-run=$(put work)
+run=$(put_file work)
 wait_for 30 completed "$run"
 wait_for 60 asleep $pool
 seen() { dormouse status --json | python3 -c 'import json, sys; print(*[p["hidden"] for p in json.load(sys.stdin)["pools"] if p["pool"] == sys.argv[1]])' $pool; }
@@ -24,8 +17,8 @@ equal "hidden, before" "$(seen)" 0
 
 say "--- mounted while the pool is off"
 systemctl stop dormouse@$pool.target
-first=$(put work)
-second=$(put work)
+first=$(put_file work)
+second=$(put_file work)
 printf 'no run' >$spool/readme.txt
 mount -t tmpfs -o "size=1m,mode=3770,uid=$(id -u dormouse),gid=$(getent group dormouse-spool | cut -d: -f3)" tmpfs $spool
 equal "hidden" "$(seen)" 2

@@ -12,13 +12,7 @@ systemctl start dormouse@$pool.target
 wait_for 20 asleep $pool
 equal "the spool" "$(stat --format='%U %G %a' /var/spool/dormouse/$pool)" "dormouse dormouse-spool 3770"
 # Not through the command line: any program can do this.
-send() {
-    local id
-    id=$(cat /proc/sys/kernel/random/uuid)
-    printf '{"task": "%s"}\n' "$1" >"/var/spool/dormouse/$pool/.$id.json"
-    mv "/var/spool/dormouse/$pool/.$id.json" "/var/spool/dormouse/$pool/$id.json"
-    say "$id"
-}
+send() { put_file "$1"; }
 level_phases
 wait_for 20 asleep $pool
 equal "files left" "$(find /var/spool/dormouse/$pool -type f | wc -l)" 0

@@ -6,40 +6,33 @@ pool="spool-mounted"
 new_pool $pool 'idle_exit = "10min"
 look_exit = "10min"'
 spool=/var/spool/dormouse/$pool
-put() { # put TASK: prints the id
-    local id
-    id=$(cat /proc/sys/kernel/random/uuid)
-    printf '{"task": "%s"}' "$1" >"$spool/.$id.json"
-    mv "$spool/.$id.json" "$spool/$id.json"
-    echo "$id"
-}
 mounted() { mount -t tmpfs -o size=1m,mode=3770,uid="$(id -u dormouse)",gid="$(getent group dormouse-spool | cut -d: -f3)" tmpfs $spool; }
 # shellcheck disable=SC2317 # called at the end
 unmounted() { while mountpoint --quiet $spool; do umount --lazy $spool; done; }
 at_end unmounted
 wait_for 20 has_session
-run=$(put work)
+run=$(put_file work)
 wait_for 20 completed "$run"
 
 say "--- awake"
 now_is_then
 mounted
-run=$(put work)
+run=$(put_file work)
 wait_for 20 completed "$run"
 equal "said" "$(said $pool spool_replaced)" 1
 say "   $(journalctl --quiet --no-pager --output=cat --unit=dormouse@$pool.service --since="$then" --grep=spool_replaced)"
 mount -t tmpfs tmpfs /mnt # somebody else's
 umount /mnt
-run=$(put work)
+run=$(put_file work)
 wait_for 20 completed "$run"
 equal "said, after a mount elsewhere" "$(said $pool spool_replaced)" 1
 
 say "--- what lies below goes first"
 systemctl kill --kill-whom=main --signal=STOP dormouse@$pool.service
-below=$(put work)
+below=$(put_file work)
 printf 'no json' >$spool/bad.json
 mounted
-above=$(put work)
+above=$(put_file work)
 systemctl kill --kill-whom=main --signal=CONT dormouse@$pool.service
 wait_for 30 completed "$below"
 wait_for 30 completed "$above"
@@ -48,10 +41,10 @@ wait_for 20 told_again
 
 say "--- taken away again"
 umount --lazy $spool
-run=$(put work)
+run=$(put_file work)
 wait_for 20 completed "$run"
 unmounted
-run=$(put work)
+run=$(put_file work)
 wait_for 20 completed "$run"
 equal "files left" "$(cd $spool && printf '%s ' *)" "* "
 
@@ -59,15 +52,15 @@ say "--- asleep"
 sed -i 's/10min/50ms/' /etc/dormouse/$pool.toml
 wait_for 60 asleep $pool
 mounted
-run=$(put work)
+run=$(put_file work)
 line=$(grep -o 'systemctl restart dormouse@POOL.path' "$(dirname "$0")/../../../docs/doorbells.md")
 ${line//POOL/$pool}
 wait_for 20 completed "$run"
 wait_for 20 asleep $pool
-run=$(put work)
+run=$(put_file work)
 wait_for 20 completed "$run"
 wait_for 20 asleep $pool
 unmounted
-run=$(put work)
+run=$(put_file work)
 ${line//POOL/$pool}
 wait_for 20 completed "$run"
