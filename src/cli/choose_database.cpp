@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "config/redact.h"
 #include "postgres/target.h"
+#include "sql/embedded.h"
 
 namespace dormouse::cli {
 
@@ -70,34 +71,60 @@ std::string names_of(const std::vector<PoolChoice>& pools) {
     return names;
 }
 
+struct PoolsHere {
+    std::vector<PoolChoice> usable;
+    std::vector<std::string> warnings;  ///< of the others
+    std::optional<Failure> first_failure;
+};
+
+PoolsHere pools_here(const config::Environment& environment) {
+    PoolsHere here;
+    for (const std::string& name : config::pools(environment)) {
+        auto pool = of_pool(name, environment);
+        if (pool) {
+            here.usable.push_back(std::move(*pool));
+        } else {
+            const std::string& why = pool.error().message;
+            here.warnings.push_back("warning: pool " + name + " is left out: " + why.substr(0, why.find("; ")) +
+                                    "; dormouse worker " + name + " --check");
+            if (!here.first_failure) here.first_failure = std::move(pool.error());
+        }
+    }
+    return here;
+}
+
+/// Empty: it cannot be asked.
+std::string mark_of(const DatabaseChoice& choice) {
+    auto opened = open_database(choice, "status", postgres::Act::uses);
+    if (!opened) return {};
+    const auto mark = opened->connection.ask("status", sql::cli::which_database);
+    return mark && mark->rows() == 1 ? std::string(mark->text(0, 0)) : std::string();
+}
+
+/// By a socket and by the loopback it is one server, or two; the servers know.
+bool are_one(const DatabaseChoice& one, const DatabaseChoice& other) {
+    if (postgres::same_database(one.database.url, other.database.url)) return true;
+    if (!postgres::may_be_one_database(one.database.url, other.database.url)) return false;
+    const std::string mark = mark_of(one);
+    return !mark.empty() && mark == mark_of(other);
+}
+
 /// The pools may be several, as long as they all lead to one database; those that serve `queue` count, if there are
 /// any. A file that cannot be used is told of, and does not count.
 Try<DatabaseChoice> of_directory(const config::Environment& environment, const std::string& queue) {
     const std::string directory = config::directory(environment);
-    std::vector<PoolChoice> pools;
-    std::optional<Failure> unusable;
-    std::vector<std::string> warnings;
-    for (const std::string& name : config::pools(environment)) {
-        auto pool = of_pool(name, environment);
-        if (pool) {
-            pools.push_back(std::move(*pool));
-        } else {
-            const std::string& why = pool.error().message;
-            warnings.push_back("warning: pool " + name + " is left out: " + why.substr(0, why.find("; ")) +
-                               "; dormouse worker " + name + " --check");
-            if (!unusable) unusable = std::move(pool.error());
-        }
-    }
-    if (pools.empty() && unusable) return tl::unexpected(std::move(*unusable));
+    PoolsHere here = pools_here(environment);
+    std::vector<PoolChoice>& pools = here.usable;
+    if (pools.empty() && here.first_failure) return tl::unexpected(std::move(*here.first_failure));
     if (pools.empty()) return give_up(Exit::config, "no database: there is no pool in " + directory + "; " + ways);
     if (std::any_of(pools.begin(), pools.end(), [&](const PoolChoice& one) { return serves(one, queue); }))
         std::erase_if(pools, [&](const PoolChoice& one) { return !serves(one, queue); });
     const DatabaseChoice& first = pools.front().choice;
     for (const PoolChoice& one : pools)
-        if (!postgres::same_database(first.database.url, one.choice.database.url))
+        if (!are_one(first, one.choice))
             return give_up(Exit::config, "no database: the pools in " + directory + " name several (" +
                                              names_of(pools) + "); " + ways);
-    for (const std::string& warning : warnings) complain(warning);
+    for (const std::string& warning : here.warnings) complain(warning);
     return first;
 }
 
@@ -106,6 +133,23 @@ Try<DatabaseChoice> of_directory(const config::Environment& environment, const s
 config::Environment without_database(config::Environment environment) {
     for (const std::string& name : config::database_variables()) environment.erase(name);
     return environment;
+}
+
+std::string title_of(const PoolsDatabase& database) {
+    std::string title = database.pools.size() == 1 ? "Database of pool " : "Database of pools ";
+    for (const std::string& pool : database.pools) title += (&pool == &database.pools.front() ? "" : ", ") + pool;
+    return title;
+}
+
+std::vector<PoolsDatabase> databases_meant(const DatabaseOptions& options, const config::Environment& environment) {
+    if (!options.url.empty() || (options.pool.empty() && of_environment(environment).has_value())) return {};
+    std::vector<PoolsDatabase> all;
+    for (const PoolChoice& pool : pools_here(environment).usable) {
+        const auto known = std::find_if(all.begin(), all.end(),
+                                        [&](const PoolsDatabase& one) { return are_one(one.choice, pool.choice); });
+        known == all.end() ? all.push_back({pool.choice, {pool.pool}}) : known->pools.push_back(pool.pool);
+    }
+    return all;
 }
 
 Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment,

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/exit_code.h"
 #include "config/load.h"
@@ -29,11 +30,24 @@ struct DatabaseChoice {
 /// What a pool's file says, whatever DATABASE_URL and DORMOUSE_DATABASE_URL say: they are for the commands.
 config::Environment without_database(config::Environment environment);
 
-/// Finds it: --database-url, --pool, DORMOUSE_DATABASE_URL, DATABASE_URL or POSTGRES_URL, else the one database that the
-/// pools of this machine name, or those of them that serve `queue`. A pool whose file cannot be used is told of on
+/// Finds it: --database-url, --pool, DORMOUSE_DATABASE_URL, DATABASE_URL or POSTGRES_URL, else the one database that
+/// the pools of this machine name, or those of them that serve `queue`. A pool whose file cannot be used is told of on
 /// stderr, and left out. A password in --database-url is refused. Fails with the ways there are.
 Try<DatabaseChoice> choose_database(const DatabaseOptions& options, const config::Environment& environment,
                                     const std::string& queue = {});
+
+/// A database that files of pools on this machine name, and these pools.
+struct PoolsDatabase {
+    DatabaseChoice choice;
+    std::vector<std::string> pools;
+};
+/// "Database of pools mail, main"
+std::string title_of(const PoolsDatabase& database);
+
+/// All of them, where nothing but these files names a database; with --pool, too. Two files mean one database if they
+/// lead to one, in whatever words: of servers on this machine that is asked. Pools whose file cannot be used are in
+/// none.
+std::vector<PoolsDatabase> databases_meant(const DatabaseOptions& options, const config::Environment& environment);
 
 /// Connects as "dormouse COMMAND"; root, to the database of a pool, as the account of the workers where that is needed.
 /// The session looks names up in pg_catalog alone, and a superuser's executes nobody

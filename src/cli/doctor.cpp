@@ -78,6 +78,32 @@ void leave_out(Findings& findings, Overview& overview, const Elsewhere& elsewher
     });
 }
 
+/// Where pools name several, each with the pools that are its own.
+void look_at_databases(Findings& findings, const Overview& of_machine, const DatabaseOptions& options,
+                       const config::Environment& environment) {
+    const std::vector<PoolsDatabase> all = databases_meant(options, environment);
+    std::vector<std::string> first_pools{options.pool};
+    if (options.pool.empty() && all.size() > 1) {
+        first_pools.clear();
+        for (const PoolsDatabase& one : all) first_pools.push_back(one.pools.front());
+    }
+    for (const std::string& pool : first_pools) {
+        Overview overview = of_machine;
+        leave_out_others(overview, pool, all);
+        DatabaseOptions here = options;
+        here.pool = pool;
+        Findings found;
+        look_at_database(found, overview, here);
+        look_at_versions(found, overview);
+        add_attention(found, overview);
+        for (Finding& one : found) {
+            if (all.size() > 1 && options.pool.empty() && !one.about.starts_with("pool "))
+                one.about = "database of " + pool + ": " + one.about;
+            if (std::ranges::find(findings, one) == findings.end()) findings.push_back(std::move(one));
+        }
+    }
+}
+
 Findings look(const DoctorOptions& options, const config::Environment& environment, const Elsewhere& elsewhere,
               const Hidden& hidden) {
     Findings findings;
@@ -92,9 +118,7 @@ Findings look(const DoctorOptions& options, const config::Environment& environme
                             "there is no file for it in " + config::directory(environment), "sudo dormouse setup"});
     for (const PoolSeen& pool : overview.pools) look_at_pool(findings, pool.name, environment);
     look_at_units(findings, overview);
-    look_at_database(findings, overview, options.database);
-    look_at_versions(findings, overview);
-    add_attention(findings, overview);
+    look_at_databases(findings, overview, options.database, environment);
     return findings;
 }
 

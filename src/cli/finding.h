@@ -18,6 +18,8 @@ struct Finding {
     std::string about;   ///< the thing: "pool mail: database", "triggers", …
     std::string text;    ///< what is so, or wrong
     std::string remedy;  ///< a command, or what else to do; empty only where all is well
+
+    bool operator==(const Finding&) const = default;
 };
 
 using Findings = std::vector<Finding>;

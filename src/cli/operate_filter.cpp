@@ -22,7 +22,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// How many rows go in one transaction: as many as the server changes in 20 ms, going by the last one, whatever triggers and disks make of a row.
+/// How many rows go in one transaction: as many as the server changes in 20 ms, going by the last one, whatever
+/// triggers and disks make of a row.
 class Portion {
   public:
     [[nodiscard]] std::int64_t rows() const { return rows_; }

@@ -36,8 +36,8 @@ std::set<std::string> listening_sockets() {
     return paths;
 }
 
-/// What the spool's worker has refused lies beside the spool, or in it as NAME.rejected (spool/spool.h). Whoever may not
-/// look there is told of none.
+/// What the spool's worker has refused lies beside the spool, or in it as NAME.rejected (spool/spool.h). Whoever may
+/// not look there is told of none.
 std::int64_t put_aside(const config::LocalPool& pool) {
     constexpr std::int64_t most = 1'000;
     constexpr int most_looked_at = 10'000;
@@ -247,6 +247,15 @@ Try<void> add_database(Overview& overview, postgres::BlockingConnection& connect
     if (!endings) return tl::unexpected(endings.error());
     overview.endings = std::move(*endings);
     return add_unknown(overview, connection);
+}
+
+void leave_out_others(Overview& overview, const std::string& pool, const std::vector<PoolsDatabase>& all) {
+    if (pool.empty()) return;
+    for (const PoolsDatabase& one : all)
+        if (std::ranges::find(one.pools, pool) == one.pools.end())
+            std::erase_if(overview.pools, [&](const PoolSeen& seen) {
+                return std::ranges::find(one.pools, seen.name) != one.pools.end();
+            });
 }
 
 }  // namespace dormouse::cli

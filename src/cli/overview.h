@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/database.h"
 #include "cli/exit_code.h"
 #include "cli/scaled_pools.h"
 #include "config/local_pools.h"
@@ -154,6 +155,9 @@ struct Overview {
 
 /// The pools that have a file here; no database is asked.
 Overview overview_of_this_machine(const config::Environment& environment);
+
+/// Leaves out the pools that are known to be of another database than `pool` is.
+void leave_out_others(Overview& overview, const std::string& pool, const std::vector<PoolsDatabase>& all);
 
 /// Adds what the database knows.
 Try<void> add_database(Overview& overview, postgres::BlockingConnection& connection);

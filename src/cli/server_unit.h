@@ -1,5 +1,5 @@
-// Which unit of this machine the database's server is. Used by `dormouse setup` and `dormouse doctor`, for the order of a
-// shutdown.
+// Which unit of this machine the database's server is. Used by `dormouse setup` and `dormouse doctor`, for the order of
+// a shutdown.
 #pragma once
 
 #include <string>

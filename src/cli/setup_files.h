@@ -1,5 +1,5 @@
-// The files of `dormouse setup`: the pool's, and the passfile with the pool's password, which are never written over; and
-// drop-ins, also of `dormouse sandbox`, which are.
+// The files of `dormouse setup`: the pool's, and the passfile with the pool's password, which are never written over;
+// and drop-ins, also of `dormouse sandbox`, which are.
 #pragma once
 
 #include <optional>

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -153,11 +154,13 @@ Try<void> ask_database(Overview& overview, const DatabaseOptions& options, Conne
 }
 
 /// As monitoring plugins do: one line, and 0 well, 1 warning, 2 critical, 3 unknown.
-Outcome check(const Overview& overview, const Try<void>& asked) {
-    if (!asked) {
-        print("DORMOUSE UNKNOWN - " + escaped(asked.error().message) + "\n");
-        return static_cast<Exit>(3);
-    }
+struct Verdict {
+    int code = 0;
+    std::string line;
+};
+
+Verdict check(const Overview& overview, const Try<void>& asked) {
+    if (!asked) return {3, "DORMOUSE UNKNOWN - " + escaped(asked.error().message) + "\n"};
     const std::vector<Attention> all = attention(overview);
     std::int64_t due = 0;
     double waits = 0;
@@ -174,15 +177,29 @@ Outcome check(const Overview& overview, const Try<void>& asked) {
     for (const Attention& one : all)
         line += (&one == &all.front() ? "" : "; ") + escaped(one.about) + ": " + escaped(one.text);
     std::replace(line.begin(), line.end(), '|', '/');
-    print("DORMOUSE " + line + " | due=" + std::to_string(due) + " oldest_due=" +
-          std::to_string(static_cast<std::int64_t>(waits)) + "s stuck=" + std::to_string(overview.stuck_count) + "\n");
-    return static_cast<Exit>(critical ? 2 : all.empty() ? 0 : 1);
+    return {critical      ? 2
+            : all.empty() ? 0
+                          : 1,
+            "DORMOUSE " + line + " | due=" + std::to_string(due) +
+                " oldest_due=" + std::to_string(static_cast<std::int64_t>(waits)) +
+                "s stuck=" + std::to_string(overview.stuck_count) + "\n"};
 }
 
-Outcome show(const StatusOptions& options, Connection& connection) {
+/// What is known without a database, but for pools of another one than `database`.
+Overview overview_beside(const DatabaseOptions& database, const std::vector<PoolsDatabase>& all) {
     Overview overview = overview_of_this_machine(config::of_process());
+    leave_out_others(overview, database.pool, all);
+    return overview;
+}
+
+Outcome show(const StatusOptions& options, const std::vector<PoolsDatabase>& databases, Connection& connection) {
+    Overview overview = overview_beside(options.database, databases);
     const auto asked = ask_database(overview, options.database, connection);
-    if (options.check) return check(overview, asked);
+    if (options.check) {
+        const Verdict verdict = check(overview, asked);
+        print(verdict.line);
+        return static_cast<Exit>(verdict.code);
+    }
     if (!asked && !options.json && !overview.pools.empty())
         print_pools(overview, {.with_database = false, .all = options.all, .pool = options.database.pool});
     if (!asked) return tl::unexpected(asked.error());
@@ -191,6 +208,39 @@ Outcome show(const StatusOptions& options, Connection& connection) {
         ? print_json(overview)
         : print_screen(overview, all, {.with_database = true, .all = options.all, .pool = options.database.pool});
     return all.empty() ? Exit::ok : Exit::attention;
+}
+
+/// For a monitor: what is worst comes first, and counts.
+Outcome check_each(const std::vector<PoolsDatabase>& databases) {
+    std::vector<Verdict> verdicts;
+    for (const PoolsDatabase& one : databases) {
+        const DatabaseOptions database{.url = {}, .pool = one.pools.front()};
+        Overview overview = overview_beside(database, databases);
+        Connection connection;
+        const auto asked = ask_database(overview, database, connection);
+        verdicts.push_back(check(overview, asked));
+    }
+    const auto weight = [](const Verdict& verdict) { return verdict.code == 2 ? 4 : verdict.code; };
+    std::stable_sort(verdicts.begin(), verdicts.end(),
+                     [&](const Verdict& a, const Verdict& b) { return weight(a) > weight(b); });
+    for (const Verdict& verdict : verdicts) print(verdict.line);
+    return static_cast<Exit>(verdicts.front().code);
+}
+
+/// One after the other. Of one that cannot be asked the others do not suffer; that counts most.
+Outcome show_each(const StatusOptions& options, const std::vector<PoolsDatabase>& databases) {
+    Outcome worst = Exit::ok;
+    for (const PoolsDatabase& one : databases) {
+        StatusOptions here = options;
+        here.database.pool = one.pools.front();
+        const char* const gap = &one == &databases.front() ? "" : "\n";
+        if (!options.json) print(gap + paint(Colour::bold, title_of(one)) + "\n\n");
+        Connection connection;
+        Outcome outcome = show(here, databases, connection);
+        if (!outcome) complain(outcome.error().message);
+        if (!outcome || (worst && *worst == Exit::ok)) worst = outcome ? outcome : Outcome(outcome.error().exit);
+    }
+    return worst;
 }
 
 volatile std::sig_atomic_t watched_enough = 0;
@@ -208,7 +258,7 @@ Outcome watch_screen(const StatusOptions& options) {
     Outcome last = Exit::ok;
     for (bool first = true; watched_enough == 0; first = false) {
         print("\033[H\033[2J");
-        last = show(options, connection);
+        last = show(options, databases_meant(options.database, config::of_process()), connection);
         if (!last && first) return last;
         if (!last) print("\n" + paint(Colour::red, escaped(last.error().message)) + "; tried again\n");
         print(paint(Colour::dim, "\nevery 2 s, until Ctrl-C") + "\n");
@@ -223,8 +273,11 @@ Outcome watch_screen(const StatusOptions& options) {
 Outcome status(const StatusOptions& options) {
     if (options.at_rest) return status_at_rest({options.database.pool, options.json});
     if (options.watch) return watch_screen(options);
+    const auto databases = databases_meant(options.database, config::of_process());
+    if (databases.size() > 1 && options.database.pool.empty())
+        return options.check ? check_each(databases) : show_each(options, databases);
     Connection connection;
-    return show(options, connection);
+    return show(options, databases, connection);
 }
 
 }  // namespace dormouse::cli

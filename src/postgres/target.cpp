@@ -155,6 +155,17 @@ bool same_database(const std::string& url, const std::string& other) {
     return one && two && database_of(*one) == database_of(*two) && wheres(*one) == wheres(*two);
 }
 
+bool may_be_one_database(const std::string& url, const std::string& other) {
+    const auto one = parse_target(url, "");
+    const auto two = parse_target(other, "");
+    const auto here = [](const Target& target) {
+        return std::ranges::all_of(wheres(target), [](const std::string& where) {
+            return is_socket(where) || where.starts_with("localhost ");
+        });
+    };
+    return one && two && database_of(*one) == database_of(*two) && here(*one) && here(*two);
+}
+
 bool by_socket(const Target& target) {
     return std::all_of(target.places.begin(), target.places.end(),
                        [](const Endpoint& place) { return place.address.empty() && is_socket(place.host); });

@@ -32,6 +32,10 @@ Result<Target> parse_target(const std::string& url, const std::string& passfile)
 /// Who logs in, and how, does not matter. False for what cannot be read.
 bool same_database(const std::string& url, const std::string& other);
 
+/// Whether both have the same database's name and lead to this machine alone, by socket or by the loopback: then a
+/// server can say whether they are one.
+bool may_be_one_database(const std::string& url, const std::string& other);
+
 /// True if every place is a socket of this machine.
 bool by_socket(const Target& target);
 

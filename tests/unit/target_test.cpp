@@ -109,6 +109,11 @@ BOOST_AUTO_TEST_CASE(two_strings_are_one_database_by_where_they_lead) {
     BOOST_TEST(same_database("postgresql://a@/d?host=/var/run/postgresql", "postgresql:///d?port=5432"));
     BOOST_TEST(same_database("host=localhost dbname=d", "host=127.0.0.1 dbname=d"));
     BOOST_TEST(!same_database("host=localhost dbname=d", "postgresql:///d"));
+    BOOST_TEST(may_be_one_database("host=localhost dbname=d", "postgresql:///d"));
+    BOOST_TEST(may_be_one_database("postgresql://u@[::1]:5433/d", "postgresql://@%2Frun%2Fp/d"));
+    BOOST_TEST(!may_be_one_database("host=localhost dbname=d", "postgresql:///e"));
+    BOOST_TEST(!may_be_one_database("host=localhost dbname=d", "host=db.example dbname=d"));
+    BOOST_TEST(!may_be_one_database("host=localhost,db.example dbname=d", "postgresql:///d"));
     BOOST_TEST(same_database("host=a,b dbname=d", "host=b,a dbname=d"));
     BOOST_TEST(!same_database("host=a,b dbname=d", "host=a dbname=d"));
 }
