@@ -25,9 +25,9 @@ class Result {
         return result;
     }
 
-    /// Failed. Tried again with full jitter (backoff.base, backoff.max) while the run has attempts left; failed for good
-    /// at once if `permanent`. `error_class` is for programs (100 bytes), `message` for people (8 KiB); the rest is
-    /// cut.
+    /// Failed. Tried again with full jitter (backoff.base, backoff.max) while the run has attempts left; failed for
+    /// good at once if `permanent`. `error_class` is for programs (100 bytes), `message` for people (8 KiB); the rest
+    /// is cut.
     static Result failed(std::string error_class, std::string message, bool permanent = false) {
         Result result(Kind::failed);
         result.error_class_ = std::move(error_class);

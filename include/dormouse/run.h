@@ -46,10 +46,10 @@ class Run {
     /// W3C trace context; empty if the producer gave none.
     [[nodiscard]] std::string_view traceparent() const;
 
-    /// Stop is requested when the run is canceled or times out, when its lease is lost or the worker exits. The function
-    /// should then return soon, with any Result. After 10 s it is abandoned: its Result is dropped, and its thread,
-    /// which cannot be killed, is not available for other runs until it returns. A std::stop_callback is called on the
-    /// worker's own thread: it must be quick.
+    /// Stop is requested when the run is canceled or times out, when its lease is lost or the worker exits. The
+    /// function should then return soon, with any Result. After 10 s it is abandoned: its Result is dropped, and its
+    /// thread, which cannot be killed, is not available for other runs until it returns. A std::stop_callback is called
+    /// on the worker's own thread: it must be quick.
     [[nodiscard]] std::stop_token stop_token() const;
     [[nodiscard]] bool stop_requested() const { return stop_token().stop_requested(); }
     /// "canceled", "timeout", "lease_lost" or "leaving"; empty before.

@@ -5,8 +5,9 @@
 //   worker.task("ping", [](dormouse::Run& run) { return dormouse::Result::completed(); });
 //   return worker.run();
 //
-// Threads: one thread, in run() the caller's, talks to the database. Functions are called on other threads, created when
-// there is work, at most worker.concurrency (32). All members of Worker, except stop(), must be called from one thread.
+// Threads: one thread, in run() the caller's, talks to the database. Functions are called on other threads, created
+// when there is work, at most worker.concurrency (32). All members of Worker, except stop(), must be called from one
+// thread.
 #pragma once
 
 #include <chrono>
@@ -22,8 +23,8 @@ namespace dormouse {
 
 class Worker {
   public:
-    /// Executes the runs of a task. It is called on several threads at once. An exception becomes a failure: its type is
-    /// the class, its what() the message.
+    /// Executes the runs of a task. It is called on several threads at once. An exception becomes a failure: its type
+    /// is the class, its what() the message.
     using Function = std::function<Result(Run&)>;
 
     /// Reads only the environment.
@@ -45,10 +46,10 @@ class Worker {
     template <typename Payload, typename Callable>
     void task(const std::string& name, Callable function);
 
-    /// Runs a program that is only a worker. Call it from main() before you create other threads. Like `dormouse worker`,
-    /// it handles SIGTERM and SIGINT, systemd's sockets and watchdog, reports readiness and writes the due file, so a
-    /// dormouse unit can start it. It does not exit because of an error in configuration or database: it logs the error
-    /// and tries again. Returns the exit code: 0 after an orderly shutdown.
+    /// Runs a program that is only a worker. Call it from main() before you create other threads. Like `dormouse
+    /// worker`, it handles SIGTERM and SIGINT, systemd's sockets and watchdog, reports readiness and writes the due
+    /// file, so a dormouse unit can start it. It does not exit because of an error in configuration or database: it
+    /// logs the error and tries again. Returns the exit code: 0 after an orderly shutdown.
     ///
     /// If an abandoned function is still running at the end, run() does not return to main(): it flushes stdio and ends
     /// the process by _exit() with that code, without destructors and atexit() handlers.

@@ -1,5 +1,5 @@
-// The ways on which messages go: a command of the admin's, a webhook, mail; and the URLs that are fetched. Each call blocks for `longest_try` at most,
-// and is made on a thread of its own. Knows no book and no state.
+// The ways on which messages go: a command of the admin's, a webhook, mail; and the URLs that are fetched. Each call
+// blocks for `longest_try` at most, and is made on a thread of its own. Knows no book and no state.
 #pragma once
 
 #include <functional>

@@ -10,8 +10,8 @@
 
 namespace dormouse::config {
 
-/// One line for each odd variable, naming it and what to use instead; never its value. A variable that `config` passes on
-/// to a handler is that handler's.
+/// One line for each odd variable, naming it and what to use instead; never its value. A variable that `config` passes
+/// on to a handler is that handler's.
 std::vector<std::string> odd_variables(const std::map<std::string, std::string>& environment, const Config& config);
 
 }  // namespace dormouse::config

@@ -13,7 +13,8 @@ namespace dormouse::handlers {
 /// overflows a double.
 [[nodiscard]] bool is_json(std::string_view bytes);
 
-/// Of bytes that begin and end as an object or an array does, and are no JSON text: where it ends to be one; else empty.
+/// Of bytes that begin and end as an object or an array does, and are no JSON text: where it ends to be one; else
+/// empty.
 [[nodiscard]] std::string where_json_ends(std::string_view bytes);
 
 /// The JSON text with each NUL in a string (\u0000, which Postgres takes in no text) replaced by U+FFFD.

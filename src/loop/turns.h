@@ -1,7 +1,7 @@
 // Notices a loop that turns without any change in the world: turn after turn, only timers of 0 ms have fired, or
-// descriptors were ready with which nothing was done; no signal came. That is a mistake in whoever arms or watches them,
-// and would take a core for ever. From the hundredth such turn on they wait for 100 ms, until something real happens.
-// Driven by Timers and by the owners of handles.
+// descriptors were ready with which nothing was done; no signal came. That is a mistake in whoever arms or watches
+// them, and would take a core for ever. From the hundredth such turn on they wait for 100 ms, until something real
+// happens. Driven by Timers and by the owners of handles.
 #pragma once
 
 #include <functional>

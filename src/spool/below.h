@@ -1,5 +1,5 @@
-// What lies where a spool is, below something that was mounted over it while no worker was awake: nobody sees it. Used by those who tell people; a worker
-// may not look there itself. Logs nothing.
+// What lies where a spool is, below something that was mounted over it while no worker was awake: nobody sees it. Used
+// by those who tell people; a worker may not look there itself. Logs nothing.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,9 @@ struct Hidden {
     std::int64_t files = 0;  ///< those that would be runs; counted up to 1,000
 };
 
-/// The files below what is mounted over the spool `path`; none: there are none, or this process may not look, which takes CAP_SYS_ADMIN. Of several mounts at
-/// one place it sees below the first of them. Source: mount_setattr(2), open_tree(2).
+/// The files below what is mounted over the spool `path`; none: there are none, or this process may not look, which
+/// takes CAP_SYS_ADMIN. Of several mounts at one place it sees below the first of them. Source: mount_setattr(2),
+/// open_tree(2).
 std::optional<Hidden> hidden_files(const std::string& path);
 
 }  // namespace dormouse::spool

@@ -88,7 +88,7 @@ bool Spool::is_left_behind() const {
     return here.st_dev != there.st_dev || here.st_ino != there.st_ino;
 }
 
-bool Spool::has_moved(const std::string& note) const {
+bool Spool::note_place(const std::string& note) const {
     struct stat here{};
     if (::fstat(directory_.get(), &here) != 0) return false;
     const std::string now = std::to_string(here.st_dev) + " " + std::to_string(here.st_ino) + "\n";

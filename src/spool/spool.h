@@ -72,8 +72,9 @@ class Spool {
     Result<std::string> reject(const std::string& name, const std::string& reason);
     /// Whether its path leads elsewhere by now: something is mounted over it, or it was removed.
     [[nodiscard]] bool is_left_behind() const;
-    /// Whether it is on another file system than the file `note` says, which then says on which it is. False as well: `note` cannot be read or written.
-    [[nodiscard]] bool has_moved(const std::string& note) const;
+    /// Writes into the file `note` on which file system it is. True if that was another one; false as well where `note`
+    /// cannot be read or written.
+    [[nodiscard]] bool note_place(const std::string& note) const;
     /// Whether there is anything that scan() would look at.
     [[nodiscard]] bool has_entries() const;
     [[nodiscard]] const std::string& path() const { return path_; }

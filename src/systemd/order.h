@@ -10,9 +10,9 @@
 
 namespace dormouse::systemd {
 
-/// Whether the pool's worker has ended before `server` is stopped: its unit is ordered after that one, or after an active
-/// one that is ordered after it, as Debian's postgresql.service is after each cluster's. Errors: disconnected: there is
-/// no system bus or no systemd here, or it does not answer within `patience`.
+/// Whether the pool's worker has ended before `server` is stopped: its unit is ordered after that one, or after an
+/// active one that is ordered after it, as Debian's postgresql.service is after each cluster's. Errors: disconnected:
+/// there is no system bus or no systemd here, or it does not answer within `patience`.
 Result<bool> ends_before(const std::string& pool, const std::string& server, Millis patience);
 
 /// The drop-in of the pool's service that orders it so, and where it belongs.

@@ -26,8 +26,8 @@ struct Context {
 };
 
 /// Of an attempt that begins now; the first is number 1. `traceparent` is the producer's, as W3C has it, or empty: then
-/// the first attempt's trace has the run's own id. A retry is a trace of its own, with a link to the producer's span, or
-/// to the run's trace. None: the producer said that its trace is not recorded.
+/// the first attempt's trace has the run's own id. A retry is a trace of its own, with a link to the producer's span,
+/// or to the run's trace. None: the producer said that its trace is not recorded.
 std::optional<Context> begin(const Uuid& run, int attempt, std::string_view traceparent);
 
 struct Attempt {

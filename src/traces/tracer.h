@@ -1,7 +1,7 @@
 // Writes the spans of a pool to a file, a line for those of about a second. A thread made for it writes, so that a disk
-// that is full or hangs and a FIFO that nobody reads hold up nothing: what cannot be written is dropped and counted. The
-// file is opened by its name each time: whoever rotates it need tell nobody. Memory: 4 MiB. Nothing here keeps a worker
-// awake. Made and driven by Pool.
+// that is full or hangs and a FIFO that nobody reads hold up nothing: what cannot be written is dropped and counted.
+// The file is opened by its name each time: whoever rotates it need tell nobody. Memory: 4 MiB. Nothing here keeps a
+// worker awake. Made and driven by Pool.
 #pragma once
 
 #include <functional>

@@ -42,7 +42,7 @@ void ImportJob::open() {
         return;
     }
     spool = std::move(*made);
-    moved = !note.empty() && spool->has_moved(note);
+    moved = !note.empty() && spool->note_place(note);
     mounts = spool::watch_mounts();
     auto descriptor = spool::watch(spool->path());
     if (descriptor)

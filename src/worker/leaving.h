@@ -1,5 +1,5 @@
-// Every way to end that is not a crash: an errand is done, a signal comes, a successor takes over, or nothing is left to
-// do. Handlers finish or are stopped, endings are written, and the last round asks what is due.
+// Every way to end that is not a crash: an errand is done, a signal comes, a successor takes over, or nothing is left
+// to do. Handlers finish or are stopped, endings are written, and the last round asks what is due.
 //
 //   leave() ──► leaving: step() until everything is written ──► parting ──► gone
 //                  │ the grace is over: handlers are stopped

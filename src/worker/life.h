@@ -1,6 +1,6 @@
-// The state of a worker's life, and what systemd is told of it. enter() is the one place that assigns the state: an edge
-// that state.h does not draw ends the process. Besides, a worker may have a successor in this process, who then speaks
-// for the pool.
+// The state of a worker's life, and what systemd is told of it. enter() is the one place that assigns the state: an
+// edge that state.h does not draw ends the process. Besides, a worker may have a successor in this process, who then
+// speaks for the pool.
 #pragma once
 
 #include <functional>

@@ -40,8 +40,8 @@ struct Participants {
                  const Circumstances& circumstances, const Life& life, Events events);
 
     [[nodiscard]] Moment moment() const;
-    /// No look has been answered yet. Not while runs of a predecessor in this process take all slots: everything else is
-    /// done meanwhile.
+    /// No look has been answered yet. Not while runs of a predecessor in this process take all slots: everything else
+    /// is done meanwhile.
     [[nodiscard]] bool awaits_first_look() const;
     /// Handlers, runs that wait for a slot, endings that are not written; with what predecessors in this process
     /// execute.
@@ -49,8 +49,8 @@ struct Participants {
     [[nodiscard]] const store::Wire& database() const { return rounds.wire(); }
     /// The database suspends when nobody talks to it, and is to be let.
     [[nodiscard]] bool sleepy() const { return config_.database.close_after > Millis{0}; }
-    /// What a round has to know that asks what is due or takes runs back: the lease of a run that is ours in the database
-    /// and not here, however that came about, is everybody's business.
+    /// What a round has to know that asks what is due or takes runs back: the lease of a run that is ours in the
+    /// database and not here, however that came about, is everybody's business.
     void add_fences(store::Round& round) const;
     void measure();
 
