@@ -71,6 +71,7 @@ void Leftovers::end_between(Child& child, std::uint64_t since, std::uint64_t unt
 
 void Leftovers::begin(Child& child, std::uint64_t since, std::uint64_t until, std::set<pid_t> spared,
                       std::function<void()> done) {
+    timer_.stop();  // of one that this one takes the place of
     child_ = &child;
     since_ = since;
     until_ = until;

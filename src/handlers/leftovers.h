@@ -25,7 +25,8 @@ class Leftovers {
     [[nodiscard]] bool any_since(Child& child, std::uint64_t since, const std::vector<pid_t>& others);
     /// Asks all who began since then to end, SIGTERM, and ends them after two seconds, SIGKILL: also those whose
     /// parents have ended meanwhile, and who came meanwhile. Leaves out `kept`, and whom we may not kill. `done` is
-    /// called when they are gone, at once if there are none. `child` outlives this.
+    /// called when they are gone, at once if there are none. Takes the place of an end_between() that is at work.
+    /// `child` outlives this.
     void end(Child& child, std::uint64_t since, const std::vector<pid_t>& kept, std::function<void()> done);
     /// The same of who began from `since` to `until`, in ticks, while the run still goes on.
     void end_between(Child& child, std::uint64_t since, std::uint64_t until);
