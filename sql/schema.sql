@@ -304,7 +304,7 @@ CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || cut.reason, ''))
+    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || dormouse.who() || coalesce(': ' || cut.reason, ''))
       FROM (SELECT CASE WHEN octet_length($1) <= 8192 THEN $1 ELSE left($1, 2000) || ' (cut, of ' || octet_length($1) || ' bytes)' END) cut (reason)
 $_$;
 
@@ -2054,6 +2054,15 @@ BEGIN
     RETURN EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = watch.id);
 END $$;
 
+CREATE FUNCTION dormouse.who() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT session_user || CASE WHEN named.it <> '' AND named.it <> session_user
+                                THEN ' (' || left(regexp_replace(named.it, '[[:cntrl:]()]', '?', 'g'), 64) || ')' ELSE '' END
+      FROM (SELECT coalesce(current_setting('dormouse.person', true), '')) named (it)
+$$;
+
 CREATE TABLE dormouse.attempt_log_default (
     run_id uuid NOT NULL,
     worker uuid NOT NULL,
@@ -2081,7 +2090,7 @@ CREATE TABLE dormouse.pool_scale (
     pool text NOT NULL COLLATE pg_catalog."C",
     concurrency integer NOT NULL,
     until timestamp with time zone NOT NULL,
-    set_by text DEFAULT SESSION_USER NOT NULL,
+    set_by text DEFAULT dormouse.who() NOT NULL,
     set_at timestamp with time zone DEFAULT now() NOT NULL,
     reason text,
     CONSTRAINT nothing_is_for_ever CHECK ((until <= (set_at + '7 days 02:00:00'::interval))),
@@ -2090,7 +2099,7 @@ CREATE TABLE dormouse.pool_scale (
 
 COMMENT ON TABLE dormouse.pool_scale IS 'The numbers set by dormouse scale; dormouse.scaled shows those in force.';
 
-COMMENT ON COLUMN dormouse.pool_scale.set_by IS 'The login.';
+COMMENT ON COLUMN dormouse.pool_scale.set_by IS 'The login, and in brackets who typed the command, if it says so.';
 
 CREATE VIEW dormouse.scaled AS
  SELECT s.pool,
@@ -2404,7 +2413,7 @@ CREATE TABLE dormouse.migrations (
 CREATE TABLE dormouse.operations (
     id bigint NOT NULL,
     done_at timestamp with time zone DEFAULT now() NOT NULL,
-    who text DEFAULT SESSION_USER NOT NULL,
+    who text DEFAULT dormouse.who() NOT NULL,
     session integer DEFAULT pg_backend_pid() NOT NULL,
     operation text NOT NULL,
     run_id uuid,
@@ -2416,7 +2425,7 @@ CREATE TABLE dormouse.operations (
 
 COMMENT ON TABLE dormouse.operations IS 'Operations of the last 90 days (cancel, retry, archive, scale), with the login. One row per run given by id, or per batch of runs that match a filter.';
 
-COMMENT ON COLUMN dormouse.operations.who IS 'The login.';
+COMMENT ON COLUMN dormouse.operations.who IS 'The login, and in brackets who typed the command, if it says so.';
 
 COMMENT ON COLUMN dormouse.operations.session IS 'The server process: portions of one command have the same.';
 
@@ -2937,4 +2946,6 @@ REVOKE ALL ON FUNCTION dormouse.sum_up_endings(old timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION dormouse.take_key(task text, key text, id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.watch(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION dormouse.who() FROM PUBLIC;
 

@@ -22,6 +22,16 @@ namespace {
 constexpr Millis longest_account_answer{2'000};
 
 std::string remembered;  // NOLINT: set once, before anything else is done
+std::string caller;      // NOLINT: likewise
+
+/// As it goes into a database: a name of another kind is none.
+std::string who_calls() {
+    const char* const by_sudo = std::getenv("SUDO_USER");
+    const passwd* const user = by_sudo == nullptr ? ::getpwuid(::getuid()) : nullptr;
+    const std::string name = by_sudo != nullptr ? by_sudo : user != nullptr ? user->pw_name : "";
+    const auto is_odd = [](unsigned char letter) { return letter <= ' ' || letter > '~'; };
+    return name == "root" || std::any_of(name.begin(), name.end(), is_odd) ? "" : name;
+}
 
 /// Pools that are somebody's and not the system's.
 bool has_own_pools() {
@@ -111,8 +121,13 @@ std::string shell_word(const std::string& text) {
 }
 
 void remember_command(int argc, char** argv) {
+    caller = who_calls();
     remembered = "dormouse";
     for (int i = 1; i < argc; ++i) remembered += " " + shell_word(argv[i]);
+}
+
+const std::string& person() {
+    return caller;
 }
 
 std::string command_as(const std::string& account, const std::string& variable) {

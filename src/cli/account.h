@@ -53,6 +53,8 @@ std::string shell_word(const std::string& text);
 
 /// What this process was called with; once, at its start.
 void remember_command(int argc, char** argv);
+/// Who called it: by sudo, or the user; empty for root, and before remember_command().
+const std::string& person();
 /// The same command, to be typed as that account, or as root: "sudo -u dormouse dormouse runs". `variable` of the
 /// environment, if one is named, comes along.
 std::string command_as(const std::string& account, const std::string& variable = {});

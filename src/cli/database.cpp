@@ -92,7 +92,7 @@ Try<Opened> open_database(const DatabaseChoice& choice, const std::string& comma
         return postgres::BlockingConnection::open(way.url, options);
     }();
     if (connection) {
-        const auto ground = postgres::take_ground(*connection, act);
+        const auto ground = postgres::take_ground(*connection, act, person());
         if (!ground) return give_up(ground.error());
         return Opened{std::move(*connection), ground->schema_exists};
     }

@@ -137,7 +137,12 @@ Outcome enqueue(const EnqueueOptions& options) {
     if (!parameters) return tl::unexpected(parameters.error());
 
     auto connection = open_database(*choice, "enqueue");
-    if (!connection) return tl::unexpected(connection.error());
+    if (!connection) {
+        Failure failure = std::move(connection.error());
+        if (failure.exit == Exit::unreachable && !options.wait)
+            failure.message += by_spool_instead(options, environment);
+        return tl::unexpected(std::move(failure));
+    }
     if (options.wait)
         if (auto listening = listen_for_runs(*connection); !listening) return tl::unexpected(listening.error());
     const auto id = insert(*connection, *parameters);

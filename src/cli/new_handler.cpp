@@ -20,16 +20,19 @@
 namespace dormouse::cli {
 namespace {
 
-/// NAME stands for the task, FILE for the handler. With the name hello they are examples/handlers.
+/// NAME stands for the task, FILE for the handler, PROGRAM for the path of what it needs. With the name hello they are
+/// examples/handlers.
 struct Language {
     const char* name;
+    const char* program;  ///< what the handler needs
+    const char* package;  ///< of Debian, and of Fedora, that has it
     const char* extension;
     const char* text;
     const char* table;
 };
 
 constexpr std::array kinds{
-    Language{"python", ".py", R"(from dormouse import serve, task
+    Language{"python", "python3", "python3", ".py", R"(from dormouse import serve, task
 
 
 @task
@@ -40,14 +43,15 @@ def NAME(payload):
 if __name__ == "__main__":
     serve()
 )",
-             "handler = \"warm\"\ncommand = [\"/usr/bin/python3\", \"FILE\"]\n"},
-    Language{"node", ".mjs", R"(import { serve, task } from '/usr/share/dormouse/clients/node/dormouse.js';
+             "handler = \"warm\"\ncommand = [\"PROGRAM\", \"FILE\"]\n"},
+    Language{"node", "node", "nodejs", ".mjs",
+             R"(import { serve, task } from '/usr/share/dormouse/clients/node/dormouse.js';
 
 task('NAME', async (payload) => ({ hello: payload.name }));
 serve();
 )",
-             "handler = \"warm\"\ncommand = [\"/usr/bin/node\", \"FILE\"]\n"},
-    Language{"shell", ".sh", R"(#!/bin/bash
+             "handler = \"warm\"\ncommand = [\"PROGRAM\", \"FILE\"]\n"},
+    Language{"shell", "jq", "jq", ".sh", R"(#!/bin/bash
 # The payload is on stdin, stdout is the result, stderr the log; 75 is "retry later".
 set -euo pipefail
 name=$(jq --raw-output .name)
@@ -124,12 +128,18 @@ Try<int> make(const NewOptions& options) {
         return give_up(Exit::usage, "--directory: a path from /, as the worker does not start here");
     const auto pool_file = file_for(options);
     if (!pool_file) return tl::unexpected(pool_file.error());
+    const std::string program = path_of_program(kind->program);
+    if (program.empty())
+        return give_up(Exit::config, std::string("nothing was written: a handler of the kind ") + kind->name +
+                                         " needs " + kind->program + ", which is not here; install the package " +
+                                         kind->package);
     if (::mkdir(options.directory.c_str(), 0755) != 0 && errno != EEXIST)
         return tl::unexpected(why_not_written(errno, options.directory));
     const std::string handler = options.directory + "/" + options.name + kind->extension;
     if (const auto done = write(handler, filled(kind->text, "NAME", options.name), O_CREAT | O_EXCL, 0755); !done)
         return tl::unexpected(done.error());
-    const std::string table = "\n[task." + options.name + "]\n" + filled(kind->table, "FILE", handler);
+    const std::string table =
+        "\n[task." + options.name + "]\n" + filled(filled(kind->table, "FILE", handler), "PROGRAM", program);
     if (const auto done = write(*pool_file, table, O_APPEND, 0); !done) return tl::unexpected(done.error());
     const std::string account = account_of_pool(options.pool);
     if (options.json) {

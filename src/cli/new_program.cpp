@@ -51,14 +51,6 @@ std::string named(std::string text, const std::string& name) {
     return text;
 }
 
-bool is_program(const std::string& name) {
-    const char* const path = std::getenv("PATH");
-    std::istringstream directories(path == nullptr ? "/usr/bin:/bin" : path);
-    for (std::string directory; std::getline(directories, directory, ':');)
-        if (::access((directory + "/" + name).c_str(), X_OK) == 0) return true;
-    return false;
-}
-
 /// As CMake finds it: by dormouse_DIR, or where the package of this program would have put it.
 bool is_library_there() {
     if (const char* const own = std::getenv("dormouse_DIR"); own != nullptr) return true;
@@ -70,9 +62,9 @@ bool is_library_there() {
 /// Packages of Debian that the build needs and that are not here.
 std::vector<std::string> missing() {
     std::vector<std::string> names;
-    if (!is_program("c++")) names.emplace_back("g++");
-    if (!is_program("cmake")) names.emplace_back("cmake");
-    if (!is_program("pkg-config")) names.emplace_back("pkg-config");
+    if (path_of_program("c++").empty()) names.emplace_back("g++");
+    if (path_of_program("cmake").empty()) names.emplace_back("cmake");
+    if (path_of_program("pkg-config").empty()) names.emplace_back("pkg-config");
     if (!is_library_there()) names.emplace_back("libdormouse-dev");
     return names;
 }
@@ -85,6 +77,17 @@ Try<void> write(const std::string& path, const std::string& text) {
 }
 
 }  // namespace
+
+std::string path_of_program(const std::string& name) {
+    const char* const path = std::getenv("PATH");
+    std::istringstream directories(path == nullptr ? "/usr/bin:/bin" : path);
+    std::string found;
+    for (std::string directory; std::getline(directories, directory, ':');) {
+        const std::string file = directory + "/" + name;
+        if (::access(file.c_str(), X_OK) == 0 && (found.empty() || directory == "/usr/bin")) found = file;
+    }
+    return found;
+}
 
 Outcome new_program(const NewOptions& options) {
     const std::string directory = options.directory + "/" + options.name;

@@ -10,4 +10,7 @@ namespace dormouse::cli {
 /// is missing for the build, or becomes it. Changes nothing if the directory is there already.
 Outcome new_program(const NewOptions& options);
 
+/// Where PATH has the program: in /usr/bin if it is there too. Empty: it is not here.
+std::string path_of_program(const std::string& name);
+
 }  // namespace dormouse::cli

@@ -48,14 +48,21 @@ std::string percent(double progress) {
     return std::to_string(static_cast<int>(progress * 100 + 1e-4)) + " %";
 }
 
-void print_run(const postgres::Reply& reply) {
+/// Those that were handed back, snoozed or cut off are begun and used up none.
+std::string attempts_text(const postgres::Reply& reply, int begun) {
+    std::string text(reply.text(0, 5));
+    if (!reply.is_null(0, 6)) text += " of " + std::string(reply.text(0, 6));
+    if (begun > reply.integer(0, 5)) text += " used up, " + std::to_string(begun) + " begun";
+    return text;
+}
+
+void print_run(const postgres::Reply& reply, int begun) {
     line("run", reply.text(0, 0), Colour::bold);
     line("task", reply.text(0, 1));
     line("queue", reply.text(0, 2));
     line("status", reply.text(0, 3), colour_of_status(reply.text(0, 3)));
     line("priority", reply.text(0, 4));
-    line("attempts",
-         std::string(reply.text(0, 5)) + (reply.is_null(0, 6) ? "" : " of " + std::string(reply.text(0, 6))));
+    line("attempts", attempts_text(reply, begun));
     time_line("created", reply, 7);
     time_line("due", reply, 8);
     time_line("started", reply, 9);
@@ -114,7 +121,7 @@ Outcome show(const ShowOptions& options) {
     }
     const auto attempts = connection->ask("show", sql::cli::attempts, {id});
     if (!attempts) return give_up(attempts.error());
-    print_run(*reply);
+    print_run(*reply, attempts->rows());
     print_attempts(*attempts, reply->real(0, 12));
     return Exit::ok;
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -123,6 +124,13 @@ Outcome enqueue_by_spool(const EnqueueOptions& options, const config::Environmen
         complain("spooled for pool " + pool->name + ", which imports it");
     }
     return if_told(Exit::ok, "run " + id + " is spooled");
+}
+
+std::string by_spool_instead(const EnqueueOptions& options, const config::Environment& environment) {
+    const auto pool = choose_pool(options, environment);
+    if (!pool || ::access((pool->spool_directory + "/" + pool->name).c_str(), W_OK | X_OK) != 0) return {};
+    return "; the same command with --spool leaves the run with pool " + pool->name +
+           ", which enqueues it when the database is back";
 }
 
 }  // namespace dormouse::cli

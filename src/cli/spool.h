@@ -9,4 +9,7 @@ namespace dormouse::cli {
 /// Fails with config (no pool serves the queue, or the pool has no spool), denied (its group is not ours), usage.
 Outcome enqueue_by_spool(const EnqueueOptions& options, const config::Environment& environment);
 
+/// Without a database the same run can be spooled: how, for the end of a message. Empty if it cannot.
+std::string by_spool_instead(const EnqueueOptions& options, const config::Environment& environment);
+
 }  // namespace dormouse::cli

@@ -11,7 +11,9 @@ constexpr const char* pin_sql =
     "SELECT pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $1::integer,"
     " CASE WHEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $1::integer"
     " THEN pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) END,"
-    " (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) session_user)";
+    " (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) session_user),"
+    " CASE WHEN pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $1::integer"
+    " THEN pg_catalog.set_config('dormouse.person', $2::pg_catalog.text, false) END";
 
 constexpr const char* begin_reading_sql = "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp";
 
@@ -141,8 +143,8 @@ Status may_use_ground(const std::vector<Reply>& looked) {
     return look.rows() == 0 ? Status{} : judge(look, Act::works);
 }
 
-Result<Ground> take_ground(BlockingConnection& connection, Act act) {
-    const auto pinned = connection.ask("session", pin_sql, {std::to_string(PQbackendPID(connection.get()))});
+Result<Ground> take_ground(BlockingConnection& connection, Act act, const std::string& person) {
+    const auto pinned = connection.ask("session", pin_sql, {std::to_string(PQbackendPID(connection.get())), person});
     if (!pinned) return tl::unexpected(pinned.error());
     if (!pinned->boolean(0, 2)) return Ground{};
     return act_as_owner(connection, act, pinned->boolean(0, 0));

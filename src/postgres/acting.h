@@ -28,9 +28,10 @@ struct Ground {
 };
 
 /// Makes the session look up names in pg_catalog alone (behind a pooler it stays as it is: that would reach other
-/// people's sessions), and a superuser's act as the schema's owner. Sent before anything else. Errors: denied, with the
-/// names of what is in the way and the remedy.
-Result<Ground> take_ground(BlockingConnection& connection, Act act);
+/// people's sessions), and a superuser's act as the schema's owner. Sent before anything else. `person` is who does
+/// this, if the login does not say so: it stands beside it in what is kept of operations. UTF-8; empty: nobody in
+/// particular. Errors: denied, with the names of what is in the way and the remedy.
+Result<Ground> take_ground(BlockingConnection& connection, Act act, const std::string& person = {});
 
 /// For a session that is about to use the schema: fails with 42501 where take_ground() would be `denied`, for nobody
 /// but a superuser. Executes nothing that is not of Postgres, and leaves no setting behind its transaction.

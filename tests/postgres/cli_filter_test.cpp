@@ -23,9 +23,11 @@ bool has(const std::string& text, const std::string& part) {
 struct Fixture {
     TestDatabase database;
     TemporaryDirectory directory;
+    std::string by_sudo = "root";
 
     Program program(std::vector<std::string> arguments) {
         return cli_program(std::move(arguments), {{"DATABASE_URL", database.url("postgres")},
+                                                  {"SUDO_USER", by_sudo},
                                                   {"DORMOUSE_CONFIG_DIR", directory.path()},
                                                   {"DORMOUSE_PATHS_RUNTIME_DIRECTORY", directory.path()}});
     }
@@ -164,7 +166,9 @@ BOOST_AUTO_TEST_CASE(who_did_what_is_kept) {
     const std::string one = failed("alone", "k");
     out({"retry", one});
     out({"retry", "--error", "busy", "--yes"});
+    by_sudo = "anna";
     out({"cancel", one, "--reason", "wrong file"});
+    by_sudo = "an\u00fcna(";
     out({"cancel", one});  // changes nothing
     const std::string text = out({"history", "--json"});
     std::vector<json> lines;
@@ -174,7 +178,12 @@ BOOST_AUTO_TEST_CASE(who_did_what_is_kept) {
     BOOST_TEST(lines[0].at("operation") == "cancel");
     BOOST_TEST(lines[0].at("run") == one);
     BOOST_TEST(lines[0].at("reason") == "wrong file");
-    BOOST_TEST(lines[0].at("who") == "postgres");
+    BOOST_TEST(lines[0].at("who") == "postgres (anna)");
+    BOOST_TEST(lines[1].at("who") == "postgres");
+    BOOST_TEST(database.value("SELECT error ->> 'message' FROM dormouse.runs WHERE id = $1", {one}) ==
+               "canceled by postgres (anna): wrong file");
+    BOOST_TEST(database.value("SELECT dormouse.who() FROM set_config('dormouse.person', E'b) (\nob', false)") ==
+               "postgres (b? ??ob)");
     BOOST_TEST(lines[1].at("filter").at("error") == "busy");
     BOOST_TEST(lines[1].at("runs") == 401);
     BOOST_TEST(lines[2].at("operation") == "retry");

@@ -57,25 +57,25 @@ function enqueue_next: worker executes
 function finished_at: operator executes, reader executes, worker executes
 function finishes_within: operator executes, reader executes, worker executes
 function forget_imports: nobody
+function forget_workers: operator executes, worker executes
 function import_runs: worker executes
 function is_of_the_server: nobody
-function forget_workers: operator executes, worker executes
-function key_owners: nobody
 function kept_out: worker executes
+function key_owners: nobody
 function levels: worker executes
 function listen: everybody executes
 function listens: everybody executes
-function lock_old: nobody
 function lock_matching: nobody
+function lock_old: nobody
 function lock_run: nobody
 function logs_of: operator executes, reader executes, worker executes
 function make_default: nobody
 function make_partition: nobody
 function new_id: everybody executes
 function next_runs: worker executes
-function note_stray: worker executes
 function nobody_listens: everybody executes
 function note_operation: nobody
+function note_stray: worker executes
 function notify_queue: everybody executes
 function notify_worker: everybody executes
 function own_key: nobody
@@ -88,23 +88,24 @@ function retain: worker executes
 function retention_locked: nobody
 function retry: operator executes, producer executes, worker executes
 function retry_runs: operator executes, worker executes
-function scale: operator executes, worker executes
 function run: operator executes, reader executes, worker executes
 function run_changes_status: nobody
 function run_exists: nobody
-function run_is_taken_away: nobody
 function run_has_finished: nobody
+function run_is_taken_away: nobody
 function runs_deleted: nobody
 function runs_ended: nobody
 function runs_inserted: nobody
 function runs_truncated: nobody
 function runs_updated: nobody
+function scale: operator executes, worker executes
 function settings_are: nobody
 function statuses_meant: nobody
 function sum_up_endings: nobody
 function take_key: nobody
 function told_as: everybody executes
 function watch: operator executes, worker executes
+function who: nobody
 schema dormouse: operator usage, producer usage, reader usage, worker usage
 sequence fence: worker usage
 sequence operations_id_seq: nobody

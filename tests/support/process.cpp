@@ -149,6 +149,7 @@ Ended run(Program program) {
 Program cli_program(std::vector<std::string> arguments, std::map<std::string, std::string> environment,
                     std::string input) {
     arguments.insert(arguments.begin(), dormouse_binary);
+    environment.try_emplace("SUDO_USER", "root");  // whoever runs the tests is nobody in particular
     return {std::move(arguments), std::move(input), std::move(environment), {}};
 }
 

@@ -92,6 +92,10 @@ BOOST_AUTO_TEST_CASE(a_program_is_written_with_what_builds_it_and_what_is_missin
                std::string::npos);
     BOOST_TEST(contents(pool) == before);
     refuses("cpp", "greet", 9, "is there already, and is not written over");
+    refuses("python", "a", 9, "needs python3, which is not here; install the package python3");
+    refuses("node", "a", 9, "needs node, which is not here; install the package nodejs");
+    refuses("shell", "a", 9, "needs jq, which is not here; install the package jq");
+    BOOST_TEST(!std::filesystem::exists(handlers + "/a.sh"));
     refuses("cpp", "../x", 2, "lower-case letters");
 }
 

@@ -211,20 +211,29 @@ COMMENT ON COLUMN dormouse.worker_registry.session_pid IS 'The server process of
 COMMENT ON COLUMN dormouse.worker_registry.rests_until IS 'By when one that closes its session on purpose (database.close_after) is to be heard of again.';
 COMMENT ON COLUMN dormouse.worker_registry.pid_namespace IS 'Where its pid means that process (pid_namespaces(7), an inode number): containers may share boot id and host name.';
 
+-- Who does this: the login, and behind it whom the session names (the command line: who typed it, as several people share a login). The name is
+-- no proof: anybody may name anybody.
+CREATE FUNCTION dormouse.who() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT session_user || CASE WHEN named.it <> '' AND named.it <> session_user
+                                THEN ' (' || left(regexp_replace(named.it, '[[:cntrl:]()]', '?', 'g'), 64) || ')' ELSE '' END
+      FROM (SELECT coalesce(current_setting('dormouse.person', true), '')) named (it)
+$$;
+
 -- How many runs the workers of a pool execute at once for a while, whatever its configuration says (dormouse scale). Written by dormouse.scale(), read through
 -- the view dormouse.scaled. A row that is over goes with the next step of retention.
 CREATE TABLE dormouse.pool_scale (
     pool        text        COLLATE "C" PRIMARY KEY,
     concurrency integer     NOT NULL CHECK (concurrency BETWEEN 1 AND 10000),
     until       timestamptz NOT NULL,
-    set_by      text        NOT NULL DEFAULT session_user,
+    set_by      text        NOT NULL DEFAULT dormouse.who(),
     set_at      timestamptz NOT NULL DEFAULT now(),
     reason      text,
     -- 7 days are 167 to 169 hours, where clocks are put forward and back
     CONSTRAINT nothing_is_for_ever CHECK (until <= set_at + interval '7 days 2 hours')
 );
 COMMENT ON TABLE dormouse.pool_scale IS 'The numbers set by dormouse scale; dormouse.scaled shows those in force.';
-COMMENT ON COLUMN dormouse.pool_scale.set_by IS 'The login.';
+COMMENT ON COLUMN dormouse.pool_scale.set_by IS 'The login, and in brackets who typed the command, if it says so.';
 
 -- The files that were imported, so that one whose removal was lost in a crash is not imported again, also when its run has finished
 -- long ago. Forgotten after 30 days.
@@ -238,7 +247,7 @@ CREATE INDEX imports_imported_at ON dormouse.imports (imported_at);
 CREATE TABLE dormouse.operations (
     id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     done_at   timestamptz NOT NULL DEFAULT now(),
-    who       text        NOT NULL DEFAULT session_user,
+    who       text        NOT NULL DEFAULT dormouse.who(),
     session   integer     NOT NULL DEFAULT pg_backend_pid(),
     operation text        NOT NULL CHECK (operation IN ('cancel', 'retry', 'archive', 'scale')),
     run_id    uuid,
@@ -249,7 +258,7 @@ CREATE TABLE dormouse.operations (
 CREATE INDEX operations_done_at ON dormouse.operations (done_at);
 CREATE INDEX operations_run ON dormouse.operations (run_id, id) WHERE run_id IS NOT NULL;
 COMMENT ON TABLE dormouse.operations IS 'Operations of the last 90 days (cancel, retry, archive, scale), with the login. One row per run given by id, or per batch of runs that match a filter.';
-COMMENT ON COLUMN dormouse.operations.who IS 'The login.';
+COMMENT ON COLUMN dormouse.operations.who IS 'The login, and in brackets who typed the command, if it says so.';
 COMMENT ON COLUMN dormouse.operations.session IS 'The server process: portions of one command have the same.';
 
 -- How long each pool wants finished runs to be kept. The longest counts: nothing goes that somebody wants to keep.

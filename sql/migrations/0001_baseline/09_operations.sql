@@ -47,7 +47,7 @@ END $$;
 -- The error of a canceled run. A reason of more than 8,192 bytes is cut: it is kept with each run, and shown with many.
 CREATE FUNCTION dormouse.canceled_by(reason text) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || session_user || coalesce(': ' || cut.reason, ''))
+    SELECT jsonb_build_object('class', 'canceled', 'message', 'canceled by ' || dormouse.who() || coalesce(': ' || cut.reason, ''))
       FROM (SELECT CASE WHEN octet_length($1) <= 8192 THEN $1 ELSE left($1, 2000) || ' (cut, of ' || octet_length($1) || ' bytes)' END) cut (reason)
 $$;
 
