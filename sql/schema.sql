@@ -2137,7 +2137,7 @@ CREATE TABLE dormouse.worker_registry (
     session_login oid,
     session_started_at timestamp with time zone,
     rests_until timestamp with time zone,
-    CONSTRAINT worker_registry_ended_check CHECK ((ended = ANY (ARRAY['left'::text, 'replaced'::text, 'reaped'::text]))),
+    CONSTRAINT worker_registry_ended_check CHECK ((ended = ANY (ARRAY['left'::text, 'lost'::text, 'replaced'::text, 'reaped'::text]))),
     CONSTRAINT worker_registry_state_check CHECK ((state = ANY (ARRAY['awake'::text, 'resting'::text, 'left'::text])))
 );
 
@@ -2151,7 +2151,7 @@ COMMENT ON COLUMN dormouse.worker_registry.concurrency_max IS 'What dormouse.sca
 
 COMMENT ON COLUMN dormouse.worker_registry.run_id IS 'It executes this run alone (--run). Null: whatever its queues hold.';
 
-COMMENT ON COLUMN dormouse.worker_registry.ended IS 'Of state left, how: by itself, found dead by its successor (replaced), or by dormouse reap.';
+COMMENT ON COLUMN dormouse.worker_registry.ended IS 'Of state left, how: by itself (null, left), without a session when a lease of its had ended (lost), found dead by its successor (replaced), or by dormouse reap.';
 
 COMMENT ON COLUMN dormouse.worker_registry.seen_at IS 'When it wrote this row last.';
 
@@ -2199,6 +2199,7 @@ CREATE VIEW dormouse.workers AS
             CASE
                 WHEN (w.state <> 'left'::text) THEN ((('closed its session on purpose at '::text || t.seen) || ', and was to be heard of by '::text) || t.rests_until)
                 WHEN (w.ended = 'replaced'::text) THEN ('its successor found it dead at '::text || t.left_at)
+                WHEN (w.ended = 'lost'::text) THEN (('had no session at '::text || t.left_at) || ', when a lease of its had ended'::text)
                 WHEN (w.ended = 'reaped'::text) THEN ('dormouse reap found it dead at '::text || t.left_at)
                 ELSE ('ended cleanly at '::text || t.left_at)
             END

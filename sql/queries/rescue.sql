@@ -21,9 +21,11 @@ WITH lost AS (
            error = pg_catalog.jsonb_build_object('class', 'lost', 'message', 'the worker that had this run died or was cut off')
       FROM lost WHERE r.ctid = lost.tid
     RETURNING r.id, r.watched, r.progress, r.progress_text, lost.*
-), over AS (  -- until it is heard of again
-    UPDATE dormouse.worker_registry w SET state = 'left', left_at = now()
+), over AS (  -- until it is heard of again, which is by another session: who has its session lives, and was slow
+    UPDATE dormouse.worker_registry w SET state = 'left', left_at = now(), ended = 'lost'
      WHERE w.state = 'awake' AND w.id IN (SELECT worker FROM back)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(w.session_pid) s
+                        WHERE s.pid = w.session_pid AND s.usesysid = w.session_login AND coalesce(s.backend_start = w.session_started_at, true))
 ), logged AS (
     INSERT INTO dormouse.attempt_log (run_id, worker, fence, started_at, outcome, progress, progress_text)
     SELECT id, worker, fence, started_at, 'lost', progress, progress_text FROM back

@@ -186,11 +186,15 @@ void Desk::leave(bool graceful, std::function<void()> on_told) {
     for (loop::Timer* timer : {&gather_, &again_, &fetch_, &database_, &well_}) timer->stop();
     if (graceful) observer_.over(fingerprint("worker"));
     on_told_ = std::move(on_told);
-    limit_.once(longest_at_exit, [this] {
-        background_.abandon();
-        std::exchange(on_told_, nullptr)();
-    });
+    limit_.once(longest_at_exit, [this] { hurry(); });
     if (!background_.at_work()) finish();
+}
+
+void Desk::hurry() {
+    if (!on_told_) return;
+    limit_.stop();
+    background_.abandon();
+    std::exchange(on_told_, nullptr)();
 }
 
 /// On the way out: what came since the last answer is told too, once. If that cannot be sent it is kept, where there is

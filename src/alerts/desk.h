@@ -35,6 +35,8 @@ class Desk {
     void take_over(std::vector<Notice> notices);
     /// The worker has ended. What is left is told; then, or after 10 s, `on_told` is called, perhaps from in here.
     void leave(bool graceful, std::function<void()> on_told);
+    /// While it leaves: what is not sent by now is kept, where there is a state directory.
+    void hurry();
 
   private:
     struct Answer;

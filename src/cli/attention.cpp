@@ -92,6 +92,7 @@ std::string how_it_ended(const WorkerSeen& worker, double now) {
     if (worker.ended == "session lost" && worker.seen_at)
         return " has lost its session; it was there " + relative(*worker.seen_at, now);
     if (worker.ended == "abandoned") return " has not extended its leases";
+    if (worker.ended == "lost") return " died or was cut off";
     if (worker.ended == "left" || worker.ended == "replaced" || worker.ended == "reaped") return " has left";
     return " ended unexpectedly";
 }

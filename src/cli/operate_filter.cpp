@@ -180,6 +180,10 @@ Outcome operate_on_filter(const Operation& operation, const OperateOptions& opti
         for (const config::LocalPool& pool : config::local_pools(config::of_process()))
             queues.insert(pool.queues.begin(), pool.queues.end());
     if (operation.rings && changed.changed > 0) ring_for(queues, options.json, *connection);
+    std::set<std::string> of_running;  // see operate_ids.cpp
+    for (const Group& group : meant->groups)
+        if (group.status == "running") of_running.insert(group.queue);
+    if (!operation.rings && changed.changed > 0) ring_for(of_running, true, *connection);
     if (changed.stopped) return tl::unexpected(std::move(*changed.stopped));
     if (options.json) {
         print_json(operation, options, *meant, changed);

@@ -67,7 +67,8 @@ Outcome operate_on_ids(const Operation& operation, const OperateOptions& options
     Exit worst = Exit::ok;
     Json told = Json::array();
     std::set<std::string> queues;
-    std::optional<Failure> stopped;  // what was done before that is done, told and rung
+    std::set<std::string> of_running;  // whose worker may have closed its session on purpose, and hears of nothing else
+    std::optional<Failure> stopped;    // what was done before that is done, told and rung
     for (const std::string& typed : options.runs) {
         const auto found = find(*connection, typed);
         auto done = found ? apply(operation, options, *connection, *found) : tl::unexpected(found.error());
@@ -79,6 +80,7 @@ Outcome operate_on_ids(const Operation& operation, const OperateOptions& options
         const Exit exit = exit_of(done->outcome);
         if (worst == Exit::ok) worst = exit;
         if (exit == Exit::ok && done->outcome != "unchanged") queues.insert(done->queue);
+        if (exit == Exit::ok && done->detail.starts_with("it was running")) of_running.insert(done->queue);
         told.push_back({{"id", done->id}, {"outcome", done->outcome}, {"detail", done->detail}});
         const std::string line = "run " + done->id + (options.dry_run ? " would be " : " ") + done->outcome +
                                  (done->detail.empty() ? "" : ": " + done->detail);
@@ -89,6 +91,7 @@ Outcome operate_on_ids(const Operation& operation, const OperateOptions& options
         print(safe_json(Json{{"operation", operation.name}, {"dry_run", options.dry_run}, {"runs", told}}.dump()) +
               "\n");
     if (operation.rings && !options.dry_run) ring_for(queues, options.json, *connection);
+    if (!operation.rings && !options.dry_run) ring_for(of_running, true, *connection);
     if (stopped) return tl::unexpected(std::move(*stopped));
     return worst;
 }

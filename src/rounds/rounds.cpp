@@ -233,6 +233,11 @@ void Rounds::tell_outage(const Error& error) {
     events_.on_trouble();
 }
 
+void Rounds::close_second() {
+    second_.close();
+    for (Seat* seat : std::exchange(second_trip_.seats, {})) seat->who->lost();
+}
+
 void Rounds::close() {
     second_.close();
     first_.close();

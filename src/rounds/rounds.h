@@ -34,6 +34,8 @@ class Rounds {
     [[nodiscard]] store::Wire& wire() { return first_; }
     [[nodiscard]] const store::Wire& wire() const { return first_; }
     [[nodiscard]] SecondWire& second() { return second_; }
+    /// Whose round is on it is told that it is lost.
+    void close_second();
 
     /// Sends what can be sent.
     void send(const Moment& moment);

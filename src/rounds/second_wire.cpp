@@ -36,7 +36,10 @@ void SecondWire::claimed(int runs) {
 void SecondWire::quiet() {
     large_claims_ = 0;
     if (wire_.state() == store::Wire::State::closed || quiet_timer_.armed()) return;
-    quiet_timer_.once(quiet_while, [this] { close(); });
+    quiet_timer_.once(quiet_while, [this] {
+        if (wire_.state() == store::Wire::State::waiting) return quiet();  // never under a round
+        close();
+    });
 }
 
 void SecondWire::close() {

@@ -15,8 +15,6 @@ Millis between(std::int64_t due, std::int64_t claimed) {
     if (due < claimed - longest_us) return Millis{longest_us / 1'000};
     return Millis{(claimed - due) / 1'000};
 }
-/// 2000-01-01, from which Postgres counts, since 1970.
-constexpr Millis postgres_epoch{946'684'800'000};
 
 ClaimedRun claimed_run(const Reply& reply, int row) {
     ClaimedRun run;
@@ -28,7 +26,6 @@ ClaimedRun claimed_run(const Reply& reply, int row) {
     if (!reply.is_null(row, 6)) run.max_attempts = static_cast<int>(reply.integer(row, 6));
     if (!reply.is_null(row, 7)) run.timeout = Millis{reply.integer(row, 7)};
     run.traceparent = reply.text(row, 8);
-    run.run_at = Millis{reply.integer(row, 10) / 1'000} + postgres_epoch;
     run.lost = static_cast<int>(reply.integer(row, 11));
     run.waited = between(reply.integer(row, 10), reply.integer(row, 13));
     return run;

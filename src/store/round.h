@@ -29,7 +29,6 @@ struct ClaimedRun {
     std::string traceparent;
     int lost = 0;      ///< attempts that were lost with their worker
     Millis waited{0};  ///< from when it was due to its claim, by the clock of the database
-    Millis run_at{0};  ///< when it was due, since 1970 by the database's clock
 };
 
 /// How an attempt ended, as it is written.

@@ -150,7 +150,7 @@ std::optional<Millis> Claims::next_tick(Time now) const {
 store::Claim Claims::claim_for(Time now) {
     store::Claim claim;
     const int cap = config_.worker.batch_size;
-    claim.most = cap > 0 ? std::min(cap, wanted()) : wanted();
+    claim.most = std::min(cap > 0 ? std::min(cap, wanted()) : wanted(), static_cast<int>(portion_.most()));
     claim.payload_bytes = config_.limits.payload_bytes;
     if (claim.most > free_slots())
         claim.payload_bytes = std::min(claim.payload_bytes, ahead_bytes / std::max(claim.most, 1));
@@ -215,6 +215,7 @@ void Claims::answered(store::Answer& answer, Time sent_at) {
         due_.known = false;
     }
     if (!asked) return;
+    portion_.answered();
     const bool searched = search_.active();
     const std::size_t brought = answer.claimed.size();
     search_.answered(answer);
@@ -253,6 +254,7 @@ void Claims::undone() {
 
 void Claims::lost() {
     forgets_ = forgets_ || ever_claimed_;  // also the answer before may have been lost on its way
+    if (on_wire_) portion_.lost(static_cast<std::size_t>(on_wire_->most));
     undone();
 }
 

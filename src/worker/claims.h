@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "rounds/round_portion.h"
 #include "worker/claim_search.h"
 #include "worker/errand.h"
 #include "worker/flights.h"
@@ -101,12 +102,13 @@ class Claims : public Participant {
     Looks looks_;
     Shelf shelf_;
     ClaimSearch search_;
-    std::vector<store::Room> all_tasks_;   ///< when none has a concurrency of its own: they never change
-    std::optional<store::Claim> on_wire_;  ///< the claim whose answer is awaited
-    bool asked_due_ = false;               ///< … and whether it is asked what is due
-    bool put_back_ = false;                ///< a run was put back since that was asked
-    bool asked_forgotten_ = false;         ///< … and for claims whose answer was lost
-    bool forgets_ = false;                 ///< there may be such claims
+    std::vector<store::Room> all_tasks_;     ///< when none has a concurrency of its own: they never change
+    std::optional<store::Claim> on_wire_;    ///< the claim whose answer is awaited
+    rounds::RoundPortion portion_{100'000};  ///< runs; above what any pool executes at once
+    bool asked_due_ = false;                 ///< … and whether it is asked what is due
+    bool put_back_ = false;                  ///< a run was put back since that was asked
+    bool asked_forgotten_ = false;           ///< … and for claims whose answer was lost
+    bool forgets_ = false;                   ///< there may be such claims
     bool ever_claimed_ = false;
     bool last_full_ = false;  ///< the last claim came back full: there is probably more
     Due due_;

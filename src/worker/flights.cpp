@@ -26,12 +26,10 @@ Millis margin_of(Millis lease) {
     return std::min(lease / 5, Millis{10'000});
 }
 
-/// Waited for too long for its first attempt. By this host's clock, and the database's: expires is no matter of
-/// seconds.
-bool is_expired(const store::ClaimedRun& run, const config::Task& task) {
+/// Waited for too long for its first attempt: by the database's clock until it was claimed, whatever this host's says.
+bool is_expired(const store::ClaimedRun& run, const config::Task& task, BootClock::time_point claimed_at) {
     if (task.expires == Millis{0} || run.attempts > 0 || run.lost > 0) return false;
-    const auto now = std::chrono::floor<Millis>(std::chrono::system_clock::now().time_since_epoch());
-    return now - run.run_at > task.expires;
+    return run.waited + since(claimed_at) > task.expires;
 }
 
 }  // namespace
@@ -80,7 +78,7 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
         return back(store::Ending::not_started, unknown_task_pause,
                     "the worker that was to execute it has no such task");
     }
-    if (is_expired(run, task->second))
+    if (is_expired(run, task->second, claimed_at))
         return refused("expired", "it was not started within " + config::duration_text(task->second.expires) +
                                       " of the time it was due (expires of task " + run.task + ")");
     const std::int64_t limit = config_.limits.payload_bytes;
@@ -239,12 +237,17 @@ void Flights::on_done(const Uuid& id, handlers::Outcome outcome) {
     flights_.erase(found);
     count_task(flight.task, -1);
     if (alone_ == id) alone_.reset();
-    int& not_started = not_started_[flight.task];
+    NotStarted& not_started = not_started_[flight.task];
     const config::Task& task = config_.tasks.at(flight.task);
     add_refusal_hint(outcome, task, config_.pool);
-    Tries tries{flight.used, flight.allowed, not_started};
-    not_started = outcome.kind == handlers::Outcome::not_started ? not_started + 1 : 0;
-    if (not_started == 1 && is_news(flight.task, outcome.error_message))  // nobody else tells
+    const bool first = not_started.times == 0;
+    if (outcome.kind != handlers::Outcome::not_started) {
+        not_started = {};
+    } else if (first || since(not_started.at) >= least_pause_of_not_started(not_started.times - 1)) {
+        not_started = {not_started.times + 1, BootClock::now()};  // else it is the same time, for another run
+    }
+    const Tries tries{flight.used, flight.allowed, std::max(0, not_started.times - 1)};
+    if (first && not_started.times == 1 && is_news(flight.task, outcome.error_message))  // nobody else tells
         log::event(log::Level::warning, "not_started",
                    flight.task + " cannot be started, its runs wait and are tried again: " + outcome.error_message,
                    {{"run_id", id.to_string()}, {"task", flight.task}});

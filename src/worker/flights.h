@@ -141,8 +141,12 @@ class Flights : private handlers::RunListener {
     /// No lease event is sooner. Runs that end do not touch it, so that it costs them nothing; when it has passed it is
     /// found anew.
     mutable Time quiet_until_ = Time::max();
-    std::map<std::string, int> not_started_;  ///< by task: how often in a row
-    std::map<std::string, Told> told_;        ///< by task: why it was last said not to start
+    struct NotStarted {
+        int times = 0;  ///< in a row: however many runs meet it meanwhile, each pause counts once
+        Time at{};      ///< the last of these
+    };
+    std::map<std::string, NotStarted> not_started_;  ///< by task
+    std::map<std::string, Told> told_;               ///< by task: why it was last said not to start
 };
 
 }  // namespace dormouse::worker

@@ -208,6 +208,10 @@ void Imports::scanned(ImportJob& job) {
     const bool wanted_before = wanted_;
     wanted_ |= scan.more || job.files_left;
     const bool searching = choose(job.now);
+    if (!searching && entries_.size() > portion_.most()) {
+        entries_.resize(portion_.most());
+        wanted_ = true;
+    }
     if (!entries_.empty() || searching) return enter(State::scanned);
     enter(State::idle);
     if (some) wanted_ = wanted_before;  // all are held back: there is more, but a scan gets no further
@@ -288,6 +292,7 @@ void Imports::answered(store::Answer& answer, Time) {
     if (state_ != State::sent) return;
     const auto sent = std::exchange(entries_, {});
     if (sent.empty()) return enter(State::idle);
+    portion_.answered();
     std::size_t imported = 0;
     std::vector<ImportJob::Finished> files;
     for (std::size_t i = 0; i < sent.size() && i < answer.imported.size(); ++i) {
@@ -324,6 +329,11 @@ void Imports::undone() {
     entries_.clear();
     wanted_ = true;
     enter(State::idle);
+}
+
+void Imports::lost() {
+    if (state_ == State::sent && !entries_.empty()) portion_.lost(entries_.size());
+    undone();
 }
 
 Next Imports::refused(const store::Refused& refused) {

@@ -17,6 +17,7 @@
 #include "loop/poll.h"
 #include "loop/timer.h"
 #include "rounds/bisection.h"
+#include "rounds/round_portion.h"
 #include "spool/spool.h"
 #include "worker/import_job.h"
 #include "worker/taking_part.h"
@@ -41,6 +42,7 @@ class Imports : public Participant {
     void answered(store::Answer& answer, Time sent_at) override;
     /// The files are still there and go again.
     void undone() override;
+    void lost() override;
     /// Because of a file: by halves, until it is alone and put aside.
     Next refused(const store::Refused& refused) override;
     /// None: nothing waits, or an answer is awaited, of the database or of the disk.
@@ -105,9 +107,10 @@ class Imports : public Participant {
     std::unique_ptr<loop::Poll> on_watch_;
     UniqueFd mounts_;
     std::unique_ptr<loop::Poll> on_mounts_;
-    std::vector<spool::SpoolFile> entries_;  ///< scanned or sent
-    std::function<void()> on_nothing_;       ///< while looking
-    std::optional<Time> look_again_;         ///< a truncated file is old enough then, or a stuck one is tried again
+    std::vector<spool::SpoolFile> entries_;    ///< scanned or sent
+    rounds::RoundPortion portion_{1'000'000};  ///< files; a scan brings fewer
+    std::function<void()> on_nothing_;         ///< while looking
+    std::optional<Time> look_again_;           ///< a truncated file is old enough then, or a stuck one is tried again
     int stuck_in_a_row_ = 0;
     Bisection<std::string> search_;  ///< by name of file
     /// Files whose key somebody holds in an open transaction, and when each is tried again, alone.

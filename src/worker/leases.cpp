@@ -70,12 +70,16 @@ Next Leases::refused(const store::Refused& refused) {
     }
     const auto found = bisection_.refused();
     if (found == Bisection<Uuid>::Found::everyone) return Next::everyone;
-    if (found == Bisection<Uuid>::Found::one && !sent.empty()) {
-        refused_.insert(sent.front().fence);
-        log::event(log::Level::warning, "extension_refused",
-                   "the lease of a run cannot be extended, its handler is stopped before it ends: " + refused.message,
-                   {{"run_id", sent.front().id.to_string()}});
-    }
+    if (found != Bisection<Uuid>::Found::one || sent.empty()) return Next::again;
+    const bool passes =
+        refused.kind == ErrorKind::conflict;  // a lock of somebody's: asked for again while time is left
+    const bool first = (passes ? locked_ : refused_).insert(sent.front().fence).second;
+    if (first)
+        log::event(
+            log::Level::warning, "extension_refused",
+            passes ? "the lease of a run cannot be extended now, it is tried again: " + refused.message
+                   : "the lease of a run cannot be extended, its handler is stopped before it ends: " + refused.message,
+            {{"run_id", sent.front().id.to_string()}});
     return Next::again;
 }
 

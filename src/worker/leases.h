@@ -60,6 +60,7 @@ class Leases : public Participant {
     std::vector<store::Held> asking_;     ///< on the wire
     Bisection<Uuid> bisection_;
     std::set<std::int64_t> refused_;  ///< fences of runs whose row the database does not let us touch
+    std::set<std::int64_t> locked_;   ///< of those that are tried again, which was said
 };
 
 }  // namespace dormouse::worker

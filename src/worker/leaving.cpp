@@ -115,6 +115,7 @@ void Leaving::step() {
     const Wire wire = parts_.database().state();
     if (!parts_.flights.empty() || parts_.rounds.awaits_answer() || !parts_.reports.outbox().settled()) return;
     if (wire == Wire::opening || parts_.imports.is_finishing()) return;
+    if (wire != Wire::lost && parts_.reports.has_last_words(BootClock::now())) return;
     if (wire == Wire::waiting && parts_.sleepy()) return;  // it is not woken by another session
     if (wire == Wire::waiting) {  // a step of retention: it comes to its own end, nobody waits for it
         parts_.rounds.close();
@@ -128,7 +129,10 @@ void Leaving::stop_handlers() {
     const Millis patience = parts_.flights.empty() ? Millis{0} : times_.patience;
     for (Parcel& parcel : parts_.flights.stop_all(patience)) parts_.reports.outbox().add(std::move(parcel));
     crash_point("handlers.stopped");
-    timer_.once(patience + times_.last_writes, [this] { give_up(); });
+    // Whoever asks again wants it sooner.
+    const Time now = BootClock::now();
+    gives_up_at_ = std::min(gives_up_at_, now + patience + times_.last_writes);
+    timer_.once(std::max(Millis{0}, std::chrono::ceil<Millis>(gives_up_at_ - now)), [this] { give_up(); });
     events_.on_change();
 }
 
@@ -154,7 +158,7 @@ void Leaving::part(State state, const char* reason) {
     if (!parts_.database().is_open()) return be_gone(Farewell{true, false, std::nullopt});
     life_.enter(state, reason);
     const bool whole = state == State::parting;
-    parts_.rounds.second().close();
+    parts_.rounds.close_second();
     store::Round round;
     round.leave = parts_.registry.registered() && whole;
     round.promise = parts_.promises.promise().last();
@@ -204,7 +208,7 @@ void Leaving::be_gone(Farewell farewell) {
     // On a turn of its own: this may run inside a callback of the session.
     timer_.once(Millis{0}, [this, farewell] {
         parts_.measure();
-        parts_.rounds.second().close();
+        parts_.rounds.close_second();
         parts_.rounds.wire().close();
         crash_point("session.closed");
         const auto call = circumstances_.on_gone;

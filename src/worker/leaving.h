@@ -70,6 +70,7 @@ class Leaving {
     const Events events_;
     Times times_;
     int signals_ = 0;
+    BootClock::time_point gives_up_at_ = BootClock::time_point::max();
     ErrandEnd errand_end_ = ErrandEnd::none;
     loop::Timer timer_;            ///< the grace, then what the last things may take
     loop::Timer errand_timer_;     ///< Errand::timeout

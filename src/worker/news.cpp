@@ -140,9 +140,9 @@ bool News::fill(store::Round& round, Time now, bool all) {
     std::size_t bytes = 0;
     for (auto& [id, attempt] : attempts_) {
         if (attempt.is_on_wire) continue;
-        if (bytes > most_bytes_in_a_round) {
+        if (bytes > most_bytes_in_a_round || (!all && now < attempt.not_before)) {
             waits_ = true;
-            break;
+            continue;
         }
         bytes += attempt.bytes;
         put(round, attempt);
@@ -177,6 +177,7 @@ void News::answered() {
                              attempt.closed.begin() + static_cast<std::ptrdiff_t>(std::exchange(attempt.on_wire, 0)));
         attempt.bytes -= std::exchange(attempt.bytes_on_wire, 0);
         attempt.progress_on_wire.reset();
+        attempt.pause = Millis{0};
         if (attempt.over && !attempt.waits()) attempts_.erase(found);
     }
     wire_.clear();
@@ -211,8 +212,17 @@ Next News::refused(const store::Refused& refused) {
     if (found == Found::everyone) return Next::everyone;
     if (found == Found::nothing) return Next::again;
     const auto guilty = attempts_.find(bisection_.guilty());
-    if (guilty != attempts_.end()) replace_lines(guilty->second, refused.message);
+    if (guilty == attempts_.end()) return Next::again;
+    refused.kind == ErrorKind::conflict ? put_off(guilty->second) : replace_lines(guilty->second, refused.message);
     return Next::again;
+}
+
+/// A lock of somebody's: it passes, and the news wait for that.
+void News::put_off(Attempt& attempt) {
+    constexpr Millis first{1'000};
+    constexpr Millis longest{30'000};
+    attempt.pause = std::clamp(attempt.pause * 2, first, longest);
+    attempt.not_before = BootClock::now() + attempt.pause;
 }
 
 void News::replace_lines(Attempt& attempt, const std::string& why) {
@@ -231,6 +241,13 @@ void News::replace_lines(Attempt& attempt, const std::string& why) {
            "[" + std::to_string(lines) +
                " lines or a progress are missing here, the database does not take them: " + why + "]");
     bisection_.again(attempt.held.id);
+}
+
+bool News::has_last_words(Time now) const {
+    return waits_ && std::any_of(attempts_.begin(), attempts_.end(), [now](const auto& entry) {
+               const Attempt& attempt = entry.second;
+               return attempt.over && attempt.waits() && !attempt.is_on_wire && now >= attempt.not_before;
+           });
 }
 
 std::optional<Millis> News::wait(Time now) const {

@@ -56,6 +56,8 @@ class News {
 
     /// When something here makes a round owed; none: nothing waits.
     [[nodiscard]] std::optional<Millis> wait(Time now) const;
+    /// Something is left of an attempt that is over, and nothing else will make a round for it.
+    [[nodiscard]] bool has_last_words(Time now) const;
 
   private:
     static constexpr Millis least_between{1'000};
@@ -80,6 +82,8 @@ class News {
         int missing = 0;  ///< lines that did not fit
         bool replaced = false;
         bool over = false;  ///< forgotten once nothing of it waits
+        Time not_before{};  ///< its row was locked
+        Millis pause{0};    ///< the last one, for that
         [[nodiscard]] bool waits() const { return progress || !closed.empty() || !open.json.empty() || missing > 0; }
     };
 
@@ -88,6 +92,7 @@ class News {
     bool put(store::Round& round, Attempt& attempt);
     bool fill_group(store::Round& round);
     void replace_lines(Attempt& attempt, const std::string& why);
+    static void put_off(Attempt& attempt);
     void something_waits();
 
     std::size_t most_;

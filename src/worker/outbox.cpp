@@ -70,7 +70,7 @@ bool Outbox::fill(store::Round& round, Time now) {
     take_group();
     const bool searching = bisection_.active();
     std::size_t bytes = 0;
-    while (!searching && !waiting_.empty() && sent_.size() < most_in_a_round && bytes < most_bytes_in_a_round) {
+    while (!searching && !waiting_.empty() && sent_.size() < most_in_a_round && bytes < portion_.most()) {
         bytes += size_of(waiting_.front());
         sent_.push_back(std::move(waiting_.front()));
         waiting_.pop_front();
@@ -82,6 +82,12 @@ bool Outbox::fill(store::Round& round, Time now) {
     if (!searching) asked_ = std::exchange(doubtful_, {});
     for (const Parcel& parcel : asked_) round.ask_held.push_back(parcel.ending.held);
     return round.endings.has_value() || !asked_.empty();
+}
+
+void Outbox::lost() {
+    std::size_t bytes = 0;
+    for (const Parcel& parcel : sent_) bytes += size_of(parcel);
+    if (!sent_.empty()) portion_.lost(bytes);
 }
 
 void Outbox::last_try() {
@@ -122,7 +128,7 @@ void Outbox::wait_for_repair(Parcel parcel, const std::string& remedy, Time now)
 
 void Outbox::answered(const store::Answer& answer, Time now) {
     if (bisection_.active()) bisection_.passed();
-    if (!sent_.empty()) careful_ = hurried_ = false;
+    if (!sent_.empty()) careful_ = hurried_ = false, portion_.answered();
     const Ids ended(answer.ended.begin(), answer.ended.end());
     for (Parcel& parcel : std::exchange(sent_, {})) {
         if (ended.contains(parcel.ending.held.id)) {

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "rounds/bisection.h"
+#include "rounds/round_portion.h"
 #include "store/round.h"
 #include "worker/taking_part.h"
 
@@ -55,6 +56,8 @@ class Outbox {
     /// The round was undone, or its answer is lost: all of it goes again. One that was written after all is then
     /// neither written nor held, which settles it.
     void again();
+    /// The session was lost, perhaps because of how much there was: then less goes at a time.
+    void lost();
     /// The round was undone because of an ending in it, or of a row that somebody has locked for long.
     Next refused(const store::Refused& refused, Time now);
     /// Somebody holds a row: endings pass over it until they have been written.
@@ -102,7 +105,8 @@ class Outbox {
 
     Events events_;
     std::deque<Parcel> waiting_;
-    std::vector<Parcel> sent_;      ///< with the round on the wire
+    std::vector<Parcel> sent_;  ///< with the round on the wire
+    rounds::RoundPortion portion_{most_bytes_in_a_round};
     std::vector<Parcel> doubtful_;  ///< not written: locked by somebody, or no longer ours
     std::vector<Parcel> asked_;     ///< of doubtful_, with the round on the wire
     std::vector<Later> later_;

@@ -33,6 +33,7 @@ Pool::Pool(loop::Loop& loop, config::Sources sources, Errand errand, Program pro
       check_(loop),
       watchdog_(loop, "pool.watchdog"),
       retry_(loop, "pool.reload"),
+      ring_(loop, "pool.ring"),
       clear_(loop, "pool.clear") {
     loop_.turns().on_idle([this](const std::string& names) {
         log::event(log::Level::error, "loop_turns",
@@ -92,7 +93,8 @@ void Pool::on_signal() {
 // A closed terminal: the shell tells its jobs, and the kernel tells them once more; that is no second request. In the
 // pool's unit it is what it is to other services: look at your file.
 void Pool::on_hangup() {
-    if (new_program_) return;  // it has been asked for already
+    if (new_program_) return;                                // it has been asked for already
+    if (old_program_ && !old_program_->has_given()) return;  // nothing is ours yet; what is read then is the newest
     if (supervision_ && program_has_changed()) return start_new_program();
     if (supervision_) return on_configuration_changed(true);
     if (!std::exchange(hung_up_, true)) on_signal();
@@ -145,10 +147,7 @@ void Pool::on_predecessor_gone(Generation& whose, const Farewell& farewell) {
 }
 
 void Pool::end(const Farewell& farewell) {
-    if (supervision_ && farewell.due_known) {
-        const auto written = systemd::write_due_file(supervision_->runtime_directory, sources_.pool, farewell.due);
-        if (!written) log::event(log::Level::error, "due_file", written.error().message);
-    }
+    write_due(farewell, Millis{0});
     const std::string due = !farewell.due_known ? "unknown"
                             : farewell.due      ? "in " + std::to_string(farewell.due->count()) + " ms"
                                                 : "none";
@@ -158,11 +157,31 @@ void Pool::end(const Farewell& farewell) {
     exit_code_ = farewell.graceful ? 0 : 1;
     errand_end_ = farewell.errand;
     stopping_ = true;
-    const auto tell = [this, graceful = farewell.graceful] {
-        alerts_ ? alerts_->leave(graceful, [this] { loop_.stop(); }) : loop_.stop();
+    const auto over = [this, farewell, began = BootClock::now()] {
+        constexpr Millis worth_it{1'000};
+        if (since(began) >= worth_it) write_due(farewell, since(began));
+        loop_.stop();
+    };
+    const auto tell = [this, over, graceful = farewell.graceful] {
+        if (!alerts_) return over();
+        // Whoever rings now is heard by the next worker, which tells what is left.
+        constexpr Millis often{50};
+        ring_.every(often, [this] {
+            if (doorbell_.has_ring()) alerts_->hurry();
+        });
+        alerts_->leave(graceful, over);
     };
     finish_traces(
         [this, farewell, tell] { metrics_ ? metrics_->finish({farewell.due_known, farewell.due}, tell) : tell(); });
+}
+
+/// The time that it says counts from its end.
+void Pool::write_due(const Farewell& farewell, Millis passed) const {
+    if (!supervision_ || !farewell.due_known) return;
+    auto due = farewell.due;
+    if (due) due = std::max(Millis{0}, *due - passed);
+    const auto written = systemd::write_due_file(supervision_->runtime_directory, sources_.pool, due);
+    if (!written) log::event(log::Level::error, "due_file", written.error().message);
 }
 
 /// A ring that waits is the socket's; of the others systemd says whose unit it was. Source: systemd.exec(5),

@@ -75,6 +75,7 @@ class Pool {
     void add_farewell(const Farewell& farewell);
     void on_predecessor_gone(Generation& whose, const Farewell& farewell);
     void end(const Farewell& farewell);
+    void write_due(const Farewell& farewell, Millis passed) const;
     void start_watchdog();
 
     // pool_configuration.cpp: what is read, and the worker that is made of it
@@ -133,6 +134,7 @@ class Pool {
     loop::Background check_;  ///< of the tasks' programs and files
     loop::Timer watchdog_;
     loop::Timer retry_;
+    loop::Timer ring_;  ///< while the last alerts are sent
     BootClock::time_point started_ = BootClock::now();
     int failed_loads_ = 0;
     std::string last_failure_;

@@ -117,7 +117,7 @@ bool Reports::fill(store::Round& round, const Moment& moment) {
         news_.fill_endings(round);
         return true;
     }
-    if (!terms_.news_make_rounds) return something;  // see fill_along()
+    if (!terms_.news_make_rounds && !news_.has_last_words(moment.now)) return something;  // see fill_along()
     return news_.fill(round, moment.now) || something;
 }
 
@@ -156,7 +156,8 @@ Next Reports::refused(const store::Refused& refused) {
 
 std::optional<Millis> Reports::wait(const Moment& moment) const {
     const auto endings = outbox_.wait(moment.now);
-    const auto news = terms_.news_make_rounds || news_.searching() ? news_.wait(moment.now) : std::nullopt;
+    const bool make_rounds = terms_.news_make_rounds || news_.searching() || news_.has_last_words(moment.now);
+    const auto news = make_rounds ? news_.wait(moment.now) : std::nullopt;
     if (!endings || !news) return endings ? endings : news;
     return std::min(*endings, *news);
 }

@@ -34,8 +34,7 @@ class Reports : public Participant {
     [[nodiscard]] News& news() { return news_; }
     /// A run goes back to its queue as if it had not been claimed.
     void give_back(const store::ClaimedRun& run);
-    /// The last round before the session is closed on purpose takes everything along.
-    void fill_all(store::Round& round, Time now) { news_.fill(round, now, true); }
+    [[nodiscard]] bool has_last_words(Time now) const { return news_.has_last_words(now); }
 
     [[nodiscard]] const char* name() const override { return "reports"; }
     [[nodiscard]] store::Parts parts() const override;
@@ -47,6 +46,7 @@ class Reports : public Participant {
     void answered(store::Answer& answer, Time sent_at) override;
     void undone() override;
     void conflicted() override { outbox_.be_careful(), undone(); }
+    void lost() override { outbox_.lost(), undone(); }
     [[nodiscard]] bool seeks(const store::Refused& refused) const override;
     Next refused(const store::Refused& refused) override;
     [[nodiscard]] bool searching() const override { return outbox_.searching() || news_.searching(); }

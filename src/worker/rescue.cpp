@@ -12,6 +12,7 @@ namespace {
 /// The loop waits for it: what has been killed and is still there then is told and passed over.
 constexpr Millis survivors_patience{300};
 constexpr Millis pause_of_a_refused_run{300'000};
+constexpr Millis pause_of_a_locked_run{30'000};
 
 }  // namespace
 
@@ -105,12 +106,14 @@ Next Rescue::refused(const store::Refused& refused) {
     const Found found = search_.refused();
     if (found == Found::everyone) wanted_ = true;
     if (found == Found::one) {
-        left_.push_back({search_.guilty(), BootClock::now() + pause_of_a_refused_run});
-        log::event(
-            log::Level::error, "rescue_refused",
-            "a lost run cannot be taken back, tried again in 300 s; see the trigger or the rule that refuses it: " +
-                refused.message,
-            {{"run_id", search_.guilty().to_string()}});
+        const bool passes = refused.kind == ErrorKind::conflict;  // a lock of somebody's
+        const Millis pause = passes ? pause_of_a_locked_run : pause_of_a_refused_run;
+        left_.push_back({search_.guilty(), BootClock::now() + pause});
+        log::event(passes ? log::Level::warning : log::Level::error, "rescue_refused",
+                   "a lost run cannot be taken back, tried again in " + std::to_string(pause.count() / 1'000) +
+                       " s; see " + (passes ? "whose lock or trigger" : "the trigger or the rule that") +
+                       " refuses it: " + refused.message,
+                   {{"run_id", search_.guilty().to_string()}});
     }
     return found == Found::everyone ? Next::everyone : Next::again;
 }

@@ -22,8 +22,8 @@ void Rest::open_session() {
 }
 
 void Rest::arm() {
-    const bool wanted =
-        parts_.sleepy() && !life_.leaves() && parts_.database().is_open() && parts_.rounds.may_close(parts_.moment());
+    const bool wanted = parts_.sleepy() && (!life_.leaves() || life_.handed_over()) && !life_.in_last_round() &&
+                        parts_.database().is_open() && parts_.rounds.may_close(parts_.moment());
     if (!wanted) return timer_.stop();
     const Millis wait = parts_.retention.goes_on() ? Millis{0} : config_.database.close_after;
     if (!timer_.armed() || wait == Millis{0}) timer_.once(wait, [this] { close_session(); });
@@ -33,13 +33,15 @@ void Rest::arm() {
 /// does the last round of all it asks who is between a wake and its commit: nobody will hear of that commit.
 void Rest::close_session() {
     if (parts_.database().state() != store::Wire::State::open) return arm();
-    if (parts_.retention.before_sleep(BootClock::now())) return events_.on_change();  // its answer leads back here
-    doorbell_.watch_wake_file(true);
-    doorbell_.answer_wake_file();  // by this round
+    const bool claims = !life_.handed_over();  // else doorbell and due time are the successor's
+    if (claims && parts_.retention.before_sleep(BootClock::now()))
+        return events_.on_change();  // its answer leads back here
+    if (claims) doorbell_.watch_wake_file(true);
+    if (claims) doorbell_.answer_wake_file();  // by this round
     store::Round round;
     if (parts_.registry.registered()) round.rest = longest_silence();
-    round.ask_waking = doorbell_.may_have_wake_files();
-    if (!parts_.claims.due().known || round.ask_waking) parts_.claims.fill_due(round);
+    round.ask_waking = claims && doorbell_.may_have_wake_files();
+    if (claims && (!parts_.claims.due().known || round.ask_waking)) parts_.claims.fill_due(round);
     parts_.add_fences(round);
     if (store::parts_of(round).none()) return begin();
     parts_.claims.answered_by_another_round(BootClock::now());  // what is heard of from here on makes a look owed
@@ -60,15 +62,17 @@ void Rest::close_session() {
 /// Who woke us a moment ago and commits in the next one is heard of by nobody.
 void Rest::begin() {
     const bool closed_by_us = parts_.database().is_open();
-    doorbell_.watch_wake_file(true);
-    if (!closed_by_us) {
+    if (!life_.handed_over()) doorbell_.watch_wake_file(true);
+    if (!closed_by_us && !life_.handed_over()) {
         if (doorbell_.answer_wake_file()) parts_.claims.owe();
         if (doorbell_.may_have_wake_files()) parts_.claims.forget_due();
     }
     parts_.rounds.close();
     log::event(log::Level::debug, "dozing", "the session is closed: nothing here needs it");
-    life_.tell(parts_.flights.empty() ? "idle: the session is closed, a ring opens the next one (database.close_after)"
-                                      : "running, without a session (database.close_after)");
+    if (!life_.leaves())
+        life_.tell(parts_.flights.empty()
+                       ? "idle: the session is closed, a ring opens the next one (database.close_after)"
+                       : "running, without a session (database.close_after)");
     events_.on_change();
 }
 

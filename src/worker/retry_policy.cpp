@@ -59,6 +59,11 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
     return ending;
 }
 
+Millis least_pause_of_not_started(int times) {
+    constexpr int enough = 10;  // doublings
+    return std::min(not_started_max, not_started_base * (1 << std::clamp(times, 0, enough))) / 2;
+}
+
 store::Ending refuse(const store::Held& held, std::string error_class, std::string message) {
     store::Ending ending;
     ending.held = held;

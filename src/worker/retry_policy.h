@@ -20,6 +20,9 @@ struct Tries {
 store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, const Tries& tries,
                     const config::Task& task);
 
+/// The least that judge() makes a run wait whose task could not be started so many times in a row before.
+Millis least_pause_of_not_started(int times);
+
 /// The end of a run that is never started: no handler, payload over the limit, attempts used up by lost workers.
 store::Ending refuse(const store::Held& held, std::string error_class, std::string message);
 

@@ -194,7 +194,7 @@ void Worker::decide_exit() {
 
 void Worker::on_lost(const Error& error) {
     if (leaving_.lost_session()) return;
-    if (parts_.sleepy() && !life_.leaves() && parts_.rounds.may_close(parts_.moment()))
+    if (parts_.sleepy() && (!life_.leaves() || life_.handed_over()) && parts_.rounds.may_close(parts_.moment()))
         return rest_.begin();  // before us
     parts_.claims.owe();
     parts_.rounds.tell_outage(error);

@@ -40,6 +40,19 @@ constexpr const char* asks_for_k = R"([task.asks]
 command = ["/bin/sh", "-c", 'printf "{\"type\":\"completed\",\"enqueue\":[{\"task\":\"echo\",\"key\":\"k\"}]}\n" >&3']
 )";
 
+/// Whoever changes a run waits for the gate; only workers.
+constexpr const char* slow_changes = R"(
+    CREATE FUNCTION wait_for_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF current_setting('application_name') LIKE 'dormouse worker%' THEN PERFORM pg_advisory_xact_lock(40001); END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER wait_for_the_gate BEFORE UPDATE ON dormouse.runs_live FOR EACH ROW EXECUTE FUNCTION wait_for_the_gate())";
+
+/// Says 60 lines in 12 s, and how far it is.
+constexpr const char* chatty = R"([task.chatty]
+command = ["/bin/sh", "-c", 'for i in $(seq 60); do echo "line $i" >&2; printf "{\"type\":\"progress\",\"fraction\":0.5}\n" >&3; sleep 0.2; done']
+)";
+
 struct Scene {
     TestDatabase database;
     postgres::BlockingConnection gate = database.connect();
@@ -146,6 +159,23 @@ BOOST_AUTO_TEST_CASE(a_trigger_that_waits_for_a_lock_holds_up_nobody_else) {
     BOOST_TEST_MESSAGE("the last after " << database.value(longest) << " ms");
     does(gate, open_gate);
     BOOST_TEST(bench.until([&] { return database.value(status, {asks}) == "completed"; }));
+}
+
+// Somebody's trigger writes one row of an audit for each change, which somebody has locked for some seconds: twice as
+// long as it takes to find out whom the refusal is about.
+BOOST_AUTO_TEST_CASE(a_lock_that_passes_costs_no_lease_and_no_line) {
+    PoolBench chats(database.url(), {.worker = "lease = \"12s\"\nqueues = [\"chats\"]", .rest = chatty});
+    const std::string id = database.value("SELECT dormouse.enqueue('chatty', queue => 'chats')");
+    const auto lines = [&] { return database.value("SELECT count(*) FROM dormouse.logs WHERE run_id = $1", {id}); };
+    BOOST_TEST_REQUIRE(chats.until([&] { return lines() != "0"; }));
+    database.exec(slow_changes);
+    does(gate, close_gate);
+    chats.turns_within(Millis{8'000});  // from before the extension is due until after it was refused
+    does(gate, open_gate);
+    BOOST_TEST(chats.until([&] { return database.value(status, {id}) == "completed"; }));
+    BOOST_TEST(outcomes(id) == "completed");
+    BOOST_TEST(chats.until([&] { return lines() == "60"; }));
+    BOOST_TEST(database.value("SELECT count(DISTINCT text) FROM dormouse.logs WHERE text LIKE 'line %'") == "60");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -237,4 +237,35 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_dies_of_each_session_starts_it_once_for_ea
     BOOST_TEST(completed() == "1");
 }
 
+// Nothing else makes a round: its next session may be far away.
+BOOST_AUTO_TEST_CASE(what_a_canceled_run_said_last_is_written) {
+    PoolBench bench(server.url(name), {.database = "close_after = \"300ms\"",
+                                       .rest = "[task.tidies]\ncommand = [\"/bin/sh\", \"-c\", \"trap 'echo tidied up "
+                                               ">&2; exit' TERM; echo began >&2; sleep 1000 & wait\"]"});
+    const std::string id = ask("SELECT dormouse.enqueue('tidies')");
+    bench.ring();
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    ask("SELECT dormouse.cancel('" + id + "')");
+    bench.ring();
+    BOOST_TEST(bench.until([&] { return ask("SELECT count(*) FROM dormouse.logs WHERE text = 'tidied up'") == "1"; }));
+}
+
+// Its successor has the doorbell: the run that it finishes needs no session until it has ended.
+BOOST_AUTO_TEST_CASE(a_worker_that_was_handed_over_lets_the_database_sleep_while_its_run_goes_on) {
+    PoolBench bench(server.url(name), options());
+    const std::string id = ask("SELECT dormouse.enqueue('hold')");
+    bench.ring();
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.tasks().started().size() == 1; }));
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.worker().database().is_open(); }));
+    bench.worker().hand_over();
+    BOOST_TEST_REQUIRE(bench.until([&] { return server.sleeps(); }));
+    const int starts = server.starts();
+    bench.turns_within(Millis{3'000});
+    BOOST_TEST(server.starts() == starts);
+    BOOST_TEST(!bench.farewell().has_value());
+    bench.tasks().release();
+    BOOST_TEST_REQUIRE(bench.until([&] { return bench.farewell().has_value(); }));
+    BOOST_TEST(ask("SELECT status FROM dormouse.runs") == "completed");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

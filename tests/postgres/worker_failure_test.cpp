@@ -129,4 +129,14 @@ BOOST_AUTO_TEST_CASE(umask_says_who_may_read_the_files_that_a_task_makes) {
     ::umask(before);
 }
 
+// A file that is not there for a second, as while it is copied, costs five seconds, however many runs meet that.
+BOOST_AUTO_TEST_CASE(runs_that_meet_one_broken_start_wait_as_long_as_one) {
+    Scene scene({.worker = "concurrency = 8", .rest = "[task.gone]\ncommand = [\"/nowhere/x\"]\n"});
+    scene.database.exec("SELECT dormouse.enqueue_many('gone', array_fill('1'::jsonb, ARRAY[24]))");
+    BOOST_TEST_REQUIRE(scene.bench.until(
+        [&] { return scene.database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'retry'") == "24"; }));
+    BOOST_TEST(scene.database.value("SELECT max(run_at - now()) <= interval '5 s' FROM dormouse.runs") == "t");
+    BOOST_TEST(scene.database.value("SELECT max(attempts) FROM dormouse.runs") == "0");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -102,6 +102,27 @@ BOOST_AUTO_TEST_CASE(who_has_lost_its_runs_has_left_until_it_is_heard_of_again) 
     BOOST_TEST(bench.until([&] { return awake(database) == "1"; }));
 }
 
+// Its process was stopped for longer than its lease, or a lock held up its extensions: its session says that it lives.
+BOOST_AUTO_TEST_CASE(who_was_slow_and_has_its_session_has_not_left) {
+    TestDatabase database;
+    PoolBench slow(database.url(), {.worker = "lease = \"6s\""});
+    database.exec("SELECT dormouse.enqueue('hold')");
+    BOOST_TEST_REQUIRE(slow.until([&] { return slow.tasks().started().size() == 1; }));
+    BOOST_TEST_REQUIRE(slow.until([&] { return awake(database) == "1"; }));
+    database.exec("UPDATE dormouse.runs_live SET lease_until = now()");  // as if its loop had not turned meanwhile
+    PoolBench other(database.url());
+    BOOST_TEST_REQUIRE(other.until([&] { return other.tasks().started().size() == 1; }));
+    const std::string of_slow = " FROM dormouse.workers WHERE id = '" + slow.id().to_string() + "'";
+    BOOST_TEST(database.value("SELECT condition || ' ' || state || ' ' || evidence" + of_slow) ==
+               "idle awake has a session, holds no run");
+    BOOST_TEST(database.value("SELECT workers || ' ' || (refused IS NOT NULL) FROM dormouse.forget_workers(NULL, '" +
+                              slow.id().to_string() + "')") == "0 true");
+    BOOST_TEST(database.value("SELECT string_agg(outcome, ' ' ORDER BY attempt) FROM dormouse.attempts") ==
+               "lost running");
+    other.tasks().release();
+    BOOST_TEST(other.until_idle());
+}
+
 BOOST_AUTO_TEST_CASE(the_runs_of_somebody_of_another_directory_wait_for_their_lease) {
     TestDatabase database;
     const TemporaryDirectory state;

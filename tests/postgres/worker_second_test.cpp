@@ -12,11 +12,14 @@ namespace {
 
 struct Fixture {
     TestDatabase database;
-    PoolBench bench{database.url(),
-                    {.worker = "concurrency = 8",
-                     .rest = "[task.bad]\ncommand = [\"/usr/bin/printf\", \"1e-200000\"]\nmax_attempts = 1",
-                     .starts = false,
-                     .second_session_at = 2}};
+    PoolBench bench{
+        database.url(),
+        {.worker = "concurrency = 8",
+         .rest = "[task.bad]\ncommand = [\"/usr/bin/printf\", \"1e-200000\"]\nmax_attempts = 1\n"
+                 "[task.tidies]\ncommand = [\"/bin/sh\", \"-c\", \"trap 'echo tidied up >&2; exit' TERM; echo "
+                 "began >&2; sleep 1000 & wait\"]",
+         .starts = false,
+         .second_session_at = 2}};
 
     std::string sessions() {
         return database.value(
@@ -123,6 +126,25 @@ BOOST_AUTO_TEST_CASE(a_worker_that_leaves_meanwhile_writes_everything) {
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'queued' AND attempts = 0") ==
                std::to_string(1'000 - std::stoi(count("completed"))));
     BOOST_TEST(bench.until([&] { return sessions() == "0"; }));
+}
+
+// What was said last by a run that was canceled goes over it when nothing is at work any more.
+BOOST_AUTO_TEST_CASE(it_is_not_closed_under_a_round_that_takes_long) {
+    enqueue(400);
+    bench.worker().start();
+    BOOST_TEST_REQUIRE(bench.until([&] { return sessions() == "2" && count("completed") == "400"; }));
+    enqueue(1, "tidies");
+    BOOST_TEST_REQUIRE(bench.until([&] { return count("running") == "1"; }));
+    BOOST_TEST_REQUIRE(
+        bench.until([&] { return database.value("SELECT count(*) FROM dormouse.logs WHERE text = 'began'") == "1"; }));
+    database.exec(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(7); RETURN NULL; "
+        "END $$; CREATE TRIGGER slowly AFTER INSERT ON dormouse.run_logs EXECUTE FUNCTION slowly()");
+    database.exec("SELECT dormouse.cancel(id) FROM dormouse.runs WHERE status = 'running'");
+    BOOST_TEST(bench.until(
+        [&] { return database.value("SELECT count(*) FROM dormouse.logs WHERE text = 'tidied up'") == "1"; }));
+    BOOST_TEST(bench.until([&] { return sessions() == "1"; }));
+    BOOST_TEST(bench.until_idle());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

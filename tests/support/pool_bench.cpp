@@ -153,6 +153,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     circumstances.environment = options.environment;
     circumstances.promise = options.promise;
     circumstances.leaves_when_idle = options.leaves_when_idle;
+    circumstances.on_room = [] {};
     circumstances.on_gone = [this](const worker::Farewell& farewell) { farewell_ = farewell; };
     worker_ = std::make_unique<worker::Worker>(loop_, config_, *doorbell_, *handlers_, std::move(circumstances));
     doorbell_->answer([this] { worker_->rung(); });

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <list>
 #include <stdexcept>
@@ -50,6 +51,9 @@ struct ProxyTcp::Pair {
     std::string held;
     bool over = false;
     bool says_its_last = false;
+    std::uint64_t asked = 0;  ///< bytes since the last answer
+    std::uint64_t told = 0;   ///< bytes since the last question
+    bool is_stuck = false;
 };
 
 ProxyTcp::ProxyTcp(const std::string& socket_directory, int port, std::function<void()> before_connect)
@@ -111,6 +115,14 @@ bool ProxyTcp::is_cut(Pair& pair, const std::string& question, const std::string
     return !cut_is_heard_;
 }
 
+bool ProxyTcp::is_stuck(Pair& pair, std::size_t said, std::size_t answered) const {
+    if (said > 0) pair.told = 0;
+    if (answered > 0) pair.asked = 0;
+    pair.asked += said;
+    pair.told += answered;
+    return pair.is_stuck = pair.is_stuck || std::max(pair.asked, pair.told) > at_most_;
+}
+
 void ProxyTcp::turn(Mode mode) {
     const Mode before = mode_.exchange(mode);
     if (mode == Mode::refuse || before == Mode::swallow) ++cuts_;
@@ -164,6 +176,7 @@ void ProxyTcp::run() {
                 cut();
                 break;
             }
+            if (is_stuck(pair, said.size(), answer.size())) continue;
             if (!said.empty() && !lost && !write_all(pair.server.get(), said)) pair.over = true;
             if (const auto at_it = answer.find(said_.first); !said_.first.empty() && at_it != std::string::npos)
                 answer.replace(at_it, said_.first.size(), said_.second);
@@ -184,7 +197,7 @@ void ProxyTcp::run() {
             if (before_connect_) before_connect_();
             UniqueFd server = connect_to(server_path_);
             ++connections_;
-            if (client.valid() && server.valid()) pairs.push_back({std::move(client), std::move(server), {}, false});
+            if (client.valid() && server.valid()) pairs.push_back({std::move(client), std::move(server), {}});
         }
     }
 }

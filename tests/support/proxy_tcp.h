@@ -40,6 +40,9 @@ class ProxyTcp {
     [[nodiscard]] std::uint64_t held() const { return held_; }
     /// Says the second for the first in each answer; both are equally long. Before the first connection.
     void say_instead(std::string what, std::string instead) { said_ = {std::move(what), std::move(instead)}; }
+    /// A connection on which one side says more than that without the other passes nothing from there on, as if that
+    /// took too long.
+    void carry_at_most(std::uint64_t bytes) { at_most_ = bytes; }
     /// Ends every connection; what was held back is lost. New connections are taken.
     void cut();
     /// What a client says for the nth time from now on (1: the next) ends every connection as cut() does: before the
@@ -60,6 +63,7 @@ class ProxyTcp {
     void turn(Mode mode);
     void run();
     void passed(std::size_t bytes);
+    bool is_stuck(Pair& pair, std::size_t said, std::size_t answered) const;
     bool is_cut(Pair& pair, const std::string& question, const std::string& answer);
     void nudge() const;
 
@@ -72,6 +76,7 @@ class ProxyTcp {
     std::atomic<std::uint64_t> bytes_{0};
     std::atomic<BootClock::rep> last_passed_{BootClock::now().time_since_epoch().count()};
     std::atomic<std::uint64_t> held_{0};
+    std::atomic<std::uint64_t> at_most_{UINT64_MAX};
     std::atomic<int> connections_{0};
     std::atomic<int> questions_{0};
     std::atomic<int> cut_at_{0};

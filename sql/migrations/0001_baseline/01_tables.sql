@@ -188,7 +188,7 @@ CREATE TABLE dormouse.worker_registry (
     state              text        NOT NULL DEFAULT 'awake' CHECK (state IN ('awake', 'resting', 'left')),
     started_at         timestamptz NOT NULL DEFAULT now(),
     left_at            timestamptz,
-    ended              text        CHECK (ended IN ('left', 'replaced', 'reaped')),
+    ended              text        CHECK (ended IN ('left', 'lost', 'replaced', 'reaped')),
     seen_at            timestamptz NOT NULL DEFAULT now(),
     session_pid        integer,
     session_login      oid,
@@ -205,7 +205,7 @@ COMMENT ON COLUMN dormouse.worker_registry.pid_start IS 'Start time of the proce
 COMMENT ON COLUMN dormouse.worker_registry.concurrency IS 'How many runs it executes at once by its configuration.';
 COMMENT ON COLUMN dormouse.worker_registry.concurrency_max IS 'What dormouse.scale() can bring that to at most. Null: nothing is known against more.';
 COMMENT ON COLUMN dormouse.worker_registry.run_id IS 'It executes this run alone (--run). Null: whatever its queues hold.';
-COMMENT ON COLUMN dormouse.worker_registry.ended IS 'Of state left, how: by itself, found dead by its successor (replaced), or by dormouse reap.';
+COMMENT ON COLUMN dormouse.worker_registry.ended IS 'Of state left, how: by itself (null, left), without a session when a lease of its had ended (lost), found dead by its successor (replaced), or by dormouse reap.';
 COMMENT ON COLUMN dormouse.worker_registry.seen_at IS 'When it wrote this row last.';
 COMMENT ON COLUMN dormouse.worker_registry.session_pid IS 'The server process of its session. It counts as this session with session_login and session_started_at alone.';
 COMMENT ON COLUMN dormouse.worker_registry.rests_until IS 'By when one that closes its session on purpose (database.close_after) is to be heard of again.';

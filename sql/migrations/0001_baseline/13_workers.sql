@@ -24,6 +24,7 @@ CREATE VIEW dormouse.workers AS
            CASE c.condition
                 WHEN 'left' THEN CASE WHEN w.state <> 'left' THEN 'closed its session on purpose at ' || t.seen || ', and was to be heard of by ' || t.rests_until
                                       WHEN w.ended = 'replaced' THEN 'its successor found it dead at ' || t.left_at
+                                      WHEN w.ended = 'lost' THEN 'had no session at ' || t.left_at || ', when a lease of its had ended'
                                       WHEN w.ended = 'reaped' THEN 'dormouse reap found it dead at ' || t.left_at
                                       ELSE 'ended cleanly at ' || t.left_at END
                 WHEN 'dead' THEN CASE WHEN h.abandoned THEN 'the lease of a run it holds ended at ' || t.first_end || ' and was not extended'

@@ -122,6 +122,22 @@ equal "the main process" "$(main)" "$before"
 equal "the run" "$(status_of "$run")" running
 sql "DELETE FROM dormouse.migrations WHERE version = 9999" >/dev/null
 
+say "--- a new program that is told to look at its file before the pool is its own does not begin"
+before=$(main)
+upgrade
+sql "BEGIN; LOCK TABLE dormouse.migrations; SELECT pg_sleep(3); COMMIT" >/dev/null & # its trial of the schema waits for that
+systemctl reload --no-block $service
+told_early() {
+    local pid
+    for pid in $(pgrep -x dormouse -P "$before"); do kill -HUP "$pid" 2>/dev/null && hangups=$((hangups + 1)); done
+    other_main
+}
+hangups=0
+wait_for 30 told_early
+wait $!
+holds "it was told so ($hangups times)" [ "$hangups" -gt 0 ]
+equal "the run, its attempts, its processes" "$(status_of "$run") $(attempts_of "$run") $(pgrep -fc 'until .*go[.][$]DORMOUSE_RUN_ID')" "running 0 1"
+
 say "--- systemctl stop: the old one has its grace"
 take_over
 old=$before
