@@ -29,6 +29,7 @@ enum class Exit : int {
     attention = 13,
     not_told = 14,
     limit = too_few_exit_code,
+    stopped = 16,
 };
 
 struct ExitRow {
@@ -40,19 +41,20 @@ inline constexpr std::array exit_table{
     ExitRow{Exit::ok, "done"},
     ExitRow{Exit::internal, "an internal error of dormouse"},
     ExitRow{Exit::usage, "wrong usage, or input that is not accepted"},
-    ExitRow{Exit::run_failed, "the run failed (enqueue --wait, watch)"},
+    ExitRow{Exit::run_failed, "the run failed (enqueue --wait, watch, worker --run)"},
     ExitRow{Exit::not_found, "no such run; no such pool or worker (forget, scale)"},
-    ExitRow{Exit::timeout, "timed out (enqueue --wait=DURATION)"},
+    ExitRow{Exit::timeout, "timed out (enqueue --wait=DURATION, worker --timeout)"},
     ExitRow{Exit::unreachable, "the database cannot be reached, or cannot serve this now"},
     ExitRow{Exit::denied, "credentials or permissions"},
     ExitRow{Exit::schema, "the schema is missing, older or newer: dormouse migrate"},
     ExitRow{Exit::config, "the configuration is missing or invalid"},
     ExitRow{Exit::nobody_answered, "nobody answered the ring"},
-    ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait, watch)"},
+    ExitRow{Exit::run_canceled, "the run was canceled (enqueue --wait, watch, worker --run)"},
     ExitRow{Exit::output, "done, but stdout is closed or cannot be written"},
     ExitRow{Exit::attention, "something needs attention (status, doctor)"},
     ExitRow{Exit::not_told, "a message was not accepted (alert --test)"},
     ExitRow{Exit::limit, "too few open files for a process of dormouse: LimitNOFILE=, ulimit -n"},
+    ExitRow{Exit::stopped, "told to stop before it was done (worker --run, --drain, --max-runs, --timeout)"},
 };
 
 /// Why a command did not do what it was asked for: one line for stderr, and the code.

@@ -47,7 +47,7 @@ void add_worker(CLI::App& app, Chosen& chosen) {
     command.add_flag("-v,--verbose", options->verbose, "Log more, for debugging");
     command.footer(
         "In a terminal it stays until SIGINT or SIGTERM. Then running handlers may finish, and the rest is "
-        "requeued.\n\n"
+        "requeued. It exits with 0, or with 16 if --run, --drain, --max-runs or --timeout is not done by then.\n\n"
         "Examples:\n"
         "  dormouse worker default --check\n"
         "  dormouse worker --config ./pool.toml --set worker.idle_exit=10s");

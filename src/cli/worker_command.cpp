@@ -54,7 +54,10 @@ Exit exit_of(const worker::PoolEnd& end) {
         case worker::ErrandEnd::timed_out:
             return Exit::timeout;
         case worker::ErrandEnd::no_configuration:
+        case worker::ErrandEnd::unknown_task:
             return Exit::config;
+        case worker::ErrandEnd::stopped:
+            return end.graceful ? Exit::stopped : Exit::internal;
         case worker::ErrandEnd::none:
         case worker::ErrandEnd::done:
             break;

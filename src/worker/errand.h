@@ -18,6 +18,16 @@ struct Errand {
 };
 
 /// How it ended.
-enum class ErrandEnd { none, done, run_failed, run_canceled, run_not_found, timed_out, no_configuration };
+enum class ErrandEnd {
+    none,
+    done,
+    run_failed,
+    run_canceled,
+    run_not_found,
+    timed_out,
+    no_configuration,
+    unknown_task,  ///< the run is handed back to whoever has its task
+    stopped,       ///< by a signal, before it was done
+};
 
 }  // namespace dormouse::worker

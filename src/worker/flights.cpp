@@ -15,7 +15,6 @@ namespace dormouse::worker {
 namespace {
 
 constexpr Millis pause_between_suspects{1'000};
-constexpr Millis unknown_task_pause{60'000};
 /// Lost so often with a worker whose host went on, a run is suspected of having killed it.
 constexpr int losses_of_a_suspect = 2;
 /// A suspected function waits for so long until nothing else is at work; from then on nothing else is started.
@@ -53,13 +52,13 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
         add_failure_hook(ending, task->second, run.queue, run.attempts);
         return Parcel{std::move(ending), run.task, attempt};
     };
-    const auto back = [&](store::Ending::Kind kind, std::optional<Millis> delay, const char* why = "") {
+    const auto back = [&](store::Ending::Kind kind, std::optional<Millis> delay, const std::string& why = "") {
         store::Ending ending{};
         ending.held = run.held;
         ending.kind = kind;
         ending.counts = false;
         ending.delay = delay;
-        if (*why != '\0') ending.error_class = "not_started";
+        if (!why.empty()) ending.error_class = "not_started";
         ending.error_message = why;
         return Parcel{std::move(ending), run.task, attempt};
     };
@@ -70,13 +69,14 @@ std::optional<Parcel> Flights::start(store::ClaimedRun run, Time claimed_at) {
         return back(store::Ending::handed_back, std::nullopt);
     const bool suspect = run.lost >= losses_of_a_suspect;
     if (suspect && has_suspect()) return back(store::Ending::handed_back, pause_between_suspects);
-    if (task == config_.tasks.end() || handler == nullptr) {  // for whoever knows it; only `--run` claims such a run
+    if (task == config_.tasks.end() || handler == nullptr) {  // only `--run` claims such a run, and ends by it
+        met_unknown_task_ = true;
         log::event(log::Level::warning, "unknown_task",
                    run.task + ": this worker has no such task, the run is left for one that has; add [task." +
                        run.task + "] to " + (config_.file.empty() ? "the pool's configuration" : config_.file),
                    {{"run_id", run.held.id.to_string()}, {"task", run.task}});
-        return back(store::Ending::not_started, unknown_task_pause,
-                    "the worker that was to execute it has no such task");
+        return back(store::Ending::not_started, std::nullopt,
+                    "worker --run of pool " + config_.pool + " claimed it, which has no such task");
     }
     if (is_expired(run, task->second, claimed_at))
         return refused("expired", "it was not started within " + config::duration_text(task->second.expires) +

@@ -44,6 +44,9 @@ class Flights : private handlers::RunListener {
     /// once.
     std::optional<Parcel> start(store::ClaimedRun run, Time claimed_at);
 
+    /// A run was claimed whose task this worker does not have.
+    [[nodiscard]] bool met_unknown_task() const { return met_unknown_task_; }
+
     /// A claim is on its way: see handlers::Handlers.
     void expect_start() { handlers_.expect_start(); }
     [[nodiscard]] std::size_t count() const { return flights_.size(); }
@@ -137,6 +140,7 @@ class Flights : private handlers::RunListener {
     std::optional<Uuid> alone_;          ///< what is at work has to be alone
     std::map<std::string, int> capped_;  ///< at work, by task that has a concurrency of its own
     bool room_made_ = false;
+    bool met_unknown_task_ = false;
     Time no_extension_before_{};
     /// No lease event is sooner. Runs that end do not touch it, so that it costs them nothing; when it has passed it is
     /// found anew.

@@ -43,6 +43,7 @@ Participants::Participants(loop::Loop& loop, const config::Config& config, handl
                    [this](const Parcel& parcel) {
                        if (parcel.ending.delay) claims.put_back_in(*parcel.ending.delay);
                        measures.ended(parcel);
+                       tell_errand(parcel.ending);
                        if (life_.handed_over()) circumstances_.on_room();
                    },
                .on_refused = [this](const Parcel& parcel) { measures.refused(parcel); },
@@ -149,6 +150,13 @@ Moment Participants::moment() const {
 void Participants::add_fences(store::Round& round) const {
     if (!round.due && !round.release_forgotten && !round.rescue && !round.list_lost && !round.rescue_ids) return;
     for (const store::Held& run : rounds.held()) round.fences.push_back(run.fence);
+}
+
+void Participants::tell_errand(const store::Ending& ending) {
+    if (ending.held.id != circumstances_.errand.run) return;
+    if (ending.kind == store::Ending::completed) errand_end_ = ErrandEnd::done;
+    if (ending.kind == store::Ending::failed) errand_end_ = ErrandEnd::run_failed;
+    if (ending.kind == store::Ending::canceled) errand_end_ = ErrandEnd::run_canceled;
 }
 
 void Participants::measure() {

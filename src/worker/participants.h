@@ -53,11 +53,18 @@ struct Participants {
     /// database and not here, however that came about, is everybody's business.
     void add_fences(store::Round& round) const;
     void measure();
+    /// What this worker has done of its errand by itself, whoever hears of it.
+    [[nodiscard]] ErrandEnd errand_end() const {
+        return flights.met_unknown_task() ? ErrandEnd::unknown_task : errand_end_;
+    }
 
   private:
+    void tell_errand(const store::Ending& ending);
+
     const config::Config& config_;
     const Circumstances& circumstances_;
     const Life& life_;
+    ErrandEnd errand_end_ = ErrandEnd::none;
     const Events events_;
     std::string untested_;  ///< what was told of the version of the server
 

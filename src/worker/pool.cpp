@@ -78,6 +78,7 @@ void Pool::begin() {
 }
 
 void Pool::on_signal() {
+    told_to_stop_ = true;
     const bool not_yet = old_program_ && !old_program_->has_given();
     if (stopping_ || not_yet) return loop_.stop();
     if (gave_way()) return terminate_what_is_left();
@@ -120,6 +121,7 @@ void Pool::on_gone(Generation& whose, Farewell farewell) {
         clean ? predecessors_->leave(whose.worker->id()) : predecessors_->died(whose.worker->id());
     }
     if (&whose != present_.get()) return on_predecessor_gone(whose, farewell);
+    if (farewell.errand == ErrandEnd::none) farewell.errand = whose.worker->errand_end();
     farewell_ = farewell;
     if (before_.empty() && !old_program_) end(farewell);
 }
@@ -156,6 +158,7 @@ void Pool::end(const Farewell& farewell) {
     crash_point("pool.stopped");
     exit_code_ = farewell.graceful ? 0 : 1;
     errand_end_ = farewell.errand;
+    if (errand_end_ == ErrandEnd::none && errand_.any() && told_to_stop_) errand_end_ = ErrandEnd::stopped;
     stopping_ = true;
     const auto over = [this, farewell, began = BootClock::now()] {
         constexpr Millis worth_it{1'000};

@@ -123,6 +123,7 @@ class Pool {
     bool guest_;
     std::optional<Supervision> supervision_;
     bool hung_up_ = false;
+    bool told_to_stop_ = false;
     int failures_ = 0;
     int exit_code_ = 0;
     std::unique_ptr<Inheritance> inheritance_;

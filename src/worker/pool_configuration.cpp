@@ -127,7 +127,8 @@ Circumstances Pool::circumstances_of(Generation& generation) {
         circumstances.identity.concurrency_max = config.worker.concurrency;
     circumstances.owns_process = !guest_;
     circumstances.leaves_when_idle =
-        !guest_ && (doorbell_.present() || supervision_ || is_explicit(generation.loaded, "worker.idle_exit"));
+        !guest_ && !errand_.run &&
+        (doorbell_.present() || supervision_ || is_explicit(generation.loaded, "worker.idle_exit"));
     know_predecessors(circumstances.identity);
     circumstances.predecessors = predecessors_.get();
     circumstances.errand = rest_of_errand();

@@ -79,6 +79,8 @@ void Worker::step() {
         parts_.rounds.send(parts_.moment());
     }
     if (parts_.reports.outbox().empty() && !parts_.rounds.awaits_answer()) parts_.flights.start_alone();
+    if (parts_.errand_end() == ErrandEnd::unknown_task && !life_.leaves())
+        leaving_.leave("its run's task is none of this pool's");
     if (life_.leaves()) {
         leaving_.step();
     } else {

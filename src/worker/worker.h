@@ -49,6 +49,7 @@ class Worker {
     void add_at_work(std::map<std::string, int>& into) const { parts_.flights.add_at_work(into); }
     [[nodiscard]] const Uuid& id() const { return circumstances_.identity.id; }
     [[nodiscard]] State state() const { return life_.state(); }
+    [[nodiscard]] ErrandEnd errand_end() const { return parts_.errand_end(); }
     /// No session (or one being opened), nothing in flight, nothing unwritten: the configuration may be read anew.
     [[nodiscard]] bool is_waiting_for_database() const;
     [[nodiscard]] const store::Wire& database() const { return parts_.database(); }

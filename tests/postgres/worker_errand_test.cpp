@@ -1,6 +1,7 @@
 // Workers that are there for one run, for what is due, for so many attempts, for so long: they end by themselves, and
 // the exit code says how.
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -186,6 +187,60 @@ BOOST_AUTO_TEST_CASE(when_the_time_is_over_the_run_goes_back_uncounted) {
     BOOST_TEST(status(ours) == "queued");
     BOOST_TEST(database.value("SELECT attempts FROM dormouse.runs") == "0");
     BOOST_TEST(!process_lives(tasks.processes().front()));
+}
+
+BOOST_AUTO_TEST_CASE(told_to_stop_before_it_is_done_it_says_so_and_the_run_goes_back) {
+    write("concurrency = 2\nshutdown_grace = \"100ms\"");
+    const std::string ours = enqueue("'hold'");
+    std::size_t starts = 0;
+    for (const std::vector<std::string>& errand : std::vector<std::vector<std::string>>{
+             {"--run", ours}, {"--drain"}, {"--max-runs", "1"}, {"--timeout", "20s"}, {}})
+        for (const int signal : {SIGTERM, SIGINT}) {
+            Process process(program(errand));
+            BOOST_TEST_REQUIRE(until([&] { return tasks.started().size() > starts; }));
+            ++starts;
+            process.signal(signal);
+            const Ended ended = process.wait();
+            BOOST_TEST(ended.exit_code == (errand.empty() ? 0 : 16), (errand.empty() ? "plain" : errand[0]));
+            BOOST_TEST(status(ours) == "queued");
+        }
+    Process process(program({"--drain", "--database-url", "postgresql:///nobody?host=" + directory.path()}));
+    BOOST_TEST_REQUIRE(process.saw_error("database_lost"));
+    process.signal(SIGTERM);
+    BOOST_TEST(process.wait().exit_code == 16);
+}
+
+BOOST_AUTO_TEST_CASE(told_to_stop_while_its_run_ends_it_says_how_that_ended) {
+    for (const auto& [handler, code] : {std::pair{0, 0}, {1, 3}}) {
+        const std::string ours = enqueue("'hold', max_attempts => 1");
+        const std::size_t before = tasks.started().size();
+        Process process(program({"--run", ours}));
+        BOOST_TEST_REQUIRE(until([&] { return tasks.started().size() > before; }));
+        database.exec("UPDATE dormouse.runs_live SET watched = false");  // nobody tells it
+        process.signal(SIGTERM);
+        tasks.release(handler);
+        BOOST_TEST(process.wait().exit_code == code);
+        BOOST_TEST(status(ours) == (code == 0 ? "completed" : "failed"));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(one_that_waits_is_waited_for_where_the_pool_exits_when_it_is_idle) {
+    write("idle_exit = \"1s\"\nlook_exit = \"1s\"");
+    const std::string ours = enqueue("'echo', delay => interval '3 seconds'");
+    BOOST_TEST(worker({"--run", ours}).exit_code == 0);
+    BOOST_TEST(status(ours) == "completed");
+}
+
+BOOST_AUTO_TEST_CASE(one_whose_task_this_pool_does_not_have_goes_back_as_it_was_and_ends_it) {
+    const std::string ours = enqueue("'theirs', queue => 'elsewhere'");
+    const std::string as_it_was = "SELECT (run_at, attempts, status, worker) FROM dormouse.runs";
+    const std::string before = database.value(as_it_was);
+    const Ended ended = worker({"--run", ours, "--timeout", "10s"});
+    BOOST_TEST(ended.exit_code == 9);
+    BOOST_TEST(ended.err.find("theirs: this worker has no such task") != std::string::npos, ended.err);
+    BOOST_TEST(ended.err.find("add [task.theirs] to " + file) != std::string::npos, ended.err);
+    BOOST_TEST(database.value(as_it_was) == before);
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempts") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(it_ends_at_once_if_there_is_no_configuration_that_it_can_use) {
