@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/doctor_parts.h"
+#include "systemd/local_rings.h"
 #include "systemd/units.h"
 
 namespace dormouse::cli {
@@ -22,10 +23,10 @@ void add_doorbell(Findings& findings, const PoolSeen& pool) {
     const std::string path = config::doorbell_of(*pool.local);
     const std::string about = "pool " + pool.name + ": doorbell";
     if (pool.listening) return findings.push_back({Grade::ok, about, path + " listens, " + mode_of(path), ""});
-    findings.push_back({pool.units && pool.units->on() ? Grade::failed : Grade::note, about,
-                        "nobody listens at " + path + ", so this pool cannot be rung",
-                        pool.units ? "systemctl enable --now dormouse@" + pool.name + ".target"
-                                   : "fine for a worker in the foreground, which looks by itself"});
+    findings.push_back(
+        {pool.units && pool.units->on() ? Grade::failed : Grade::note, about,
+         "nobody listens at " + path + ", so this pool cannot be rung",
+         pool.units ? "systemctl enable --now dormouse@" + pool.name + ".target" : systemd::fine_in_foreground});
 }
 
 /// What is wrong with them is what status calls for attention.

@@ -21,10 +21,15 @@ std::vector<PoolRing> ring_pools(const std::vector<config::LocalPool>& pools, co
 
 std::string not_rung(const PoolRing& ring) {
     return "could not ring pool " + ring.pool + " (" + ring.done.error().message +
-           "); if it is to be rung: " + doorbell_remedy(ring.pool);
+           (sd_booted() > 0 ? "); if it is to be rung: " : "); ") + doorbell_remedy(ring.pool);
 }
 
 std::string doorbell_remedy(const std::string& pool) {
+    return sd_booted() > 0 ? start_command(pool)
+                           : std::string(fine_in_foreground) + "; if none runs: " + start_command(pool);
+}
+
+std::string start_command(const std::string& pool) {
     if (sd_booted() <= 0) return "dormouse worker " + pool;
     const std::string target = "dormouse@" + pool + ".target";
     return "systemctl enable --now " + target + ", or where that is active already: systemctl restart " + target;

@@ -25,8 +25,14 @@ std::vector<PoolRing> ring_pools(const std::vector<config::LocalPool>& pools, co
 /// For a ring that failed: which pool, why, and what to do if it was to be rung.
 std::string not_rung(const PoolRing& ring);
 
+/// Of a doorbell where nobody listens, and systemd does not run.
+inline constexpr const char* fine_in_foreground = "fine for a worker in the foreground, which looks by itself";
+
 /// What an administrator does about a doorbell where nobody answers. A restart also puts up a socket whose file was
-/// removed. Where systemd does not run, the worker itself is started.
+/// removed. Where systemd does not run, a worker may be in the foreground already.
 std::string doorbell_remedy(const std::string& pool);
+
+/// What has a worker of the pool.
+std::string start_command(const std::string& pool);
 
 }  // namespace dormouse::systemd
