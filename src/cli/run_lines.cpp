@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/payload.h"
 #include "cli/when.h"
 #include "config/duration.h"
 #include "config/size.h"
@@ -103,8 +104,13 @@ Try<RunLine> parse_run_line(const std::string& line, const std::string& queue, d
         for (const auto& [name, value] : object.items())
             if (std::string why = filling.take(name, value); !why.empty()) return wrong(std::move(why));
         if (run.task.empty()) return wrong("it has no task");
-        if (object.contains("payload")) run.payload = raw_member(line, "payload");
+        if (object.contains("payload")) {
+            run.payload = raw_member(line, "payload");
+            if (std::string why = nul_in_payload(run.payload); !why.empty()) return wrong(std::move(why));
+        }
     } catch (const nlohmann::json::parse_error& error) {
+        if (is_half_a_pair(error.what()))
+            return wrong("it has half a surrogate pair at byte " + std::to_string(error.byte) + half_a_pair_remedy);
         return wrong("it stops being JSON at byte " + std::to_string(error.byte));
     } catch (const nlohmann::json::exception&) {
         return wrong("it has a number that is too large");

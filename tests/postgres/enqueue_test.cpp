@@ -146,7 +146,20 @@ BOOST_AUTO_TEST_CASE(what_is_no_json_is_refused_with_its_place) {
     refused({"t", "-"}, "it is empty");
     refused({"t", "@/does/not/exist"}, "/does/not/exist: No such file");
     refused({"t", "@/"}, "Is a directory");
-    refused({"t", "\"\\u0000\""}, "22P05");  // JSON, but Postgres cannot store it
+    refused({"t", "\"text"}, "line 1, column 6\n");  // no hint about quotes
+    refused({"t", "text"}, "text needs double quotes");
+}
+
+BOOST_AUTO_TEST_CASE(what_postgres_cannot_store_is_refused_with_its_place_and_the_remedy) {
+    const std::string nul = " has a NUL character (\\u0000), which Postgres cannot store; leave it out, or encode";
+    const std::string half = ", which is not valid text; write both halves of it, or leave it out";
+    refused({"t", R"("\u0000")"}, ": payload" + nul);
+    refused({"t", R"({"a": [1, {"b": "x\u0000y"}]})"}, ": payload.a[1].b" + nul);
+    refused({"t", R"({"a": {"b\u0000": 1}})"}, R"(payload.a: the name "b\u0000")" + nul);
+    refused({"t", "-"}, "payload from stdin: payload[0]" + nul, R"(["\u0000"])");
+    refused({"t", "{\"a\":\n \"\\ud800\"}"}, "payload has half a surrogate pair at line 2, column 8" + half);
+    refused({"t", R"(["\udc00"])"}, half);
+    BOOST_TEST(enqueue({"t", R"(["\\u0000", "\ud83d\ude00", "\\ud800"])"}).exit_code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_too_large_is_refused_without_reading_all_of_it) {
