@@ -115,7 +115,7 @@ class Teller {
     }
 
   private:
-    Awaited run_;
+    AwaitedRun run_;
     std::set<std::string> told_;
 };
 

@@ -43,7 +43,7 @@ bool nobody_knows(const std::vector<WorkerRow>& awake, const std::string& task) 
     });
 }
 
-std::string who_is_missing(postgres::BlockingConnection& connection, const Awaited& run) {
+std::string who_is_missing(postgres::BlockingConnection& connection, const AwaitedRun& run) {
     const auto awake = listeners(connection, run.queue);
     if (!awake) return "no worker has taken it";
     if (awake->empty()) return "no worker that serves queue " + config::quote(run.queue) + " is awake";
@@ -57,7 +57,7 @@ std::string who_is_missing(postgres::BlockingConnection& connection, const Await
 
 }  // namespace
 
-Hindrance hindrance_of(postgres::BlockingConnection& connection, const Awaited& run, const Standing& standing) {
+Hindrance hindrance_of(postgres::BlockingConnection& connection, const AwaitedRun& run, const Standing& standing) {
     if (standing.status == "running" || standing.finished()) return {"", standing.status};
     const std::string error = error_line(standing.error);
     const auto due = due_of(connection, run.id);

@@ -9,7 +9,7 @@
 namespace dormouse::cli {
 
 /// What whoever waits knows of the run.
-struct Awaited {
+struct AwaitedRun {
     std::string id;
     std::string task;
     std::string queue;
@@ -22,6 +22,6 @@ struct Hindrance {
 
 /// How the run stands, and what it waits for: its next attempt and the error of the last one, its time, a worker that
 /// is awake and knows its task, a free place. What this login may not see is left out.
-Hindrance hindrance_of(postgres::BlockingConnection& connection, const Awaited& run, const Standing& standing);
+Hindrance hindrance_of(postgres::BlockingConnection& connection, const AwaitedRun& run, const Standing& standing);
 
 }  // namespace dormouse::cli

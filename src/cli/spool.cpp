@@ -88,8 +88,11 @@ Try<std::string> text_of(const EnqueueOptions& options, std::int64_t payload_lim
 
 Failure why_not_open(int reason, const std::string& path, const config::LocalPool& pool) {
     if (reason == ENOENT)
-        return {Exit::config, "there is no spool " + path + ": the pool's worker makes it at its first start (" +
-                                  systemd::doorbell_remedy(pool.name) + ")"};
+        return {
+            Exit::config,
+            "there is no spool " + path +
+                ": the pool's worker makes it when it starts, or logs why it cannot (spool_closed); if none has started: " +
+                systemd::start_command(pool.name)};
     return from(from_errno(reason, path));
 }
 

@@ -66,11 +66,16 @@ int make_directory(const std::string& path) {
     return failed;
 }
 
+bool is_somebody_elses(const std::string& directory) {
+    struct stat seen{};
+    return ::geteuid() == 0 && ::stat(directory.c_str(), &seen) == 0 && seen.st_uid != 0;
+}
+
 }  // namespace
 
-Result<Spool> Spool::open(const std::string& directory, const std::string& pool, bool make) {
+Result<Spool> Spool::open(const std::string& directory, const std::string& pool, Make make) {
     const std::string path = directory + "/" + pool;
-    if (make) {
+    if (make == Make::yes || (make == Make::if_ours && !is_somebody_elses(directory))) {
         if (const int failed = make_directory(path); failed != 0 && failed != EEXIST)
             return tl::unexpected(from_errno(failed, path));
         crash_point("spool.made");

@@ -57,9 +57,16 @@ class Spool {
   public:
     using Time = BootClock::time_point;
 
-    /// Opens the spool of `pool` in `directory`; `make`: makes it if there is none, on a thread that from then on has a
-    /// umask and a working directory for itself. Errors: from mkdir(2) and open(2), with the path.
-    static Result<Spool> open(const std::string& directory, const std::string& pool, bool make);
+    /// Whether to make a spool where there is none, on a thread that from then on has a umask and a working directory
+    /// for itself.
+    enum class Make {
+        no,
+        yes,
+        if_ours,  ///< root makes none in somebody's directory: that one's worker could remove no file from it
+    };
+
+    /// Opens the spool of `pool` in `directory`. Errors: from mkdir(2) and open(2), with the path.
+    static Result<Spool> open(const std::string& directory, const std::string& pool, Make make);
 
     /// Reads what is there, in the order of names. A good file without an id is renamed to carry one; a wrong one is
     /// moved away.

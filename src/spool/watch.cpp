@@ -4,9 +4,11 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "spool/entry.h"
 
@@ -22,6 +24,35 @@ Result<UniqueFd> watch(const std::string& path) {
     if (problem == EMFILE || problem == ENOSPC)
         error.message += " (raise sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches)";
     return tl::unexpected(error);
+}
+
+Awaited await(const std::string& path) {
+    Awaited awaited;
+    UniqueFd fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    constexpr std::uint32_t arrivals = IN_ATTRIB | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_MOVED_TO | IN_ONLYDIR;
+    for (std::string below = path; fd.valid() && below.rfind('/') != std::string::npos;) {
+        const std::size_t slash = below.rfind('/');
+        awaited.name = below.substr(slash + 1);
+        below.resize(slash);
+        if (::inotify_add_watch(fd.get(), below.empty() ? "/" : below.c_str(), arrivals) < 0) continue;
+        awaited.watch = std::move(fd);
+        break;
+    }
+    return awaited;
+}
+
+bool may_have_come(const Awaited& awaited) {
+    bool come = false;
+    std::array<char, 16 << 10> buffer{};
+    const ssize_t size = ::read(awaited.watch.get(), buffer.data(), buffer.size());
+    for (const char* at = buffer.data(); at < buffer.data() + std::max<ssize_t>(size, 0);) {
+        inotify_event event{};
+        std::memcpy(&event, at, sizeof event);
+        at += sizeof event;
+        if (event.len == 0 || awaited.name == at) come = true;
+        at += event.len;
+    }
+    return come;
 }
 
 UniqueFd watch_mounts() {

@@ -13,6 +13,16 @@ namespace dormouse::spool {
 /// remedy. Source: inotify(7).
 Result<UniqueFd> watch(const std::string& path);
 
+/// What tells that something may have come to a path where nothing could be opened.
+struct Awaited {
+    UniqueFd watch;    ///< readable when something has happened in the nearest directory above that there is
+    std::string name;  ///< what is awaited there
+};
+/// Not valid where the kernel has no watch to give. Source: inotify(7).
+Awaited await(const std::string& path);
+/// Takes what has happened: whether it is about what is awaited.
+bool may_have_come(const Awaited& awaited);
+
 /// A descriptor that is urgently readable when something was mounted or unmounted, which inotify does not tell; not
 /// valid where it cannot be had. Source: proc(5), /proc/pid/mountinfo.
 UniqueFd watch_mounts();

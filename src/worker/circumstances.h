@@ -22,6 +22,13 @@ struct Farewell {
     ErrandEnd errand = ErrandEnd::none;
 };
 
+/// Who makes the pool's spool if there is none.
+enum class SpoolOwner {
+    nobody,      ///< a guest in somebody's program takes what is there
+    foreground,  ///< so does a worker in the foreground, which makes one where it may
+    unit,        ///< the pool's own worker makes it
+};
+
 struct Circumstances {
     store::Identity identity;
     Predecessors* predecessors = nullptr;  ///< outlives the worker; none: nobody is known to be dead
@@ -30,9 +37,9 @@ struct Circumstances {
     bool owns_process = true;         ///< false: a guest in somebody's program, who tells systemd what there is to tell
     promise::Promise::Terms promise;  ///< whether it may promise to look again
     int second_session_at = 128;      ///< see SecondWire; 0: never
-    bool owns_spool = false;          ///< makes the pool's spool if there is none
-    Millis first_connect_delay{0};    ///< after crashes in a row
-    metrics::Tally* tally = nullptr;  ///< outlives the worker; none: nobody counts
+    SpoolOwner owns_spool = SpoolOwner::nobody;
+    Millis first_connect_delay{0};     ///< after crashes in a row
+    metrics::Tally* tally = nullptr;   ///< outlives the worker; none: nobody counts
     traces::Tracer* tracer = nullptr;  ///< likewise
     config::Environment environment;   ///< in which the files of this machine's other pools are read
     Elsewhere elsewhere;               ///< what its predecessors in this process still execute

@@ -1,8 +1,23 @@
 #include "worker/import_job.h"
 
-#include "spool/watch.h"
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
 
 namespace dormouse::worker {
+namespace {
+
+/// Whose worker is to empty a spool there: ours, unless we are root in somebody's directory.
+std::string account_for(const std::string& directory) {
+    struct stat seen{};
+    const uid_t uid = ::geteuid() == 0 && ::stat(directory.c_str(), &seen) == 0 ? seen.st_uid : ::geteuid();
+    const passwd* const user = ::getpwuid(uid);
+    return user != nullptr ? user->pw_name : std::to_string(uid);
+}
+
+}  // namespace
 
 void ImportJob::work() {
     if (!spool) open();
@@ -38,9 +53,18 @@ void ImportJob::scan() {
 void ImportJob::open() {
     auto made = spool::Spool::open(directory, pool, makes);
     if (!made) {
-        opened = tl::unexpected(made.error());
+        awaited = spool::await(directory + "/" + pool);
+        made = spool::Spool::open(directory, pool, makes);  // it may have come before the watch
+    }
+    if (!made) {
+        Error error = made.error();
+        if (makes == spool::Spool::Make::if_ours)
+            error.message += "; where they are to be, make it: install -d -m 1770 -o " + account_for(directory) + " " +
+                             directory + "/" + pool;
+        opened = tl::unexpected(std::move(error));
         return;
     }
+    awaited = {};
     spool = std::move(*made);
     moved = !note.empty() && spool->note_place(note);
     mounts = spool::watch_mounts();

@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "loop/background.h"
 #include "spool/spool.h"
+#include "spool/watch.h"
 
 namespace dormouse::worker {
 
@@ -29,7 +30,7 @@ struct ImportJob final : loop::Job {
     std::optional<spool::Spool> spool;  ///< none: it is opened first
     std::string directory;
     std::string pool;
-    bool makes = false;  ///< the spool, if there is none
+    spool::Spool::Make makes = spool::Spool::Make::no;
     std::string
         note;  ///< the file that says on which file system the spool was when it was opened last; empty: none does
     spool::Terms terms;
@@ -39,8 +40,9 @@ struct ImportJob final : loop::Job {
 
     // what comes back besides
     Status opened;
-    UniqueFd watch;   ///< of a spool that was opened; none: see `watched`
-    UniqueFd mounts;  ///< the same
+    spool::Awaited awaited;  ///< not opened: when to try again
+    UniqueFd watch;          ///< of a spool that was opened; none: see `watched`
+    UniqueFd mounts;         ///< the same
     Status watched;
     bool moved = false;        ///< it was opened, and is on another file system than the note said
     bool left_behind = false;  ///< the path leads elsewhere; a new spool was opened there, unless `files_left`

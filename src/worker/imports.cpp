@@ -19,13 +19,16 @@ constexpr Millis disk_takes{5'000};                   ///< longer is worth a lin
 
 }  // namespace
 
-Imports::Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted, Events events)
+Imports::Imports(loop::Loop& loop, const config::Config& config, SpoolOwner owner, bool wanted, Events events)
     : loop_(loop),
       events_(std::move(events)),
       directory_(config.paths.spool_directory),
       pool_(config.pool),
       owner_(owner),
-      note_(owner ? config.paths.runtime_directory + "/" + config.pool + "/spool" : std::string()),
+      makes_(owner == SpoolOwner::unit         ? spool::Spool::Make::yes
+             : owner == SpoolOwner::foreground ? spool::Spool::Make::if_ours
+                                               : spool::Spool::Make::no),
+      note_(owner == SpoolOwner::unit ? config.paths.runtime_directory + "/" + config.pool + "/spool" : std::string()),
       slow_timer_(loop, "imports.slow"),
       background_(loop) {
     terms_.queues = config.worker.queues;
@@ -75,7 +78,7 @@ void Imports::start(State state, std::vector<ImportJob::Finished> files, Time no
     job->spool = std::exchange(spool_, std::nullopt);
     job->directory = directory_;
     job->pool = pool_;
-    job->makes = owner_;
+    job->makes = makes_;
     job->note = note_;
     job->terms = terms_;
     job->now = now;
@@ -115,20 +118,16 @@ void Imports::come_back(ImportJob& job) {
 }
 
 void Imports::watch(ImportJob& job) {
-    const Status& trouble = job.opened ? job.watched : job.opened;
-    if (!trouble && (owner_ || job.opened))
-        log::event(
-            log::Level::warning, "spool_closed",
-            (job.opened ? "files that come while a worker is awake wait for its end: " : "runs cannot be spooled: ") +
-                trouble.error().message,
-            {{"pool", pool_}});
-    if (!job.opened) return abandon();
+    tell_closed(job.opened ? job.watched : job.opened, job.opened.has_value());
+    if (!job.opened) return await(job);
     if (job.moved)
         log::event(log::Level::warning, "spool_replaced",
                    path() +
                        " is on another file system than when a worker of this pool opened it last; what was put "
                        "there before may lie below a mount, where no worker sees it: sudo dormouse doctor looks",
                    {{"pool", pool_}});
+    on_awaited_.reset();
+    awaited_ = {};
     watch_mounts(std::move(job.mounts));
     on_watch_.reset();
     watch_ = std::move(job.watch);
@@ -141,6 +140,30 @@ void Imports::watch(ImportJob& job) {
             if (state_ == State::idle) events_.on_change();
         }
         return seen == spool::Seen::nothing ? loop::Poll::Did::nothing : loop::Poll::Did::something;
+    });
+}
+
+void Imports::tell_closed(const Status& trouble, bool opened) {
+    const std::string why = trouble ? std::string() : trouble.error().message;
+    if (why == std::exchange(closed_, why) || why.empty() || (owner_ == SpoolOwner::nobody && !opened)) return;
+    const bool wanted = owner_ == SpoolOwner::unit || opened;
+    log::event(
+        wanted ? log::Level::warning : log::Level::info, "spool_closed",
+        (opened ? "files that come while a worker is awake wait for its end: " : "runs cannot be spooled: ") + why,
+        {{"pool", pool_}});
+}
+
+/// Without a spool there is nothing to import, until one comes.
+void Imports::await(ImportJob& job) {
+    abandon();
+    awaited_ = std::move(job.awaited);
+    if (!awaited_.watch.valid()) return;
+    on_awaited_ = std::make_unique<loop::Poll>(loop_, awaited_.watch.get(), "spool.awaited");
+    on_awaited_->watch(loop::Poll::readable, [this](int) {
+        const bool tries = spool::may_have_come(awaited_) && state_ == State::closed;
+        wanted_ |= tries;
+        if (tries) start(State::opening);
+        return loop::Poll::Did::something;
     });
 }
 
@@ -375,6 +398,8 @@ void Imports::abandon() {
     watch_.reset();
     on_mounts_.reset();
     mounts_.reset();
+    on_awaited_.reset();
+    awaited_ = {};
     spool_.reset();
     entries_.clear();
     look_again_.reset();

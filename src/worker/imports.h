@@ -19,6 +19,7 @@
 #include "rounds/bisection.h"
 #include "rounds/round_portion.h"
 #include "spool/spool.h"
+#include "worker/circumstances.h"
 #include "worker/import_job.h"
 #include "worker/taking_part.h"
 
@@ -30,10 +31,9 @@ class Imports : public Participant {
         std::function<void()> on_change;   ///< from the loop
         std::function<void()> on_trouble;  ///< trouble() has changed
     };
-    /// Opens the pool's spool. `wanted`: it is to be emptied. `owner`: this is the pool's own worker, so it makes the
-    /// spool if there is none, and logs why it cannot; a worker in the foreground takes what is there. Without a spool
-    /// there is nothing to import.
-    Imports(loop::Loop& loop, const config::Config& config, bool owner, bool wanted, Events events);
+    /// Opens the pool's spool. `wanted`: it is to be emptied. `owner`: who makes it if there is none, and logs why it
+    /// cannot. Without a spool there is nothing to import until there is one.
+    Imports(loop::Loop& loop, const config::Config& config, SpoolOwner owner, bool wanted, Events events);
 
     [[nodiscard]] const char* name() const override { return "imports"; }
     [[nodiscard]] store::Parts parts() const override { return store::parts({store::Part::import}); }
@@ -73,7 +73,8 @@ class Imports : public Participant {
 
   private:
     // closed ⇠ opening → idle → scanning → scanned → sent → finishing → idle, and idle → looking → idle. Whoever has
-    // nothing to do in a state goes back to idle from it; abandon() leads from everywhere to closed.
+    // nothing to do in a state goes back to idle from it; abandon() leads from everywhere to closed, and a spool that
+    // comes from there to opening.
     enum class State { closed, opening, idle, looking, scanning, scanned, sent, finishing };
 
     void enter(State state);
@@ -81,6 +82,8 @@ class Imports : public Participant {
     void start(State state, std::vector<ImportJob::Finished> files = {}, Time now = {});
     void come_back(ImportJob& job);
     void watch(ImportJob& job);
+    void await(ImportJob& job);
+    void tell_closed(const Status& trouble, bool opened);
     void watch_mounts(UniqueFd mounts);
     void tell_left_behind(const ImportJob& job);
     void scanned(ImportJob& job);
@@ -97,7 +100,8 @@ class Imports : public Participant {
     Events events_;
     std::string directory_;
     std::string pool_;
-    bool owner_;
+    SpoolOwner owner_;
+    spool::Spool::Make makes_;
     std::string note_;  ///< see ImportJob
     spool::Terms terms_;
     State state_ = State::closed;
@@ -105,6 +109,9 @@ class Imports : public Participant {
     std::optional<spool::Spool> spool_;  ///< none: there is no spool, or a job has it
     UniqueFd watch_;
     std::unique_ptr<loop::Poll> on_watch_;
+    spool::Awaited awaited_;  ///< while there is no spool
+    std::unique_ptr<loop::Poll> on_awaited_;
+    std::string closed_;  ///< why there was none, as it was told last
     UniqueFd mounts_;
     std::unique_ptr<loop::Poll> on_mounts_;
     std::vector<spool::SpoolFile> entries_;    ///< scanned or sent

@@ -136,7 +136,7 @@ Circumstances Pool::circumstances_of(Generation& generation) {
         config.wake.promises && supervision_ && !errand_.any() && config.database.close_after == Millis{0};
     circumstances.promise.rests = !errand_.any();
     circumstances.environment = sources_.environment;
-    circumstances.owns_spool = supervision_.has_value();
+    circumstances.owns_spool = supervision_ ? SpoolOwner::unit : guest_ ? SpoolOwner::nobody : SpoolOwner::foreground;
     circumstances.first_connect_delay = systemd::first_connect_delay(failures_);
     circumstances.elsewhere = elsewhere();
     circumstances.on_room = [this] { on_room(); };

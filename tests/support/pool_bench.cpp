@@ -149,7 +149,7 @@ PoolBench::PoolBench(const std::string& url, const PoolBenchOptions& options, co
     circumstances.predecessors = predecessors_.get();
     circumstances.second_session_at = options.second_session_at;
     circumstances.first_connect_delay = options.first_connect_delay;
-    circumstances.owns_spool = true;
+    circumstances.owns_spool = worker::SpoolOwner::unit;
     circumstances.environment = options.environment;
     circumstances.promise = options.promise;
     circumstances.leaves_when_idle = options.leaves_when_idle;

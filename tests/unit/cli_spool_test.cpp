@@ -92,11 +92,13 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_spooled_is_told_with_its_remedy) {
     fails({"work", "--queue", "other"}, 9, "serves queue \"other\"");
     fails({"work", "--queue", "slow", "--pool", "mail"}, 9, "pool mail does not serve queue");
     fails({"work", "{"}, 2, "not JSON");
+    fails({"work", R"({"a": "\u0000"})"}, 2, "payload.a has a NUL character");
     fails({"work", "--in", "1h", "--at", "2030-01-01 00:00"}, 2, "--in excludes --at");
     fails({"work", "--wait"}, 2, "--wait");
     fails({"work", "--database-url", "postgresql:///x"}, 2, "exclude each other");
     fs::remove_all(spool + "/mail");
-    fails({"work"}, 9, dormouse::systemd::doorbell_remedy("mail"));
+    fails({"work"}, 9,
+          "logs why it cannot (spool_closed); if none has started: " + dormouse::systemd::start_command("mail"));
 }
 
 BOOST_AUTO_TEST_CASE(a_link_in_place_of_a_spool_leads_nobody_elsewhere) {

@@ -32,7 +32,7 @@ struct Scene {
     }
     void put_stuck() const { std::ofstream(stuck) << "no JSON"; }
     worker::Imports imports() {
-        return {loop, config, true, true, {.on_change = [] {}, .on_trouble = [] {}}};
+        return {loop, config, worker::SpoolOwner::unit, true, {.on_change = [] {}, .on_trouble = [] {}}};
     }
     /// One try, at the time it is due; how long until the next one.
     Millis next(worker::Imports& imports) {

@@ -31,7 +31,7 @@ const std::string good = R"({"task": "t"})";
 struct Scene {
     TemporaryDirectory directory;
     Terms terms{{"default"}, 4'096};
-    Spool spool = std::move(*Spool::open(directory.path(), "p", true));
+    Spool spool = std::move(*Spool::open(directory.path(), "p", Spool::Make::yes));
     std::string path = directory.path() + "/p";
     std::string rejected = path + ".rejected";
 
@@ -65,9 +65,9 @@ BOOST_AUTO_TEST_CASE(it_is_made_for_its_group_and_kept_as_it_is) {
     Scene scene;
     BOOST_TEST((fs::status(scene.path).permissions() == fs::perms(01770)));
     fs::permissions(scene.path, fs::perms(0700));
-    BOOST_TEST(Spool::open(scene.directory.path(), "p", true).has_value());
+    BOOST_TEST(Spool::open(scene.directory.path(), "p", Spool::Make::yes).has_value());
     BOOST_TEST((fs::status(scene.path).permissions() == fs::perms(0700)));
-    BOOST_TEST(!Spool::open(scene.directory.path(), "other", false).has_value());
+    BOOST_TEST(!Spool::open(scene.directory.path(), "other", Spool::Make::no).has_value());
     BOOST_TEST(!fs::exists(scene.directory.path() + "/other"));
 }
 
@@ -227,7 +227,7 @@ BOOST_AUTO_TEST_CASE(a_huge_file_is_moved_away_unread) {
 BOOST_AUTO_TEST_CASE(a_set_group_id_bit_is_inherited) {
     const TemporaryDirectory directory;
     fs::permissions(directory.path(), fs::perms(02755));
-    BOOST_TEST(Spool::open(directory.path(), "p", true).has_value());
+    BOOST_TEST(Spool::open(directory.path(), "p", Spool::Make::yes).has_value());
     BOOST_TEST((fs::status(directory.path() + "/p").permissions() == fs::perms(03770)));
 }
 
