@@ -12,7 +12,7 @@ COLUMNS = {
     "id": "The run's id. Ids sort by time.",
     "queue": "A pool executes only runs of its own queues.",
     "task": "The task, which determines the handler.",
-    "attempts": "The attempts so far. Not counted: handed back, not started, postponed by the handler.",
+    "attempts": "The attempts so far. Not counted: handed back, canceled, not started, postponed by the handler.",
     "max_attempts": "Null: the task's setting.",
     "timeout_ms": "Timeout of each attempt. Null: the task's setting.",
     "created_at": "",

@@ -142,7 +142,7 @@ COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.paylo
 
 COMMENT ON COLUMN dormouse.runs.run_at IS 'When the run is due; infinity: not until it is given a time.';
 
-COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
+COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, canceled, not started or put off by the handler.';
 
 COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told (topic "done" of dormouse.listen()).';
 

@@ -47,6 +47,9 @@ store::Ending judge(const store::Held& held, const handlers::Outcome& outcome, c
             }
             break;
         case Outcome::stopped:
+            // shown behind its class, which it need not name as well
+            if (ending.error_message.starts_with(ending.error_class + ": "))
+                ending.error_message.erase(0, ending.error_class.size() + 2);
             ending.kind = Ending::handed_back;
             ending.counts = false;
             break;

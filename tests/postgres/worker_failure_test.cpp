@@ -90,6 +90,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_waited_for_too_long_is_not_begun) {
     BOOST_TEST(column("error ->> 'message'", old) ==
                "it was not started within 1h of the time it was due (expires of task stale)");
     BOOST_TEST(column("attempts", old) == "0");
+    BOOST_TEST(column("(SELECT string_agg(outcome, ' ') FROM dormouse.attempts WHERE run_id = id)", old) == "failed");
     BOOST_TEST(column("error ->> 'class'", young) == "exit");
     BOOST_TEST(column("attempts", young) == "2");
     BOOST_TEST(column("error ->> 'class'", tried) == "exit");  // it had been begun

@@ -74,6 +74,11 @@ BOOST_AUTO_TEST_CASE(what_is_not_the_runs_fault_uses_up_nothing) {
     BOOST_TEST((later.kind == Ending::put_off && !later.counts && later.delay == backoff.base));
     const auto stopped = ending_of(Outcome::stopped, {4, 5, 0});
     BOOST_TEST((stopped.kind == Ending::handed_back && !stopped.counts && !stopped.delay));
+    handlers::Outcome outcome;
+    outcome.kind = Outcome::stopped;
+    outcome.error_class = "stopped";
+    outcome.error_message = "stopped: the worker is leaving";
+    BOOST_TEST(judge({}, outcome, {0, 5, 0}, {}).error_message == "the worker is leaving");
     const auto missing = ending_of(Outcome::not_started, {4, 5, 3});
     BOOST_TEST((missing.kind == Ending::not_started && !missing.counts && missing.delay >= Millis{20'000}));
 }

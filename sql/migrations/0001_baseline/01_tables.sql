@@ -109,7 +109,7 @@ COMMENT ON TABLE dormouse.runs IS 'One row is one run. Insert here, or call dorm
 COMMENT ON COLUMN dormouse.runs.priority IS 'From -100 to 100. Smaller is sooner; the default is 0.';
 COMMENT ON COLUMN dormouse.runs.payload IS 'At most 16 MiB as text; limits.payload_bytes of a pool is usually less.';
 COMMENT ON COLUMN dormouse.runs.run_at IS 'When the run is due; infinity: not until it is given a time.';
-COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, not started or put off by the handler.';
+COMMENT ON COLUMN dormouse.runs.attempts IS 'Attempts that count: not those handed back, canceled, not started or put off by the handler.';
 COMMENT ON COLUMN dormouse.runs.watched IS 'Somebody waits for the end of this run: it is told (topic "done" of dormouse.listen()).';
 COMMENT ON COLUMN dormouse.runs.lost IS 'Attempts that were lost with a worker that died while its host lived. From the second on the run is not executed beside another such run, so that it takes no others with it.';
 COMMENT ON COLUMN dormouse.runs.cut_off IS 'Attempts that a worker ended because it could not extend the lease. The first 3 use up no attempt.';
