@@ -81,16 +81,6 @@ class Connections(Test):
             self.assertTrue(dormouse.ring())
             self.check(1, 1)
 
-    def test_a_block_in_a_transaction_that_has_begun_is_a_savepoint(self):
-        with psycopg.connect("") as conn:
-            conn.execute("SELECT 1")
-            with dormouse.transaction(conn):
-                dormouse.enqueue(conn, "work")
-            self.check(0, 0)
-            with conn.transaction():
-                pass
-        self.check(1, 0)
-
     def test_a_connection_that_does_not_autocommit_has_blocks_too(self):
         for conn in (psycopg.connect(""), psycopg2.connect("")):
             with dormouse.transaction(conn):

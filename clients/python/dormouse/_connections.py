@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any, Callable, FrozenSet, Sequence, TypeVar
+from typing import Any, Callable, FrozenSet, MutableMapping, Sequence, TypeVar
+from weakref import WeakKeyDictionary
 
-from dormouse._ring import ring_all
+from dormouse._ring import may_be_committed, ring_all, to_the_end
 
 T = TypeVar("T")
 Targets = FrozenSet[str]  # of doorbells
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
+_ACTIVE, _FAILED = 1, 3  # of libpq's states of a transaction
+
 blocks: dict[int, set[str]] = {}  # connections with an open dormouse.transaction(), and whom it rings at its end
+before: MutableMapping[Any, set[str]] = WeakKeyDictionary()  # connections, and whom to ring for what their open transaction enqueued outside of a block
 
 
 def _with_percents(statement: str, parameters: Sequence[str | None]) -> tuple[str, tuple[str | None, ...]]:
@@ -25,6 +29,7 @@ class Sync:
     """A DB-API connection; also where nothing is known but that it has cursors."""
 
     is_async = False
+    begins = False  # whether the driver begins transactions by itself, where it does not autocommit
 
     def __init__(self, raw: Any):
         self.raw = raw
@@ -43,17 +48,41 @@ class Sync:
 
     def in_transaction(self) -> bool | None:
         """None: it cannot be told."""
-        status = getattr(getattr(self.raw, "info", None), "transaction_status", None)
+        status = self.status()
         if status is not None:
-            return int(status) != 0
-        autocommit = getattr(self.raw, "autocommit", None)
-        return False if autocommit is True else None
+            return status != 0
+        return False if self.autocommits() else None
+
+    def status(self) -> int | None:
+        status = getattr(getattr(self.raw, "info", None), "transaction_status", None)
+        return None if status is None else int(status)
+
+    def failed(self) -> bool:
+        """Whether a statement of the transaction has failed, so that COMMIT rolls back."""
+        return self.status() == _FAILED
+
+    def autocommits(self) -> bool:
+        return getattr(self.raw, "autocommit", None) is True
+
+    def begun_by_driver(self) -> bool:
+        """Whether the open transaction is one that the driver has begun because of a statement, so that conn.commit() is what ends it."""
+        return self.begins and not self.autocommits()
 
     def after_commit(self, targets: Targets) -> None:
         block = blocks.get(id(self.raw))
         if block is not None:
             block |= targets
-        elif self.in_transaction() is False:
+        elif self.in_transaction() is False or (self.status() == _ACTIVE and self.autocommits()):  # active: another thread's, or a pipeline
+            ring_all(targets, wait=not self.is_async)
+        elif self.begins:
+            before.setdefault(self.raw, set()).update(targets)
+
+    def commits_alone(self) -> bool:
+        """Whether the next statement is a transaction by itself."""
+        return id(self.raw) not in blocks and self.in_transaction() is False and self.autocommits()
+
+    def ring_anyway(self, error: BaseException, targets: Targets) -> None:
+        if may_be_committed(error):
             ring_all(targets, wait=not self.is_async)
 
     def leave(self) -> None:
@@ -62,13 +91,30 @@ class Sync:
             self.raw.rollback()
 
     def run(self, statement: str, parameters: Sequence[str | None], convert: Callable[[Any], T], targets: Targets = frozenset()) -> T:
-        value = self.value(statement, parameters)
+        alone = bool(targets) and self.commits_alone()
+        try:
+            value = self.value(statement, parameters)
+        except BaseException as error:
+            if alone:
+                self.ring_anyway(error, targets)
+            raise
         if targets:
             self.after_commit(targets)
         return convert(value)
 
 
 class Psycopg(Sync):
+    begins = True
+
+    def settle(self) -> None:
+        """A pipeline does not tell the state of its transaction before it is waited for."""
+        if self.status() == _ACTIVE:
+            with self.raw.pipeline():
+                pass
+
+    def begun_by_driver(self) -> bool:
+        return _psycopg_began(self)
+
     def cursor(self) -> Any:
         import psycopg
         from psycopg.rows import tuple_row
@@ -76,7 +122,13 @@ class Psycopg(Sync):
         return psycopg.Cursor(self.raw, row_factory=tuple_row)  # whatever factories the connection has
 
 
+def _psycopg_began(of: Sync) -> bool:
+    return not of.autocommits() and not getattr(of.raw, "_num_transactions", 0)  # blocks of conn.transaction(); within them commit() raises
+
+
 class Psycopg2(Sync):
+    begins = True
+
     def cursor(self) -> Any:
         import psycopg2.extensions
 
@@ -94,6 +146,9 @@ class _Rings:
 class Django(Sync):
     def in_transaction(self) -> bool | None:
         return bool(self.raw.in_atomic_block or not self.raw.get_autocommit())
+
+    def autocommits(self) -> bool:
+        return not self.in_transaction()
 
     def after_commit(self, targets: Targets) -> None:
         if not self.raw.in_atomic_block and not self.raw.get_autocommit():
@@ -123,13 +178,29 @@ class Async(Sync):
 
     async def run(self, statement: str, parameters: Sequence[str | None], convert: Callable[[Any], T],  # type: ignore[override]
                   targets: Targets = frozenset()) -> T:
-        value = await self.value(statement, parameters)
+        alone = bool(targets) and self.commits_alone()
+        try:
+            value = await (to_the_end(self.value(statement, parameters)) if alone else self.value(statement, parameters))
+        except BaseException as error:
+            if alone:
+                self.ring_anyway(error, targets)
+            raise
         if targets:
             self.after_commit(targets)
         return convert(value)
 
 
 class AsyncPsycopg(Async):
+    begins = True
+
+    async def settle(self) -> None:
+        if self.status() == _ACTIVE:
+            async with self.raw.pipeline():
+                pass
+
+    def begun_by_driver(self) -> bool:
+        return _psycopg_began(self)
+
     def cursor(self) -> Any:
         import psycopg
         from psycopg.rows import tuple_row
@@ -143,6 +214,9 @@ class Asyncpg(Async):
 
     def in_transaction(self) -> bool | None:
         return bool(self.raw.is_in_transaction())
+
+    def autocommits(self) -> bool:
+        return True
 
 
 def connection(given: Any) -> Sync:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from typing import Iterable, Union
+from typing import Any, Awaitable, Iterable, Union
 
 Ring = Union[bool, str, Iterable[str]]  # what `ring=` takes
+_PATIENCE = 3  # seconds that a cancellation waits for a commit that is under way
 
 
 def ring(target: str = "default", timeout: float = 1.0) -> bool:
@@ -50,6 +51,43 @@ def ring_all(targets: Iterable[str], wait: bool = True) -> None:
             ring(target)
         else:
             threading.Thread(target=ring, args=(target,), daemon=True).start()
+
+
+def ring_now_and_later(targets: frozenset[str], wait: bool = True) -> None:
+    """For a commit that was cut off, of which nobody hears when the server has come to its end."""
+    if not targets:
+        return
+    ring_all(targets, wait)
+    later = threading.Timer(1, ring_all, [targets])
+    later.daemon = True
+    later.start()
+
+
+def may_be_committed(error: BaseException | None) -> bool:
+    """Whether what was to commit may have done so, although it has raised `error`. It has not where the server has refused it, which an SQLSTATE
+    says; those of a session that was ended (08, 57P) or is broken (XX) may follow the commit. A ring too many costs one look."""
+    for one in (error, getattr(error, "orig", None), getattr(error, "__cause__", None)):  # as SQLAlchemy and Django wrap them
+        state = getattr(one, "sqlstate", None) or getattr(one, "pgcode", None)
+        if isinstance(state, str):
+            return state.startswith(("08", "57P", "XX"))
+    return True
+
+
+async def to_the_end(commit: Awaitable[Any]) -> Any:
+    """Awaits what commits. A cancellation waits for its end, as the server commits all the same, and a ring before the commit finds nothing."""
+    import asyncio  # here, because it takes longer to import than all of this
+
+    task = asyncio.ensure_future(commit)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait([task], timeout=_PATIENCE)
+        finally:
+            if task.done() and not task.cancelled():
+                task.exception()  # is not told: the caller wants its cancellation
+            task.cancel()
+        raise
 
 
 def _path_of(target: str) -> str | None:

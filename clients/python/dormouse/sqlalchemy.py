@@ -12,15 +12,16 @@ sync_session_class.
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, Sequence
 
 from dormouse._connections import Async, Sync, Targets
-from dormouse._ring import ring_all
+from dormouse._ring import may_be_committed, ring_all, ring_now_and_later
 from sqlalchemy import event, text
 
 _ENQUEUES = re.compile(r'\b"?dormouse"?\."?(enqueue|runs\b)|\binsert\s+into\s+runs\b', re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\$(\d+)")
-_OWED, _DUE, _ASYNC = "dormouse_owed", "dormouse_due", "dormouse_async"
+_OWED, _DUE, _ASYNC, _COMMITS = "dormouse_owed", "dormouse_due", "dormouse_async", "dormouse_commits"
 
 
 def rings(session: Any, target: str = "default") -> None:
@@ -48,9 +49,14 @@ def ring_after_commit(sessions: Any, target: str = "default") -> None:
 
 def _owe(session: Any, targets: Targets) -> None:
     session.info.setdefault(_OWED, {}).setdefault(session.get_nested_transaction(), set()).update(targets)
-    for name, listener in (("after_commit", _after_commit), ("after_transaction_end", _after_end)):
+    for name, listener in (("before_commit", _before_commit), ("after_commit", _after_commit), ("after_transaction_end", _after_end)):
         if not event.contains(session, name, listener):
             event.listen(session, name, listener)
+
+
+def _before_commit(session: Any) -> None:
+    if session.get_nested_transaction() is None:
+        session.info[_COMMITS] = True
 
 
 def _after_commit(session: Any) -> None:
@@ -68,11 +74,13 @@ def _after_commit(session: Any) -> None:
 
 
 def _after_end(session: Any, transaction: Any) -> None:
-    """What is owed still was rolled back."""
+    """What is owed still was rolled back, or its commit was cut off."""
     owed = session.info.get(_OWED, {})
-    owed.pop(transaction, None)
     if transaction.parent is None:
+        if session.info.pop(_COMMITS, False) and owed and may_be_committed(sys.exc_info()[1]):
+            ring_now_and_later(frozenset().union(*owed.values()), wait=not session.info.get(_ASYNC))
         owed.clear()
+    owed.pop(transaction, None)
 
 
 # --- Connection: it has an event before its commit, and one when it has gone back to its pool ---------------------------------------
@@ -85,8 +93,9 @@ def _owe_core(conn: Any, targets: Targets) -> None:
     for name, listener in (("commit", _on_commit), ("rollback", _on_rollback), ("begin", _pay)):
         if not event.contains(conn, name, listener):
             event.listen(conn, name, listener)
-    if not event.contains(conn.engine.pool, "checkin", _on_checkin):
-        event.listen(conn.engine.pool, "checkin", _on_checkin)
+    for name, of_pool in (("checkin", _on_checkin), ("invalidate", _on_invalidate)):
+        if not event.contains(conn.engine.pool, name, of_pool):
+            event.listen(conn.engine.pool, name, of_pool)
 
 
 def _autocommits(conn: Any) -> bool:
@@ -111,6 +120,10 @@ def _on_checkin(dbapi_connection: Any, record: Any) -> None:
     record.info.pop(_OWED, None)
 
 
+def _on_invalidate(dbapi_connection: Any, record: Any, error: BaseException | None) -> None:
+    ring_now_and_later(frozenset(record.info.pop(_DUE, ())), wait=False)
+
+
 # --- what dormouse.enqueue() takes ---------------------------------------------------------------------------------------------------
 
 
@@ -128,6 +141,9 @@ class _Sqlalchemy(Sync):
 
     def in_transaction(self) -> bool | None:
         return bool(self.sync.in_transaction()) and (self.is_session or not _autocommits(self.sync))
+
+    def autocommits(self) -> bool:
+        return not self.is_session and _autocommits(self.sync)
 
     def after_commit(self, targets: Targets) -> None:
         if not self.is_session:
