@@ -39,14 +39,25 @@ func Ring(target string) error {
 	return connection.Close()
 }
 
-// Commit commits a transaction that enqueued something, such as *sql.Tx, and rings once if that worked. The error is the
-// commit's: a ring that fails is told to onRing, which may be nil.
+// Commit commits a transaction that enqueued something, such as *sql.Tx, and rings once, unless the server has refused to commit: a
+// connection that is lost may have committed. The error is the commit's: a ring that fails is told to onRing, which may be nil.
 func Commit(tx interface{ Commit() error }, target string, onRing func(error)) error {
-	if err := tx.Commit(); err != nil {
-		return err
+	failed := tx.Commit()
+	if failed != nil && isRefused(failed) {
+		return failed
 	}
 	if err := Ring(target); err != nil && onRing != nil {
 		onRing(err)
 	}
-	return nil
+	return failed
+}
+
+// isRefused: with an SQLSTATE; but those of a session that was ended (08, 57P) or is broken (XX) may follow the commit.
+func isRefused(err error) bool {
+	var said interface{ SQLState() string }
+	if !errors.As(err, &said) {
+		return false
+	}
+	state := said.SQLState()
+	return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "57P") && !strings.HasPrefix(state, "XX")
 }

@@ -8,7 +8,7 @@
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const { hasHalf, payloadJson, mostBytes } = require('./dormouse-json.js');
-const { ring, transaction, owe, Within } = require('./dormouse-ring.js');
+const { ring, transaction, owe, watch, mayBeCommitted, Within } = require('./dormouse-ring.js');
 
 // --- what a run is enqueued with: checked before anything is sent, so that a mistake leaves the caller's transaction as it is -------------
 
@@ -117,30 +117,22 @@ function connectionOf(conn) {
 async function ask(conn, sql, values, targets = []) {
   const connection = connectionOf(conn);
   const state = targets.length > 0 && !connection.root && connection.hook ? watch(connection.hook) : undefined;
-  const answer = await connection.rows(sql, values);
+  let answer;
+  try {
+    answer = await connection.rows(sql, values);
+  } catch (error) {
+    if (targets.length > 0 && (connection.root || (state && state.status !== 'T' && state.status !== 'E')) && mayBeCommitted(error)) {
+      if (state) [state.owed, state.committed] = [new Set([...state.owed, ...targets]), true]; // and once the answer has come
+      await Promise.all(targets.map((target) => ring(target)));
+    }
+    throw error;
+  }
   const row = (answer?.rows ?? answer)?.[0];
   if (row === undefined) throw new TypeError('the function (text, values) resolved to no rows: an array of objects is wanted, or an object with rows');
   if (connection.root || state?.status === 'I') for (const target of targets) await ring(target);
   else if (state) for (const target of targets) state.owed.add(target);
   else if (targets.length > 0) owe(targets);
   return Object.values(row)[0];
-}
-
-/// A client of pg tells what it hears of the server: the end of each transaction, and how it ended.
-const watched = new WeakMap();
-function watch(client) {
-  let state = watched.get(client);
-  if (state || typeof client.connection?.on !== 'function') return state;
-  state = { status: undefined, owed: new Set(), command: '' };
-  client.connection.on('commandComplete', (message) => { state.command = message.text; });
-  client.connection.on('readyForQuery', (message) => {
-    state.status = message.status;
-    if (state.status !== 'I' || state.owed.size === 0) return;
-    if (/^COMMIT/.test(state.command)) for (const target of state.owed) ring(target);
-    state.owed.clear();
-  });
-  watched.set(client, state);
-  return state;
 }
 
 /// Which to ring for a queue: those asked for; else those that DORMOUSE_RING names; else the pool of the queue's name, if there is one on this

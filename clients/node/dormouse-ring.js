@@ -51,6 +51,34 @@ function owe(targets) {
   return block !== undefined;
 }
 
+/// A client of pg tells what it hears of the server: each commit, whatever comes with it or behind it, and where no transaction is open.
+const watched = new WeakMap();
+function watch(client) {
+  let state = watched.get(client);
+  if (state || typeof client.connection?.on !== 'function') return state;
+  state = { status: undefined, owed: new Set(), committed: false };
+  const pay = (due) => {
+    if (due) for (const target of state.owed) ring(target);
+    state.owed.clear();
+  };
+  client.connection.on('commandComplete', (message) => { state.committed ||= /^COMMIT/.test(message.text); });
+  client.connection.on('readyForQuery', (message) => {
+    state.status = message.status;
+    if (state.committed || state.status === 'I') pay(state.committed);
+    state.committed = false;
+  });
+  client.connection.on('end', () => pay(true)); // perhaps while it committed
+  watched.set(client, state);
+  return state;
+}
+
+/// Whether what was to commit may have done so, although it was rejected. It has not where the server has refused it, with an SQLSTATE; but those of
+/// a session that was ended (08, 57P) or is broken (XX) may follow the commit. A ring too many costs one look.
+function mayBeCommitted(error) {
+  const said = [error, error?.cause].find((one) => typeof one?.code === 'string' && one.severity !== undefined); // not of the system, such as EPIPE
+  return !said || /^(08|57P|XX)/.test(said.code);
+}
+
 /// Runs `work` in a transaction and rings once after its COMMIT, if it enqueued something: by enqueue() and the like; or if a query of pg named
 /// dormouse.enqueue, dormouse.enqueue_many or dormouse.runs; or if work called the second argument. Resolves to what work resolves to; rejects
 /// as work and the database do, never because of a doorbell. Within another transaction() it is a savepoint, and the outer one rings.
@@ -62,10 +90,23 @@ async function transaction(conn, work, target = 'default', options = {}) {
   const outer = blocks.getStore();
   const own = new Set();
   const enqueued = () => { own.add(target); };
-  const result = await blocks.run(own, () => begin(conn, (tx) => work(tx, enqueued), enqueued));
-  if (outer && isWithin(conn)) for (const one of own) outer.add(one);
-  else await Promise.all([...own].map((one) => ring(one, options)));
-  return result;
+  let finished = false;
+  const paid = () => {
+    if (outer && isWithin(conn)) for (const one of own) outer.add(one);
+    else return Promise.all([...own].map((one) => ring(one, options)));
+  };
+  try {
+    const result = await blocks.run(own, () => begin(conn, async (tx) => {
+      const done = await work(tx, enqueued);
+      finished = true;
+      return done;
+    }, enqueued));
+    await paid();
+    return result;
+  } catch (error) {
+    if (finished && mayBeCommitted(error)) await paid(); // the COMMIT was cut off
+    throw error;
+  }
 }
 
 /// Whether it is within a transaction, by what it can do.
@@ -82,7 +123,12 @@ function begin(conn, work, enqueued) {
   if (typeof conn?.transaction === 'function') return conn.transaction(work);
   if (typeof conn?.connect === 'function' && 'totalCount' in conn) {
     return conn.connect().then(async (client) => {
-      try { return await inTransaction(client, work, enqueued); } finally { client.release(); }
+      const lost = () => {}; // the query that is under way is rejected; without a listener the process would end
+      client.on?.('error', lost);
+      try { return await inTransaction(client, work, enqueued); } finally {
+        client.off?.('error', lost);
+        client.release();
+      }
     });
   }
   if (typeof conn?.query === 'function') return inTransaction(conn, work, enqueued);
@@ -103,14 +149,20 @@ class Within {
 }
 
 async function inTransaction(client, work, enqueued) {
+  const state = watch(client);
   await client.query('BEGIN');
   let result;
+  let finished = false;
   try {
     result = await work(new Within(client, enqueued, 0));
+    finished = true;
     const { command } = await client.query('COMMIT');
     // What Postgres answers when a statement had failed and nobody minded.
-    if (command === 'ROLLBACK') throw new Error('the transaction was rolled back, because one of its statements had failed');
+    if (command === 'ROLLBACK')
+      throw Object.assign(new Error('the transaction was rolled back, because one of its statements had failed'), { severity: 'ERROR', code: '25P02' });
   } catch (error) {
+    // A client that gave up waiting, such as by query_timeout, still hears of the COMMIT.
+    if (finished && mayBeCommitted(error)) for (const target of blocks.getStore() ?? []) state?.owed.add(target);
     await client.query('ROLLBACK').catch(() => {});
     throw error;
   }
@@ -131,4 +183,4 @@ async function savepoint({ client, depth }, work, enqueued) {
   return result;
 }
 
-module.exports = { ring, transaction, owe, Within };
+module.exports = { ring, transaction, owe, watch, mayBeCommitted, Within };

@@ -51,6 +51,7 @@ const ofDrizzle = (db) => (text, values) =>
   db.execute(sql.join(text.split(/\$\d+/).flatMap((part, at) => (at === 0 ? [sql.raw(part)] : [sql`${values[at - 1]}`, sql.raw(part)]))));
 
 exports.pg = pg;
+exports.client = client;
 exports.all = [
   { name: 'pg, BEGIN by hand', open: client, close: (conn) => conn.end(), given, alone, block: byHand, nests: true, spare: true },
   { name: 'pg, transaction()', open: client, close: (conn) => conn.end(), given, alone, block, nests: true, spare: true },

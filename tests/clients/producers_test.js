@@ -229,6 +229,51 @@ test('statements that are sent without waiting for each other ring once the comm
   await client.end();
 });
 
+test('a commit rings whatever is sent with it or behind it', async () => {
+  const client = await drivers.client();
+  for (const [then, due] of [['COMMIT; SELECT 1', 1], ['COMMIT AND CHAIN', 1], ['COMMIT; BEGIN', 1], ['SELECT 1; END', 1], ['ROLLBACK; BEGIN', 0], ['ROLLBACK', 0]]) {
+    const before = await count();
+    await client.query('BEGIN');
+    await dormouse.enqueue(client, 'work');
+    rings = 0;
+    await client.query(then);
+    await client.query('ROLLBACK');
+    assert.deepStrictEqual([await count() - before, await rung()], [due, due], then);
+  }
+  await client.end();
+});
+
+const until = async (what) => { while (!await what()) await new Promise(setImmediate); };
+const waits = async () => (await eye.query("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")).rows[0]?.pid;
+
+test('a commit that is cut off rings', { timeout: 60_000 }, async (t) => {
+  await eye.query(`CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_lock_shared(17); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON dormouse.runs_live DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW WHEN (NEW.task = 'slow') EXECUTE FUNCTION public.slow(); SELECT pg_advisory_lock(17)`);
+  t.after(() => eye.query('SELECT pg_advisory_unlock_all(); DROP FUNCTION public.slow CASCADE'));
+  for (const driver of drivers.all.filter(({ name }) => !/by hand|kysely/.test(name))) { // whose client has no listener that one could add
+    const conn = await driver.open();
+    if (conn instanceof pg.Client) conn.on('error', () => {});
+    conn.$client?.on('connect', (client) => client.on('error', () => {}));
+    rings = 0;
+    const work = driver.block(conn, (tx) => dormouse.enqueue(driver.given(tx), 'slow'));
+    const ended = assert.rejects(work, driver.name);
+    await until(waits);
+    assert.strictEqual(await rung(), 0);
+    await eye.query('SELECT pg_terminate_backend($1)', [await waits()]);
+    await ended;
+    await until(async () => await rung() > 0);
+    await (driver.name === 'postgres.js' ? conn.end({ timeout: 0 }) : driver.close(conn)); // which waits for the lost connection
+  }
+  const pool = new pg.Pool({ query_timeout: 200 }); // the client gives up, and the server commits
+  await assert.rejects(dormouse.transaction(pool, (tx) => tx.query("SELECT dormouse.enqueue('slow')")), /timeout/);
+  const before = await count();
+  rings = 0;
+  await eye.query('SELECT pg_advisory_unlock(17)');
+  await until(async () => await count() > before && await rung() > 0);
+  await pool.end();
+});
+
 test('what is no connection is refused with what to give', async () => {
   for (const wrong of [null, undefined, 'postgresql:///app', {}, { execute() {} }])
     await refused(['give a Client'], () => dormouse.enqueue(wrong, 'work'));

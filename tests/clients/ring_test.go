@@ -64,12 +64,27 @@ func (tx transaction) Commit() error {
 	fmt.Fprintln(tx.in, "COMMIT;\n\\echo error :ERROR")
 	for tx.out.Scan() {
 		if line := tx.out.Text(); line == "error true" {
-			return errors.New("the commit failed")
+			return refusal{}
 		} else if line == "error false" {
 			return nil
 		}
 	}
 	return errors.New("psql has ended")
+}
+
+type refusal struct{}
+
+func (refusal) Error() string    { return "the commit failed" }
+func (refusal) SQLState() string { return "23505" }
+
+// cutOff commits, and does not hear of it.
+type cutOff struct{ transaction }
+
+func (tx cutOff) Commit() error {
+	if err := tx.transaction.Commit(); err != nil {
+		return err
+	}
+	return io.ErrUnexpectedEOF
 }
 
 func runs(t *testing.T) string {
@@ -126,8 +141,11 @@ func TestACommitRingsOnceAndAFailedOneDoesNot(t *testing.T) {
 	if Commit(begin(t, failing), "default", nil) == nil || runs(t) != "1" || near.rings() != 0 {
 		t.Error("a commit that failed")
 	}
+	if !errors.Is(Commit(cutOff{begin(t, "SELECT dormouse.enqueue('work');")}, "default", nil), io.ErrUnexpectedEOF) || runs(t) != "2" || near.rings() != 1 {
+		t.Error("a commit that was cut off")
+	}
 	var told error
-	if err := Commit(begin(t, "SELECT dormouse.enqueue('work');"), "missing", func(err error) { told = err }); err != nil || told == nil || runs(t) != "2" {
+	if err := Commit(begin(t, "SELECT dormouse.enqueue('work');"), "missing", func(err error) { told = err }); err != nil || told == nil || runs(t) != "3" {
 		t.Error("a missing doorbell", err, told)
 	}
 }
