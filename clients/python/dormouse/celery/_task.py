@@ -116,7 +116,7 @@ class Task:
     rate_limit: Any = None
     name: str
     run: Callable[..., Any]
-    _app: Callable[[], Any] = staticmethod(lambda: refuse("register_task"))  # of an object that no function has become
+    _app: Any = staticmethod(lambda: refuse("register_task"))  # of an object that no function has become
 
     def _define(self, function: Callable[..., Any], name: str, app: Callable[[], Any], bind: bool, options: dict[str, Any]) -> Task:
         for option in ("rate_limit", "link", "link_error"):
