@@ -71,7 +71,7 @@ Try<std::string> read_payload(const std::string& source, std::int64_t limit) {
         return give_up(Exit::usage, what + " is larger than the limit of " + config::size_text(limit) +
                                         "; store it elsewhere and enqueue its address, or raise limits.payload_bytes");
     try {
-        static_cast<void>(nlohmann::json::parse(*text));
+        [[maybe_unused]] const auto value = nlohmann::json::parse(*text);
         const std::string refused = nul_in_payload(*text);
         if (!refused.empty()) return give_up(Exit::usage, (what == "payload" ? "" : what + ": ") + refused);
     } catch (const nlohmann::json::parse_error& error) {

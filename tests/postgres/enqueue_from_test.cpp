@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_line_is_named_with_its_reason_and_nothing_is_enqueu
     refused("{\"task\": \"t\", \"in\": \"5s\", \"run_at\": \"now\"}", "exclude each other");
     refused("{\"task\": \"t\", \"queue\": \"a\\u0000b\"}", "NUL");
     refused("{\"task\": \"t\", \"payload\": {\"a\": \"\\u0000\"}}", ": payload.a has a NUL character (\\u0000), which");
-    refused("{\"task\": \"t\", \"payload\": \"\\ud800\"}", "it has half a surrogate pair at byte 29, which");
+    refused("{\"task\": \"t\", \"payload\": \"\\ud800\"}", "it has half a surrogate pair at byte 33, which");
     // what only the database knows
     refused("{\"task\": \"t\", \"run_at\": \"soon\"}", "soon");
     refused("{\"task\": \"t\", \"queue\": \"" + std::string(49, 'q') + "\"}", "bytes, expected 1 to 48");

@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(what_postgres_cannot_store_is_refused_with_its_place_and_th
     refused({"t", R"({"a": [1, {"b": "x\u0000y"}]})"}, ": payload.a[1].b" + nul);
     refused({"t", R"({"a": {"b\u0000": 1}})"}, R"(payload.a: the name "b\u0000")" + nul);
     refused({"t", "-"}, "payload from stdin: payload[0]" + nul, R"(["\u0000"])");
-    refused({"t", "{\"a\":\n \"\\ud800\"}"}, "payload has half a surrogate pair at line 2, column 8" + half);
+    refused({"t", "{\"a\":\n \"\\ud800\"}"}, "payload has half a surrogate pair at line 2, column 9" + half);
     refused({"t", R"(["\udc00"])"}, half);
     BOOST_TEST(enqueue({"t", R"(["\\u0000", "\ud83d\ude00", "\\ud800"])"}).exit_code == 0);
 }

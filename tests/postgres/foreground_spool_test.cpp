@@ -80,9 +80,6 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_made_is_said_once_with_what_makes_it_which_i
     fs::create_directory(above);
     BOOST_TEST_REQUIRE(eventually([&] { return fs::exists(spool); }));
     is_imported();
-    fs::remove(spool);
-    fs::create_directory(spool);
-    is_imported();
     worker.signal(SIGTERM);
     const Ended ended = worker.wait();
     BOOST_TEST(count(ended.err, "spool_closed") == 1U, ended.err);
