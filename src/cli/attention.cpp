@@ -241,7 +241,7 @@ std::vector<Attention> attention(const Overview& overview) {
     for (const Holder& one : overview.holders)
         all.push_back({Severity::warning, "queue " + one.queue,
                        one.who + (one.since ? ", " + relative(*one.since, overview.now) : "") + ": " + one.why,
-                       "end that session (pg_terminate_backend)"});
+                       one.remedy});
     for (const Hindered& one : overview.retention)
         all.push_back({Severity::warning, "retention of pool " + one.pool, "last step: " + one.trouble,
                        "see table dormouse.retention, and end that session"});

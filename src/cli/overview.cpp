@@ -174,7 +174,8 @@ Try<void> add_holders(Overview& overview, postgres::BlockingConnection& connecti
     for (int row = 0; row < held->rows(); ++row)
         overview.holders.push_back({std::string(held->text(row, 0)), std::string(held->text(row, 1)),
                                     std::string(held->text(row, 2)),
-                                    held->is_null(row, 3) ? std::nullopt : std::optional(held->real(row, 3))});
+                                    held->is_null(row, 3) ? std::nullopt : std::optional(held->real(row, 3)),
+                                    std::string(held->text(row, 4))});
     const auto hindered = connection.ask("status", sql::cli::retention);
     if (!hindered) return give_up(hindered.error());
     for (int row = 0; row < hindered->rows(); ++row)

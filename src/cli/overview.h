@@ -104,6 +104,7 @@ struct Holder {
     std::string why;  ///< it matters
     std::string who;
     std::optional<double> since;  ///< none: this login is not told
+    std::string remedy;           ///< what ends it
 };
 
 /// A pool whose last step of retention was hindered.

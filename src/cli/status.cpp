@@ -107,8 +107,11 @@ void print_json(const Overview& overview) {
         document["unknown_tasks"].push_back(
             {{"queue", one.queue}, {"task", one.task}, {"runs", one.runs}, {"oldest", iso(one.oldest)}});
     for (const Holder& one : overview.holders)
-        document["holders"].push_back(
-            {{"queue", one.queue}, {"who", one.who}, {"since", time_json(one.since)}, {"why", one.why}});
+        document["holders"].push_back({{"queue", one.queue},
+                                       {"who", one.who},
+                                       {"since", time_json(one.since)},
+                                       {"why", one.why},
+                                       {"remedy", one.remedy}});
     for (const Hindered& one : overview.retention)
         document["retention"].push_back({{"pool", one.pool}, {"trouble", one.trouble}});
     for (const FailingTask& task : overview.failing)

@@ -294,6 +294,41 @@ BOOST_AUTO_TEST_CASE(who_has_locked_rows_and_is_not_waited_for_is_named) {
     database.exec("DROP OWNED BY " + login + "; DROP ROLE " + login);
 }
 
+// It has no session that could be ended.
+BOOST_AUTO_TEST_CASE(a_prepared_transaction_that_holds_rows_or_holds_up_others_is_named_with_what_ends_it) {
+    TestDatabase& same = database;
+    const auto holds = [&] { return first_of(same, dormouse::sql::cli::doctor_locks, "0"); };
+    const std::string quoted = "'it''s " + database.name() + "'";
+    database.exec("SELECT dormouse.enqueue('echo')");
+    auto other = dormouse::postgres::BlockingConnection::open(database.url(), {"a look", {}, dormouse::Millis{10'000}});
+    BOOST_REQUIRE(
+        other->script("prepare", "BEGIN; SELECT FROM dormouse.runs FOR UPDATE; PREPARE TRANSACTION " + quoted));
+    BOOST_TEST(
+        has(holds(), "the prepared transaction " + quoted + " of postgres may hold rows of dormouse.runs since "),
+        holds());
+    BOOST_TEST(has(holds(), "COMMIT PREPARED " + quoted + ", or ROLLBACK PREPARED " + quoted), holds());
+    const auto up = [&] {
+        return same.value("SELECT q.text || ': ' || q.remedy FROM (" + std::string(dormouse::sql::cli::doctor_locks) +
+                              ") AS q (grade, about, text, remedy) WHERE q.text LIKE '%holds up%'",
+                          {"3600"});
+    };
+    BOOST_TEST(up() == "");
+    Process waits(
+        {{"/bin/sh", "-c", "psql -X -q -d '" + database.url() + "' -c 'ALTER TABLE dormouse.runs ADD tenant text'"},
+         "",
+         {},
+         "",
+         dormouse::Millis{30'000}});
+    BOOST_TEST(eventually([&] { return !up().empty(); }));
+    BOOST_TEST(has(up(), "COMMIT PREPARED or ROLLBACK PREPARED, with its gid: " + quoted), up());
+    // one that has only read the table holds no rows
+    BOOST_REQUIRE(other->script("rollback", "ROLLBACK PREPARED " + quoted));
+    BOOST_TEST(waits.wait().exit_code == 0);
+    BOOST_REQUIRE(other->script("prepare", "BEGIN; SELECT FROM dormouse.runs; PREPARE TRANSACTION " + quoted));
+    BOOST_TEST(holds() == "");
+    BOOST_REQUIRE(other->script("rollback", "ROLLBACK PREPARED " + quoted));
+}
+
 BOOST_AUTO_TEST_CASE(a_publication_a_provider_and_a_worker_of_another_release) {
     database.exec("CREATE PUBLICATION everything FOR ALL TABLES");
     doctor.finds("note", "publication", "everything publishes", "FOR ALL TABLES");

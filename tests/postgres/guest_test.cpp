@@ -93,7 +93,12 @@ BOOST_AUTO_TEST_CASE(migrating_waits_for_a_bounded_time_and_says_for_whom) {
     BOOST_TEST(has(given_up.err, "waited 200 ms for postgres (pid " + std::to_string(PQbackendPID(busy.get())) +
                                      ", nightly report, in a transaction since "),
                given_up.err);
-    go_on(busy, "COMMIT");
+    go_on(busy, "PREPARE TRANSACTION '" + database.name() + "'");
+    const Ended prepared = migrate(database, {"--roles", "--wait", "200ms"});
+    BOOST_TEST(
+        has(prepared.err, "waited 200 ms for the prepared transaction '" + database.name() + "' (COMMIT PREPARED"),
+        prepared.err);
+    go_on(busy, "COMMIT PREPARED '" + database.name() + "'");
     BOOST_TEST(migrate(database, {"--roles", "--wait", "200ms"}).exit_code == 0);
 }
 
@@ -144,6 +149,20 @@ BOOST_AUTO_TEST_CASE(status_names_who_keeps_a_pool_awake_and_who_only_tries) {
     const Ended text = run(cli_program({"status"}, {{"DATABASE_URL", database.url()}}));
     BOOST_TEST(has(text.out, "queue default: " + who), text.out);
     BOOST_TEST(has(text.out, "stay awake until it ends"), text.out);
+    BOOST_TEST(has(text.out, "SELECT pg_terminate_backend(" + std::to_string(PQbackendPID(producer.get())) + ")"),
+               text.out);
+    // one that is prepared has no session that could be ended
+    const std::string gid = "'" + database.name() + "'";
+    go_on(producer, "PREPARE TRANSACTION " + gid);
+    BOOST_TEST(eventually([&] {  // a second after that
+        const Ended status = run(cli_program({"status", "--json"}, {{"DATABASE_URL", database.url()}}));
+        holders = json::parse(status.out).at("holders");
+        return !holders.empty();
+    }));
+    BOOST_TEST(holders.size() == 1U);
+    BOOST_TEST(holders.at(0).at("who") == "the prepared transaction " + gid + " of postgres");
+    BOOST_TEST(holders.at(0).at("remedy") == "COMMIT PREPARED " + gid + ", or ROLLBACK PREPARED " + gid);
+    go_on(producer, "ROLLBACK PREPARED " + gid);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

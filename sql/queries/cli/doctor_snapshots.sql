@@ -9,7 +9,7 @@
   ORDER BY a.xact_start LIMIT 5)
 UNION ALL
 (SELECT 'warning', 'old snapshot', pg_catalog.format('the prepared transaction %L of %s is there since %s', p.gid, p.owner, pg_catalog.date_trunc('second', p.prepared)),
-        pg_catalog.format('ROLLBACK PREPARED %L', p.gid)
+        pg_catalog.format('COMMIT PREPARED %1$L, or ROLLBACK PREPARED %1$L', p.gid)
    FROM pg_prepared_xacts p
   WHERE p.database = current_database() AND p.prepared <= clock_timestamp() - pg_catalog.make_interval(secs => $1::float8)
   ORDER BY p.prepared LIMIT 5)
