@@ -124,7 +124,11 @@ CREATE TABLE dormouse.runs (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT finished_has_finished_at CHECK (
+CASE
+    WHEN (status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) THEN (((finished_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (finished_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) IS TRUE)
+    ELSE (finished_at IS NULL)
+END),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
@@ -910,8 +914,19 @@ CREATE FUNCTION dormouse.listens(queue text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    listening CONSTANT bigint := hashtextextended(queue, 1685024366);
 BEGIN
-    PERFORM set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366));
+    PERFORM set_config('dormouse.notify', 'always', false);
+    IF NOT EXISTS (SELECT FROM generate_series(1, 100) WHERE pg_try_advisory_lock_shared(listening)) THEN
+        RAISE EXCEPTION 'dormouse.listens: queue "%" is kept from registering by %', queue,
+            coalesce((SELECT string_agg(format('%s (pid %s)', (SELECT a.usesysid::regrole FROM pg_stat_get_activity(l.pid) a), l.pid), ', ')
+                        FROM pg_locks l
+                       WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.mode = 'ExclusiveLock'
+                         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                         AND ((l.classid::bigint << 32) | l.objid::bigint) = listening), 'somebody who has gone meanwhile')
+            USING ERRCODE = 'lock_not_available', HINT = 'Nobody should hold this advisory lock: end that session, or try again later.';
+    END IF;
     RETURN (dormouse.listen(ARRAY['queue:' || queue]))[1];
 END $$;
 
@@ -939,12 +954,13 @@ DECLARE
     number  integer := 0;
     last    uuid;
 BEGIN
+    PERFORM set_config('dormouse.session', '', true);  -- as dormouse.lock_run()
     IF lock_matching.max_runs IS NULL OR lock_matching.max_runs NOT BETWEEN 1 AND 100000 THEN
         RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 to 100000', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
     ELSIF NOT isfinite(lock_matching.older_than) THEN
         RAISE EXCEPTION 'dormouse: older_than is %, expected a time that ends', lock_matching.older_than
             USING ERRCODE = 'invalid_parameter_value';
-    ELSIF lock_matching.after !~ '^(live|default|[0-9T:.-]{19,40}) [0-9a-f-]{36}$' THEN
+    ELSIF lock_matching.after !~ '^(live|default|-infinity|[0-9T:.-]{19,40}) [0-9a-f-]{36}$' THEN
         RAISE EXCEPTION 'dormouse: after is "%", expected what an earlier call returned as next', lock_matching.after
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -952,7 +968,7 @@ BEGIN
         SELECT p.name, p.part, p.statuses
           FROM (SELECT 'live', 'dormouse.runs_live'::regclass, '{queued,running,retry,blocked}'::text[]
                 UNION ALL
-                SELECT CASE WHEN f.is_default THEN 'default' ELSE to_char(f.since, 'YYYY-MM-DD"T"HH24:MI:SS.US') END, f.part,
+                SELECT CASE WHEN f.is_default THEN 'default' WHEN f.since = '-infinity' THEN '-infinity' ELSE to_char(f.since, 'YYYY-MM-DD"T"HH24:MI:SS.US') END, f.part,
                        '{completed,failed,canceled}'
                   FROM dormouse.partitions_of('dormouse.runs_finished') f) p (name, part, statuses)
          WHERE p.statuses && lock_matching.statuses AND p.name COLLATE "C" <= begin_at
@@ -1034,6 +1050,7 @@ DECLARE
     last timestamptz;
     part regclass;
 BEGIN
+    PERFORM set_config('dormouse.session', '', true);  -- whatever the caller says: what happens to this run is nothing that a worker moves
     FOR try IN 1 .. 5 LOOP
         BEGIN
             IF EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = lock_run.id) THEN
@@ -1404,6 +1421,23 @@ BEGIN
     RETURN NEW;
 END $$;
 
+CREATE FUNCTION dormouse.own_key_finished() RETURNS trigger
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM dormouse.keys k WHERE k.task = NEW.task AND k.key = NEW.key AND k.run_id = NEW.id) OR dormouse.run_exists(NEW.id) THEN
+        RETURN NEW;
+    ELSIF dormouse.take_key(NEW.task, NEW.key, NEW.id) <> NEW.id THEN
+        RAISE EXCEPTION 'dormouse.runs: key "%" of task "%" is taken by another run', NEW.key, NEW.task
+            USING ERRCODE = 'unique_violation', HINT = 'Leave out what has finished more than once with this key, or its key.';
+    END IF;
+    PERFORM dormouse.note_stray(NEW.id, NEW.finished_at);
+    RETURN NEW;
+END $$;
+
 CREATE FUNCTION dormouse.partitions_of(parent regclass) RETURNS TABLE(part regclass, is_default boolean, since timestamp with time zone, until timestamp with time zone)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1437,7 +1471,7 @@ BEGIN
                      || 'It is one of queued, running, retry, blocked, completed, failed, canceled.';
 END $$;
 
-CREATE FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, unseen boolean DEFAULT false, OUT released integer, OUT locked integer) RETURNS record
+CREATE FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, unseen boolean DEFAULT false, OUT released integer, OUT locked integer, OUT refused text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1454,6 +1488,17 @@ BEGIN
          WHERE l.status = 'running' AND l.worker = release_worker.worker AND l.lease_until > now()) THEN
         RETURN;
     END IF;
+    SELECT format('worker %s of pool %s on %s (process %s) has a session (pid %s) and holds runs, whose leases stand: it lives. '
+                  '`dormouse reap --force` on its host ends it first, if it is stale', w.id, w.pool, w.host, w.pid, s.pid) INTO refused
+      FROM dormouse.worker_registry w JOIN pg_stat_activity s ON s.pid = w.session_pid AND s.usesysid = w.session_login
+     WHERE w.id = release_worker.worker AND w.state <> 'left' AND coalesce(s.backend_start = w.session_started_at, true)
+       AND s.datid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+       AND EXISTS (SELECT FROM dormouse.runs_live l
+                    WHERE l.status = 'running' AND l.worker = release_worker.worker AND l.lease_until > now());
+    IF refused IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('dormouse.session', '', true);  -- as dormouse.lock_run()
     WITH lost AS (
         SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
          WHERE l.status = 'running' AND l.worker = release_worker.worker AND (NOT release_worker.unseen OR l.lease_until <= now())
@@ -2512,7 +2557,11 @@ CREATE TABLE dormouse.runs_finished (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT finished_has_finished_at CHECK (
+CASE
+    WHEN (status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) THEN (((finished_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (finished_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) IS TRUE)
+    ELSE (finished_at IS NULL)
+END),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
@@ -2554,7 +2603,11 @@ CREATE TABLE dormouse.runs_finished_default (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT finished_has_finished_at CHECK (
+CASE
+    WHEN (status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) THEN (((finished_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (finished_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) IS TRUE)
+    ELSE (finished_at IS NULL)
+END),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
@@ -2597,7 +2650,11 @@ CREATE TABLE dormouse.runs_live (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT finished_has_finished_at CHECK (
+CASE
+    WHEN (status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) THEN (((finished_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (finished_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) IS TRUE)
+    ELSE (finished_at IS NULL)
+END),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
@@ -2639,7 +2696,11 @@ CREATE TABLE dormouse.runs_unknown (
     peak_memory_bytes bigint,
     lost smallint DEFAULT 0 NOT NULL,
     cut_off smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT finished_has_finished_at CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT finished_has_finished_at CHECK (
+CASE
+    WHEN (status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) THEN (((finished_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (finished_at <= '9999-12-31 23:59:59.999999+00'::timestamp with time zone)) IS TRUE)
+    ELSE (finished_at IS NULL)
+END),
     CONSTRAINT progress_is_0_to_1 CHECK (((progress >= (0)::double precision) AND (progress <= (1)::double precision))),
     CONSTRAINT running_has_lease_fence_worker_and_start CHECK (
 CASE
@@ -2804,6 +2865,8 @@ CREATE TRIGGER check_values BEFORE INSERT OR UPDATE OF queue, task, key, payload
 
 CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live FOR EACH ROW WHEN ((new.key IS NOT NULL)) EXECUTE FUNCTION dormouse.own_key();
 
+CREATE TRIGGER own_key_finished BEFORE INSERT ON dormouse.runs_finished FOR EACH ROW WHEN (((new.key IS NOT NULL) AND (current_setting('dormouse.session'::text, true) IS DISTINCT FROM 'worker'::text))) EXECUTE FUNCTION dormouse.own_key_finished();
+
 CREATE TRIGGER refuse_unknown_status BEFORE INSERT ON dormouse.runs_unknown FOR EACH ROW EXECUTE FUNCTION dormouse.refuse_unknown_status();
 
 CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (((old.status = 'running'::text) AND (new.fence IS NOT NULL)) OR (new.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text])) OR (old.status = ANY (ARRAY['completed'::text, 'failed'::text, 'canceled'::text]))))) EXECUTE FUNCTION dormouse.run_changes_status();
@@ -2900,11 +2963,13 @@ REVOKE ALL ON FUNCTION dormouse.note_stray(id uuid, finished_at timestamp with t
 
 REVOKE ALL ON FUNCTION dormouse.own_key() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION dormouse.own_key_finished() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION dormouse.partitions_of(parent regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.refuse_unknown_status() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, unseen boolean, OUT released integer, OUT locked integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid, unseen boolean, OUT released integer, OUT locked integer, OUT refused text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION dormouse.result(id uuid) FROM PUBLIC;
 

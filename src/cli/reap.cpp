@@ -1,7 +1,9 @@
 #include "cli/reap.h"
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "base/deadline.h"
 #include "base/process.h"
 #include "cli/end_process.h"
 #include "cli/rings.h"
@@ -18,6 +20,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr Millis reap_patience{10'000};
 constexpr Millis survivors_patience{2'000};
+/// The server notices that a client is gone when it reads from it or, at work, each `client_connection_check_interval`.
+constexpr Millis session_patience{10'000};
+constexpr Millis session_pause{100};
 
 struct Reaped {
     bool ended = false;  ///< a process of it was ended by us
@@ -46,10 +51,25 @@ Reaped reap_one(const Suspect& suspect, postgres::BlockingConnection& connection
     if (!suspect.row.presence.unseen && !suspect.row.id.empty())
         reaped.leftovers = handlers::end_survivors({suspect.row.id}, survivors_patience);
     const ProcessMark& mark = suspect.row.mark;
-    const auto reply = connection.ask("reap", sql::cli::release_worker,
-                                      {suspect.row.id, mark.host, std::to_string(mark.pid), std::to_string(mark.start),
-                                       mark.boot_id, suspect.row.presence.unseen ? "true" : "false"});
+    const auto release = [&] {
+        return connection.ask("reap", sql::cli::release_worker,
+                              {suspect.row.id, mark.host, std::to_string(mark.pid), std::to_string(mark.start),
+                               mark.boot_id, suspect.row.presence.unseen ? "true" : "false"});
+    };
+    auto reply = release();
+    const auto until = after(BootClock::now(), session_patience);
+    while (reply && !reply->is_null(0, 2) && BootClock::now() < until) {
+        std::this_thread::sleep_for(session_pause);
+        reply = release();
+    }
     if (!reply) return failed(reply.error());
+    if (!reply->is_null(0, 2)) {
+        reaped.trouble =
+            "its process is gone, but its session is not (dormouse.worker_registry.session_pid), so nothing was "
+            "released; try again, or SELECT pg_terminate_backend(session_pid)";
+        reaped.exit = Exit::unreachable;
+        return reaped;
+    }
     if (reply->is_null(0, 0)) {
         reaped.trouble = "it has changed meanwhile and was left alone; check again";
         reaped.exit = Exit::unreachable;

@@ -98,6 +98,22 @@ BOOST_FIXTURE_TEST_CASE(somebody_elses_session_listens_by_one_function, Fixture)
     BOOST_TEST((*told)->topic == channel("queue:mail"));
 }
 
+BOOST_FIXTURE_TEST_CASE(who_listens_waits_for_no_lock_that_a_guest_may_hold, Fixture) {
+    auto stranger = database.connect(guest);
+    BOOST_TEST_REQUIRE(
+        stranger.ask("lock", "SELECT pg_advisory_lock(hashtextextended('mail', 1685024366))").has_value());
+    auto session = database.connect();
+    BOOST_TEST_REQUIRE(session.script("bounded", "SET statement_timeout = '5s'").has_value());
+    const auto refused = session.ask("listens", "SELECT dormouse.listens('mail')");
+    BOOST_TEST_REQUIRE(!refused.has_value());
+    BOOST_TEST(refused.error().message.find("queue \"mail\" is kept from registering by " + guest + " (pid " +
+                                            std::to_string(PQbackendPID(stranger.get())) + ")") != std::string::npos,
+               refused.error().message);
+    BOOST_TEST(session.ask("listens", "SELECT dormouse.listens('other')").has_value());
+    BOOST_TEST_REQUIRE(stranger.ask("unlock", "SELECT pg_advisory_unlock_all()").has_value());
+    BOOST_TEST(session.ask("listens", "SELECT dormouse.listens('mail')").has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_key_that_has_gone_or_doubled_refuses_no_insert, Fixture) {
     for (const char* const harm :
          {"INSERT INTO dormouse.channel_key DEFAULT VALUES", "DELETE FROM dormouse.channel_key"}) {

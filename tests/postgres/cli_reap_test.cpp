@@ -311,6 +311,29 @@ BOOST_AUTO_TEST_CASE(a_run_that_somebody_has_locked_is_told_and_keeps_the_row) {
     BOOST_TEST(state() == "awake");
 }
 
+// A session at work ends some seconds after its client (client_connection_check_interval).
+BOOST_AUTO_TEST_CASE(a_session_that_is_still_there_is_waited_for) {
+    ForegroundWorker worker(database);
+    const std::string id = worker.hold();
+    auto lingers = std::make_optional(database.connect());
+    set("session_pid = " + std::to_string(PQbackendPID(lingers->get())) +
+        ", session_started_at = NULL, session_login = 'postgres'::regrole");
+    worker.kill();
+    Process reaps(cli_program({"reap", "--force"},
+                              {{"DATABASE_URL", database.url()}, {"DORMOUSE_CONFIG_DIR", directory.path()}}));
+    BOOST_TEST(eventually([&] {
+        return database.value(
+                   "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%release_worker(%' AND pid <> "
+                   "pg_backend_pid()") == "1";
+    }));
+    BOOST_TEST(status(id) == "running");
+    lingers.reset();
+    const Ended ended = reaps.wait();
+    BOOST_TEST(ended.exit_code == 0, ended.err);
+    BOOST_TEST(has(ended.out, "1 run released, marked as left"), ended.out);
+    BOOST_TEST(status(id) == "retry");
+}
+
 BOOST_AUTO_TEST_CASE(a_process_is_ended_only_if_it_started_when_it_should_have) {
     Process sleeper({{"/bin/sleep", "1000"}, {}, {}, {}});
     const std::int64_t start = start_of(sleeper.pid());

@@ -98,6 +98,45 @@ BOOST_AUTO_TEST_CASE(no_row_that_the_table_takes_blinds_an_operator) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_run_has_finished_at_a_time_that_can_be_written) {
+    for (const char* const at : {"infinity", "-infinity", "10000-01-01", "1969-12-31", ""})
+        BOOST_CHECK_THROW(database.value("INSERT INTO dormouse.runs (task, status, finished_at) VALUES ('other', "
+                                         "'failed', nullif($1, '')::timestamptz)",
+                                         {at}),
+                          std::runtime_error);
+    const std::string id = database.value("SELECT dormouse.enqueue('other')");
+    BOOST_CHECK_THROW(database.exec("UPDATE dormouse.runs SET finished_at = now()"), std::runtime_error);
+    BOOST_CHECK_THROW(database.exec("UPDATE dormouse.runs SET status = 'failed', finished_at = 'infinity'"),
+                      std::runtime_error);
+    database.exec("UPDATE dormouse.runs SET status = 'failed', finished_at = '1970-01-01 00:00:00+00'");
+    BOOST_TEST(cli({"show", id}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_partition_without_a_beginning_is_gone_through_in_portions) {
+    database.exec(
+        "CREATE TABLE dormouse.first_runs (LIKE dormouse.runs_finished INCLUDING ALL); INSERT INTO dormouse.first_runs "
+        "(task, status, finished_at) SELECT 'other', 'failed', '2001-01-01' FROM generate_series(1, 25); ALTER TABLE "
+        "dormouse.runs_finished ATTACH PARTITION dormouse.first_runs FOR VALUES FROM (MINVALUE) TO ('2002-01-01'); "
+        "INSERT INTO dormouse.runs (task, status, finished_at) SELECT 'other', 'failed', now() FROM generate_series(1, "
+        "5)");
+    for (const std::string call : {"archive_runs", "retry_runs"}) {
+        int changed = 0;
+        std::optional<std::string> next;
+        for (int portion = 0; portion < 10; ++portion) {
+            const std::string text =
+                database.value("SELECT changed || ',' || coalesce(next, '') FROM dormouse." + call +
+                                   "(status => 'failed', task => 'other', max_runs => 10, after => $1)",
+                               {next});
+            changed += std::stoi(text);
+            next = text.substr(text.find(',') + 1);
+            if (next->empty()) break;
+        }
+        BOOST_TEST(changed == 30, call);
+        database.exec("UPDATE dormouse.runs SET archived_at = NULL");
+    }
+    BOOST_TEST(database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'queued'") == "30");
+}
+
 BOOST_AUTO_TEST_CASE(no_row_that_the_table_takes_hides_what_is_due) {
     BOOST_TEST(insert_all_that_is_taken() > 200);
     database.exec(

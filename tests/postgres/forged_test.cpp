@@ -4,6 +4,7 @@
 
 #include "sql/embedded.h"
 #include "support/cluster.h"
+#include "support/process.h"
 
 namespace forged {
 
@@ -144,6 +145,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_released_counts_as_lost_and_the_third_time_i
     constexpr const char* boot = "00000000-0000-4000-8000-00000000b001";
     database.value(sql::worker_arrives, {worker, "pool", "{default}", "", "host", "17", "4711", boot, std::nullopt,
                                          "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false", std::nullopt});
+    database.exec("UPDATE dormouse.worker_registry SET session_pid = NULL");  // its session is gone
     enqueue();
     for (const char* const times : {"1 1", "2 2", "3 3"}) {
         claim();
@@ -152,6 +154,114 @@ BOOST_AUTO_TEST_CASE(a_run_that_was_released_counts_as_lost_and_the_third_time_i
         BOOST_TEST(database.value("SELECT concat_ws(' ', lost, attempts) FROM dormouse.runs") == times);
     }
     BOOST_TEST(database.value("SELECT count(*) FROM dormouse.attempts WHERE outcome = 'lost'") == "3");
+}
+
+// An operator may take back what dead workers hold. Which of them are dead is not for him to say.
+BOOST_AUTO_TEST_CASE(a_worker_whose_session_lives_keeps_the_runs_whose_leases_stand) {
+    constexpr const char* boot = "00000000-0000-4000-8000-00000000b001";
+    {
+        auto of_the_worker = database.connect();
+        BOOST_REQUIRE(of_the_worker
+                          .ask("arrives", sql::worker_arrives,
+                               {worker, "pool", "{default}", "", "host", "17", "4711", boot, std::nullopt, "0.1.0",
+                                std::nullopt, std::nullopt, std::nullopt, "false", std::nullopt})
+                          .has_value());
+        enqueue();
+        claim();
+        const std::string before = all();
+        for (const char* const unseen : {"false", "true"})
+            BOOST_TEST(database.value("SELECT released FROM dormouse.release_worker($1, 'host', 17, 4711, $2, $3)",
+                                      {worker, boot, unseen}) == "");
+        const std::string refused =
+            database.value("SELECT refused FROM dormouse.release_worker($1, 'host', 17, 4711, $2)", {worker, boot});
+        BOOST_TEST(refused.find("of pool pool on host (process 17) has a session (pid " +
+                                std::to_string(PQbackendPID(of_the_worker.get()))) != std::string::npos,
+                   refused);
+        BOOST_TEST(refused.find("`dormouse reap --force` on its host") != std::string::npos, refused);
+        BOOST_TEST(all() == before);
+        // a lease that has ended is nobody's
+        database.exec("UPDATE dormouse.runs_live SET lease_until = now() - interval '1 s'");
+        BOOST_TEST(database.value("SELECT released FROM dormouse.release_worker($1, 'host', 17, 4711, $2)",
+                                  {worker, boot}) == "1");
+        claim();
+        database.exec("UPDATE dormouse.worker_registry SET state = 'awake', left_at = NULL, ended = NULL");
+        BOOST_TEST(database.value("SELECT released FROM dormouse.release_worker($1, 'host', 17, 4711, $2)",
+                                  {worker, boot}) == "");
+    }
+    BOOST_TEST(eventually([&] {
+        return database.value("SELECT released FROM dormouse.release_worker($1, 'host', 17, 4711, $2)",
+                              {worker, boot}) == "1";
+    }));
+}
+
+// What a worker moves is neither noted by triggers nor told, since it does both itself. Anybody can call a session one.
+BOOST_AUTO_TEST_CASE(what_operations_do_is_noted_and_told_whatever_a_session_says_that_it_is) {
+    apply_roles(database);
+    const std::string app = "app_" + database.name();
+    const std::string ops = "ops_" + database.name();
+    database.exec("CREATE ROLE " + app + " LOGIN IN ROLE dormouse_producer; CREATE ROLE " + ops +
+                  " LOGIN IN ROLE dormouse_operator");
+    {
+        auto producer = database.connect(app);
+        auto person = database.connect(ops);
+        for (BlockingConnection* const one : {&producer, &person})
+            BOOST_REQUIRE(one->script("say", "SET dormouse.session = 'worker'"));
+        const auto ask = [](BlockingConnection& who, const std::string& what) {
+            const auto reply = who.ask("", "SELECT " + what);
+            BOOST_REQUIRE_MESSAGE(reply.has_value(), what << ": " << (reply ? "" : reply.error().message));
+            return std::string(reply->text(0, 0));
+        };
+        // of three days ago: only dormouse.strays says where it is
+        const auto old_run = [&] {
+            return database.value(
+                "INSERT INTO dormouse.runs (id, task, run_at) SELECT (lpad(to_hex((extract(epoch FROM now() - interval "
+                "'3 days') * 1000)::bigint), 12, '0') || '7' || right(translate(gen_random_uuid()::text, '-', ''), "
+                "19))::uuid, 'u', 'infinity' RETURNING id");
+        };
+        for (const auto& [who, call] : {std::pair{&producer, "dormouse.cancel(%)"},
+                                        {&person, "dormouse.cancel(%)"},
+                                        {&person, "dormouse.archive(%)"},
+                                        {&person, "dormouse.cancel_runs(task => 'u')"},
+                                        {&person, "dormouse.archive_runs(status => 'queued', task => 'u')"}}) {
+            const std::string id = old_run();
+            std::string text = call;
+            if (const auto at = text.find('%'); at != std::string::npos) text.replace(at, 1, "'" + id + "'");
+            ask(*who, text);
+            BOOST_TEST(database.value("SELECT status FROM dormouse.result($1)", {id}) == "canceled", call);
+            BOOST_TEST(ask(*who, "current_setting('dormouse.session')") == "worker");
+        }
+        auto listener = database.connect();
+        BOOST_REQUIRE(listener.listen({"worker:" + std::string(worker), "mark"}).has_value());
+        const auto heard = [&] {
+            database.exec("SELECT pg_notify(dormouse.channel('mark'), '')");
+            int times = 0;
+            while (true) {
+                const auto one = listener.wait(BootClock::now() + std::chrono::seconds(20));
+                BOOST_REQUIRE((one.has_value() && one->has_value()));
+                if ((*one)->topic == "mark") return times;
+                ++times;
+            }
+        };
+        database.value(sql::worker_arrives,
+                       {worker, "pool", "{default}", "", "host", "17", "4711", "00000000-0000-4000-8000-00000000b001",
+                        std::nullopt, "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false", std::nullopt});
+        database.exec("UPDATE dormouse.worker_registry SET session_pid = NULL");
+        for (const auto& [who, call] :
+             {std::pair{&producer, "dormouse.cancel(%)"},
+              {&person, "dormouse.cancel_runs(status => 'running')"},
+              {&person,
+               "dormouse.release_worker('00000000-0000-4000-8000-000000000001', 'host', 17, 4711, "
+               "'00000000-0000-4000-8000-00000000b001')"}}) {
+            const std::string id = enqueue();
+            claim();
+            BOOST_TEST(heard() == 0);
+            std::string text = call;
+            if (const auto at = text.find('%'); at != std::string::npos) text.replace(at, 1, "'" + id + "'");
+            ask(*who, text);
+            BOOST_TEST(heard() == 1, call);
+        }
+    }
+    database.exec("DROP OWNED BY " + app + ", " + ops + "; DROP ROLE " + app + ", " + ops);
 }
 
 // Three times the worker's session is to blame, or the network; who is cut off again and again has to end some day.

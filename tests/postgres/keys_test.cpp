@@ -109,6 +109,42 @@ BOOST_AUTO_TEST_CASE(a_run_that_finishes_keeps_its_key_however_long_ago_it_was_t
     BOOST_TEST(many("{k}") == id);
 }
 
+// As they come with the history of another queue.
+BOOST_AUTO_TEST_CASE(a_finished_run_that_is_inserted_owns_its_key) {
+    const auto insert = [&](const std::string& key, const std::string& finished_at) {
+        return database.value(
+            "INSERT INTO dormouse.runs (task, key, status, finished_at) VALUES ('t', $1, 'completed', $2) RETURNING id",
+            {key, finished_at});
+    };
+    for (const char* const finished_at : {"now", "2001-01-01"}) {
+        const std::string key = finished_at;
+        const std::string id = insert(key, finished_at);
+        BOOST_TEST(enqueue(key) == id);
+        BOOST_TEST(many("{" + key + "}") == id);
+        BOOST_CHECK_THROW(insert(key, finished_at), std::runtime_error);
+        BOOST_CHECK_THROW(database.exec("INSERT INTO dormouse.runs (task, key) VALUES ('t', '" + key + "')"),
+                          std::runtime_error);
+    }
+    enqueue("live");
+    BOOST_CHECK_THROW(insert("live", "now"), std::runtime_error);
+    BOOST_CHECK_THROW(database.exec("INSERT INTO dormouse.runs (task, key, status, finished_at) VALUES "
+                                    "('t', 'twice', 'failed', '2001-01-01'), ('t', 'twice', 'failed', '2001-01-02')"),
+                      std::runtime_error);
+    BOOST_TEST(keys() == "2001-01-01 live now");
+    database.exec("DELETE FROM dormouse.runs WHERE status = 'completed'");
+    BOOST_TEST(keys() == "live");
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_has_lost_its_key_can_end_all_the_same) {
+    const std::string id = enqueue("k");
+    database.exec("DELETE FROM dormouse.keys");
+    BOOST_TEST(enqueue("k") != id);
+    BOOST_TEST(database.value("SELECT dormouse.cancel($1)", {id}) == "canceled: it was queued");
+    database.exec("UPDATE dormouse.runs SET status = 'completed' WHERE status = 'queued'");
+    BOOST_TEST(database.value("SELECT string_agg(status, ' ' ORDER BY status) FROM dormouse.runs") ==
+               "canceled completed");
+}
+
 BOOST_AUTO_TEST_CASE(a_row_that_is_not_inserted_takes_no_key) {
     const std::string id = enqueue("a");
     database.exec("INSERT INTO dormouse.runs (id, task, key) VALUES ('" + id + "', 't', 'b') ON CONFLICT DO NOTHING");

@@ -54,6 +54,7 @@ struct Fixture {
                         std::nullopt, "0.1.0", std::nullopt, std::nullopt, std::nullopt, "false", std::nullopt});
     }
     std::string release(const std::string& pid_start) {
+        database.exec("UPDATE dormouse.worker_registry SET session_pid = NULL");  // its session is gone
         return database.value(
             "SELECT concat_ws(' ', released, locked) FROM dormouse.release_worker($1, 'host', 17, $2,"
             " '00000000-0000-4000-8000-00000000b001')",

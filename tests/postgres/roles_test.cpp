@@ -79,6 +79,7 @@ function note_stray: worker executes
 function notify_queue: everybody executes
 function notify_worker: everybody executes
 function own_key: nobody
+function own_key_finished: nobody
 function partitions_of: operator executes, reader executes, worker executes
 function refuse_unknown_status: nobody
 function release_worker: operator executes, worker executes

@@ -57,7 +57,9 @@ CREATE TABLE dormouse.runs (
                   AND fence IS NOT NULL AND worker IS NOT NULL
              ELSE lease_until IS NULL AND fence IS NULL END),
     CONSTRAINT finished_has_finished_at CHECK (
-        (status IN ('completed', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
+        CASE WHEN status IN ('completed', 'failed', 'canceled')
+             THEN (finished_at BETWEEN '1970-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00') IS TRUE
+             ELSE finished_at IS NULL END),
     -- Few: each costs every statement 5 us. What a run may bring is bounded by the trigger check_values.
     CONSTRAINT progress_is_0_to_1 CHECK (progress BETWEEN 0 AND 1)
 ) PARTITION BY LIST (status);

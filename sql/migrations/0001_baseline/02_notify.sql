@@ -90,11 +90,23 @@ BEGIN
 END $$;
 
 -- LISTENs to a queue in a session that is none of dormouse's, and registers it until it ends. The channel, which stays the same. What was
--- enqueued before may have been left untold, also if it is committed later.
+-- enqueued before may have been left untold, also if it is committed later. It does not wait for whoever has the lock alone for longer than producers do
+-- (sql/queries/promise_register.sql).
 CREATE FUNCTION dormouse.listens(queue text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    listening CONSTANT bigint := hashtextextended(queue, 1685024366);
 BEGIN
-    PERFORM set_config('dormouse.notify', 'always', false), pg_advisory_lock_shared(hashtextextended(queue, 1685024366));
+    PERFORM set_config('dormouse.notify', 'always', false);
+    IF NOT EXISTS (SELECT FROM generate_series(1, 100) WHERE pg_try_advisory_lock_shared(listening)) THEN
+        RAISE EXCEPTION 'dormouse.listens: queue "%" is kept from registering by %', queue,
+            coalesce((SELECT string_agg(format('%s (pid %s)', (SELECT a.usesysid::regrole FROM pg_stat_get_activity(l.pid) a), l.pid), ', ')
+                        FROM pg_locks l
+                       WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.mode = 'ExclusiveLock'
+                         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                         AND ((l.classid::bigint << 32) | l.objid::bigint) = listening), 'somebody who has gone meanwhile')
+            USING ERRCODE = 'lock_not_available', HINT = 'Nobody should hold this advisory lock: end that session, or try again later.';
+    END IF;
     RETURN (dormouse.listen(ARRAY['queue:' || queue]))[1];
 END $$;
 

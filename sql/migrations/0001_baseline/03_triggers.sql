@@ -121,7 +121,9 @@ CREATE TRIGGER run_changes_status BEFORE UPDATE ON dormouse.runs
     EXECUTE FUNCTION dormouse.run_changes_status();
 
 -- A run that is taken away under its handler, by whatever name of the table and after what run_changes_status has made of it. The worker's
--- own session says that it is one (open_session.sql), since it moves each run that ends.
+-- own session says that it is one (open_session.sql), since it moves each run that ends. Anybody can say so: functions that move runs for those who may
+-- not write the tables unsay it (lock_run, lock_matching, release_worker), until the end of the transaction. Not by a SET clause: for a setting that
+-- Postgres does not know that takes a superuser.
 CREATE FUNCTION dormouse.run_is_taken_away() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -338,6 +340,25 @@ BEGIN
 END $$;
 CREATE TRIGGER own_key BEFORE INSERT ON dormouse.runs_live
     FOR EACH ROW WHEN (NEW.key IS NOT NULL) EXECUTE FUNCTION dormouse.own_key();
+-- A finished run that comes from elsewhere, with the history of another queue, owns its key as well. One that was there when the statement began is being
+-- moved, and has its key, or has lost it, which is no reason to keep it from ending: hence STABLE, by which run_exists() sees what the statement sees. Noted as
+-- a stray here already, so that the next row of the same statement finds it by its id. What workers move costs nothing.
+CREATE FUNCTION dormouse.own_key_finished() RETURNS trigger
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    IF EXISTS (SELECT FROM dormouse.keys k WHERE k.task = NEW.task AND k.key = NEW.key AND k.run_id = NEW.id) OR dormouse.run_exists(NEW.id) THEN
+        RETURN NEW;
+    ELSIF dormouse.take_key(NEW.task, NEW.key, NEW.id) <> NEW.id THEN
+        RAISE EXCEPTION 'dormouse.runs: key "%" of task "%" is taken by another run', NEW.key, NEW.task
+            USING ERRCODE = 'unique_violation', HINT = 'Leave out what has finished more than once with this key, or its key.';
+    END IF;
+    PERFORM dormouse.note_stray(NEW.id, NEW.finished_at);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER own_key_finished BEFORE INSERT ON dormouse.runs_finished
+    FOR EACH ROW WHEN (NEW.key IS NOT NULL AND current_setting('dormouse.session', true) IS DISTINCT FROM 'worker')
+    EXECUTE FUNCTION dormouse.own_key_finished();
 CREATE TRIGGER change_key BEFORE UPDATE OF id, task, key ON dormouse.runs
     FOR EACH ROW WHEN ((NEW.id, NEW.task, NEW.key) IS DISTINCT FROM (OLD.id, OLD.task, OLD.key))
     EXECUTE FUNCTION dormouse.own_key();

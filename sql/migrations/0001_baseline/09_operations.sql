@@ -14,6 +14,7 @@ DECLARE
     last timestamptz;
     part regclass;
 BEGIN
+    PERFORM set_config('dormouse.session', '', true);  -- whatever the caller says: what happens to this run is nothing that a worker moves
     FOR try IN 1 .. 5 LOOP
         BEGIN
             IF EXISTS (SELECT FROM dormouse.runs_live l WHERE l.id = lock_run.id) THEN

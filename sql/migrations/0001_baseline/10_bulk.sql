@@ -26,12 +26,13 @@ DECLARE
     number  integer := 0;
     last    uuid;
 BEGIN
+    PERFORM set_config('dormouse.session', '', true);  -- as dormouse.lock_run()
     IF lock_matching.max_runs IS NULL OR lock_matching.max_runs NOT BETWEEN 1 AND 100000 THEN
         RAISE EXCEPTION 'dormouse: max_runs is %, expected 1 to 100000', lock_matching.max_runs USING ERRCODE = 'invalid_parameter_value';
     ELSIF NOT isfinite(lock_matching.older_than) THEN
         RAISE EXCEPTION 'dormouse: older_than is %, expected a time that ends', lock_matching.older_than
             USING ERRCODE = 'invalid_parameter_value';
-    ELSIF lock_matching.after !~ '^(live|default|[0-9T:.-]{19,40}) [0-9a-f-]{36}$' THEN
+    ELSIF lock_matching.after !~ '^(live|default|-infinity|[0-9T:.-]{19,40}) [0-9a-f-]{36}$' THEN
         RAISE EXCEPTION 'dormouse: after is "%", expected what an earlier call returned as next', lock_matching.after
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -39,7 +40,7 @@ BEGIN
         SELECT p.name, p.part, p.statuses
           FROM (SELECT 'live', 'dormouse.runs_live'::regclass, '{queued,running,retry,blocked}'::text[]
                 UNION ALL
-                SELECT CASE WHEN f.is_default THEN 'default' ELSE to_char(f.since, 'YYYY-MM-DD"T"HH24:MI:SS.US') END, f.part,
+                SELECT CASE WHEN f.is_default THEN 'default' WHEN f.since = '-infinity' THEN '-infinity' ELSE to_char(f.since, 'YYYY-MM-DD"T"HH24:MI:SS.US') END, f.part,
                        '{completed,failed,canceled}'
                   FROM dormouse.partitions_of('dormouse.runs_finished') f) p (name, part, statuses)
          WHERE p.statuses && lock_matching.statuses AND p.name COLLATE "C" <= begin_at

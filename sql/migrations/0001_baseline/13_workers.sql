@@ -73,8 +73,9 @@ COMMENT ON VIEW dormouse.dead_workers IS 'Workers that have lost their session, 
 -- is logged as lost and counts. Marks the worker as left. Only `dormouse reap` on that host has the proof, hence the marks of the process:
 -- a row that has changed since is not touched. `unseen`: the process may be on another machine or in another container of the same name,
 -- so that nothing is done while one of its leases stands. Returns how many runs went back and how many are locked; null: nothing was done.
+-- `refused` says why not, of a worker whose session lives: as long as one of its leases stands, it executes the runs.
 CREATE FUNCTION dormouse.release_worker(worker uuid, host text, pid integer, pid_start bigint, boot_id uuid,
-                                        unseen boolean DEFAULT false, OUT released integer, OUT locked integer)
+                                        unseen boolean DEFAULT false, OUT released integer, OUT locked integer, OUT refused text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -89,6 +90,17 @@ BEGIN
          WHERE l.status = 'running' AND l.worker = release_worker.worker AND l.lease_until > now()) THEN
         RETURN;
     END IF;
+    SELECT format('worker %s of pool %s on %s (process %s) has a session (pid %s) and holds runs, whose leases stand: it lives. '
+                  '`dormouse reap --force` on its host ends it first, if it is stale', w.id, w.pool, w.host, w.pid, s.pid) INTO refused
+      FROM dormouse.worker_registry w JOIN pg_stat_activity s ON s.pid = w.session_pid AND s.usesysid = w.session_login
+     WHERE w.id = release_worker.worker AND w.state <> 'left' AND coalesce(s.backend_start = w.session_started_at, true)
+       AND s.datid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+       AND EXISTS (SELECT FROM dormouse.runs_live l
+                    WHERE l.status = 'running' AND l.worker = release_worker.worker AND l.lease_until > now());
+    IF refused IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('dormouse.session', '', true);  -- as dormouse.lock_run()
     WITH lost AS (
         SELECT l.ctid AS tid, l.fence, l.started_at FROM dormouse.runs_live l
          WHERE l.status = 'running' AND l.worker = release_worker.worker AND (NOT release_worker.unseen OR l.lease_until <= now())
