@@ -131,7 +131,8 @@ BOOST_AUTO_TEST_CASE(keys_that_were_not_restored_are_given_back_by_one_statement
     restored.copy({"--schema-only"});
     restored.copy({"--data-only", "--exclude-table-data=dormouse.keys"});
     TestDatabase& to = restored.to;
-    BOOST_TEST(to.value("SELECT string_agg(key, ' ') FROM dormouse.keys") == "live");  // its trigger has seen to that
+    // their triggers have seen to that
+    BOOST_TEST(to.value("SELECT string_agg(key, ' ' ORDER BY key) FROM dormouse.keys") == "done live of_today");
     to.exec(sql_of_page("docs/replication.md").back());
     restored.works();
 }
