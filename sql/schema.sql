@@ -258,18 +258,22 @@ CREATE FUNCTION dormouse.cancel(id uuid, reason text DEFAULT NULL::text) RETURNS
 #variable_conflict use_column
 DECLARE
     run record;
+    rests boolean := false;
 BEGIN
     SELECT * INTO run FROM dormouse.lock_run(cancel.id);
     IF run.problem IS NOT NULL THEN
         RETURN run.problem;
     ELSIF run.finished_at IS NOT NULL THEN
         RETURN 'unchanged: it is ' || run.status || ' already';
+    ELSIF run.status = 'running' THEN
+        rests := EXISTS (SELECT FROM dormouse.runs_live l JOIN dormouse.worker_registry w ON w.id = l.worker WHERE l.id = cancel.id AND w.state = 'resting');
     END IF;
     EXECUTE 'UPDATE dormouse.runs r SET status = ''canceled'', error = dormouse.canceled_by($3) WHERE r.id = $1 AND r.status = $2'
       USING cancel.id, run.status, cancel.reason;
     PERFORM dormouse.note_operation('cancel', cancel.id, NULL, 1, cancel.reason);
-    RETURN CASE run.status WHEN 'running' THEN 'canceled: it was running, its handler is being ended'
-                           ELSE 'canceled: it was ' || run.status END;
+    RETURN CASE WHEN rests THEN 'canceled: it was running, its worker has closed its session and ends the handler with the next one, or when it is rung (dormouse wake)'
+                WHEN run.status = 'running' THEN 'canceled: it was running, its handler is being ended'
+                ELSE 'canceled: it was ' || run.status END;
 END $_$;
 
 CREATE FUNCTION dormouse.cancel_runs(status text DEFAULT NULL::text, task text DEFAULT NULL::text, queue text DEFAULT NULL::text, older_than interval DEFAULT NULL::interval, created_before timestamp with time zone DEFAULT NULL::timestamp with time zone, max_runs integer DEFAULT 200, after text DEFAULT NULL::text, reason text DEFAULT NULL::text, key text DEFAULT NULL::text, error text DEFAULT NULL::text, worker uuid DEFAULT NULL::uuid, OUT changed integer, OUT locked integer, OUT refused integer, OUT next text) RETURNS record
