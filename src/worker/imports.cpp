@@ -15,7 +15,6 @@ namespace {
 constexpr Millis first_stuck_pause{1'000};
 constexpr Millis longest_stuck_pause{300'000};
 constexpr std::int64_t room_for_the_rest = 64 << 10;  ///< of a file, beside the payload
-constexpr Millis disk_takes{5'000};                   ///< longer is worth a line in the log
 
 }  // namespace
 
@@ -143,16 +142,6 @@ void Imports::watch(ImportJob& job) {
     });
 }
 
-void Imports::tell_closed(const Status& trouble, bool opened) {
-    const std::string why = trouble ? std::string() : trouble.error().message;
-    if (why == std::exchange(closed_, why) || why.empty() || (owner_ == SpoolOwner::nobody && !opened)) return;
-    const bool wanted = owner_ == SpoolOwner::unit || opened;
-    log::event(
-        wanted ? log::Level::warning : log::Level::info, "spool_closed",
-        (opened ? "files that come while a worker is awake wait for its end: " : "runs cannot be spooled: ") + why,
-        {{"pool", pool_}});
-}
-
 /// Without a spool there is nothing to import, until one comes.
 void Imports::await(ImportJob& job) {
     abandon();
@@ -181,17 +170,6 @@ void Imports::watch_mounts(UniqueFd mounts) {
         }
         return loop::Poll::Did::something;  // that it was waited for is the answer to it
     });
-}
-
-void Imports::tell_left_behind(const ImportJob& job) {
-    std::string text = "another file system is mounted over " + path() +
-                       ", or it was made anew; from here on files are "
-                       "taken from there";
-    if (!job.lost.empty())
-        text += "; " + std::to_string(job.lost.size()) +
-                " files that lie below could not be imported: " + job.lost.front().name + ": " +
-                job.lost.front().reason + "; umount " + path() + ", then dormouse wake " + pool_;
-    log::event(log::Level::warning, "spool_replaced", text, {{"pool", pool_}});
 }
 
 std::optional<Millis> Imports::wait(const Moment& moment) const {
@@ -275,39 +253,6 @@ bool Imports::choose(Time now) {
         search_.passed();  // they are gone
     }
     return false;
-}
-
-void Imports::tell(const spool::Scan& scan) {
-    for (const spool::Complaint& one : scan.rejected)
-        log::event(log::Level::warning, "spool_rejected", one.name + ": " + one.reason);
-    std::string trouble;
-    if (!scan.stuck.empty()) {
-        trouble = std::to_string(scan.stuck.size()) +
-                  " spooled files can be neither imported nor moved away: " + path() + "/" + scan.stuck.front().name +
-                  ": " + scan.stuck.front().reason;
-        log::event(trouble == trouble_ ? log::Level::debug : log::Level::warning, "spool_stuck", trouble);
-    }
-    if (trouble == trouble_) return;
-    trouble_ = std::move(trouble);
-    events_.on_trouble();
-}
-
-void Imports::tell_slow() {
-    slow_ = "the disk of " + path() + " has not answered for " + std::to_string(disk_takes.count() / 1'000) +
-            " s; spooled runs wait for it, others do not";
-    log::event(log::Level::warning, "spool_slow", slow_, {{"pool", pool_}});
-    events_.on_trouble();
-    events_.on_change();
-}
-
-void Imports::tell_answer() {
-    if (slow_.empty()) return;
-    slow_.clear();
-    log::event(
-        log::Level::info, "spool_back",
-        "the disk of " + path() + " has answered after " + std::to_string(since(asked_at_).count() / 1'000) + " s",
-        {{"pool", pool_}});
-    events_.on_trouble();
 }
 
 void Imports::answered(store::Answer& answer, Time) {

@@ -72,6 +72,8 @@ class Imports : public Participant {
     [[nodiscard]] const std::string& trouble() const { return slow_.empty() ? trouble_ : slow_; }
 
   private:
+    static constexpr Millis disk_takes{5'000};  ///< longer is worth a line in the log
+
     // closed ⇠ opening → idle → scanning → scanned → sent → finishing → idle, and idle → looking → idle. Whoever has
     // nothing to do in a state goes back to idle from it; abandon() leads from everywhere to closed, and a spool that
     // comes from there to opening.
