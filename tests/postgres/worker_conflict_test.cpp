@@ -35,6 +35,10 @@ constexpr const char* longest =
     "SELECT ceil(extract(epoch FROM max(finished_at - created_at)) * 1000) FROM dormouse.runs WHERE key LIKE "
     "'innocent %'";
 
+/// Two waits of half a second and what is around them take 1.2 s, or three times that on a machine that does much else;
+/// who waited for the lock itself would not end at all before the test opens it.
+constexpr int longest_allowed = 5'000;
+
 /// Its handler enqueues a run with the key k.
 constexpr const char* asks_for_k = R"([task.asks]
 command = ["/bin/sh", "-c", 'printf "{\"type\":\"completed\",\"enqueue\":[{\"task\":\"echo\",\"key\":\"k\"}]}\n" >&3']
@@ -135,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_follow_up_whose_key_is_in_an_open_transaction_holds_up_no
         bench.turns_within(Millis{150});
     }
     BOOST_TEST(bench.until([&] { return database.value(completed) == "22"; }));
-    BOOST_TEST(std::stoi(database.value(longest)) < 1'500);
+    BOOST_TEST(std::stoi(database.value(longest)) < longest_allowed);
     BOOST_TEST_MESSAGE("the last after " << database.value(longest) << " ms");
     BOOST_TEST(database.value(status, {asks}) == "running");
     does(person, "COMMIT");
@@ -155,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_trigger_that_waits_for_a_lock_holds_up_nobody_else) {
         bench.turns_within(Millis{100});
     }
     BOOST_TEST(bench.until([&] { return database.value(completed) == "22"; }));
-    BOOST_TEST(std::stoi(database.value(longest)) < 1'500);
+    BOOST_TEST(std::stoi(database.value(longest)) < longest_allowed);
     BOOST_TEST_MESSAGE("the last after " << database.value(longest) << " ms");
     does(gate, open_gate);
     BOOST_TEST(bench.until([&] { return database.value(status, {asks}) == "completed"; }));
