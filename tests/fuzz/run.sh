@@ -34,7 +34,7 @@ build() {
     part handlers "$root"/src/handlers/{message,json_text,text,environment_file,handler}.cpp
     part config "$root"/src/config/*.cpp
     part others "$root"/src/base/{uuid,error,limits,clock,crash_point,utf8,text}.cpp "$root"/src/spool/entry.cpp "$root"/src/systemd/due_file.cpp \
-        "$root"/src/cli/{text,run_lines,when}.cpp
+        "$root"/src/cli/{text,run_lines,when,payload}.cpp
     for source in "$out"/objects/*.cpp "$here"/*.cpp; do
         if [ "$(jobs -rp | wc -l)" -ge 2 ]; then wait -n; fi
         "$compiler" -std=c++20 -g1 -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -DTOML_HEADER_ONLY=1 \
