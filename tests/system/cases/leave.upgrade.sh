@@ -126,14 +126,15 @@ say "--- a new program that is told to look at its file before the pool is its o
 before=$(main)
 upgrade
 sql "BEGIN; LOCK TABLE dormouse.migrations; SELECT pg_sleep(3); COMMIT" >/dev/null & # its trial of the schema waits for that
+began=$SECONDS
 systemctl reload --no-block $service
-told_early() {
-    local pid
-    for pid in $(pgrep -x dormouse -P "$before"); do kill -HUP "$pid" 2>/dev/null && hangups=$((hangups + 1)); done
-    other_main
-}
 hangups=0
-wait_for 30 told_early
+until other_main; do # the time for that is short: it is looked all the time
+    for pid in $(pgrep --full "^[^ ]*dormouse worker $pool\$"); do
+        if [ "$pid" != "$before" ] && kill -HUP "$pid" 2>/dev/null; then hangups=$((hangups + 1)); fi
+    done
+    [ "$SECONDS" -lt "$((began + 30))" ] || fail "the new program does not take over"
+done
 wait $!
 holds "it was told so ($hangups times)" [ "$hangups" -gt 0 ]
 equal "the run, its attempts, its processes" "$(status_of "$run") $(attempts_of "$run") $(pgrep -fc 'until .*go[.][$]DORMOUSE_RUN_ID')" "running 0 1"
