@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -93,20 +94,29 @@ PoolsHere pools_here(const config::Environment& environment) {
     return here;
 }
 
+/// What servers have said, by url: each is asked once.
+using Marks = std::map<std::string, std::string>;
+
 /// Empty: it cannot be asked.
-std::string mark_of(const DatabaseChoice& choice) {
+std::string ask_mark(const DatabaseChoice& choice) {
     auto opened = open_database(choice, "status", postgres::Act::uses);
     if (!opened) return {};
     const auto mark = opened->connection.ask("status", sql::cli::which_database);
     return mark && mark->rows() == 1 ? std::string(mark->text(0, 0)) : std::string();
 }
 
+const std::string& mark_of(const DatabaseChoice& choice, Marks& marks) {
+    const auto [found, is_new] = marks.try_emplace(choice.database.url);
+    if (is_new) found->second = ask_mark(choice);
+    return found->second;
+}
+
 /// By a socket and by the loopback it is one server, or two; the servers know.
-bool are_one(const DatabaseChoice& one, const DatabaseChoice& other) {
+bool are_one(const DatabaseChoice& one, const DatabaseChoice& other, Marks& marks) {
     if (postgres::same_database(one.database.url, other.database.url)) return true;
     if (!postgres::may_be_one_database(one.database.url, other.database.url)) return false;
-    const std::string mark = mark_of(one);
-    return !mark.empty() && mark == mark_of(other);
+    const std::string& mark = mark_of(one, marks);
+    return !mark.empty() && mark == mark_of(other, marks);
 }
 
 /// The pools may be several, as long as they all lead to one database; those that serve `queue` count, if there are
@@ -120,8 +130,9 @@ Try<DatabaseChoice> of_directory(const config::Environment& environment, const s
     if (std::any_of(pools.begin(), pools.end(), [&](const PoolChoice& one) { return serves(one, queue); }))
         std::erase_if(pools, [&](const PoolChoice& one) { return !serves(one, queue); });
     const DatabaseChoice& first = pools.front().choice;
+    Marks marks;
     for (const PoolChoice& one : pools)
-        if (!are_one(first, one.choice))
+        if (!are_one(first, one.choice, marks))
             return give_up(Exit::config, "no database: the pools in " + directory + " name several (" +
                                              names_of(pools) + "); " + ways);
     for (const std::string& warning : here.warnings) complain(warning);
@@ -144,9 +155,10 @@ std::string title_of(const PoolsDatabase& database) {
 std::vector<PoolsDatabase> databases_meant(const DatabaseOptions& options, const config::Environment& environment) {
     if (!options.url.empty() || (options.pool.empty() && of_environment(environment).has_value())) return {};
     std::vector<PoolsDatabase> all;
+    Marks marks;
     for (const PoolChoice& pool : pools_here(environment).usable) {
-        const auto known = std::find_if(all.begin(), all.end(),
-                                        [&](const PoolsDatabase& one) { return are_one(one.choice, pool.choice); });
+        const auto known = std::find_if(
+            all.begin(), all.end(), [&](const PoolsDatabase& one) { return are_one(one.choice, pool.choice, marks); });
         known == all.end() ? all.push_back({pool.choice, {pool.pool}}) : known->pools.push_back(pool.pool);
     }
     return all;

@@ -115,7 +115,8 @@ void Leaving::step() {
     const Wire wire = parts_.database().state();
     if (!parts_.flights.empty() || parts_.rounds.awaits_answer() || !parts_.reports.outbox().settled()) return;
     if (wire == Wire::opening || parts_.imports.is_finishing()) return;
-    if (wire != Wire::lost && parts_.reports.has_last_words(BootClock::now())) return;
+    const bool takes_words = wire != Wire::lost && parts_.rounds.trouble().empty();  // else nobody waits for that
+    if (takes_words && parts_.reports.has_last_words(BootClock::now())) return;
     if (wire == Wire::waiting && parts_.sleepy()) return;  // it is not woken by another session
     if (wire == Wire::waiting) {  // a step of retention: it comes to its own end, nobody waits for it
         parts_.rounds.close();
