@@ -4,6 +4,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -251,7 +252,9 @@ int parse_and_run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& help) {
-        app.exit(help);
+        std::ostringstream text;
+        app.exit(help, text, text);
+        print(text.str());  // by the way that notices what is not written
         return finish(Exit::ok);
     } catch (const CLI::ParseError& error) {
         const auto given = app.get_subcommands();

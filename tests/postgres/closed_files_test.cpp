@@ -79,6 +79,15 @@ BOOST_AUTO_TEST_CASE(other_programs_end_as_they_would_with_them) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(help_of_any_length_that_cannot_be_written_is_an_error) {
+    for (const char* const command : {"--help", "worker --help", "version", "config --help"}) {
+        const Ended ended =
+            run({{"/bin/sh", "-c", std::string(dormouse_binary) + " " + command + " >/dev/full"}, "", {}, ""});
+        BOOST_TEST(ended.exit_code == 12, command);
+        BOOST_TEST(has(ended.err, "stdout cannot be written: No space left on device"), ended.err);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(whoever_cannot_be_told_the_id_of_a_run_is_told_on_stderr) {
     for (const auto& [how, why] : std::vector<std::pair<std::string, std::string>>{
              {">&-", "stdout is closed"}, {">/dev/full", "stdout cannot be written: No space left on device"}}) {
