@@ -130,11 +130,13 @@ end_sessions() {
     what+=", $(ask "$own" "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity
         WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'") session(s)"
 }
+# As a worker of another host that has no runs of its own.
+rescue_of_all="EXECUTE rescue('{default}', '{}', 1000, NULL, '00000000-0000-0000-0000-000000000000', 0, '{}')"
 freeze_worker() {
     signal_worker STOP
     sleep $((lease + 1)) # a lease has to end
     local back
-    back=$(ask "$own" "PREPARE rescue AS $(cat "$queries/rescue.sql"); EXECUTE rescue('{default}', '{}', 1000, NULL)" | cut -f 1)
+    back=$(ask "$own" "PREPARE rescue AS $(cat "$queries/rescue.sql"); $rescue_of_all" | cut -f 1)
     struck=$EPOCHREALTIME
     signal_worker CONT
     what+=", $back taken back"

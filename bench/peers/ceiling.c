@@ -153,8 +153,8 @@ static PGconn* open_session(void) {
     if (PQstatus(connection) != CONNECTION_OK) fail(connection, NULL);
     char pid[16];
     snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
-    const char* values[] = {pid, "false"};
-    PGresult* replies[] = {PQexecParams(connection, session_sql.bytes, 2, NULL, values, NULL, NULL, 0),
+    const char* values[] = {pid};
+    PGresult* replies[] = {PQexecParams(connection, session_sql.bytes, 1, NULL, values, NULL, NULL, 0),
                            PQprepare(connection, "claim", claim_sql.bytes, 0, NULL),
                            PQprepare(connection, "finish", finish_sql.bytes, 0, NULL)};
     for (int i = 0; i < 3; ++i) ok(connection, replies[i]), PQclear(replies[i]);

@@ -77,7 +77,7 @@ Json pool_json(const PoolSeen& pool) {
             {"workers", workers}};
 }
 
-void print_json(const Overview& overview) {
+Json document_of(const Overview& overview) {
     Json document{{"now", iso(overview.now)},
                   {"pools", Json::array()},
                   {"queues", Json::array()},
@@ -138,7 +138,31 @@ void print_json(const Overview& overview) {
                                          {"about", one.about},
                                          {"text", one.text},
                                          {"remedy", one.remedy}});
+    return document;
+}
+
+void print_json(const Json& document) {
     print(safe_json(document.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n");
+}
+
+/// One document of the same shape for several databases; each member of a list says which pool's it is about.
+void merge(Json& into, const Json& document, const std::string& pool) {
+    for (const auto& [name, value] : document.items()) {
+        Json& there = into[name];
+        if (value.is_array()) {
+            if (there.is_null()) there = Json::array();
+            for (Json entry : value) {
+                entry["database_of"] = pool;
+                there.push_back(std::move(entry));
+            }
+        } else if (there.is_null()) {
+            there = value;
+        } else if (value.is_number_integer()) {
+            there = there.get<std::int64_t>() + value.get<std::int64_t>();
+        } else if (value.is_boolean()) {
+            there = there.get<bool>() || value.get<bool>();
+        }
+    }
 }
 
 using Connection = std::optional<postgres::BlockingConnection>;
@@ -208,7 +232,7 @@ Outcome show(const StatusOptions& options, const std::vector<PoolsDatabase>& dat
     if (!asked) return tl::unexpected(asked.error());
     const std::vector<Attention> all = attention(overview);
     options.json
-        ? print_json(overview)
+        ? print_json(document_of(overview))
         : print_screen(overview, all, {.with_database = true, .all = options.all, .pool = options.database.pool});
     return all.empty() ? Exit::ok : Exit::attention;
 }
@@ -230,18 +254,39 @@ Outcome check_each(const std::vector<PoolsDatabase>& databases) {
     return static_cast<Exit>(verdicts.front().code);
 }
 
-/// One after the other. Of one that cannot be asked the others do not suffer; that counts most.
+/// Of one that cannot be asked the others do not suffer; that counts most.
+void keep_worst(Outcome& worst, const Outcome& outcome) {
+    if (!outcome) complain(outcome.error().message);
+    if (!outcome || (worst && *worst == Exit::ok)) worst = outcome ? outcome : Outcome(outcome.error().exit);
+}
+
+Outcome json_of_each(const std::vector<PoolsDatabase>& databases) {
+    Outcome worst = Exit::ok;
+    Json whole;
+    for (const PoolsDatabase& one : databases) {
+        const DatabaseOptions database{.url = {}, .pool = one.pools.front()};
+        Overview overview = overview_beside(database, databases);
+        Connection connection;
+        const auto asked = ask_database(overview, database, connection);
+        if (asked) merge(whole, document_of(overview), one.pools.front());
+        keep_worst(worst, !asked                        ? Outcome(tl::unexpected(asked.error()))
+                          : attention(overview).empty() ? Outcome(Exit::ok)
+                                                        : Outcome(Exit::attention));
+    }
+    if (!whole.is_null()) print_json(whole);
+    return worst;
+}
+
+/// One after the other.
 Outcome show_each(const StatusOptions& options, const std::vector<PoolsDatabase>& databases) {
     Outcome worst = Exit::ok;
     for (const PoolsDatabase& one : databases) {
         StatusOptions here = options;
         here.database.pool = one.pools.front();
         const char* const gap = &one == &databases.front() ? "" : "\n";
-        if (!options.json) print(gap + paint(Colour::bold, title_of(one)) + "\n\n");
+        print(gap + paint(Colour::bold, title_of(one)) + "\n\n");
         Connection connection;
-        Outcome outcome = show(here, databases, connection);
-        if (!outcome) complain(outcome.error().message);
-        if (!outcome || (worst && *worst == Exit::ok)) worst = outcome ? outcome : Outcome(outcome.error().exit);
+        keep_worst(worst, show(here, databases, connection));
     }
     return worst;
 }
@@ -278,7 +323,9 @@ Outcome status(const StatusOptions& options) {
     if (options.watch) return watch_screen(options);
     const auto databases = databases_meant(options.database, config::of_process());
     if (databases.size() > 1 && options.database.pool.empty())
-        return options.check ? check_each(databases) : show_each(options, databases);
+        return options.check  ? check_each(databases)
+               : options.json ? json_of_each(databases)
+                              : show_each(options, databases);
     Connection connection;
     return show(options, databases, connection);
 }

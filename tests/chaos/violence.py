@@ -17,7 +17,11 @@ LEASE = 4.0
 PATIENCE_S = 5
 # What a worker of a third host would do: takes back runs whose leases have ended. The one of the other host does that one lease later.
 RESCUE = (pathlib.Path(__file__).resolve().parents[2] / "sql/queries/rescue.sql").read_text(encoding="utf-8")
-RESCUE = RESCUE.replace("$1", "'{default}'").replace("$2", "'{}'").replace("$3", "1000")
+RESCUE = "\n".join(line for line in RESCUE.splitlines() if not line.startswith("--"))
+for number, value in enumerate(["'{default}'", "'{}'", "1000", "NULL::uuid", "'00000000-0000-0000-0000-000000000000'", "0", "'{}'"], 1):
+    RESCUE = RESCUE.replace(f"${number}", value)
+if "$" in RESCUE:
+    raise AssertionError(f"rescue.sql has another parameter: {RESCUE}")
 # How long it lasts, in seconds.
 LASTS = {"freeze worker": (1.2 * LEASE, 3 * LEASE), "half-open network": (1.1 * LEASE, 2 * LEASE), "late network": (1.1 * LEASE, 2 * LEASE),
          "cut network": (0.3, 5), "stop target": (0.5, 4), "no new runs": (4, 10)}

@@ -235,9 +235,10 @@ BOOST_AUTO_TEST_CASE(status_shows_pools_queues_and_who_serves_them) {
         "NULL, now(), pid, usesysid FROM pg_stat_activity WHERE pid = pg_backend_pid()");
     const std::string text = out({"status"}, 13);
     for (const char* const part : {"here, no doorbell", "here, broken", "asleep on another-host", "2 h ago",
-                                   "awake on another-host", "queue orphan: no pool serves it", "in 60 min", "nobody"})
+                                   "awake on another-host", "in 60 min", "nobody", "pool broken: "})
         BOOST_TEST(has(text, part), part << " is not in:\n" << text);
     BOOST_TEST(!has(text, "queue far:"), text);
+    BOOST_TEST(!has(text, "queue orphan:"), text);  // nobody knows what the broken file names
 
     const json document = json::parse(out({"status", "--json"}, 13));
     std::map<std::string, json> queues;
@@ -248,6 +249,8 @@ BOOST_AUTO_TEST_CASE(status_shows_pools_queues_and_who_serves_them) {
     BOOST_TEST(queues.at("orphan").at("served_by").empty());
     BOOST_TEST(queues.at("far").at("served_by").dump() == "[\"elsewhere\"]");
     BOOST_TEST(document.at("stuck").empty());
+    write("broken.toml", "[worker]\nqueues = [\"mended\"]\n");
+    BOOST_TEST(has(out({"status"}, 13), "queue orphan: no pool serves it"));
 }
 
 BOOST_AUTO_TEST_CASE(status_tells_stuck_runs_and_workers_that_are_gone) {

@@ -1,9 +1,13 @@
 // Runs whose worker died: taken back at once where that is certain, executed alone from then on, failed when no attempt
 // is left.
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <optional>
+#include <string>
 
+#include "sql/embedded.h"
 #include "support/foreground_worker.h"
+#include "support/paths.h"
 #include "support/pool_bench.h"
 #include "worker/identity.h"
 
@@ -225,13 +229,28 @@ BOOST_AUTO_TEST_CASE(a_loss_with_its_host_makes_nobody_suspect) {
         boot +
         "', '0.1.0');"
         "INSERT INTO dormouse.runs (task, status, worker, fence, started_at, lease_until) SELECT 'echo', 'running', "
-        "('00000000-0000-4000-8000-00000000000' || n)::uuid, n, now(), now() - interval '1 hour' FROM "
+        "('00000000-0000-4000-8000-00000000000' || n)::uuid, n, now(), now() - interval '10 seconds' FROM "
         "generate_series(1, 3) n");
     PoolBench bench(database.url());
     BOOST_TEST(bench.until(
         [&] { return database.value("SELECT count(*) FROM dormouse.runs WHERE status = 'completed'") == "3"; }));
     BOOST_TEST(database.value("SELECT string_agg(lost::text, ' ' ORDER BY lost) FROM dormouse.runs") == "0 0 1");
     BOOST_TEST(database.value("SELECT string_agg(attempts::text, ' ') FROM dormouse.runs") == "2 2 2");
+}
+
+// `dormouse prove` takes runs back as a worker of another host would: by this statement, with values of its own.
+BOOST_AUTO_TEST_CASE(what_prove_sends_fits_the_statement) {
+    std::ifstream script(std::string(source_directory) + "/libexec/dormouse-prove.sh");
+    const std::string begin = "rescue_of_all=\"";
+    std::string line;
+    while (std::getline(script, line) && !line.starts_with(begin)) continue;
+    BOOST_TEST_REQUIRE(line.starts_with(begin));
+    TestDatabase database;
+    database.exec(
+        "INSERT INTO dormouse.runs (task, status, worker, fence, started_at, lease_until) SELECT 'echo', 'running', "
+        "gen_random_uuid(), 1, now(), now() - interval '1 s'");
+    database.exec(std::string("PREPARE rescue AS ") + sql::rescue);
+    BOOST_TEST(database.value(line.substr(begin.size(), line.size() - begin.size() - 1)) == "1");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

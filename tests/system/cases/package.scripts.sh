@@ -53,7 +53,7 @@ done
 systemctl enable --quiet dormouse@$pool.target
 
 say "--- needrestart is told by the line of docs/packages.md to leave workers alone"
-line=$(sed -n 's/^`\(\$nrconf.*;\)` in .*/\1/p' "$scripts/../../docs/packages.md")
+line=$(sed -n 's/.*`\(\$nrconf[^`]*;\)`.*/\1/p' "$scripts/../../docs/packages.md")
 answer=$(perl -e 'our %nrconf; eval $ARGV[0]; die $@ if $@;
     for my $unit (@ARGV[1 .. $#ARGV]) { print join(",", map { $nrconf{override_rc}{$_} } grep { $unit =~ /$_/ } keys %{$nrconf{override_rc}}) // "", ";" }' \
     "$line" dormouse@default.service dormouse-relay@default.service)
