@@ -4,8 +4,8 @@
 -- Returns the ids that ended. Index: primary key of runs_live.
 -- The whole row moves, also columns that somebody has added to dormouse.runs: the worker puts their names at the markers (src/store/columns.h).
 -- What it knows of them may be out of date. Then both sides of `columns` differ, and Postgres refuses the statement (42601, 42703) when it analyses it,
--- which it does anew after each ALTER TABLE. It neither plans nor executes `columns`. What joins the row on its way has names with a point, which no
--- column has.
+-- which it does anew after each ALTER TABLE. It neither plans nor executes `columns`. What joins the row on its way has names with
+-- a point; where a column of somebody's begins as they do, the worker gives them more points.
 WITH input AS (
     SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::smallint[],
                          $9::bigint[], $10::bigint[], $11::boolean[])

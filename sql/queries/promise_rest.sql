@@ -14,7 +14,9 @@ WITH tried AS MATERIALIZED (
        AND l.locktype IN ('advisory', 'relation') AND l.granted
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ), judged AS (
-    SELECT h.transaction, CASE WHEN h.pid IS NULL THEN 'a prepared transaction'
+    SELECT h.transaction, CASE WHEN h.pid IS NULL THEN pg_catalog.format('the prepared transaction %L', (  -- its id is locked by it, and by nobody else
+                                   SELECT p.gid FROM pg_locks x JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
+                                    WHERE x.virtualtransaction = h.transaction AND x.locktype = 'transactionid' AND x.pid IS NULL))
                                ELSE pg_catalog.format('%s (pid %s)', (SELECT a.usesysid::regrole FROM pg_stat_get_activity(h.pid) a), h.pid) END AS who,
            h.mode = 'ShareLock' AND EXISTS (
                SELECT FROM locks w JOIN pg_class c ON c.oid = w.relation JOIN pg_namespace n ON n.oid = c.relnamespace

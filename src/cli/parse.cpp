@@ -18,6 +18,7 @@
 #include "cli/prove.h"
 #include "cli/setup.h"
 #include "cli/text.h"
+#include "cli/unexpected.h"
 #include "cli/version.h"
 #include "config/text.h"
 
@@ -256,6 +257,12 @@ int parse_and_run(int argc, char** argv) {
         app.exit(help, text, text);
         print(text.str());  // by the way that notices what is not written
         return finish(Exit::ok);
+    } catch (const CLI::ExtrasError& error) {
+        const auto given = app.get_subcommands();
+        const std::vector<std::string> extra = app.remaining(true);
+        if (given.empty() || extra.empty()) return finish(give_up(Exit::usage, no_such_command(app, argv[1])));
+        return finish(give_up(Exit::usage, say_unexpected(*given.front(), extra) + " (see `dormouse " +
+                                               given.front()->get_name() + " --help`)"));
     } catch (const CLI::ParseError& error) {
         const auto given = app.get_subcommands();
         if (given.empty() && argc > 1 && argv[1][0] != '-')

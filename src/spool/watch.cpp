@@ -18,7 +18,13 @@ Result<UniqueFd> watch(const std::string& path) {
     UniqueFd fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     constexpr std::uint32_t all = IN_ATTRIB | IN_CREATE | IN_MODIFY | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
                                   IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
-    if (fd.valid() && ::inotify_add_watch(fd.get(), path.c_str(), all) >= 0) return fd;
+    if (fd.valid() && ::inotify_add_watch(fd.get(), path.c_str(), all) >= 0) {
+        // That a directory is removed is not told where it is watched, as long as somebody has it open: we do.
+        const std::string above = path.substr(0, path.rfind('/'));
+        constexpr std::uint32_t names = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+        static_cast<void>(::inotify_add_watch(fd.get(), above.empty() ? "/" : above.c_str(), names));
+        return fd;
+    }
     const int problem = errno;
     Error error = from_errno(problem, path + " cannot be watched");
     if (problem == EMFILE || problem == ENOSPC)
@@ -65,7 +71,7 @@ UniqueFd watch_mounts() {
     return mounts;
 }
 
-Seen take_changes(const UniqueFd& watch) {
+Seen take_changes(const UniqueFd& watch, const std::string& directory) {
     constexpr int most_reads = 32;  // the rest makes it readable again
     Seen seen = Seen::nothing;
     std::array<char, 16 << 10> buffer{};
@@ -78,7 +84,7 @@ Seen take_changes(const UniqueFd& watch) {
             std::memcpy(&event, at, sizeof event);
             at += sizeof event;
             // One without a name is about the directory, or says that some were lost.
-            if (event.len == 0 || is_entry(at)) seen = Seen::entries;
+            if (event.len == 0 || is_entry(at) || directory == at) seen = Seen::entries;
             at += event.len;
         }
     }

@@ -9,8 +9,8 @@
 
 namespace dormouse::spool {
 
-/// A descriptor that is readable when something has happened in the directory `path`. Errors: from inotify, with the
-/// remedy. Source: inotify(7).
+/// A descriptor that is readable when something has happened in the directory `path`, or to its name in the one above.
+/// Errors: from inotify, with the remedy. Source: inotify(7).
 Result<UniqueFd> watch(const std::string& path);
 
 /// What tells that something may have come to a path where nothing could be opened.
@@ -31,9 +31,9 @@ enum class Seen {
     nothing,  ///< there was nothing to be read
     others,   ///< nothing that a scan would look at, such as what is written while a file is put aside: a file that
               ///< cannot be moved would have itself tried again and again
-    entries,  ///< something that a scan would look at may have come or changed
+    entries,  ///< something that a scan would look at may have come or changed, or another directory stands there now
 };
-/// Takes what has happened.
-Seen take_changes(const UniqueFd& watch);
+/// Takes what has happened to a spool with this name.
+Seen take_changes(const UniqueFd& watch, const std::string& directory);
 
 }  // namespace dormouse::spool

@@ -11,6 +11,8 @@ namespace {
 constexpr std::string_view all_begin = "/*columns*/";
 constexpr std::string_view all_end = "/*end*/";
 constexpr std::string_view own_mark = "/*own*/";
+/// How finish.sql calls what joins a row on its way.
+constexpr std::string_view joined_begin = "\"ending.";
 
 std::vector<const char*> statements() {
     return {sql::finish, sql::finish_fast, sql::refuse_waiting};
@@ -41,11 +43,28 @@ std::string_view known_in(std::string_view sql) {
     return sql.substr(begin, sql.find(all_end) - begin);
 }
 
-std::string with(std::string text, const std::string& all, const std::string& own) {
+void replace_all(std::string& text, std::string_view what, const std::string& by) {
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+        text.replace(at, what.size(), by);
+}
+
+/// The beginning of names that no column has.
+std::string free_beginning(const std::vector<std::string>& columns) {
+    std::string beginning(joined_begin);
+    const auto is_taken = [&] {
+        return std::any_of(columns.begin(), columns.end(),
+                           [&](const auto& name) { return name.starts_with(beginning); });
+    };
+    while (is_taken()) beginning += '.';
+    return beginning;
+}
+
+std::string with(std::string text, const std::vector<std::string>& found, const std::string& all,
+                 const std::string& own) {
+    replace_all(text, joined_begin, free_beginning(found));  // before the names of others stand in it
     const std::size_t begin = text.find(all_begin);
     text.replace(begin, text.find(all_end) + all_end.size() - begin, all);
-    for (std::size_t at = text.find(own_mark); at != std::string::npos; at = text.find(own_mark, at + own.size()))
-        text.replace(at, own_mark.size(), own);
+    replace_all(text, own_mark, own);
     return text;
 }
 
@@ -65,7 +84,8 @@ bool Columns::read(const std::string& all, const std::string& writable) {
         for (const std::string& name : split(writable))
             if (!has(known, name) && !(name.front() == '"' && has(known, name.substr(1, name.size() - 2))))
                 own += ", " + name;
-        for (const char* const sql : statements()) fitted_[sql] = texts_.insert(with(sql, all, own)).first->c_str();
+        for (const char* const sql : statements())
+            fitted_[sql] = texts_.insert(with(sql, found, all, own)).first->c_str();
     }
     return fitted_ != before;
 }

@@ -44,7 +44,8 @@ std::vector<std::string> topics_of(const Wire::Terms& terms) {
 /// Postgres found other columns in dormouse.runs than the statement names (finish.sql).
 bool columns_may_have_changed(const Refused& refused) {
     return (refused.part == Part::finish || refused.part == Part::refuse) &&
-           (refused.sqlstate == "42601" || refused.sqlstate == "42703" || refused.sqlstate == "428C9");
+           (refused.sqlstate == "42601" || refused.sqlstate == "42702" || refused.sqlstate == "42703" ||
+            refused.sqlstate == "428C9");
 }
 
 Result<postgres::Target> target_of(const Wire::Terms& terms) {

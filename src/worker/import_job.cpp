@@ -20,7 +20,7 @@ std::string account_for(const std::string& directory) {
 }  // namespace
 
 void ImportJob::work() {
-    if (!spool) open();
+    if (!spool) open(makes);
     if (!spool) return;
     switch (kind) {
         case Kind::open:
@@ -45,16 +45,17 @@ void ImportJob::scan() {
     if (files_left) return;
     lost = std::move(scanned.stuck);
     spool.reset();
-    open();
+    // Whoever removes all of it, with us in the foreground, does not find it there again while he is at it.
+    open(makes == spool::Spool::Make::if_ours ? spool::Spool::Make::no : makes);
     moved = false;  // that it was replaced is told anyway
     if (spool) scanned = spool->scan(terms, now);
 }
 
-void ImportJob::open() {
-    auto made = spool::Spool::open(directory, pool, makes);
+void ImportJob::open(spool::Spool::Make make) {
+    auto made = spool::Spool::open(directory, pool, make);
     if (!made) {
         awaited = spool::await(directory + "/" + pool);
-        made = spool::Spool::open(directory, pool, makes);  // it may have come before the watch
+        made = spool::Spool::open(directory, pool, make);  // it may have come before the watch
     }
     if (!made) {
         Error error = made.error();

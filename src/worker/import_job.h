@@ -55,7 +55,7 @@ struct ImportJob final : loop::Job {
     void done() override { on_done(*this); }
 
   private:
-    void open();
+    void open(spool::Spool::Make make);
     void scan();
     void finish(Finished& file);
 };

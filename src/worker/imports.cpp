@@ -133,7 +133,7 @@ void Imports::watch(ImportJob& job) {
     if (!watch_.valid()) return;
     on_watch_ = std::make_unique<loop::Poll>(loop_, watch_.get(), "spool");
     on_watch_->watch(loop::Poll::readable, [this](int) {
-        const spool::Seen seen = spool::take_changes(watch_);
+        const spool::Seen seen = spool::take_changes(watch_, pool_);
         if (seen == spool::Seen::entries) {
             wanted_ = true;
             if (state_ == State::idle) events_.on_change();

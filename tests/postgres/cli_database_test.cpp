@@ -310,7 +310,14 @@ BOOST_AUTO_TEST_CASE(every_command_but_those_that_stay_speaks_json) {
 BOOST_AUTO_TEST_CASE(usage_errors_name_the_help) {
     fails({}, 2, "--help");
     fails({"enqeue"}, 2, "did you mean enqueue?");
-    fails({"runs", "--nonsense"}, 2, "dormouse runs --help");
+    fails({"runs", "--nonsense"}, 2, "`dormouse runs` has no --nonsense (see `dormouse runs --help`)");
+    fails({"runs", "--statsu=failed"}, 2, "`dormouse runs` has no --statsu: did you mean --status?");
+    fails({"runs", "--config", "night.toml"}, 2, "has no --config: a pool is named by --pool POOL");
+    fails({"worker", "-f", "night.toml"}, 2, "`dormouse worker` has no -f: did you mean --config?");
+    fails({"migrate", "postgresql://app@db/app"}, 2,
+          "`dormouse migrate` does not expect the argument \"postgresql://app@db/app\": a database is named by "
+          "--database-url URL");
+    fails({"--verbose", "status"}, 2, "`dormouse status` has no --verbose");
     for (const char* const command : {"migrate", "worker", "enqueue", "wake", "runs", "show", "status", "config"}) {
         const Ended help = cli({command, "--help"});
         BOOST_TEST(help.exit_code == 0);

@@ -43,7 +43,7 @@ struct Scene {
         const Ended spooled = enqueue();
         BOOST_TEST_REQUIRE(spooled.exit_code == 0, spooled.err);
         BOOST_TEST(completed(spooled.out));
-        BOOST_TEST(fs::is_empty(spool));
+        BOOST_TEST(eventually([&] { return fs::is_empty(spool); }));  // after the commit, beside the run
     }
     static std::size_t count(const std::string& text, const std::string& part) {
         std::size_t found = 0;
@@ -84,6 +84,26 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_made_is_said_once_with_what_makes_it_which_i
     const Ended ended = worker.wait();
     BOOST_TEST(count(ended.err, "spool_closed") == 1U, ended.err);
     BOOST_TEST(ended.err.find("runs cannot be spooled: " + spool + ": No such file") != std::string::npos, ended.err);
+}
+
+BOOST_AUTO_TEST_CASE(one_that_is_removed_while_the_worker_is_awake_is_missed_and_taken_when_it_is_there_again) {
+    fs::create_directory(above);
+    Process worker(program({"worker", "front"}));
+    BOOST_TEST_REQUIRE(eventually([&] { return fs::exists(spool); }));
+    is_imported();  // from here on it is open
+    fs::remove(spool);
+    BOOST_TEST_REQUIRE(worker.saw_error("spool_closed"));
+    BOOST_TEST(!fs::exists(spool));
+    fs::create_directory(spool);
+    is_imported();
+    fs::rename(spool, spool + ".old");  // and another one takes its place
+    fs::create_directory(spool);
+    is_imported();
+    fs::remove_all(above);
+    fs::create_directories(spool);
+    is_imported();
+    worker.signal(SIGTERM);
+    BOOST_TEST(worker.wait().exit_code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(root_makes_none_where_the_spools_are_another_accounts) {

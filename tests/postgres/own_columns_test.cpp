@@ -91,6 +91,7 @@ const std::vector<const char*> tenants{
     "tenant text REFERENCES public.tenants (name)",
     "tenant text, ADD COLUMN \"a, \"\"b\" int DEFAULT 7",
     "tenant text, ADD COLUMN new_status text, ADD COLUMN counts int",
+    "tenant text, ADD COLUMN \"ending.status\" text DEFAULT 'mine', ADD COLUMN \"ending..result\" jsonb",
     "tenant text, ADD COLUMN tid int, ADD COLUMN held uuid[] DEFAULT '{}', ADD COLUMN before timestamptz DEFAULT "
     "'-infinity', ADD COLUMN statuses text[] "
     "DEFAULT '{}', ADD COLUMN found_ids uuid[] DEFAULT '{}', ADD COLUMN finished text[] DEFAULT '{}', ADD COLUMN seen "

@@ -115,6 +115,11 @@ BOOST_FIXTURE_TEST_CASE(a_prepared_transaction_is_waited_for, SoonSilent) {
     auto producer = relying_producer(database);
     go_on(producer, "PREPARE TRANSACTION 'relying'");
     BOOST_TEST(relying() == 1);
+    std::string rest = sql::promise_rest;
+    rest.replace(rest.find("$1"), 2, "'{default}'");  // in its comment
+    rest.replace(rest.find("$1"), 2, "'{default}'");
+    BOOST_TEST(database.value("SELECT who FROM (" + rest + ") AS r (nobody, changes, who, others)") ==
+               "the prepared transaction 'relying'");
     require_waiting();
     go_on(producer, "COMMIT PREPARED 'relying'");
     BOOST_TEST(until_completed("2"));

@@ -204,8 +204,11 @@ BOOST_AUTO_TEST_CASE(somebody_who_reads_everything_holds_it_up_and_is_not_waited
     auto reader = database.connect();
     BOOST_REQUIRE(reader.script("", "BEGIN; SELECT count(*) FROM dormouse.runs").has_value());
     BOOST_TEST(has(step().trouble, "locked by postgres (pid "));
+    const std::string gid = "'" + database.name() + "'";
+    BOOST_REQUIRE(reader.script("", "PREPARE TRANSACTION " + gid).has_value());
+    BOOST_TEST(has(step().trouble, "locked by the prepared transaction " + gid));
     BOOST_TEST(count("dormouse.runs") == "1");
-    BOOST_REQUIRE(reader.script("", "COMMIT").has_value());
+    BOOST_REQUIRE(reader.script("", "COMMIT PREPARED " + gid).has_value());
     steps();
     BOOST_TEST(count("dormouse.runs") == "0");
 }
@@ -381,6 +384,14 @@ BOOST_AUTO_TEST_CASE(a_default_partition_that_is_gone_is_made_again) {
     const std::vector<std::string> did = steps();
     BOOST_TEST_REQUIRE(!did.empty());
     BOOST_TEST(did.front() == "made runs_finished_default, attempt_log_default, run_logs_default");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_done_is_known_for_90_days) {
+    database.exec(
+        "INSERT INTO dormouse.operations (operation, runs, done_at) SELECT 'retry', d, now() - d * interval '1 day' "
+        "FROM unnest('{1, 89, 91, 400}'::int[]) d");
+    steps();
+    BOOST_TEST(database.value("SELECT string_agg(runs::text, ' ' ORDER BY runs) FROM dormouse.operations") == "1 89");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -52,7 +52,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       FROM (SELECT CASE WHEN octet_length($1) <= 8192 THEN $1 ELSE left($1, 2000) || ' (cut, of ' || octet_length($1) || ' bytes)' END) cut (reason)
 $$;
 
--- Keeps what was done to runs, or to a pool (scale), in the transaction that does it. Nothing was: nothing is kept.
+-- Keeps what was done to runs, or to a pool (scale), in the transaction that does it, for 90 days (11_retention.sql). Nothing was: nothing is kept.
 CREATE FUNCTION dormouse.note_operation(operation text, run_id uuid, filter jsonb, runs integer, reason text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -60,8 +60,6 @@ BEGIN
         INSERT INTO dormouse.operations (operation, run_id, filter, runs, reason)
         VALUES (note_operation.operation, note_operation.run_id, jsonb_strip_nulls(note_operation.filter), note_operation.runs,
                 left(note_operation.reason, 2000));
-        DELETE FROM dormouse.operations o WHERE o.id IN
-            (SELECT p.id FROM dormouse.operations p WHERE p.done_at < now() - interval '90 days' ORDER BY p.done_at LIMIT 10 FOR UPDATE SKIP LOCKED);
     END IF;
 END $$;
 

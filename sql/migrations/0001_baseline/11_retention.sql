@@ -199,7 +199,9 @@ END $$;
 CREATE FUNCTION dormouse.retention_locked() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'locked' || coalesce(' by ' || string_agg(DISTINCT h.who, ', '), '')
-      FROM (SELECT CASE WHEN l.pid IS NULL THEN 'a prepared transaction'
+      FROM (SELECT CASE WHEN l.pid IS NULL THEN format('the prepared transaction %L', (  -- its id is locked by it, and by nobody else
+                            SELECT p.gid FROM pg_locks t JOIN pg_prepared_xacts p ON p.transaction = t.transactionid
+                             WHERE t.virtualtransaction = l.virtualtransaction AND t.locktype = 'transactionid' AND t.pid IS NULL))
                         ELSE format('%s (pid %s)', coalesce((SELECT a.usename FROM pg_stat_activity a WHERE a.pid = l.pid), '?'), l.pid) END
               FROM pg_locks l
              WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
@@ -248,6 +250,12 @@ BEGIN
         DELETE FROM dormouse.pool_scale s WHERE s.until <= now() OR s.until IS NULL;
     EXCEPTION WHEN OTHERS THEN
         NULL;  -- it counts for nothing, wherever it is
+    END;
+    BEGIN
+        DELETE FROM dormouse.operations o WHERE o.id IN (
+            SELECT p.id FROM dormouse.operations p WHERE p.done_at < now() - interval '90 days' ORDER BY p.done_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
+    EXCEPTION WHEN OTHERS THEN
+        NULL;  -- the next step will
     END;
     -- so that there are not too many, however long they are kept
     width := CASE WHEN wanted_ms <= 100 * 86400000::bigint THEN 'day' WHEN wanted_ms <= 700 * 86400000::bigint THEN 'week' ELSE 'month' END;
