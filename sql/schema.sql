@@ -840,8 +840,10 @@ CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS b
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-    SELECT (left($1, 2) IN ('40', '53') OR $1 IN ('25006', '55P03')
-            OR left($1, 2) = '58' AND NOT EXISTS (SELECT FROM unnest(string_to_array($2, chr(10))) l (line) WHERE l.line ~ 'PL/' AND l.line !~ ' dormouse[.]'))
+    SELECT (left($1, 2) = '40' OR $1 = '55P03'
+            OR (left($1, 2) IN ('53', '58') OR $1 = '25006')
+               AND (NOT EXISTS (SELECT FROM unnest(string_to_array($2, chr(10))) l (line) WHERE l.line ~ 'PL/' AND l.line !~ ' dormouse[.]')
+                    OR $1 IN ('53100', '53200') AND $2 !~ 'remote SQL command|dblink connection'))
            AND split_part($2, chr(10), 1) !~ '[[:<:]]RAISE[[:>:]]'
 $_$;
 
@@ -1034,6 +1036,9 @@ DECLARE
     locked tid[];
     old    CONSTANT text := CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id' ELSE format('%I < $1 ORDER BY %1$I', age) END;
 BEGIN
+    IF (SELECT c.relkind = 'p' FROM pg_class c WHERE c.oid = part) THEN  -- a ctid may be that of a young row in another of its parts
+        RAISE EXCEPTION '% is a partitioned table itself: no row of it is deleted; make it a plain table', part USING ERRCODE = 'wrong_object_type';
+    END IF;
     EXECUTE CASE WHEN passed = 0 THEN format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED)', part, old)
                  ELSE format('SELECT ARRAY(SELECT ctid FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %s OFFSET $2 LIMIT 1000))
                                              FOR UPDATE SKIP LOCKED)', part, old) END

@@ -48,12 +48,48 @@ std::string escaped(std::string_view text) {
     return result;
 }
 
-std::string brief(std::string_view text) {
+namespace {
+
+/// What an interpreter writes below an error: where it came from, what belongs to it, its own name.
+bool is_below_an_error(std::string_view line) {
+    const bool frame = line.size() > 1 && line[0] == '#' && line[1] >= '0' && line[1] <= '9';
+    return line.empty() || line[0] == ' ' || line[0] == '\t' || line[0] == '}' || frame ||
+           line.starts_with("Node.js v") || line == "Stack trace:";
+}
+
+bool names_an_error(std::string_view line) {
+    return line.find("Error") != std::string_view::npos || line.find("Exception") != std::string_view::npos;
+}
+
+/// Without the line breaks and spaces at the end.
+std::string_view trimmed(std::string_view text) {
     const std::size_t end = text.find_last_not_of(" \t\r\n");
-    text = text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+    return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+}
+
+std::string_view last_line(std::string_view text) {
+    return text.substr(text.rfind('\n') + 1);  // npos + 1 is 0
+}
+
+}  // namespace
+
+std::string brief(std::string_view text) {
+    text = trimmed(text);
     const std::size_t first = text.find('\n');
     if (first == std::string_view::npos) return std::string(text);
-    return std::string(text.substr(0, first)) + ": " + std::string(text.substr(text.rfind('\n') + 1));
+    const std::string begin(text.substr(0, first));
+    std::string_view rest = text.substr(first + 1);
+    const std::string_view last = last_line(rest);
+    if (!is_below_an_error(last)) return begin + ": " + std::string(last);
+    for (bool more = true; more;) {
+        const std::string_view line = last_line(rest);
+        if (!is_below_an_error(line) && names_an_error(line)) return begin + ": " + std::string(trimmed(line));
+        more = line.size() < rest.size();
+        if (more) rest.remove_suffix(line.size() + 1);
+    }
+    const std::size_t word = last.find_first_not_of(" \t");
+    const bool a_frame = last[0] == '#' || last.substr(word).starts_with("at ") || last.substr(word).starts_with("from ");
+    return a_frame ? begin : begin + ": " + std::string(last.substr(word));
 }
 
 std::string safe_json(std::string_view json) {

@@ -11,7 +11,8 @@ namespace dormouse {
 /// \uNNNN.
 std::string escaped(std::string_view text);
 
-/// The first line of a text of several, and its last one behind it: of a traceback that is what ends it.
+/// The first line of a text of several, and behind it the one that says why: the last one, as of a Python traceback; or
+/// the one that names the error, where Node, Ruby or PHP have written their stack below it.
 std::string brief(std::string_view text);
 
 /// JSON that can be shown as it is: what escaped() escapes of valid characters becomes \uNNNN inside of its strings,

@@ -244,7 +244,8 @@ std::vector<Attention> attention(const Overview& overview) {
                        one.remedy});
     for (const Hindered& one : overview.retention)
         all.push_back({Severity::warning, "retention of pool " + one.pool, "last step: " + one.trouble,
-                       "see table dormouse.retention, and end that session"});
+                       one.trouble.starts_with("locked by ") ? "end that session, or wait for it"
+                                                             : "see table dormouse.retention; dormouse doctor"});
     if (overview.stuck_count > 0)
         all.push_back({Severity::critical, runs(overview.stuck_count, overview.more_stuck), "stuck, listed below",
                        "dormouse show ID"});

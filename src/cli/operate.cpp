@@ -12,7 +12,9 @@ std::optional<std::string> text_or_null(const std::string& text) {
 Failure explained(postgres::BlockingConnection& connection, const Error& error) {
     Failure failure = refusal(connection, error);
     if (failure.exit == Exit::denied)
-        failure.message += "; a producer may cancel and retry by complete ids, the rest needs dormouse_operator";
+        failure.message +=
+            "; a producer may cancel and retry by complete ids, the rest needs dormouse_operator, and all tables of dormouse one owner; "
+            "dormouse doctor names what is missing";
     return failure;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -109,6 +110,11 @@ int run_worker(const WorkerOptions& options) {
     if (!errand) {
         complain(errand.error().message);
         return static_cast<int>(errand.error().exit);
+    }
+    // A unit says it in its status, and waits to be restarted; a foreground worker is told by its exit code.
+    if (const auto given = config::check_given(sources); !given && ::getenv("NOTIFY_SOCKET") == nullptr) {
+        complain(given.error().message);
+        return static_cast<int>(Exit::config);
     }
     const worker::PoolEnd end = worker::run_pool(std::move(sources), options.verbose, *errand);
     const int code = static_cast<int>(exit_of(end));

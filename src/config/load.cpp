@@ -270,4 +270,9 @@ Result<Loaded> load(const Sources& sources) {
     return loaded;
 }
 
+Status check_given(const Sources& sources) {
+    Loaded loaded{defaults(), {}, {}};
+    return apply_environment(loaded, sources.environment).and_then([&] { return apply_sets(loaded, sources); });
+}
+
 }  // namespace dormouse::config

@@ -59,4 +59,8 @@ std::vector<std::string> pools(const Environment& environment);
 /// Errors: invalid for anything a person has to correct; denied or transient for a file that cannot be read.
 Result<Loaded> load(const Sources& sources);
 
+/// Checks what the flags and the environment say by themselves: what is wrong with them no change of the file mends.
+/// Errors: as of load().
+[[nodiscard]] Status check_given(const Sources& sources);
+
 }  // namespace dormouse::config

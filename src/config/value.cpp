@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "config/document.h"
 #include "config/duration.h"
 #include "config/redact.h"
 #include "config/size.h"
@@ -89,6 +90,17 @@ std::vector<Value> split(std::string_view text) {
     }
 }
 
+/// As it would stand in the file: ["a", "b"]; or a, b.
+std::vector<Value> items_of(const Value& value) {
+    if (!value.loose) return value.items;
+    if (const std::string_view text = trimmed(value.text); text.starts_with('[') && text.ends_with(']')) {
+        const auto document = parse_document("list = " + std::string(text), "");
+        if (document && document->entries.size() == 1 && document->entries.front().value.kind == Value::Kind::list)
+            return document->entries.front().value.items;
+    }
+    return split(value.text);
+}
+
 /// A path that a line of a unit can name, and that stays where it seems to be.
 bool is_path(std::string_view text) {
     return text.starts_with('/') && (std::string(text) + "/").find("/../") == std::string::npos;
@@ -106,7 +118,7 @@ Result<std::vector<std::string>> to_list(const Key& key, const Value& value) {
     const bool name = key.type != Type::arguments;
     if (name && key.min == 0 && (value.loose ? value.text.empty() : value.items.empty()))
         return std::vector<std::string>{};
-    const std::vector<Value> items = value.loose ? split(value.text) : value.items;
+    const std::vector<Value> items = items_of(value);
     if (items.empty()) return refused(key, "an empty list");
     std::vector<std::string> texts;
     for (const Value& item : items) {

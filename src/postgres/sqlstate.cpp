@@ -102,6 +102,21 @@ bool is_raised(const PGresult* result) {
     return field(result, PG_DIAG_SOURCE_FUNCTION) == "exec_stmt_raise" && !ours;
 }
 
+/// Another server said so, to a function of this one: postgres_fdw, dblink.
+bool is_of_another_server(const PGresult* result) {
+    const std::string_view context = field(result, PG_DIAG_CONTEXT);
+    return context.find("remote SQL command") != std::string_view::npos ||
+           context.find("dblink connection") != std::string_view::npos;
+}
+
+/// Of these a function of somebody's can be the reason by itself: of all but a disk or a memory that is full, if that
+/// is not another server's. A server that takes no writes says so to our statement, before any trigger.
+bool may_be_of_a_function(const PGresult* result, std::string_view state) {
+    const bool full = state == "53100" || state == "53200";
+    return (state.starts_with("53") && (!full || is_of_another_server(result))) || state.starts_with("58") ||
+           state == "25006";
+}
+
 /// A server or a session that is at its end ends with what it says (FATAL, PANIC). With an error it is there
 /// afterwards: 08001 is then of a session that somebody's trigger wanted to have, and 55000 of a sequence of his. Only
 /// where nothing more can be stored, or where the server cannot read its own files, is an error everybody's.
@@ -112,7 +127,7 @@ bool is_of_what_was_sent(const PGresult* result, std::string_view state) {
     const bool lasts = severity == "ERROR";
     const bool of_the_session = state.starts_with("08") || state.starts_with("57P") || state == "25P03";
     const bool not_now = state.starts_with("55") && kind_of(state) == ErrorKind::transient;
-    return lasts && (of_the_session || not_now || (state.starts_with("58") && is_of_a_function(result)));
+    return lasts && (of_the_session || not_now || (may_be_of_a_function(result, state) && is_of_a_function(result)));
 }
 
 }  // namespace
@@ -133,6 +148,7 @@ namespace {
 /// what brings it back; empty: it is about the row. A function of somebody's may say the same of a sequence of its own.
 std::string lost_ground(const PGresult* result, std::string_view state) {
     const std::string_view table = field(result, PG_DIAG_TABLE_NAME);
+    const std::string_view said = field(result, PG_DIAG_MESSAGE_PRIMARY);
     const bool exhausted = state == "2200H" && field(result, PG_DIAG_CONTEXT).empty();
     if (exhausted && field(result, PG_DIAG_MESSAGE_PRIMARY).find("\"fence\"") != std::string_view::npos)
         return "; dormouse.fence was changed, from which each claim takes a number; as the owner of the schema: "
@@ -142,6 +158,12 @@ std::string lost_ground(const PGresult* result, std::string_view state) {
     if (no_partition)
         return "; a role has dropped or detached the default partition of dormouse." + std::string(table) +
                "; as the owner of the schema: SELECT dormouse.make_default()";
+    const bool unpublished = (state == "42P10" || state == "55000") && !is_of_a_function(result) &&
+                             (said.starts_with("cannot update table") || said.starts_with("cannot delete from table"));
+    if (unpublished)
+        return "; a publication has a row filter or a list of columns for this table that its replica identity does not "
+               "hold, or it has none: publish dormouse's tables whole or not at all (ALTER PUBLICATION … SET TABLE; "
+               "dormouse doctor names the publication)";
     return {};
 }
 

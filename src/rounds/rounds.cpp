@@ -155,7 +155,8 @@ void Rounds::passed(Seat& seat) {
         return;
     if (trouble_.empty() && !outage_) return;
     trouble_.clear();
-    if (std::exchange(outage_, false)) log::event(log::Level::info, "database_back", "connected to " + first_.where());
+    if (std::exchange(outage_, std::nullopt))
+        log::event(log::Level::info, "database_back", "connected to " + first_.where());
     events_.on_trouble();
 }
 
@@ -197,8 +198,8 @@ void Rounds::blame(Seat& seat, const store::Refused& refused) {
             return pause(seat, pause_after(seat.tries - 1));
         case Next::everyone:
             seat.standing = Seat::Standing::refusing;
-            tell_refusal(seat, refused);
-            tell_outage(refused);
+            tell_refusal(seat, with_remedy(refused));
+            tell_outage(with_remedy(refused));
             pause(seat, pause_after(seat.tries - 1));
             // Only a new session can find that a right is back, or another schema.
             if (refused.kind == ErrorKind::denied || refused.kind == ErrorKind::incompatible) first_.give_up(refused);
@@ -215,6 +216,12 @@ void Rounds::pause(Seat& seat, Millis pause) {
     seat.not_before = BootClock::now() + pause;
 }
 
+store::Refused Rounds::with_remedy(store::Refused refused) {
+    if (refused.kind == ErrorKind::denied)
+        refused.message += "; does the login lack the role dormouse_worker? dormouse worker --check tells";
+    return refused;
+}
+
 void Rounds::tell_refusal(Seat& seat, const store::Refused& refused) {
     const bool is_claim = seat.who->name() == std::string_view("claims");
     log::event(seat.told == refused.message ? log::Level::debug : log::Level::warning,
@@ -225,10 +232,12 @@ void Rounds::tell_refusal(Seat& seat, const store::Refused& refused) {
     events_.on_trouble();
 }
 
+/// Once; and again where what was an outage has become a refusal, which a person has to lift.
 void Rounds::tell_outage(const Error& error) {
-    log::event(outage_ ? log::Level::debug : log::Level::warning, "database_lost", error.message,
+    const bool is_news = !outage_ || (error.kind != ErrorKind::disconnected && error.kind != *outage_);
+    log::event(is_news ? log::Level::warning : log::Level::debug, "database_lost", error.message,
                {{"kind", to_string(error.kind)}});
-    outage_ = true;
+    if (is_news) outage_ = error.kind;
     trouble_ = error.message;
     events_.on_trouble();
 }

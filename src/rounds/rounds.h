@@ -68,7 +68,7 @@ class Rounds {
     /// What is wrong with the database, for the status text; empty: nothing. In an outage it stays until a round
     /// passes.
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
-    [[nodiscard]] bool outage() const { return outage_; }
+    [[nodiscard]] bool outage() const { return outage_.has_value(); }
 
   private:
     struct Seat {
@@ -99,6 +99,7 @@ class Rounds {
     /// After so many refusals in a row. While something here has a lease, short enough for several tries before it
     /// ends.
     [[nodiscard]] Millis pause_after(int tries) const;
+    static store::Refused with_remedy(store::Refused refused);
     void tell_refusal(Seat& seat, const store::Refused& refused);
     void passed(Seat& seat);
 
@@ -110,7 +111,7 @@ class Rounds {
     Trip second_trip_;  ///< of the second
     store::Wire first_;
     SecondWire second_;
-    bool outage_ = false;
+    std::optional<ErrorKind> outage_;  ///< what was told of it last; none: there is none
     std::string trouble_;
 };
 

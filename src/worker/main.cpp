@@ -11,6 +11,8 @@
 #include "handlers/registry.h"
 #include "loop/background.h"
 #include "loop/loop.h"
+#include "postgres/blocking.h"
+#include "sql/embedded.h"
 #include "store/server_proof.h"
 #include "store/wire.h"
 #include "worker/identity.h"
@@ -71,6 +73,24 @@ Result<std::string> try_database(loop::Loop& loop, const config::Config& config,
     return database.where();
 }
 
+/// Whether the login may do there what a worker does.
+Status try_login(const config::Loaded& loaded) {
+    const config::Config& config = loaded.config;
+    auto connection =
+        postgres::BlockingConnection::open(config.database.url, {.application_name = "dormouse worker " + config.pool,
+                                                                 .passfile = config.database.passfile,
+                                                                 .connect_timeout = config.database.connect_timeout});
+    if (!connection) return tl::unexpected(connection.error());
+    const auto reply = connection->ask("login", sql::login_works);
+    if (!reply) return tl::unexpected(reply.error());
+    if (reply->boolean(0, 1)) return {};
+    const std::string login(reply->text(0, 0));
+    const auto origin = loaded.origins.find("database.url");
+    return fail(ErrorKind::denied, "login " + login + " (" + (origin == loaded.origins.end() ? "?" : origin->second) +
+                                       ") may not do what a worker does: GRANT dormouse_worker TO " + login +
+                                       ", or name another login in database.url");
+}
+
 std::map<std::string, handlers::Rehearsed> try_handlers(loop::Loop& loop, handlers::Handlers& handlers,
                                                         const config::Config& config) {
     constexpr Millis within{10'000};
@@ -107,6 +127,7 @@ PoolCheck check_pool(config::Sources sources) {
     loop::Loop loop;
     const auto place = try_database(loop, config, check.warnings);
     if (!place) return failed("database", place.error());
+    if (const Status works = try_login(*loaded); !works) return failed("database", works.error());
     passed("database", *place + ", schema and LISTEN");
 
     handlers::Handlers handlers(loop, config.tasks, config.limits);

@@ -10,6 +10,8 @@
 namespace dormouse::worker {
 namespace {
 
+constexpr Millis patience_of_a_try{20};  ///< all others wait meanwhile
+
 std::int64_t now_ms() {
     return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -125,7 +127,7 @@ bool News::put(store::Round& round, Attempt& attempt) {
 }
 
 void News::fill_endings(store::Round& round) {
-    if (!round.endings) return;
+    if (!round.endings || lock_pause_ > Millis{0}) return;
     for (const store::Ending& ending : *round.endings) {
         const auto found = attempts_.find(ending.held.id);
         if (found != attempts_.end() && found->second.held.fence == ending.held.fence) put(round, found->second);
@@ -134,6 +136,7 @@ void News::fill_endings(store::Round& round) {
 
 bool News::fill(store::Round& round, Time now, bool all) {
     if (searching() && fill_group(round)) return true;
+    if (locked_until(now)) return false;
     fill_endings(round);
     if (!waits_ || (!all && now < next_)) return round.news.has_value();
     waits_ = false;
@@ -155,7 +158,10 @@ bool News::fill(store::Round& round, Time now, bool all) {
 bool News::fill_group(store::Round& round) {
     while (bisection_.active()) {
         bool any = bisection_.next().empty();  // only whether the statement is taken at all
-        if (any) round.news.emplace();
+        if (any) {
+            round.news.emplace();
+            if (lock_pause_ > Millis{0}) round.patience = patience_of_a_try;
+        }
         for (const Uuid& id : bisection_.next()) {
             const auto found = attempts_.find(id);
             if (found != attempts_.end() && put(round, found->second)) any = true;
@@ -167,7 +173,10 @@ bool News::fill_group(store::Round& round) {
 }
 
 void News::answered() {
-    if (bisection_.active()) bisection_.passed();
+    if (bisection_.active()) {
+        bisection_.passed();
+        lock_pause_ = Millis{0};
+    }
     for (const Uuid& id : wire_) {
         const auto found = attempts_.find(id);
         if (found == attempts_.end()) continue;
@@ -209,6 +218,10 @@ Next News::refused(const store::Refused& refused) {
     }
     const Found found = bisection_.refused();
     again();
+    if (found == Found::everyone && refused.kind == ErrorKind::conflict) {
+        wait_for_lock(refused.message);
+        return Next::again;
+    }
     if (found == Found::everyone) return Next::everyone;
     if (found == Found::nothing) return Next::again;
     const auto guilty = attempts_.find(bisection_.guilty());
@@ -223,6 +236,34 @@ void News::put_off(Attempt& attempt) {
     constexpr Millis longest{30'000};
     attempt.pause = std::clamp(attempt.pause * 2, first, longest);
     attempt.not_before = BootClock::now() + attempt.pause;
+}
+
+/// Of somebody's who holds the whole table (CREATE INDEX does): runs that have said nothing end meanwhile.
+void News::wait_for_lock(const std::string& why) {
+    constexpr Millis first{1'000};
+    constexpr Millis longest{30'000};
+    log::event(
+        lock_pause_ == Millis{0} ? log::Level::warning : log::Level::debug, "round_refused",
+        "news: somebody has locked dormouse.run_logs; what runs say waits for it, and the end of those that have "
+        "said something; dormouse doctor names who it is: " +
+            why);
+    lock_pause_ = std::clamp(lock_pause_ * 2, first, longest);
+    locked_until_ = BootClock::now() + lock_pause_;
+    waits_ = true;
+}
+
+std::optional<News::Time> News::locked_until(Time now) const {
+    if (lock_pause_ == Millis{0} || searching()) return std::nullopt;
+    return std::max(locked_until_, now);
+}
+
+void News::try_lock(Time now) {
+    if (lock_pause_ > Millis{0} && !searching() && now >= locked_until_) bisection_.suspect({});
+}
+
+bool News::waits_for(const store::Held& held) const {
+    const auto found = attempts_.find(held.id);
+    return found != attempts_.end() && found->second.held.fence == held.fence && found->second.waits();
 }
 
 void News::replace_lines(Attempt& attempt, const std::string& why) {
@@ -244,7 +285,7 @@ void News::replace_lines(Attempt& attempt, const std::string& why) {
 }
 
 bool News::has_last_words(Time now) const {
-    return waits_ && std::any_of(attempts_.begin(), attempts_.end(), [now](const auto& entry) {
+    return waits_ && !locked_until(now) && std::any_of(attempts_.begin(), attempts_.end(), [now](const auto& entry) {
                const Attempt& attempt = entry.second;
                return attempt.over && attempt.waits() && !attempt.is_on_wire && now >= attempt.not_before;
            });
@@ -252,6 +293,8 @@ bool News::has_last_words(Time now) const {
 
 std::optional<Millis> News::wait(Time now) const {
     if (bisection_.active()) return Millis{0};
+    if (lock_pause_ > Millis{0} && attempts_.empty()) return std::nullopt;
+    if (lock_pause_ > Millis{0}) return std::max(Millis{0}, std::chrono::ceil<Millis>(locked_until_ - now));
     if (!waits_) return std::nullopt;
     return std::max(Millis{0}, std::chrono::ceil<Millis>(next_ - now));
 }

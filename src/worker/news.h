@@ -43,6 +43,12 @@ class News {
     bool fill(store::Round& round, Time now, bool all = false);
     /// Puts what belongs to the endings of `round` into it.
     void fill_endings(store::Round& round);
+    /// Somebody has locked the table of lines: until then nothing is put into rounds. Null: nobody, or for one try.
+    [[nodiscard]] std::optional<Time> locked_until(Time now) const;
+    /// The lock may be gone: the next round tries whether the statement is taken at all.
+    void try_lock(Time now);
+    /// Something of this attempt waits, and would be lost if its ending went first.
+    [[nodiscard]] bool waits_for(const store::Held& held) const;
     void answered();
     /// The round was undone, or its answer is lost: all of it goes again. What was written after all is known by its
     /// numbers.
@@ -93,6 +99,7 @@ class News {
     bool fill_group(store::Round& round);
     void replace_lines(Attempt& attempt, const std::string& why);
     static void put_off(Attempt& attempt);
+    void wait_for_lock(const std::string& why);
     void something_waits();
 
     std::size_t most_;
@@ -102,6 +109,8 @@ class News {
     Bisection<Uuid> bisection_;
     bool waits_ = false;
     Time next_{};
+    Time locked_until_{};
+    Millis lock_pause_{0};  ///< the last one; 0: the table is not locked
 };
 
 }  // namespace dormouse::worker

@@ -52,7 +52,7 @@ void Outbox::take_due(Time now) {
 }
 
 /// What the search wants to be sent next; of a run that came again meanwhile there is nothing left here.
-void Outbox::take_group() {
+void Outbox::take_group(const Hold& hold) {
     while (bisection_.active() && !bisection_.next().empty()) {
         const Ids group(bisection_.next().begin(), bisection_.next().end());
         const auto chosen = std::stable_partition(waiting_.begin(), waiting_.end(), [&](const Parcel& parcel) {
@@ -60,20 +60,29 @@ void Outbox::take_group() {
         });
         sent_.assign(std::make_move_iterator(chosen), std::make_move_iterator(waiting_.end()));
         waiting_.erase(chosen, waiting_.end());
+        std::erase_if(sent_, [&](Parcel& parcel) { return held_back(parcel, hold); });
         if (!sent_.empty()) return;
         bisection_.passed();
     }
 }
 
-bool Outbox::fill(store::Round& round, Time now) {
+bool Outbox::held_back(Parcel& parcel, const Hold& hold) {
+    const auto until = hold ? hold(parcel) : std::nullopt;
+    if (until) put_off(std::move(parcel), *until);
+    return until.has_value();
+}
+
+bool Outbox::fill(store::Round& round, Time now, const Hold& hold) {
     take_due(now);
-    take_group();
+    take_group(hold);
     const bool searching = bisection_.active();
     std::size_t bytes = 0;
     while (!searching && !waiting_.empty() && sent_.size() < most_in_a_round && bytes < portion_.most()) {
-        bytes += size_of(waiting_.front());
-        sent_.push_back(std::move(waiting_.front()));
+        Parcel parcel = std::move(waiting_.front());
         waiting_.pop_front();
+        if (held_back(parcel, hold)) continue;
+        bytes += size_of(parcel);
+        sent_.push_back(std::move(parcel));
     }
     if (searching || !sent_.empty()) round.endings.emplace();
     round.careful = careful_ || searching;
@@ -170,7 +179,29 @@ Next Outbox::refused(const store::Refused& refused, Time now) {
     const Found found = bisection_.refused();
     if (found == Found::one && !sent_.empty()) resort(sent_.front(), refused, now);
     again();
-    return found == Found::everyone ? Next::everyone : Next::again;
+    return found == Found::everyone && !wait_for_others(refused, now) ? Next::everyone : Next::again;
+}
+
+/// Somebody has locked a table that only some endings write: these wait for it, and the others go.
+bool Outbox::wait_for_others(const store::Refused& refused, Time now) {
+    if (refused.kind != ErrorKind::conflict) return false;
+    const auto writes_it = [&](const Parcel& parcel) {
+        return (refused.part == store::Part::put_back && !ends_run(parcel.ending.kind)) ||
+               (refused.part == store::Part::enqueue && !parcel.ending.enqueue.empty());
+    };
+    bool any = false;
+    for (std::size_t left = waiting_.size(); left > 0; --left) {
+        Parcel parcel = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (writes_it(parcel)) {
+            any = true;
+            const int times = parcel.kept++;
+            put_off(std::move(parcel), now + half_jitter(longest_lock_pause, longest_wait_for_a_lock, times));
+        } else {
+            waiting_.push_back(std::move(parcel));
+        }
+    }
+    return any;
 }
 
 /// The database does not take this one as it is.
@@ -184,6 +215,13 @@ void Outbox::resort(Parcel& parcel, const store::Refused& refused, Time now) {
         (refused.sqlstate == "55P03" ||
          parcel.kept < conflicts_of_nobody)) {  // a lock of somebody's, for long: alone from now on, it holds up nobody
         put_off(std::move(sent_.front()), now + half_jitter(longest_lock_pause, first_pause, parcel.kept++));
+        sent_.clear();
+        return;
+    }
+    if (refused.kind == ErrorKind::denied && !refused.of_a_function) {  // a right of ours is missing: not this run's
+        const Millis pause = half_jitter(longest_lock_pause, first_pause, parcel.kept++);
+        events_.on_kept(parcel, refused.message, pause);
+        put_off(std::move(sent_.front()), now + pause);
         sent_.clear();
         return;
     }

@@ -50,8 +50,10 @@ class Outbox {
     explicit Outbox(Events events) : events_(std::move(events)) {}
 
     void add(Parcel parcel);
+    /// Until when a parcel is to be held back, because something has to be written before it; null: it may go.
+    using Hold = std::function<std::optional<Time>(const Parcel&)>;
     /// Puts what can go now into `round`: endings, and questions about those that were not written last time.
-    bool fill(store::Round& round, Time now);
+    bool fill(store::Round& round, Time now, const Hold& hold = nullptr);
     void answered(const store::Answer& answer, Time now);
     /// The round was undone, or its answer is lost: all of it goes again. One that was written after all is then
     /// neither written nor held, which settles it.
@@ -87,6 +89,7 @@ class Outbox {
     /// Most locks are somebody's claim, which looked at the run as we took it, and are gone with its commit.
     static constexpr Millis first_lock_pause{10};
     static constexpr Millis longest_lock_pause{1'000};
+    static constexpr Millis longest_wait_for_a_lock{60'000};  ///< of a whole table
     static constexpr Millis patience_of_a_search{20};  ///< all others wait meanwhile
 
     /// Ours, but not now: somebody holds the row, or the database takes nothing of it.
@@ -97,7 +100,9 @@ class Outbox {
 
     static bool may_be_left(const Parcel& parcel);
     void take_due(Time now);
-    void take_group();
+    void take_group(const Hold& hold);
+    bool held_back(Parcel& parcel, const Hold& hold);
+    bool wait_for_others(const store::Refused& refused, Time now);
     void put_off(Parcel parcel, Time until);
     void tell_if_held_for_long(Parcel& parcel, Time now);
     void wait_for_repair(Parcel parcel, const std::string& remedy, Time now);

@@ -56,7 +56,8 @@ Outbox::Events outbox_events(News& news, std::function<void(const Parcel&)> on_s
     events.on_kept = [](const Parcel& parcel, const std::string& why, Millis pause) {
         tell(log::Level::error, "ending_kept", parcel,
              parcel.task + ": the database takes neither how the run ended nor its failure, tried again in " +
-                 std::to_string(pause.count() / 1'000) + " s; see the trigger or the rule that refuses it: " + why);
+                 std::to_string(pause.count() / 1'000) +
+                 " s; see the trigger, the rule or the right that refuses it: " + why);
     };
     events.on_held_up = [](const Parcel& parcel) {
         tell(log::Level::warning, "ending_kept", parcel,
@@ -111,8 +112,12 @@ store::Parts Reports::parts() const {
 }
 
 bool Reports::fill(store::Round& round, const Moment& moment) {
+    news_.try_lock(moment.now);
     if (news_.searching() && news_.fill(round, moment.now)) return true;
-    const bool something = outbox_.fill(round, moment.now);
+    const auto locked = moment.leaving ? std::nullopt : news_.locked_until(moment.now);
+    const bool something = outbox_.fill(round, moment.now, [&](const Parcel& parcel) {
+        return locked && news_.waits_for(parcel.ending.held) ? locked : std::nullopt;
+    });
     if (outbox_.searching()) {
         news_.fill_endings(round);
         return true;
@@ -156,7 +161,8 @@ Next Reports::refused(const store::Refused& refused) {
 
 std::optional<Millis> Reports::wait(const Moment& moment) const {
     const auto endings = outbox_.wait(moment.now);
-    const bool make_rounds = terms_.news_make_rounds || news_.searching() || news_.has_last_words(moment.now);
+    const bool make_rounds = terms_.news_make_rounds || news_.searching() || news_.has_last_words(moment.now) ||
+                             news_.locked_until(moment.now);
     const auto news = make_rounds ? news_.wait(moment.now) : std::nullopt;
     if (!endings || !news) return endings ? endings : news;
     return std::min(*endings, *news);

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -145,6 +146,47 @@ BOOST_AUTO_TEST_CASE(json_is_for_the_check_alone) {
     const Ended ended = run({{dormouse_binary, "worker", "--json"}, {}, {}, {}});
     BOOST_TEST(ended.exit_code == 2);
     BOOST_TEST(has(ended.err, "--check"), ended.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_login_that_is_no_workers_is_refused_with_where_it_comes_from_and_what_it_lacks) {
+    apply_roles(database);
+    const std::string login = "check_" + database.name();
+    database.exec("CREATE ROLE " + login + " LOGIN IN ROLE dormouse_producer");
+    const std::string path = directory.path() + "/p.toml";
+    std::ofstream(path) << file();
+    const std::map<std::string, std::string> environment{{"DATABASE_URL", database.url(login)}};
+    const auto with = [&](std::vector<std::string> more) {
+        std::vector<std::string> all{dormouse_binary, "worker", "p", "--config", path};
+        all.insert(all.end(), more.begin(), more.end());
+        return Program{all, {}, environment, {}};
+    };
+    const Ended ended = run(with({"--check"}));
+    BOOST_TEST(ended.exit_code == 7, ended.err);
+    BOOST_TEST(has(ended.err, "login " + login +
+                                  " (environment DATABASE_URL) may not do what a worker does: GRANT dormouse_worker "
+                                  "TO " +
+                                  login),
+               ended.err);
+    Process worker(with({}));
+    BOOST_TEST(worker.saw_error("does the login lack the role dormouse_worker? dormouse worker --check tells"));
+    database.exec("GRANT dormouse_worker TO " + login);
+    BOOST_TEST(run(with({"--check"})).exit_code == 0);
+    worker.signal(SIGTERM);
+    static_cast<void>(worker.wait());
+    database.exec("DROP OWNED BY " + login + "; DROP ROLE " + login);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_flag_says_wrongly_ends_a_foreground_worker_at_once) {
+    const std::string path = directory.path() + "/p.toml";
+    std::ofstream(path) << file();
+    for (const char* const set : {"worker.concurency=2", "worker.concurrency=many"}) {
+        const Ended ended = run({{dormouse_binary, "worker", "p", "--config", path, "--set", set}, {}, {}, {}});
+        BOOST_TEST(ended.exit_code == 9, ended.err);
+        BOOST_TEST(has(ended.err, "--set worker.concur"), ended.err);
+    }
+    const Ended ended =
+        run({{dormouse_binary, "worker", "p", "--config", path}, {}, {{"DORMOUSE_WORKER_CONCURRENCY", "many"}}, {}});
+    BOOST_TEST(ended.exit_code == 9, ended.err);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,7 @@
 // What reaches a terminal: harmless, aligned, cut.
 #include <boost/test/unit_test.hpp>
 
+#include "base/text.h"
 #include "cli/find_run.h"
 #include "cli/payload.h"
 #include "cli/text.h"
@@ -77,6 +78,29 @@ BOOST_AUTO_TEST_CASE(a_prefix_of_an_id_is_a_range_of_ids) {
         // nine characters with the hyphen at its place are eight digits
         if (std::string_view(wrong) != "019ad1f2-") BOOST_TEST(!ids_from(wrong).has_value(), wrong);
     }
+}
+
+BOOST_AUTO_TEST_CASE(of_what_an_interpreter_says_the_error_is_chosen) {
+    BOOST_TEST(brief("exit 1") == "exit 1");
+    BOOST_TEST(brief("exit 1\n\n") == "exit 1");
+    BOOST_TEST(
+        brief("exit 1\nTraceback (most recent call last):\n  File \"a.py\", line 1\nModuleNotFoundError: no x\n") ==
+        "exit 1: ModuleNotFoundError: no x");
+    BOOST_TEST(brief("exit 1\nnode:internal/modules/cjs/loader:1210\n  throw err;\n  ^\n\nError: Cannot find module "
+                     "'x'\nRequire stack:\n- /a.js\n    at f (node:internal:1:1) {\n  code: 'MODULE_NOT_FOUND',\n}\n\n"
+                     "Node.js v20.20.2\n") == "exit 1: Error: Cannot find module 'x'");
+    BOOST_TEST(brief("exit 1\n/a.js:1\nconst x = ;\n          ^\n\nSyntaxError: Unexpected token ';'\n    at wrapSafe "
+                     "(node:internal:1)\n\nNode.js v20.20.2") == "exit 1: SyntaxError: Unexpected token ';'");
+    BOOST_TEST(
+        brief("exit 1\n<internal:kernel_require.rb>:85:in `require': cannot load such file -- x (LoadError)\n\tfrom "
+              "-e:1:in `<main>'") ==
+        "exit 1: <internal:kernel_require.rb>:85:in `require': cannot load such file -- x (LoadError)");
+    BOOST_TEST(brief("exit 255\nPHP Fatal error:  Uncaught Error: Call to undefined function x() in a.php:1\nStack "
+                     "trace:\n#0 {main}\n  thrown in a.php on line 1") ==
+               "exit 255: PHP Fatal error:  Uncaught Error: Call to undefined function x() in a.php:1");
+    BOOST_TEST(brief("bad thing\n    at f (/a.js:1:21)\n    at g (/a.js:2:1)") == "bad thing");
+    BOOST_TEST(brief("exit 3\nconverting\n  50 %") == "exit 3: 50 %");
+    BOOST_TEST(brief("exit 1\n/a.js:1\r\n  at f") == "exit 1");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -215,6 +215,11 @@ BOOST_AUTO_TEST_CASE(wrong_flags_and_variables_name_themselves_and_the_remedy) {
                "--set worker.concurency: unknown key; did you mean worker.concurrency?");
     BOOST_TEST(with_set("worker.concurrency=many") ==
                "--set: worker.concurrency: found \"many\", expected a whole number from 1 to 10000");
+    for (const char* const list : {"a,b", "a, b", "[\"a\", \"b\"]", " ['a','b',] "}) {
+        sources.sets = {std::string("worker.queues=") + list};
+        BOOST_TEST((load(sources)->config.worker.queues == std::vector<std::string>{"a", "b"}), list);
+    }
+    BOOST_TEST(contains(with_set("worker.queues=[1]"), "found 1 in the list"));
     BOOST_TEST(with_set("hunter2") == "--set: expected section.key=value, such as worker.concurrency=8");
     BOOST_TEST(with_set("task.x.timeout=5s") ==
                "--set task.x.timeout: tasks are set in the file only, under [task.NAME]");

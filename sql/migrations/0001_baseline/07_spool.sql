@@ -1,13 +1,15 @@
 -- Runs that come as files: a worker imports what lies in its pool's spool.
 
 -- Whether an error is about the server or somebody's lock, so that the same statement may succeed later, and not about the
--- values it was given: not what a function of somebody's says by RAISE, whatever code it gives, nor of a file or a server that such a function
--- asks for (58, 08: what our own server says of itself in these classes ends the session). The codes are in the appendix of Postgres'
+-- values it was given: not what a function of somebody's says by RAISE, whatever code it gives, nor of a file, a limit or a server that such a
+-- function asks for (53, 58, 08, 25006), but for a disk or a memory of this server that is full. The codes are in the appendix of Postgres'
 -- manual; the first line of the context is the innermost function, with what it was doing (as src/postgres/sqlstate.cpp).
 CREATE FUNCTION dormouse.is_of_the_server(sqlstate text, context text) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT (left($1, 2) IN ('40', '53') OR $1 IN ('25006', '55P03')
-            OR left($1, 2) = '58' AND NOT EXISTS (SELECT FROM unnest(string_to_array($2, chr(10))) l (line) WHERE l.line ~ 'PL/' AND l.line !~ ' dormouse[.]'))
+    SELECT (left($1, 2) = '40' OR $1 = '55P03'
+            OR (left($1, 2) IN ('53', '58') OR $1 = '25006')
+               AND (NOT EXISTS (SELECT FROM unnest(string_to_array($2, chr(10))) l (line) WHERE l.line ~ 'PL/' AND l.line !~ ' dormouse[.]')
+                    OR $1 IN ('53100', '53200') AND $2 !~ 'remote SQL command|dblink connection'))
            AND split_part($2, chr(10), 1) !~ '[[:<:]]RAISE[[:>:]]'
 $$;
 

@@ -98,6 +98,9 @@ DECLARE
     locked tid[];
     old    CONSTANT text := CASE WHEN before IS NULL THEN 'key IS NOT NULL ORDER BY id' ELSE format('%I < $1 ORDER BY %1$I', age) END;
 BEGIN
+    IF (SELECT c.relkind = 'p' FROM pg_class c WHERE c.oid = part) THEN  -- a ctid may be that of a young row in another of its parts
+        RAISE EXCEPTION '% is a partitioned table itself: no row of it is deleted; make it a plain table', part USING ERRCODE = 'wrong_object_type';
+    END IF;
     EXECUTE CASE WHEN passed = 0 THEN format('SELECT ARRAY(SELECT ctid FROM %s WHERE %s LIMIT 1000 FOR UPDATE SKIP LOCKED)', part, old)
                  ELSE format('SELECT ARRAY(SELECT ctid FROM %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM %1$s WHERE %s OFFSET $2 LIMIT 1000))
                                              FOR UPDATE SKIP LOCKED)', part, old) END

@@ -25,6 +25,13 @@ SELECT 'warning', 'roles', pg_catalog.format('%s %s; it is there to be granted',
   FROM pg_roles r
  WHERE r.rolname IN ('dormouse_producer', 'dormouse_worker', 'dormouse_operator', 'dormouse_reader') AND (r.rolsuper OR r.rolcreaterole OR r.rolbypassrls OR r.rolcanlogin)
 UNION ALL
+(SELECT 'failed', 'roles', pg_catalog.format('table dormouse.%I belongs to %I, and the schema''s tables to %I: retention and operations are refused there',
+                                             c.relname, pg_catalog.pg_get_userbyid(c.relowner), pg_catalog.pg_get_userbyid(r.relowner)),
+        pg_catalog.format('ALTER TABLE dormouse.%I OWNER TO %I', c.relname, pg_catalog.pg_get_userbyid(r.relowner))
+   FROM pg_class r JOIN pg_class c ON c.relnamespace = r.relnamespace AND c.relkind IN ('r', 'p') AND c.relowner <> r.relowner
+   JOIN pg_namespace n ON n.oid = r.relnamespace AND n.nspname = 'dormouse'
+  WHERE r.relname = 'runs' ORDER BY c.relname LIMIT 5)
+UNION ALL
 SELECT 'note', 'roles', pg_catalog.format('everybody may connect to database %I, so whoever has a role of dormouse elsewhere on this server has it here too', d.datname),
        pg_catalog.format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC, and GRANT CONNECT to each login that needs it', d.datname)
   FROM pg_database d WHERE d.datname = current_database() AND pg_catalog.has_database_privilege('public'::name, d.oid, 'CONNECT'::text)
