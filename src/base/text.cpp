@@ -88,7 +88,8 @@ std::string brief(std::string_view text) {
         if (more) rest.remove_suffix(line.size() + 1);
     }
     const std::size_t word = last.find_first_not_of(" \t");
-    const bool a_frame = last[0] == '#' || last.substr(word).starts_with("at ") || last.substr(word).starts_with("from ");
+    const bool a_frame =
+        last[0] == '#' || last.substr(word).starts_with("at ") || last.substr(word).starts_with("from ");
     return a_frame ? begin : begin + ": " + std::string(last.substr(word));
 }
 

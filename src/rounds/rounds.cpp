@@ -234,7 +234,8 @@ void Rounds::tell_refusal(Seat& seat, const store::Refused& refused) {
 
 /// Once; and again where what was an outage has become a refusal, which a person has to lift.
 void Rounds::tell_outage(const Error& error) {
-    const bool is_news = !outage_ || (error.kind != ErrorKind::disconnected && error.kind != *outage_);
+    const bool refusal = error.kind == ErrorKind::denied || error.kind == ErrorKind::incompatible;
+    const bool is_news = !outage_ || (refusal && error.kind != *outage_);
     log::event(is_news ? log::Level::warning : log::Level::debug, "database_lost", error.message,
                {{"kind", to_string(error.kind)}});
     if (is_news) outage_ = error.kind;

@@ -11,8 +11,6 @@
 #include "handlers/registry.h"
 #include "loop/background.h"
 #include "loop/loop.h"
-#include "postgres/blocking.h"
-#include "sql/embedded.h"
 #include "store/server_proof.h"
 #include "store/wire.h"
 #include "worker/identity.h"
@@ -75,19 +73,14 @@ Result<std::string> try_database(loop::Loop& loop, const config::Config& config,
 
 /// Whether the login may do there what a worker does.
 Status try_login(const config::Loaded& loaded) {
-    const config::Config& config = loaded.config;
-    auto connection =
-        postgres::BlockingConnection::open(config.database.url, {.application_name = "dormouse worker " + config.pool,
-                                                                 .passfile = config.database.passfile,
-                                                                 .connect_timeout = config.database.connect_timeout});
-    if (!connection) return tl::unexpected(connection.error());
-    const auto reply = connection->ask("login", sql::login_works);
-    if (!reply) return tl::unexpected(reply.error());
-    if (reply->boolean(0, 1)) return {};
-    const std::string login(reply->text(0, 0));
+    const config::Database& database = loaded.config.database;
+    const auto login = store::look_at_login({database.url, database.passfile, database.connect_timeout});
+    if (!login) return tl::unexpected(login.error());
+    if (login->works) return {};
     const auto origin = loaded.origins.find("database.url");
-    return fail(ErrorKind::denied, "login " + login + " (" + (origin == loaded.origins.end() ? "?" : origin->second) +
-                                       ") may not do what a worker does: GRANT dormouse_worker TO " + login +
+    return fail(ErrorKind::denied, "login " + login->name + " (" +
+                                       (origin == loaded.origins.end() ? "?" : origin->second) +
+                                       ") may not do what a worker does: GRANT dormouse_worker TO " + login->name +
                                        ", or name another login in database.url");
 }
 

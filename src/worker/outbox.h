@@ -90,7 +90,7 @@ class Outbox {
     static constexpr Millis first_lock_pause{10};
     static constexpr Millis longest_lock_pause{1'000};
     static constexpr Millis longest_wait_for_a_lock{60'000};  ///< of a whole table
-    static constexpr Millis patience_of_a_search{20};  ///< all others wait meanwhile
+    static constexpr Millis patience_of_a_search{20};         ///< all others wait meanwhile
 
     /// Ours, but not now: somebody holds the row, or the database takes nothing of it.
     struct Later {

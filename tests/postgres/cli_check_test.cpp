@@ -149,9 +149,10 @@ BOOST_AUTO_TEST_CASE(json_is_for_the_check_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(a_login_that_is_no_workers_is_refused_with_where_it_comes_from_and_what_it_lacks) {
+    tasks.make_ghost();
     apply_roles(database);
     const std::string login = "check_" + database.name();
-    database.exec("CREATE ROLE " + login + " LOGIN IN ROLE dormouse_producer");
+    database.exec("CREATE ROLE " + login + " LOGIN IN ROLE dormouse_reader");
     const std::string path = directory.path() + "/p.toml";
     std::ofstream(path) << file();
     const std::map<std::string, std::string> environment{{"DATABASE_URL", database.url(login)}};
@@ -182,7 +183,7 @@ BOOST_AUTO_TEST_CASE(what_a_flag_says_wrongly_ends_a_foreground_worker_at_once) 
     for (const char* const set : {"worker.concurency=2", "worker.concurrency=many"}) {
         const Ended ended = run({{dormouse_binary, "worker", "p", "--config", path, "--set", set}, {}, {}, {}});
         BOOST_TEST(ended.exit_code == 9, ended.err);
-        BOOST_TEST(has(ended.err, "--set worker.concur"), ended.err);
+        BOOST_TEST(has(ended.err, "worker.concur"), ended.err);
     }
     const Ended ended =
         run({{dormouse_binary, "worker", "p", "--config", path}, {}, {{"DORMOUSE_WORKER_CONCURRENCY", "many"}}, {}});

@@ -209,25 +209,27 @@ BOOST_AUTO_TEST_CASE(a_login_without_rights_and_one_that_does_not_see_row_securi
 }
 
 BOOST_AUTO_TEST_CASE(a_table_of_another_owner_and_publications_that_choose) {
-    const std::string other = "owner_" + database.name();
-    database.exec("CREATE ROLE " + other +
-                  "; CREATE TABLE dormouse.runs_finished_2020 PARTITION OF "
-                  "dormouse.runs_finished FOR VALUES FROM ('2020-01-01') TO ('2020-02-01'); ALTER TABLE "
-                  "dormouse.runs_finished_2020 OWNER TO " +
+    const std::string other = "owner_" + database.name();  // its eyes, too
+    database.exec("CREATE ROLE " + other + " LOGIN; GRANT USAGE ON SCHEMA dormouse TO " + other +
+                  "; GRANT SELECT ON ALL TABLES IN SCHEMA dormouse TO " + other +
+                  "; CREATE TABLE dormouse.runs_finished_2020 PARTITION OF dormouse.runs_finished FOR VALUES FROM "
+                  "('2020-01-01') TO ('2020-02-01'); ALTER TABLE dormouse.runs_finished_2020 OWNER TO " +
                   other);
+    doctor.url = database.url(other);
     doctor.finds("failed", "roles", "table dormouse.runs_finished_2020 belongs to " + other,
                  "ALTER TABLE dormouse.runs_finished_2020 OWNER TO postgres");
-    database.exec("DROP TABLE dormouse.runs_finished_2020; DROP ROLE " + other);
-    database.exec(
-        "ALTER TABLE dormouse.keys REPLICA IDENTITY NOTHING; CREATE PUBLICATION whole FOR TABLE dormouse.keys");
+    doctor.url = database.url();
+    database.exec("DROP TABLE dormouse.runs_finished_2020; DROP OWNED BY " + other + "; DROP ROLE " + other);
+    database.exec("ALTER TABLE dormouse.keys REPLICA IDENTITY NOTHING");
+    database.exec("CREATE PUBLICATION whole FOR TABLE dormouse.keys");
     doctor.finds("failed", "publication", "whole publishes dormouse.keys, which has no replica identity",
                  "ALTER TABLE dormouse.keys REPLICA IDENTITY DEFAULT");
     database.exec("ALTER TABLE dormouse.keys REPLICA IDENTITY DEFAULT; DROP PUBLICATION whole");
     if (std::stoi(database.value("SHOW server_version_num")) < 150'000) return;
-    database.exec("CREATE PUBLICATION some FOR TABLE dormouse.runs_live WHERE (task = 'a')");
-    doctor.finds("warning", "publication", "some publishes only some rows or columns of dormouse.runs_live",
-                 "ALTER PUBLICATION some DROP TABLE dormouse.runs_live");
-    database.exec("DROP PUBLICATION some");
+    database.exec("CREATE PUBLICATION chosen FOR TABLE dormouse.runs_live WHERE (task = 'a')");
+    doctor.finds("warning", "publication", "chosen publishes only some rows or columns of dormouse.runs_live",
+                 "ALTER PUBLICATION chosen DROP TABLE dormouse.runs_live");
+    database.exec("DROP PUBLICATION chosen");
 }
 
 BOOST_AUTO_TEST_CASE(autovacuum_that_does_not_come_and_dead_rows) {
