@@ -17,7 +17,7 @@ PYTHON = """
 import sys, urllib.request
 sys.path.insert(0, __file__.rpartition("/")[0] + "/site-packages")
 import deep
-from dormouse import on_start, serve, task
+from dormouse import Retry, on_start, serve, task
 
 @on_start
 def db():
@@ -41,6 +41,14 @@ def handles(payload):
         deep.descend(payload)
     except ZeroDivisionError:
         raise LookupError("no such order")
+@task
+def tries(payload):
+    try:
+        deep.descend(payload)
+    except ZeroDivisionError as error:
+        raise Retry("busy", in_=7) from error
+@task
+def tries_only(payload): raise Retry("busy")
 @task
 def gives(payload, run): return {"nan": {"a": [1, {"b": float("nan")}]}, "object": [object()], "key": {"a": {(1, 2): 3}}, "whole": {1, 2}}[payload]
 @task
@@ -122,6 +130,12 @@ class Python(Errors, unittest.TestCase):
             self.assertTrue(message.startswith("no such order\n"))
             self.assertRegex(message, rf'raise LookupError\("no such order"\).*\n(.*\n)*LookupError: no such order\n{words}\n(.*\n)*ZeroDivisionError')
             self.assertIn("deep.descend(payload)", message)
+
+    def test_a_retry_that_uses_up_the_last_attempt_is_named_after_its_cause(self):
+        for task, attempt, kind, text in (("tries", 4, "Retry", "busy"), ("tries", 5, "ZeroDivisionError", "division by zero"), ("tries_only", 5, "Retry", "busy")):
+            answer = self.process.execute(task, 1, attempt=attempt)[-1]
+            self.assertEqual((answer["class"], answer["message"].splitlines()[0]), (kind, text))
+            self.assertIn("busy", answer["message"])
 
     def test_a_result_that_is_none_names_the_place(self):
         for what, place in (("nan", "result.a[1].b: Out of range"), ("object", "result[0]: a value of type object is not JSON"), ("key", "result.a: the key (1, 2): keys must")):

@@ -44,8 +44,9 @@ def failed(run, error):
         return encode(message if error.in_ is None else {**message, "in": error.in_})
     if isinstance(error, Cancelled) or run.cancel_reason and type(error).__name__ == "CancelledError":
         return encode({"type": "failed", "id": run.id, "class": "Cancelled", "message": f"cancelled: {run.cancel_reason}"})
+    told = _why(run, error)
     try:
-        text = str(error)
+        text = str(told)
     except Exception as second:
         text = f"(its message cannot be shown: {type(second).__name__})"
     text = text[: MOST_TEXT // 4]
@@ -53,11 +54,17 @@ def failed(run, error):
     permanent = error.permanent if isinstance(error, Fail) else task is not None and task.gives_up_on(error)
     if not isinstance(error, Fail):
         text += "\n" + "\n".join(line[:_WIDE] for line in _story(error))
-    name = "result_too_large" if isinstance(error, ResultTooLarge) else type(error).__name__
+    name = "result_too_large" if isinstance(error, ResultTooLarge) else type(told).__name__
     message = {"type": "failed", "id": run.id, "class": name, "message": text}
     if isinstance(error, Retry) and error.in_ is not None:
         message["in"] = error.in_
     return encode({**message, "permanent": True} if permanent else message)
+
+
+def _why(run, error):
+    """The exception that the error is named after: a Retry that has used up the last attempt is not the reason, but what it was raised from."""
+    last = isinstance(error, Retry) and run.attempt >= run.max_attempts
+    return error.__cause__ if last and error.__cause__ is not None else error
 
 
 def sparing(answer, pids):
