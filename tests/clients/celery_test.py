@@ -38,12 +38,12 @@ def toml(module="celery_tasks"):
     return subprocess.check_output([sys.executable, "-m", "dormouse.celery", "--toml", module], cwd=HERE, text=True)
 
 
-def drain(module="celery_tasks"):
+def drain(module="celery_tasks", changed=lambda text: text):
     with tempfile.TemporaryDirectory() as directory:
         with open(directory + "/handlers.env", "w", encoding="utf-8") as file:
             file.write("".join(f"{name}={os.environ[name]}\n" for name in ("MARKS", "PYTHONPATH", "PGHOST", "PGUSER", "PGDATABASE", "PYTHONDONTWRITEBYTECODE")))
         with open(directory + "/default.toml", "w", encoding="utf-8") as file:
-            file.write(f'[database]\nurl = "{URL}"\n' + toml(module).replace("handler =", f'environment_file = "{directory}/handlers.env"\nhandler ='))
+            file.write(f'[database]\nurl = "{URL}"\n' + changed(toml(module)).replace("handler =", f'environment_file = "{directory}/handlers.env"\nhandler ='))
         return dormouse.drain(config=directory + "/default.toml")
 
 
@@ -136,6 +136,7 @@ class Test(unittest.TestCase):
             self.assertIn(line, lines[fine.id])
         self.assertTrue(any("a receiver's own" in line for line in lines[fine.id]))
         missing = "FileNotFoundError(2, 'No such file or directory')"
+        self.assertIn("failure celery_modules.slow True SoftTimeLimitExceeded('timeout') [] {} True", lines[slow.id])
         for line in (f"retry celery_modules.bad 0 {missing}", f"failure celery_modules.bad True {missing} ['nowhere'] {{}} True", "postrun celery_modules.bad RETRY", "postrun celery_modules.bad FAILURE"):
             self.assertIn(line, lines[bad.id])
         self.assertIn("tidies up", lines[slow.id])
@@ -288,7 +289,7 @@ class Test(unittest.TestCase):
                            (lambda: dormouse.celery.shared_task(rate_limit="1/s", name="x")(len), "concurrency")):
             with self.assertRaisesRegex(NotImplementedError, word):
                 call()
-        for call, kind, word in ((lambda: tasks.add.apply_async((1,), exchange="x"), TypeError, "queue="),
+        for call, kind, word in ((lambda: tasks.add.apply_async((1,), tiem="x"), TypeError, "queue="),
                                  (lambda: tasks.add.apply_async((1,), task_id=str(uuid.uuid4())), ValueError, "save the .id"),
                                  (lambda: AsyncResult("report-17"), ValueError, "not the id of a run"),
                                  (lambda: dormouse.celery.shared_task(max_retry=1, name="x")(len), TypeError, "max_retries"),

@@ -11,7 +11,7 @@ import threading
 
 from dormouse import _children
 from dormouse._answers import failed
-from dormouse._errors import BadPayload, Cancelled
+from dormouse._errors import BadPayload
 from dormouse._json import decode
 from dormouse._run import Run
 
@@ -189,4 +189,4 @@ class Link:
     def _interrupt(self):
         run = self.run
         if self._interrupts and run is not None and not self._saying and run.is_to_be_told():
-            raise Cancelled(run.cancel_reason)
+            raise run.cancelled_as()

@@ -19,7 +19,7 @@ current: contextvars.ContextVar[Run | None] = contextvars.ContextVar("dormouse_r
 class Run:
     """The run a function is executed for."""
 
-    __slots__ = ("_message", "_link", "_told", "below", "cancel_reason", "children", "end", "enqueued", "id", "payload", "pids", "task")
+    __slots__ = ("_message", "_link", "_told", "below", "cancel_reason", "children", "end", "enqueued", "id", "payload", "pids", "task", "timed_out")
 
     id: str
     task: str
@@ -28,6 +28,7 @@ class Run:
     def __init__(self, message: dict[str, Any], link: Any):
         self._message, self._link = message, link
         self.cancel_reason: str | None = None  # "canceled", "leaving", "lease_lost", "timeout"
+        self.timed_out: type[Cancelled] = Cancelled  # what is raised for a timeout
         self.end: Any = None  # async: what cancels it
         self.children: list[Any] = []  # what it has started by subprocess
         self.pids: set[int] = set()  # the same in other ways
@@ -110,7 +111,10 @@ class Run:
 
     def _checkpoint(self) -> None:
         if self.end is None and self.cancelled and self.is_to_be_told():
-            raise Cancelled(self.cancel_reason)
+            raise self.cancelled_as()
+
+    def cancelled_as(self) -> Cancelled:
+        return (self.timed_out if self.cancel_reason == "timeout" else Cancelled)(self.cancel_reason)
 
     def on_cancel(self, reason: str) -> None:
         self.cancel_reason = reason

@@ -5,13 +5,13 @@ command, `python3 -m dormouse.celery --toml proj` prints the tables of its tasks
 the same and what is not. What is not here raises an error that names what to do instead.
 """
 
-from dormouse import Retry
 from dormouse.celery import states
 from dormouse.celery._absent import chain, chord, chunks, crontab, group, signature, xmap, xstarmap
 from dormouse.celery._app import Celery, current_app, get_task_logger, shared_task
 from dormouse.celery._connection import using
+from dormouse.celery._exceptions import Expired, Ignore, MaxRetriesExceededError, Reject, Retry
 from dormouse.celery._result import AsyncResult, EagerResult, TaskFailed, TaskRevokedError
-from dormouse.celery._task import CurrentTask, Expired, Ignore, MaxRetriesExceededError, Reject, Task
+from dormouse.celery._task import CurrentTask, Task
 
 current_task = CurrentTask()
 TimeoutError = TimeoutError  # celery.exceptions has one of its own

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from dormouse import serve
+from dormouse import _tasks, serve
 from dormouse.celery import Celery, current_app
 from dormouse.celery._task import registered
 
@@ -26,13 +26,19 @@ def load(given):
 
 
 def toml(given):
+    """Celery has no limit of time unless one is said: without "never" a task that takes longer than dormouse's hour would be ended and tried again. Tasks of
+    @dormouse.task in the same modules have a table, too, as this command executes them; what it does not say is dormouse's default."""
+    own = {name: task for name, task in _tasks.known.items() if name not in registered}
     command = json.dumps([sys.executable, "-m", "dormouse.celery", given])
-    queues = sorted({task.app.queue_of(task) or "default" for task in registered.values()})
-    if queues != ["default"]:
+    queues = sorted({task.app.queue_of(task) or "default" for task in registered.values()} | {task.queue or "default" for task in own.values()})
+    if set(queues) - {"default"}:
         print(f"# These tasks are enqueued into other queues, too; under [worker]: queues = {json.dumps(sorted({'default', *queues}))}\n")
-    for name, task in sorted(registered.items()):
-        print(f"[task.{json.dumps(name)}]\nhandler = \"warm\"\ncommand = {command}\nworking_directory = {json.dumps(os.getcwd())}\n"
-              f"max_attempts = {task.max_attempts}" + (f'\ntimeout = "{task.timeout}s"' if task.timeout is not None else "") + "\n")
+    for name in sorted(_tasks.known):
+        print(f"[task.{json.dumps(name)}]\nhandler = \"warm\"\ncommand = {command}\nworking_directory = {json.dumps(os.getcwd())}")
+        if name in registered:
+            task = registered[name]
+            print(f"max_attempts = {task.max_attempts}\ntimeout = " + ('"never"' if task.timeout is None else f'"{task.timeout}s"'))
+        print()
 
 
 def main(arguments):

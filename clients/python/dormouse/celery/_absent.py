@@ -11,10 +11,15 @@ _POOL = "a pool starts the workers: `python3 -m dormouse.celery --toml APP` prin
 _RATE = "the key concurrency of the task's table bounds how many run at once; so many in a minute: docs/moving/flows.md"
 _TIMER = "a systemd timer or a line of cron enqueues it: docs/moving/from-cron.md"
 
+_QUEUE = "the queue is queue=, and a pool serves it: queues in its [worker]"
+
 INSTEAD = {
     "chain": _NEXT, "link": _NEXT, "chord": _COUNT, "group": _MANY, "chunks": _MANY, "xmap": _MANY, "xstarmap": _MANY,
     "signature": f"as a part of a chain: {_NEXT}; of a group: {_MANY}; of a chord: {_COUNT}; else functools.partial(task.delay, 1, 2)",
-    "link_error": 'the key on_failure of the task\'s table names the task that is told: docs/handlers.md',
+    "link_error": 'the key on_failure of the task\'s table names the task that is told, also one of these; it is called with the id of the run that has failed: docs/moving/from-celery.md',
+    "routing_key": _QUEUE, "exchange": _QUEUE, "exchange_type": _QUEUE,
+    "MessageGroupId": "one at a time for each group: a lock in the task, docs/moving/from-graphile-worker.md, One at a time for each key",
+    "MessageDeduplicationId": "key= enqueues once",
     "beat_schedule": _TIMER, "crontab": _TIMER, "add_periodic_task": _TIMER,
     "on_after_configure": _TIMER, "on_after_finalize": _TIMER, "map": _MANY, "starmap": _MANY,
     "start": _POOL, "worker_main": _POOL, "Worker": _POOL, "register_task": "a class is no task: decorate a function with @app.task(base=YourClass)",
@@ -27,6 +32,20 @@ INSTEAD = {
 
 def refuse(name: str) -> NoReturn:
     raise NotImplementedError(f"{name} of Celery is not in dormouse; {INSTEAD[name]}")
+
+
+def refuse_options(given: Any) -> None:
+    """Of a task or a call: those that have no meaning here, and would be missed."""
+    for name in ("link", "link_error", "routing_key", "exchange", "exchange_type", "MessageGroupId", "MessageDeduplicationId"):
+        if given.get(name) is not None:
+            refuse(name)
+
+
+class NoBackend:
+    """Task.backend: results are in Postgres, and nothing else is to be asked for them."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"dormouse.celery has no backend.{name}; results are in Postgres: AsyncResult(id)")
 
 
 def _absent(name: str) -> Callable[..., Any]:

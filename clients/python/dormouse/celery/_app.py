@@ -11,10 +11,11 @@ import sys
 from typing import Any, Callable, Iterable
 
 import dormouse
-from dormouse.celery._absent import INSTEAD, refuse
+from dormouse.celery._absent import INSTEAD, refuse, refuse_options
 from dormouse.celery._connection import connection_of
 from dormouse.celery._result import AsyncResult
-from dormouse.celery._task import WITHOUT_MEANING, Task, aware, key_of, registered, until
+from dormouse.celery._task import WITHOUT_MEANING, Task, key_of, registered
+from dormouse.celery._times import aware, until
 
 _DEFAULTS: dict[str, Any] = {"broker_url": None, "task_always_eager": False, "task_eager_propagates": False, "task_default_queue": None,
                              "task_ignore_result": False, "task_routes": None, "task_time_limit": None, "task_soft_time_limit": None,
@@ -158,18 +159,24 @@ class Celery:
                 raise TypeError("task_routes: dormouse.celery takes an object of names to {'queue': …}; say other routes with queue=")
             for pattern, route in routes.items():
                 if fnmatch.fnmatchcase(task.name, pattern):
+                    if isinstance(route, dict) and "queue" not in route:
+                        refuse_options(route)
+                        raise TypeError(f"task_routes: the route of {pattern!r} names no queue; say {{'queue': …}}")
                     return route["queue"] if isinstance(route, dict) else route
         return task.queue or self.conf.task_default_queue
 
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> AsyncResult:
         """A task that is written elsewhere; with the attempts that its table says."""
+        refuse_options(options)
         unknown = set(options) - {"countdown", "eta", "queue", "priority", "expires", "task_id", "time_limit", "soft_time_limit", "connection", "key", "ring",
-                                  "ignore_result"} - WITHOUT_MEANING
+                                  "ignore_result", "headers"} - WITHOUT_MEANING
         if unknown:
             raise TypeError(f"send_task({name!r}): dormouse.celery does not know {', '.join(sorted(unknown))}; the queue is queue=")
         payload = {"args": list(args or ()), "kwargs": dict(kwargs or {})}
         if options.get("expires") is not None:
             payload["expires"] = until(options["expires"])
+        if options.get("headers"):
+            payload["headers"] = dict(options["headers"])
         timeout = next((options[limit] for limit in ("soft_time_limit", "time_limit") if options.get(limit) is not None), None)
         eta = aware(options.get("eta"))
         run = dormouse.enqueue(self.connection_for(options.get("connection")), name, payload, key=key_of(name, options.get("task_id"), options.get("key")), run_at=eta,

@@ -2,82 +2,35 @@
 
 from __future__ import annotations
 
-import contextvars
 import datetime
 import inspect
 import logging
 import random
-import socket
 import time
 import traceback
 import types
 from typing import Any, Callable, NoReturn
 
 import dormouse
-from dormouse import _tasks
+from dormouse import _errors, _tasks
 from dormouse._django import fresh_connections
-from dormouse._errors import BadPayload, Fail, Retry, Snooze
+from dormouse._errors import BadPayload, Cancelled, Fail, Snooze
 from dormouse.celery import signals
-from dormouse.celery._absent import refuse
+from dormouse.celery._absent import NoBackend, refuse, refuse_options
+from dormouse.celery._exceptions import ExceptionInfo, Expired, Ignore, MaxRetriesExceededError, Reject, Retry, SoftTimeLimitExceeded
+from dormouse.celery._request import Request, RequestStack
+from dormouse.celery._request import executed as _request
 from dormouse.celery._result import AsyncResult, EagerResult
+from dormouse.celery._times import aware, until
 
 _MOST_ATTEMPTS = 1000
 _UNSAID = object()
 _OPTIONS = ("autoretry_for", "dont_autoretry_for", "max_retries", "default_retry_delay", "retry_backoff", "retry_backoff_max", "retry_jitter", "retry_kwargs",
             "ignore_result", "queue", "time_limit", "soft_time_limit", "priority", "expires")
 WITHOUT_MEANING = {"acks_late", "acks_on_failure_or_timeout", "reject_on_worker_lost", "serializer", "compression", "track_started", "trail", "typing",
-                    "throws", "store_errors_even_if_ignored", "send_events", "shared", "lazy", "pydantic", "retry", "retry_policy", "shadow", "headers",
-                    "producer", "publisher", "add_to_parent", "argsrepr", "kwargsrepr", "abstract"}
-
-
-class MaxRetriesExceededError(Exception):
-    """self.retry() without exc= at the last attempt."""
-
-
-class Ignore(Exception):
-    """Raised in a task: what it has done is enough, and there is no result."""
-
-
-class Reject(Exception):
-    """Raised in a task: failed for good; with requeue=True retried later, which does not count as an attempt."""
-
-    def __init__(self, reason: Any = None, requeue: bool = False):
-        super().__init__("rejected" if reason is None else str(reason))
-        self.requeue = requeue
-
-
-class Expired(Fail):
-    """expires= had passed before the first attempt."""
-
-
-class ExceptionInfo:
-    """einfo of a hook or a signal."""
-
-    def __init__(self, exception: BaseException):
-        self.exception, self.type, self.tb = exception, type(exception), exception.__traceback__
-        self.traceback = "".join(traceback.format_exception(type(exception), exception, exception.__traceback__))
-
-    def __str__(self) -> str:
-        return self.traceback
-
-
-class Request:
-    """self.request, of the run that is executed; or of a call like any other."""
-
-    def __init__(self, task: str, args: Any = (), kwargs: Any = None, id: str | None = None, retries: int = 0, attempts: int = 1, run: Any = None):
-        self.task, self.args, self.kwargs, self.id, self.retries = task, list(args), kwargs or {}, id, retries
-        self.run, self.attempts, self.called_directly = run, attempts, id is None
-        self.root_id = self.correlation_id = id
-        self.parent_id = self.group = self.eta = self.expires = self.headers = None
-        self.hostname = socket.gethostname()
-        self.delivery_info = {"routing_key": run.queue} if run is not None else {}
-
-    @property
-    def is_eager(self) -> bool:
-        return self.run is None and not self.called_directly
-
-
-_request: contextvars.ContextVar[Request | None] = contextvars.ContextVar("dormouse_celery_request", default=None)
+                    "throws", "store_errors_even_if_ignored", "send_events", "shared", "lazy", "pydantic", "retry", "retry_policy", "shadow",
+                    "producer", "publisher", "add_to_parent", "argsrepr", "kwargsrepr", "abstract",
+                    "delivery_mode", "resultrepr_maxsize", "autoregister"}
 
 
 registered: dict[str, Task] = {}
@@ -114,6 +67,23 @@ class Task:
     soft_time_limit: float | None = None
     expires: Any = None
     rate_limit: Any = None
+    # What Celery has and what means nothing here: as Celery has it by default, for programs that read it.
+    acks_late: Any = False
+    acks_on_failure_or_timeout: Any = True
+    reject_on_worker_lost: Any = False
+    track_started: Any = False
+    store_errors_even_if_ignored: Any = False
+    trail: Any = True
+    send_events: Any = True
+    typing: Any = True
+    throws: Any = ()
+    serializer: Any = "json"
+    compression: Any = None
+    resultrepr_maxsize: int = 1024
+    abstract: Any = True
+    autoregister: Any = True
+    backend: Any = NoBackend()
+    MaxRetriesExceededError = MaxRetriesExceededError
     name: str
     run: Callable[..., Any]
     _app: Any = staticmethod(lambda: refuse("register_task"))  # of an object that no function has become
@@ -122,6 +92,7 @@ class Task:
         for option in ("rate_limit", "link", "link_error"):
             if options.pop(option, getattr(self, option, None)) is not None:
                 refuse(option)
+        refuse_options(options)
         unknown = set(options) - set(_OPTIONS) - WITHOUT_MEANING
         if unknown:
             raise TypeError(f"task {name!r}: dormouse.celery does not know {', '.join(sorted(unknown))}; there are {', '.join(_OPTIONS)}")
@@ -173,6 +144,11 @@ class Task:
         return now if now is not None and now.task == self.name else Request(self.name)
 
     @property
+    def request_stack(self) -> RequestStack:
+        now = _request.get()
+        return RequestStack(now if now is not None and now.task == self.name else None)
+
+    @property
     def timeout(self) -> float | None:
         """Where there are two limits it is the soft one: what does not end then is killed after ten seconds more."""
         conf = self._app().conf
@@ -194,12 +170,10 @@ class Task:
     def apply_async(self, args: Any = None, kwargs: Any = None, task_id: str | None = None, *, countdown: float | None = None,
                     eta: datetime.datetime | None = None, expires: Any = None, queue: str | None = None, priority: int | None = None,
                     time_limit: float | None = None, soft_time_limit: float | None = None, connection: Any = None, key: str | None = None,
-                    ring: Any = True, link: Any = None, link_error: Any = None, **options: Any) -> AsyncResult:
+                    ring: Any = True, link: Any = None, link_error: Any = None, headers: Any = None, **options: Any) -> AsyncResult:
         """Enqueues a run in the transaction of the connection (docs/moving/from-celery.md says which). priority: as dormouse has it, smaller is
         sooner. key: the first run of that task and key is the answer instead of a second one. connection, key, ring: dormouse.enqueue()'s."""
-        for what, given in (("link", link), ("link_error", link_error)):
-            if given:
-                refuse(what)
+        refuse_options({name: given for name, given in (("link", link), ("link_error", link_error)) if given} | options)
         unknown = set(options) - WITHOUT_MEANING - {"ignore_result"}
         if unknown:
             raise TypeError(f"apply_async() of {self.name!r}: dormouse.celery does not know {', '.join(sorted(unknown))}; the queue is queue=")
@@ -210,11 +184,13 @@ class Task:
         except TypeError as error:
             raise TypeError(f"the arguments of {self.name!r}: {error}") from None
         if app.conf.task_always_eager:
-            return self.apply(args, kwargs)
+            return self.apply(args, kwargs, headers=headers)
         payload: dict[str, Any] = {"args": args, "kwargs": kwargs}
         expires = self.expires if expires is None else expires
         if expires is not None:
             payload["expires"] = until(expires)
+        if headers:
+            payload["headers"] = dict(headers)
         timeout = next((limit for limit in (soft_time_limit, time_limit, self.timeout) if limit is not None), None)
         run = dormouse.enqueue(app.connection_for(connection), self.name, payload, key=key_of(self.name, task_id, key), run_at=aware(eta),
                                delay=countdown if eta is None else None, queue=queue or app.queue_of(self),
@@ -246,11 +222,15 @@ class Task:
 
     def _handle(self, payload: Any, run: Any) -> Any:
         payload = {} if payload is None else payload
-        if not isinstance(payload, dict) or set(payload) - {"args", "kwargs", "expires"}:
+        if isinstance(payload, dict) and "run_id" in payload and "error" in payload:  # of on_failure of another task's table
+            payload = {"args": [payload["run_id"]]}
+        if not isinstance(payload, dict) or set(payload) - {"args", "kwargs", "expires", "headers"}:
             raise BadPayload('payload: expected {"args": […], "kwargs": {…}}; enqueue with .delay(), or with such a payload')
         if run.attempt == 1 and payload.get("expires") is not None and time.time() > payload["expires"]:
             raise Expired(f"expired {time.time() - payload['expires']:.0f} s before it could begin")
-        request = Request(self.name, payload.get("args", ()), payload.get("kwargs"), run.id, run.attempt - 1, run.max_attempts, run)
+        request = Request(self.name, payload.get("args", ()), payload.get("kwargs"), run.id, run.attempt - 1, run.max_attempts, run,
+                          payload.get("headers"))
+        run.timed_out = SoftTimeLimitExceeded
         with fresh_connections():
             result = self._signalled(request)
         ignored = self.ignore_result if self.ignore_result is not None else self._app().conf.task_ignore_result
@@ -262,14 +242,13 @@ class Task:
         token = _request.set(request)  # its receivers ask for current_task
         try:
             signals.task_prerun.send(self, task=self, **about)
-            result = self._execute(request)
+            result = self._in_time(request)
             state = "SUCCESS"
             signals.task_success.send(self, result=result)
             self._tell("on_success", result, *about.values())
-        except Retry as again:
+        except _errors.Retry as again:
             result, state, einfo = again, "RETRY", ExceptionInfo(again.__cause__ or again)
-            signals.task_retry.send(self, request=request, reason=einfo.exception, einfo=einfo)
-            self._tell("on_retry", einfo.exception, *about.values(), einfo)
+            self._tell_retry(request, einfo)
             raise
         except Snooze:
             state = "RETRY"
@@ -279,10 +258,18 @@ class Task:
         except Reject as rejected:
             state = "REJECTED"
             raise (Snooze if rejected.requeue else Fail)(str(rejected)) from rejected
+        except Cancelled as ended:
+            result, einfo = ended, ExceptionInfo(ended)
+            timed_out = isinstance(ended, SoftTimeLimitExceeded)
+            state = "REVOKED" if request.stopped() == "canceled" else "FAILURE" if timed_out and request.is_last else "RETRY"
+            if state == "FAILURE":
+                self._tell_failure(ended, about, einfo)
+            elif timed_out:
+                self._tell_retry(request, einfo)
+            raise
         except Exception as error:
             result, einfo = error, ExceptionInfo(error)
-            signals.task_failure.send(self, exception=error, traceback=error.__traceback__, einfo=einfo, **about)
-            self._tell("on_failure", error, *about.values(), einfo)
+            self._tell_failure(error, about, einfo)
             raise
         finally:
             signals.task_postrun.send(self, task=self, retval=result, state=state, **about)
@@ -291,12 +278,34 @@ class Task:
             _request.reset(token)
         return result
 
+    def _tell_retry(self, request: Request, einfo: ExceptionInfo) -> None:
+        signals.task_retry.send(self, request=request, reason=einfo.exception, einfo=einfo)
+        self._tell("on_retry", einfo.exception, request.id, request.args, request.kwargs, einfo)
+
+    def _tell_failure(self, error: BaseException, about: dict[str, Any], einfo: ExceptionInfo) -> None:
+        signals.task_failure.send(self, exception=error, traceback=error.__traceback__, einfo=einfo, **about)
+        self._tell("on_failure", error, *about.values(), einfo)
+
+    def _in_time(self, request: Request) -> Any:
+        """A run that the worker has told to end does not end as its function says: after a timeout it has timed out, whatever the function returned or raised;
+        else an exception says nothing of the task, and only what it returned counts."""
+        try:
+            result = self._execute(request)
+        except Exception as error:
+            why = request.stopped()
+            if why == "timeout" or why is not None and not isinstance(error, Ignore):
+                raise (SoftTimeLimitExceeded if why == "timeout" else Cancelled)(why) from error
+            raise
+        if request.stopped() == "timeout":
+            raise SoftTimeLimitExceeded("timeout")
+        return result
+
     def _execute(self, request: Request) -> Any:
         token = _request.set(request)
         try:
             self.before_start(request.id, request.args, request.kwargs)
             return self(*request.args, **request.kwargs)
-        except (Retry, Snooze, Ignore, Reject):
+        except (_errors.Retry, Snooze, Ignore, Reject):
             raise
         except self.dont_autoretry_for:
             raise
@@ -328,11 +337,7 @@ class Task:
             if request.retries < more and request.run is not None:
                 request.run.log(f"retry(max_retries={most}): the run was enqueued with {request.attempts} attempts; say max_retries at the task", "warning")
             raise exc or MaxRetriesExceededError(f"{self.name} has used up its {request.retries + 1} attempts")
-        at = aware(eta)
-        if at is not None:
-            countdown = max((at - datetime.datetime.now(datetime.timezone.utc)).total_seconds(), 0)
-        delay = self.default_retry_delay if countdown is None else countdown
-        again = Retry("" if exc is None else f"{type(exc).__name__}: {exc}", in_=delay)
+        again = Retry(exc=exc, when=eta or (self.default_retry_delay if countdown is None else countdown), is_eager=request.is_eager)
         if throw:
             raise again from exc
         return again
@@ -347,29 +352,18 @@ class Task:
             fraction = meta["current"] / meta["total"]
         run.progress(fraction, str(state or "") if meta is None else f"{state or ''} {meta}".strip())
 
-    def apply(self, args: Any = None, kwargs: Any = None, **_: Any) -> EagerResult:
+    def apply(self, args: Any = None, kwargs: Any = None, headers: Any = None, **_: Any) -> EagerResult:
         """Executes it here and now, with its retries, without their pauses."""
         for retries in range(self.max_attempts):
             try:
-                return EagerResult(self._signalled(Request(self.name, args or (), kwargs, "eager", retries, self.max_attempts)), None, None)
-            except (Retry, Snooze):
+                return EagerResult(self._signalled(Request(self.name, args or (), kwargs, "eager", retries, self.max_attempts, headers=headers)), None, None)
+            except (_errors.Retry, Snooze):
                 continue
             except Exception as error:
                 if self._app().conf.task_eager_propagates:
                     raise
                 return EagerResult(None, error, traceback.format_exc())
         raise AssertionError("retry() raises something else at the last attempt")
-
-
-def aware(eta: datetime.datetime | None) -> datetime.datetime | None:
-    """Celery takes a time without a zone as UTC."""
-    return eta if eta is None or eta.utcoffset() is not None else eta.replace(tzinfo=datetime.timezone.utc)
-
-
-def until(expires: Any) -> float:
-    """When it is too late, in seconds since 1970."""
-    at = aware(expires) if isinstance(expires, datetime.datetime) else None
-    return time.time() + float(expires) if at is None else at.timestamp()
 
 
 def key_of(name: str, task_id: Any, key: str | None) -> str | None:

@@ -1,10 +1,9 @@
-"""celery.exceptions. A limit of time, like whatever else ends a task, is dormouse.Cancelled in it, which `except Exception` lets pass."""
+"""celery.exceptions. A limit of time is SoftTimeLimitExceeded in the task; whatever else ends it is dormouse.Cancelled. `except Exception` lets both pass."""
 
-from dormouse import Cancelled, Retry
+from dormouse.celery._exceptions import Ignore, MaxRetriesExceededError, Reject, Retry, SoftTimeLimitExceeded
 from dormouse.celery._result import TaskRevokedError
-from dormouse.celery._task import Ignore, MaxRetriesExceededError, Reject
 
-SoftTimeLimitExceeded = TimeLimitExceeded = Cancelled
+TimeLimitExceeded = SoftTimeLimitExceeded  # who catches both means the same by it
 TimeoutError = TimeoutError
 
 __all__ = ["Ignore", "MaxRetriesExceededError", "Reject", "Retry", "SoftTimeLimitExceeded", "TaskRevokedError", "TimeLimitExceeded", "TimeoutError"]

@@ -45,12 +45,25 @@ setup_logging = _OfProcess("setup_logging", dormouse.on_start, loglevel=logging.
 worker_process_shutdown, worker_shutdown = (_OfProcess(name, dormouse.on_stop) for name in ("worker_process_shutdown", "worker_shutdown"))
 
 
+_AROUND = "a function of yours that calls .delay(), or apply_async() of a class of yours (base=), does it around the call"
+_INSTEAD = {
+    "before_task_publish": _AROUND, "after_task_publish": _AROUND, "task_sent": _AROUND,
+    "task_revoked": "a task that runs is ended by dormouse.Cancelled: try/finally; for one that waits, do it where revoke() is called",
+    "task_received": "task_prerun", "task_rejected": "task_postrun, whose state is REJECTED", "task_internal_error": "task_failure",
+    "task_unknown": "dormouse status names runs whose task no pool has", "after_setup_logger": "setup_logging", "after_setup_task_logger": "setup_logging",
+    "celeryd_init": "worker_init", "celeryd_after_setup": "worker_init", "worker_shutting_down": "worker_shutdown",
+    "worker_before_create_process": "worker_process_init", "beat_init": "a timer enqueues: docs/moving/from-cron.md",
+    "beat_embedded_init": "a timer enqueues: docs/moving/from-cron.md", "import_modules": "import them in the module with the app",
+}
+
+
 class _Absent:
     def __init__(self, name: str):
         self.name = name
 
     def connect(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError(f"the signal {self.name} of Celery is not in dormouse; there are {', '.join(sorted(_there))}")
+        raise NotImplementedError(f"the signal {self.name} of Celery is not in dormouse; {_INSTEAD.get(self.name, 'docs/moving/from-celery.md says what replaces what')}. "
+                                  f"There are {', '.join(sorted(_there))}")
 
 
 _there = [name for name, value in vars().items() if isinstance(value, Signal)]
