@@ -33,13 +33,13 @@ task_postrun.connect(lambda state=None, **_: print("task_postrun", state))
 
 @shared_task(base=Told, soft_time_limit=1, max_retries=1)
 def passes():
-    time.sleep(60)
+    time.sleep(60)  # is interrupted
 
 
 @shared_task(base=Told, soft_time_limit=1, max_retries=0)
 def swallows():
     try:
-        time.sleep(60)
+        time.sleep(60)  # is interrupted
     except SoftTimeLimitExceeded:
         return "what there is"
 
@@ -47,7 +47,7 @@ def swallows():
 @shared_task(base=Told, soft_time_limit=1, max_retries=0)
 def stumbles():
     try:
-        time.sleep(60)
+        time.sleep(60)  # is interrupted
     except SoftTimeLimitExceeded:
         raise ValueError("while it tidied up") from None
 
@@ -55,7 +55,8 @@ def stumbles():
 @shared_task(base=Told, bind=True)
 def lasts(self, stumble=False):
     try:
-        time.sleep(60)
+        print("begins")
+        time.sleep(60)  # is interrupted
     except SoftTimeLimitExceeded:
         print("the limit")
     except Exception:

@@ -41,16 +41,15 @@ class Test(unittest.TestCase):
 
             def revoke(run=run):
                 deadline = time.monotonic() + 60
-                while run.state != "STARTED" and time.monotonic() < deadline:
+                while not lines(run) and time.monotonic() < deadline:
                     time.sleep(0.05)
-                time.sleep(0.5)  # until the function has begun to sleep
                 run.revoke(terminate=True)
 
             thread = threading.Thread(target=revoke)
             thread.start()
             drain("celery_ends")
             thread.join()
-            self.assertEqual((run.state, lines(run)), ("REVOKED", ["finally canceled", "task_postrun REVOKED"]))
+            self.assertEqual((run.state, lines(run)), ("REVOKED", ["begins", "finally canceled", "task_postrun REVOKED"]))
 
     def test_a_retry_has_celerys_members_and_headers_are_kept(self):
         run = ends.looks.apply_async(headers={"tenant": "x"})

@@ -132,3 +132,7 @@ class Blocks:
                 self.run_here("node", "--check", self.path(name), cwd="/")
             if name.endswith((".service", ".timer")):
                 self.assertIn("[Unit]", text)
+
+    def test_the_page_says_that_there_is_a_limit_of_time(self):
+        """Most of what people come from has none, and a job of two hours would be ended and executed five times."""
+        self.assertIn("ends after `timeout`, 1 h unless you say otherwise", self.text)
