@@ -104,7 +104,7 @@ export interface WorkerOptions {
   connection?: unknown;
   concurrency?: number;
   autorun?: boolean;
-  settings?: { backoffStrategy?: (attemptsMade: number, type: string, error: Error, job: JobAtWork) => number };
+  settings?: { backoffStrategy?: (attemptsMade: number, type: string, error: Error, job: JobAtWork) => number | Promise<number> };
   /** Ignored, like those below. */
   prefix?: string;
   lockDuration?: number;

@@ -14,6 +14,7 @@ const path = require('node:path');
 const { fileURLToPath, pathToFileURL } = require('node:url');
 const { task, serve, enqueue, result, wait, cancel, retry, onStart, Fail, Retry, Snooze, BadPayload } = require('./dormouse.js');
 const { transaction } = require('./dormouse-ring.js');
+const { shown, stackOf, unshown } = require('./dormouse-story.js');
 
 /// Fails the job for good, whatever its attempts.
 class UnrecoverableError extends Fail {}
@@ -198,33 +199,34 @@ function onlyOf(others, methods, which) {
 onlyOf(Job, 'updateProgress log moveToDelayed extendLock', 'within a processor, of the job that it is given');
 onlyOf(JobAtWork, 'getState isCompleted isFailed isActive waitUntilFinished remove retry', 'of a job that add() or getJob() resolved to; within a processor, return or throw ends it');
 
-/// How long until the next attempt, in milliseconds; -1: there is none.
-function pauseAfter(job, error, strategy) {
+/// How long until the next attempt, in milliseconds; below 0: there is none. undefined: as long as the task's backoff says, where the job does not say it.
+async function pauseAfter(job, error, strategy) {
   const { type = 'fixed', delay = 0, jitter = 0 } = typeof job.opts.backoff === 'number' ? { delay: job.opts.backoff } : job.opts.backoff ?? {};
   const longest = type === 'fixed' ? delay : type === 'exponential' ? delay * 2 ** (job.attemptsMade - 1) : undefined;
-  if (longest !== undefined) return longest * (1 - jitter * Math.random());
-  if (typeof strategy !== 'function') throw new Fail(`backoff: the type ${type} is none of fixed and exponential, and the Worker has no settings.backoffStrategy`);
-  return strategy(job.attemptsMade, type, error, job);
+  try {
+    if (longest === undefined && typeof strategy !== 'function')
+      throw new TypeError(`the type ${type} is none of fixed and exponential, and the Worker has no settings.backoffStrategy`);
+    const pause = longest === undefined ? await strategy(job.attemptsMade, type, error, job) : longest * (1 - jitter * Math.random());
+    if (typeof pause !== 'number' || Number.isNaN(pause)) throw new TypeError(`${shown(pause)} is no number of milliseconds`);
+    return pause;
+  } catch (wrong) { // the run's error is the job's own, and not this one
+    job.run.log(`backoff: ${textOf(wrong)}; the next attempt is when the task's table says`, 'warning');
+    return undefined;
+  }
 }
 
+const textOf = (error) => { try { return String(error?.message ?? error); } catch { return unshown; } };
+
 /// The error as dormouse is told: with its own class and stack, and when the next attempt is.
-function told(job, error, strategy, limited) {
+async function told(job, error, strategy, limited) {
   if (error instanceof RateLimitError) return new Snooze({ in: limited / 1000 }, error.message);
   if (error instanceof DelayedError) return new Snooze({ in: Math.max((job.delayedTo ?? Date.now()) - Date.now(), 0) / 1000 });
   if (error instanceof Fail || error instanceof Retry || (job.run.cancelled && error?.name === 'AbortError')) return error;
-  let pause;
-  try {
-    pause = job.attemptsMade >= job.opts.attempts ? -1 : pauseAfter(job, error, strategy);
-  } catch (wrong) {
-    return wrong;
-  }
-  const own = pause < 0 ? new Fail(String(error?.message ?? error)) : new Retry({ in: pause / 1000 }, String(error?.message ?? error));
+  const pause = job.attemptsMade >= job.opts.attempts ? -1 : await pauseAfter(job, error, strategy);
+  const own = pause < 0 ? new Fail(textOf(error)) : new Retry({ in: pause === undefined ? undefined : pause / 1000 }, textOf(error));
   Object.defineProperty(own, 'constructor', { value: error instanceof Error ? error.constructor : Error }); // the class that is told, if it has no name
-  if (error instanceof Error) {
-    own.name = error.name;
-    own.stack = error.stack;
-  }
-  if (pause < 0 && error instanceof Error) own.message = [own.message, ...String(error.stack).split('\n').filter((line) => /^ {4}at /.test(line)).slice(0, 12)].join('\n');
+  if (error instanceof Error) [own.name, own.stack] = [error.name, stackOf(error)];
+  if (pause < 0 && error instanceof Error) own.message = [own.message, ...String(own.stack).split('\n').filter((line) => /^ {4}at /.test(line)).slice(0, 12)].join('\n');
   return own;
 }
 
@@ -273,29 +275,61 @@ class Worker extends EventEmitter {
   async rateLimit(milliseconds) { this.#limited = milliseconds; }
   static RateLimitError() { return new RateLimitError('rate limited'); }
 
+  /// As in BullMQ: a listener that throws is no failure of the job.
+  emit(event, ...given) {
+    try {
+      return super.emit(event, ...given);
+    } catch (error) {
+      if (event !== 'error' && this.listenerCount('error') > 0) return this.emit('error', error);
+      console.error(error);
+      return false;
+    }
+  }
+
   async #work(job, processor, strategy) {
     const update = job.updateProgress;
     job.updateProgress = async (progress) => {
       await update.call(job, progress);
       this.emit('progress', job, progress);
     };
+    const { run } = job;
+    const made = job.attemptsMade;
+    let hasFailed = false;
+    const fail = (error, isLast) => {
+      if (hasFailed) return;
+      hasFailed = true;
+      job.attemptsMade = made + 1;
+      if (isLast) job.finishedOn = Date.now();
+      this.emit('failed', job, error, 'active');
+    };
+    // At once: the processor may not return before its process is killed.
+    const onAbort = () => {
+      if (!['timeout', 'canceled'].includes(run.cancelReason)) return; // else it is executed again, which counts as no attempt
+      job.failedReason = run.signal.reason.message;
+      fail(run.signal.reason, run.cancelReason === 'canceled');
+    };
+    run.signal.addEventListener('abort', onAbort);
     this.emit('active', job, 'waiting');
+    if (run.cancelled) onAbort();
     try {
-      const value = await processor(job, undefined, job.run.signal);
+      const value = await processor(job, undefined, run.signal);
+      if (run.cancelReason === 'timeout') return value; // which counts no more
       job.returnvalue = value;
-      job.attemptsMade += 1;
+      job.attemptsMade = made + 1;
       job.finishedOn = Date.now();
       this.emit('completed', job, value, 'active');
       return value;
     } catch (error) {
-      if (notNow(error)) throw told(job, error, strategy, this.#limited);
-      job.attemptsMade += 1;
-      job.failedReason = String(error?.message ?? error);
-      if (error instanceof Error) job.stacktrace.push(error.stack);
-      const end = told(job, error, strategy);
-      if (end instanceof Fail) job.finishedOn = Date.now();
-      this.emit('failed', job, error, 'active');
+      if (notNow(error)) throw await told(job, error, strategy, this.#limited);
+      if (run.cancelled) throw error;
+      job.failedReason = textOf(error);
+      if (error instanceof Error) job.stacktrace.push(stackOf(error));
+      job.attemptsMade = made + 1;
+      const end = await told(job, error, strategy);
+      fail(error, end instanceof Fail);
       throw end;
+    } finally {
+      run.signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -315,9 +349,14 @@ class QueueEvents {
 for (const name of ['once', 'addListener', 'prependListener']) QueueEvents.prototype[name] = QueueEvents.prototype.on;
 for (const name of ['off', 'removeListener', 'removeAllListeners']) QueueEvents.prototype[name] = function off() { return this; };
 
+/// { run_id, task, queue, attempts, error }, which `on_failure` of a table enqueues, is the data of a job.
+const isOfTable = (given) => typeof given.run_id === 'string' && typeof given.task === 'string' && Object.hasOwn(given, 'error');
+
 function payload(given) {
+  if (given === null) return {}; // run.enqueue('mails')
   const known = ['name', 'data', 'attempts', 'backoff', 'opts'];
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || Object.keys(given).some((name) => !known.includes(name)))
+  if (typeof given === 'object' && !Array.isArray(given) && isOfTable(given)) return { data: given };
+  if (typeof given !== 'object' || Array.isArray(given) || Object.keys(given).some((name) => !known.includes(name)))
     throw new BadPayload('payload: expected { name, data, attempts, backoff, opts }, as queue.add() makes it');
   return given;
 }

@@ -121,7 +121,8 @@ export class Fail extends Error {
 export class BadPayload extends Fail {}
 export class BadResult extends Fail {}
 export class Retry extends Error {
-  constructor(options?: { in?: number }, message?: string);
+  /** cause: what the run's error is if this uses up the last attempt. */
+  constructor(options?: { in?: number; cause?: unknown }, message?: string);
   in: number | undefined;
 }
 export class Snooze extends Retry {}

@@ -14,7 +14,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const { isMainThread } = require('node:worker_threads');
 const children = require('./dormouse-children.js');
-const { isError, mostText, nameOf, shown, story, tale } = require('./dormouse-story.js');
+const { isError, messageOf, mostText, nameOf, shown, story, tale, unshown } = require('./dormouse-story.js');
 const { BadPayload, BadResult, Fail, ResultTooLarge, encode, nextJson, toJson } = require('./dormouse-json.js');
 
 const version = '0.1.0';
@@ -24,10 +24,11 @@ const year = 365 * 24 * 3600;
 const levels = ['debug', 'info', 'warning', 'error'];
 const tasks = new Map();
 
-/// Fails the attempt, and tries again in this many seconds (by default according to the task's backoff) while attempts are left.
+/// Fails the attempt, and tries again in this many seconds (by default according to the task's backoff) while attempts are left. If none is,
+/// the run's error is its `cause`.
 class Retry extends Error {
   constructor(options = {}, message = '') {
-    super(message);
+    super(message, Object.hasOwn(options, 'cause') ? { cause: options.cause } : undefined);
     this.in = options.in === undefined ? undefined : seconds('in', options.in);
   }
 }
@@ -150,8 +151,16 @@ function seconds(name, value) {
   return Math.min(Number(value), year);
 }
 
+/// What an attempt that does not complete has asked for is not enqueued; the run's log says so.
+function drop(run) {
+  const count = run.enqueued?.length ?? 0;
+  if (count > 0) run.log(`${count} follow-up run${count === 1 ? ' is' : 's are'} dropped: the attempt did not complete`, 'warning');
+  run.enqueued = undefined;
+}
+
 function completed(run, result) {
   const text = toJson(result);
+  if (run.cancelReason === 'timeout') drop(run); // no answer counts any more
   let line = `{"type":"completed","id":"${run.id}"`;
   if (text !== undefined && text !== 'null') line += `,"result":${fitting('the result is', text)}`;
   if (run.enqueued) line += `,"enqueue":${fitting('what it enqueues is', `[${run.enqueued.join(',')}]`)}`;
@@ -163,14 +172,27 @@ function fitting(what, text, most = mostResult) {
   return text;
 }
 
+/// The answer for an error. Whatever the error does when it is asked, there is one: what is thrown here would end the process, with its other runs.
 function failed(run, error) {
+  drop(run);
+  try {
+    return ofError(run, run.attempt >= run.maxAttempts ? originOf(error) : error);
+  } catch {
+    return encode({ type: 'failed', id: run.id, class: 'Error', message: unshown });
+  }
+}
+
+/// What a Retry came from.
+const originOf = (error) => (error instanceof Retry && !(error instanceof Snooze || error.cause instanceof Snooze) && error.cause !== undefined ? originOf(error.cause) : error);
+
+function ofError(run, error) {
   const { id } = run;
-  if (error instanceof Snooze) return encode({ type: 'retry', id, in: error.in, message: error.message.slice(0, mostText) });
+  if (error instanceof Snooze) return encode({ type: 'retry', id, in: error.in, message: messageOf(error).slice(0, mostText) });
   if (run.cancelled && error?.name === 'AbortError')
     return encode({ type: 'failed', id, class: 'Cancelled', message: `cancelled: ${run.cancelReason}` });
   const permanent = (error instanceof Fail ? error.permanent === true : givesUp(run.task, error)) || undefined;
   if (!isError(error)) return encode({ type: 'failed', id, class: 'Error', message: shown(error), permanent });
-  const message = (error instanceof Fail ? shown(error.message) : tale(error)).slice(0, mostText);
+  const message = (error instanceof Fail ? messageOf(error) : tale(error)).slice(0, mostText);
   return encode({ type: 'failed', id, class: nameOf(error), message, in: error instanceof Retry ? error.in : undefined,
     permanent });
 }

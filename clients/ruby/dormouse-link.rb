@@ -65,7 +65,7 @@ module Dormouse
     rescue Exception => e
       raise if Process.pid == @pid
 
-      warn e.full_message(highlight: false) unless e.is_a?(SystemExit)
+      warn((e.full_message(highlight: false) rescue e.class)) unless e.is_a?(SystemExit)
       flush && exit!(e.is_a?(SystemExit) ? e.status : 1)
     else
       Process.pid == @pid ? result : flush && exit!(0)

@@ -9,6 +9,7 @@
 #
 # The pool's command is ["/usr/bin/ruby", "/srv/app/tasks.rb"]. `ruby tasks.rb --run thumbnail '{"file":"a.png"}'` runs it once, here and now.
 require 'json'
+require_relative 'dormouse-answers'
 require_relative 'dormouse-children'
 require_relative 'dormouse-json'
 require_relative 'dormouse-link'
@@ -22,7 +23,8 @@ module Dormouse
   LEVELS = %w[debug info warning error].freeze
   NEXT = %w[queue priority run_at delay key max_attempts timeout traceparent watched].freeze
 
-  # It has failed, and is tried again in so many seconds (without `in_` as the task's backoff says), while attempts are left.
+  # It has failed, and is tried again in so many seconds (without `in_` as the task's backoff says), while attempts are left. Where none is, the
+  # run's error is what it was raised from.
   class Retry < StandardError
     attr_reader :in_
 
@@ -136,15 +138,15 @@ module Dormouse
       raise Fail.new("this process has no task #{run.task}; it has #{@tasks.keys.join(', ')}", permanent: false) unless handle
 
       completed(run, yield(handle))
-    rescue Cancelled => e
-      JSON.generate({ type: 'failed', id: run.id, class: 'Cancelled', message: e.message })
     rescue Exception => e # exit, too, is the run's and not the process'
-      JSON.generate(failed(run, e).compact)
+      drop(run)
+      answer_of_error(run, e)
     end
 
     private
 
     def completed(run, result)
+      drop(run) if run.cancel_reason == 'timeout' # no answer counts any more
       line = +%({"type":"completed","id":"#{run.id}")
       line << ',"result":' << fitting('the result is', json(result, 'the result')) unless result.nil?
       line << ',"enqueue":' << fitting('what it enqueues is', "[#{run.enqueued.join(',')}]") unless run.enqueued.empty?
@@ -155,33 +157,6 @@ module Dormouse
       return text if text.bytesize <= most
 
       raise Unfit.new('result_too_large', "#{what} larger than #{MOST_RESULT} bytes (limits.result_bytes)")
-    end
-
-    def failed(run, error)
-      return { type: 'retry', id: run.id, in: error.in_, message: text(error.message) } if error.is_a?(Snooze)
-
-      kind = error.is_a?(Unfit) ? error.kind : error.class.name.to_s.delete_prefix('Dormouse::')
-      said = [Fail, Retry, Unfit].any? { |own| error.is_a?(own) } ? error.message : story(error)
-      { type: 'failed', id: run.id, class: kind, message: text(said), in: (error.in_ if error.is_a?(Retry)),
-        permanent: (true if permanent?(run, error)) }
-    end
-
-    def permanent?(run, error)
-      return error.permanent if error.is_a?(Fail)
-      return error.is_a?(Unfit) if error.is_a?(Unfit) || error.is_a?(Retry)
-
-      _, retry_on, no_retry_on = @tasks[run.task]
-      no_retry_on&.any? { |one| error.is_a?(one) } || (retry_on && retry_on.none? { |one| error.is_a?(one) })
-    end
-
-    # The message, the user's own frames, and what it was caused by.
-    def story(error, depth = 0)
-      frames = (error.backtrace || []).reject { |frame| frame.start_with?("#{__dir__}/dormouse") }
-      own = frames.reject { |frame| frame.include?('/gems/') || frame.start_with?(RbConfig::CONFIG['rubylibdir'], '<internal:') }
-      frames = frames.first(3) | (own.first(3) | own.last(3)) # where it was raised, and the author's own
-      lines = [error.message, *frames.map { |frame| "    from #{frame[0, 300]}" }]
-      lines << "caused by #{error.cause.class}: #{story(error.cause, depth + 1)}" if error.cause && depth < 5
-      lines.map { |line| utf8(line) }.join("\n")
     end
 
     # The exit code is as a handler of the kind exec has it: 0, 75 for "retry later", 1 for failed; 2 if it was called wrongly.

@@ -29,13 +29,27 @@ const worker = new Worker('jobs', async (job) => {
     case 'killed':
       if (job.run.attempt === 1) process.kill(process.pid, 'SIGKILL');
       return 'again';
+    case 'mute': throw Object.defineProperty(new Unreachable(), 'message', { get() { throw new Error('no word'); } });
+    case 'bare': throw Object.create(null);
+    case 'heedless': // of the signal, as most processors are
+      await new Promise((done) => { setTimeout(done, job.data.for); });
+      return 'too late';
+    case 'heard wrongly': return 'done';
     default: return null;
   }
-}, { concurrency: 3, connection: { host: 'unused' }, settings: { backoffStrategy: (made, type) => (type === 'own' && made < 3 ? 1 : -1) } });
+}, { concurrency: 3, connection: { host: 'unused' }, settings: { backoffStrategy } });
+async function backoffStrategy(made, type) {
+  await null;
+  if (type === 'broken') throw new Error('no such strategy');
+  if (type === 'odd') return undefined;
+  return type === 'own' && made < 3 ? 1 : -1;
+}
 worker.on('active', (job) => job.log(`active ${job.name}`));
+worker.on('completed', (job) => { if (job.name === 'heard wrongly') throw new Error('a listener that throws'); });
 worker.on('completed', (job, value) => job.log(`completed ${job.attemptsMade} ${JSON.stringify(value) ?? ''}`));
 worker.on('failed', (job, error) => job.log(`failed ${job.attemptsMade} ${error.message}`));
 worker.on('progress', (job, progress) => job.log(`progress ${JSON.stringify(progress)}`));
+new Worker('told', (job) => ({ name: job.name, data: job.data, attempts: job.opts.attempts }), { autorun: false });
 new Worker('others', (job) => job.data, { autorun: false });
 new Worker('files', `${__dirname}/bullmq_processor`);
 new Worker('modules', new URL('bullmq_processor.mjs', `file://${__dirname}/`));

@@ -19,8 +19,8 @@ try { pg = require('pg'); } catch {
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dormouse-bullmq.'));
 const config = path.join(directory, 'pool.toml');
 const table = (name) => `[task.${name}]\nhandler = "warm"\ncommand = [${JSON.stringify(process.execPath)}, ${JSON.stringify(path.join(__dirname, 'bullmq_jobs.js'))}]
-backoff = { base = "1ms", max = "1ms" }\nmax_attempts = 2\nenvironment = { CLIENT = ${JSON.stringify(client)} }\n`;
-fs.writeFileSync(config, `[database]\nurl = "postgresql://postgres@/postgres?host=${process.env.PGHOST}"\n${['jobs', 'others', 'files', 'modules'].map(table).join('')}`);
+backoff = { base = "1ms", max = "1ms" }\nmax_attempts = 2\nenvironment = { CLIENT = ${JSON.stringify(client)} }\ngrace = "2s"\n${name === 'others' ? 'on_failure = "told"\n' : ''}`;
+fs.writeFileSync(config, `[database]\nurl = "postgresql://postgres@/postgres?host=${process.env.PGHOST}"\n${['jobs', 'others', 'told', 'files', 'modules'].map(table).join('')}`);
 const pool = new pg.Pool();
 const jobs = new bullmq.Queue('jobs', { connection: pool, defaultJobOptions: { removeOnComplete: { age: 3600 } } });
 const row = async (job) => (await pool.query('SELECT to_jsonb(r) AS row FROM dormouse.runs r WHERE id = $1', [job.id])).rows[0].row;
@@ -65,6 +65,48 @@ test('attempts and backoff are those of the job', async () => {
   assert.strictEqual(await added[1].isFailed(), true);
   const found = await jobs.getJob(added[1].id);
   assert.deepStrictEqual([found.failedReason, found.attemptsMade, found.returnvalue, typeof found.finishedOn], ['attempt 2', 2, null, 'number']);
+});
+
+test('a strategy that is async is waited for, and one that fails hides no error', async () => {
+  const types = ['broken', 'odd', 'none'];
+  const added = [];
+  for (const type of types) added.push(await jobs.add('plain', {}, { attempts: 2, backoff: { type } }));
+  const wrong = await jobs.add('plain', {}, { attempts: 2, backoff: { type: 'fixed', delay: 'soon' } });
+  const own = await jobs.add('plain', {}, { attempts: 2, backoff: { type: 'own' } });
+  await drain({ config });
+  for (const [at, job] of [...added, wrong, own].entries()) {
+    const { error, attempts } = await row(job);
+    assert.deepStrictEqual([error.class, error.message.split('\n')[0], attempts], ['TypeError', 'always', at === 2 ? 1 : 2], `${at}`);
+  }
+  assert.deepStrictEqual((await log(added[0])).slice(1), ['backoff: no such strategy; the next attempt is when the task\'s table says', 'failed 1 always', 'active plain', 'failed 2 always']);
+  assert.match((await log(wrong))[1], /^backoff: NaN is no number of milliseconds/);
+});
+
+test('an error that cannot say its message fails its job alone', async () => {
+  const [mute, bare] = [await jobs.add('mute'), await jobs.add('bare')];
+  await drain({ config });
+  assert.deepStrictEqual([(await row(mute)).error.class, await mute.waitUntilFinished().catch(({ message }) => message)], ['Unreachable', '(its message cannot be shown)']);
+  assert.strictEqual((await row(bare)).error.class, 'Error');
+});
+
+test('a job that is timed out or canceled has failed, also if its processor does not listen', async () => {
+  const timed = { id: await enqueue(pool, 'jobs', { name: 'heedless', data: { for: 700 } }, { timeout: 0.3, maxAttempts: 1 }) };
+  await drain({ config });
+  assert.strictEqual((await row(timed)).status, 'failed');
+  assert.deepStrictEqual(await log(timed), ['active heedless', 'failed 1 cancelled: timeout']);
+});
+
+test('a listener that throws is no failure of the job', async () => {
+  const job = await jobs.add('heard wrongly');
+  await drain({ config });
+  assert.strictEqual(await job.waitUntilFinished(), 'done');
+});
+
+test('on_failure of a table may name a queue', async () => {
+  const failed = { id: await enqueue(pool, 'others', { name: 'x', nonsense: 1 }) };
+  await drain({ config });
+  const [{ result: { name, data, attempts } }] = (await pool.query("SELECT result FROM dormouse.runs WHERE task = 'told'")).rows;
+  assert.deepStrictEqual([name, data.run_id, data.task, data.error.class, attempts], ['told', failed.id, 'others', 'BadPayload', 2]);
 });
 
 test('an error has its own class, whatever becomes of the job, and its own lines', async () => {

@@ -145,11 +145,12 @@ class Conversation:
         self.assertEqual(len(said), 1)
         self.assertEqual(said[0]["enqueue"], [{"task": "next", "payload": {"n": 1}, "queue": "mail", "priority": -1, "key": "k"},
                                               {"task": "last", "payload": None, "max_attempts": 2}])
-        odd = self.execute("chain", "odd")[0]
+        odd = self.execute("chain", "odd")[-1]
         self.assertEqual(odd["class"], "TypeError")
         self.assertRegex(odd["message"], r"run\.enqueue\('last'\): there is no .*attempts; there are .*max_attempts")
-        answer = self.execute("chain", True)[0]
+        line, answer = self.execute("chain", True)
         self.assertEqual((answer["type"], "enqueue" in answer), ("failed", False))
+        self.assertEqual((line["level"], line["text"]), ("warning", "2 follow-up runs are dropped: the attempt did not complete"))
 
     def test_a_payload_that_does_not_fit_fails_at_once_and_says_where(self):
         good = {"file": "a.png", "sizes": [{"width": 1}, {"width": 2, "height": 3}], "unknown": 1}

@@ -19,7 +19,8 @@ constexpr std::array names{"echo",   "context",   "nothing", "fails",    "fails_
                            "says",   "sized",     "floods",  "verbose",  "hoards",         "quiet",
                            "waits",  "stubborn",  "starts",  "divides",  "dies",           "says_its_pid",
                            "forks",  "arguments", "prints",  "misnames", "shells",         "fails_because",
-                           "blocks", "has_pid",   "leaves",  "unfit",    "prints_text"};
+                           "blocks", "has_pid",   "leaves",  "unfit",    "prints_text",    "drops",
+                           "gives_up", "mumbles"};
 const std::string here = std::string(testing::source_directory) + "/tests/conformance/";
 const std::string clients = std::string(testing::source_directory) + "/clients/";
 constexpr const char* go_tasks = DORMOUSE_GO_TASKS;  // the list of kinds is made before main()
@@ -145,7 +146,7 @@ Uuid Stage::start(const std::string& task, std::string payload, Millis timeout) 
     spec.fence = "7:" + spec.id.to_string();
     spec.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     spec.attempt = 2;
-    spec.max_attempts = 5;
+    spec.max_attempts = max_attempts;
     spec.timeout = timeout;
     const Uuid id = spec.id;
     handlers_->find(task)->start(std::move(spec), *this);

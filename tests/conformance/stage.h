@@ -63,6 +63,9 @@ class Stage : private handlers::RunListener {
     /// Ends the handlers with whatever they still do, as a worker does that goes.
     void close();
 
+    /// Of the attempts that are started from now on, which are the second ones.
+    int max_attempts = 5;
+
   private:
     void on_line(const Uuid& id, const handlers::Line& line) override;
     void on_progress(const Uuid& id, handlers::Progress progress) override;

@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const { execFile, spawn, spawnSync } = require('node:child_process');
 const { promisify } = require('node:util');
 const { setTimeout: sleep } = require('node:timers/promises');
-const { task, serve, Snooze, Fail } = require(process.argv[2]);
+const { task, serve, Snooze, Retry, Fail } = require(process.argv[2]);
 
 const wait = async (run) => {
   run.log('began');
@@ -104,6 +104,22 @@ task('fails_because', async () => {
   error.name = 'ValueError';
   throw error;
 });
+task('drops', async (payload, run) => {
+  run.enqueue('next', 1);
+  run.enqueue('next', 2);
+  if (payload === 'waits') await wait(run);
+  if (payload === 'later') throw new Snooze({ in: 30 }, 'busy');
+  throw new Error('no such thing');
+});
+task('gives_up', async () => {
+  const error = new Error('no such thing');
+  error.name = 'ValueError';
+  throw new Retry({ in: 30, cause: error }, 'busy');
+});
+class MumblingError extends Error {
+  get message() { throw new TypeError('no word'); }
+}
+task('mumbles', async () => { throw new MumblingError(); });
 task('forks', async () => spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).pid);
 task('gated', async (payload, run) => {
   fs.appendFileSync(`${payload}/marks`, `${run.id} ${run.fence} ${process.pid}\n`);

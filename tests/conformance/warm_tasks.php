@@ -8,6 +8,20 @@ use function dormouse\task;
 
 require $argv[1];
 
+class NoWord
+{
+    public function __toString(): string
+    {
+        throw new TypeError('no word');
+    }
+}
+class MumblingError extends Exception
+{
+    public function __construct()
+    {
+        $this->message = new NoWord();
+    }
+}
 
 function wait(Run $run): void
 {
@@ -94,6 +108,16 @@ task('blocks', function (string $payload, Run $run) {
     return 'done';
 });
 task('fails_because', fn () => throw new ValueError('no such thing', 0, new Exception('the disk is full')));
+task('drops', function (string $payload, Run $run) {
+    $run->enqueue('next', 1);
+    $run->enqueue('next', 2);
+    if ($payload === 'waits') {
+        wait($run);
+    }
+    throw $payload === 'later' ? new dormouse\Snooze('busy', 30) : new ValueError('no such thing');
+});
+task('gives_up', fn () => throw new dormouse\Retry('busy', 30, new ValueError('no such thing')));
+task('mumbles', fn () => throw new MumblingError());
 task('divides', function ($_, Run $run) {
     if (pcntl_fork() === 0) {
         $run->log('the child');

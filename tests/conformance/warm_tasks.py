@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from dormouse import Fail, Snooze, serve, task
+from dormouse import Fail, Retry, Snooze, serve, task
 
 LAST = time.monotonic() + 300  # no process outlives a test that was ended
 
@@ -181,6 +181,33 @@ def fails_because(payload):
         raise OSError("the disk is full")
     except OSError as error:
         raise ValueError("no such thing") from error
+
+
+@task
+def drops(payload, run):
+    run.enqueue("next", 1)
+    run.enqueue("next", 2)
+    if payload == "waits":
+        wait(run)
+    raise Snooze("busy", in_=30) if payload == "later" else ValueError("no such thing")
+
+
+@task
+def gives_up(payload):
+    try:
+        raise ValueError("no such thing")
+    except ValueError as error:
+        raise Retry("busy", in_=30) from error
+
+
+class MumblingError(Exception):
+    def __str__(self):
+        raise TypeError("no word")
+
+
+@task
+def mumbles(payload):
+    raise MumblingError
 
 
 @task

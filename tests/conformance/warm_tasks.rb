@@ -5,6 +5,10 @@ require ARGV.shift
 
 class ValueError < StandardError; end
 
+class MumblingError < StandardError
+  def message = raise(TypeError, 'no word')
+end
+
 wait = lambda do |run|
   run.log('began')
   sleep 300 # no process outlives a test that was ended
@@ -89,6 +93,19 @@ Dormouse.task('fails_because') do
 rescue IOError
   raise ValueError, 'no such thing'
 end
+Dormouse.task('drops') do |payload, run|
+  2.times { |n| run.enqueue('next', n) }
+  wait.call(run) if payload == 'waits'
+  raise Dormouse::Snooze.new('busy', in_: 30) if payload == 'later'
+
+  raise ValueError, 'no such thing'
+end
+Dormouse.task('gives_up') do
+  raise ValueError, 'no such thing'
+rescue ValueError
+  raise Dormouse::Retry.new('busy', in_: 30)
+end
+Dormouse.task('mumbles') { raise MumblingError }
 Dormouse.task('divides') do |_, run|
   if (child = fork)
     Process.wait(child)

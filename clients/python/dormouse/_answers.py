@@ -16,7 +16,17 @@ _LIBRARIES = tuple({sysconfig.get_paths()[name] + os.sep for name in ("stdlib", 
 _most = int(os.environ.get("DORMOUSE_RESULT_BYTES", 0)) or None  # none: no worker has started us
 
 
+def _drop(run):
+    """What an attempt that does not complete has asked for is not enqueued; the run's log says so."""
+    count = len(run.enqueued or ())
+    run.enqueued = None
+    if count:
+        run.log(f"{count} follow-up run{' is' if count == 1 else 's are'} dropped: the attempt did not complete", level="warning")
+
+
 def completed(run, result):
+    if run.cancel_reason == "timeout":
+        _drop(run)  # no answer counts any more
     line = f'{{"type":"completed","id":"{run.id}"'
     if result is not None:
         text = to_json(result)
@@ -39,6 +49,7 @@ def _check(what, text):
 
 def failed(run, error):
     """The answer for an exception, with the last lines of its traceback."""
+    _drop(run)
     if isinstance(error, Snooze):
         message = {"type": "retry", "id": run.id, "message": str(error)[:MOST_TEXT]}
         return encode(message if error.in_ is None else {**message, "in": error.in_})

@@ -97,8 +97,8 @@ class Run:
         self._checkpoint()
 
     def enqueue(self, task: str, payload: Any = None, **members: Any) -> None:
-        """Enqueues another run in the transaction that completes this one; if this one does not complete, nothing is enqueued. members
-        are those of dormouse.enqueue(): queue, priority, key, run_at, max_attempts, …"""
+        """Enqueues another run in the transaction that completes this one; if this one does not complete, nothing is enqueued,
+        and its log says so. members are those of dormouse.enqueue(): queue, priority, key, run_at, max_attempts, …"""
         members = {name: value for name, value in members.items() if value is not None}
         wrong = sorted(set(members) - _NEXT)  # told where it is written, and not when the work is done
         if wrong:

@@ -20,6 +20,10 @@ type ValueError struct{ message string }
 
 func (e ValueError) Error() string { return e.message }
 
+type MumblingError struct{ inner error }
+
+func (e *MumblingError) Error() string { return e.inner.Error() } // of a nil pointer, as it is returned by mistake
+
 func wait(ctx context.Context, run *handler.Run) (any, error) {
 	run.Log("info", "began")
 	select {
@@ -149,6 +153,24 @@ func main() {
 	})
 	handler.Task("fails_because", func(ctx, run) (any, error) {
 		return nil, ValueError{fmt.Errorf("no such thing: %w", fmt.Errorf("the disk is full")).Error()}
+	})
+	handler.Task("drops", func(ctx ctx, run run) (any, error) {
+		run.Enqueue("next", 1, nil)
+		run.Enqueue("next", 2, nil)
+		switch string(run.Payload) {
+		case `"waits"`:
+			return wait(ctx, run)
+		case `"later"`:
+			return nil, handler.Snooze{In: 30 * time.Second, Message: "busy"}
+		}
+		return nil, ValueError{"no such thing"}
+	})
+	handler.Task("gives_up", func(ctx, run) (any, error) {
+		return nil, handler.Retry{In: 30 * time.Second, Message: "busy", Err: ValueError{"no such thing"}}
+	})
+	handler.Task("mumbles", func(ctx, run) (any, error) {
+		var none *MumblingError
+		return nil, none
 	})
 	handler.Task("forks", func(ctx, run) (any, error) {
 		child := exec.Command("sleep", "300")
