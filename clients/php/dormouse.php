@@ -15,6 +15,7 @@ declare(strict_types=1);
 
 namespace dormouse;
 
+require_once __DIR__ . '/dormouse-answers.php';
 require_once __DIR__ . '/dormouse-json.php';
 require_once __DIR__ . '/dormouse-children.php';
 require_once __DIR__ . '/dormouse-link.php';
@@ -26,10 +27,10 @@ const YEAR = 365.0 * 24 * 3600;
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 const NEXT = ['queue', 'priority', 'run_at', 'delay', 'key', 'max_attempts', 'timeout', 'traceparent', 'watched'];
 
-/** It has failed, and is tried again in so many seconds (null: as the task's backoff says), while attempts are left. */
+/** It has failed, and is tried again in so many seconds (null: as the task's backoff says), while attempts are left. Where none is, the run's error is $previous. */
 class Retry extends \RuntimeException {
-    public function __construct(string $message = '', public ?float $in = null) {
-        parent::__construct($message);
+    public function __construct(string $message = '', public ?float $in = null, ?\Throwable $previous = null) {
+        parent::__construct($message, 0, $previous);
         $this->in = $in === null ? null : seconds('in', $in);
     }
 }
@@ -142,12 +143,14 @@ function answer(Run $run): string {
     try {
         [$handle] = Link::$tasks[$run->task] ?? throw new Fail("this process has no task $run->task; it has " . implode(', ', array_keys(Link::$tasks)), false);
         $result = $handle($run->payload, $run);
+        $run->cancelReason === 'timeout' && drop($run); // no answer counts any more
         $line = '{"type":"completed","id":"' . $run->id . '"';
         $line .= $result === null ? '' : ',"result":' . fitting('the result is', json($result, 'the result'));
         $line .= $run->enqueued ? ',"enqueue":' . fitting('what it enqueues is', '[' . implode(',', $run->enqueued) . ']') : '';
         return fitting('the result and what it enqueues are together', $line . '}', MORE_IN_A_MESSAGE);
     } catch (\Throwable $error) {
-        Link::isForked() && exit((int) (bool) fwrite(STDERR, "$error\n")); // 1, and the answer is the parent's to give
+        Link::isForked() && exit((int) (bool) fwrite(STDERR, shown(fn () => "$error") . "\n")); // 1, and the answer is the parent's to give
+        drop($run);
         return json(failed($run, $error), 'the error');
     }
 }
@@ -155,34 +158,6 @@ function answer(Run $run): string {
 function fitting(string $what, string $text, int $more = 0): string {
     $most = (int) (getenv('DORMOUSE_RESULT_BYTES') ?: PHP_INT_MAX >> 1);
     return strlen($text) <= $most + $more ? $text : throw new Unfit('result_too_large', "$what larger than $most bytes (limits.result_bytes)");
-}
-
-function failed(Run $run, \Throwable $error): array {
-    $own = $error instanceof Fail || $error instanceof Retry || $error instanceof Cancelled;
-    $class = $error instanceof Unfit ? $error->class : preg_replace('/^dormouse\\\\/', '', get_class($error));
-    $said = ['type' => 'failed', 'id' => $run->id, 'class' => $class, 'message' => text($own ? $error->getMessage() : story($error))];
-    if ($error instanceof Snooze) {
-        unset($said['class']);
-        $said['type'] = 'retry';
-    }
-    if ($error instanceof Retry && $error->in !== null) {
-        $said['in'] = $error->in;
-    }
-    $retryOn = Link::$tasks[$run->task][1] ?? null;
-    $others = !$own && $retryOn !== null && !array_filter($retryOn, fn ($class) => $error instanceof $class);
-    return $said + ($others || ($error instanceof Fail && $error->permanent) ? ['permanent' => true] : []);
-}
-
-/** The message, the user's own frames, and what it was caused by. */
-function story(\Throwable $error, int $depth = 0): string {
-    $lines = [$error->getMessage(), "    at {$error->getFile()}:{$error->getLine()}"];
-    $frames = array_values(array_filter($error->getTrace(), fn ($frame) => isset($frame['file']) && !str_starts_with($frame['file'], __DIR__ . '/dormouse')));
-    $own = array_filter($frames, fn ($frame) => !str_contains($frame['file'], '/vendor/'));
-    foreach (array_slice($frames, 0, 3, true) + array_slice($own, 0, 3, true) + array_slice($own, -3, 3, true) as $frame) { // where it was thrown, and the author's own
-        $lines[] = "    at {$frame['file']}:{$frame['line']} in {$frame['function']}";
-    }
-    $cause = $error->getPrevious();
-    return implode("\n", $lines) . ($cause && $depth < 5 ? "\ncaused by " . get_class($cause) . ': ' . story($cause, $depth + 1) : '');
 }
 
 /** The exit code is as a handler of the kind exec has it: 0, 75 for "retry later", 1 for failed; 2 if it was called wrongly. */

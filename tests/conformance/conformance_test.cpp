@@ -192,6 +192,7 @@ BOOST_DATA_TEST_CASE(an_error_that_cannot_say_its_message_is_an_error_all_the_sa
     BOOST_TEST((heard.outcome->kind == Outcome::Kind::failed));
     BOOST_TEST(heard.outcome->error_class == "MumblingError");
     BOOST_TEST(heard.outcome->error_message.starts_with("(its message cannot be shown"), heard.outcome->error_message);
+    BOOST_TEST((stage.run("mumbles", R"("result")").outcome->kind == Outcome::Kind::failed));
     BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 

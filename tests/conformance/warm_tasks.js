@@ -119,7 +119,10 @@ task('gives_up', async () => {
 class MumblingError extends Error {
   get message() { throw new TypeError('no word'); }
 }
-task('mumbles', async () => { throw new MumblingError(); });
+task('mumbles', async (payload) => {
+  if (payload === 'result') return { toJSON() { throw new MumblingError(); } };
+  throw new MumblingError();
+});
 task('forks', async () => spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).pid);
 task('gated', async (payload, run) => {
   fs.appendFileSync(`${payload}/marks`, `${run.id} ${run.fence} ${process.pid}\n`);

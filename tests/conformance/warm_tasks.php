@@ -117,7 +117,12 @@ task('drops', function (string $payload, Run $run) {
     throw $payload === 'later' ? new dormouse\Snooze('busy', 30) : new ValueError('no such thing');
 });
 task('gives_up', fn () => throw new dormouse\Retry('busy', 30, new ValueError('no such thing')));
-task('mumbles', fn () => throw new MumblingError());
+task('mumbles', fn (?string $payload) => $payload !== 'result' ? throw new MumblingError() : new class () implements JsonSerializable {
+    public function jsonSerialize(): mixed
+    {
+        throw new MumblingError();
+    }
+});
 task('divides', function ($_, Run $run) {
     if (pcntl_fork() === 0) {
         $run->log('the child');

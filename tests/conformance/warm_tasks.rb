@@ -105,7 +105,11 @@ Dormouse.task('gives_up') do
 rescue ValueError
   raise Dormouse::Retry.new('busy', in_: 30)
 end
-Dormouse.task('mumbles') { raise MumblingError }
+Dormouse.task('mumbles') do |payload|
+  raise MumblingError unless payload == 'result'
+
+  Class.new { def to_json(*) = raise(MumblingError) }.new
+end
 Dormouse.task('divides') do |_, run|
   if (child = fork)
     Process.wait(child)

@@ -16,21 +16,21 @@ import (
 	"unicode/utf8"
 )
 
+const unshown = "(its message cannot be shown)"
+
 // answer calls the function, and makes the line that answers the run.
 func answer(ctx context.Context, run *Run) json.RawMessage {
-	result, err := call(ctx, run)
+	line, err := call(ctx, run)
 	if err == nil {
-		var line json.RawMessage
-		if line, err = completed(run, result); err == nil {
-			return line
-		}
+		return line
 	}
-	line, _ := encode("the error", failed(run, err))
+	run.drop()
+	line, _ = encode("the error", failed(run, err))
 	return line
 }
 
-// call makes a failure of a panic, which would end the runs beside it.
-func call(ctx context.Context, run *Run) (result any, err error) {
+// call makes a failure of a panic, which would end the runs beside it: of the function's, and of what its result does when it is written.
+func call(ctx context.Context, run *Run) (line json.RawMessage, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = panicked{fmt.Sprint(reason), string(debug.Stack())}
@@ -40,7 +40,47 @@ func call(ctx context.Context, run *Run) (result any, err error) {
 	if handle == nil {
 		return nil, fmt.Errorf("this process has no task %s; it has %s", run.Task, strings.Join(names(), ", "))
 	}
-	return handle(ctx, run)
+	result, err := handle(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	if run.CancelReason() == "timeout" {
+		run.drop() // no answer counts any more
+	}
+	return completed(run, result)
+}
+
+// drop: what an attempt that does not complete has asked for is not enqueued; the run's log says so.
+func (r *Run) drop() {
+	r.lock.Lock()
+	count := len(r.enqueued)
+	r.enqueued = nil
+	r.lock.Unlock()
+	if count == 1 {
+		r.Log("warning", "1 follow-up run is dropped: the attempt did not complete")
+	} else if count > 1 {
+		r.Log("warning", fmt.Sprintf("%d follow-up runs are dropped: the attempt did not complete", count))
+	}
+}
+
+// message is what the error says. The method of an error that is a nil pointer panics, as do those that are wrong.
+func message(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = unshown
+		}
+	}()
+	return err.Error()
+}
+
+// origin is what a Retry came from.
+func origin(err error) error {
+	var snooze Snooze
+	var retry Retry
+	if errors.As(err, &snooze) || !errors.As(err, &retry) || retry.Err == nil {
+		return err
+	}
+	return origin(retry.Err)
 }
 
 type panicked struct{ message, stack string }
@@ -76,8 +116,16 @@ func completed(run *Run, result any) (json.RawMessage, error) {
 	return append(line, '}'), nil
 }
 
-func failed(run *Run, err error) map[string]any {
-	said := map[string]any{"type": "failed", "id": run.ID, "class": class(err), "message": cut(err.Error())}
+func failed(run *Run, err error) (said map[string]any) {
+	defer func() {
+		if recover() != nil { // of its Unwrap, Is or As
+			said = map[string]any{"type": "failed", "id": run.ID, "class": class(err), "message": unshown}
+		}
+	}()
+	if run.Attempt >= run.MaxAttempts {
+		err = origin(err)
+	}
+	said = map[string]any{"type": "failed", "id": run.ID, "class": class(err), "message": cut(message(err))}
 	in := time.Duration(0)
 	var snooze Snooze
 	var retry Retry

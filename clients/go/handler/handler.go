@@ -38,10 +38,11 @@ const (
 	next           = " queue priority run_at delay key max_attempts timeout traceparent watched "
 )
 
-// Retry fails the attempt, and tries again in that time (zero: the task's backoff) while attempts are left.
+// Retry fails the attempt, and tries again in that time (zero: the task's backoff) while attempts are left. Where none is, the run's error is Err.
 type Retry struct {
 	In      time.Duration
 	Message string
+	Err     error
 }
 
 // Snooze is "retry later": again in that time (zero: the task's backoff.base). It does not count as an attempt (unless the task sets snooze_counts).
@@ -50,9 +51,21 @@ type Snooze Retry
 // Fail fails the run for good.
 type Fail struct{ Message string }
 
-func (e Retry) Error() string  { return e.Message }
-func (e Snooze) Error() string { return e.Message }
+func (e Retry) Error() string  { return because(e.Message, e.Err) }
+func (e Snooze) Error() string { return because(e.Message, e.Err) }
+func (e Retry) Unwrap() error  { return e.Err }
+func (e Snooze) Unwrap() error { return e.Err }
 func (e Fail) Error() string   { return e.Message }
+
+func because(message string, err error) string {
+	switch {
+	case err == nil:
+		return message
+	case message == "":
+		return err.Error()
+	}
+	return message + "\ncaused by " + class(err) + ": " + err.Error()
+}
 
 // unfit cannot be sent: the same work would come to the same.
 type unfit struct{ class, message string }
@@ -86,7 +99,7 @@ func (r *Run) Decode(v any) error {
 	return nil
 }
 
-type message struct {
+type said struct {
 	Type     string   `json:"type"`
 	ID       string   `json:"id,omitempty"`
 	Fraction *float64 `json:"fraction,omitempty"`
@@ -99,24 +112,24 @@ type message struct {
 // Progress reports progress, from 0 to 1, with a text. The latest counts.
 func (r *Run) Progress(fraction float64, text string) {
 	bounded := math.Min(math.Max(fraction, 0), 1)
-	r.say(message{Type: "progress", ID: r.ID, Fraction: &bounded, Text: cut(text)})
+	r.say(said{Type: "progress", ID: r.ID, Fraction: &bounded, Text: cut(text)})
 }
 
 // Log adds a line to the run's log, or several if the text has line breaks. Level: debug, info, warning or error.
 func (r *Run) Log(level, text string) {
 	for _, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
-		r.say(message{Type: "log", ID: r.ID, Level: level, Text: cut(line)})
+		r.say(said{Type: "log", ID: r.ID, Level: level, Text: cut(line)})
 	}
 }
 
 // Heartbeat sets a shorter deadline: the run times out unless the next heartbeat comes within that time. 0 removes it.
 func (r *Run) Heartbeat(within time.Duration) {
 	seconds := math.Min(within.Seconds(), year.Seconds())
-	r.say(message{Type: "heartbeat", ID: r.ID, Within: &seconds})
+	r.say(said{Type: "heartbeat", ID: r.ID, Within: &seconds})
 }
 
-// Enqueue enqueues another run in the transaction that completes this one; if this one does not complete, nothing is enqueued. The members are those of
-// dormouse.enqueue(): queue, priority, key, run_at, …
+// Enqueue enqueues another run in the transaction that completes this one; if this one does not complete, nothing is enqueued, and its log says so.
+// The members are those of dormouse.enqueue(): queue, priority, key, run_at, …
 func (r *Run) Enqueue(task string, payload any, members map[string]any) error {
 	all := map[string]any{"task": task, "payload": payload}
 	for name, value := range members {
@@ -194,7 +207,7 @@ func ServeAtOnce(concurrency int) {
 		if err != nil {
 			break
 		}
-		var head message
+		var head said
 		if err := json.Unmarshal(line, &head); err != nil || head.Type == "" {
 			refuse(fmt.Sprintf("the worker sent an invalid message of protocol 1: %.200s; install a dormouse and a client of the same version", line))
 		}

@@ -24,6 +24,10 @@ type MumblingError struct{ inner error }
 
 func (e *MumblingError) Error() string { return e.inner.Error() } // of a nil pointer, as it is returned by mistake
 
+type mumbling struct{}
+
+func (mumbling) MarshalJSON() ([]byte, error) { panic("no word") }
+
 func wait(ctx context.Context, run *handler.Run) (any, error) {
 	run.Log("info", "began")
 	select {
@@ -168,7 +172,10 @@ func main() {
 	handler.Task("gives_up", func(ctx, run) (any, error) {
 		return nil, handler.Retry{In: 30 * time.Second, Message: "busy", Err: ValueError{"no such thing"}}
 	})
-	handler.Task("mumbles", func(ctx, run) (any, error) {
+	handler.Task("mumbles", func(_ ctx, run run) (any, error) {
+		if string(run.Payload) == `"result"` {
+			return mumbling{}, nil
+		}
 		var none *MumblingError
 		return nil, none
 	})
