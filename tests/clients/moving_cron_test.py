@@ -60,6 +60,15 @@ class FromCron(Blocks, Page):
         self.assertLessEqual(set(keys), minutes)
         self.assertEqual(len(keys), len(set(keys)))
 
+    def test_one_program_with_many_arguments(self):
+        if not shutil.which("jq"):
+            self.skipTest("there is no jq")
+        [line] = re.findall(r"^ExecStart=(.*)$", self.read("/etc/systemd/system/enqueue-import@.service"), re.M)
+        for shop in ("berlin", "paris"):
+            self.run_here("/bin/sh", "-c", line.replace("%i", shop))
+        self.drain("imports")
+        self.assertEqual(psql("SELECT count(*), string_agg(result #>> '{}', ' ' ORDER BY key) FROM dormouse.runs WHERE status = 'completed'"), "2|import berlin import paris")
+
     def test_several_jobs_with_one_lock(self):
         psql("SELECT dormouse.enqueue(task, queue => 'locked') FROM unnest('{lifecycle,screener}'::text[]) task")
         with open(self.path("/var/backups/app/lock"), "w", encoding="utf-8") as lock:
@@ -81,7 +90,7 @@ class FromCron(Blocks, Page):
     def test_the_units_are_units(self):
         if not shutil.which("systemd-analyze"):
             self.skipTest("there is no systemd-analyze")
-        units = [self.path("/etc/systemd/system/" + name) for name in ("enqueue@dump.timer", "enqueue@report.timer", "enqueue@dump.service")]
+        units = [self.path("/etc/systemd/system/" + name) for name in ("enqueue@dump.timer", "enqueue@report.timer", "enqueue@dump.service", "enqueue-import@.service")]
         self.write("/etc/systemd/system/enqueue@dump.service", self.read("/etc/systemd/system/enqueue@.service"))
         done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
         ours = [text for text in done.stderr.splitlines() if "enqueue@" in text]
