@@ -94,6 +94,12 @@ test('a job that is timed out or canceled has failed, also if its processor does
   await drain({ config });
   assert.strictEqual((await row(timed)).status, 'failed');
   assert.deepStrictEqual(await log(timed), ['active heedless', 'failed 1 cancelled: timeout']);
+  const canceled = await jobs.add('heedless', { for: 300000 });
+  const drained = drain({ config });
+  while (!(await log(canceled)).includes('active heedless')) await new Promise((done) => { setTimeout(done, 50); });
+  await canceled.remove();
+  await drained;
+  assert.deepStrictEqual([await canceled.getState(), await log(canceled)], ['failed', ['active heedless', 'failed 1 cancelled: canceled']]);
 });
 
 test('a listener that throws is no failure of the job', async () => {

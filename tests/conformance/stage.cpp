@@ -15,12 +15,11 @@ namespace dormouse::conformance {
 namespace {
 
 constexpr Millis deadline{60'000};
-constexpr std::array names{"echo",   "context",   "nothing", "fails",    "fails_for_good", "later",
-                           "says",   "sized",     "floods",  "verbose",  "hoards",         "quiet",
-                           "waits",  "stubborn",  "starts",  "divides",  "dies",           "says_its_pid",
-                           "forks",  "arguments", "prints",  "misnames", "shells",         "fails_because",
-                           "blocks", "has_pid",   "leaves",  "unfit",    "prints_text",    "drops",
-                           "gives_up", "mumbles"};
+constexpr std::array names{
+    "echo",   "context",      "nothing", "fails",     "fails_for_good", "later",    "says",     "sized",
+    "floods", "verbose",      "hoards",  "quiet",     "waits",          "stubborn", "starts",   "divides",
+    "dies",   "says_its_pid", "forks",   "arguments", "prints",         "misnames", "shells",   "fails_because",
+    "blocks", "has_pid",      "leaves",  "unfit",     "prints_text",    "drops",    "gives_up", "mumbles"};
 const std::string here = std::string(testing::source_directory) + "/tests/conformance/";
 const std::string clients = std::string(testing::source_directory) + "/clients/";
 constexpr const char* go_tasks = DORMOUSE_GO_TASKS;  // the list of kinds is made before main()

@@ -38,7 +38,7 @@ run() { # run WHAT COMMAND…
 suites() { # suites WHAT LANGUAGE-OF-THE-CLIENTS KIND: with the environment of that version
     run "$1: conversations" "$harness" "$clients/warm_test.py" "$2"
     run "$1: hooks" "$harness" "$clients/hooks_test.py" "$2"
-    DORMOUSE_TEST_KINDS=$3 run "$1: conformance" "$tests" --run_test=conformance,results,leftovers
+    DORMOUSE_TEST_KINDS=$3 run "$1: conformance" "$tests" --run_test=conformance,failures,results,leftovers
     tried=$((tried + 1))
 }
 case $2 in
