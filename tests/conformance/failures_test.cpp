@@ -22,13 +22,6 @@ std::vector<Kind> languages() {
     return found;
 }
 
-/// Python's has tests of its own for this.
-std::vector<Kind> languages_but_python() {
-    std::vector<Kind> found = languages();
-    std::erase(found, Kind::warm_python);
-    return found;
-}
-
 }  // namespace
 
 BOOST_DATA_TEST_CASE(follow_up_runs_of_an_attempt_that_does_not_complete_are_dropped_with_a_word,
@@ -48,7 +41,7 @@ BOOST_DATA_TEST_CASE(follow_up_runs_of_an_attempt_that_does_not_complete_are_dro
     BOOST_TEST(stage.run("fails").lines.empty());  // nothing is dropped
 }
 
-BOOST_DATA_TEST_CASE(the_last_retry_is_told_as_what_it_came_from, data::make(languages_but_python()), kind) {
+BOOST_DATA_TEST_CASE(the_last_retry_is_told_as_what_it_came_from, data::make(languages()), kind) {
     Stage stage(kind);
     const auto before = stage.run("gives_up");
     BOOST_TEST(before.outcome->error_class == "Retry");
