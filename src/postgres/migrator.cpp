@@ -153,6 +153,20 @@ void add_encoding(SchemaState& state, PGconn* connection) {
     if (encoding != nullptr) state.encoding = encoding;  // also where there is no schema to ask
 }
 
+/// A person is shown what a worker never reads: lines, attempts, what was done. What is hidden there would be a lie.
+Status add_hidden(SchemaState& state, BlockingConnection& connection) {
+    if (!state.hidden.empty()) return {};
+    const auto reply = connection.ask(
+        "row security",
+        "SELECT pg_catalog.concat(pg_catalog.string_agg(c.relname::text, ', '::text ORDER BY c.relname::text))"
+        " FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=)"
+        " pg_catalog.to_regnamespace('dormouse'::text)::oid AND c.relrowsecurity"
+        " AND pg_catalog.row_security_active(c.oid)");
+    if (!reply) return tl::unexpected(reply.error());
+    state.hidden = reply->text(0, 0);
+    return {};
+}
+
 Status require_utf8(const SchemaState& state) {
     if (state.encoding.empty() || state.encoding == "UTF8") return {};
     return fail(ErrorKind::incompatible, "the database has the encoding " + state.encoding +
@@ -214,6 +228,8 @@ Result<SchemaState> schema_state(BlockingConnection& connection, std::span<const
     const Reply reply(PQexec(connection.get(), schema_check_sql));
     auto state = interpret_schema(reply.get(), migrations, release);
     if (state) add_encoding(*state, connection.get());
+    if (state)
+        if (const Status added = add_hidden(*state, connection); !added) return tl::unexpected(added.error());
     return state;
 }
 

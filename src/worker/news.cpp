@@ -276,6 +276,9 @@ void News::replace_lines(Attempt& attempt, const std::string& why) {
     attempt.progress.reset();
     if (std::exchange(attempt.replaced, true)) {
         attempt.replaced = false;  // not even that: nothing
+        log::event(log::Level::warning, "round_refused",
+                   "news: the database takes no line and no progress of this run, they are dropped: " + why,
+                   {{"run_id", attempt.held.id.to_string()}});
         return;
     }
     append(attempt, "warning",

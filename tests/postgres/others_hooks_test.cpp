@@ -38,6 +38,26 @@ struct Fixture {
 
 BOOST_FIXTURE_TEST_SUITE(others_hooks, Fixture, *boost::unit_test::precondition(has_postgres))
 
+BOOST_AUTO_TEST_CASE(a_policy_that_hides_what_only_people_read_is_named_too_and_stops_no_worker) {
+    const std::string id = database.value("SELECT dormouse.enqueue('echo')");
+    for (const auto& [table, command] :
+         std::vector<std::pair<std::string, std::vector<std::string>>>{{"run_logs", {"logs", id}},
+                                                                       {"operations", {"history"}},
+                                                                       {"attempt_log", {"show", id}},
+                                                                       {"endings", {"status"}}}) {
+        database.exec("ALTER TABLE dormouse." + table + " ENABLE ROW LEVEL SECURITY");
+        const Ended ended = cli("reader", command);
+        BOOST_TEST(ended.exit_code == 7, table << ": " << ended.exit_code << ended.err);
+        BOOST_TEST(has(ended.err, "row level security hides rows of schema dormouse from this user (" + table + ")"),
+                   ended.err);
+        database.exec("ALTER TABLE dormouse." + table + " DISABLE ROW LEVEL SECURITY");
+    }
+    database.exec("ALTER TABLE dormouse.operations ENABLE ROW LEVEL SECURITY");
+    const Ended checked = run(cli_program({"worker", "--check"}, {{"DATABASE_URL", database.url("hooked_worker")}}));
+    BOOST_TEST(!has(checked.err, "row level security"), checked.err);
+    database.exec("ALTER TABLE dormouse.operations DISABLE ROW LEVEL SECURITY");
+}
+
 BOOST_AUTO_TEST_CASE(a_policy_that_hides_runs_is_named_by_each_way_in) {
     const std::string id = database.value("SELECT dormouse.enqueue('echo')");
     for (const char* const table : {"runs", "runs_live", "runs_finished"}) {

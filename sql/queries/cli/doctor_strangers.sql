@@ -13,7 +13,8 @@ SELECT 'failed', 'triggers', pg_catalog.format('%s on %s is disabled', t.tgname,
        pg_catalog.format('ALTER TABLE %s ENABLE TRIGGER %I', t.name, t.tgname)
   FROM triggers t WHERE t.ours AND t.tgenabled IN ('D', 'R')
 UNION ALL
-SELECT 'note', 'triggers', pg_catalog.format('%s on %s is not ours (function %s); what it refuses fails the run, what it costs each run pays', t.tgname, t.name, t.function),
+SELECT 'note', 'triggers', pg_catalog.format('%s on %s is not ours (function %s); what it refuses %s, what it costs each run pays', t.tgname, t.name, t.function,
+                                             CASE WHEN t.name ~ '[.](runs|attempt_log|keys)' THEN 'fails the run' ELSE 'is not written' END),
        pg_catalog.format('DROP TRIGGER %I ON %s, if nobody needs it', t.tgname, t.name)
   FROM triggers t WHERE NOT t.ours AND t.tgenabled <> 'D'
 UNION ALL
