@@ -18,7 +18,8 @@ wait_for 20 asleep $pool
 equal "files left" "$(find /var/spool/dormouse/$pool -type f | wc -l)" 0
 
 # With the command line, by a user who is in the group and has no way to the database.
-useradd --groups dormouse --no-create-home spooler 2>/dev/null || true
+useradd --no-create-home spooler 2>/dev/null || true
+usermod --append --groups dormouse-spool spooler
 run=$(runuser -u spooler -- dormouse enqueue work --spool --pool $pool)
 wait_for 20 completed "$run"
 say "ok: spooled by a member of the group"
