@@ -48,6 +48,12 @@ def tries(payload):
     except ZeroDivisionError as error:
         raise Retry("busy", in_=7) from error
 @task
+def tries_twice(payload):
+    try:
+        tries(payload)
+    except Retry as error:
+        raise Retry("still busy") from error
+@task
 def tries_only(payload): raise Retry("busy")
 @task
 def gives(payload, run): return {"nan": {"a": [1, {"b": float("nan")}]}, "object": [object()], "key": {"a": {(1, 2): 3}}, "whole": {1, 2}}[payload]
@@ -132,7 +138,8 @@ class Python(Errors, unittest.TestCase):
             self.assertIn("deep.descend(payload)", message)
 
     def test_a_retry_that_uses_up_the_last_attempt_is_named_after_its_cause(self):
-        for task, attempt, kind, text in (("tries", 4, "Retry", "busy"), ("tries", 5, "ZeroDivisionError", "division by zero"), ("tries_only", 5, "Retry", "busy")):
+        for task, attempt, kind, text in (("tries", 4, "Retry", "busy"), ("tries", 5, "ZeroDivisionError", "division by zero"),
+                                          ("tries_twice", 5, "ZeroDivisionError", "division by zero"), ("tries_only", 5, "Retry", "busy")):
             answer = self.process.execute(task, 1, attempt=attempt)[-1]
             self.assertEqual((answer["class"], answer["message"].splitlines()[0]), (kind, text))
             self.assertIn("busy", answer["message"])

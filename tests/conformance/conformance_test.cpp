@@ -124,13 +124,6 @@ BOOST_DATA_TEST_CASE(progress_lines_and_runs_to_enqueue_are_heard, every_kind, k
     BOOST_TEST(heard.outcome->result == "1");
 }
 
-/// The clients of languages: exec and functions hand over JSON that they have made themselves.
-std::vector<Kind> client_kinds() {
-    std::vector<Kind> found = process_kinds();
-    std::erase(found, Kind::exec);
-    return found;
-}
-
 BOOST_DATA_TEST_CASE(a_name_that_is_none_is_told_where_it_is_enqueued, data::make(client_kinds()), kind) {
     Stage stage(kind);
     const auto heard = stage.run("misnames");

@@ -14,18 +14,8 @@ using handlers::Outcome;
 using handlers::StopReason;
 namespace data = boost::unit_test::data;
 
-namespace {
-
-std::vector<Kind> languages() {
-    std::vector<Kind> found = process_kinds();
-    std::erase(found, Kind::exec);
-    return found;
-}
-
-}  // namespace
-
 BOOST_DATA_TEST_CASE(follow_up_runs_of_an_attempt_that_does_not_complete_are_dropped_with_a_word,
-                     data::make(languages()), kind) {
+                     data::make(client_kinds()), kind) {
     const std::string word = "2 follow-up runs are dropped: the attempt did not complete";
     Stage stage(kind);
     for (const char* how : {R"("fails")", R"("later")"}) {
@@ -41,7 +31,7 @@ BOOST_DATA_TEST_CASE(follow_up_runs_of_an_attempt_that_does_not_complete_are_dro
     BOOST_TEST(stage.run("fails").lines.empty());  // nothing is dropped
 }
 
-BOOST_DATA_TEST_CASE(the_last_retry_is_told_as_what_it_came_from, data::make(languages()), kind) {
+BOOST_DATA_TEST_CASE(the_last_retry_is_told_as_what_it_came_from, data::make(client_kinds()), kind) {
     Stage stage(kind);
     const auto before = stage.run("gives_up");
     BOOST_TEST(before.outcome->error_class == "Retry");
@@ -54,7 +44,7 @@ BOOST_DATA_TEST_CASE(the_last_retry_is_told_as_what_it_came_from, data::make(lan
     BOOST_TEST(last.outcome->error_message.starts_with("no such thing"), last.outcome->error_message);
 }
 
-BOOST_DATA_TEST_CASE(an_error_that_cannot_say_its_message_is_an_error_all_the_same, data::make(languages()), kind) {
+BOOST_DATA_TEST_CASE(an_error_that_cannot_say_its_message_is_an_error_all_the_same, data::make(client_kinds()), kind) {
     Stage stage(kind);
     const auto heard = stage.run("mumbles");
     BOOST_TEST((heard.outcome->kind == Outcome::Kind::failed));

@@ -15,18 +15,8 @@ using handlers::Outcome;
 using nlohmann::json;
 namespace data = boost::unit_test::data;
 
-namespace {
-
-std::vector<Kind> languages() {
-    std::vector<Kind> found = process_kinds();
-    std::erase(found, Kind::exec);
-    return found;
-}
-
-}  // namespace
-
 BOOST_DATA_TEST_CASE(a_result_that_is_no_json_fails_its_run_for_good_and_names_the_place,
-                     data::make(languages()) * data::make({"nan", "infinity", "function", "text", "circle"}), kind,
+                     data::make(client_kinds()) * data::make({"nan", "infinity", "function", "text", "circle"}), kind,
                      what) {
     Stage stage(kind);
     const auto heard = stage.run("unfit", json(what).dump());
@@ -40,7 +30,7 @@ BOOST_DATA_TEST_CASE(a_result_that_is_no_json_fails_its_run_for_good_and_names_t
     BOOST_TEST((stage.run("echo").outcome->kind == Outcome::Kind::completed));
 }
 
-BOOST_DATA_TEST_CASE(a_nul_in_a_result_is_stored_as_a_replacement_character, data::make(languages()), kind) {
+BOOST_DATA_TEST_CASE(a_nul_in_a_result_is_stored_as_a_replacement_character, data::make(client_kinds()), kind) {
     Stage stage(kind);
     const auto heard = stage.run("unfit", json("nul").dump());
     BOOST_TEST((heard.outcome->kind == Outcome::Kind::completed), heard.outcome->error_message);

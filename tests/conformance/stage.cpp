@@ -118,6 +118,12 @@ std::vector<Kind> process_kinds() {
     return processes;
 }
 
+std::vector<Kind> client_kinds() {
+    std::vector<Kind> clients = process_kinds();
+    std::erase(clients, Kind::exec);
+    return clients;
+}
+
 bool Heard::has_line(handlers::Level level, const std::string& text) const {
     return std::any_of(lines.begin(), lines.end(),
                        [&](const auto& line) { return line.first == level && line.second == text; });

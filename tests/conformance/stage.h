@@ -27,6 +27,8 @@ std::vector<Kind> kinds();
 std::vector<Kind> missing_kinds();
 /// Of them, those whose handlers are processes.
 std::vector<Kind> process_kinds();
+/// Of those, the ones whose language has a client: exec hands over JSON that it has made itself.
+std::vector<Kind> client_kinds();
 
 /// A task of that kind, which is one of those in exec_tasks.py and its like.
 config::Task task_of(Kind kind, const std::string& name);

@@ -74,8 +74,9 @@ def failed(run, error):
 
 def _why(run, error):
     """The exception that the error is named after: a Retry that has used up the last attempt is not the reason, but what it was raised from."""
-    last = isinstance(error, Retry) and run.attempt >= run.max_attempts
-    return error.__cause__ if last and error.__cause__ is not None else error
+    while run.attempt >= run.max_attempts and isinstance(error, Retry) and isinstance(error.__cause__, BaseException) and not isinstance(error.__cause__, Snooze):
+        error = error.__cause__
+    return error
 
 
 def sparing(answer, pids):
